@@ -1,0 +1,2 @@
+//! Agents, buses and inboxes.
+#![forbid(unsafe_code)]
