@@ -44,8 +44,8 @@ impl VerifyingKey {
     /// `INVALID_KEY` if the encoding is not canonical, not a point of the curve, or of small order.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self> {
         let refuse = |why: &'static str| Error::new(ErrorKind::InvalidKey, why);
-        let key =
-            ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| refuse("the key is not a point of the curve"))?;
+        let key = ed25519_dalek::VerifyingKey::from_bytes(bytes)
+            .map_err(|_| refuse("the key is not a point of the curve"))?;
         if key.is_weak() {
             return Err(refuse("the key is of small order: anybody can sign for it"));
         }
