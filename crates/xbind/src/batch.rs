@@ -1,0 +1,218 @@
+//! Many messages, one signature: the Merkle tree of RFC 9162 section 2.1 over their signing inputs.
+
+use crate::key::VerifyingKey;
+use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
+use std::mem;
+use std::sync::{Mutex, PoisonError};
+
+/// The fewest messages that share a signature; one alone has a signature of its own.
+pub const MIN_BATCH: usize = 2;
+/// The most messages that share a signature.
+pub const MAX_BATCH: usize = 4096;
+/// The longest inclusion proof, in nodes: log2 of [`MAX_BATCH`].
+const MAX_PROOF: usize = 12;
+/// What the root signature covers starts with this, so that it can't be taken for anything else that a key signs.
+const CONTEXT: &[u8; 15] = b"xbind-batch-v1\0";
+
+/// A node of the tree: a SHA-256 digest.
+pub type Node = [u8; 32];
+
+/// The leaf of one message: SHA-256 of 0x00 and its signing input.
+#[must_use]
+pub fn leaf(signing_input: &[u8]) -> Node {
+    Sha256::new().chain_update([0]).chain_update(signing_input).finalize().into()
+}
+
+/// A tree with all its levels, so that every proof is a few look-ups.
+pub struct Tree {
+    /// Leaves first, root last.
+    levels: Vec<Vec<Node>>,
+}
+
+impl Tree {
+    /// The tree over these leaves, in this order; `None` unless there are 2 to 4096.
+    #[must_use]
+    pub fn new(leaves: Vec<Node>) -> Option<Self> {
+        if !(MIN_BATCH..=MAX_BATCH).contains(&leaves.len()) {
+            return None;
+        }
+        let mut levels = vec![leaves];
+        while let Some(below) = levels.last().filter(|level| level.len() > 1) {
+            let above = below
+                .chunks(2)
+                .map(|pair| match pair {
+                    [left, right] => parent(left, right),
+                    [alone] => *alone, // an odd node moves up as it is
+                    _ => [0; 32],
+                })
+                .collect();
+            levels.push(above);
+        }
+        Some(Self { levels })
+    }
+
+    /// How many leaves it has.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.levels.first().map_or(0, Vec::len)
+    }
+
+    /// The node over all of them.
+    #[must_use]
+    pub fn root(&self) -> Node {
+        self.levels.last().and_then(|level| level.first()).copied().unwrap_or_default()
+    }
+
+    /// The siblings on the way from a leaf to the root (RFC 9162 section 2.1.3), lowest first; none for a leaf that
+    /// is not there.
+    #[must_use]
+    pub fn proof(&self, index: usize) -> Vec<Node> {
+        let mut proof = Vec::with_capacity(MAX_PROOF);
+        let mut at = index;
+        for level in self.levels.iter().filter(|_| index < self.size()) {
+            proof.extend(level.get(at ^ 1));
+            at >>= 1;
+        }
+        proof
+    }
+}
+
+/// How many nodes prove a leaf of a tree of that size.
+#[must_use]
+pub fn proof_len(index: usize, size: usize) -> usize {
+    siblings(index, size).flatten().count()
+}
+
+/// The root that a leaf and its proof lead to; `None` unless the leaf is inside a tree of 2 to 4096 and the proof has
+/// exactly the nodes that its place asks for.
+#[must_use]
+pub fn root_from_proof(leaf: &Node, index: usize, size: usize, proof: &[Node]) -> Option<Node> {
+    if !(MIN_BATCH..=MAX_BATCH).contains(&size) || index >= size {
+        return None;
+    }
+    let mut node = *leaf;
+    let mut proof = proof.iter();
+    for side in siblings(index, size).flatten() {
+        let sibling = proof.next()?;
+        node = match side {
+            Side::Left => parent(sibling, &node),
+            Side::Right => parent(&node, sibling),
+        };
+    }
+    proof.next().is_none().then_some(node)
+}
+
+/// What the key signs for a whole tree: a context, the size as 4 bytes big-endian, and the root.
+#[must_use]
+pub fn signed_bytes(size: u32, root: &Node) -> [u8; 51] {
+    let mut bytes = [0; 51];
+    let parts = CONTEXT.iter().copied().chain(size.to_be_bytes()).chain(root.iter().copied());
+    for (to, from) in bytes.iter_mut().zip(parts) {
+        *to = from;
+    }
+    bytes
+}
+
+/// A message's place in its batch: the third segment of its JWS.
+pub(crate) struct Membership<'a> {
+    pub(crate) signature: &'a [u8; 64],
+    pub(crate) size: u32,
+    index: u32,
+    proof: &'a [Node],
+}
+
+impl<'a> Membership<'a> {
+    /// Root signature (64 bytes), size and index (4 bytes each, big-endian), then 32 bytes a node.
+    pub(crate) fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let (signature, rest) = bytes.split_first_chunk()?;
+        let (size, rest) = rest.split_first_chunk()?;
+        let (index, rest) = rest.split_first_chunk()?;
+        let (proof, []) = rest.as_chunks() else { return None };
+        Some(Self { signature, size: u32::from_be_bytes(*size), index: u32::from_be_bytes(*index), proof })
+    }
+
+    /// The root over the batch, if the message has this place in it.
+    pub(crate) fn root(&self, signing_input: &[u8]) -> Option<Node> {
+        let (index, size) = (usize::try_from(self.index).ok()?, usize::try_from(self.size).ok()?);
+        root_from_proof(&leaf(signing_input), index, size, self.proof)
+    }
+}
+
+/// Remembers roots whose signature was verified, so that each batch costs its recipients one verification.
+///
+/// Holds at most `capacity` roots (about 200 bytes each); what was met long ago makes room. Threads may share it.
+pub struct RootCache {
+    generation: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    young: HashMap<RootKey, [u8; 64]>,
+    old: HashMap<RootKey, [u8; 64]>,
+}
+
+/// Issuer, size and root.
+type RootKey = ([u8; 32], u32, Node);
+
+impl RootCache {
+    /// An empty cache; it owns no heap until the first root comes.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self { generation: capacity / 2, kept: Mutex::default() }
+    }
+
+    /// Whether `signature` is the key's over the root of a tree of that size, as [`VerifyingKey::verify`] decides it:
+    /// only the very signature that was verified is ever remembered.
+    #[must_use]
+    pub fn verify(&self, key: &VerifyingKey, size: u32, root: &Node, signature: &[u8; 64]) -> bool {
+        let name = (*key.did().public_key(), size, *root);
+        if self.knows(&name, signature) {
+            return true;
+        }
+        let valid = key.verify(&signed_bytes(size, root), signature);
+        if valid && self.generation > 0 {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if kept.young.len() >= self.generation {
+                kept.old = mem::take(&mut kept.young);
+            }
+            kept.young.insert(name, *signature);
+        }
+        valid
+    }
+
+    fn knows(&self, name: &RootKey, signature: &[u8; 64]) -> bool {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.young.get(name).or_else(|| kept.old.get(name)).is_some_and(|known| known == signature)
+    }
+}
+
+/// On which side of the way to the root a sibling stands.
+enum Side {
+    Left,
+    Right,
+}
+
+/// The way from a leaf to the root, level by level; `None` where an odd node moves up alone.
+fn siblings(index: usize, size: usize) -> impl Iterator<Item = Option<Side>> {
+    let mut at = index;
+    let mut width = size;
+    std::iter::from_fn(move || {
+        if width <= 1 {
+            return None;
+        }
+        let side = match at ^ 1 {
+            left if left < at => Some(Side::Left),
+            right if right < width => Some(Side::Right),
+            _ => None,
+        };
+        at >>= 1;
+        width = width.div_ceil(2);
+        Some(side)
+    })
+}
+
+fn parent(left: &Node, right: &Node) -> Node {
+    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
+}

@@ -1,0 +1,104 @@
+//! Compact JWS (RFC 7515) and strict JSON: what messages and tokens share.
+
+use data_encoding::BASE64URL_NOPAD;
+use serde::Deserialize;
+use serde::de::{Deserializer, Visitor};
+use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
+use std::fmt;
+
+/// A compact JWS taken apart: what was signed, and its three segments decoded.
+pub(crate) struct Compact<'a> {
+    /// Header and payload as they travel, with the full stop between them (RFC 7515 section 5.1).
+    pub(crate) signing_input: &'a str,
+    pub(crate) header: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
+}
+
+/// Takes a compact JWS apart: exactly three segments of strict base64url.
+pub(crate) fn split(text: &str) -> Option<Compact<'_>> {
+    let (signing_input, signature) = text.rsplit_once('.')?;
+    let (header, payload) = signing_input.split_once('.')?;
+    Some(Compact {
+        signing_input,
+        header: decode(header)?,
+        payload: decode(payload)?, // a fourth segment would leave a full stop in here
+        signature: decode(signature)?,
+    })
+}
+
+/// Strict base64url (RFC 4648 section 5): no padding, no white space, no bits left over that are not zero.
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
+    BASE64URL_NOPAD.decode(text.as_bytes()).ok()
+}
+
+/// The same, for a value of known length.
+pub(crate) fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if BASE64URL_NOPAD.decode_len(text.len()) != Ok(N) {
+        return None;
+    }
+    let mut bytes = [0; N];
+    BASE64URL_NOPAD.decode_mut(text.as_bytes(), &mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// Appends base64url without padding.
+pub(crate) fn encode_into(bytes: &[u8], out: &mut String) {
+    BASE64URL_NOPAD.encode_append(bytes, out);
+}
+
+/// SHA-256 (FIPS 180-4).
+pub(crate) fn sha256(data: &[u8]) -> [u8; 32] {
+    Sha256::digest(data).into()
+}
+
+/// Reads one JSON object. `T` derives `Deserialize` with `deny_unknown_fields`, which refuses repeated members as well,
+/// however they are spelled; but the derive also takes an array for a struct, so that is refused here.
+pub(crate) fn parse_object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
+    let first = bytes.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))?;
+    if *first != b'{' {
+        return None;
+    }
+    serde_json::from_slice(bytes).ok()
+}
+
+/// A JSON string, borrowed from the input unless an escape is in it.
+#[derive(Debug)]
+pub(crate) struct Text<'a>(Cow<'a, str>);
+
+impl std::ops::Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// For an optional member: when it is there it has a value, so `null` is refused.
+/// Use with `#[serde(default, deserialize_with = "present")]`.
+pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}

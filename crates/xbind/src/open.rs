@@ -1,0 +1,271 @@
+//! Opening messages: every check in its order, and the only maker of a [`VerifiedMessage`].
+
+use crate::batch::{Membership, RootCache};
+use crate::claims::{Claims, Form, Header, malformed};
+use crate::did::Did;
+use crate::error::{Error, ErrorKind, Result};
+use crate::jws::{self, Compact};
+use crate::key::{KeyCache, VerifyingKey};
+use crate::message::{Digest, InReplyTo, MAX_JWS_BYTES, MAX_TTL, MessageId, Op};
+use crate::replay::ReplayWindow;
+use std::borrow::Cow;
+
+/// What a recipient accepts.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// The recipient.
+    pub audience: Did,
+    /// How far the sender's clock may differ, in seconds.
+    pub clock_skew: u64,
+    /// The longest life of a message, in seconds; never more than [`MAX_TTL`].
+    pub max_lifetime: u64,
+    /// The longest body, in bytes.
+    pub max_body: usize,
+    /// Whether results and errors are kept in the replay window. Not needed where opening one consumes the pending call
+    /// that it answers.
+    pub track_replies: bool,
+}
+
+/// What was verified once and need not be again; all recipients of a process may share it.
+pub struct Acquaintances {
+    /// Keys of senders.
+    pub keys: KeyCache,
+    /// Roots of batches.
+    pub roots: RootCache,
+}
+
+/// A call that this side made and that has no answer yet.
+#[derive(Clone, Copy, Debug)]
+pub struct PendingCall {
+    /// Who was asked.
+    pub to: Did,
+    /// The digest of the call's whole JWS.
+    pub digest: Digest,
+}
+
+/// A message whose every check has passed.
+#[derive(Clone, Debug)]
+pub struct VerifiedMessage<B> {
+    id: MessageId,
+    op: Op,
+    from: Did,
+    to: Did,
+    body: B,
+    content_type: Cow<'static, str>,
+    issued_at: u64,
+    expires_at: u64,
+    in_reply_to: Option<MessageId>,
+    digest: Digest,
+}
+
+/// Opens a message: the checks of docs/wire-format.md, in that order. `now` is in seconds since the epoch; `pending`
+/// looks a call up that a result or error claims to answer.
+///
+/// # Errors
+/// `MALFORMED_MESSAGE`, `PAYLOAD_TOO_LARGE`, `WRONG_AUDIENCE`, `MESSAGE_NOT_YET_VALID`, `MESSAGE_EXPIRED`,
+/// `INVALID_SIGNATURE`, `REPLAYED`, `REPLAY_WINDOW_FULL`, `REPLY_MISMATCH`.
+#[expect(clippy::too_many_arguments, reason = "a recipient's standing state, then the parts of one message")]
+pub fn open<B: AsRef<[u8]>>(
+    policy: &Policy,
+    known: &Acquaintances,
+    replay: &ReplayWindow,
+    now: u64,
+    jws: &str,
+    body: B,
+    token: Option<&str>,
+    pending: impl FnOnce(&MessageId) -> Option<PendingCall>,
+) -> Result<VerifiedMessage<B>> {
+    check_sizes(policy, jws, body.as_ref())?;
+    let parts = jws::split(jws).ok_or_else(|| malformed("the message is not a compact JWS"))?;
+    let header = Header::parse(&parts.header)?;
+    let form = header.form()?;
+    let claims = Claims::parse(&parts.payload)?;
+    let key = known.keys.get(&claims.issuer).map_err(|_| malformed("the claim iss is not a DID"))?;
+    if !header.names(key.did()) {
+        return Err(malformed("the header's kid is not the key of iss"));
+    }
+    check_audience(policy, key.did(), &claims.audience)?;
+    check_time(policy, now, &claims)?;
+    if !is_signed(form, &parts, &key, &known.roots) {
+        return Err(Error::new(ErrorKind::InvalidSignature, "the signature does not cover the message"));
+    }
+
+    let reservation = if !claims.op.is_reply() || policy.track_replies {
+        let until = claims.expires_at.saturating_add(policy.clock_skew);
+        Some(replay.reserve(key.did(), &claims.id, until, now)?)
+    } else {
+        None
+    };
+    check_beside(&claims, body.as_ref(), token)?; // a failure gives the reservation up
+    if let Some(reservation) = reservation {
+        reservation.commit();
+    }
+    if let Some(call) = &claims.in_reply_to {
+        check_reply(call, key.did(), pending(&call.id))?;
+    }
+
+    Ok(VerifiedMessage {
+        id: claims.id,
+        op: claims.op,
+        from: *key.did(),
+        to: policy.audience,
+        body,
+        content_type: match &*claims.content_type {
+            JSON => Cow::Borrowed(JSON),
+            other => Cow::Owned(other.to_owned()),
+        },
+        issued_at: claims.issued_at,
+        expires_at: claims.expires_at,
+        in_reply_to: claims.in_reply_to.map(|call| call.id),
+        digest: Digest::of(jws.as_bytes()),
+    })
+}
+
+impl<B> VerifiedMessage<B> {
+    /// Its id, unique for its sender.
+    #[must_use]
+    pub const fn id(&self) -> &MessageId {
+        &self.id
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub const fn op(&self) -> Op {
+        self.op
+    }
+
+    /// The sender, as the signature proves it.
+    #[must_use]
+    pub const fn from(&self) -> &Did {
+        &self.from
+    }
+
+    /// The recipient: the audience of the policy that it was opened with.
+    #[must_use]
+    pub const fn to(&self) -> &Did {
+        &self.to
+    }
+
+    /// The bytes that the sender signed for.
+    #[must_use]
+    pub const fn body(&self) -> &B {
+        &self.body
+    }
+
+    /// The same, to keep.
+    #[must_use]
+    pub fn into_body(self) -> B {
+        self.body
+    }
+
+    /// Media type of the body.
+    #[must_use]
+    pub fn content_type(&self) -> &str {
+        &self.content_type
+    }
+
+    /// Seconds since the epoch, by the sender's clock.
+    #[must_use]
+    pub const fn issued_at(&self) -> u64 {
+        self.issued_at
+    }
+
+    /// Seconds since the epoch, by the sender's clock.
+    #[must_use]
+    pub const fn expires_at(&self) -> u64 {
+        self.expires_at
+    }
+
+    /// The id of the call that a result or error answers.
+    #[must_use]
+    pub const fn in_reply_to(&self) -> Option<&MessageId> {
+        self.in_reply_to.as_ref()
+    }
+
+    /// The digest of the whole JWS, which a reply must name.
+    #[must_use]
+    pub const fn digest(&self) -> &Digest {
+        &self.digest
+    }
+}
+
+/// The usual media type, which costs no allocation.
+const JSON: &str = "application/json";
+
+fn check_sizes(policy: &Policy, jws: &str, body: &[u8]) -> Result<()> {
+    if jws.len() > MAX_JWS_BYTES {
+        return Err(malformed("the JWS is longer than 4096 bytes"));
+    }
+    if body.len() > policy.max_body {
+        let why = format!("the body is {} bytes long, the limit is {}", body.len(), policy.max_body);
+        return Err(Error::new(ErrorKind::PayloadTooLarge, why));
+    }
+    Ok(())
+}
+
+fn check_audience(policy: &Policy, sender: &Did, audience: &str) -> Result<()> {
+    if audience != policy.audience.as_str() {
+        VerifyingKey::from_did(audience).map_err(|_| malformed("the claim aud is not a DID"))?;
+        return Err(Error::new(ErrorKind::WrongAudience, "the message is for another recipient"));
+    }
+    if *sender == policy.audience {
+        return Err(Error::new(ErrorKind::WrongAudience, "the message comes from its own recipient"));
+    }
+    Ok(())
+}
+
+/// Saturating, since the times are a stranger's.
+fn check_time(policy: &Policy, now: u64, claims: &Claims<'_>) -> Result<()> {
+    let (iat, exp) = (claims.issued_at, claims.expires_at);
+    let longest = policy.max_lifetime.min(MAX_TTL.into());
+    let life = exp.saturating_sub(iat);
+    if life > longest {
+        let why = format!("the message lives {life} s, the limit is {longest}");
+        return Err(Error::new(ErrorKind::MalformedMessage, why));
+    }
+    if iat > now.saturating_add(policy.clock_skew) {
+        let why = format!("the message was issued {} s in the future", iat.saturating_sub(now));
+        return Err(Error::new(ErrorKind::MessageNotYetValid, why));
+    }
+    if now >= exp.saturating_add(policy.clock_skew) {
+        let why = format!("the message expired {} s ago", now.saturating_sub(exp));
+        return Err(Error::new(ErrorKind::MessageExpired, why));
+    }
+    Ok(())
+}
+
+fn is_signed(form: Form, parts: &Compact<'_>, key: &VerifyingKey, roots: &RootCache) -> bool {
+    match form {
+        Form::Single => {
+            <&[u8; 64]>::try_from(&*parts.signature).is_ok_and(|it| key.verify(parts.signing_input.as_bytes(), it))
+        }
+        Form::Batch => Membership::parse(&parts.signature).is_some_and(|it| {
+            it.root(parts.signing_input.as_bytes()).is_some_and(|root| roots.verify(key, it.size, &root, it.signature))
+        }),
+    }
+}
+
+/// What travels beside the JWS: the body, and the token if one is presented.
+fn check_beside(claims: &Claims<'_>, body: &[u8], token: Option<&str>) -> Result<()> {
+    let refuse = |why: &'static str| Err(Error::new(ErrorKind::InvalidSignature, why));
+    if u64::try_from(body.len()) != Ok(claims.body_len) || Digest::of(body) != claims.body_digest {
+        return refuse("the signature does not cover the body");
+    }
+    match (&claims.token_digest, token) {
+        (None, None) => Ok(()),
+        (Some(signed), Some(token)) if *signed == Digest::of(token.as_bytes()) => Ok(()),
+        (Some(_), Some(_)) => refuse("the signature does not cover the token"),
+        (Some(_), None) => refuse("the token that the message presents is missing"),
+        (None, Some(_)) => refuse("the message presents no token"),
+    }
+}
+
+fn check_reply(call: &InReplyTo, sender: &Did, pending: Option<PendingCall>) -> Result<()> {
+    let refuse = |why: &'static str| Err(Error::new(ErrorKind::ReplyMismatch, why));
+    match pending {
+        None => refuse("the reply answers no pending call"),
+        Some(asked) if asked.to != *sender => refuse("the reply is not from the agent that was asked"),
+        Some(asked) if asked.digest != call.digest => refuse("the reply answers another call of the same id"),
+        Some(_) => Ok(()),
+    }
+}

@@ -1,0 +1,156 @@
+//! Accepting nothing twice: a bounded memory of the messages that are still in time.
+
+use crate::did::Did;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::MessageId;
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, HashMap};
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Remembers accepted messages until they have expired, and refuses new ones when it is full: it never makes room by
+/// forgetting one that could come again.
+///
+/// Threads share it. An empty one owns no heap; an entry takes at most 120 bytes.
+pub struct ReplayWindow {
+    capacity: usize,
+    seen: Mutex<Seen>,
+}
+
+/// A place in the window for a message that is being opened: no other copy of it gets in meanwhile. Dropping the
+/// reservation gives the place up again.
+pub struct Reservation<'a> {
+    window: &'a ReplayWindow,
+    key: Key,
+    until: u64,
+    committed: bool,
+}
+
+/// The first half of the SHA-256 of sender and id. Two messages that share one (2^64 attempts, both by one sender) cost
+/// that sender the second of them, and nobody else anything.
+type Key = [u8; 16];
+
+#[derive(Default)]
+struct Seen {
+    /// Every entry, reserved or committed, with the second until which it stays.
+    entries: HashMap<Key, u64>,
+    /// The committed ones by that second, so that the expired are found without a search.
+    by_expiry: BTreeMap<u64, Vec<Key>>,
+    /// The latest second of which entries were dropped: what expires no later may have been among them.
+    forgotten: Option<u64>,
+}
+
+/// How many expired entries one reservation clears away: more than the one it adds, few enough to go unnoticed.
+const SWEEP: usize = 64;
+/// Below this many places the tables are not worth shrinking.
+const SMALL: usize = 1024;
+
+impl ReplayWindow {
+    /// An empty window for that many messages.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity, seen: Mutex::default() }
+    }
+
+    /// Reserves the place of a message that stays in time until the second `until`, inclusive.
+    ///
+    /// # Errors
+    /// `REPLAYED` if it was accepted before or is being opened right now, and also if the clock went back so far that
+    /// it may have been forgotten; `REPLAY_WINDOW_FULL` if no entry has expired that could make room.
+    pub fn reserve(&self, sender: &Did, id: &MessageId, until: u64, now: u64) -> Result<Reservation<'_>> {
+        let key = key(sender, id);
+        let mut seen = self.lock();
+        seen.purge(now, SWEEP);
+        if seen.entries.contains_key(&key) {
+            return Err(Error::new(ErrorKind::Replayed, format!("message {id} was accepted before")));
+        }
+        if seen.forgotten.is_some_and(|latest| until <= latest) {
+            let why = format!("message {id} may have been accepted before: the clock went back");
+            return Err(Error::new(ErrorKind::Replayed, why));
+        }
+        if seen.entries.len() >= self.capacity {
+            let why = format!("{} messages are still in time, no other can be remembered", self.capacity);
+            return Err(Error::new(ErrorKind::ReplayWindowFull, why)
+                .with_hint("allow more tracked messages, or shorten the life of messages"));
+        }
+        seen.entries.insert(key, until);
+        Ok(Reservation { window: self, key, until, committed: false })
+    }
+
+    /// Drops what expired before `now` and gives its memory back; reserving does so too, a little at a time.
+    pub fn purge(&self, now: u64) {
+        self.lock().purge(now, usize::MAX);
+    }
+
+    /// How many messages it remembers.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().entries.len()
+    }
+
+    /// Whether it remembers none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reservation<'_> {
+    /// Remembers the message until it has expired.
+    pub fn commit(mut self) {
+        self.committed = true;
+        self.window.lock().by_expiry.entry(self.until).or_default().push(self.key);
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        if !self.committed {
+            let mut seen = self.window.lock();
+            seen.entries.remove(&self.key);
+            seen.give_back();
+        }
+    }
+}
+
+impl Seen {
+    fn purge(&mut self, now: u64, limit: usize) {
+        let mut left = limit;
+        while let Some(mut bucket) = self.by_expiry.first_entry().filter(|bucket| *bucket.key() < now && left > 0) {
+            let until = *bucket.key();
+            match bucket.get_mut().pop() {
+                Some(key) => {
+                    self.entries.remove(&key);
+                    self.forgotten = self.forgotten.max(Some(until));
+                    left = left.saturating_sub(1);
+                }
+                None => drop(bucket.remove()),
+            }
+        }
+        if left < limit {
+            self.give_back();
+        }
+    }
+
+    fn give_back(&mut self) {
+        if self.entries.is_empty() {
+            let forgotten = self.forgotten;
+            drop(mem::replace(self, Self { forgotten, ..Self::default() }));
+        } else if self.entries.capacity() > SMALL && self.entries.len() < self.entries.capacity() / 8 {
+            self.entries.shrink_to(self.entries.len().saturating_mul(2));
+        }
+    }
+}
+
+fn key(sender: &Did, id: &MessageId) -> Key {
+    let digest = Sha256::new().chain_update(sender.public_key()).chain_update(id.as_bytes()).finalize();
+    let mut key = Key::default();
+    for (to, from) in key.iter_mut().zip(digest) {
+        *to = from;
+    }
+    key
+}
