@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, renameSync } from 'node:fs'
+import { copyFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { thisPlatform } from './platforms.mjs'
 import { lines, root } from './run.mjs'
@@ -9,11 +9,11 @@ export async function buildAddon({ platform = thisPlatform(), cargo = ['build'],
   if (target) args.push('--target', target)
   const library = await compile(args)
   const folder = join(root, 'npm', platform)
-  mkdirSync(folder, { recursive: true })
   const file = join(folder, `xbind.${platform}.node`)
   // A rename, because a process that has the old file mapped would crash if its pages changed.
   copyFileSync(library, `${file}.new`)
   renameSync(`${file}.new`, file)
+  copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'))
 }
 
 /** On a terminal cargo draws its own bar; elsewhere a line now and then says how far it is. */
