@@ -30,10 +30,19 @@ export function buildTypes() {
   const file = join(root, 'index.d.ts')
   run(process.execPath, [
     join(root, 'node_modules/dts-bundle-generator/dist/bin/dts-bundle-generator.js'),
-    '--silent', '--no-banner', '--export-referenced-types=false', '--project', join(root, 'tsconfig.json'),
-    '--out-file', file, join(root, 'ts/index.ts'),
+    '--silent',
+    '--no-banner',
+    '--export-referenced-types=false',
+    '--project',
+    join(root, 'tsconfig.json'),
+    '--out-file',
+    file,
+    join(root, 'ts/index.ts'),
   ])
   // Lets `using agent = …` type-check whatever `lib` the user's project has.
   const first = '/// <reference lib="esnext.disposable" preserve="true" />\n'
-  writeFileSync(file, first + readFileSync(file, 'utf8').replace(/^\/\/\/ <reference .*\n/gm, ''))
+  const rest = readFileSync(file, 'utf8')
+    .replace(/^\/\/\/ <reference .*\n/gm, '')
+    .replaceAll('\t', '  ')
+  writeFileSync(file, first + rest)
 }
