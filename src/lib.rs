@@ -1,1 +1,20 @@
-//! The Node.js face: converts and forwards.
+//! The Node.js face: converts between JavaScript and the core, and forwards. It decides nothing, and it makes no
+//! JavaScript errors: failures cross the border as data, because errors must be made in the caller's realm.
+
+#![expect(unreachable_pub, reason = "what napi exports must be `pub`, though no Rust crate can reach it")]
+
+mod convert;
+mod identity;
+mod port;
+mod verifier;
+
+#[cfg(feature = "test-hooks")]
+mod hooks {
+    use napi_derive::napi;
+
+    /// The next message to be sealed in this process panics instead.
+    #[napi(catch_unwind)]
+    pub fn panic_next() {
+        xbind_runtime::hooks::panic_next();
+    }
+}

@@ -1,0 +1,473 @@
+//! One agent: its key, what it has to sign, what waits for it.
+
+use std::collections::{HashSet, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use xbind::{
+    Did, Error, ErrorKind, InReplyTo, MessageId, Op, Policy, ReplayWindow, Result, SigningKey, Unsigned,
+    VerifiedMessage, VerifyingKey,
+};
+
+use crate::bus::Bus;
+use crate::clock;
+use crate::event::{Body, Event, JSON, Outcome};
+use crate::flush::Work;
+use crate::port::{Port, closed_outcome};
+use crate::refusal::Refusal;
+use crate::sync::Lock;
+use crate::tickets::Running;
+
+/// Where an agent's signatures come from.
+#[derive(Debug)]
+pub enum Signer {
+    /// A key in this process, wiped when the agent closes.
+    Local(SigningKey),
+    /// A key elsewhere (a KMS, an HSM): the face is asked with [`Event::Sign`].
+    Remote(VerifyingKey),
+}
+
+/// The bounds of one agent.
+#[derive(Clone, Debug)]
+pub struct AgentOptions {
+    /// A label and an address on the bus.
+    pub name: Option<String>,
+    /// The most bytes of a body, sent or received.
+    pub max_payload_bytes: usize,
+    /// Life of a message in seconds, 1 to 300.
+    pub message_ttl: u32,
+    /// The most messages that wait in the inbox, and the most calls that wait for the handler.
+    pub inbox_messages: usize,
+    /// The most bytes of bodies that wait.
+    pub inbox_bytes: usize,
+    /// The most calls that the handler works on at once.
+    pub concurrency: usize,
+}
+
+impl Default for AgentOptions {
+    fn default() -> Self {
+        Self {
+            name: None,
+            max_payload_bytes: 1 << 20,
+            message_ttl: 5,
+            inbox_messages: 1024,
+            inbox_bytes: 16 << 20,
+            concurrency: 64,
+        }
+    }
+}
+
+/// The most messages whose signatures one recipient remembers.
+const REPLAY_CAPACITY: usize = 1_000_000;
+
+/// Who may call an agent that has a handler.
+#[derive(Debug)]
+pub enum Allow {
+    /// Everybody on the bus.
+    Everyone,
+    /// The agents of these DIDs.
+    Only(HashSet<Did>),
+}
+
+pub(crate) struct Outgoing {
+    pub(crate) op: Op,
+    pub(crate) id: MessageId,
+    pub(crate) to: Arc<Agent>,
+    pub(crate) body: Body,
+    pub(crate) content_type: &'static str,
+    pub(crate) in_reply_to: Option<InReplyTo>,
+    /// The caller's pending call; none for replies.
+    pub(crate) call: Option<u64>,
+}
+
+struct Waiting {
+    message: VerifiedMessage<Body>,
+    caller: Arc<Agent>,
+}
+
+#[derive(Default)]
+struct State {
+    closed: bool,
+    handler: Option<Box<Allow>>,
+    running: usize,
+    /// Calls for the handler, beyond `concurrency`.
+    waiting: VecDeque<Waiting>,
+    inbox: VecDeque<VerifiedMessage<Body>>,
+    /// Bytes of the bodies in `waiting` and `inbox`.
+    waiting_bytes: usize,
+    /// The face waits for the inbox.
+    listening: bool,
+    outbox: Vec<Outgoing>,
+    /// On a list of agents to flush, or being flushed: at most one batch of an agent is under way, which keeps its order.
+    queued: bool,
+    /// What the identity provider was asked to sign.
+    unsigned: Option<Box<(Unsigned, Vec<Outgoing>)>>,
+}
+
+/// An agent on a bus.
+pub struct Agent {
+    pub(crate) number: u32,
+    /// Later agents of the same DID stand before earlier ones.
+    pub(crate) serial: u64,
+    pub(crate) bus: Arc<Bus>,
+    pub(crate) port: Arc<Port>,
+    did: Did,
+    name: Option<Box<str>>,
+    /// None for keys elsewhere, and after closing.
+    key: Mutex<Option<SigningKey>>,
+    remote: Option<Box<VerifyingKey>>,
+    replay: ReplayWindow,
+    options: Box<AgentOptions>,
+    state: Mutex<State>,
+}
+
+impl Agent {
+    pub(crate) fn new(
+        number: u32,
+        serial: u64,
+        bus: Arc<Bus>,
+        port: Arc<Port>,
+        signer: Signer,
+        mut options: AgentOptions,
+    ) -> Self {
+        let (did, key, remote) = match signer {
+            Signer::Local(key) => (*key.did(), Some(key), None),
+            Signer::Remote(key) => (*key.did(), None, Some(Box::new(key))),
+        };
+        Self {
+            number,
+            serial,
+            bus,
+            port,
+            did,
+            name: options.name.take().map(String::into_boxed_str),
+            key: Mutex::new(key),
+            remote,
+            replay: ReplayWindow::new(REPLAY_CAPACITY),
+            options: Box::new(options),
+            state: Mutex::default(),
+        }
+    }
+
+    /// The agent's DID.
+    pub fn did(&self) -> &Did {
+        &self.did
+    }
+
+    /// The agent's label.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Lends the signing key, while the agent is open and the key is here.
+    pub fn with_key<T>(&self, use_key: impl FnOnce(&SigningKey) -> T) -> Option<T> {
+        self.key.guard().as_ref().map(use_key)
+    }
+
+    pub(crate) fn check_size(&self, bytes: usize) -> Result<()> {
+        let limit = self.options.max_payload_bytes;
+        if bytes <= limit {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::PayloadTooLarge, format!("a payload of {bytes} bytes is over the limit of {limit}"))
+            .with_hint("send less, or raise maxPayloadBytes on both sides"))
+    }
+
+    /// From now on the face's handler answers calls; without one they go to the inbox.
+    ///
+    /// # Errors
+    /// `AGENT_CLOSED`.
+    pub fn handle(self: &Arc<Self>, allow: Option<Allow>) -> Result<()> {
+        let mut work = Work::default();
+        {
+            let mut state = self.state.guard();
+            if state.closed {
+                return Err(Error::new(ErrorKind::AgentClosed, "this agent is closed"));
+            }
+            state.handler = allow.map(Box::new);
+            if state.handler.is_none() {
+                for Waiting { message, caller } in std::mem::take(&mut state.waiting) {
+                    self.to_inbox(&mut state, message, caller, &mut work);
+                }
+            }
+        }
+        self.port.dirty.guard().append(&mut work);
+        Ok(())
+    }
+
+    /// Takes at most `max` messages from the inbox, oldest first. With `listen`, an empty inbox announces its next
+    /// message with [`Event::Arrived`].
+    ///
+    /// # Errors
+    /// `AGENT_CLOSED`.
+    pub fn receive(&self, max: usize, listen: bool) -> Result<Vec<VerifiedMessage<Body>>> {
+        let mut state = self.state.guard();
+        if state.closed {
+            return Err(Error::new(ErrorKind::AgentClosed, "this agent is closed"));
+        }
+        let count = state.inbox.len().min(max);
+        let messages: Vec<_> = state.inbox.drain(..count).collect();
+        let bytes = messages.iter().fold(0_usize, |sum, message| sum.saturating_add(message.body().len()));
+        state.waiting_bytes = state.waiting_bytes.saturating_sub(bytes);
+        state.listening = listen && messages.is_empty();
+        if state.inbox.is_empty() {
+            state.inbox.shrink_to(16);
+        }
+        Ok(messages)
+    }
+
+    /// Adds to what the agent has to sign; true if the caller must put the agent on a list of agents to flush.
+    pub(crate) fn enqueue(&self, outgoing: Outgoing) -> bool {
+        let mut state = self.state.guard();
+        if state.closed {
+            return false;
+        }
+        state.outbox.push(outgoing);
+        !std::mem::replace(&mut state.queued, true)
+    }
+
+    pub(crate) fn outbox_len(&self) -> usize {
+        self.state.guard().outbox.len()
+    }
+
+    /// What to seal next, at most a batch.
+    pub(crate) fn take_batch(&self) -> Vec<Outgoing> {
+        let mut state = self.state.guard();
+        let rest = state.outbox.len().min(xbind::batch::MAX_BATCH);
+        let rest = state.outbox.split_off(rest);
+        std::mem::replace(&mut state.outbox, rest)
+    }
+
+    /// A batch is through; if there is more to sign, the agent stays on the list.
+    pub(crate) fn batch_done(self: &Arc<Self>, work: &mut Work) {
+        let mut state = self.state.guard();
+        state.queued = !state.outbox.is_empty();
+        if state.queued {
+            work.push(self.clone());
+        }
+    }
+
+    pub(crate) fn is_remote(&self) -> bool {
+        self.remote.is_some()
+    }
+
+    /// Asks the identity provider. The answer comes to [`Agent::signed`].
+    pub(crate) fn ask_signature(&self, unsigned: Unsigned, batch: Vec<Outgoing>) {
+        let bytes = unsigned.to_sign().to_vec();
+        self.state.guard().unsigned = Some(Box::new((unsigned, batch)));
+        self.port.push(Event::Sign { agent: self.number, bytes });
+    }
+
+    pub(crate) fn signed(self: &Arc<Self>, signature: Option<[u8; 64]>, work: &mut Work) {
+        let Some(asked) = self.state.guard().unsigned.take() else { return };
+        let (unsigned, batch) = *asked;
+        let valid = signature
+            .filter(|signature| self.remote.as_ref().is_some_and(|key| key.verify(unsigned.to_sign(), signature)));
+        match valid {
+            Some(signature) => crate::flush::deliver(self, unsigned.finish(&signature), batch, work),
+            None => {
+                let error = Error::new(ErrorKind::SignFailed, "the identity provider gave no valid signature")
+                    .with_hint("sign the bytes as they are, with the Ed25519 key of getDID(), and return 64 bytes");
+                crate::flush::fail(self, batch, &error);
+            }
+        }
+        self.batch_done(work);
+    }
+
+    pub(crate) fn policy(&self) -> Policy {
+        Policy {
+            audience: self.did,
+            clock_skew: 0, // one clock for all agents of this process
+            max_lifetime: 300,
+            max_body: self.options.max_payload_bytes,
+            track_replies: false, // opening one consumes the pending call it answers
+        }
+    }
+
+    pub(crate) fn replay(&self) -> &ReplayWindow {
+        &self.replay
+    }
+
+    pub(crate) fn message_ttl(&self) -> u32 {
+        self.options.message_ttl
+    }
+
+    /// Where an opened call or send goes: to the handler, to the inbox, or back with a refusal.
+    pub(crate) fn admit(self: &Arc<Self>, message: VerifiedMessage<Body>, caller: Arc<Self>, work: &mut Work) {
+        let mut state = self.state.guard();
+        if state.closed {
+            drop(state);
+            caller.settle_request(message.id(), closed_outcome("the agent has left the bus"));
+            return;
+        }
+        let allowed = match &state.handler {
+            Some(allow) if message.op() == Op::Call => match &**allow {
+                Allow::Everyone => true,
+                Allow::Only(dids) => dids.contains(message.from()),
+            },
+            _ => return self.to_inbox(&mut state, message, caller, work),
+        };
+        if !allowed {
+            self.refuse(&mut state, caller, request_of(&message), ErrorKind::NotAllowed, work);
+        } else if state.running < self.options.concurrency {
+            self.dispatch(&mut state, message, caller);
+        } else if self.has_room(&state, message.body().len()) {
+            state.waiting_bytes = state.waiting_bytes.saturating_add(message.body().len());
+            state.waiting.push_back(Waiting { message, caller });
+        } else {
+            self.refuse(&mut state, caller, request_of(&message), ErrorKind::InboxFull, work);
+        }
+    }
+
+    fn dispatch(self: &Arc<Self>, state: &mut State, message: VerifiedMessage<Body>, caller: Arc<Self>) {
+        state.running = state.running.saturating_add(1);
+        let running = Running { agent: self.clone(), caller, request: request_of(&message), cancelled: false };
+        let ticket = self.port.tickets.guard().open(running);
+        self.port.push(Event::Call { agent: self.number, ticket, message: Box::new(message) });
+    }
+
+    /// The handler is done with one call; the next one that waits may go.
+    pub(crate) fn finished(self: &Arc<Self>) {
+        let mut state = self.state.guard();
+        state.running = state.running.saturating_sub(1);
+        if state.running < self.options.concurrency
+            && let Some(Waiting { message, caller }) = state.waiting.pop_front()
+        {
+            state.waiting_bytes = state.waiting_bytes.saturating_sub(message.body().len());
+            self.dispatch(&mut state, message, caller);
+        }
+    }
+
+    fn has_room(&self, state: &State, bytes: usize) -> bool {
+        state.waiting.len().saturating_add(state.inbox.len()) < self.options.inbox_messages
+            && state.waiting_bytes.saturating_add(bytes) <= self.options.inbox_bytes
+    }
+
+    fn to_inbox(
+        self: &Arc<Self>,
+        state: &mut State,
+        message: VerifiedMessage<Body>,
+        caller: Arc<Self>,
+        work: &mut Work,
+    ) {
+        let request = request_of(&message);
+        if !self.has_room(state, message.body().len()) {
+            return self.refuse(state, caller, request, ErrorKind::InboxFull, work);
+        }
+        let receipt =
+            format!(r#"{{"status":"delivered","messageId":"{}","to":"{}"}}"#, message.id().text(), self.did.as_str());
+        state.waiting_bytes = state.waiting_bytes.saturating_add(message.body().len());
+        state.inbox.push_back(message);
+        if std::mem::take(&mut state.listening) {
+            self.port.push(Event::Arrived { agent: self.number });
+        }
+        self.answer(state, Op::Result, receipt.into_bytes(), caller, request, work);
+    }
+
+    fn refuse(
+        self: &Arc<Self>,
+        state: &mut State,
+        caller: Arc<Self>,
+        request: InReplyTo,
+        kind: ErrorKind,
+        work: &mut Work,
+    ) {
+        self.answer(state, Op::Error, Refusal::of(kind).encode(), caller, request, work);
+    }
+
+    fn answer(
+        self: &Arc<Self>,
+        state: &mut State,
+        op: Op,
+        body: Body,
+        caller: Arc<Self>,
+        request: InReplyTo,
+        work: &mut Work,
+    ) {
+        let Ok(outgoing) = self.reply(op, body, JSON, caller, request) else { return };
+        state.outbox.push(outgoing);
+        if !std::mem::replace(&mut state.queued, true) {
+            work.push(self.clone());
+        }
+    }
+
+    pub(crate) fn reply(
+        &self,
+        op: Op,
+        body: Body,
+        content_type: &'static str,
+        caller: Arc<Self>,
+        request: InReplyTo,
+    ) -> Result<Outgoing> {
+        let id = clock::message_id()?;
+        Ok(Outgoing { op, id, to: caller, body, content_type, in_reply_to: Some(request), call: None })
+    }
+
+    /// An agent that refuses a message after its signature was verified says so with a signed answer of its own.
+    pub(crate) fn refuse_opened(
+        self: &Arc<Self>,
+        caller: Arc<Self>,
+        request: InReplyTo,
+        kind: ErrorKind,
+        work: &mut Work,
+    ) {
+        let mut state = self.state.guard();
+        self.refuse(&mut state, caller, request, kind, work);
+    }
+
+    /// The caller of that request has given up.
+    pub(crate) fn cancel(&self, request: &MessageId) {
+        let ticket = self.port.tickets.guard().cancel(request);
+        if let Some(ticket) = ticket {
+            return self.port.push(Event::Cancelled { ticket });
+        }
+        let mut state = self.state.guard();
+        let position = state.waiting.iter().position(|waiting| waiting.message.id() == request);
+        if let Some(waiting) = position.and_then(|position| state.waiting.remove(position)) {
+            state.waiting_bytes = state.waiting_bytes.saturating_sub(waiting.message.body().len());
+        }
+    }
+
+    /// Ends the pending call that this request was, if it still is.
+    pub(crate) fn settle_request(&self, request: &MessageId, outcome: Outcome) {
+        let taken = self.port.calls.guard().take_id(request);
+        if let Some((number, call)) = taken {
+            self.port.settle(number, call.id, outcome);
+        }
+    }
+
+    /// Wipes the key and ends all that is under way. The bus must have forgotten the agent before.
+    pub(crate) fn close(self: &Arc<Self>) {
+        let state = {
+            let mut state = self.state.guard();
+            if state.closed {
+                return;
+            }
+            std::mem::replace(&mut *state, State { closed: true, ..State::default() })
+        };
+        drop(self.key.guard().take());
+        self.replay.purge(u64::MAX);
+        self.port.leave(self);
+        for waiting in state.waiting {
+            let outcome = closed_outcome("the agent closed before it answered");
+            waiting.caller.settle_request(waiting.message.id(), outcome);
+        }
+        let unsigned = state.unsigned.map(|asked| asked.1).unwrap_or_default();
+        for outgoing in state.outbox.into_iter().chain(unsigned) {
+            if let Some(request) = outgoing.in_reply_to {
+                let outcome = closed_outcome("the agent closed before it answered");
+                outgoing.to.settle_request(&request.id, outcome);
+            }
+        }
+    }
+}
+
+fn request_of(message: &VerifiedMessage<Body>) -> InReplyTo {
+    InReplyTo { id: *message.id(), digest: *message.digest() }
+}
+
+impl fmt::Debug for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agent").field("did", &self.did).field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,162 @@
+//! Seals what agents have to say, a signature per agent and batch, opens it for the recipients and hands it over. A few
+//! messages are worked off on the calling thread, many on worker threads.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use xbind::{Draft, Error, ErrorKind, Op, Result, Sealed, Unsigned, open};
+
+use crate::agent::{Agent, Outgoing};
+use crate::clock;
+use crate::event::{Body, Outcome};
+use crate::pool;
+use crate::refusal::Refusal;
+use crate::sync::Lock;
+
+/// Agents that have something to sign.
+pub(crate) type Work = Vec<Arc<Agent>>;
+
+/// Works off these agents, and those that have to answer them, here or on the pool.
+pub(crate) fn run(agents: Work) {
+    match pool::worth_it(&agents) {
+        Some(pool) => pool.spread(agents),
+        None => work_off(agents),
+    }
+}
+
+/// Works off these agents, and those that have to answer them, on this thread.
+pub(crate) fn work_off(agents: Work) {
+    let mut now = agents;
+    while !now.is_empty() {
+        let mut next = Work::new();
+        for agent in now {
+            seal_one_batch(&agent, &mut next);
+        }
+        now = next;
+    }
+}
+
+fn seal_one_batch(agent: &Arc<Agent>, work: &mut Work) {
+    let mut batch = agent.take_batch();
+    let sealed = catch_unwind(AssertUnwindSafe(|| seal(agent, &mut batch)));
+    match sealed {
+        Ok(Ok(Some(sealed))) => deliver(agent, sealed, batch, work),
+        Ok(Ok(None)) => return, // its identity provider signs; Agent::signed goes on from there
+        Ok(Err(error)) => fail(agent, batch, &error),
+        Err(_) => fail(agent, batch, &internal()),
+    }
+    agent.batch_done(work);
+}
+
+fn seal(agent: &Arc<Agent>, batch: &mut Vec<Outgoing>) -> Result<Option<Vec<Sealed>>> {
+    #[cfg(feature = "test-hooks")]
+    crate::hooks::maybe_panic();
+    let issued_at = clock::now();
+    let drafts: Vec<_> = batch
+        .iter()
+        .map(|outgoing| Draft {
+            op: outgoing.op,
+            to: *outgoing.to.did(),
+            id: outgoing.id,
+            issued_at,
+            ttl: agent.message_ttl(),
+            content_type: outgoing.content_type,
+            body: &outgoing.body,
+            token: None,
+            in_reply_to: outgoing.in_reply_to,
+        })
+        .collect();
+    let unsigned = Unsigned::new(agent.did(), &drafts)?;
+    drop(drafts);
+    if agent.is_remote() {
+        agent.ask_signature(unsigned, std::mem::take(batch));
+        return Ok(None);
+    }
+    let signature = agent.with_key(|key| key.sign(unsigned.to_sign()));
+    let signature = signature.ok_or_else(|| Error::new(ErrorKind::AgentClosed, "this agent is closed"))?;
+    Ok(Some(unsigned.finish(&signature)))
+}
+
+/// Notes what was sealed with the pending calls and carries each message to its recipient.
+pub(crate) fn deliver(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoing>, work: &mut Work) {
+    let wanted: Vec<bool> = {
+        let mut calls = sender.port.calls.guard();
+        let still_wanted = |(sealed, outgoing): (&Sealed, &Outgoing)| match outgoing.call {
+            Some(call) => calls.sealed(call, sealed.digest),
+            None => true,
+        };
+        sealed.iter().zip(&batch).map(still_wanted).collect()
+    };
+    for ((sealed, outgoing), wanted) in sealed.into_iter().zip(batch).zip(wanted) {
+        if !wanted {
+            continue; // the caller gave up before it was sealed
+        }
+        let (id, to, op, request) = (outgoing.id, outgoing.to.clone(), outgoing.op, outgoing.in_reply_to);
+        let carried = catch_unwind(AssertUnwindSafe(|| carry(sender, &sealed, outgoing, work)));
+        let Err(error) = carried.unwrap_or_else(|_| Err(internal())) else { continue };
+        let outcome = Outcome::Failed { error, remote: None };
+        match (op, request) {
+            (Op::Call | Op::Send, _) => sender.settle_request(&id, outcome),
+            (Op::Result | Op::Error, Some(request)) => to.settle_request(&request.id, outcome),
+            (Op::Result | Op::Error, None) => {}
+        }
+    }
+}
+
+/// The bus as a transport: the recipient opens what it is given, like from any other transport.
+fn carry(sender: &Arc<Agent>, sealed: &Sealed, outgoing: Outgoing, work: &mut Work) -> Result<()> {
+    let recipient = outgoing.to;
+    let expected = |id: &_| recipient.port.calls.guard().expected(id);
+    let known = &recipient.bus.known;
+    let opened =
+        open(&recipient.policy(), known, recipient.replay(), clock::now(), &sealed.jws, outgoing.body, None, expected);
+    let message = match opened {
+        Ok(message) => message,
+        Err(error) if error.kind() == ErrorKind::ReplayWindowFull => {
+            let request = xbind::InReplyTo { id: sealed.id, digest: sealed.digest };
+            recipient.refuse_opened(sender.clone(), request, error.kind(), work);
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    match message.op() {
+        Op::Call | Op::Send => recipient.admit(message, sender.clone(), work),
+        Op::Result | Op::Error => {
+            let taken = message.in_reply_to().and_then(|request| recipient.port.calls.guard().take_id(request));
+            let Some((number, call)) = taken else { return Ok(()) };
+            let outcome = match message.op() {
+                Op::Error => {
+                    let body: &Body = message.body();
+                    let (error, remote) = Refusal::decode(body).into_error(message.from());
+                    Outcome::Failed { error, remote }
+                }
+                Op::Result if call.one_way => Outcome::Delivered { to: *message.from() },
+                Op::Result | Op::Call | Op::Send => Outcome::Answer(Box::new(message)),
+            };
+            recipient.port.settle(number, call.id, outcome);
+        }
+    }
+    Ok(())
+}
+
+/// Nothing of this batch leaves. Callers of the agent learn that it could not answer, its own calls why.
+pub(crate) fn fail(agent: &Arc<Agent>, batch: Vec<Outgoing>, error: &Error) {
+    for outgoing in batch {
+        match outgoing.in_reply_to {
+            None => {
+                let outcome = Outcome::Failed { error: error.clone(), remote: None };
+                agent.settle_request(&outgoing.id, outcome);
+            }
+            Some(request) => {
+                let kind = if error.kind() == ErrorKind::Internal { error.kind() } else { ErrorKind::HandlerFailed };
+                let (error, remote) = Refusal::of(kind).into_error(agent.did());
+                outgoing.to.settle_request(&request.id, Outcome::Failed { error, remote });
+            }
+        }
+    }
+}
+
+fn internal() -> Error {
+    Error::new(ErrorKind::Internal, "an internal fault ended this call")
+        .with_hint("report it with the steps that led here")
+}

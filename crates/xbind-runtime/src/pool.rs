@@ -1,0 +1,64 @@
+//! Worker threads for bursts. They start with the first burst and sleep between bursts.
+
+use std::num::NonZero;
+use std::sync::{Arc, OnceLock};
+use std::thread::available_parallelism;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::agent::Agent;
+use crate::flush;
+
+/// Rough cost of one signature made and verified, in microseconds.
+const SIGNATURE_COST: usize = 35;
+/// Rough cost of one more message under the same signature, in microseconds.
+const MESSAGE_COST: usize = 4;
+/// Work below this is done before a worker thread would have woken up, in microseconds.
+const INLINE_BUDGET: usize = 500;
+
+pub(crate) struct Pool {
+    runtime: Runtime,
+    threads: usize,
+}
+
+/// The pool, if these agents have more to seal than the calling thread should do at once.
+pub(crate) fn worth_it(agents: &[Arc<Agent>]) -> Option<&'static Pool> {
+    let mut cost = 0_usize;
+    for agent in agents {
+        let messages = agent.outbox_len().saturating_mul(MESSAGE_COST);
+        cost = cost.saturating_add(SIGNATURE_COST).saturating_add(messages);
+        if cost > INLINE_BUDGET {
+            return pool();
+        }
+    }
+    None
+}
+
+fn pool() -> Option<&'static Pool> {
+    static POOL: OnceLock<Option<Pool>> = OnceLock::new();
+    POOL.get_or_init(|| {
+        let threads = available_parallelism().map_or(1, NonZero::get).min(8);
+        if threads < 2 {
+            return None;
+        }
+        let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("xbind").build().ok()?;
+        Some(Pool { runtime, threads })
+    })
+    .as_ref()
+}
+
+impl Pool {
+    /// Spreads the agents over the threads, in parts small enough that no thread ends long after the others.
+    pub(crate) fn spread(&self, agents: Vec<Arc<Agent>>) {
+        let parts = self.threads.saturating_mul(4);
+        let size = agents.len().div_ceil(parts).max(1);
+        let mut agents = agents.into_iter();
+        loop {
+            let part: Vec<_> = agents.by_ref().take(size).collect();
+            if part.is_empty() {
+                return;
+            }
+            self.runtime.spawn(async move { flush::work_off(part) });
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! A port is where agents meet their face: one module instance on one thread. Commands come in as method calls, what the
+//! face has to do goes out as [`Event`]s.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+use hashbrown::HashMap;
+use xbind::{Error, ErrorKind, InReplyTo, MessageId, Result, payload};
+
+use crate::agent::{Agent, Outgoing};
+use crate::bus::Bus;
+use crate::calls::Calls;
+use crate::event::{Body, Event, JSON, OCTETS, Outcome};
+use crate::refusal::Refusal;
+use crate::sync::Lock;
+use crate::tickets::{Running, Tickets};
+use crate::{AgentOptions, Signer, clock, flush};
+
+/// Called from other threads when the port has events; must only schedule a [`Port::flush`] on the face's thread.
+pub type Waker = Box<dyn Fn() + Send + Sync>;
+
+/// What a handler made of a call.
+#[derive(Debug)]
+pub enum Reply {
+    /// JSON text.
+    Json(String),
+    /// Plain bytes.
+    Bytes(Vec<u8>),
+    /// A refusal; with `HANDLER_FAILED` at times the JSON object of a `HandlerError`.
+    Refused(ErrorKind, Option<String>),
+}
+
+/// What a call carries.
+#[derive(Debug)]
+pub enum Payload {
+    /// JSON text, as `JSON.stringify` makes it.
+    Json(String),
+    /// Plain bytes.
+    Bytes(Vec<u8>),
+}
+
+/// Numbers are never used again, so that a late event cannot reach another agent.
+#[derive(Default)]
+struct Agents {
+    last: u32,
+    by_number: HashMap<u32, Arc<Agent>>,
+}
+
+/// See the module's documentation.
+pub struct Port {
+    home: ThreadId,
+    waker: Waker,
+    woken: AtomicBool,
+    events: Mutex<VecDeque<Event>>,
+    agents: Mutex<Agents>,
+    pub(crate) dirty: Mutex<Vec<Arc<Agent>>>,
+    pub(crate) calls: Mutex<Calls>,
+    pub(crate) tickets: Mutex<Tickets>,
+}
+
+impl Port {
+    /// A port of the calling thread.
+    #[must_use]
+    pub fn new(waker: Waker) -> Arc<Self> {
+        Arc::new(Self {
+            home: thread::current().id(),
+            waker,
+            woken: AtomicBool::new(false),
+            events: Mutex::default(),
+            agents: Mutex::default(),
+            dirty: Mutex::default(),
+            calls: Mutex::default(),
+            tickets: Mutex::default(),
+        })
+    }
+
+    /// Brings an agent onto a bus and returns its number on this port.
+    ///
+    /// # Errors
+    /// `INVALID_NAME`, `INVALID_CONFIG`, `AGENT_CLOSED` for a closed bus.
+    pub fn join(self: &Arc<Self>, bus: &Arc<Bus>, signer: Signer, options: AgentOptions) -> Result<u32> {
+        let mut agents = self.agents.guard();
+        let number = agents.last.checked_add(1);
+        let number = number.ok_or_else(|| Error::new(ErrorKind::InvalidConfig, "too many agents were made"))?;
+        let agent = bus.admit(self, number, signer, options)?;
+        agents.last = number;
+        agents.by_number.insert(number, agent);
+        Ok(number)
+    }
+
+    /// The agent of that number.
+    ///
+    /// # Errors
+    /// `AGENT_CLOSED` where there is none any more.
+    pub fn agent(&self, number: u32) -> Result<Arc<Agent>> {
+        let agent = self.agents.guard().by_number.get(&number).cloned();
+        agent.ok_or_else(|| Error::new(ErrorKind::AgentClosed, "this agent is closed"))
+    }
+
+    /// Begins a call (or, `one_way`, a send) and returns its number; it goes out with the next [`Port::flush`], and an
+    /// [`Event::Settled`] tells how it ended. Without a `timeout` it may stay pending for ever.
+    ///
+    /// # Errors
+    /// What can be told before anything is signed: `INVALID_DID`, `INVALID_NAME`, `AGENT_NOT_FOUND`, `AMBIGUOUS_NAME`,
+    /// `AGENT_CLOSED`, `INVALID_PAYLOAD`, `PAYLOAD_TOO_LARGE`, `WRONG_AUDIENCE` for a call to oneself.
+    pub fn call(
+        &self,
+        number: u32,
+        to: &str,
+        payload: Payload,
+        one_way: bool,
+        timeout: Option<Duration>,
+    ) -> Result<(u64, MessageId)> {
+        let caller = self.agent(number)?;
+        let recipient = caller.bus.find(to)?;
+        if recipient.did() == caller.did() {
+            return Err(Error::new(ErrorKind::WrongAudience, "an agent cannot call itself")
+                .with_hint("call the function directly, or make a second agent"));
+        }
+        let (body, content_type) = encode(payload)?;
+        caller.check_size(body.len())?;
+        let id = clock::message_id()?;
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let call = self.calls.guard().begin(&caller, &recipient, id, one_way, deadline);
+        let op = if one_way { xbind::Op::Send } else { xbind::Op::Call };
+        self.send_out(
+            &caller,
+            Outgoing { op, id, to: recipient, body, content_type, in_reply_to: None, call: Some(call) },
+        );
+        Ok((call, id))
+    }
+
+    /// The caller gives up: the call is forgotten without an event, and the handler that works on it is told.
+    pub fn abandon(&self, call: u64) {
+        let Some(call) = self.calls.guard().take(call) else { return };
+        call.recipient.cancel(&call.id);
+    }
+
+    /// Answers a running call. A call that was cancelled or whose agent closed needs no answer; then this does nothing.
+    ///
+    /// # Errors
+    /// `INVALID_PAYLOAD`, `PAYLOAD_TOO_LARGE`: the caller is told `HANDLER_FAILED` then, the error is for the log.
+    pub fn reply(&self, ticket: u64, reply: Reply) -> Result<()> {
+        let Some(running) = self.tickets.guard().take(ticket) else { return Ok(()) };
+        let Running { agent, caller, request, cancelled } = running;
+        agent.finished();
+        if cancelled {
+            return Ok(());
+        }
+        let encoded = match reply {
+            Reply::Json(text) => encode(Payload::Json(text)),
+            Reply::Bytes(bytes) => encode(Payload::Bytes(bytes)),
+            Reply::Refused(kind, remote) => {
+                self.refuse(&agent, caller, request, Refusal { kind, remote });
+                return Ok(());
+            }
+        };
+        let (body, content_type) = match encoded.and_then(|encoded| agent.check_size(encoded.0.len()).map(|()| encoded))
+        {
+            Ok(encoded) => encoded,
+            Err(error) => {
+                self.refuse(&agent, caller, request, Refusal::of(ErrorKind::HandlerFailed));
+                return Err(error);
+            }
+        };
+        let outgoing = agent.reply(xbind::Op::Result, body, content_type, caller, request)?;
+        self.send_out(&agent, outgoing);
+        Ok(())
+    }
+
+    /// Whether the caller of a running call has given up or its agent closed.
+    #[must_use]
+    pub fn is_cancelled(&self, ticket: u64) -> bool {
+        self.tickets.guard().is_cancelled(ticket)
+    }
+
+    fn refuse(&self, agent: &Arc<Agent>, caller: Arc<Agent>, request: InReplyTo, mut refusal: Refusal) {
+        if agent.check_size(refusal.encode().len()).is_err() {
+            refusal.remote = None;
+        }
+        if let Ok(outgoing) = agent.reply(xbind::Op::Error, refusal.encode(), JSON, caller, request) {
+            self.send_out(agent, outgoing);
+        }
+    }
+
+    fn send_out(&self, agent: &Arc<Agent>, outgoing: Outgoing) {
+        if agent.enqueue(outgoing) {
+            self.dirty.guard().push(agent.clone());
+        }
+    }
+
+    /// The identity provider's answer to [`Event::Sign`]; none if it failed.
+    pub fn signed(&self, number: u32, signature: Option<[u8; 64]>) {
+        if let Ok(agent) = self.agent(number) {
+            let mut work = Vec::new();
+            agent.signed(signature, &mut work);
+            self.dirty.guard().append(&mut work);
+        }
+    }
+
+    /// Seals and delivers all that was asked for since the last time, ends what has run out of time, and moves at most
+    /// `max` events into `into`. True if more are waiting.
+    pub fn flush(&self, max: usize, into: &mut Vec<Event>) -> bool {
+        self.woken.store(false, Ordering::Release);
+        self.expire();
+        let dirty = std::mem::take(&mut *self.dirty.guard());
+        if !dirty.is_empty() {
+            flush::run(dirty);
+        }
+        let mut events = self.events.guard();
+        let count = events.len().min(max);
+        into.extend(events.drain(..count));
+        if events.is_empty() && events.capacity() > 4096 {
+            events.shrink_to_fit();
+        }
+        !events.is_empty()
+    }
+
+    /// How long until the next deadline of a pending call.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.calls.guard().next_deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    fn expire(&self) {
+        let now = Instant::now();
+        loop {
+            let Some((number, call)) = self.calls.guard().take_expired(now) else { return };
+            call.recipient.cancel(&call.id);
+            let error = Error::new(ErrorKind::Timeout, format!("{} did not answer in time", call.recipient.did()))
+                .with_hint("raise timeoutMs, or look why the other agent is slow");
+            self.settle(number, call.id, Outcome::Failed { error, remote: None });
+        }
+    }
+
+    /// Closes one agent: pending calls from it and to it end with `AGENT_CLOSED`, its key is wiped.
+    pub fn close(&self, number: u32) {
+        let Ok(agent) = self.agent(number) else { return };
+        agent.bus.remove(&agent);
+        agent.close();
+    }
+
+    /// Closes all agents, when the face goes.
+    pub fn close_all(&self) {
+        let agents: Vec<_> = self.agents.guard().by_number.keys().copied().collect();
+        for number in agents {
+            self.close(number);
+        }
+    }
+
+    /// The half of closing that belongs to the port: the agent's own calls end, the calls it works on are cancelled.
+    pub(crate) fn leave(&self, agent: &Arc<Agent>) {
+        self.agents.guard().by_number.remove(&agent.number);
+        let calls = self.calls.guard().take_of(agent);
+        for (number, call) in calls {
+            call.recipient.cancel(&call.id);
+            self.settle(number, call.id, closed_outcome("this agent was closed"));
+        }
+        let cancelled = self.tickets.guard().cancel_all_of(agent);
+        for (ticket, caller, request) in cancelled {
+            self.push(Event::Cancelled { ticket });
+            caller.settle_request(&request, closed_outcome("the agent closed before it answered"));
+        }
+    }
+
+    pub(crate) fn settle(&self, call: u64, id: MessageId, outcome: Outcome) {
+        self.push(Event::Settled { call, id, outcome });
+    }
+
+    /// Adds an event; another thread wakes the face, once until it next flushes.
+    pub(crate) fn push(&self, event: Event) {
+        self.events.guard().push_back(event);
+        if thread::current().id() != self.home && !self.woken.swap(true, Ordering::AcqRel) {
+            (self.waker)();
+        }
+    }
+}
+
+impl fmt::Debug for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Port").field("agents", &self.agents.guard().by_number.len()).finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn closed_outcome(message: &'static str) -> Outcome {
+    Outcome::Failed { error: Error::new(ErrorKind::AgentClosed, message), remote: None }
+}
+
+fn encode(payload: Payload) -> Result<(Body, &'static str)> {
+    match payload {
+        Payload::Json(text) => {
+            payload::check_json(&text)?;
+            Ok((text.into_bytes(), JSON))
+        }
+        Payload::Bytes(bytes) => Ok((bytes, OCTETS)),
+    }
+}

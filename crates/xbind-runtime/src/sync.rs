@@ -1,0 +1,13 @@
+//! Locks that outlive a panic: a fault ends one call, not every later one that needs the same lock.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub(crate) trait Lock<T> {
+    fn guard(&self) -> MutexGuard<'_, T>;
+}
+
+impl<T> Lock<T> for Mutex<T> {
+    fn guard(&self) -> MutexGuard<'_, T> {
+        self.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,69 @@
+//! Values that cross the border.
+
+use napi::bindgen_prelude::{Either, Uint8Array};
+use napi_derive::napi;
+use xbind::Error;
+use xbind_runtime::{Payload, Reply};
+
+/// A failure as data; `ts/errors.ts` makes the exception of it.
+#[napi(object, object_from_js = false)]
+pub struct BindingError {
+    pub code: &'static str,
+    pub message: String,
+    pub hint: Option<String>,
+    pub retryable: bool,
+}
+
+impl From<Error> for BindingError {
+    fn from(error: Error) -> Self {
+        Self {
+            code: error.kind().code(),
+            message: error.message().to_owned(),
+            hint: error.hint().map(str::to_owned),
+            retryable: error.kind().retryable(),
+        }
+    }
+}
+
+/// A value, or why there is none.
+pub type Fallible<T> = Either<T, BindingError>;
+
+pub fn fallible<T>(result: Result<T, impl Into<BindingError>>) -> Fallible<T> {
+    match result {
+        Ok(value) => Either::A(value),
+        Err(error) => Either::B(error.into()),
+    }
+}
+
+/// JSON text, or bytes.
+pub type Content = Either<String, Uint8Array>;
+
+pub fn payload(content: Content) -> Payload {
+    match content {
+        Either::A(text) => Payload::Json(text),
+        Either::B(bytes) => Payload::Bytes(bytes.to_vec()),
+    }
+}
+
+pub fn reply(content: Content) -> Reply {
+    match content {
+        Either::A(text) => Reply::Json(text),
+        Either::B(bytes) => Reply::Bytes(bytes.to_vec()),
+    }
+}
+
+/// Numbers of calls and seconds as JavaScript has them: exact below 2^53.
+#[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "counted up from 1, or seconds: below 2^53")]
+pub fn number(value: u64) -> f64 {
+    value as f64
+}
+
+/// The whole number in a JavaScript number; 0 for what is none, the largest for what is larger.
+#[expect(clippy::as_conversions, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+pub fn whole(value: f64) -> u64 {
+    value as u64
+}
+
+pub fn size(value: f64) -> usize {
+    usize::try_from(whole(value)).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,193 @@
+//! Keys and DIDs.
+
+use std::cell::RefCell;
+
+use napi::bindgen_prelude::{Either, External, Uint8Array, Uint8ArraySlice};
+use napi_derive::napi;
+use xbind::pkcs8::EncryptionSeed;
+use xbind::{Error, ErrorKind, MessageId, Op, SigningKey, VerifyingKey, jwk, pkcs8};
+use xbind_runtime::{now, random};
+
+use crate::convert::{BindingError, Fallible, fallible, whole};
+
+/// A signing key in native memory; none once it was destroyed or handed to an agent.
+pub struct Key(RefCell<Option<SigningKey>>);
+
+pub type KeyRef = External<Key>;
+
+impl Key {
+    fn new(key: SigningKey) -> External<Self> {
+        External::new(Self(RefCell::new(Some(key))))
+    }
+
+    pub fn take(&self) -> Option<SigningKey> {
+        self.0.borrow_mut().take()
+    }
+
+    fn with<T>(&self, kind: ErrorKind, use_key: impl FnOnce(&SigningKey) -> xbind::Result<T>) -> xbind::Result<T> {
+        match &*self.0.borrow() {
+            Some(key) => use_key(key),
+            None => Err(Error::new(kind, "this identity was destroyed")),
+        }
+    }
+}
+
+pub fn fresh_key() -> xbind::Result<SigningKey> {
+    let mut seed = zeroize::Zeroizing::new([0_u8; 32]);
+    random(&mut *seed)?;
+    Ok(SigningKey::from_seed(&seed))
+}
+
+#[napi(catch_unwind)]
+pub fn generate_key() -> Fallible<KeyRef> {
+    fallible(fresh_key().map(Key::new))
+}
+
+#[napi(catch_unwind)]
+pub fn key_from_seed(seed: &[u8]) -> Fallible<KeyRef> {
+    let wrong = |_| Error::new(ErrorKind::InvalidKey, format!("a seed has 32 bytes, not {}", seed.len()));
+    fallible(<&[u8; 32]>::try_from(seed).map_err(wrong).map(|seed| Key::new(SigningKey::from_seed(seed))))
+}
+
+#[napi(catch_unwind)]
+pub fn key_from_pkcs8(input: Either<String, Uint8Array>, passphrase: Option<String>) -> Fallible<KeyRef> {
+    let passphrase = passphrase.map(zeroize::Zeroizing::new);
+    let passphrase = passphrase.as_ref().map(|text| text.as_str());
+    fallible(match input {
+        Either::A(text) => pkcs8::decode(zeroize::Zeroizing::new(text).as_bytes(), passphrase).map(Key::new),
+        Either::B(bytes) => pkcs8::decode(&bytes, passphrase).map(Key::new),
+    })
+}
+
+#[napi(catch_unwind)]
+pub fn key_did(key: &KeyRef) -> Fallible<String> {
+    fallible(key.with(ErrorKind::InvalidKey, |key| Ok(key.did().as_str().to_owned())))
+}
+
+/// Writes the signature into the 64 bytes of `signature`, which the caller made in its own realm.
+#[napi(catch_unwind)]
+pub fn key_sign(key: &KeyRef, data: &[u8], mut signature: Uint8ArraySlice<'_>) -> Option<BindingError> {
+    let signed = key.with(ErrorKind::SignFailed, |key| Ok(key.sign(data)));
+    match signed {
+        Ok(bytes) => {
+            // SAFETY: no other code runs on this thread until we return, and `data` was read before.
+            let target = unsafe { signature.as_mut() };
+            target.copy_from_slice(&bytes);
+            None
+        }
+        Err(error) => Some(error.into()),
+    }
+}
+
+#[napi(catch_unwind)]
+pub fn destroy_key(key: &KeyRef) {
+    drop(key.take());
+}
+
+/// PKCS#8 in DER, or with `pem` as text.
+#[napi(catch_unwind)]
+pub fn export_key(key: &KeyRef, pem: bool, passphrase: Option<String>) -> Fallible<Either<String, Uint8Array>> {
+    fallible(key.with(ErrorKind::ExportFailed, |key| export(key, pem, passphrase)))
+}
+
+pub fn export(key: &SigningKey, pem: bool, passphrase: Option<String>) -> xbind::Result<Either<String, Uint8Array>> {
+    let passphrase = passphrase.map(zeroize::Zeroizing::new);
+    let mut seed = EncryptionSeed { salt: [0; 16], iv: [0; 16] };
+    random(&mut seed.salt)?;
+    random(&mut seed.iv)?;
+    Ok(match (pem, passphrase) {
+        (false, None) => Either::B(Uint8Array::with_data_copied(pkcs8::encode_der(key).as_slice())),
+        (false, Some(phrase)) => {
+            Either::B(Uint8Array::with_data_copied(pkcs8::encrypt_der(key, &phrase, &seed)?.as_slice()))
+        }
+        (true, None) => Either::A(pkcs8::encode_pem(key).to_string()),
+        (true, Some(phrase)) => Either::A(pkcs8::encrypt_pem(key, &phrase, &seed)?.to_string()),
+    })
+}
+
+#[napi(object)]
+pub struct BindingDraft {
+    pub op: String,
+    pub to: String,
+    pub content_type: String,
+    pub ttl: f64,
+    pub now: Option<f64>,
+    pub token: Option<String>,
+    /// Id and JWS of the call being answered.
+    pub request_id: Option<String>,
+    pub request: Option<String>,
+}
+
+#[napi(object)]
+pub struct BindingSealed {
+    pub jws: String,
+    pub id: String,
+}
+
+#[napi(catch_unwind)]
+pub fn seal(key: &KeyRef, draft: BindingDraft, body: &[u8]) -> Fallible<BindingSealed> {
+    fallible(key.with(ErrorKind::SignFailed, |key| {
+        let mut id = [0; 16];
+        random(&mut id)?;
+        let in_reply_to = match (&draft.request_id, &draft.request) {
+            (Some(id), Some(jws)) => Some(xbind::InReplyTo {
+                id: MessageId::parse(id)
+                    .ok_or_else(|| Error::new(ErrorKind::MalformedMessage, "inReplyTo.id is no message id"))?,
+                digest: xbind::Digest::of(jws.as_bytes()),
+            }),
+            _ => None,
+        };
+        let unknown = |_| Error::new(ErrorKind::MalformedMessage, "op is none of call, send, result, error");
+        let op = draft.op.parse::<Op>().map_err(unknown)?;
+        let sealed = xbind::seal(
+            key,
+            &xbind::Draft {
+                op,
+                to: *VerifyingKey::from_did(&draft.to)?.did(),
+                id: MessageId::from_bytes(id),
+                issued_at: draft.now.map_or_else(now, whole),
+                ttl: u32::try_from(whole(draft.ttl)).unwrap_or(u32::MAX),
+                content_type: &draft.content_type,
+                body,
+                token: draft.token.as_deref(),
+                in_reply_to,
+            },
+        )?;
+        Ok(BindingSealed { jws: sealed.jws, id: sealed.id.text() })
+    }))
+}
+
+#[napi(catch_unwind)]
+pub fn did_to_public_key(did: String) -> Fallible<Uint8Array> {
+    fallible(VerifyingKey::from_did(&did).map(|key| Uint8Array::from(key.did().public_key().as_slice())))
+}
+
+#[napi(catch_unwind)]
+pub fn public_key_to_did(public_key: &[u8]) -> Fallible<String> {
+    let wrong = |_| Error::new(ErrorKind::InvalidKey, format!("a public key has 32 bytes, not {}", public_key.len()));
+    let key = <&[u8; 32]>::try_from(public_key).map_err(wrong).and_then(VerifyingKey::from_bytes);
+    fallible(key.map(|key| key.did().as_str().to_owned()))
+}
+
+thread_local! {
+    /// Keys met lately, so that verifying many signatures of one DID decodes it once.
+    static KNOWN: xbind::KeyCache = xbind::KeyCache::new(1024);
+}
+
+#[napi(catch_unwind)]
+pub fn verify_signature(did: String, data: &[u8], signature: &[u8]) -> Fallible<bool> {
+    let key = KNOWN.with(|known| known.get(&did));
+    fallible(key.map(|key| signature.try_into().is_ok_and(|signature| key.verify(data, signature))))
+}
+
+/// The JWK of a DID's key, as JSON.
+#[napi(catch_unwind)]
+pub fn jwk_json(did: String) -> Fallible<String> {
+    fallible(VerifyingKey::from_did(&did).map(|key| jwk::jwk_json(key.did())))
+}
+
+/// The document of a DID, as JSON.
+#[napi(catch_unwind)]
+pub fn did_document_json(did: String) -> Fallible<String> {
+    fallible(VerifyingKey::from_did(&did).map(|key| jwk::did_document_json(key.did())))
+}

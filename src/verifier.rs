@@ -1,0 +1,96 @@
+//! Opening messages from any transport.
+
+use napi::bindgen_prelude::{External, Function};
+use napi_derive::napi;
+use xbind::{
+    Acquaintances, Digest, Error, ErrorKind, KeyCache, PendingCall, Policy, ReplayWindow, RootCache, VerifyingKey,
+};
+
+use crate::convert::{Fallible, fallible, number, size, whole};
+
+/// How many keys and batch roots a verifier remembers having verified.
+const KNOWN: usize = 4096;
+
+pub struct Verifier {
+    policy: Policy,
+    replay: ReplayWindow,
+    known: Acquaintances,
+}
+
+pub type VerifierRef = External<Verifier>;
+
+#[napi(object)]
+pub struct BindingPolicy {
+    pub audience: String,
+    pub clock_skew: f64,
+    pub max_lifetime: f64,
+    pub max_body: f64,
+    pub max_tracked: f64,
+}
+
+#[napi(catch_unwind)]
+pub fn new_verifier(policy: BindingPolicy) -> Fallible<VerifierRef> {
+    fallible(VerifyingKey::from_did(&policy.audience).map(|key| {
+        External::new(Verifier {
+            policy: Policy {
+                audience: *key.did(),
+                clock_skew: whole(policy.clock_skew),
+                max_lifetime: whole(policy.max_lifetime),
+                max_body: size(policy.max_body),
+                track_replies: true,
+            },
+            replay: ReplayWindow::new(size(policy.max_tracked)),
+            known: Acquaintances { keys: KeyCache::new(KNOWN), roots: RootCache::new(KNOWN) },
+        })
+    }))
+}
+
+#[napi(object, object_from_js = false)]
+pub struct BindingMessage {
+    pub id: String,
+    pub op: &'static str,
+    pub from: String,
+    pub to: String,
+    pub content_type: String,
+    pub issued_at: f64,
+    pub expires_at: f64,
+    pub in_reply_to: Option<String>,
+}
+
+#[napi(object)]
+pub struct BindingPending {
+    pub to: String,
+    pub jws: String,
+}
+
+/// Opens a message; `pending` gives the call of an id, its recipient and its JWS.
+#[napi(catch_unwind)]
+pub fn open(
+    verifier: &VerifierRef,
+    now: f64,
+    jws: String,
+    body: &[u8],
+    token: Option<String>,
+    pending: Function<'_, String, Option<BindingPending>>,
+) -> Fallible<BindingMessage> {
+    let find = |id: &xbind::MessageId| {
+        let call = pending.call(id.text()).ok()??;
+        let to = *VerifyingKey::from_did(&call.to).ok()?.did();
+        Some(PendingCall { to, digest: Digest::of(call.jws.as_bytes()) })
+    };
+    let Verifier { policy, replay, known } = &**verifier;
+    if !now.is_finite() || now < 0.0 {
+        return fallible(Err(Error::new(ErrorKind::InvalidConfig, "the clock gave no time")));
+    }
+    let opened = xbind::open(policy, known, replay, whole(now), &jws, body, token.as_deref(), find);
+    fallible(opened.map(|message| BindingMessage {
+        id: message.id().text(),
+        op: message.op().as_str(),
+        from: message.from().as_str().to_owned(),
+        to: message.to().as_str().to_owned(),
+        content_type: message.content_type().to_owned(),
+        issued_at: number(message.issued_at()),
+        expires_at: number(message.expires_at()),
+        in_reply_to: message.in_reply_to().map(|id| id.text()),
+    }))
+}
