@@ -1,6 +1,6 @@
 //! Private keys on their way in and out: PKCS#8 (RFC 5958, RFC 8410), plain or encrypted (PBES2, RFC 8018).
 
-use pkcs8::der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef, SequenceRef, SetOfVec};
+use pkcs8::der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef, SequenceRef, SetOfRef};
 use pkcs8::der::pem::{self, LineEnding};
 use pkcs8::der::{self, Decode, Encode, Header, Reader, SliceReader, Tag, TagMode, TagNumber};
 use pkcs8::pkcs5::pbes2::{self, EncryptionScheme, Kdf};
@@ -139,9 +139,9 @@ impl<'a> PrivateKeyInfo<'a> {
         let info = reader.sequence(|members| {
             let (version, algorithm, private_key) = (members.decode()?, members.decode()?, members.decode()?);
             if let Some(attributes) =
-                members.context_specific::<SetOfVec<AnyRef<'a>>>(TagNumber(0), TagMode::Implicit)?
+                members.context_specific::<SetOfRef<'a, AnyRef<'a>>>(TagNumber(0), TagMode::Implicit)?
             {
-                attributes.iter().copied().try_for_each(check_attribute)?;
+                attributes.iter().try_for_each(check_attribute)?;
             }
             let public_key = members.context_specific(TagNumber(1), TagMode::Implicit)?;
             Ok::<_, der::Error>(Self { version, algorithm, private_key, public_key })
@@ -155,7 +155,7 @@ impl<'a> PrivateKeyInfo<'a> {
 fn check_attribute(attribute: AnyRef<'_>) -> der::Result<()> {
     attribute.sequence(|members| {
         members.decode::<ObjectIdentifier>()?;
-        members.decode::<SetOfVec<AnyRef<'_>>>().map(drop)
+        members.decode::<SetOfRef<'_, AnyRef<'_>>>().map(drop)
     })
 }
 
@@ -184,6 +184,9 @@ fn decode_plain(input: &[u8]) -> Result<SigningKey> {
 fn decode_encrypted(input: &[u8], passphrase: Option<&str>) -> Result<SigningKey> {
     let info = EncryptedInfo::parse(input).map_err(|_| refusal("not an encrypted PKCS#8 private key in strict DER"))?;
     let scheme = info.scheme()?;
+    if info.data.is_empty() || !info.data.as_bytes().len().is_multiple_of(16) {
+        return Err(refusal("the encrypted data is not a whole number of blocks"));
+    }
     let passphrase =
         passphrase.ok_or_else(|| refusal("the key file is encrypted").with_hint("give the passphrase of the file"))?;
     let mut data = Zeroizing::new(info.data.as_bytes().to_vec());
@@ -272,4 +275,41 @@ fn encrypt(plain: &[u8], passphrase: &str, seed: &EncryptionSeed) -> pkcs8::Resu
     let mut data = Zeroizing::new([plain, &[0; 16]].concat());
     let encrypted_data = OctetStringRef::new(scheme.encrypt_in_place(passphrase, &mut data, plain.len())?)?;
     Ok(EncryptedPrivateKeyInfoRef { encryption_algorithm: scheme.into(), encrypted_data }.to_der()?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn pbkdf2(iterations: u32) -> bool {
+        check_cost(&pbes2::Pbkdf2Params::hmac_sha256(iterations, b"salt").unwrap().into()).is_ok()
+    }
+
+    fn scrypt(n: u64, r: u16, p: u16) -> bool {
+        let salt = b"salt".as_slice().try_into().unwrap();
+        let parameters =
+            pbes2::ScryptParams { salt, cost_parameter: n, block_size: r, parallelization: p, key_length: None };
+        check_cost(&parameters.into()).is_ok()
+    }
+
+    #[test]
+    fn the_bounds_themselves_are_within() {
+        assert!(pbkdf2(1) && pbkdf2(5_000_000));
+        assert!(!pbkdf2(0) && !pbkdf2(5_000_001));
+        for (n, r, p) in [(2, 1, 1), (1 << 18, 8, 1), (1 << 17, 16, 1), (1 << 16, 8, 4), (1 << 21, 1, 1)] {
+            assert!(scrypt(n, r, p), "{n} {r} {p}");
+            assert!(!scrypt(n + 1, r, p) && !scrypt(n, r, 5) && !scrypt(n, 17, p), "{n} {r} {p}");
+            let over = n > 2 && (scrypt(2 * n, r, p) || scrypt(n, r, p + 1) || scrypt(n, r + 1, p));
+            assert!(!over, "{n} {r} {p}");
+        }
+    }
+
+    #[test]
+    fn a_product_over_64_bits_does_not_wrap_to_a_small_one() {
+        for shift in 1..64 {
+            assert_eq!(scrypt(1 << shift, 16, 4), 1_u64 << shift <= 1 << 15, "2^{shift}");
+        }
+    }
 }
