@@ -44,13 +44,14 @@ impl VerifyingKey {
     /// `INVALID_KEY` if the encoding is not canonical, not a point of the curve, or of small order.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self> {
         let refuse = |why: &'static str| Error::new(ErrorKind::InvalidKey, why);
+        if !is_reduced(bytes) {
+            return Err(refuse("the key is not in its canonical encoding"));
+        }
         let key = ed25519_dalek::VerifyingKey::from_bytes(bytes)
             .map_err(|_| refuse("the key is not a point of the curve"))?;
+        // Of the encodings with y < p, only two are not canonical, those of x = 0 with a sign; both are of small order.
         if key.is_weak() {
             return Err(refuse("the key is of small order: anybody can sign for it"));
-        }
-        if key.to_edwards().compress().as_bytes() != bytes {
-            return Err(refuse("the key is not in its canonical encoding"));
         }
         Ok(Self { did: Did::of_vetted_key(bytes), key })
     }
@@ -200,6 +201,12 @@ impl PartialEq for Entry {
 }
 
 impl Eq for Entry {}
+
+/// Whether the y of an encoding is below p = 2^255 - 19; 255 bits leave 19 values that are not.
+fn is_reduced(encoding: &[u8; 32]) -> bool {
+    let [low, middle @ .., high] = encoding;
+    *low < 0xed || high & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff)
+}
 
 /// The canonical encodings of the eight points whose order divides 8.
 const SMALL_ORDER: [[u8; 32]; 8] = [

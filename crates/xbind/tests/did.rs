@@ -1,10 +1,10 @@
 //! DIDs: the shared vectors, and what must hold of every text and every key.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")]
 
-mod common;
+mod known;
 
-use common::{bytes, cases, expected, load, text};
 use data_encoding::HEXLOWER;
+use known::{bytes, cases, expected, load, text};
 use proptest::prelude::*;
 use serde_json::Value;
 use xbind::{Did, ErrorKind, SigningKey, VerifyingKey, jwk};

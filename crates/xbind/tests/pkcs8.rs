@@ -1,10 +1,10 @@
 //! Key files: the shared vectors, what is written, and what must hold of every file.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")]
 
-mod common;
+mod known;
 
-use common::{base64, bytes, cases, expected, load, text};
 use ed25519_dalek::pkcs8::{EncodePrivateKey, KeypairBytes};
+use known::{base64, bytes, cases, expected, load, text};
 use proptest::prelude::*;
 use serde_json::Value;
 use xbind::pkcs8::{EncryptionSeed, MAX_INPUT, decode, encode_der, encode_pem, encrypt_der, encrypt_pem};
