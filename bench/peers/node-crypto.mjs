@@ -1,0 +1,20 @@
+import { generateKeyPairSync, sign, verify } from 'node:crypto'
+import { didKey } from './did-key.mjs'
+import { signedFleet, signedRefusals } from './fleet.mjs'
+
+
+function createKey() {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  return {
+    did: didKey(Buffer.from(publicKey.export({ format: 'jwk' }).x, 'base64url')),
+    sign: (data) => sign(null, data, privateKey),
+    verify: (data, signature) => verify(null, data, publicKey, signature),
+  }
+}
+
+export function identity() {
+  const key = createKey()
+  return { create: () => createKey().did, sign: key.sign, verify: key.verify }
+}
+export const fleet = signedFleet(createKey)
+export const refusals = signedRefusals(createKey)

@@ -1,0 +1,52 @@
+import { AutoGenxBindAgent, Identity, MessageBus, MessageVerifier, verifySignature } from '../../dist/index.mjs'
+
+
+export function identity() {
+  const mine = Identity.generate()
+  return {
+    create: () => Identity.generate().did,
+    sign: (data) => mine.sign(data),
+    verify: (data, signature) => verifySignature(mine.did, data, signature).value,
+  }
+}
+
+export function fleet(count, handler) {
+  const bus = new MessageBus()
+  const agents = Array.from({ length: count }, (_, i) =>
+    new AutoGenxBindAgent({ name: `agent-${i}`, agentOptions: { bus } }).handle(handler),
+  )
+  return {
+    call: async (from, to, payload) => {
+      const result = await agents[from].call(`agent-${to}`, payload)
+      if (result.ok) return result.value
+      throw result.error
+    },
+    close: () => {
+      for (const agent of agents) agent.close()
+      bus.close()
+      agents.length = 0
+    },
+  }
+}
+
+export function refusals() {
+  const [alice, bob, carol] = [Identity.generate(), Identity.generate(), Identity.generate()]
+  const [atBob, atCarol] = [bob, carol].map(({ did }) => new MessageVerifier({ audience: did }))
+  const body = Buffer.from('{"n":1}')
+  const message = (now) => {
+    const sealed = alice.seal({ op: 'call', to: bob.did, body, ...(now && { now }) })
+    if (sealed.ok) return sealed.value
+    throw sealed.error
+  }
+  const refused = (verifier, jws, bytes = body) => !verifier.open(jws, bytes).ok
+  const original = message()
+  const [header, , signature] = message().jws.split('.')
+  return {
+    'a good message': !refused(atBob, original.jws),
+    'a replay': refused(atBob, original.jws),
+    'another body': refused(atBob, message().jws, Buffer.from('{"n":2}')),
+    'other claims': refused(atBob, [header, message().jws.split('.')[1], signature].join('.')),
+    'another recipient': refused(atCarol, message().jws),
+    'an old message': refused(atBob, message(Math.floor(Date.now() / 1000) - 600).jws),
+  }
+}

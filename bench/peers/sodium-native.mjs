@@ -1,0 +1,26 @@
+import sodium from 'sodium-native'
+import { didKey } from './did-key.mjs'
+import { signedFleet, signedRefusals } from './fleet.mjs'
+
+
+function createKey() {
+  const publicKey = Buffer.alloc(sodium.crypto_sign_PUBLICKEYBYTES)
+  const secretKey = Buffer.alloc(sodium.crypto_sign_SECRETKEYBYTES)
+  sodium.crypto_sign_keypair(publicKey, secretKey)
+  return {
+    did: didKey(publicKey),
+    sign: (data) => {
+      const signature = Buffer.allocUnsafe(sodium.crypto_sign_BYTES)
+      sodium.crypto_sign_detached(signature, data, secretKey)
+      return signature
+    },
+    verify: (data, signature) => sodium.crypto_sign_verify_detached(signature, data, publicKey),
+  }
+}
+
+export function identity() {
+  const key = createKey()
+  return { create: () => createKey().did, sign: key.sign, verify: key.verify }
+}
+export const fleet = signedFleet(createKey)
+export const refusals = signedRefusals(createKey)

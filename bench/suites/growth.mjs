@@ -1,0 +1,75 @@
+import { reply, rush } from '../lib/load.mjs'
+
+export const order = 6
+export const peers = ['ours', 'unsigned', 'sodium-native']
+
+const CALLS = 20_000
+const IN_FLIGHT = 1000
+const SIZES = [100, 1000, 10_000, 100_000, 1_048_000]
+const BYTES_PER_ROUND = 8 * 2 ** 20
+const MAX_CALLS = 2000
+const LANES = 8
+
+export async function run({ quick, compare, peers }) {
+  const count = quick ? 2 : 3
+  const agents = await compare({
+    id: 'growth-agents',
+    title: 'Growth: how calls per second change with the number of agents',
+    notes: [`${quick ? CALLS / 4 : CALLS} calls in all, at most ${IN_FLIGHT} in flight; one process per competitor`],
+    metrics: [10, 100, 1000, 10_000].map((size) => metric(size, `${size.toLocaleString('en')} agents`, '1/s', 0)),
+    peers,
+    count,
+    params: () => ({ what: 'agents', calls: quick ? CALLS / 4 : CALLS }),
+  })
+  const payloads = await compare({
+    id: 'growth-payload',
+    title: 'Growth: megabytes per second by the size of the request',
+    notes: [`JSON text, ${LANES} calls in flight, short replies`],
+    metrics: SIZES.map((size) => metric(size, sizeLabel(size), 'MB/s', 1)),
+    peers,
+    count,
+    params: () => ({ what: 'payloads', bytes: quick ? BYTES_PER_ROUND / 4 : BYTES_PER_ROUND }),
+  })
+  return [agents, payloads]
+}
+
+const metric = (key, label, unit, digits) => ({ key: String(key), label, unit, digits, better: 'more' })
+const sizeLabel = (size) => (size > 1e6 ? '1 MiB' : size >= 1000 ? `${size / 1000} kB` : `${size} B`)
+
+export async function measure(peer, params, state) {
+  return params.what === 'agents' ? byAgents(peer, params, state) : byPayload(peer, params, state)
+}
+
+async function byAgents(peer, { calls }, state) {
+  const values = {}
+  for (const agents of [10, 100, 1000, 10_000]) {
+    const fleet = await peer.fleet(agents, reply)
+    const outstanding = Math.max(1, IN_FLIGHT / agents)
+    if (!state.warm) await rush(fleet, { agents, callsPerAgent: 1, outstanding })
+    const callsPerAgent = Math.max(1, Math.round(calls / agents))
+    values[agents] = (await rush(fleet, { agents, callsPerAgent, outstanding })).callsPerSecond
+    fleet.close()
+  }
+  state.warm = true
+  return values
+}
+
+async function byPayload(peer, { bytes }, state) {
+  state.fleet ??= await peer.fleet(2, ({ payload }) => ({ read: payload.text.length }))
+  const values = {}
+  for (const size of SIZES) {
+    const text = 'x'.repeat(size - '{"text":""}'.length)
+    const calls = Math.min(MAX_CALLS, Math.max(LANES, Math.round(bytes / size)))
+    let next = 0
+    const lane = async () => {
+      while (next++ < calls) {
+        const { read } = await state.fleet.call(0, 1, { text })
+        if (read !== text.length) throw new Error('the request arrived changed')
+      }
+    }
+    const startedAt = performance.now()
+    await Promise.all(Array.from({ length: LANES }, lane))
+    values[size] = (calls * size) / 1e6 / ((performance.now() - startedAt) / 1000)
+  }
+  return values
+}
