@@ -187,12 +187,12 @@ pub struct InReplyTo {
 }
 
 /// Whether the text is a media type: `type/subtype` (RFC 6838 section 4.2), with parameters or without
-/// (RFC 9110 section 8.3.1), at most 127 bytes.
+/// (RFC 9110 section 8.3.1), printable ASCII, at most 127 bytes.
 pub(crate) fn is_content_type(text: &str) -> bool {
     if text.len() > MAX_CONTENT_TYPE_BYTES {
         return false;
     }
-    let (essence, mut rest) = text.split_at(text.find([';', ' ', '\t']).unwrap_or(text.len()));
+    let (essence, mut rest) = text.split_at(text.find([';', ' ']).unwrap_or(text.len()));
     let Some((kind, subtype)) = essence.split_once('/') else { return false };
     if !is_restricted_name(kind) || !is_restricted_name(subtype) {
         return false;
@@ -206,7 +206,7 @@ pub(crate) fn is_content_type(text: &str) -> bool {
 
 /// What follows one `; name=value`, the value a token or a quoted string.
 fn parameter(text: &str) -> Option<&str> {
-    let text = text.trim_start_matches([' ', '\t']).strip_prefix(';')?.trim_start_matches([' ', '\t']);
+    let text = text.trim_start_matches(' ').strip_prefix(';')?.trim_start_matches(' ');
     let (name, value) = text.split_once('=')?;
     if !is_token(name) {
         return None;
@@ -226,7 +226,7 @@ fn parameter(text: &str) -> Option<&str> {
             quoted = escaped.as_str();
         }
     }
-    let (token, rest) = value.split_at(value.find([';', ' ', '\t']).unwrap_or(value.len()));
+    let (token, rest) = value.split_at(value.find([';', ' ']).unwrap_or(value.len()));
     is_token(token).then_some(rest)
 }
 

@@ -61,7 +61,7 @@ impl ReplayWindow {
         let key = key(sender, id);
         let mut seen = self.lock();
         seen.purge(now, SWEEP);
-        if seen.entries.contains_key(&key) {
+        if seen.entries.get(&key).is_some_and(|until| *until >= now) {
             return Err(Error::new(ErrorKind::Replayed, format!("message {id} was accepted before")));
         }
         if seen.forgotten.is_some_and(|latest| until <= latest) {
@@ -73,7 +73,8 @@ impl ReplayWindow {
             return Err(Error::new(ErrorKind::ReplayWindowFull, why)
                 .with_hint("allow more tracked messages, or shorten the life of messages"));
         }
-        seen.entries.insert(key, until);
+        let expired = seen.entries.insert(key, until);
+        seen.forgotten = seen.forgotten.max(expired);
         Ok(Reservation { window: self, key, until, committed: false })
     }
 
@@ -111,7 +112,7 @@ impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         if !self.committed {
             let mut seen = self.window.lock();
-            seen.entries.remove(&self.key);
+            seen.remove(&self.key, self.until);
             seen.give_back();
         }
     }
@@ -124,7 +125,7 @@ impl Seen {
             let until = *bucket.key();
             match bucket.get_mut().pop() {
                 Some(key) => {
-                    self.entries.remove(&key);
+                    self.remove(&key, until);
                     self.forgotten = self.forgotten.max(Some(until));
                     left = left.saturating_sub(1);
                 }
@@ -133,6 +134,13 @@ impl Seen {
         }
         if left < limit {
             self.give_back();
+        }
+    }
+
+    /// Unless a later message took the place over.
+    fn remove(&mut self, key: &Key, until: u64) {
+        if self.entries.get(key) == Some(&until) {
+            self.entries.remove(key);
         }
     }
 

@@ -1,39 +1,144 @@
-//! The shared vectors, as every language reads them.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test file uses some; a broken vector must fail")]
+//! Runs the cases of a vector file, and the parties that tests share.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that panics fails")]
 
-use data_encoding::{BASE64, HEXLOWER};
 use serde_json::Value;
+use std::path::PathBuf;
+use xbind::{
+    Acquaintances, Did, Digest, Draft, KeyCache, MessageId, Op, PendingCall, Policy, ReplayWindow, Result, RootCache,
+    Sealed, SigningKey, VerifiedMessage, VerifyingKey, open,
+};
 
-/// The file of that name in `vectors/`.
-pub(crate) fn load(name: &str) -> Value {
-    let path = format!("{}/../../vectors/{name}", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
-    serde_json::from_str(&text).unwrap()
+/// 2025-01-01T00:00:00Z.
+pub const NOW: u64 = 1_735_689_600;
+
+pub fn sender() -> SigningKey {
+    SigningKey::from_seed(&[1; 32])
 }
 
-/// The cases under `key`; a file without any would prove nothing.
-pub(crate) fn cases<'a>(vectors: &'a Value, key: &str) -> &'a [Value] {
-    let cases = vectors[key].as_array().unwrap();
-    assert!(!cases.is_empty());
-    cases
+pub fn recipient() -> SigningKey {
+    SigningKey::from_seed(&[2; 32])
 }
 
-pub(crate) fn text<'a>(case: &'a Value, member: &str) -> &'a str {
-    case[member].as_str().unwrap_or_else(|| panic!("{member} is missing in {case}"))
-}
-
-pub(crate) fn bytes<const N: usize>(case: &Value, member: &str) -> [u8; N] {
-    HEXLOWER.decode(text(case, member).as_bytes()).unwrap().try_into().unwrap()
-}
-
-pub(crate) fn base64(case: &Value, member: &str) -> Vec<u8> {
-    BASE64.decode(text(case, member).as_bytes()).unwrap()
-}
-
-/// The expectation of a case: the value under `accepted`, or the error code.
-pub(crate) fn expected<'a>(case: &'a Value, accepted: &str) -> Result<&'a str, &'a str> {
-    match case["code"].as_str() {
-        Some(code) => Err(code),
-        None => Ok(text(case, accepted)),
+pub fn draft(n: u64, body: &[u8]) -> Draft<'_> {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&n.to_be_bytes());
+    Draft {
+        op: Op::Call,
+        to: *recipient().did(),
+        id: MessageId::from_bytes(id),
+        issued_at: NOW,
+        ttl: 30,
+        content_type: "application/json",
+        body,
+        token: None,
+        in_reply_to: None,
     }
+}
+
+/// A recipient with everything it remembers.
+pub struct Verifier {
+    pub policy: Policy,
+    pub known: Acquaintances,
+    pub window: ReplayWindow,
+}
+
+impl Verifier {
+    pub fn new(audience: &Did) -> Self {
+        Self {
+            policy: Policy {
+                audience: *audience,
+                clock_skew: 30,
+                max_lifetime: 300,
+                max_body: 1 << 20,
+                track_replies: true,
+            },
+            known: Acquaintances { keys: KeyCache::new(16), roots: RootCache::new(16) },
+            window: ReplayWindow::new(1000),
+        }
+    }
+
+    pub fn open<'b>(&self, jws: &str, body: &'b [u8]) -> Result<VerifiedMessage<&'b [u8]>> {
+        open(&self.policy, &self.known, &self.window, NOW, jws, body, None, |_| None)
+    }
+}
+
+/// The error code of an outcome, or "accepted".
+pub fn verdict<T>(outcome: &Result<T>) -> &'static str {
+    match outcome {
+        Ok(_) => "accepted",
+        Err(error) => error.kind().code(),
+    }
+}
+
+pub fn batch(key: &SigningKey, drafts: &[Draft<'_>]) -> Vec<Sealed> {
+    let unsigned = xbind::Unsigned::new(key.did(), drafts).unwrap();
+    let signature = key.sign(unsigned.to_sign());
+    unsigned.finish(&signature)
+}
+
+pub fn vector_path(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "../../vectors", name].iter().collect()
+}
+
+pub fn vectors(name: &str) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(vector_path(name)).unwrap()).unwrap()
+}
+
+/// Opens every case of a file and returns those with another verdict than the file gives; and how many were refused.
+pub fn run_cases(file: &Value) -> (Vec<String>, usize) {
+    let cases = file["cases"].as_array().unwrap();
+    let mut wrong = Vec::new();
+    for case in cases {
+        let verifier = verifier(file, case);
+        if let Some(first) = case["after"].as_str() {
+            let first = cases.iter().find(|case| case["name"] == first).unwrap();
+            let outcome = open_case(&verifier, file, first);
+            assert_eq!(verdict(&outcome), expected(first), "{} before {}", first["name"], case["name"]);
+        }
+        let outcome = open_case(&verifier, file, case);
+        if verdict(&outcome) != expected(case) {
+            wrong.push(format!("{}: {} instead of {}", case["name"], verdict(&outcome), expected(case)));
+        }
+    }
+    (wrong, cases.iter().filter(|case| case["expect"] == "reject").count())
+}
+
+fn expected(case: &Value) -> &str {
+    match case["expect"].as_str().unwrap() {
+        "accept" => "accepted",
+        _ => case["code"].as_str().unwrap(),
+    }
+}
+
+fn verifier(file: &Value, case: &Value) -> Verifier {
+    let audience = VerifyingKey::from_did(file["self"].as_str().unwrap()).unwrap();
+    let mut verifier = Verifier::new(audience.did());
+    let number = |name: &str| case[name].as_u64();
+    verifier.policy.clock_skew = number("clockSkewSeconds").unwrap_or(verifier.policy.clock_skew);
+    verifier.policy.max_lifetime = number("maxLifetimeSeconds").unwrap_or(verifier.policy.max_lifetime);
+    if let Some(limit) = number("maxBodyBytes") {
+        verifier.policy.max_body = usize::try_from(limit).unwrap();
+    }
+    if let Some(limit) = number("maxTrackedMessages") {
+        verifier.window = ReplayWindow::new(usize::try_from(limit).unwrap());
+    }
+    verifier
+}
+
+fn open_case(verifier: &Verifier, file: &Value, case: &Value) -> Result<VerifiedMessage<Vec<u8>>> {
+    let now = case["now"].as_u64().or(file["now"].as_u64()).unwrap();
+    let body = match case["bodyHex"].as_str() {
+        Some(hex) => data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap(),
+        None => case["bodyUtf8"].as_str().unwrap().as_bytes().to_vec(),
+    };
+    let pending = |id: &MessageId| {
+        let call = &case["pending"];
+        (call["jti"].as_str()? == id.text()).then(|| PendingCall {
+            to: *VerifyingKey::from_did(call["to"].as_str().unwrap()).unwrap().did(),
+            digest: Digest::of(call["jws"].as_str().unwrap_or_default().as_bytes()),
+        })
+    };
+    let jws = case["jws"].as_str().unwrap();
+    open(&verifier.policy, &verifier.known, &verifier.window, now, jws, body, case["token"].as_str(), pending)
 }

@@ -1,0 +1,41 @@
+//! Writes the message vectors: known answers and refusals, the same bytes every time.
+//!
+//! `cargo run -p xbind --example make-vectors`, from anywhere in the repository.
+
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a program that makes test data stops at the first surprise"
+)]
+
+mod accepted;
+mod batch;
+mod claims;
+mod envelope;
+mod forge;
+mod framing;
+
+use std::path::Path;
+use std::{fs, io};
+
+fn main() -> io::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors");
+    files().into_iter().try_for_each(|(name, text)| fs::write(folder.join(name), text))
+}
+
+/// Each file's name in vectors/, and its text.
+pub fn files() -> [(&'static str, String); 2] {
+    let cases = [accepted::cases(), framing::cases(), envelope::cases(), claims::cases()].concat();
+    let single = forge::File {
+        note: "Messages to one recipient, each opened by a fresh verifier at `now` unless the case says otherwise; \
+               `after` names a case that this verifier is given first. Keys: RFC 8032 section 7.1, TEST 1 to 3.",
+        now: forge::NOW,
+        recipient: forge::keys().recipient.did().as_str().to_owned(),
+        trees: Vec::new(),
+        cases,
+    };
+    [("message-v1.json", forge::text(&single)), ("message-batch.json", forge::text(&batch::file()))]
+}
