@@ -72,8 +72,8 @@ fn a_late_release_does_not_take_a_successor_along() {
     accept(&window, 1, 300, 101).unwrap();
     drop(slow);
     assert_eq!(accept(&window, 1, 300, 101), Err(ErrorKind::Replayed));
-    let slow = window.reserve(&did(1), &id(2), 100, 50).unwrap();
-    accept(&window, 2, 300, 101).unwrap();
+    let slow = window.reserve(&did(1), &id(2), 150, 101).unwrap();
+    accept(&window, 2, 300, 151).unwrap();
     slow.commit();
     assert_eq!(accept(&window, 2, 300, 200), Err(ErrorKind::Replayed));
 }
