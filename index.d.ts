@@ -1,0 +1,319 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly retryable: boolean;
+}
+/** Stable for ever: codes are added, never renamed. Each has a heading in docs/errors.md. */
+export type XBindErrorCode = "INVALID_DID" | "INVALID_KEY" | "IMPORT_FAILED" | "EXPORT_FAILED" | "WRONG_PASSPHRASE" | "SIGN_FAILED" | "INVALID_NAME" | "AGENT_NOT_FOUND" | "AMBIGUOUS_NAME" | "AGENT_CLOSED" | "INVALID_PAYLOAD" | "PAYLOAD_TOO_LARGE" | "MALFORMED_MESSAGE" | "INVALID_SIGNATURE" | "WRONG_AUDIENCE" | "MESSAGE_EXPIRED" | "MESSAGE_NOT_YET_VALID" | "REPLAYED" | "REPLAY_WINDOW_FULL" | "REPLY_MISMATCH" | "TIMEOUT" | "ABORTED" | "INBOX_FULL" | "NOT_ALLOWED" | "HANDLER_FAILED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "UNTRUSTED_ISSUER" | "SCOPE_DENIED" | "INVALID_DELEGATION" | "REVOKED" | "REVOCATION_UNKNOWN" | "REGISTRY_UNAVAILABLE" | "NAME_TAKEN" | "INVALID_CONFIG" | "INTERNAL";
+/** What the other agent's handler chose to tell, by throwing a `HandlerError`. */
+export interface RemoteError {
+  readonly code: string;
+  readonly message: string;
+  readonly data?: unknown;
+}
+/**
+ * The error of every failed `Result`. Recognised across realms and copies of this package:
+ * `error instanceof XBindError` tests a brand, not a prototype.
+ */
+export declare class XBindError extends Error {
+  readonly name: "XBindError";
+  readonly code: XBindErrorCode;
+  /** What to do about it, in one sentence; never holds key material or payload. */
+  readonly hint: string | undefined;
+  /** Whether the same call may succeed later without a change. */
+  readonly retryable: boolean;
+  /** Id of the message concerned, for the log and the audit trail. */
+  readonly messageId: string | undefined;
+  /** With HANDLER_FAILED: what the other agent's handler chose to tell. */
+  readonly remote: RemoteError | undefined;
+  /** @internal Made by this package only. */
+  constructor(failure: Failure, context?: {
+    messageId?: string;
+    remote?: RemoteError | undefined;
+  });
+  static [Symbol.hasInstance](value: unknown): boolean;
+}
+/** Thrown by a handler to tell the caller something. Any other thrown value stays on the handler's side. */
+export declare class HandlerError extends Error {
+  readonly name: "HandlerError";
+  readonly code: string;
+  readonly data: unknown;
+  constructor(code: string, message: string, options?: {
+    data?: unknown;
+    cause?: unknown;
+  });
+  static [Symbol.hasInstance](value: unknown): boolean;
+}
+/** What every function returns that can fail because of its input or of the outside world. */
+export type Result<T, E = XBindError> = {
+  readonly ok: true;
+  readonly value: T;
+} | {
+  readonly ok: false;
+  readonly error: E;
+};
+export interface OutgoingMessage {
+  op: "call" | "send" | "result" | "error";
+  /** The recipient's DID. */
+  to: string;
+  body: Uint8Array;
+  /** Default application/json. */
+  contentType?: string;
+  /** Default 30, at most 300. */
+  ttlSeconds?: number;
+  /** A token to present; it travels beside the message and its digest is signed. */
+  token?: string;
+  /** Required for result and error: the call being answered. */
+  inReplyTo?: SealedMessage | VerifiedMessage;
+  /** Seconds since the epoch, for tests and replays of recorded traffic. */
+  now?: number;
+}
+export interface SealedMessage {
+  readonly jws: string;
+  readonly body: Uint8Array;
+  readonly token: string | undefined;
+  readonly id: string;
+}
+export interface VerifiedMessage {
+  readonly id: string;
+  readonly op: "call" | "send" | "result" | "error";
+  /** Proven by the signature. */
+  readonly from: string;
+  readonly to: string;
+  readonly body: Uint8Array;
+  readonly contentType: string;
+  /** Seconds since the epoch. */
+  readonly issuedAt: number;
+  /** Seconds since the epoch. */
+  readonly expiresAt: number;
+  readonly inReplyTo: string | undefined;
+  readonly jws: string;
+}
+export interface MessageVerifierOptions {
+  /** The DID whose messages are opened. */
+  audience: string;
+  /** Seconds since the epoch; the system clock by default. */
+  now?: () => number;
+  /** Default 30. */
+  clockSkewSeconds?: number;
+  /** Default 300, which is also the most. */
+  maxLifetimeSeconds?: number;
+  /** Default 1 MiB. */
+  maxBodyBytes?: number;
+  /** Bound of the replay window, 1 000 000 by default; when full, messages are refused with REPLAY_WINDOW_FULL, nothing is forgotten. */
+  maxTrackedMessages?: number;
+  /** Calls this side has made, so that a result or error can be matched; without it they are refused. */
+  pending?: (callId: string) => SealedMessage | undefined;
+}
+/** Verifies messages addressed to one DID, and remembers what it has accepted so that nothing is accepted twice. */
+export declare class MessageVerifier {
+  #private;
+  /** Throws INVALID_DID, INVALID_CONFIG. */
+  constructor(options: MessageVerifierOptions);
+  /**
+   * Opens one message: all checks of docs/wire-format.md, in that order.
+   * Errors: MALFORMED_MESSAGE, PAYLOAD_TOO_LARGE, WRONG_AUDIENCE, MESSAGE_EXPIRED, MESSAGE_NOT_YET_VALID,
+   * INVALID_SIGNATURE, REPLAYED, REPLAY_WINDOW_FULL, REPLY_MISMATCH.
+   */
+  open(jws: string, body: Uint8Array, token?: string): Result<VerifiedMessage>;
+}
+export interface DIDDocument {
+  readonly "@context": string[];
+  readonly id: string;
+  readonly [member: string]: unknown;
+}
+/** The public key of an identity as a JSON Web Key (RFC 8037). */
+export interface PublicJWK {
+  kty: "OKP";
+  crv: "Ed25519";
+  x: string;
+  kid: string;
+  alg: "EdDSA";
+  use: "sig";
+}
+/** An Ed25519 key (RFC 8032) and its `did:key`. The private key stays in native memory. */
+export declare class Identity {
+  #private;
+  readonly did: string;
+  private constructor();
+  /** A fresh key from the operating system's random source. */
+  static generate(): Identity;
+  /** From an RFC 8032 seed, 32 bytes. Errors: INVALID_KEY. */
+  static fromSeed(seed: Uint8Array): Result<Identity>;
+  /**
+   * From PKCS#8 (RFC 5958, RFC 8410) version 1 or 2, DER or PEM, plain or encrypted with PBES2 (RFC 8018).
+   * Errors: IMPORT_FAILED, WRONG_PASSPHRASE.
+   */
+  static fromPKCS8(pkcs8: Uint8Array | string, options?: {
+    passphrase?: string;
+  }): Result<Identity>;
+  /** 32 bytes. */
+  get publicKey(): Uint8Array;
+  /** The 64-byte Ed25519 signature of `data`. Throws SIGN_FAILED after `destroy()`. */
+  sign(data: Uint8Array): Uint8Array;
+  /** The private key as PKCS#8 version 1: 48 bytes of DER, or PEM; encrypted (PBES2, scrypt, AES-256-CBC) with a passphrase. Errors: EXPORT_FAILED. */
+  toPKCS8(options?: {
+    passphrase?: string;
+    format?: "der";
+  }): Result<Uint8Array>;
+  toPKCS8(options: {
+    passphrase?: string;
+    format: "pem";
+  }): Result<string>;
+  /** The public key as a JWK (RFC 8037). */
+  toJWK(): PublicJWK;
+  /** The document that `did:key` derives from the DID. */
+  toDIDDocument(): DIDDocument;
+  /**
+   * Builds and signs one message; the body travels beside the JWS (docs/wire-format.md).
+   * Errors: INVALID_DID, WRONG_AUDIENCE (to oneself), MALFORMED_MESSAGE (an option out of bounds), SIGN_FAILED (destroyed).
+   */
+  seal(message: OutgoingMessage): Result<SealedMessage>;
+  /** Wipes the key; the identity is unusable afterwards. */
+  destroy(): void;
+  [Symbol.dispose](): void;
+}
+/** The 32 bytes of an Ed25519 `did:key`. Errors: INVALID_DID. */
+export declare function didToPublicKey(did: string): Result<Uint8Array>;
+/** The `did:key` of a 32-byte Ed25519 public key. Errors: INVALID_KEY. */
+export declare function publicKeyToDID(publicKey: Uint8Array): Result<string>;
+/** Strict Ed25519 verification: false for a wrong signature; INVALID_DID only for an unusable DID. */
+export declare function verifySignature(did: string, data: Uint8Array, signature: Uint8Array): Result<boolean>;
+/** An in-process bus. The default one belongs to the module instance, so test files do not see each other. */
+export declare class MessageBus {
+  #private;
+  /** The bus of that name in this process, shared by its worker threads. Throws INVALID_NAME. */
+  static shared(name: string): MessageBus;
+  /** Who is here, in the order in which they came. */
+  agents(): {
+    readonly did: string;
+    readonly name: string | undefined;
+  }[];
+  /** Closes the bus and every agent on it, also those of other threads. */
+  close(): void;
+}
+export type Logger = Pick<Console, "debug" | "info" | "warn" | "error">;
+/** A call that a handler answers. */
+export interface IncomingCall<P = unknown> {
+  readonly id: string;
+  /** The caller's DID, proven by its signature. */
+  readonly from: string;
+  readonly payload: P;
+  readonly issuedAt: Date;
+  /** Aborts when the caller gives up, the deadline passes or the agent closes. */
+  readonly signal: AbortSignal;
+}
+export interface AgentConfig {
+  /** A label, and an address on the bus: letters, digits, '.', '_', '-', 1 to 64, first and last a letter or digit. */
+  name?: string;
+  agentOptions?: AgentOptions;
+  /** One line per message to stderr (or `logger`), DIDs shortened, never a payload or a key. */
+  verbose?: boolean;
+  logger?: Logger;
+  identityProvider?: xBindIdentityProvider;
+}
+export interface AgentOptions {
+  /** Where the agent lives; the module's own bus by default. */
+  bus?: MessageBus;
+  /** Of a call, default 30 000. */
+  timeoutMs?: number;
+  /** Default 5 in process; at most 300. */
+  messageTtlSeconds?: number;
+  /** Default 1 MiB. */
+  maxPayloadBytes?: number;
+  /** Default 1024 messages and 16 MiB. */
+  inbox?: {
+    maxMessages?: number;
+    maxBytes?: number;
+  };
+  /** Calls handled at once; more wait, up to the inbox bound. Default 64. */
+  concurrency?: number;
+}
+/** Keys that live elsewhere: a KMS, Vault transit, an HSM, the OS keychain. */
+export interface xBindIdentityProvider {
+  getDID(): string;
+  /** 64-byte Ed25519 signature by the key of getDID(); checked before anything leaves. */
+  sign(data: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  /** Absent: exportIdentity() answers EXPORT_FAILED. */
+  exportPKCS8?(): Uint8Array | Promise<Uint8Array>;
+}
+export type Handler<P = unknown, R = unknown> = (call: IncomingCall<P>) => R | Promise<R>;
+export interface Message<P = unknown> {
+  readonly id: string;
+  readonly kind: "message" | "call";
+  /** The sender's DID, proven by its signature. */
+  readonly from: string;
+  readonly payload: P;
+  readonly issuedAt: Date;
+}
+export interface DeliveryReceipt {
+  readonly status: "delivered";
+  readonly messageId: string;
+  readonly to: string;
+}
+export interface CallOptions {
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+export interface HandleOptions {
+  /** Who may call: DIDs, or a predicate over the proven DID; everyone by default. */
+  allow?: readonly string[] | ((from: string) => boolean);
+}
+/** An agent with a cryptographic identity: calls other agents by name or DID, every message signed and verified. */
+export declare class AutoGenxBindAgent {
+  #private;
+  readonly name: string | undefined;
+  /**
+   * Generates an identity unless a provider brings one, and joins the bus.
+   * Throws XBindError: INVALID_NAME, INVALID_CONFIG, INVALID_DID (of a provider), AGENT_CLOSED (the bus is closed).
+   */
+  constructor(config?: AgentConfig);
+  /**
+   * An agent with an exported identity: PKCS#8, DER or PEM, plain or encrypted.
+   * Errors: IMPORT_FAILED, WRONG_PASSPHRASE, and those of the constructor.
+   */
+  static fromIdentity(pkcs8: Uint8Array | string, config?: Omit<AgentConfig, "identityProvider"> & {
+    passphrase?: string;
+  }): Promise<Result<AutoGenxBindAgent>>;
+  getDID(): string;
+  /**
+   * Asks another agent, by name or DID. The request and the reply are signed, and both are verified.
+   * An agent without a handler gets the call in its inbox and answers with a signed DeliveryReceipt.
+   * Errors: docs/errors.md, addressing, message and delivery.
+   */
+  call<T = unknown>(agentName: string, payload: unknown, options?: CallOptions): Promise<Result<T>>;
+  /**
+   * One-way; resolves when the message stands in the recipient's inbox, which the recipient has signed for.
+   * Errors: docs/errors.md, addressing, message and delivery.
+   */
+  send(to: string, payload: unknown, options?: {
+    signal?: AbortSignal;
+  }): Promise<Result<DeliveryReceipt>>;
+  /**
+   * Drains the inbox, oldest first. With waitMs, waits for the first message at most so long.
+   * Errors: AGENT_CLOSED, ABORTED.
+   */
+  receive<P = unknown>(options?: {
+    max?: number;
+    waitMs?: number;
+    signal?: AbortSignal;
+  }): Promise<Result<Message<P>[]>>;
+  /** `for await (const message of agent.messages())`, until the agent closes. */
+  messages<P = unknown>(): AsyncIterableIterator<Message<P>>;
+  /**
+   * Answers calls; null sends them to the inbox again. `allow` decides who may call: everyone by default.
+   * Throws XBindError: INVALID_DID (in allow), AGENT_CLOSED.
+   */
+  handle<P = unknown, R = unknown>(handler: Handler<P, R> | null, options?: HandleOptions): this;
+  /** The private key as PKCS#8 version 1 DER, encrypted with a passphrase. Errors: EXPORT_FAILED, AGENT_CLOSED. */
+  exportIdentity(options?: {
+    passphrase?: string;
+  }): Promise<Result<Uint8Array>>;
+  /** Leaves the bus: pending calls end with AGENT_CLOSED, the key is wiped. Idempotent. */
+  close(): void;
+  [Symbol.dispose](): void;
+}
+
+export {};

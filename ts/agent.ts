@@ -1,0 +1,438 @@
+import { bounded, checkBytes, checkFunction, checkObject, checkSignal, checkString, optional } from './check'
+import { defaultBus, refOf, type MessageBus } from './bus'
+import type { KeyRef, Options } from './binding'
+import { failure, isFailure, XBindError } from './errors'
+import { short, stderrLogger, type Logger } from './log'
+import { native } from './native'
+import { decode, encode } from './payload'
+import { openPort, type Caller, type IncomingCall, type Members, type Port } from './port'
+import { Receivers } from './receivers'
+import { fail, ok, orThrow, result, type Result } from './result'
+
+export interface AgentConfig {
+  /** A label, and an address on the bus: letters, digits, '.', '_', '-', 1 to 64, first and last a letter or digit. */
+  name?: string
+  agentOptions?: AgentOptions
+  /** One line per message to stderr (or `logger`), DIDs shortened, never a payload or a key. */
+  verbose?: boolean
+  logger?: Logger
+  identityProvider?: xBindIdentityProvider
+}
+
+export interface AgentOptions {
+  /** Where the agent lives; the module's own bus by default. */
+  bus?: MessageBus
+  /** Of a call, default 30 000. */
+  timeoutMs?: number
+  /** Default 5 in process; at most 300. */
+  messageTtlSeconds?: number
+  /** Default 1 MiB. */
+  maxPayloadBytes?: number
+  /** Default 1024 messages and 16 MiB. */
+  inbox?: { maxMessages?: number; maxBytes?: number }
+  /** Calls handled at once; more wait, up to the inbox bound. Default 64. */
+  concurrency?: number
+}
+
+/** Keys that live elsewhere: a KMS, Vault transit, an HSM, the OS keychain. */
+export interface xBindIdentityProvider {
+  getDID(): string
+  /** 64-byte Ed25519 signature by the key of getDID(); checked before anything leaves. */
+  sign(data: Uint8Array): Uint8Array | Promise<Uint8Array>
+  /** Absent: exportIdentity() answers EXPORT_FAILED. */
+  exportPKCS8?(): Uint8Array | Promise<Uint8Array>
+}
+
+export type Handler<P = unknown, R = unknown> = (call: IncomingCall<P>) => R | Promise<R>
+
+export interface Message<P = unknown> {
+  readonly id: string
+  readonly kind: 'message' | 'call'
+  /** The sender's DID, proven by its signature. */
+  readonly from: string
+  readonly payload: P
+  readonly issuedAt: Date
+}
+
+export interface DeliveryReceipt {
+  readonly status: 'delivered'
+  readonly messageId: string
+  readonly to: string
+}
+
+export interface CallOptions {
+  timeoutMs?: number
+  signal?: AbortSignal
+}
+
+export interface HandleOptions {
+  /** Who may call: DIDs, or a predicate over the proven DID; everyone by default. */
+  allow?: readonly string[] | ((from: string) => boolean)
+}
+
+const MAX_TIMEOUT = 0x7fff_ffff
+const abortedFailure = failure('ABORTED', 'the caller gave up')
+const closedFailure = failure('AGENT_CLOSED', 'this agent is closed', 'make a new one, or import its identity again')
+
+/** What the port may ask of agents; set by the class, which alone sees into them. */
+let members: Members<AutoGenxBindAgent>
+
+/** How `fromIdentity` hands the constructor a key. */
+const importedKey = Symbol('importedKey')
+type InternalConfig = AgentConfig & { [importedKey]?: KeyRef }
+
+/** An agent with a cryptographic identity: calls other agents by name or DID, every message signed and verified. */
+export class AutoGenxBindAgent {
+  readonly name: string | undefined
+  readonly #port: Port<AutoGenxBindAgent>
+  readonly #number: number
+  readonly #did: string
+  readonly #timeoutMs: number
+  /** None for most agents; kept together so that an idle agent stays small. */
+  readonly #extras: { provider: xBindIdentityProvider | undefined; logger: Logger | undefined } | undefined
+  #handler: Handler | undefined
+  #allow: ((from: string) => boolean) | undefined
+  #receivers: Receivers<Message> | undefined
+  #closed = false
+
+  /**
+   * Generates an identity unless a provider brings one, and joins the bus.
+   * Throws XBindError: INVALID_NAME, INVALID_CONFIG, INVALID_DID (of a provider), AGENT_CLOSED (the bus is closed).
+   */
+  constructor(config: AgentConfig = {}) {
+    checkObject(config, 'config')
+    const { name, agentOptions = {}, verbose = false, logger, identityProvider: provider } = config
+    optional(name, checkString, 'name')
+    checkObject(agentOptions, 'agentOptions')
+    if (typeof verbose !== 'boolean') throw new TypeError('verbose must be a boolean')
+    if (logger !== undefined) checkLogger(logger)
+    if (provider !== undefined) checkProvider(provider)
+    const bus = refOf(agentOptions.bus ?? defaultBus())
+    const options = nativeOptions(name, agentOptions)
+    this.#timeoutMs = bounded(agentOptions.timeoutMs, 30_000, 'timeoutMs', 1, MAX_TIMEOUT)
+    const signer = provider ? didOf(provider) : (config as InternalConfig)[importedKey]
+
+    this.#port = openPort(members)
+    this.#number = orThrow(native.join(this.#port.number, bus, options, signer))
+    this.#port.add(this.#number, this)
+    this.#did = orThrow(native.agentDid(this.#port.number, this.#number))
+    this.name = name
+    const log = logger ?? (verbose ? stderrLogger : undefined)
+    this.#extras = provider || log ? { provider, logger: verbose ? log : undefined } : undefined
+  }
+
+  /**
+   * An agent with an exported identity: PKCS#8, DER or PEM, plain or encrypted.
+   * Errors: IMPORT_FAILED, WRONG_PASSPHRASE, and those of the constructor.
+   */
+  static fromIdentity(
+    pkcs8: Uint8Array | string,
+    config: Omit<AgentConfig, 'identityProvider'> & { passphrase?: string } = {},
+  ): Promise<Result<AutoGenxBindAgent>> {
+    if (typeof pkcs8 !== 'string') checkBytes(pkcs8, 'pkcs8')
+    checkObject(config, 'config')
+    optional(config.passphrase, checkString, 'passphrase')
+    const key = native.keyFromPkcs8(pkcs8, config.passphrase)
+    if (isFailure(key)) return Promise.resolve(fail(key))
+    try {
+      const internal: InternalConfig = { ...config, [importedKey]: key }
+      delete internal.identityProvider
+      return Promise.resolve(ok(new AutoGenxBindAgent(internal)))
+    } catch (error) {
+      native.destroyKey(key)
+      if (error instanceof XBindError) return Promise.resolve({ ok: false, error })
+      throw error
+    }
+  }
+
+  getDID(): string {
+    return this.#did
+  }
+
+  /**
+   * Asks another agent, by name or DID. The request and the reply are signed, and both are verified.
+   * An agent without a handler gets the call in its inbox and answers with a signed DeliveryReceipt.
+   * Errors: docs/errors.md, addressing, message and delivery.
+   */
+  call<T = unknown>(agentName: string, payload: unknown, options: CallOptions = {}): Promise<Result<T>> {
+    checkString(agentName, 'agentName')
+    checkObject(options, 'options')
+    const { timeoutMs = this.#timeoutMs, signal } = options
+    if (typeof timeoutMs !== 'number') throw new TypeError('timeoutMs must be a number')
+    if (!(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT)) {
+      return Promise.resolve(fail(failure('INVALID_CONFIG', `timeoutMs is ${timeoutMs}`, `give 1 to ${MAX_TIMEOUT}`)))
+    }
+    return this.#begin<T>(agentName, payload, false, timeoutMs, signal)
+  }
+
+  /**
+   * One-way; resolves when the message stands in the recipient's inbox, which the recipient has signed for.
+   * Errors: docs/errors.md, addressing, message and delivery.
+   */
+  send(to: string, payload: unknown, options: { signal?: AbortSignal } = {}): Promise<Result<DeliveryReceipt>> {
+    checkString(to, 'to')
+    checkObject(options, 'options')
+    return this.#begin<DeliveryReceipt>(to, payload, true, this.#timeoutMs, options.signal)
+  }
+
+  #begin<T>(
+    to: string, payload: unknown, oneWay: boolean, timeoutMs: number, signal: AbortSignal | undefined,
+  ): Promise<Result<T>> {
+    checkSignal(signal, 'signal')
+    if (this.#closed) return Promise.resolve(fail(closedFailure))
+    if (signal?.aborted) return Promise.resolve(fail(abortedFailure))
+    const content = encode(payload)
+    if (isFailure(content)) return Promise.resolve(fail(content))
+    return new Promise((resolve) => {
+      const logger = this.#extras?.logger
+      const ended = logger ? logged(logger, this.#label(), to, oneWay, resolve) : resolve
+      const pending = new Pending<T>(ended)
+      const call = this.#port.begin(this.#number, to, content, oneWay, timeoutMs, pending)
+      if (typeof call !== 'number') ended(fail(call))
+      else if (signal) pending.heed(signal, () => this.#port.abandon(call))
+    })
+  }
+
+  /**
+   * Drains the inbox, oldest first. With waitMs, waits for the first message at most so long.
+   * Errors: AGENT_CLOSED, ABORTED.
+   */
+  receive<P = unknown>(
+    options: { max?: number; waitMs?: number; signal?: AbortSignal } = {},
+  ): Promise<Result<Message<P>[]>> {
+    checkObject(options, 'options')
+    const { max = Number.MAX_SAFE_INTEGER, waitMs = 0, signal } = options
+    for (const [what, value, least] of [['max', max, 1], ['waitMs', waitMs, 0]] as const) {
+      if (typeof value !== 'number') throw new TypeError(`${what} must be a number`)
+      if (!(value >= least)) {
+        return Promise.resolve(fail(failure('INVALID_CONFIG', `${what} is ${value}`, `give ${least} or more`)))
+      }
+    }
+    checkSignal(signal, 'signal')
+    if (signal?.aborted) return Promise.resolve(fail(abortedFailure))
+    return this.#waiting().receive(max, waitMs, signal) as Promise<Result<Message<P>[]>>
+  }
+
+  /** `for await (const message of agent.messages())`, until the agent closes. */
+  messages<P = unknown>(): AsyncIterableIterator<Message<P>> {
+    return this.#waiting().iterate() as AsyncIterableIterator<Message<P>>
+  }
+
+  #waiting(): Receivers<Message> {
+    return (this.#receivers ??= new Receivers((max, listen) => this.#take(max, listen)))
+  }
+
+  #take(max: number, listen: boolean): Result<Message[]> {
+    const flat = native.receive(this.#port.number, this.#number, max, listen)
+    if (isFailure(flat)) return fail(closedFailure)
+    const messages: Message[] = []
+    for (let i = 0; i < flat.length; i += 5) {
+      const [oneWay, id, from, seconds, body] = flat.slice(i, i + 5) as [boolean, string, string, number, string]
+      const message = toMessage(oneWay ? 'message' : 'call', id, from, seconds, body)
+      if (message) messages.push(message)
+      else this.#note(`message ${id} from ${short(from)} only claims to be JSON`)
+    }
+    return ok(messages)
+  }
+
+  /**
+   * Answers calls; null sends them to the inbox again. `allow` decides who may call: everyone by default.
+   * Throws XBindError: INVALID_DID (in allow), AGENT_CLOSED.
+   */
+  handle<P = unknown, R = unknown>(handler: Handler<P, R> | null, options: HandleOptions = {}): this {
+    if (handler !== null) checkFunction(handler, 'handler')
+    checkObject(options, 'options')
+    const { allow } = options
+    if (allow !== undefined && typeof allow !== 'function') {
+      if (!Array.isArray(allow)) throw new TypeError('allow must be a list of DIDs or a function')
+      for (const did of allow) checkString(did, 'allow')
+    }
+    const only = typeof allow === 'function' ? undefined : allow
+    const failed = native.handle(this.#port.number, this.#number, handler !== null, only)
+    if (failed) throw new XBindError(failed)
+    // A call that is already on its way still finds the handler that it was let in for.
+    if (handler !== null) this.#handler = handler as Handler
+    this.#allow = typeof allow === 'function' ? allow : undefined
+    this.#port.schedule()
+    return this
+  }
+
+  /** The private key as PKCS#8 version 1 DER, encrypted with a passphrase. Errors: EXPORT_FAILED, AGENT_CLOSED. */
+  async exportIdentity(options: { passphrase?: string } = {}): Promise<Result<Uint8Array>> {
+    checkObject(options, 'options')
+    const { passphrase } = options
+    optional(passphrase, checkString, 'passphrase')
+    if (this.#closed) return fail(closedFailure)
+    const provider = this.#extras?.provider
+    if (provider) return exportFrom(provider, this.#did, passphrase)
+    const exported = result(native.exportAgent(this.#port.number, this.#number, passphrase))
+    return exported.ok ? ok(new Uint8Array(exported.value)) : exported
+  }
+
+  /** Leaves the bus: pending calls end with AGENT_CLOSED, the key is wiped. Idempotent. */
+  close(): void {
+    if (this.#closed) return
+    this.#leave()
+    this.#port.close(this.#number)
+  }
+
+  #leave(): void {
+    this.#closed = true
+    this.#handler = undefined
+    this.#receivers?.close(closedFailure)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #label(): string {
+    return this.name ?? short(this.#did)
+  }
+
+  #note(line: string): void {
+    const logger = this.#extras?.logger
+    if (logger) write(logger, 'warn', `${this.#label()}: ${line}`)
+  }
+
+  static {
+    members = {
+      run(agent, call) {
+        const logger = agent.#extras?.logger
+        if (logger) write(logger, 'info', `${agent.#label()} ← ${short(call.from)} call ${call.id}`)
+        return agent.#handler?.(call)
+      },
+      allows: (agent, from) => agent.#allow === undefined || agent.#allow(from) === true,
+      arrived: (agent) => agent.#receivers?.arrived(),
+      sign: (agent, bytes) => agent.#extras?.provider?.sign(bytes),
+      closed: (agent) => agent.#leave(),
+      note: (agent, line) => agent.#note(line),
+    }
+  }
+}
+
+/** One call until its end. */
+class Pending<T> implements Caller {
+  readonly #resolve: (result: Result<T>) => void
+  #signal: AbortSignal | undefined
+  #abort: (() => void) | undefined
+
+  constructor(resolve: (result: Result<T>) => void) {
+    this.#resolve = resolve
+  }
+
+  heed(signal: AbortSignal, abandon: () => void): void {
+    this.#signal = signal
+    this.#abort = () => {
+      abandon()
+      this.#end(fail(abortedFailure))
+    }
+    signal.addEventListener('abort', this.#abort, { once: true })
+  }
+
+  answered(body: string | Uint8Array): void {
+    try {
+      this.#end(ok(decode(body) as T))
+    } catch {
+      this.#end(fail(failure('INVALID_PAYLOAD', 'the answer only claims to be JSON')))
+    }
+  }
+
+  delivered(messageId: string, to: string): void {
+    const receipt: DeliveryReceipt = { status: 'delivered', messageId, to }
+    this.#end(ok(receipt as T))
+  }
+
+  failed(error: XBindError): void {
+    this.#end({ ok: false, error })
+  }
+
+  #end(result: Result<T>): void {
+    if (this.#abort) this.#signal?.removeEventListener('abort', this.#abort)
+    this.#resolve(result)
+  }
+}
+
+function toMessage(kind: Message['kind'], id: string, from: string, seconds: number, body: string): Message | undefined {
+  try {
+    return { id, kind, from, payload: decode(body), issuedAt: new Date(seconds * 1000) }
+  } catch {
+    return undefined
+  }
+}
+
+function nativeOptions(name: string | undefined, options: AgentOptions): Options {
+  const { inbox = {} } = options
+  checkObject(inbox, 'inbox')
+  return {
+    name,
+    maxPayloadBytes: bounded(options.maxPayloadBytes, 1 << 20, 'maxPayloadBytes', 1, 0x7fff_ffff),
+    messageTtl: bounded(options.messageTtlSeconds, 5, 'messageTtlSeconds', 1, 300),
+    inboxMessages: bounded(inbox.maxMessages, 1024, 'inbox.maxMessages', 1, 0x7fff_ffff),
+    inboxBytes: bounded(inbox.maxBytes, 16 << 20, 'inbox.maxBytes', 1, Number.MAX_SAFE_INTEGER),
+    concurrency: bounded(options.concurrency, 64, 'concurrency', 1, 0x7fff_ffff),
+  }
+}
+
+function checkLogger(logger: Logger): void {
+  checkObject(logger, 'logger')
+  for (const level of ['debug', 'info', 'warn', 'error'] as const) checkFunction(logger[level], `logger.${level}`)
+}
+
+function checkProvider(provider: xBindIdentityProvider): void {
+  checkObject(provider, 'identityProvider')
+  checkFunction(provider.getDID, 'identityProvider.getDID')
+  checkFunction(provider.sign, 'identityProvider.sign')
+  optional(provider.exportPKCS8, checkFunction, 'identityProvider.exportPKCS8')
+}
+
+function didOf(provider: xBindIdentityProvider): string {
+  const did = provider.getDID()
+  checkString(did, 'identityProvider.getDID()')
+  return did
+}
+
+/** A provider's key, if it lets it out: only the key of its DID, encrypted here where a passphrase is given. */
+async function exportFrom(
+  provider: xBindIdentityProvider, did: string, passphrase: string | undefined,
+): Promise<Result<Uint8Array>> {
+  if (!provider.exportPKCS8) {
+    return fail(failure('EXPORT_FAILED', 'the identity provider does not export its key', 'ask the system that keeps it'))
+  }
+  let bytes: Uint8Array
+  try {
+    bytes = await provider.exportPKCS8()
+    checkBytes(bytes, 'exportPKCS8()')
+  } catch {
+    return fail(failure('EXPORT_FAILED', 'the identity provider failed to export its key'))
+  }
+  const key = native.keyFromPkcs8(bytes)
+  if (isFailure(key) || native.keyDid(key) !== did) {
+    return fail(failure('EXPORT_FAILED', 'the identity provider exported another key than that of its DID'))
+  }
+  const exported = native.exportKey(key, false, passphrase)
+  native.destroyKey(key)
+  return isFailure(exported) ? fail(exported) : ok(new Uint8Array(exported as Uint8Array))
+}
+
+function logged<T>(
+  logger: Logger, from: string, to: string, oneWay: boolean, resolve: (result: Result<T>) => void,
+): (result: Result<T>) => void {
+  const began = performance.now()
+  return (result) => {
+    const took = `${(performance.now() - began).toFixed(2)} ms`
+    const what = `${from} → ${short(to)} ${oneWay ? 'send' : 'call'}`
+    if (result.ok) write(logger, 'info', `${what} ok in ${took}`)
+    else write(logger, 'warn', `${what} ${result.error.code} in ${took}`)
+    resolve(result)
+  }
+}
+
+/** A logger that throws loses its line, not the message. */
+function write(logger: Logger, level: 'info' | 'warn', line: string): void {
+  try {
+    logger[level](`[xbind] ${line}`)
+  } catch {
+    // nobody to tell
+  }
+}

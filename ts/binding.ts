@@ -1,0 +1,111 @@
+/** What the addon exports (src/). Failures come back as data: errors must be made in the caller's realm. */
+export interface Binding {
+  generateKey(): KeyRef | Failure
+  keyFromSeed(seed: Uint8Array): KeyRef | Failure
+  keyFromPkcs8(pkcs8: string | Uint8Array, passphrase?: string): KeyRef | Failure
+  keyDid(key: KeyRef): string | Failure
+  /** Writes 64 bytes into `signature`. */
+  keySign(key: KeyRef, data: Uint8Array, signature: Uint8Array): Failure | null
+  destroyKey(key: KeyRef): void
+  exportKey(key: KeyRef, pem: boolean, passphrase?: string): string | Uint8Array | Failure
+  seal(key: KeyRef, draft: Draft, body: Uint8Array): { jws: string; id: string } | Failure
+  didToPublicKey(did: string): Uint8Array | Failure
+  publicKeyToDid(publicKey: Uint8Array): string | Failure
+  verifySignature(did: string, data: Uint8Array, signature: Uint8Array): boolean | Failure
+  jwkJson(did: string): string | Failure
+  didDocumentJson(did: string): string | Failure
+
+  newVerifier(policy: Policy): VerifierRef | Failure
+  open(
+    verifier: VerifierRef,
+    now: number,
+    jws: string,
+    body: Uint8Array,
+    token: string | undefined,
+    pending: (id: string) => { to: string; jws: string } | undefined,
+  ): Opened | Failure
+
+  newBus(): BusRef
+  sharedBus(name: string): BusRef | Failure
+  busAgents(bus: BusRef): { did: string; name?: string }[]
+  closeBus(bus: BusRef): void
+
+  /** `wake` is called when another thread has left events. */
+  openPort(wake: () => void): number
+  closePort(port: number): void
+  /** A fresh key, the key of an identity (which is taken), or the DID of a key elsewhere. */
+  join(port: number, bus: BusRef, options: Options, signer?: KeyRef | string): number | Failure
+  agentDid(port: number, agent: number): string | Failure
+  closeAgent(port: number, agent: number): void
+  exportAgent(port: number, agent: number, passphrase?: string): Uint8Array | Failure
+  handle(port: number, agent: number, on: boolean, only?: readonly string[]): Failure | null | undefined
+  /** The number of the call. */
+  call(
+    port: number, agent: number, to: string, content: string | Uint8Array, oneWay: boolean, timeoutMs: number,
+  ): number | Failure
+  abandon(port: number, call: number): void
+  answer(port: number, ticket: number, content: string | Uint8Array): Failure | null
+  refuse(port: number, ticket: number, code: string, remote?: string): Failure | null
+  isCancelled(port: number, ticket: number): boolean
+  signed(port: number, agent: number, signature?: Uint8Array): void
+  /** Milliseconds until the next pending call runs out of time. */
+  nextDeadline(port: number): number | null
+  /** Five elements a message: is it one-way, id, sender, seconds, content. */
+  receive(port: number, agent: number, max: number, listen: boolean): unknown[] | Failure
+  /** Kind and fields of each event in a row (ts/port.ts reads them); behind them `true` if more are waiting. */
+  flush(port: number, max: number): unknown[]
+
+  /** Test builds only. */
+  panicNext?(): void
+}
+
+declare const opaque: unique symbol
+export interface KeyRef { readonly [opaque]: 'key' }
+export interface BusRef { readonly [opaque]: 'bus' }
+export interface VerifierRef { readonly [opaque]: 'verifier' }
+
+export interface Failure {
+  readonly code: string
+  readonly message: string
+  readonly hint?: string
+  readonly retryable: boolean
+}
+
+export interface Draft {
+  op: string
+  to: string
+  contentType: string
+  ttl: number
+  now?: number | undefined
+  token?: string | undefined
+  requestId?: string | undefined
+  request?: string | undefined
+}
+
+export interface Policy {
+  audience: string
+  clockSkew: number
+  maxLifetime: number
+  maxBody: number
+  maxTracked: number
+}
+
+export interface Opened {
+  id: string
+  op: 'call' | 'send' | 'result' | 'error'
+  from: string
+  to: string
+  contentType: string
+  issuedAt: number
+  expiresAt: number
+  inReplyTo?: string
+}
+
+export interface Options {
+  name?: string | undefined
+  maxPayloadBytes: number
+  messageTtl: number
+  inboxMessages: number
+  inboxBytes: number
+  concurrency: number
+}

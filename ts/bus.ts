@@ -1,0 +1,46 @@
+import type { BusRef } from './binding'
+import { checkString } from './check'
+import { native } from './native'
+import { wakePort } from './port'
+import { orThrow } from './result'
+
+/** The native bus behind one, for agents that join it; set by the class, which alone sees it. */
+export let refOf: (bus: MessageBus) => BusRef
+
+/** An in-process bus. The default one belongs to the module instance, so test files do not see each other. */
+export class MessageBus {
+  #bus: BusRef = native.newBus()
+
+  /** The bus of that name in this process, shared by its worker threads. Throws INVALID_NAME. */
+  static shared(name: string): MessageBus {
+    checkString(name, 'name')
+    const bus = new MessageBus()
+    bus.#bus = orThrow(native.sharedBus(name))
+    return bus
+  }
+
+  /** Who is here, in the order in which they came. */
+  agents(): { readonly did: string; readonly name: string | undefined }[] {
+    return native.busAgents(this.#bus).map(({ did, name }) => ({ did, name }))
+  }
+
+  /** Closes the bus and every agent on it, also those of other threads. */
+  close(): void {
+    native.closeBus(this.#bus)
+    wakePort()
+  }
+
+  static {
+    refOf = (bus) => {
+      if (!(typeof bus === 'object' && bus !== null && #bus in bus)) throw new TypeError('bus must be a MessageBus')
+      return bus.#bus
+    }
+  }
+}
+
+let shared: MessageBus | undefined
+
+/** The bus of this module instance. */
+export function defaultBus(): MessageBus {
+  return (shared ??= new MessageBus())
+}

@@ -1,0 +1,52 @@
+import { types } from 'node:util'
+import { failure, XBindError } from './errors'
+
+// A value of the wrong JavaScript type is a programmer's mistake and throws a TypeError.
+
+export function checkString(value: unknown, what: string): asserts value is string {
+  if (typeof value !== 'string') throw new TypeError(`${what} must be a string, not ${nameOf(value)}`)
+}
+
+export function checkBytes(value: unknown, what: string): asserts value is Uint8Array {
+  if (!types.isUint8Array(value)) throw new TypeError(`${what} must be a Uint8Array, not ${nameOf(value)}`)
+}
+
+export function checkFunction(value: unknown, what: string): void {
+  if (typeof value !== 'function') throw new TypeError(`${what} must be a function, not ${nameOf(value)}`)
+}
+
+export function checkObject(value: unknown, what: string): asserts value is object {
+  if (typeof value !== 'object' || value === null) throw new TypeError(`${what} must be an object, not ${nameOf(value)}`)
+}
+
+export function checkNumber(value: unknown, what: string): asserts value is number {
+  if (typeof value !== 'number') throw new TypeError(`${what} must be a number, not ${nameOf(value)}`)
+}
+
+export function checkSignal(value: unknown, what: string): asserts value is AbortSignal | undefined {
+  if (value === undefined) return
+  const signal = value as Partial<AbortSignal> | null
+  if (typeof signal !== 'object' || signal === null || typeof signal.addEventListener !== 'function') {
+    throw new TypeError(`${what} must be an AbortSignal, not ${nameOf(value)}`)
+  }
+}
+
+export function optional<T>(value: T | undefined, check: (value: unknown, what: string) => void, what: string): void {
+  if (value !== undefined) check(value, what)
+}
+
+/** A whole number of an option within its bounds, or an INVALID_CONFIG error. */
+export function bounded(value: number | undefined, fallback: number, what: string, least: number, most: number): number {
+  if (value === undefined) return fallback
+  checkNumber(value, what)
+  if (Number.isInteger(value) && value >= least && value <= most) return value
+  throw new XBindError(
+    failure('INVALID_CONFIG', `${what} is ${value}`, `give a whole number from ${least} to ${most}`),
+  )
+}
+
+function nameOf(value: unknown): string {
+  if (value === null) return 'null'
+  if (typeof value !== 'object') return `a ${typeof value}`.replace('a undefined', 'undefined')
+  return `a ${Object.prototype.toString.call(value).slice(8, -1)}`
+}

@@ -1,0 +1,154 @@
+import type { KeyRef } from './binding'
+import { checkBytes, checkObject, checkString, checkNumber, optional } from './check'
+import { failure, isFailure, XBindError } from './errors'
+import type { OutgoingMessage, SealedMessage } from './message'
+import { native } from './native'
+import { fail, ok, orThrow, result, type Result } from './result'
+
+export interface DIDDocument {
+  readonly '@context': string[]
+  readonly id: string
+  readonly [member: string]: unknown
+}
+
+/** The public key of an identity as a JSON Web Key (RFC 8037). */
+export interface PublicJWK {
+  kty: 'OKP'
+  crv: 'Ed25519'
+  x: string
+  kid: string
+  alg: 'EdDSA'
+  use: 'sig'
+}
+
+/** An Ed25519 key (RFC 8032) and its `did:key`. The private key stays in native memory. */
+export class Identity {
+  readonly #key: KeyRef
+  readonly did: string
+
+  private constructor(key: KeyRef) {
+    this.#key = key
+    this.did = orThrow(native.keyDid(key))
+  }
+
+  /** A fresh key from the operating system's random source. */
+  static generate(): Identity {
+    return new Identity(orThrow(native.generateKey()))
+  }
+
+  /** From an RFC 8032 seed, 32 bytes. Errors: INVALID_KEY. */
+  static fromSeed(seed: Uint8Array): Result<Identity> {
+    checkBytes(seed, 'seed')
+    return Identity.#from(native.keyFromSeed(seed))
+  }
+
+  /**
+   * From PKCS#8 (RFC 5958, RFC 8410) version 1 or 2, DER or PEM, plain or encrypted with PBES2 (RFC 8018).
+   * Errors: IMPORT_FAILED, WRONG_PASSPHRASE.
+   */
+  static fromPKCS8(pkcs8: Uint8Array | string, options: { passphrase?: string } = {}): Result<Identity> {
+    if (typeof pkcs8 !== 'string') checkBytes(pkcs8, 'pkcs8')
+    checkObject(options, 'options')
+    optional(options.passphrase, checkString, 'passphrase')
+    return Identity.#from(native.keyFromPkcs8(pkcs8, options.passphrase))
+  }
+
+  static #from(key: ReturnType<typeof native.generateKey>): Result<Identity> {
+    return isFailure(key) ? fail(key) : ok(new Identity(key))
+  }
+
+  /** 32 bytes. */
+  get publicKey(): Uint8Array {
+    return new Uint8Array(orThrow(native.didToPublicKey(this.did)))
+  }
+
+  /** The 64-byte Ed25519 signature of `data`. Throws SIGN_FAILED after `destroy()`. */
+  sign(data: Uint8Array): Uint8Array {
+    checkBytes(data, 'data')
+    const signature = new Uint8Array(64)
+    const failed = native.keySign(this.#key, data, signature)
+    if (failed) throw new XBindError(failed)
+    return signature
+  }
+
+  /** The private key as PKCS#8 version 1: 48 bytes of DER, or PEM; encrypted (PBES2, scrypt, AES-256-CBC) with a passphrase. Errors: EXPORT_FAILED. */
+  toPKCS8(options?: { passphrase?: string; format?: 'der' }): Result<Uint8Array>
+  toPKCS8(options: { passphrase?: string; format: 'pem' }): Result<string>
+  toPKCS8(options: { passphrase?: string; format?: 'der' | 'pem' } = {}): Result<Uint8Array | string> {
+    checkObject(options, 'options')
+    optional(options.passphrase, checkString, 'passphrase')
+    const { format = 'der' } = options
+    if (format !== 'der' && format !== 'pem') throw new TypeError("format must be 'der' or 'pem'")
+    const exported = result(native.exportKey(this.#key, format === 'pem', options.passphrase))
+    return exported.ok && typeof exported.value !== 'string' ? ok(new Uint8Array(exported.value)) : exported
+  }
+
+  /** The public key as a JWK (RFC 8037). */
+  toJWK(): PublicJWK {
+    return JSON.parse(orThrow(native.jwkJson(this.did))) as PublicJWK
+  }
+
+  /** The document that `did:key` derives from the DID. */
+  toDIDDocument(): DIDDocument {
+    return JSON.parse(orThrow(native.didDocumentJson(this.did))) as DIDDocument
+  }
+
+  /**
+   * Builds and signs one message; the body travels beside the JWS (docs/wire-format.md).
+   * Errors: INVALID_DID, WRONG_AUDIENCE (to oneself), MALFORMED_MESSAGE (an option out of bounds), SIGN_FAILED (destroyed).
+   */
+  seal(message: OutgoingMessage): Result<SealedMessage> {
+    checkObject(message, 'message')
+    const { op, to, body, contentType = 'application/json', ttlSeconds = 30, token, inReplyTo, now } = message
+    checkString(op, 'op')
+    checkString(to, 'to')
+    checkBytes(body, 'body')
+    checkString(contentType, 'contentType')
+    checkNumber(ttlSeconds, 'ttlSeconds')
+    optional(token, checkString, 'token')
+    optional(now, checkNumber, 'now')
+    if (inReplyTo !== undefined) {
+      checkObject(inReplyTo, 'inReplyTo')
+      checkString(inReplyTo.id, 'inReplyTo.id')
+      checkString(inReplyTo.jws, 'inReplyTo.jws')
+    }
+    for (const [what, seconds] of [['ttlSeconds', ttlSeconds], ['now', now ?? 0]] as const) {
+      if (!Number.isSafeInteger(seconds) || seconds < 0) {
+        return fail(failure('MALFORMED_MESSAGE', `${what} is ${seconds}`, 'give whole seconds'))
+      }
+    }
+    const draft = { op, to, contentType, ttl: ttlSeconds, now, token, requestId: inReplyTo?.id, request: inReplyTo?.jws }
+    const sealed = native.seal(this.#key, draft, body)
+    return isFailure(sealed) ? fail(sealed) : ok({ jws: sealed.jws, body, token, id: sealed.id })
+  }
+
+  /** Wipes the key; the identity is unusable afterwards. */
+  destroy(): void {
+    native.destroyKey(this.#key)
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy()
+  }
+}
+
+/** The 32 bytes of an Ed25519 `did:key`. Errors: INVALID_DID. */
+export function didToPublicKey(did: string): Result<Uint8Array> {
+  checkString(did, 'did')
+  const key = native.didToPublicKey(did)
+  return isFailure(key) ? fail(key) : ok(new Uint8Array(key))
+}
+
+/** The `did:key` of a 32-byte Ed25519 public key. Errors: INVALID_KEY. */
+export function publicKeyToDID(publicKey: Uint8Array): Result<string> {
+  checkBytes(publicKey, 'publicKey')
+  return result(native.publicKeyToDid(publicKey))
+}
+
+/** Strict Ed25519 verification: false for a wrong signature; INVALID_DID only for an unusable DID. */
+export function verifySignature(did: string, data: Uint8Array, signature: Uint8Array): Result<boolean> {
+  checkString(did, 'did')
+  checkBytes(data, 'data')
+  checkBytes(signature, 'signature')
+  return result(native.verifySignature(did, data, signature))
+}
