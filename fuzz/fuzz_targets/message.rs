@@ -1,0 +1,100 @@
+//! No message makes opening panic, and what it accepts was signed by its sender and is accepted once.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use std::sync::LazyLock;
+use xbind::{
+    Acquaintances, Draft, ErrorKind, KeyCache, MessageId, Op, Policy, ReplayWindow, RootCache, SigningKey, Unsigned,
+    open, payload,
+};
+
+const NOW: u64 = 1_735_689_600;
+
+static SENDER: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::from_seed(&[1; 32]));
+static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy {
+    audience: *SigningKey::from_seed(&[2; 32]).did(),
+    clock_skew: 30,
+    max_lifetime: 300,
+    max_body: 1 << 20,
+    track_replies: true,
+});
+static KNOWN: LazyLock<Acquaintances> =
+    LazyLock::new(|| Acquaintances { keys: KeyCache::new(64), roots: RootCache::new(64) });
+
+fuzz_target!(|data: &[u8]| {
+    let Some((kind, rest)) = data.split_first() else { return };
+    match kind % 4 {
+        0 => as_jws(rest),
+        1 => as_signed_segments(rest),
+        2 => as_place_in_a_batch(rest),
+        _ => as_payload(rest),
+    }
+});
+
+/// The whole text of a message.
+fn as_jws(text: &[u8]) {
+    if let Ok(jws) = str::from_utf8(text) {
+        check(jws);
+    }
+}
+
+/// Header and claims, parted by a zero byte, under an honest signature: whatever they hold gets past it.
+fn as_signed_segments(json: &[u8]) {
+    let at = json.iter().position(|byte| *byte == 0).unwrap_or(json.len());
+    let (header, claims) = (&json[..at], json.get(at + 1..).unwrap_or_default());
+    let input = format!("{}.{}", base64url(header), base64url(claims));
+    check(&format!("{input}.{}", base64url(&SENDER.sign(input.as_bytes()))));
+}
+
+/// The third segment of an honest message of three.
+fn as_place_in_a_batch(third: &[u8]) {
+    let drafts = [0, 1, 2].map(|n| Draft {
+        op: Op::Call,
+        to: POLICY.audience,
+        id: MessageId::from_bytes([n; 16]),
+        issued_at: NOW,
+        ttl: 30,
+        content_type: "application/json",
+        body: b"",
+        token: None,
+        in_reply_to: None,
+    });
+    let unsigned = Unsigned::new(SENDER.did(), &drafts).expect("honest drafts");
+    let signature = SENDER.sign(unsigned.to_sign());
+    let sealed = unsigned.finish(&signature).swap_remove(1);
+    let (input, honest) = sealed.jws.rsplit_once('.').expect("a third segment");
+    let third = base64url(third);
+    let accepted = check(&format!("{input}.{third}"));
+    assert_eq!(accepted, third == honest, "another place in the batch");
+}
+
+fn as_payload(text: &[u8]) {
+    if let Ok(text) = str::from_utf8(text) {
+        let _ = payload::check_json(text);
+    }
+}
+
+/// Opens it with an empty body, twice.
+fn check(jws: &str) -> bool {
+    let window = ReplayWindow::new(1);
+    let open = || open(&POLICY, &KNOWN, &window, NOW, jws, b"", None, |_| None);
+    let Ok(message) = open() else { return false };
+    assert_eq!(message.to(), &POLICY.audience);
+    assert_ne!(message.from(), message.to());
+    assert!(message.issued_at() < message.expires_at() && message.expires_at() - message.issued_at() <= 300);
+    assert!(matches!(message.op(), Op::Call | Op::Send), "no call waits for an answer");
+    assert_eq!(open().map(|_| ()).unwrap_err().kind(), ErrorKind::Replayed);
+    true
+}
+
+fn base64url(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let group = chunk.iter().fold(0_u32, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for place in 0..=chunk.len() {
+            text.push(char::from(ALPHABET[(group >> (18 - 6 * place) & 63) as usize]));
+        }
+    }
+    text
+}
