@@ -24,11 +24,12 @@ export interface PublicJWK {
 /** An Ed25519 key (RFC 8032) and its `did:key`. The private key stays in native memory. */
 export class Identity {
   readonly #key: KeyRef
-  readonly did: string
+  declare readonly did: string
 
   private constructor(key: KeyRef) {
     this.#key = key
-    this.did = orThrow(native.keyDid(key))
+    // Not to be overwritten: the key and what is derived from the DID must stay one.
+    Object.defineProperty(this, 'did', { value: orThrow(native.keyDid(key)), enumerable: true })
   }
 
   /** A fresh key from the operating system's random source. */
