@@ -12,7 +12,6 @@ use xbind::{
 use crate::bus::Bus;
 use crate::clock;
 use crate::event::{Body, Event, JSON, Outcome};
-use crate::flush::Work;
 use crate::port::{Port, closed_outcome};
 use crate::refusal::Refusal;
 use crate::sync::Lock;
@@ -178,20 +177,17 @@ impl Agent {
     /// # Errors
     /// `AGENT_CLOSED`.
     pub fn handle(self: &Arc<Self>, allow: Option<Allow>) -> Result<()> {
-        let mut work = Work::default();
-        {
-            let mut state = self.state.guard();
-            if state.closed {
-                return Err(Error::new(ErrorKind::AgentClosed, "this agent is closed"));
-            }
-            state.handler = allow.map(Box::new);
-            if state.handler.is_none() {
-                for Waiting { message, caller } in std::mem::take(&mut state.waiting) {
-                    self.to_inbox(&mut state, message, caller, &mut work);
-                }
+        let mut state = self.state.guard();
+        if state.closed {
+            return Err(Error::new(ErrorKind::AgentClosed, "this agent is closed"));
+        }
+        state.handler = allow.map(Box::new);
+        if state.handler.is_none() {
+            for Waiting { message, caller } in std::mem::take(&mut state.waiting) {
+                state.waiting_bytes = state.waiting_bytes.saturating_sub(message.body().len());
+                self.to_inbox(&mut state, message, caller);
             }
         }
-        self.port.dirty.guard().append(&mut work);
         Ok(())
     }
 
@@ -216,18 +212,20 @@ impl Agent {
         Ok(messages)
     }
 
-    /// Adds to what the agent has to sign; true if the caller must put the agent on a list of agents to flush.
-    pub(crate) fn enqueue(&self, outgoing: Outgoing) -> bool {
+    /// Adds to what the agent has to sign with the next flush of its port.
+    pub(crate) fn enqueue(self: &Arc<Self>, outgoing: Outgoing) {
         let mut state = self.state.guard();
-        if state.closed {
-            return false;
+        if !state.closed {
+            self.put_out(&mut state, outgoing);
         }
-        state.outbox.push(outgoing);
-        !std::mem::replace(&mut state.queued, true)
     }
 
-    pub(crate) fn outbox_len(&self) -> usize {
-        self.state.guard().outbox.len()
+    fn put_out(self: &Arc<Self>, state: &mut State, outgoing: Outgoing) {
+        state.outbox.push(outgoing);
+        if !std::mem::replace(&mut state.queued, true) {
+            self.port.add_dirty(self.clone());
+        }
+        self.port.count_dirty(1);
     }
 
     /// What to seal next, at most a batch.
@@ -238,12 +236,16 @@ impl Agent {
         std::mem::replace(&mut state.outbox, rest)
     }
 
-    /// A batch is through; if there is more to sign, the agent stays on the list.
-    pub(crate) fn batch_done(self: &Arc<Self>, work: &mut Work) {
+    pub(crate) fn outbox_len(&self) -> usize {
+        self.state.guard().outbox.len()
+    }
+
+    /// A batch is through; the agent may have more to sign by now.
+    pub(crate) fn batch_done(self: &Arc<Self>) {
         let mut state = self.state.guard();
         state.queued = !state.outbox.is_empty();
         if state.queued {
-            work.push(self.clone());
+            self.port.add_dirty(self.clone());
         }
     }
 
@@ -258,20 +260,20 @@ impl Agent {
         self.port.push(Event::Sign { agent: self.number, bytes });
     }
 
-    pub(crate) fn signed(self: &Arc<Self>, signature: Option<[u8; 64]>, work: &mut Work) {
+    pub(crate) fn signed(self: &Arc<Self>, signature: Option<[u8; 64]>) {
         let Some(asked) = self.state.guard().unsigned.take() else { return };
         let (unsigned, batch) = *asked;
         let valid = signature
             .filter(|signature| self.remote.as_ref().is_some_and(|key| key.verify(unsigned.to_sign(), signature)));
         match valid {
-            Some(signature) => crate::flush::deliver(self, unsigned.finish(&signature), batch, work),
+            Some(signature) => crate::flush::deliver(self, unsigned.finish(&signature), batch),
             None => {
                 let error = Error::new(ErrorKind::SignFailed, "the identity provider gave no valid signature")
                     .with_hint("sign the bytes as they are, with the Ed25519 key of getDID(), and return 64 bytes");
                 crate::flush::fail(self, batch, &error);
             }
         }
-        self.batch_done(work);
+        self.batch_done();
     }
 
     pub(crate) fn policy(&self) -> Policy {
@@ -293,7 +295,7 @@ impl Agent {
     }
 
     /// Where an opened call or send goes: to the handler, to the inbox, or back with a refusal.
-    pub(crate) fn admit(self: &Arc<Self>, message: VerifiedMessage<Body>, caller: Arc<Self>, work: &mut Work) {
+    pub(crate) fn admit(self: &Arc<Self>, message: VerifiedMessage<Body>, caller: Arc<Self>) {
         let mut state = self.state.guard();
         if state.closed {
             drop(state);
@@ -305,17 +307,17 @@ impl Agent {
                 Allow::Everyone => true,
                 Allow::Only(dids) => dids.contains(message.from()),
             },
-            _ => return self.to_inbox(&mut state, message, caller, work),
+            _ => return self.to_inbox(&mut state, message, caller),
         };
         if !allowed {
-            self.refuse(&mut state, caller, request_of(&message), ErrorKind::NotAllowed, work);
+            self.refuse(&mut state, caller, request_of(&message), ErrorKind::NotAllowed);
         } else if state.running < self.options.concurrency {
             self.dispatch(&mut state, message, caller);
         } else if self.has_room(&state, message.body().len()) {
             state.waiting_bytes = state.waiting_bytes.saturating_add(message.body().len());
             state.waiting.push_back(Waiting { message, caller });
         } else {
-            self.refuse(&mut state, caller, request_of(&message), ErrorKind::InboxFull, work);
+            self.refuse(&mut state, caller, request_of(&message), ErrorKind::InboxFull);
         }
     }
 
@@ -343,16 +345,10 @@ impl Agent {
             && state.waiting_bytes.saturating_add(bytes) <= self.options.inbox_bytes
     }
 
-    fn to_inbox(
-        self: &Arc<Self>,
-        state: &mut State,
-        message: VerifiedMessage<Body>,
-        caller: Arc<Self>,
-        work: &mut Work,
-    ) {
+    fn to_inbox(self: &Arc<Self>, state: &mut State, message: VerifiedMessage<Body>, caller: Arc<Self>) {
         let request = request_of(&message);
         if !self.has_room(state, message.body().len()) {
-            return self.refuse(state, caller, request, ErrorKind::InboxFull, work);
+            return self.refuse(state, caller, request, ErrorKind::InboxFull);
         }
         let receipt =
             format!(r#"{{"status":"delivered","messageId":"{}","to":"{}"}}"#, message.id().text(), self.did.as_str());
@@ -361,34 +357,16 @@ impl Agent {
         if std::mem::take(&mut state.listening) {
             self.port.push(Event::Arrived { agent: self.number });
         }
-        self.answer(state, Op::Result, receipt.into_bytes(), caller, request, work);
+        self.answer(state, Op::Result, receipt.into_bytes(), caller, request);
     }
 
-    fn refuse(
-        self: &Arc<Self>,
-        state: &mut State,
-        caller: Arc<Self>,
-        request: InReplyTo,
-        kind: ErrorKind,
-        work: &mut Work,
-    ) {
-        self.answer(state, Op::Error, Refusal::of(kind).encode(), caller, request, work);
+    fn refuse(self: &Arc<Self>, state: &mut State, caller: Arc<Self>, request: InReplyTo, kind: ErrorKind) {
+        self.answer(state, Op::Error, Refusal::of(kind).encode(), caller, request);
     }
 
-    fn answer(
-        self: &Arc<Self>,
-        state: &mut State,
-        op: Op,
-        body: Body,
-        caller: Arc<Self>,
-        request: InReplyTo,
-        work: &mut Work,
-    ) {
+    fn answer(self: &Arc<Self>, state: &mut State, op: Op, body: Body, caller: Arc<Self>, request: InReplyTo) {
         let Ok(outgoing) = self.reply(op, body, JSON, caller, request) else { return };
-        state.outbox.push(outgoing);
-        if !std::mem::replace(&mut state.queued, true) {
-            work.push(self.clone());
-        }
+        self.put_out(state, outgoing);
     }
 
     pub(crate) fn reply(
@@ -404,15 +382,9 @@ impl Agent {
     }
 
     /// An agent that refuses a message after its signature was verified says so with a signed answer of its own.
-    pub(crate) fn refuse_opened(
-        self: &Arc<Self>,
-        caller: Arc<Self>,
-        request: InReplyTo,
-        kind: ErrorKind,
-        work: &mut Work,
-    ) {
+    pub(crate) fn refuse_opened(self: &Arc<Self>, caller: Arc<Self>, request: InReplyTo, kind: ErrorKind) {
         let mut state = self.state.guard();
-        self.refuse(&mut state, caller, request, kind, work);
+        self.refuse(&mut state, caller, request, kind);
     }
 
     /// The caller of that request has given up.

@@ -155,27 +155,28 @@ impl fmt::Debug for Bus {
 impl Directory {
     fn insert(&mut self, agent: &Arc<Agent>) {
         let Self { hasher, by_did, by_name, .. } = self;
-        let hash = hasher.hash_one(agent.did().as_str());
-        by_did.insert_unique(hash, agent.clone(), |agent| hasher.hash_one(agent.did().as_str()));
-        if let Some(name) = agent.name() {
-            by_name.insert_unique(hasher.hash_one(name), agent.clone(), |agent| hasher.hash_one(agent.name()));
+        let hash_did = |agent: &Arc<Agent>| hasher.hash_one(agent.did().as_str());
+        by_did.insert_unique(hash_did(agent), agent.clone(), hash_did);
+        if agent.name().is_some() {
+            let hash_name = |agent: &Arc<Agent>| hasher.hash_one(agent.name().unwrap_or_default());
+            by_name.insert_unique(hash_name(agent), agent.clone(), hash_name);
         }
     }
 
     fn remove(&mut self, agent: &Arc<Agent>) {
         let Self { hasher, by_did, by_name, .. } = self;
         let same = |other: &Arc<Agent>| Arc::ptr_eq(other, agent);
-        if let Ok(entry) = by_did.find_entry(hasher.hash_one(agent.did().as_str()), same) {
+        let hash_did = |agent: &Arc<Agent>| hasher.hash_one(agent.did().as_str());
+        let hash_name = |agent: &Arc<Agent>| hasher.hash_one(agent.name().unwrap_or_default());
+        if let Ok(entry) = by_did.find_entry(hash_did(agent), same) {
             entry.remove();
         }
-        if let Some(name) = agent.name()
-            && let Ok(entry) = by_name.find_entry(hasher.hash_one(name), same)
-        {
+        if let Ok(entry) = by_name.find_entry(hash_name(agent), same) {
             entry.remove();
         }
         if by_did.len() < by_did.capacity() / 4 {
-            by_did.shrink_to_fit(|agent| hasher.hash_one(agent.did().as_str()));
-            by_name.shrink_to_fit(|agent| hasher.hash_one(agent.name()));
+            by_did.shrink_to_fit(hash_did);
+            by_name.shrink_to_fit(hash_name);
         }
     }
 

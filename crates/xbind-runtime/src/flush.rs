@@ -9,43 +9,22 @@ use xbind::{Draft, Error, ErrorKind, Op, Result, Sealed, Unsigned, open};
 use crate::agent::{Agent, Outgoing};
 use crate::clock;
 use crate::event::{Body, Outcome};
-use crate::pool;
 use crate::refusal::Refusal;
 use crate::sync::Lock;
 
-/// Agents that have something to sign.
-pub(crate) type Work = Vec<Arc<Agent>>;
-
-/// Works off these agents, and those that have to answer them, here or on the pool.
-pub(crate) fn run(agents: Work) {
-    match pool::worth_it(&agents) {
-        Some(pool) => pool.spread(agents),
-        None => work_off(agents),
-    }
-}
-
-/// Works off these agents, and those that have to answer them, on this thread.
-pub(crate) fn work_off(agents: Work) {
-    let mut now = agents;
-    while !now.is_empty() {
-        let mut next = Work::new();
-        for agent in now {
-            seal_one_batch(&agent, &mut next);
+/// Works off one batch of each of these agents.
+pub(crate) fn work_off(agents: Vec<Arc<Agent>>) {
+    for agent in agents {
+        let mut batch = agent.take_batch();
+        let sealed = catch_unwind(AssertUnwindSafe(|| seal(&agent, &mut batch)));
+        match sealed {
+            Ok(Ok(Some(sealed))) => deliver(&agent, sealed, batch),
+            Ok(Ok(None)) => continue, // its identity provider signs; Agent::signed goes on from there
+            Ok(Err(error)) => fail(&agent, batch, &error),
+            Err(_) => fail(&agent, batch, &internal()),
         }
-        now = next;
+        agent.batch_done();
     }
-}
-
-fn seal_one_batch(agent: &Arc<Agent>, work: &mut Work) {
-    let mut batch = agent.take_batch();
-    let sealed = catch_unwind(AssertUnwindSafe(|| seal(agent, &mut batch)));
-    match sealed {
-        Ok(Ok(Some(sealed))) => deliver(agent, sealed, batch, work),
-        Ok(Ok(None)) => return, // its identity provider signs; Agent::signed goes on from there
-        Ok(Err(error)) => fail(agent, batch, &error),
-        Err(_) => fail(agent, batch, &internal()),
-    }
-    agent.batch_done(work);
 }
 
 fn seal(agent: &Arc<Agent>, batch: &mut Vec<Outgoing>) -> Result<Option<Vec<Sealed>>> {
@@ -78,7 +57,7 @@ fn seal(agent: &Arc<Agent>, batch: &mut Vec<Outgoing>) -> Result<Option<Vec<Seal
 }
 
 /// Notes what was sealed with the pending calls and carries each message to its recipient.
-pub(crate) fn deliver(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoing>, work: &mut Work) {
+pub(crate) fn deliver(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoing>) {
     let wanted: Vec<bool> = {
         let mut calls = sender.port.calls.guard();
         let still_wanted = |(sealed, outgoing): (&Sealed, &Outgoing)| match outgoing.call {
@@ -92,7 +71,7 @@ pub(crate) fn deliver(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgo
             continue; // the caller gave up before it was sealed
         }
         let (id, to, op, request) = (outgoing.id, outgoing.to.clone(), outgoing.op, outgoing.in_reply_to);
-        let carried = catch_unwind(AssertUnwindSafe(|| carry(sender, &sealed, outgoing, work)));
+        let carried = catch_unwind(AssertUnwindSafe(|| carry(sender, &sealed, outgoing)));
         let Err(error) = carried.unwrap_or_else(|_| Err(internal())) else { continue };
         let outcome = Outcome::Failed { error, remote: None };
         match (op, request) {
@@ -104,7 +83,7 @@ pub(crate) fn deliver(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgo
 }
 
 /// The bus as a transport: the recipient opens what it is given, like from any other transport.
-fn carry(sender: &Arc<Agent>, sealed: &Sealed, outgoing: Outgoing, work: &mut Work) -> Result<()> {
+fn carry(sender: &Arc<Agent>, sealed: &Sealed, outgoing: Outgoing) -> Result<()> {
     let recipient = outgoing.to;
     let expected = |id: &_| recipient.port.calls.guard().expected(id);
     let known = &recipient.bus.known;
@@ -114,13 +93,13 @@ fn carry(sender: &Arc<Agent>, sealed: &Sealed, outgoing: Outgoing, work: &mut Wo
         Ok(message) => message,
         Err(error) if error.kind() == ErrorKind::ReplayWindowFull => {
             let request = xbind::InReplyTo { id: sealed.id, digest: sealed.digest };
-            recipient.refuse_opened(sender.clone(), request, error.kind(), work);
+            recipient.refuse_opened(sender.clone(), request, error.kind());
             return Ok(());
         }
         Err(error) => return Err(error),
     };
     match message.op() {
-        Op::Call | Op::Send => recipient.admit(message, sender.clone(), work),
+        Op::Call | Op::Send => recipient.admit(message, sender.clone()),
         Op::Result | Op::Error => {
             let taken = message.in_reply_to().and_then(|request| recipient.port.calls.guard().take_id(request));
             let Some((number, call)) = taken else { return Ok(()) };

@@ -8,6 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::agent::Agent;
 use crate::flush;
+use crate::port::Port;
 
 /// Rough cost of one signature made and verified, in microseconds.
 const SIGNATURE_COST: usize = 35;
@@ -22,16 +23,9 @@ pub(crate) struct Pool {
 }
 
 /// The pool, if these agents have more to seal than the calling thread should do at once.
-pub(crate) fn worth_it(agents: &[Arc<Agent>]) -> Option<&'static Pool> {
-    let mut cost = 0_usize;
-    for agent in agents {
-        let messages = agent.outbox_len().saturating_mul(MESSAGE_COST);
-        cost = cost.saturating_add(SIGNATURE_COST).saturating_add(messages);
-        if cost > INLINE_BUDGET {
-            return pool();
-        }
-    }
-    None
+pub(crate) fn worth_it(agents: usize, messages: usize) -> Option<&'static Pool> {
+    let cost = agents.saturating_mul(SIGNATURE_COST).saturating_add(messages.saturating_mul(MESSAGE_COST));
+    (cost > INLINE_BUDGET).then(pool).flatten()
 }
 
 fn pool() -> Option<&'static Pool> {
@@ -49,7 +43,7 @@ fn pool() -> Option<&'static Pool> {
 
 impl Pool {
     /// Spreads the agents over the threads, in parts small enough that no thread ends long after the others.
-    pub(crate) fn spread(&self, agents: Vec<Arc<Agent>>) {
+    pub(crate) fn spread(&self, port: &Arc<Port>, agents: Vec<Arc<Agent>>) {
         let parts = self.threads.saturating_mul(4);
         let size = agents.len().div_ceil(parts).max(1);
         let mut agents = agents.into_iter();
@@ -58,7 +52,12 @@ impl Pool {
             if part.is_empty() {
                 return;
             }
-            self.runtime.spawn(async move { flush::work_off(part) });
+            let messages = part.iter().fold(0_usize, |sum, agent| sum.saturating_add(agent.outbox_len()));
+            let under_way = port.under_way(messages);
+            self.runtime.spawn(async move {
+                flush::work_off(part);
+                drop(under_way);
+            });
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use crate::event::{Body, Event, JSON, OCTETS, Outcome};
 use crate::refusal::Refusal;
 use crate::sync::Lock;
 use crate::tickets::{Running, Tickets};
-use crate::{AgentOptions, Signer, clock, flush};
+use crate::{AgentOptions, Signer, clock, flush, pool};
 
 /// Called from other threads when the port has events; must only schedule a [`Port::flush`] on the face's thread.
 pub type Waker = Box<dyn Fn() + Send + Sync>;
@@ -50,6 +50,13 @@ struct Agents {
     by_number: HashMap<u32, Arc<Agent>>,
 }
 
+/// Agents that have something to sign.
+#[derive(Default)]
+struct Dirty {
+    agents: Vec<Arc<Agent>>,
+    messages: usize,
+}
+
 /// See the module's documentation.
 pub struct Port {
     home: ThreadId,
@@ -57,7 +64,9 @@ pub struct Port {
     woken: AtomicBool,
     events: Mutex<VecDeque<Event>>,
     agents: Mutex<Agents>,
-    pub(crate) dirty: Mutex<Vec<Arc<Agent>>>,
+    dirty: Mutex<Dirty>,
+    /// Messages that worker threads are sealing and opening for agents of this port.
+    under_way: AtomicUsize,
     pub(crate) calls: Mutex<Calls>,
     pub(crate) tickets: Mutex<Tickets>,
 }
@@ -73,6 +82,7 @@ impl Port {
             events: Mutex::default(),
             agents: Mutex::default(),
             dirty: Mutex::default(),
+            under_way: AtomicUsize::new(0),
             calls: Mutex::default(),
             tickets: Mutex::default(),
         })
@@ -127,10 +137,7 @@ impl Port {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let call = self.calls.guard().begin(&caller, &recipient, id, one_way, deadline);
         let op = if one_way { xbind::Op::Send } else { xbind::Op::Call };
-        self.send_out(
-            &caller,
-            Outgoing { op, id, to: recipient, body, content_type, in_reply_to: None, call: Some(call) },
-        );
+        caller.enqueue(Outgoing { op, id, to: recipient, body, content_type, in_reply_to: None, call: Some(call) });
         Ok((call, id))
     }
 
@@ -155,7 +162,7 @@ impl Port {
             Reply::Json(text) => encode(Payload::Json(text)),
             Reply::Bytes(bytes) => encode(Payload::Bytes(bytes)),
             Reply::Refused(kind, remote) => {
-                self.refuse(&agent, caller, request, Refusal { kind, remote });
+                Self::refuse(&agent, caller, request, Refusal { kind, remote });
                 return Ok(());
             }
         };
@@ -163,12 +170,12 @@ impl Port {
         {
             Ok(encoded) => encoded,
             Err(error) => {
-                self.refuse(&agent, caller, request, Refusal::of(ErrorKind::HandlerFailed));
+                Self::refuse(&agent, caller, request, Refusal::of(ErrorKind::HandlerFailed));
                 return Err(error);
             }
         };
         let outgoing = agent.reply(xbind::Op::Result, body, content_type, caller, request)?;
-        self.send_out(&agent, outgoing);
+        agent.enqueue(outgoing);
         Ok(())
     }
 
@@ -178,38 +185,32 @@ impl Port {
         self.tickets.guard().is_cancelled(ticket)
     }
 
-    fn refuse(&self, agent: &Arc<Agent>, caller: Arc<Agent>, request: InReplyTo, mut refusal: Refusal) {
+    fn refuse(agent: &Arc<Agent>, caller: Arc<Agent>, request: InReplyTo, mut refusal: Refusal) {
         if agent.check_size(refusal.encode().len()).is_err() {
             refusal.remote = None;
         }
         if let Ok(outgoing) = agent.reply(xbind::Op::Error, refusal.encode(), JSON, caller, request) {
-            self.send_out(agent, outgoing);
-        }
-    }
-
-    fn send_out(&self, agent: &Arc<Agent>, outgoing: Outgoing) {
-        if agent.enqueue(outgoing) {
-            self.dirty.guard().push(agent.clone());
+            agent.enqueue(outgoing);
         }
     }
 
     /// The identity provider's answer to [`Event::Sign`]; none if it failed.
     pub fn signed(&self, number: u32, signature: Option<[u8; 64]>) {
         if let Ok(agent) = self.agent(number) {
-            let mut work = Vec::new();
-            agent.signed(signature, &mut work);
-            self.dirty.guard().append(&mut work);
+            agent.signed(signature);
         }
     }
 
-    /// Seals and delivers all that was asked for since the last time, ends what has run out of time, and moves at most
-    /// `max` events into `into`. True if more are waiting.
-    pub fn flush(&self, max: usize, into: &mut Vec<Event>) -> bool {
+    /// Ends what has run out of time, seals and delivers what there is to say, and moves at most `max` events into `into`.
+    /// True if there is more to do at once.
+    pub fn flush(self: &Arc<Self>, max: usize, into: &mut Vec<Event>) -> bool {
         self.woken.store(false, Ordering::Release);
         self.expire();
-        let dirty = std::mem::take(&mut *self.dirty.guard());
-        if !dirty.is_empty() {
-            flush::run(dirty);
+        while let Some((agents, messages)) = self.take_dirty() {
+            match pool::worth_it(agents.len(), messages) {
+                Some(pool) => pool.spread(self, agents),
+                None => flush::work_off(agents),
+            }
         }
         let mut events = self.events.guard();
         let count = events.len().min(max);
@@ -217,7 +218,41 @@ impl Port {
         if events.is_empty() && events.capacity() > 4096 {
             events.shrink_to_fit();
         }
-        !events.is_empty()
+        let more = !events.is_empty();
+        drop(events);
+        more || self.is_ripe()
+    }
+
+    /// While more messages wait to be handled than to be signed, handling goes first: its answers join the same batches,
+    /// and the larger a batch, the less its one signature costs each message.
+    fn is_ripe(&self) -> bool {
+        let ahead = self.events.guard().len().saturating_add(self.under_way.load(Ordering::Acquire));
+        let dirty = self.dirty.guard();
+        !dirty.agents.is_empty() && dirty.messages >= ahead
+    }
+
+    fn take_dirty(&self) -> Option<(Vec<Arc<Agent>>, usize)> {
+        if !self.is_ripe() {
+            return None;
+        }
+        let Dirty { agents, messages } = std::mem::take(&mut *self.dirty.guard());
+        Some((agents, messages))
+    }
+
+    pub(crate) fn add_dirty(&self, agent: Arc<Agent>) {
+        self.dirty.guard().agents.push(agent);
+        self.wake_from_afar();
+    }
+
+    pub(crate) fn count_dirty(&self, messages: usize) {
+        let mut dirty = self.dirty.guard();
+        dirty.messages = dirty.messages.saturating_add(messages);
+    }
+
+    /// Counts messages that go to worker threads until the guard is dropped.
+    pub(crate) fn under_way(self: &Arc<Self>, messages: usize) -> UnderWay {
+        self.under_way.fetch_add(messages, Ordering::AcqRel);
+        UnderWay { port: self.clone(), messages }
     }
 
     /// How long until the next deadline of a pending call.
@@ -271,11 +306,30 @@ impl Port {
         self.push(Event::Settled { call, id, outcome });
     }
 
-    /// Adds an event; another thread wakes the face, once until it next flushes.
     pub(crate) fn push(&self, event: Event) {
         self.events.guard().push_back(event);
+        self.wake_from_afar();
+    }
+
+    /// Another thread wakes the face, once until it next flushes; the face's own thread flushes anyway.
+    fn wake_from_afar(&self) {
         if thread::current().id() != self.home && !self.woken.swap(true, Ordering::AcqRel) {
             (self.waker)();
+        }
+    }
+}
+
+/// Messages on their way through worker threads.
+pub(crate) struct UnderWay {
+    port: Arc<Port>,
+    messages: usize,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.port.under_way.fetch_sub(self.messages, Ordering::AcqRel);
+        if self.port.is_ripe() {
+            self.port.wake_from_afar(); // it may have held back for these
         }
     }
 }
