@@ -2,7 +2,6 @@
 import { AgentIdentity } from '@microsoft/agent-governance-sdk'
 import { signedFleet, signedRefusals } from './fleet.mjs'
 
-
 const createKey = (i = 0) => AgentIdentity.generate(`agent-${i}`)
 
 export function identity() {

@@ -8,6 +8,7 @@ export function signedFleet(createKey) {
     return {
       call: (from, to, payload) => bus.call(agents[from], `agent-${to}`, payload),
       close: () => {
+        bus.close()
         agents.length = 0
       },
     }

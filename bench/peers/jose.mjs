@@ -1,7 +1,6 @@
 import * as jose from 'jose'
 import { didKey } from './did-key.mjs'
 
-
 async function createKey() {
   const { publicKey, privateKey } = await jose.generateKeyPair('EdDSA', { extractable: true })
   const { x } = await jose.exportJWK(publicKey)

@@ -2,7 +2,6 @@ import { generateKeyPairSync, sign, verify } from 'node:crypto'
 import { didKey } from './did-key.mjs'
 import { signedFleet, signedRefusals } from './fleet.mjs'
 
-
 function createKey() {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519')
   return {

@@ -1,6 +1,5 @@
 import { AutoGenxBindAgent, Identity, MessageBus, MessageVerifier, verifySignature } from '../../dist/index.mjs'
 
-
 export function identity() {
   const mine = Identity.generate()
   return {

@@ -18,6 +18,11 @@ export class SignedBus {
     return agent
   }
 
+  close() {
+    this.#names.clear()
+    this.#agents.clear()
+  }
+
   call(from, name, payload, timeoutMs = 30_000) {
     return new Promise((resolve, reject) => {
       const to = this.#names.get(name)

@@ -2,7 +2,6 @@ import sodium from 'sodium-native'
 import { didKey } from './did-key.mjs'
 import { signedFleet, signedRefusals } from './fleet.mjs'
 
-
 function createKey() {
   const publicKey = Buffer.alloc(sodium.crypto_sign_PUBLICKEYBYTES)
   const secretKey = Buffer.alloc(sodium.crypto_sign_SECRETKEYBYTES)

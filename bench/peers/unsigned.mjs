@@ -4,7 +4,6 @@ import { EventEmitter } from 'node:events'
 import { randomUUID } from 'node:crypto'
 import { Turn } from './turn.mjs'
 
-
 class Bus extends EventEmitter {
   #turn = new Turn()
 
