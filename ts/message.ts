@@ -1,5 +1,5 @@
 import type { VerifierRef } from './binding'
-import { bounded, checkBytes, checkFunction, checkObject, checkString, optional } from './check'
+import { bounded, checkBytes, checkFunction, checkNumber, checkObject, checkString, optional } from './check'
 import { isFailure } from './errors'
 import { native } from './native'
 import { fail, ok, orThrow, type Result } from './result'
@@ -95,20 +95,11 @@ export class MessageVerifier {
     checkString(jws, 'jws')
     checkBytes(body, 'body')
     optional(token, checkString, 'token')
+    const now = this.#now()
+    checkNumber(now, 'now()')
     const own = new Uint8Array(body) // what was verified must stay what it was
-    const opened = native.open(this.#verifier, this.#now(), jws, own, token, (id) => this.#find(id))
+    const opened = native.open(this.#verifier, now, jws, own, token, (id) => this.#pending?.(id)?.jws)
     if (isFailure(opened)) return fail(opened)
     return ok({ ...opened, inReplyTo: opened.inReplyTo ?? undefined, body: own, jws })
   }
-
-  #find(id: string): { to: string; jws: string } | undefined {
-    const call = this.#pending?.(id)
-    return call === undefined ? undefined : { to: audienceOf(call.jws), jws: call.jws }
-  }
-}
-
-/** Whom a message that this side sealed was for. */
-function audienceOf(jws: string): string {
-  const claims = JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString()) as { aud: string }
-  return claims.aud
 }
