@@ -31,6 +31,7 @@ impl VerifyingKey {
     pub fn from_did(did: &str) -> Result<Self> {
         let key = did::spelled_key(did)?;
         let key = Self::from_bytes(&key).map_err(|e| Error::new(ErrorKind::InvalidDid, e.message().to_owned()))?;
+        // Whatever the decoder lets pass, no second text leads to the key.
         if key.did.as_str() == did {
             Ok(key)
         } else {

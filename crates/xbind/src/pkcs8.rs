@@ -175,7 +175,7 @@ fn decode_plain(input: &[u8]) -> Result<SigningKey> {
     let key = SigningKey::from_seed(seed);
     match (info.version, info.public_key) {
         (0, None) => Ok(key),
-        (1, Some(public)) if public.as_bytes() == Some(key.did().public_key()) && public.unused_bits() == 0 => Ok(key),
+        (1, Some(public)) if public.as_bytes() == Some(key.did().public_key()) => Ok(key),
         (1, Some(_)) => Err(refusal("the public key in the file is not the one of its private key")),
         _ => Err(refusal("a public key goes with version 2 of PKCS#8, and only with it")),
     }

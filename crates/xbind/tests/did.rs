@@ -43,10 +43,10 @@ fn vectors_of_documents() {
 
 #[test]
 fn a_huge_text_is_refused_by_its_length() {
-    let huge = format!("did:key:z6Mk{}", "z".repeat(50_000_000));
+    let huge = format!("did:key:z6Mk{}", "z".repeat(100_000));
     let error = VerifyingKey::from_did(&huge).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidDid);
-    assert!(error.message().len() < 100, "the text is not repeated: {}", error.message());
+    assert_eq!(error.message(), "a DID is 56 bytes long, this one 100012");
 }
 
 #[test]
