@@ -21,8 +21,13 @@ export async function buildDist() {
   })
   await bundle.close()
   const names = output[0].exports.toSorted()
-  const module = ["import cjs from './index.cjs'", ...names.map((name) => `export const ${name} = cjs.${name}`), '']
-  writeFileSync(join(root, 'dist/index.mjs'), module.join('\n'))
+  // Not `import cjs from …`: where the required module throws, Node 20 ends the process even if the import is caught.
+  const lines = [
+    "import { createRequire } from 'node:module'",
+    "const cjs = createRequire(import.meta.url)('./index.cjs')",
+    ...names.map((name) => `export const ${name} = cjs.${name}`),
+  ]
+  writeFileSync(join(root, 'dist/index.mjs'), `${lines.join('\n')}\n`)
 }
 
 /** The declarations of ts/ in one file, index.d.ts. */

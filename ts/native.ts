@@ -9,42 +9,40 @@ class NativeLoadError extends Error {
   readonly code = 'INTERNAL'
 }
 
+// Spelled out, so that tools which trace what a program requires find the binaries.
+const packages: Record<string, () => unknown> = {
+  'linux-x64-gnu': () => require('@private.me/autogen-linux-x64-gnu'),
+  'linux-x64-musl': () => require('@private.me/autogen-linux-x64-musl'),
+  'linux-arm64-gnu': () => require('@private.me/autogen-linux-arm64-gnu'),
+  'linux-arm64-musl': () => require('@private.me/autogen-linux-arm64-musl'),
+  'darwin-x64': () => require('@private.me/autogen-darwin-x64'),
+  'darwin-arm64': () => require('@private.me/autogen-darwin-arm64'),
+  'win32-x64-msvc': () => require('@private.me/autogen-win32-x64-msvc'),
+  'win32-arm64-msvc': () => require('@private.me/autogen-win32-arm64-msvc'),
+}
+
 /** The compiled core, loaded once when the module is first imported. */
 export const native: Binding = load()
 
 function load(): Binding {
-  const platforms = candidates()
+  const machine = `${process.platform}-${process.arch}`
+  // Which C library a Linux runs on is learned by trying, gnu first: asking costs more than loading.
+  const platforms = Object.keys(packages).filter((platform) => `${platform}-`.startsWith(`${machine}-`))
   if (platforms.length === 0) {
     throw new NativeLoadError(
-      `${PACKAGE} has no binary for ${process.platform}-${process.arch}; ` +
-        `it runs on Linux, macOS and Windows, on x64 and arm64`,
+      `${PACKAGE} has no binary for ${machine}; it runs on Linux, macOS and Windows, on x64 and arm64`,
     )
   }
   let broken: unknown
   for (const platform of platforms) {
     try {
-      return require(local(platform) ?? `${PACKAGE}-${platform}`) as Binding
+      const file = local(platform)
+      return (file === undefined ? packages[platform]?.() : require(file)) as Binding
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') broken ??= cause
     }
   }
   throw broken === undefined ? missing(platforms) : unloadable(broken)
-}
-
-// Which C library a Linux runs on is learned by trying: asking costs more than loading.
-function candidates(): string[] {
-  const { platform, arch } = process
-  if (arch !== 'x64' && arch !== 'arm64') return []
-  switch (platform) {
-    case 'linux':
-      return [`linux-${arch}-gnu`, `linux-${arch}-musl`]
-    case 'darwin':
-      return [`darwin-${arch}`]
-    case 'win32':
-      return [`win32-${arch}-msvc`]
-    default:
-      return []
-  }
 }
 
 /** The binary that `npm run build` leaves in a checkout; an installed package has no npm folder. */

@@ -1,0 +1,66 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, inject, test } from 'vitest'
+import { targets, thisPlatform } from '../../scripts/platforms.mjs'
+import { execute } from './execute.ts'
+
+interface Manifest {
+  name: string
+  version: string
+  license: string
+  engines: { node: string }
+  os?: string[]
+  cpu?: string[]
+  libc?: string[]
+  files: string[]
+  optionalDependencies?: Record<string, string>
+}
+
+const root = join(import.meta.dirname, '../..')
+const read = (folder: string): Manifest => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest
+const main = read(root)
+
+async function files(tarball: string): Promise<string[]> {
+  return (await execute(root, 'tar', ['-tzf', tarball])).trim().split('\n').toSorted()
+}
+
+test('the main package holds what it needs and no binary', async () => {
+  expect(await files(inject('tarball'))).toEqual(
+    ['LICENSE', 'README.md', 'dist/index.cjs', 'dist/index.mjs', 'index.d.mts', 'index.d.ts', 'package.json'].map(
+      (file) => `package/${file}`,
+    ),
+  )
+})
+
+test('the platform package holds one binary', async () => {
+  expect(await files(inject('platformTarball'))).toEqual(
+    ['LICENSE', 'README.md', 'package.json', `xbind.${thisPlatform()}.node`].map((file) => `package/${file}`),
+  )
+})
+
+test('the main package asks for every platform package, in its own version', () => {
+  const { optionalDependencies } = read(join(inject('tarball'), '../unpacked/package'))
+  const wanted = Object.keys(targets).map((platform) => [`${main.name}-${platform}`, main.version])
+  expect(optionalDependencies).toEqual(Object.fromEntries(wanted))
+  expect(main.optionalDependencies).toBeUndefined()
+})
+
+test('there is one folder per platform, and one version everywhere', () => {
+  expect(readdirSync(join(root, 'npm')).toSorted()).toEqual(Object.keys(targets).toSorted())
+  expect(/^version = "(.+)"$/m.exec(readFileSync(join(root, 'Cargo.toml'), 'utf8'))?.[1]).toBe(main.version)
+})
+
+test.each(Object.keys(targets))('%s is for the machine that its name says', (platform) => {
+  const [os, cpu, abi] = platform.split('-')
+  const manifest = read(join(root, 'npm', platform))
+  expect(manifest).toMatchObject({
+    name: `${main.name}-${platform}`,
+    version: main.version,
+    license: main.license,
+    engines: main.engines,
+    os: [os],
+    cpu: [cpu],
+    files: [`xbind.${platform}.node`],
+  })
+  expect(manifest.libc).toEqual(os === 'linux' ? [abi === 'gnu' ? 'glibc' : 'musl'] : undefined)
+})

@@ -1,0 +1,3 @@
+import { everyTool } from './tools.ts'
+
+everyTool('yarn with PnP')

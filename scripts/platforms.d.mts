@@ -1,0 +1,2 @@
+export declare const targets: Record<string, string>
+export declare function thisPlatform(): string
