@@ -130,11 +130,10 @@ pub fn seal(key: &KeyRef, draft: BindingDraft, body: &[u8]) -> Fallible<BindingS
         let mut id = [0; 16];
         random(&mut id)?;
         let in_reply_to = match (&draft.request_id, &draft.request) {
-            (Some(id), Some(jws)) => Some(xbind::InReplyTo {
-                id: MessageId::parse(id)
-                    .ok_or_else(|| Error::new(ErrorKind::MalformedMessage, "inReplyTo.id is no message id"))?,
-                digest: xbind::Digest::of(jws.as_bytes()),
-            }),
+            (Some(id), Some(jws)) => {
+                let no_id = || Error::new(ErrorKind::MalformedMessage, "inReplyTo.id is no message id");
+                Some(xbind::InReplyTo::of(MessageId::parse(id).ok_or_else(no_id)?, jws))
+            }
             _ => None,
         };
         let unknown = |_| Error::new(ErrorKind::MalformedMessage, "op is none of call, send, result, error");

@@ -2,9 +2,7 @@
 
 use napi::bindgen_prelude::{External, Function};
 use napi_derive::napi;
-use xbind::{
-    Acquaintances, Digest, Error, ErrorKind, KeyCache, PendingCall, Policy, ReplayWindow, RootCache, VerifyingKey,
-};
+use xbind::{Acquaintances, Error, ErrorKind, KeyCache, PendingCall, Policy, ReplayWindow, RootCache, VerifyingKey};
 
 use crate::convert::{Fallible, fallible, number, size, whole};
 
@@ -57,13 +55,7 @@ pub struct BindingMessage {
     pub in_reply_to: Option<String>,
 }
 
-#[napi(object)]
-pub struct BindingPending {
-    pub to: String,
-    pub jws: String,
-}
-
-/// Opens a message; `pending` gives the call of an id, its recipient and its JWS.
+/// Opens a message; `pending` gives the JWS of the call of an id.
 #[napi(catch_unwind)]
 pub fn open(
     verifier: &VerifierRef,
@@ -71,13 +63,9 @@ pub fn open(
     jws: String,
     body: &[u8],
     token: Option<String>,
-    pending: Function<'_, String, Option<BindingPending>>,
+    pending: Function<'_, String, Option<String>>,
 ) -> Fallible<BindingMessage> {
-    let find = |id: &xbind::MessageId| {
-        let call = pending.call(id.text()).ok()??;
-        let to = *VerifyingKey::from_did(&call.to).ok()?.did();
-        Some(PendingCall { to, digest: Digest::of(call.jws.as_bytes()) })
-    };
+    let find = |id: &xbind::MessageId| PendingCall::of(&pending.call(id.text()).ok()??);
     let Verifier { policy, replay, known } = &**verifier;
     if !now.is_finite() || now < 0.0 {
         return fallible(Err(Error::new(ErrorKind::InvalidConfig, "the clock gave no time")));

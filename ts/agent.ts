@@ -7,7 +7,7 @@ import { native } from './native'
 import { decode, encode } from './payload'
 import { openPort, type Caller, type IncomingCall, type Members, type Port } from './port'
 import { Receivers } from './receivers'
-import { fail, ok, orThrow, result, type Result } from './result'
+import { fail, ok, orThrow, type Result } from './result'
 
 export interface AgentConfig {
   /** A label, and an address on the bus: letters, digits, '.', '_', '-', 1 to 64, first and last a letter or digit. */
@@ -258,15 +258,15 @@ export class AutoGenxBindAgent {
   }
 
   /** The private key as PKCS#8 version 1 DER, encrypted with a passphrase. Errors: EXPORT_FAILED, AGENT_CLOSED. */
-  async exportIdentity(options: { passphrase?: string } = {}): Promise<Result<Uint8Array>> {
+  exportIdentity(options: { passphrase?: string } = {}): Promise<Result<Uint8Array>> {
     checkObject(options, 'options')
     const { passphrase } = options
     optional(passphrase, checkString, 'passphrase')
-    if (this.#closed) return fail(closedFailure)
+    if (this.#closed) return Promise.resolve(fail(closedFailure))
     const provider = this.#extras?.provider
     if (provider) return exportFrom(provider, this.#did, passphrase)
-    const exported = result(native.exportAgent(this.#port.number, this.#number, passphrase))
-    return exported.ok ? ok(new Uint8Array(exported.value)) : exported
+    const exported = native.exportAgent(this.#port.number, this.#number, passphrase)
+    return Promise.resolve(isFailure(exported) ? fail(exported) : ok(new Uint8Array(exported)))
   }
 
   /** Leaves the bus: pending calls end with AGENT_CLOSED, the key is wiped. Idempotent. */

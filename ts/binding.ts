@@ -22,7 +22,7 @@ export interface Binding {
     jws: string,
     body: Uint8Array,
     token: string | undefined,
-    pending: (id: string) => { to: string; jws: string } | undefined,
+    pending: (id: string) => string | undefined,
   ): Opened | Failure
 
   newBus(): BusRef

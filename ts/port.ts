@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { types } from 'node:util'
 import type { Failure } from './binding'
 import { failure, HandlerError, isFailure, XBindError, type RemoteError, type XBindErrorCode } from './errors'
@@ -9,6 +10,9 @@ const { setTimeout, clearTimeout, setImmediate } = globalThis
 /** Cheaper than queueMicrotask, which makes an async resource of every task. */
 const microtask = Promise.resolve()
 const now = performance.now.bind(performance)
+
+/** Handlers see no caller's AsyncLocalStorage: calls of several callers are worked off together. */
+const outside = AsyncLocalStorage.snapshot()
 
 /** Events taken from the native side at once. */
 const BATCH = 256
@@ -85,7 +89,7 @@ export class Port<Agent extends object = object> {
   readonly #callers = new Map<number, Caller>()
   /** Running calls; those whose handler has looked at the signal have a controller. */
   readonly #running = new Map<number, AbortController | undefined>()
-  readonly #flush = (): void => this.#work()
+  readonly #flush = (): void => outside(() => this.#work())
   #scheduled = false
   /** When the work since the event loop last had its turn began; 0 before any. */
   #turnBegan = 0
@@ -107,7 +111,7 @@ export class Port<Agent extends object = object> {
   begin(
     agent: number, to: string, content: string | Uint8Array, oneWay: boolean, timeoutMs: number, caller: Caller,
   ): number | Failure {
-    const call = native.call(this.number, agent, to, content, oneWay, timeoutMs)
+    const call = guarded(() => native.call(this.number, agent, to, content, oneWay, timeoutMs))
     if (typeof call !== 'number') return call
     if (this.#callers.size === 0) this.#timer?.ref()
     this.#callers.set(call, caller)
@@ -151,7 +155,8 @@ export class Port<Agent extends object = object> {
       setImmediate(() => (this.#turnBegan = 0))
     }
     if (this.#next >= this.#events.length) {
-      this.#events = native.flush(this.number, BATCH)
+      const events = guarded(() => native.flush(this.number, BATCH))
+      this.#events = isFailure(events) ? [] : events
       this.#next = 0
     }
     for (let done = 1; this.#next < this.#events.length; done++) {
@@ -332,6 +337,15 @@ export function openPort<Agent extends object>(ask: Members<Agent>): Port<Agent>
 /** Lets agents of this thread hear what happened to them, if there are any. */
 export function wakePort(): void {
   current?.schedule()
+}
+
+/** A panic in the native code ends what it was asked for, not the process. */
+function guarded<T>(ask: () => T): T | Failure {
+  try {
+    return ask()
+  } catch {
+    return failure('INTERNAL', 'an internal fault ended this call', 'report it with the steps that led here')
+  }
 }
 
 function cancelled(): XBindError {

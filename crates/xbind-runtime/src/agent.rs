@@ -79,8 +79,10 @@ pub(crate) struct Outgoing {
     pub(crate) call: Option<u64>,
 }
 
+/// A call that waits for the handler.
 struct Waiting {
     message: VerifiedMessage<Body>,
+    request: InReplyTo,
     caller: Arc<Agent>,
 }
 
@@ -183,9 +185,9 @@ impl Agent {
         }
         state.handler = allow.map(Box::new);
         if state.handler.is_none() {
-            for Waiting { message, caller } in std::mem::take(&mut state.waiting) {
+            for Waiting { message, request, caller } in std::mem::take(&mut state.waiting) {
                 state.waiting_bytes = state.waiting_bytes.saturating_sub(message.body().len());
-                self.to_inbox(&mut state, message, caller);
+                self.to_inbox(&mut state, message, request, caller);
             }
         }
         Ok(())
@@ -295,7 +297,7 @@ impl Agent {
     }
 
     /// Where an opened call or send goes: to the handler, to the inbox, or back with a refusal.
-    pub(crate) fn admit(self: &Arc<Self>, message: VerifiedMessage<Body>, caller: Arc<Self>) {
+    pub(crate) fn admit(self: &Arc<Self>, message: VerifiedMessage<Body>, request: InReplyTo, caller: Arc<Self>) {
         let mut state = self.state.guard();
         if state.closed {
             drop(state);
@@ -307,23 +309,29 @@ impl Agent {
                 Allow::Everyone => true,
                 Allow::Only(dids) => dids.contains(message.from()),
             },
-            _ => return self.to_inbox(&mut state, message, caller),
+            _ => return self.to_inbox(&mut state, message, request, caller),
         };
         if !allowed {
-            self.refuse(&mut state, caller, request_of(&message), ErrorKind::NotAllowed);
+            self.refuse(&mut state, caller, request, ErrorKind::NotAllowed);
         } else if state.running < self.options.concurrency {
-            self.dispatch(&mut state, message, caller);
+            self.dispatch(&mut state, message, request, caller);
         } else if self.has_room(&state, message.body().len()) {
             state.waiting_bytes = state.waiting_bytes.saturating_add(message.body().len());
-            state.waiting.push_back(Waiting { message, caller });
+            state.waiting.push_back(Waiting { message, request, caller });
         } else {
-            self.refuse(&mut state, caller, request_of(&message), ErrorKind::InboxFull);
+            self.refuse(&mut state, caller, request, ErrorKind::InboxFull);
         }
     }
 
-    fn dispatch(self: &Arc<Self>, state: &mut State, message: VerifiedMessage<Body>, caller: Arc<Self>) {
+    fn dispatch(
+        self: &Arc<Self>,
+        state: &mut State,
+        message: VerifiedMessage<Body>,
+        request: InReplyTo,
+        caller: Arc<Self>,
+    ) {
         state.running = state.running.saturating_add(1);
-        let running = Running { agent: self.clone(), caller, request: request_of(&message), cancelled: false };
+        let running = Running { agent: self.clone(), caller, request, cancelled: false };
         let ticket = self.port.tickets.guard().open(running);
         self.port.push(Event::Call { agent: self.number, ticket, message: Box::new(message) });
     }
@@ -333,10 +341,10 @@ impl Agent {
         let mut state = self.state.guard();
         state.running = state.running.saturating_sub(1);
         if state.running < self.options.concurrency
-            && let Some(Waiting { message, caller }) = state.waiting.pop_front()
+            && let Some(Waiting { message, request, caller }) = state.waiting.pop_front()
         {
             state.waiting_bytes = state.waiting_bytes.saturating_sub(message.body().len());
-            self.dispatch(&mut state, message, caller);
+            self.dispatch(&mut state, message, request, caller);
         }
     }
 
@@ -345,8 +353,13 @@ impl Agent {
             && state.waiting_bytes.saturating_add(bytes) <= self.options.inbox_bytes
     }
 
-    fn to_inbox(self: &Arc<Self>, state: &mut State, message: VerifiedMessage<Body>, caller: Arc<Self>) {
-        let request = request_of(&message);
+    fn to_inbox(
+        self: &Arc<Self>,
+        state: &mut State,
+        message: VerifiedMessage<Body>,
+        request: InReplyTo,
+        caller: Arc<Self>,
+    ) {
         if !self.has_room(state, message.body().len()) {
             return self.refuse(state, caller, request, ErrorKind::InboxFull);
         }
@@ -432,10 +445,6 @@ impl Agent {
             }
         }
     }
-}
-
-fn request_of(message: &VerifiedMessage<Body>) -> InReplyTo {
-    InReplyTo { id: *message.id(), digest: *message.digest() }
 }
 
 impl fmt::Debug for Agent {

@@ -4,11 +4,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use xbind::{Draft, Error, ErrorKind, Op, Result, Sealed, Unsigned, open};
+use xbind::{Draft, Error, ErrorKind, InReplyTo, Op, Result, Sealed, Unsigned, open};
 
 use crate::agent::{Agent, Outgoing};
 use crate::clock;
-use crate::event::{Body, Outcome};
+use crate::event::Outcome;
 use crate::refusal::Refusal;
 use crate::sync::Lock;
 
@@ -58,63 +58,61 @@ fn seal(agent: &Arc<Agent>, batch: &mut Vec<Outgoing>) -> Result<Option<Vec<Seal
 
 /// Notes what was sealed with the pending calls and carries each message to its recipient.
 pub(crate) fn deliver(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoing>) {
+    // Only what is asked is ever answered, so only its digest is needed.
+    let requests: Vec<_> =
+        sealed.iter().zip(&batch).map(|(sealed, out)| out.call.map(|_| sealed.reference())).collect();
     let wanted: Vec<bool> = {
         let mut calls = sender.port.calls.guard();
-        let still_wanted = |(sealed, outgoing): (&Sealed, &Outgoing)| match outgoing.call {
-            Some(call) => calls.sealed(call, sealed.digest),
-            None => true,
+        let still_wanted = |(outgoing, request): (&Outgoing, &Option<InReplyTo>)| match (outgoing.call, request) {
+            (Some(call), Some(request)) => calls.sealed(call, request.digest),
+            _ => true,
         };
-        sealed.iter().zip(&batch).map(still_wanted).collect()
+        batch.iter().zip(&requests).map(still_wanted).collect()
     };
-    for ((sealed, outgoing), wanted) in sealed.into_iter().zip(batch).zip(wanted) {
+    for (((sealed, outgoing), request), wanted) in sealed.iter().zip(batch).zip(requests).zip(wanted) {
         if !wanted {
             continue; // the caller gave up before it was sealed
         }
-        let (id, to, op, request) = (outgoing.id, outgoing.to.clone(), outgoing.op, outgoing.in_reply_to);
-        let carried = catch_unwind(AssertUnwindSafe(|| carry(sender, &sealed, outgoing)));
+        let (id, to, answers) = (outgoing.id, outgoing.to.clone(), outgoing.in_reply_to);
+        let carried = catch_unwind(AssertUnwindSafe(|| carry(sender, &sealed.jws, outgoing, request)));
         let Err(error) = carried.unwrap_or_else(|_| Err(internal())) else { continue };
         let outcome = Outcome::Failed { error, remote: None };
-        match (op, request) {
-            (Op::Call | Op::Send, _) => sender.settle_request(&id, outcome),
-            (Op::Result | Op::Error, Some(request)) => to.settle_request(&request.id, outcome),
-            (Op::Result | Op::Error, None) => {}
+        match answers {
+            None => sender.settle_request(&id, outcome),
+            Some(request) => to.settle_request(&request.id, outcome),
         }
     }
 }
 
 /// The bus as a transport: the recipient opens what it is given, like from any other transport.
-fn carry(sender: &Arc<Agent>, sealed: &Sealed, outgoing: Outgoing) -> Result<()> {
+fn carry(sender: &Arc<Agent>, jws: &str, outgoing: Outgoing, request: Option<InReplyTo>) -> Result<()> {
     let recipient = outgoing.to;
+    let (policy, known) = (recipient.policy(), &recipient.bus.known);
     let expected = |id: &_| recipient.port.calls.guard().expected(id);
-    let known = &recipient.bus.known;
-    let opened =
-        open(&recipient.policy(), known, recipient.replay(), clock::now(), &sealed.jws, outgoing.body, None, expected);
-    let message = match opened {
-        Ok(message) => message,
-        Err(error) if error.kind() == ErrorKind::ReplayWindowFull => {
-            let request = xbind::InReplyTo { id: sealed.id, digest: sealed.digest };
+    let opened = open(&policy, known, recipient.replay(), clock::now(), jws, outgoing.body, None, expected);
+    let message = match (opened, request) {
+        (Ok(message), Some(request)) => {
+            recipient.admit(message, request, sender.clone());
+            return Ok(());
+        }
+        (Ok(message), None) => message,
+        (Err(error), Some(request)) if error.kind() == ErrorKind::ReplayWindowFull => {
             recipient.refuse_opened(sender.clone(), request, error.kind());
             return Ok(());
         }
-        Err(error) => return Err(error),
+        (Err(error), _) => return Err(error),
     };
-    match message.op() {
-        Op::Call | Op::Send => recipient.admit(message, sender.clone()),
-        Op::Result | Op::Error => {
-            let taken = message.in_reply_to().and_then(|request| recipient.port.calls.guard().take_id(request));
-            let Some((number, call)) = taken else { return Ok(()) };
-            let outcome = match message.op() {
-                Op::Error => {
-                    let body: &Body = message.body();
-                    let (error, remote) = Refusal::decode(body).into_error(message.from());
-                    Outcome::Failed { error, remote }
-                }
-                Op::Result if call.one_way => Outcome::Delivered { to: *message.from() },
-                Op::Result | Op::Call | Op::Send => Outcome::Answer(Box::new(message)),
-            };
-            recipient.port.settle(number, call.id, outcome);
-        }
-    }
+    let taken = message.in_reply_to().and_then(|request| recipient.port.calls.guard().take_id(request));
+    let Some((number, call)) = taken else { return Ok(()) };
+    let outcome = if message.op() == Op::Error {
+        let (error, remote) = Refusal::decode(message.body()).into_error(message.from());
+        Outcome::Failed { error, remote }
+    } else if call.one_way {
+        Outcome::Delivered { to: *message.from() }
+    } else {
+        Outcome::Answer(Box::new(message))
+    };
+    recipient.port.settle(number, call.id, outcome);
     Ok(())
 }
 

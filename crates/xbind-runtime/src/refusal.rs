@@ -48,10 +48,12 @@ impl Refusal {
     }
 
     pub(crate) fn decode(body: &[u8]) -> Self {
-        let Ok(wire) = serde_json::from_slice::<Wire<'_>>(body) else { return Self::of(ErrorKind::HandlerFailed) };
+        let wire = serde_json::from_slice::<Wire<'_>>(body).ok().filter(|_| body.starts_with(b"{"));
+        let Some(wire) = wire else { return Self::of(ErrorKind::HandlerFailed) };
         let kind = ErrorKind::from_code(&wire.code).filter(|kind| TOLD.contains(kind));
         let kind = kind.unwrap_or(ErrorKind::HandlerFailed);
-        let remote = wire.remote.filter(|_| kind == ErrorKind::HandlerFailed).map(|raw| raw.get().to_owned());
+        let remote = wire.remote.filter(|raw| kind == ErrorKind::HandlerFailed && is_remote_error(raw.get()));
+        let remote = remote.map(|raw| raw.get().to_owned());
         Self { kind, remote }
     }
 
@@ -77,6 +79,19 @@ impl Refusal {
         };
         (Error::new(self.kind, format!("{peer} {said}")).with_hint(hint), self.remote)
     }
+}
+
+#[derive(Deserialize)]
+struct RemoteError<'a> {
+    #[serde(borrow, rename = "code")]
+    _code: std::borrow::Cow<'a, str>,
+    #[serde(borrow, rename = "message")]
+    _message: std::borrow::Cow<'a, str>,
+}
+
+/// Whether it has the shape that a `HandlerError` takes; serde would also read an array as the struct.
+fn is_remote_error(json: &str) -> bool {
+    json.starts_with('{') && serde_json::from_str::<RemoteError<'_>>(json).is_ok()
 }
 
 #[cfg(test)]

@@ -186,6 +186,14 @@ pub struct InReplyTo {
     pub digest: Digest,
 }
 
+impl InReplyTo {
+    /// The call of that id, whose whole JWS this is.
+    #[must_use]
+    pub fn of(id: MessageId, jws: &str) -> Self {
+        Self { id, digest: Digest::of(jws.as_bytes()) }
+    }
+}
+
 /// Whether the text is a media type: `type/subtype` (RFC 6838 section 4.2), with parameters or without
 /// (RFC 9110 section 8.3.1), printable ASCII, at most 127 bytes.
 pub(crate) fn is_content_type(text: &str) -> bool {

@@ -43,6 +43,16 @@ pub struct PendingCall {
     pub digest: Digest,
 }
 
+impl PendingCall {
+    /// What an answer to a call must match, read from the call's JWS, which this side has sealed itself.
+    #[must_use]
+    pub fn of(jws: &str) -> Option<Self> {
+        let claims = jws::split(jws)?.payload;
+        let to = VerifyingKey::from_did(&Claims::parse(&claims).ok()?.audience).ok()?;
+        Some(Self { to: *to.did(), digest: Digest::of(jws.as_bytes()) })
+    }
+}
+
 /// A message whose every check has passed.
 #[derive(Clone, Debug)]
 pub struct VerifiedMessage<B> {
@@ -55,7 +65,6 @@ pub struct VerifiedMessage<B> {
     issued_at: u64,
     expires_at: u64,
     in_reply_to: Option<MessageId>,
-    digest: Digest,
 }
 
 /// Opens a message: the checks of docs/wire-format.md, in that order. `now` is in seconds since the epoch; `pending`
@@ -117,7 +126,6 @@ pub fn open<B: AsRef<[u8]>>(
         issued_at: claims.issued_at,
         expires_at: claims.expires_at,
         in_reply_to: claims.in_reply_to.map(|call| call.id),
-        digest: Digest::of(jws.as_bytes()),
     })
 }
 
@@ -180,12 +188,6 @@ impl<B> VerifiedMessage<B> {
     #[must_use]
     pub const fn in_reply_to(&self) -> Option<&MessageId> {
         self.in_reply_to.as_ref()
-    }
-
-    /// The digest of the whole JWS, which a reply must name.
-    #[must_use]
-    pub const fn digest(&self) -> &Digest {
-        &self.digest
     }
 }
 

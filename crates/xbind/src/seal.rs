@@ -40,8 +40,14 @@ pub struct Sealed {
     pub jws: String,
     /// Its id.
     pub id: MessageId,
-    /// The digest of the whole JWS, which a reply must name.
-    pub digest: Digest,
+}
+
+impl Sealed {
+    /// What an answer to this message must name.
+    #[must_use]
+    pub fn reference(&self) -> InReplyTo {
+        InReplyTo::of(self.id, &self.jws)
+    }
 }
 
 /// Signs one message.
@@ -128,8 +134,7 @@ impl Unsigned {
             }
             jws.push('.');
             jws::encode_into(&proof, &mut jws);
-            let digest = Digest::of(jws.as_bytes());
-            Sealed { jws, id, digest }
+            Sealed { jws, id }
         };
         self.messages.into_iter().zip(0..).map(seal).collect()
     }

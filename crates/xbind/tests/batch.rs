@@ -107,7 +107,6 @@ fn every_message_of_a_batch_opens_by_itself() {
             let alone = Verifier::new(recipient().did());
             let opened = alone.open(&sealed.jws, bodies[n].as_bytes()).unwrap();
             assert_eq!(*opened.id(), drafts[n].id);
-            assert_eq!(*opened.digest(), sealed.digest);
         }
     }
 }
