@@ -21,13 +21,18 @@ try {
 
 function main() {
   const { values } = parseArgs({ options: { write: { type: 'boolean', default: false } } })
-  if (spawnSync('valgrind', ['--version']).error) throw new Error('there is no valgrind\nhint: apt-get install valgrind')
+  if (spawnSync('valgrind', ['--version']).error)
+    throw new Error('there is no valgrind\nhint: apt-get install valgrind')
   const env = { ...process.env, CARGO_PROFILE_RELEASE_STRIP: 'none' }
-  execFileSync('cargo', ['build', '--release', '--locked', '-q', '-p', 'xbind', '--example', 'hot-paths', '--target-dir', TARGET], {
-    cwd: TOP,
-    env,
-    stdio: 'inherit',
-  })
+  execFileSync(
+    'cargo',
+    ['build', '--release', '--locked', '-q', '-p', 'xbind', '--example', 'hot-paths', '--target-dir', TARGET],
+    {
+      cwd: TOP,
+      env,
+      stdio: 'inherit',
+    },
+  )
   const rustc = /release: (.*)/.exec(execFileSync('rustc', ['-vV'], { cwd: TOP, encoding: 'utf8' }))[1]
   const names = execFileSync(PROGRAM, { encoding: 'utf8' }).trim().split('\n')
   const counts = Object.fromEntries(names.map((name) => [name, perRun(name)]))
@@ -58,13 +63,24 @@ function compare(recorded, measured) {
   for (const [name, count] of Object.entries(measured.counts)) {
     const before = recorded.counts[name]
     const change = before === undefined ? Number.NaN : count / before - 1
-    const verdict = Number.isNaN(change) ? 'not recorded' : Math.abs(change) <= TOLERANCE ? 'ok' : change > 0 ? 'MORE' : 'FEWER'
+    const verdict = Number.isNaN(change)
+      ? 'not recorded'
+      : Math.abs(change) <= TOLERANCE
+        ? 'ok'
+        : change > 0
+          ? 'MORE'
+          : 'FEWER'
     if (verdict !== 'ok') worse += 1
     const percent = Number.isNaN(change) ? '' : `${change >= 0 ? '+' : ''}${(change * 100).toFixed(1)} %`
-    process.stdout.write(`${name.padEnd(18)} ${count.toLocaleString('en').padStart(14)} ${percent.padStart(9)}  ${verdict}\n`)
+    process.stdout.write(
+      `${name.padEnd(18)} ${count.toLocaleString('en').padStart(14)} ${percent.padStart(9)}  ${verdict}\n`,
+    )
   }
   if (worse === 0) return 0
-  process.stdout.write(`${worse} outside ${TOLERANCE * 100} %. If that is meant: npm run bench:instructions -- --write\n`)
-  if (recorded.rustc !== measured.rustc) process.stdout.write(`Recorded with rustc ${recorded.rustc}, this is ${measured.rustc}.\n`)
+  process.stdout.write(
+    `${worse} outside ${TOLERANCE * 100} %. If that is meant: npm run bench:instructions -- --write\n`,
+  )
+  if (recorded.rustc !== measured.rustc)
+    process.stdout.write(`Recorded with rustc ${recorded.rustc}, this is ${measured.rustc}.\n`)
   return 1
 }

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 
 import { parseArgs } from 'node:util'
 import { comparison } from './lib/comparison.mjs'
 import { installPeers, ourVersion, versionOf } from './lib/install.mjs'
-import { isBusy, machine } from './lib/machine.mjs'
+import { describeMachine, isBusy } from './lib/machine.mjs'
 import { picture } from './lib/picture.mjs'
 import { rounds } from './lib/rounds.mjs'
 import { palette, printSuite, progressOn } from './lib/terminal.mjs'
@@ -58,12 +58,18 @@ async function main() {
   const progress = progressOn(process.stderr)
   const colours = palette(process.stdout)
   installPeers(progress.note)
-  const report = { takenAt: new Date().toISOString(), options, machine: machine(), versions: versions(), suites: [] }
+  const report = {
+    takenAt: new Date().toISOString(),
+    options,
+    machine: describeMachine(),
+    versions: findVersions(),
+    suites: [],
+  }
   printMachine(report, colours)
   const refused = await checkRefusals(peers, progress)
 
   for (const { name, suite } of chosen) {
-    const fit = suite.peers.filter((peer) => peers.includes(peer))
+    const fit = suite.competitors.filter((peer) => peers.includes(peer))
     if (fit.length === 0) continue
     const tools = comparison({ name, progress, refused })
     const results = [await suite.run({ ...tools, ...options, minutes, peers: fit, progress })].flat()
@@ -75,14 +81,20 @@ async function main() {
 }
 
 async function loadSuites() {
-  const names = readdirSync(here('suites/')).filter((file) => file.endsWith('.mjs')).map((file) => file.slice(0, -'.mjs'.length))
+  const names = readdirSync(here('suites/'))
+    .filter((file) => file.endsWith('.mjs'))
+    .map((file) => file.slice(0, -'.mjs'.length))
   const suites = await Promise.all(names.map(async (name) => ({ name, suite: await import(`./suites/${name}.mjs`) })))
-  return suites.sort((a, b) => a.suite.order - b.suite.order)
+  return suites.toSorted((a, b) => a.suite.order - b.suite.order)
 }
 
 function choose(suites, { only, sustained }) {
   if (!only) return suites.filter(({ suite }) => !suite.optional || sustained)
-  const names = chooseAmong(only, suites.map(({ name }) => name), 'suite')
+  const names = chooseAmong(
+    only,
+    suites.map(({ name }) => name),
+    'suite',
+  )
   return suites.filter(({ name }) => names.includes(name))
 }
 
@@ -97,7 +109,7 @@ async function checkRefusals(peers, progress) {
   return failed
 }
 
-function versions() {
+function findVersions() {
   const { devDependencies } = JSON.parse(readFileSync(here('package.json'), 'utf8'))
   const installed = Object.keys(devDependencies).map((name) => [name, versionOf(name)])
   return { '@private.me/autogen': ourVersion(), ...Object.fromEntries(installed) }
@@ -106,11 +118,26 @@ function versions() {
 function printMachine({ machine, versions }, colours) {
   const { cpu, cores, memoryGiB, os, features, node, openssl } = machine
   write(`${colours.bold(cpu)}, ${cores} cores, ${memoryGiB} GiB, ${os}\n`)
-  write(`CPU features: ${features.join(' ') || 'unknown'}${features.includes('avx512ifma') ? '' : ' (no avx512ifma)'}\n`)
+  write(
+    `CPU features: ${features.join(' ') || 'unknown'}${features.includes('avx512ifma') ? '' : ' (no avx512ifma)'}\n`,
+  )
   write(`Node.js ${node}, OpenSSL ${openssl}\n`)
-  write(`${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')}\n`)
+  write(
+    `${Object.entries(versions)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(', ')}\n`,
+  )
+  write(
+    colours.dim(
+      'Median over the rounds (lowest-highest). Ratio: how many times better this package is; below 1, worse.\n',
+    ),
+  )
   if (isBusy(machine)) {
-    write(colours.yellow(`Other programs are using this machine (load ${machine.loadBefore}): trust the ratios more than the figures.\n`))
+    write(
+      colours.yellow(
+        `Other programs are using this machine (load ${machine.loadBefore}): trust the ratios more than the figures.\n`,
+      ),
+    )
   }
 }
 

@@ -1,7 +1,7 @@
 // What every competitor is asked to carry: requests of about 250 bytes of JSON, replies of about 225.
-import { performance } from 'node:perf_hooks'
 
-const BRIEF = 'Read the quarterly report, list the three risks that changed most since spring, and give a source for each of them.'
+const BRIEF =
+  'Read the quarterly report, list the three risks that changed most since spring, and give a source for each of them.'
 const FINDING = 'Supply of parts, currency, and hiring changed most; see pages 4, 11 and 27.'
 
 export const request = (seq) => ({
@@ -30,7 +30,6 @@ export async function checkedCall(fleet, from, to, seq) {
 
 // Every agent keeps `outstanding` calls in flight to its neighbours until it has made `callsPerAgent`.
 export async function rush(fleet, { agents, callsPerAgent, outstanding }) {
-  const latencies = new Float64Array(agents * callsPerAgent)
   let done = 0
   const agentLoop = (from) => {
     let next = 0
@@ -38,9 +37,8 @@ export async function rush(fleet, { agents, callsPerAgent, outstanding }) {
       while (next < callsPerAgent) {
         const seq = next++
         const to = (from + 1 + (seq % (agents - 1))) % agents
-        const startedAt = performance.now()
         await checkedCall(fleet, from, to, seq)
-        latencies[done++] = performance.now() - startedAt
+        done += 1
       }
     }
     return Promise.all(Array.from({ length: Math.min(outstanding, callsPerAgent) }, lane))
@@ -50,5 +48,5 @@ export async function rush(fleet, { agents, callsPerAgent, outstanding }) {
   await Promise.all(Array.from({ length: agents }, (_, from) => agentLoop(from)))
   const seconds = (performance.now() - startedAt) / 1000
   const cpu = process.cpuUsage(cpuBefore)
-  return { seconds, calls: done, callsPerSecond: done / seconds, cpuMicros: (cpu.user + cpu.system) / done, latencies }
+  return { callsPerSecond: done / seconds, cpuMicros: (cpu.user + cpu.system) / done }
 }

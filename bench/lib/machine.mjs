@@ -4,7 +4,7 @@ import os from 'node:os'
 
 const FEATURES = ['avx2', 'avx512f', 'avx512ifma', 'sha_ni', 'asimd', 'sha2']
 
-export function machine() {
+export function describeMachine() {
   const cpus = os.cpus()
   return {
     cpu: cpus[0]?.model.trim() ?? 'unknown',

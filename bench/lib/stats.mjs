@@ -1,5 +1,5 @@
 export function quantile(samples, q) {
-  const sorted = Float64Array.from(samples).sort()
+  const sorted = Float64Array.from(samples).toSorted()
   if (sorted.length === 0) return Number.NaN
   const at = (sorted.length - 1) * q
   const below = Math.floor(at)

@@ -33,7 +33,7 @@ export function progressOn(stream) {
   }
 }
 
-// One suite: a row per competitor; per metric the median, its spread over the rounds, and the ratio to this package.
+// One suite: a row per competitor; per metric the median over the rounds, the lowest and the highest, and the ratio to this package.
 export function printSuite(result, { write, colours }) {
   write(`\n${colours.bold(result.title)}\n`)
   for (const line of result.notes ?? []) write(`${colours.dim(`  ${line}`)}\n`)
@@ -43,13 +43,17 @@ export function printSuite(result, { write, colours }) {
     row.label,
     ...result.metrics.flatMap((metric) => {
       const value = row.values[metric.key]
-      return value ? [cell(value, metric), row === mine || !mine ? '' : ratio(value, mine.values[metric.key], metric)] : ['-', '']
+      return value
+        ? [cell(value, metric, result), row === mine || !mine ? '' : ratio(value, mine.values[metric.key], metric)]
+        : ['-', '']
     }),
   ])
   const lines = [head, ...body]
   const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column].length)))
   for (const [i, line] of lines.entries()) {
-    const text = line.map((part, column) => (column === 0 ? part.padEnd(widths[0]) : part.padStart(widths[column]))).join('  ')
+    const text = line
+      .map((part, column) => (column === 0 ? part.padEnd(widths[0]) : part.padStart(widths[column])))
+      .join('  ')
     write(`  ${i === 0 ? colours.dim(text) : result.rows[i - 1].ours ? colours.green(text) : text}\n`)
   }
   for (const { label, reason } of result.skipped ?? []) {
@@ -59,13 +63,13 @@ export function printSuite(result, { write, colours }) {
 
 // How many times better this package is, whichever direction is better.
 function ratio(theirs, mine, { better }) {
-  if (!mine) return ''
+  if (!mine || mine.median <= 0 || theirs.median <= 0) return ''
   const times = better === 'less' ? theirs.median / mine.median : mine.median / theirs.median
   return `${times.toPrecision(times < 0.995 ? 2 : 3)}x`
 }
 
-const cell = ({ median, min, max }, { digits }) =>
-  `${number(median, digits)} (${number(min, digits)}-${number(max, digits)})`
+const cell = ({ median, min, max }, { digits }, { compact }) =>
+  compact ? number(median, digits) : `${number(median, digits)} (${number(min, digits)}-${number(max, digits)})`
 
 function number(value, digits = value >= 100 ? 0 : 1) {
   return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })

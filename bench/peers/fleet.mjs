@@ -20,7 +20,8 @@ export function signedRefusals(createKey) {
   return () => {
     const bus = new SignedBus()
     const [alice, bob, carol] = ['alice', 'bob', 'carol'].map((name, i) => bus.join(name, createKey(i), null))
-    const message = (now) => seal(alice.key, { op: 'call', aud: bob.key.did, jti: String(Math.random()) }, { n: 1 }, now)
+    const message = (now) =>
+      seal(alice.key, { op: 'call', aud: bob.key.did, jti: String(Math.random()) }, { n: 1 }, now)
     const refused = (me, envelope) => {
       try {
         bus.open(me, envelope)

@@ -2,7 +2,7 @@ import { checkedCall, reply } from '../lib/load.mjs'
 import { quantile } from '../lib/stats.mjs'
 
 export const order = 2
-export const peers = [
+export const competitors = [
   'ours',
   'unsigned',
   'sodium-native',
@@ -21,7 +21,7 @@ export async function run({ quick, compare, peers }) {
     title: 'Call: one agent asks another by name and waits, one call at a time',
     notes: [
       'request and reply signed and verified, recipient, time, replay and reply checked, unless the name says otherwise',
-      'p50 and p99 within a round; median over the rounds (lowest-highest)',
+      'p50 and p99 are those within a round',
     ],
     metrics: [
       { key: 'p50', label: 'p50', unit: 'µs', better: 'less' },

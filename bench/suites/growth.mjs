@@ -1,9 +1,9 @@
 import { reply, rush } from '../lib/load.mjs'
 
 export const order = 6
-export const peers = ['ours', 'unsigned', 'sodium-native']
+export const competitors = ['ours', 'unsigned', 'sodium-native']
 
-const CALLS = 20_000
+const CALLS = 10_000
 const IN_FLIGHT = 1000
 const SIZES = [100, 1000, 10_000, 100_000, 1_048_000]
 const BYTES_PER_ROUND = 8 * 2 ** 20
@@ -15,11 +15,12 @@ export async function run({ quick, compare, peers }) {
   const agents = await compare({
     id: 'growth-agents',
     title: 'Growth: how calls per second change with the number of agents',
-    notes: [`${quick ? CALLS / 4 : CALLS} calls in all, at most ${IN_FLIGHT} in flight; one process per competitor`],
+    notes: [`${quick ? CALLS / 2 : CALLS} calls in all, at most ${IN_FLIGHT} in flight; one process per competitor`],
     metrics: [10, 100, 1000, 10_000].map((size) => metric(size, `${size.toLocaleString('en')} agents`, '1/s', 0)),
     peers,
     count,
-    params: () => ({ what: 'agents', calls: quick ? CALLS / 4 : CALLS }),
+    compact: true,
+    params: () => ({ what: 'agents', calls: quick ? CALLS / 2 : CALLS }),
   })
   const payloads = await compare({
     id: 'growth-payload',
@@ -28,6 +29,7 @@ export async function run({ quick, compare, peers }) {
     metrics: SIZES.map((size) => metric(size, sizeLabel(size), 'MB/s', 1)),
     peers,
     count,
+    compact: true,
     params: () => ({ what: 'payloads', bytes: quick ? BYTES_PER_ROUND / 4 : BYTES_PER_ROUND }),
   })
   return [agents, payloads]

@@ -1,5 +1,12 @@
 export const order = 1
-export const peers = ['ours', 'node-crypto', 'sodium-native', 'jose', 'agent-governance-sdk', 'agent-passport-system']
+export const competitors = [
+  'ours',
+  'node-crypto',
+  'sodium-native',
+  'jose',
+  'agent-governance-sdk',
+  'agent-passport-system',
+]
 
 const STEPS_PER_LOOK = 8 // at the clock
 const MESSAGE = Buffer.alloc(200, 'm')
@@ -7,7 +14,9 @@ const MESSAGE = Buffer.alloc(200, 'm')
 export async function run({ peers, quick, compare }) {
   return compare({
     title: 'Identity: one key and its DID, one signature, one verification of 200 bytes',
-    notes: ['keys are loaded once and kept; jose signs a JWS; the governance SDK and the passport import their key each time'],
+    notes: [
+      'keys are loaded once and kept; jose signs a JWS; the governance SDK and the passport import their key each time',
+    ],
     metrics: ['create', 'sign', 'verify'].map((key) => ({ key, label: key, unit: 'µs', better: 'less' })),
     peers,
     count: quick ? 3 : 9,

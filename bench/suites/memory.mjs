@@ -1,5 +1,12 @@
 export const order = 4
-export const peers = ['ours', 'unsigned', 'sodium-native', 'node-crypto', 'agent-governance-sdk', 'agent-passport-system']
+export const competitors = [
+  'ours',
+  'unsigned',
+  'sodium-native',
+  'node-crypto',
+  'agent-governance-sdk',
+  'agent-passport-system',
+]
 
 const AGENTS = 10_000
 const WARM_UP = 200

@@ -3,7 +3,7 @@ import { quantile } from '../lib/stats.mjs'
 
 export const order = 7
 export const optional = true // --sustained
-export const peers = ['ours']
+export const competitors = ['ours']
 
 const SENDERS = 50
 const LANES_PER_SENDER = 2
