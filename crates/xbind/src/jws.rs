@@ -1,5 +1,7 @@
 //! Compact JWS (RFC 7515) and strict JSON: what messages and tokens share.
 
+use crate::did::Did;
+use crate::key::SigningKey;
 use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
@@ -26,6 +28,57 @@ pub(crate) fn split(text: &str) -> Option<Compact<'_>> {
         payload: decode(payload)?, // a fourth segment would leave a full stop in here
         signature: decode(signature)?,
     })
+}
+
+impl Compact<'_> {
+    /// The third segment, if it is as long as a signature.
+    pub(crate) fn signature(&self) -> Option<&[u8; 64]> {
+        self.signature.as_slice().try_into().ok()
+    }
+}
+
+/// The protected header of all but messages: exactly these members, in any order.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Header<'a> {
+    #[serde(borrow)]
+    alg: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) kid: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) typ: Text<'a>,
+}
+
+impl<'a> Header<'a> {
+    /// `None` also for an `alg` other than Ed25519 by its old or its new name (RFC 9864).
+    pub(crate) fn parse(json: &'a [u8]) -> Option<Self> {
+        parse_object(json).filter(|header: &Self| matches!(&*header.alg, "EdDSA" | "Ed25519"))
+    }
+}
+
+/// Whether `kid` names the key of that DID: the DID, `#`, and the DID without `did:key:`.
+pub(crate) fn names_key(kid: &str, signer: &Did) -> bool {
+    let fragment = kid.strip_prefix(signer.as_str()).and_then(|rest| rest.strip_prefix('#'));
+    fragment == Some(signer.multibase())
+}
+
+/// The protected header under which a key signs things of that `typ`, encoded.
+pub(crate) fn header(signer: &Did, typ: &str) -> String {
+    let (did, fragment) = (signer.as_str(), signer.multibase());
+    let json = format!(r#"{{"alg":"EdDSA","kid":"{did}#{fragment}","typ":"{typ}"}}"#);
+    BASE64URL_NOPAD.encode(json.as_bytes())
+}
+
+/// Signs claims as a compact JWS of that `typ`.
+pub(crate) fn sign(key: &SigningKey, typ: &str, claims: &str) -> String {
+    let mut jws = header(key.did(), typ);
+    jws.reserve_exact(claims.len().saturating_mul(4).div_ceil(3).saturating_add(90));
+    jws.push('.');
+    encode_into(claims.as_bytes(), &mut jws);
+    let signature = key.sign(jws.as_bytes());
+    jws.push('.');
+    encode_into(&signature, &mut jws);
+    jws
 }
 
 /// Strict base64url (RFC 4648 section 5): no padding, no white space, no bits left over that are not zero.
@@ -66,6 +119,18 @@ pub(crate) fn parse_object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T>
 /// A JSON string, borrowed from the input unless an escape is in it.
 #[derive(Debug)]
 pub(crate) struct Text<'a>(Cow<'a, str>);
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+}
+
+impl<'a> Text<'a> {
+    pub(crate) fn into_cow(self) -> Cow<'a, str> {
+        self.0
+    }
+}
 
 impl std::ops::Deref for Text<'_> {
     type Target = str;

@@ -1,25 +1,51 @@
 //! Agent identities, signed messages and their verification: no I/O, no clock, no global random source.
 #![forbid(unsafe_code)]
 
+pub mod approval;
 pub mod batch;
+mod cache;
 mod claims;
+pub mod delegation;
 pub mod did;
 pub mod error;
+pub mod grant;
+mod json;
 pub mod jwk;
+pub mod jwks;
 mod jws;
 pub mod key;
+pub mod key_history;
 pub mod message;
 pub mod open;
 pub mod payload;
 pub mod pkcs8;
 pub mod replay;
+pub mod revocation;
+pub mod rotation;
+pub mod scope;
 pub mod seal;
+pub mod status_list;
+pub mod status_lists;
+pub mod token;
+pub mod verifier;
 
+pub use approval::{Approval, ApprovalDraft, ApprovedCall, Decision, approve};
 pub use batch::RootCache;
+pub use delegation::{DelegationDraft, delegate};
 pub use did::Did;
 pub use error::{Error, ErrorKind, Result};
+pub use grant::Link;
+pub use jwks::JwkSet;
 pub use key::{KeyCache, SigningKey, VerifyingKey};
+pub use key_history::{KeyHistory, KeyState};
 pub use message::{Digest, InReplyTo, MessageId, Op};
 pub use open::{Acquaintances, PendingCall, Policy, VerifiedMessage, open};
 pub use replay::{ReplayWindow, Reservation};
+pub use revocation::{RevocationList, Standing, StatusRef};
+pub use rotation::{Rotation, UnsignedRotation};
+pub use scope::{Scope, ScopeSet};
 pub use seal::{Draft, Sealed, Unsigned, seal};
+pub use status_list::{Bits, ListSigner, SignedList, StatusList, StatusListDraft, read_status_list};
+pub use status_lists::{Evidence, StatusLists};
+pub use token::{TokenDraft, issue};
+pub use verifier::{Asked, TokenPolicy, TokenVerifier, Trust, VerifiedToken};

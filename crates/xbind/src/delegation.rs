@@ -1,0 +1,205 @@
+//! Handing rights on, offline: each link carries its parent, and can only be narrower.
+
+use crate::did::Did;
+use crate::error::{Error, ErrorKind, Result};
+use crate::grant::{Grant, LINK_TYPE, MAX_TOKEN_BYTES, invalid};
+use crate::json::Members;
+use crate::key::SigningKey;
+use crate::message::DEFAULT_SKEW;
+use crate::revocation::StatusRef;
+use crate::scope::ScopeSet;
+use crate::token::{self, DEFAULT_TOKEN_TTL};
+use std::{iter, mem};
+
+/// How often rights can be handed on.
+pub const MAX_DELEGATIONS: usize = 8;
+
+/// A narrower grant to be signed by the subject of the token it derives from.
+#[derive(Clone, Copy, Debug)]
+pub struct DelegationDraft<'a> {
+    /// Who may use it.
+    pub subject: Did,
+    /// The parent's audience, or `None` for the same: a delegation never changes it.
+    pub audience: Option<&'a str>,
+    /// Scopes that the parent covers, or `None` for the parent's.
+    pub scopes: Option<&'a ScopeSet>,
+    /// How long it lives, in seconds, not beyond the parent's expiry; `None` for one hour or until the parent expires.
+    pub ttl: Option<u64>,
+    /// Where the holder publishes whether the delegation still stands.
+    pub status: Option<&'a StatusRef>,
+    /// Now, in seconds since the epoch.
+    pub now: u64,
+    /// Fresh random bytes.
+    pub id: [u8; 16],
+}
+
+/// Signs a delegation of a token whose subject is the key's DID: a compact JWS of type `agent-deleg+jwt`. Nothing wider
+/// is ever cut down to fit: it is refused. Whether the token is genuine is not checked here.
+///
+/// # Errors
+/// `INVALID_DELEGATION` if the key is not the subject's, the draft is wider than the token, the chain gets too deep or
+/// meets somebody twice; `TOKEN_EXPIRED`, `TOKEN_NOT_YET_VALID`; `INVALID_TOKEN` if the token cannot be read;
+/// `INVALID_CONFIG` for a draft outside its bounds, or a result longer than 32 KiB.
+pub fn delegate(holder: &SigningKey, token: &str, draft: &DelegationDraft<'_>) -> Result<String> {
+    let chain = Chain::parse(token)?;
+    let parent = chain.last();
+    if parent.link.subject != holder.did().as_str() {
+        return Err(broken("the token was granted to another than its holder"));
+    }
+    if chain.delegations.len() >= MAX_DELEGATIONS {
+        return Err(too_deep());
+    }
+    if chain.meets(draft.subject.as_str()) {
+        return Err(broken("the subject is in the chain already"));
+    }
+    if draft.audience.is_some_and(|audience| audience != parent.audience) {
+        return Err(broken("a delegation cannot change the audience"));
+    }
+    let scopes = draft.scopes.unwrap_or(&parent.scopes);
+    check_scopes(&parent.scopes, scopes)?;
+    let issued_at = draft.now.max(parent.link.issued_at);
+    let expires_at = expiry(parent, draft, issued_at)?;
+
+    let mut claims = Members::new();
+    claims.text("iss", holder.did().as_str());
+    claims.text("sub", draft.subject.as_str());
+    claims.text("aud", &parent.audience);
+    claims.number("iat", issued_at);
+    claims.number("exp", expires_at);
+    token::push_id(&mut claims, &draft.id);
+    token::push_rights(&mut claims, scopes, draft.status)?;
+    claims.raw("act", &chain.act(draft.subject.as_str()));
+    claims.text("prf", token);
+    token::signed(holder, LINK_TYPE, claims)
+}
+
+/// Grants that hang together; whether they are genuine is not known yet.
+pub(crate) struct Chain {
+    pub(crate) root: Grant,
+    /// The delegations, in the order in which they were made.
+    pub(crate) delegations: Vec<Grant>,
+}
+
+impl Chain {
+    /// Takes a token apart with all the parents it carries, and checks what each owes to its parent.
+    pub(crate) fn parse(token: &str) -> Result<Self> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(invalid("the token is longer than 32 KiB"));
+        }
+        let mut delegations = Vec::new();
+        let mut grant = Grant::parse(token.to_owned())?;
+        while let Some(parent) = grant.parent.as_mut().map(|parent| mem::take(&mut parent.text)) {
+            if delegations.len() >= MAX_DELEGATIONS {
+                return Err(too_deep());
+            }
+            delegations.push(mem::replace(&mut grant, Grant::parse(parent)?));
+        }
+        delegations.reverse();
+        let chain = Self { root: grant, delegations };
+        chain.check()?;
+        Ok(chain)
+    }
+
+    /// The grant that is presented.
+    pub(crate) fn last(&self) -> &Grant {
+        self.delegations.last().unwrap_or(&self.root)
+    }
+
+    pub(crate) fn grants(&self) -> impl DoubleEndedIterator<Item = &Grant> {
+        iter::once(&self.root).chain(&self.delegations)
+    }
+
+    fn check(&self) -> Result<()> {
+        let mut seen = vec![self.root.link.issuer.as_str(), self.root.link.subject.as_str()];
+        if !self.delegations.is_empty() && self.root.link.issuer == self.root.link.subject {
+            return Err(broken("somebody is in the chain twice"));
+        }
+        for (parent, child) in self.grants().zip(&self.delegations) {
+            check_link(parent, child)?;
+            let subject = child.link.subject.as_str();
+            if seen.contains(&subject) {
+                return Err(broken("somebody is in the chain twice"));
+            }
+            seen.push(subject);
+            let actors = child.parent.as_ref().map_or(&[][..], |parent| &parent.actors);
+            // Everybody but the first issuer, who acts for nobody; the last first.
+            if !actors.iter().eq(seen.iter().skip(1).rev()) {
+                return Err(broken("a delegation's act disagrees with its chain"));
+            }
+        }
+        Ok(())
+    }
+
+    fn meets(&self, did: &str) -> bool {
+        self.root.link.issuer == did || self.grants().any(|grant| grant.link.subject == did)
+    }
+
+    /// The claim `act` of a delegation to this subject.
+    fn act(&self, subject: &str) -> String {
+        let subjects = self.grants().map(|grant| grant.link.subject.as_str()).chain([subject]);
+        subjects.fold(String::new(), |inner, subject| {
+            let mut act = Members::new();
+            act.text("sub", subject);
+            if !inner.is_empty() {
+                act.raw("act", &inner);
+            }
+            act.finish()
+        })
+    }
+}
+
+/// Rights only shrink.
+fn check_link(parent: &Grant, child: &Grant) -> Result<()> {
+    if child.link.issuer != parent.link.subject {
+        return Err(broken("a delegation is not by the one to whom its parent was granted"));
+    }
+    if child.audience != parent.audience {
+        return Err(broken("a delegation is for another audience than its parent"));
+    }
+    if child.link.issued_at < parent.link.issued_at {
+        return Err(broken("a delegation is older than its parent"));
+    }
+    if child.expires_at > parent.expires_at {
+        return Err(broken("a delegation outlives its parent"));
+    }
+    check_scopes(&parent.scopes, &child.scopes)
+}
+
+fn check_scopes(parent: &ScopeSet, child: &ScopeSet) -> Result<()> {
+    match parent.first_missing(child) {
+        None => Ok(()),
+        Some(scope) => {
+            let why = format!("a delegation grants {scope}, which its parent does not");
+            Err(Error::new(ErrorKind::InvalidDelegation, why).with_hint(parent.held()))
+        }
+    }
+}
+
+fn expiry(parent: &Grant, draft: &DelegationDraft<'_>, issued_at: u64) -> Result<u64> {
+    if parent.not_before > draft.now.saturating_add(DEFAULT_SKEW) {
+        return Err(Error::new(ErrorKind::TokenNotYetValid, "the token to delegate is not valid yet"));
+    }
+    if issued_at >= parent.expires_at {
+        return Err(Error::new(ErrorKind::TokenExpired, "the token to delegate has expired"));
+    }
+    match draft.ttl {
+        None => Ok(issued_at.saturating_add(DEFAULT_TOKEN_TTL).min(parent.expires_at)),
+        Some(ttl) => {
+            let expires_at = token::expiry(issued_at, ttl)?;
+            if expires_at > parent.expires_at {
+                let left = parent.expires_at.saturating_sub(issued_at);
+                let why = format!("the delegation would live {ttl} s, its parent only {left} s more");
+                return Err(Error::new(ErrorKind::InvalidDelegation, why));
+            }
+            Ok(expires_at)
+        }
+    }
+}
+
+fn too_deep() -> Error {
+    broken("rights can be handed on 8 times, not more")
+}
+
+pub(crate) fn broken(why: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidDelegation, why)
+}
