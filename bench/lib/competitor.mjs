@@ -21,7 +21,7 @@ export class Competitor {
   }
 
   // Runs the `measure` of its module there. A competitor that gives no answer in time is stopped.
-  run(params, limitSeconds = 180) {
+  run(params, limitSeconds = 60) {
     return new Promise((resolve, reject) => {
       const stop = () => {
         this.#settle(new Error(`gave no answer in ${limitSeconds} s`))

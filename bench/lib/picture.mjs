@@ -1,9 +1,10 @@
 // Bars on a linear scale from zero, drawn by hand, legible on light and dark pages.
-const WIDTH = 760
-const NAME_WIDTH = 290
+const WIDTH = 800
+const NAME_WIDTH = 320
 const BAR_MAX = 330
 const ROW = 26
 const STYLE = `
+  .page { fill: #ffffff }
   text { font: 13px system-ui, sans-serif; fill: #24292f }
   .title { font-weight: 600; font-size: 15px }
   .faint { fill: #57606a; font-size: 12px }
@@ -12,6 +13,7 @@ const STYLE = `
   .less { fill: none; stroke: #8c959f; stroke-dasharray: 3 2 }
   .whisker { stroke: #57606a }
   @media (prefers-color-scheme: dark) {
+    .page { fill: #0d1117 }
     text { fill: #e6edf3 }
     .faint { fill: #9198a1 }
     .bar { fill: #656c76 }
@@ -45,11 +47,18 @@ export function picture({ machine, suites }) {
     }
     y += 34
   }
-  const footer = `${machine.cpu}, ${machine.cores} cores, Node.js ${machine.node}. Median; the line spans the rounds. Dashed: proves less, or nothing.`
-  parts.push(text(16, y - 8, footer, 'faint'))
+  const footer = [
+    `${machine.cpu}, ${machine.cores} cores, Node.js ${machine.node}.`,
+    'Bar: median; line: lowest to highest round. Dashed: proves less than a signed call, or nothing.',
+  ]
+  for (const line of footer) {
+    parts.push(text(16, y - 8, line, 'faint'))
+    y += 18
+  }
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y + 8}" role="img" aria-label="${escape(panels.map(({ title }) => title).join('; '))}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y - 8}" role="img" aria-label="${escape(panels.map(({ title }) => title).join('; '))}">`,
     `<style>${STYLE}\n</style>`,
+    '<rect class="page" width="100%" height="100%" rx="6"/>',
     ...parts,
     '</svg>\n',
   ].join('\n')

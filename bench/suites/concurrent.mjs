@@ -27,7 +27,7 @@ export async function run({ quick, full, compare, peers }) {
       peers: group,
       count: quick ? 2 : 3,
       fresh: true,
-      limitSeconds: 300,
+      limitSeconds: 240,
       params: (peer) => ({ callsPerAgent: callsOf(peer) }),
     })
   const names = peers.filter((peer) => SLOW.has(peer)).join(' and ')
