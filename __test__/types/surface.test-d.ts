@@ -1,0 +1,181 @@
+import {
+  AutoGenxBindAgent,
+  type DeliveryReceipt,
+  HandlerError,
+  Identity,
+  type IncomingCall,
+  type Message,
+  MessageBus,
+  MessageVerifier,
+  type Result,
+  type SealedMessage,
+  type VerifiedMessage,
+  XBindError,
+  type XBindErrorCode,
+  didToPublicKey,
+  publicKeyToDID,
+  verifySignature,
+} from '@private.me/autogen'
+import { describe, expectTypeOf, test } from 'vitest'
+
+declare const agent: AutoGenxBindAgent
+declare const identity: Identity
+declare const bytes: Uint8Array
+
+describe('Result', () => {
+  test('ok tells value from error, and nothing in it changes', () => {
+    const result = {} as Result<number>
+    if (result.ok) expectTypeOf(result.value).toEqualTypeOf<number>()
+    else expectTypeOf(result.error).toEqualTypeOf<XBindError>()
+    // @ts-expect-error: not before ok has been looked at
+    void result.value
+    // @ts-expect-error: what was answered stays
+    result.ok = true
+  })
+})
+
+describe('errors', () => {
+  test('an XBindError is an Error with a known code', () => {
+    expectTypeOf<XBindError>().toExtend<Error>()
+    expectTypeOf<XBindError['code']>().toEqualTypeOf<XBindErrorCode>()
+    expectTypeOf<'REPLAYED'>().toExtend<XBindErrorCode>()
+    expectTypeOf<'replayed'>().not.toExtend<XBindErrorCode>()
+    expectTypeOf<XBindError['hint']>().toEqualTypeOf<string | undefined>()
+    expectTypeOf<XBindError['retryable']>().toEqualTypeOf<boolean>()
+    expectTypeOf<XBindError['messageId']>().toEqualTypeOf<string | undefined>()
+    expectTypeOf<NonNullable<XBindError['remote']>>().toExtend<{ code: string; message: string; data?: unknown }>()
+  })
+
+  test('a HandlerError carries a code and data', () => {
+    expectTypeOf(HandlerError).toBeConstructibleWith('NO_STOCK', 'sold out')
+    expectTypeOf(HandlerError).toBeConstructibleWith('NO_STOCK', 'sold out', { data: { left: 0 }, cause: new Error() })
+    // @ts-expect-error: a message is required
+    void new HandlerError('NO_STOCK')
+  })
+})
+
+describe('agents', () => {
+  test('the configuration', () => {
+    expectTypeOf(AutoGenxBindAgent).toBeConstructibleWith()
+    const sign = (data: Uint8Array) => data
+    expectTypeOf(AutoGenxBindAgent).toBeConstructibleWith({
+      name: 'writer',
+      verbose: true,
+      logger: console,
+      agentOptions: { bus: new MessageBus(), timeoutMs: 1, inbox: { maxMessages: 1 }, concurrency: 1 },
+      identityProvider: { getDID: () => 'did:key:z', sign },
+    })
+    void new AutoGenxBindAgent({ identityProvider: { getDID: () => 'did:key:z', sign: async (data) => sign(data) } })
+    // @ts-expect-error: a name is text
+    void new AutoGenxBindAgent({ name: 1 })
+    // @ts-expect-error: a provider signs
+    void new AutoGenxBindAgent({ identityProvider: { getDID: () => 'did:key:z' } })
+    // @ts-expect-error: no such option
+    void new AutoGenxBindAgent({ nickname: 'w' })
+  })
+
+  test('from an exported identity', () => {
+    expectTypeOf(AutoGenxBindAgent.fromIdentity(bytes, { passphrase: 'p', name: 'writer' })).resolves.toEqualTypeOf<
+      Result<AutoGenxBindAgent>
+    >()
+    expectTypeOf(AutoGenxBindAgent.fromIdentity).parameter(0).toEqualTypeOf<Uint8Array | string>()
+  })
+
+  test('call: the caller says what it expects', () => {
+    expectTypeOf(agent.call('writer', { topic: 1 })).resolves.toEqualTypeOf<Result<unknown>>()
+    expectTypeOf(agent.call<string>('writer', null)).resolves.toEqualTypeOf<Result<string>>()
+    void agent.call('writer', null, { timeoutMs: 1, signal: new AbortController().signal })
+    // @ts-expect-error: a payload is required, if only null
+    void agent.call('writer')
+  })
+
+  test('send and receive', () => {
+    expectTypeOf(agent.send('writer', 1)).resolves.toEqualTypeOf<Result<DeliveryReceipt>>()
+    expectTypeOf(agent.receive<string>({ max: 1, waitMs: 1 })).resolves.toEqualTypeOf<Result<Message<string>[]>>()
+    expectTypeOf(agent.messages<string>()).toExtend<AsyncIterable<Message<string>>>()
+    expectTypeOf<Message['kind']>().toEqualTypeOf<'message' | 'call'>()
+    expectTypeOf<Message['issuedAt']>().toEqualTypeOf<Date>()
+  })
+
+  test('handle: types of payload and answer, sync or async', () => {
+    agent.handle<{ topic: string }, number>(({ from, payload, signal }) => {
+      expectTypeOf(from).toEqualTypeOf<string>()
+      expectTypeOf(payload).toEqualTypeOf<{ topic: string }>()
+      expectTypeOf(signal).toEqualTypeOf<AbortSignal>()
+      return 1
+    })
+    expectTypeOf(agent.handle(async () => null, { allow: ['did:key:z'] })).toEqualTypeOf<AutoGenxBindAgent>()
+    agent.handle(null).handle((call) => expectTypeOf(call).toEqualTypeOf<IncomingCall>(), {
+      allow: (from) => from.startsWith('did:'),
+    })
+    // @ts-expect-error: the answer is a number
+    agent.handle<unknown, number>(() => 'one')
+  })
+
+  test('the rest', () => {
+    expectTypeOf(agent.name).toEqualTypeOf<string | undefined>()
+    expectTypeOf(agent.getDID()).toEqualTypeOf<string>()
+    expectTypeOf(agent.exportIdentity({ passphrase: 'p' })).resolves.toEqualTypeOf<Result<Uint8Array>>()
+    expectTypeOf(agent.close()).toEqualTypeOf<void>()
+    expectTypeOf<AutoGenxBindAgent>().toExtend<Disposable>()
+    expectTypeOf<Identity>().toExtend<Disposable>()
+    // @ts-expect-error: a DID is not given anew
+    agent.name = 'reader'
+  })
+
+  test('buses', () => {
+    expectTypeOf(MessageBus.shared('office')).toEqualTypeOf<MessageBus>()
+    expectTypeOf(new MessageBus().agents()).items.toExtend<{ did: string; name: string | undefined }>()
+    expectTypeOf<{ agents: () => []; close: () => void }>().not.toExtend<MessageBus>()
+  })
+})
+
+describe('identities', () => {
+  test('made and imported', () => {
+    expectTypeOf(Identity.generate()).toEqualTypeOf<Identity>()
+    expectTypeOf(Identity.fromSeed(bytes)).toEqualTypeOf<Result<Identity>>()
+    expectTypeOf(Identity.fromPKCS8('PEM', { passphrase: 'p' })).toEqualTypeOf<Result<Identity>>()
+    // @ts-expect-error: there is no public constructor
+    void new Identity()
+  })
+
+  test('exported: the format decides the type', () => {
+    expectTypeOf(identity.toPKCS8()).toEqualTypeOf<Result<Uint8Array>>()
+    expectTypeOf(identity.toPKCS8({ passphrase: 'p', format: 'der' })).toEqualTypeOf<Result<Uint8Array>>()
+    expectTypeOf(identity.toPKCS8({ format: 'pem' })).toEqualTypeOf<Result<string>>()
+    // @ts-expect-error: no such format
+    identity.toPKCS8({ format: 'jwk' })
+    expectTypeOf(identity.toJWK().crv).toEqualTypeOf<'Ed25519'>()
+    // @ts-expect-error: a JWK has no private part
+    void identity.toJWK().d
+    expectTypeOf(identity.toDIDDocument().id).toEqualTypeOf<string>()
+  })
+
+  test('signatures and DIDs', () => {
+    expectTypeOf(identity.did).toEqualTypeOf<string>()
+    expectTypeOf(identity.publicKey).toEqualTypeOf<Uint8Array>()
+    expectTypeOf(identity.sign(bytes)).toEqualTypeOf<Uint8Array>()
+    expectTypeOf(identity.sign).parameter(0).toEqualTypeOf<Uint8Array>()
+    expectTypeOf(verifySignature(identity.did, bytes, bytes)).toEqualTypeOf<Result<boolean>>()
+    expectTypeOf(didToPublicKey('did:key:z')).toEqualTypeOf<Result<Uint8Array>>()
+    expectTypeOf(publicKeyToDID(bytes)).toEqualTypeOf<Result<string>>()
+    // @ts-expect-error: bytes, not text
+    identity.sign('text')
+  })
+})
+
+describe('messages', () => {
+  test('seal and open', () => {
+    const sealed = identity.seal({ op: 'call', to: 'did:key:z', body: bytes, ttlSeconds: 1 })
+    expectTypeOf(sealed).toEqualTypeOf<Result<SealedMessage>>()
+    const verifier = new MessageVerifier({ audience: 'did:key:z', now: () => 1, pending: () => undefined })
+    expectTypeOf(verifier.open('jws', bytes)).toEqualTypeOf<Result<VerifiedMessage>>()
+    expectTypeOf<VerifiedMessage['op']>().toEqualTypeOf<'call' | 'send' | 'result' | 'error'>()
+    // @ts-expect-error: no such operation
+    identity.seal({ op: 'shout', to: 'did:key:z', body: bytes })
+    // @ts-expect-error: an audience is required
+    void new MessageVerifier({})
+    // @ts-expect-error: bytes, not text
+    verifier.open('jws', 'text')
+  })
+})
