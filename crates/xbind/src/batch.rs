@@ -21,7 +21,12 @@ pub type Node = [u8; 32];
 /// The leaf of one message: SHA-256 of 0x00 and its signing input.
 #[must_use]
 pub fn leaf(signing_input: &[u8]) -> Node {
-    Sha256::new().chain_update([0]).chain_update(signing_input).finalize().into()
+    leaf_hasher().chain_update(signing_input).finalize().into()
+}
+
+/// Takes the signing input of one message, piece by piece.
+pub(crate) fn leaf_hasher() -> Sha256 {
+    Sha256::new_with_prefix([0])
 }
 
 /// A tree with all its levels, so that every proof is a few look-ups.

@@ -6,7 +6,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::jws;
 use crate::key::SigningKey;
 use crate::message::{self, ALG_BATCH, ALG_SINGLE, DIGEST_PREFIX, Digest, InReplyTo, MAX_TTL, MessageId, Op, TYPE};
+use sha2::Digest as _;
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 pub use crate::batch::MAX_BATCH;
 
@@ -98,11 +100,10 @@ impl Unsigned {
             write_claims(sender, draft, &mut claims)?;
             let mut jws = String::with_capacity(if alone { 1024 } else { 1536 });
             jws.push_str(&header);
-            jws.push('.');
             jws::encode_into(claims.as_bytes(), &mut jws);
             messages.push(Half { jws, id: draft.id });
         }
-        let batch = Batch::over(&messages);
+        let batch = Batch::over(&messages, &header);
         Ok(Self { messages, batch })
     }
 
@@ -142,8 +143,14 @@ impl Unsigned {
 
 impl Batch {
     /// `None` for a message alone.
-    fn over(messages: &[Half]) -> Option<Self> {
-        let tree = Tree::new(messages.iter().map(|message| batch::leaf(message.jws.as_bytes())).collect())?;
+    fn over(messages: &[Half], header: &str) -> Option<Self> {
+        // All leaves begin alike, so that part is hashed once.
+        let prefix = batch::leaf_hasher().chain_update(header);
+        let leaf = |message: &Half| {
+            let claims = message.jws.strip_prefix(header).unwrap_or_default();
+            prefix.clone().chain_update(claims).finalize().into()
+        };
+        let tree = Tree::new(messages.iter().map(leaf).collect())?;
         let size = u32::try_from(messages.len()).ok()?;
         let to_sign = batch::signed_bytes(size, &tree.root());
         Some(Self { tree, size, to_sign })
@@ -158,11 +165,12 @@ impl Batch {
     }
 }
 
-/// The protected header, encoded; the same for all messages of a sender.
+/// The protected header, encoded, and the full stop after it; the same for all messages of a sender.
 fn header(sender: &Did, alg: &str) -> String {
     let json = format!(r#"{{"alg":"{alg}","kid":"{}#{}","typ":"{TYPE}"}}"#, sender.as_str(), sender.multibase());
     let mut text = String::with_capacity(256);
     jws::encode_into(json.as_bytes(), &mut text);
+    text.push('.');
     text
 }
 
@@ -235,7 +243,7 @@ fn encoded(out: &mut String, claim: &str, prefix: &str, value: &[u8]) {
 
 fn number(out: &mut String, claim: &str, value: u64) {
     name(out, claim);
-    out.push_str(&value.to_string());
+    let _ = write!(out, "{value}"); // a String takes whatever is written
 }
 
 fn malformed(message: impl Into<Cow<'static, str>>) -> Error {

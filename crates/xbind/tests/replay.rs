@@ -7,7 +7,7 @@ mod common;
 use common::{NOW, Verifier, batch, draft, recipient, sender, verdict};
 use proptest::prelude::*;
 use std::collections::HashSet;
-use std::sync::Barrier;
+use std::sync::{Barrier, LazyLock};
 use std::thread;
 use xbind::{Did, ErrorKind, MessageId, ReplayWindow, SigningKey, seal};
 
@@ -19,8 +19,10 @@ fn did(n: u8) -> Did {
     *SigningKey::from_seed(&[n; 32]).did()
 }
 
+static SENDER: LazyLock<Did> = LazyLock::new(|| did(1));
+
 fn accept(window: &ReplayWindow, n: u8, until: u64, now: u64) -> Result<(), ErrorKind> {
-    window.reserve(&did(1), &id(n), until, now).map(xbind::Reservation::commit).map_err(|error| error.kind())
+    window.reserve(&SENDER, &id(n), until, now).map(xbind::Reservation::commit).map_err(|error| error.kind())
 }
 
 #[test]
@@ -46,10 +48,10 @@ fn entries_stay_through_their_last_second() {
 fn a_dropped_reservation_leaves_no_trace() {
     let window = ReplayWindow::new(1);
     for _ in 0..1000 {
-        drop(window.reserve(&did(1), &id(1), 100, 50).unwrap());
+        drop(window.reserve(&SENDER, &id(1), 100, 50).unwrap());
         assert!(window.is_empty());
     }
-    let held = window.reserve(&did(1), &id(1), 100, 50).unwrap();
+    let held = window.reserve(&SENDER, &id(1), 100, 50).unwrap();
     assert_eq!(accept(&window, 1, 100, 50), Err(ErrorKind::Replayed), "being opened");
     assert_eq!(accept(&window, 2, 100, 50), Err(ErrorKind::ReplayWindowFull), "a reservation takes its place");
     drop(held);
@@ -59,7 +61,7 @@ fn a_dropped_reservation_leaves_no_trace() {
 #[test]
 fn a_released_reservation_does_not_shorten_a_later_one() {
     let window = ReplayWindow::new(10);
-    drop(window.reserve(&did(1), &id(1), 100, 50).unwrap());
+    drop(window.reserve(&SENDER, &id(1), 100, 50).unwrap());
     accept(&window, 1, 300, 50).unwrap();
     assert_eq!(accept(&window, 1, 300, 200), Err(ErrorKind::Replayed));
     assert_eq!(accept(&window, 1, 300, 300), Err(ErrorKind::Replayed));
@@ -68,11 +70,11 @@ fn a_released_reservation_does_not_shorten_a_later_one() {
 #[test]
 fn a_late_release_does_not_take_a_successor_along() {
     let window = ReplayWindow::new(10);
-    let slow = window.reserve(&did(1), &id(1), 100, 50).unwrap();
+    let slow = window.reserve(&SENDER, &id(1), 100, 50).unwrap();
     accept(&window, 1, 300, 101).unwrap();
     drop(slow);
     assert_eq!(accept(&window, 1, 300, 101), Err(ErrorKind::Replayed));
-    let slow = window.reserve(&did(1), &id(2), 150, 101).unwrap();
+    let slow = window.reserve(&SENDER, &id(2), 150, 101).unwrap();
     accept(&window, 2, 300, 151).unwrap();
     slow.commit();
     assert_eq!(accept(&window, 2, 300, 200), Err(ErrorKind::Replayed));
@@ -116,7 +118,7 @@ fn the_expired_make_room_a_few_at_a_time() {
     for n in 0..10_000_u32 {
         let mut bytes = [0; 16];
         bytes[..4].copy_from_slice(&n.to_be_bytes());
-        window.reserve(&did(1), &MessageId::from_bytes(bytes), 100, 50).unwrap().commit();
+        window.reserve(&SENDER, &MessageId::from_bytes(bytes), 100, 50).unwrap().commit();
     }
     for n in 0..200 {
         accept(&window, n, 300, 200).unwrap();
@@ -222,7 +224,7 @@ proptest! {
                         Err(other) => prop_assert!(false, "{other:?}"),
                     }
                 }
-                Step::Release(n, life) => drop(window.reserve(&did(1), &id(n), now + life, now)),
+                Step::Release(n, life) => drop(window.reserve(&SENDER, &id(n), now + life, now)),
                 Step::Tick(by) => now = now.saturating_add_signed(by),
                 Step::Purge => window.purge(now),
             }
