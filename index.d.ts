@@ -1,10 +1,4 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-interface Failure {
-  readonly code: string;
-  readonly message: string;
-  readonly hint?: string;
-  readonly retryable: boolean;
-}
 /** Stable for ever: codes are added, never renamed. Each has a heading in docs/errors.md. */
 export type XBindErrorCode = "INVALID_DID" | "INVALID_KEY" | "IMPORT_FAILED" | "EXPORT_FAILED" | "WRONG_PASSPHRASE" | "SIGN_FAILED" | "INVALID_NAME" | "AGENT_NOT_FOUND" | "AMBIGUOUS_NAME" | "AGENT_CLOSED" | "INVALID_PAYLOAD" | "PAYLOAD_TOO_LARGE" | "MALFORMED_MESSAGE" | "INVALID_SIGNATURE" | "WRONG_AUDIENCE" | "MESSAGE_EXPIRED" | "MESSAGE_NOT_YET_VALID" | "REPLAYED" | "REPLAY_WINDOW_FULL" | "REPLY_MISMATCH" | "TIMEOUT" | "ABORTED" | "INBOX_FULL" | "NOT_ALLOWED" | "HANDLER_FAILED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "UNTRUSTED_ISSUER" | "SCOPE_DENIED" | "INVALID_DELEGATION" | "REVOKED" | "REVOCATION_UNKNOWN" | "REGISTRY_UNAVAILABLE" | "NAME_TAKEN" | "INVALID_CONFIG" | "INTERNAL";
 /** What the other agent's handler chose to tell, by throwing a `HandlerError`. */
@@ -28,11 +22,6 @@ export declare class XBindError extends Error {
   readonly messageId: string | undefined;
   /** With HANDLER_FAILED: what the other agent's handler chose to tell. */
   readonly remote: RemoteError | undefined;
-  /** @internal Made by this package only. */
-  constructor(failure: Failure, context?: {
-    messageId?: string;
-    remote?: RemoteError | undefined;
-  });
   static [Symbol.hasInstance](value: unknown): boolean;
 }
 /** Thrown by a handler to tell the caller something. Any other thrown value stays on the handler's side. */

@@ -212,9 +212,9 @@ pub fn is_cancelled(port: u32, ticket: f64) -> bool {
 
 /// The identity provider's signature; none if it failed.
 #[napi(catch_unwind)]
-pub fn signed(port: u32, agent: u32, signature: Option<&[u8]>) {
+pub fn signed(port: u32, agent: u32, time: u32, signature: Option<&[u8]>) {
     let done = with_port(port, |port| {
-        port.signed(agent, signature.and_then(|bytes| bytes.try_into().ok()));
+        port.signed(agent, time, signature.and_then(|bytes| bytes.try_into().ok()));
         Ok(())
     });
     drop(done); // a port that is gone has nothing left to sign
@@ -312,9 +312,10 @@ impl<'env> Flat<'env> {
                 self.push(5)?;
                 self.push(agent)
             }
-            Event::Sign { agent, bytes } => {
+            Event::Sign { agent, time, bytes } => {
                 self.push(6)?;
                 self.push(agent)?;
+                self.push(time)?;
                 self.push(Uint8Array::new(bytes))
             }
             Event::Closed { agent } => {

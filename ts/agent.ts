@@ -250,9 +250,10 @@ export class AutoGenxBindAgent {
     const only = typeof allow === 'function' ? undefined : allow
     const failed = native.handle(this.#port.number, this.#number, handler !== null, only)
     if (failed) throw new XBindError(failed)
-    // A call that is already on its way still finds the handler that it was let in for.
+    // A call that was let in before finds a handler also when there is none for those that come now.
     if (handler !== null) this.#handler = handler as Handler
-    this.#allow = typeof allow === 'function' ? allow : undefined
+    const listed = new Set(only)
+    this.#allow = typeof allow === 'function' ? allow : only && ((from) => listed.has(from))
     this.#port.schedule()
     return this
   }

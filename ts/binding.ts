@@ -47,7 +47,7 @@ export interface Binding {
   answer(port: number, ticket: number, content: string | Uint8Array): Failure | null
   refuse(port: number, ticket: number, code: string, remote?: string): Failure | null
   isCancelled(port: number, ticket: number): boolean
-  signed(port: number, agent: number, signature?: Uint8Array): void
+  signed(port: number, agent: number, time: number, signature?: Uint8Array): void
   /** Milliseconds until the next pending call runs out of time. */
   nextDeadline(port: number): number | null
   /** Five elements a message: is it one-way, id, sender, seconds, content. */

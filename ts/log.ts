@@ -5,7 +5,9 @@ const stderr = (line: string): void => void process.stderr.write(`${line}\n`)
 /** `verbose` without a logger writes to stderr, so that a program's own output stays clean. */
 export const stderrLogger: Logger = { debug: stderr, info: stderr, warn: stderr, error: stderr }
 
-/** `did:key:z6Mk…2doK`: enough to tell agents apart. Names stay as they are. */
+/** `did:key:z6Mk…2doK`: enough to tell agents apart. Names stay as they are; what is neither cannot forge a line. */
 export function short(address: string): string {
-  return address.startsWith('did:') && address.length > 20 ? `${address.slice(0, 12)}…${address.slice(-4)}` : address
+  if (/^[\w.-]{1,64}$/.test(address)) return address
+  const plain = address.replaceAll(/[^\w.:-]/g, '?')
+  return plain.length > 20 ? `${plain.slice(0, 12)}…${plain.slice(-4)}` : plain
 }

@@ -192,7 +192,7 @@ export class Port<Agent extends object = object> {
         this.#arrived(this.#field())
         break
       case 6:
-        this.#sign(this.#field(), this.#field())
+        this.#sign(this.#field(), this.#field(), this.#field())
         break
       case 7:
         this.#closed(this.#field())
@@ -239,8 +239,13 @@ export class Port<Agent extends object = object> {
   }
 
   #threw(agent: Agent, ticket: number, error: unknown): void {
-    const remote = error instanceof HandlerError ? told(error) : undefined
-    if (remote === undefined) this.#ask.note(agent, `the handler threw: ${nameOf(error)}`)
+    let remote: string | undefined
+    try {
+      if (error instanceof HandlerError) remote = told(error)
+      else this.#ask.note(agent, `the handler threw: ${nameOf(error)}`)
+    } catch {
+      this.#ask.note(agent, 'the handler threw a value that cannot be looked at')
+    }
     this.#refuse(agent, ticket, 'HANDLER_FAILED', remote)
   }
 
@@ -251,9 +256,9 @@ export class Port<Agent extends object = object> {
     this.schedule()
   }
 
-  #sign(number: number, bytes: Uint8Array): void {
+  #sign(number: number, time: number, bytes: Uint8Array): void {
     const signed = (signature: unknown): void => {
-      native.signed(this.number, number, isSignature(signature) ? signature : undefined)
+      native.signed(this.number, number, time, isSignature(signature) ? signature : undefined)
       this.schedule()
     }
     try {

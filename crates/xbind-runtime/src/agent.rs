@@ -79,6 +79,19 @@ pub(crate) struct Outgoing {
     pub(crate) call: Option<u64>,
 }
 
+impl Outgoing {
+    /// The call that this is, or that it answers.
+    fn request_id(&self) -> &MessageId {
+        self.in_reply_to.as_ref().map_or(&self.id, |request| &request.id)
+    }
+
+    /// Whether somebody still waits for the end of that call.
+    pub(crate) fn is_awaited(&self, sender: &Agent) -> bool {
+        let caller = if self.call.is_some() { sender } else { &*self.to };
+        caller.port.calls.guard().is_pending(self.request_id())
+    }
+}
+
 /// A call that waits for the handler.
 struct Waiting {
     message: VerifiedMessage<Body>,
@@ -102,7 +115,19 @@ struct State {
     /// On a list of agents to flush, or being flushed: at most one batch of an agent is under way, which keeps its order.
     queued: bool,
     /// What the identity provider was asked to sign.
-    unsigned: Option<Box<(Unsigned, Vec<Outgoing>)>>,
+    asked: Option<Box<Asked>>,
+    /// How often it was asked.
+    times_asked: u32,
+}
+
+/// A batch that waits for the identity provider.
+struct Asked {
+    /// Which asking it was, so that a late answer is not taken for another's.
+    time: u32,
+    unsigned: Unsigned,
+    batch: Vec<Outgoing>,
+    /// Calls, made or answered here, that somebody still waits for.
+    awaited: HashSet<MessageId>,
 }
 
 /// An agent on a bus.
@@ -258,13 +283,30 @@ impl Agent {
     /// Asks the identity provider. The answer comes to [`Agent::signed`].
     pub(crate) fn ask_signature(&self, unsigned: Unsigned, batch: Vec<Outgoing>) {
         let bytes = unsigned.to_sign().to_vec();
-        self.state.guard().unsigned = Some(Box::new((unsigned, batch)));
-        self.port.push(Event::Sign { agent: self.number, bytes });
+        let awaited = batch.iter().map(|outgoing| *outgoing.request_id()).collect();
+        let mut state = self.state.guard();
+        let time = state.times_asked.wrapping_add(1);
+        state.times_asked = time;
+        state.asked = Some(Box::new(Asked { time, unsigned, batch, awaited }));
+        self.port.push(Event::Sign { agent: self.number, time, bytes });
     }
 
-    pub(crate) fn signed(self: &Arc<Self>, signature: Option<[u8; 64]>) {
-        let Some(asked) = self.state.guard().unsigned.take() else { return };
-        let (unsigned, batch) = *asked;
+    /// Nobody waits for the end of that call any more. A provider that does not answer holds up only those who do.
+    pub(crate) fn forget(self: &Arc<Self>, request: &MessageId) {
+        let mut state = self.state.guard();
+        let Some(asked) = &mut state.asked else { return };
+        asked.awaited.remove(request);
+        if asked.awaited.is_empty() {
+            state.asked = None;
+            drop(state);
+            self.batch_done();
+        }
+    }
+
+    pub(crate) fn signed(self: &Arc<Self>, time: u32, signature: Option<[u8; 64]>) {
+        let asked = self.state.guard().asked.take_if(|asked| asked.time == time);
+        let Some(asked) = asked else { return };
+        let Asked { unsigned, batch, .. } = *asked;
         let valid = signature
             .filter(|signature| self.remote.as_ref().is_some_and(|key| key.verify(unsigned.to_sign(), signature)));
         match valid {
@@ -401,7 +443,8 @@ impl Agent {
     }
 
     /// The caller of that request has given up.
-    pub(crate) fn cancel(&self, request: &MessageId) {
+    pub(crate) fn cancel(self: &Arc<Self>, request: &MessageId) {
+        self.forget(request);
         let ticket = self.port.tickets.guard().cancel(request);
         if let Some(ticket) = ticket {
             return self.port.push(Event::Cancelled { ticket });
@@ -437,7 +480,7 @@ impl Agent {
             let outcome = closed_outcome("the agent closed before it answered");
             waiting.caller.settle_request(waiting.message.id(), outcome);
         }
-        let unsigned = state.unsigned.map(|asked| asked.1).unwrap_or_default();
+        let unsigned = state.asked.map(|asked| asked.batch).unwrap_or_default();
         for outgoing in state.outbox.into_iter().chain(unsigned) {
             if let Some(request) = outgoing.in_reply_to {
                 let outcome = closed_outcome("the agent closed before it answered");

@@ -101,7 +101,10 @@ impl Bus {
         if to.starts_with("did:") {
             return match directory.newest_of(to) {
                 Some(agent) => Ok(agent.clone()),
-                None => Err(not_found(VerifyingKey::from_did(to)?.did().as_str())),
+                None => Err(match VerifyingKey::from_did(to) {
+                    Ok(key) => not_found(key.did().as_str()),
+                    Err(error) => error.with_hint("give the DID as getDID() returns it: did:key:z6Mk…"),
+                }),
             };
         }
         let mut named = directory.named(to);

@@ -61,6 +61,10 @@ impl Calls {
         true
     }
 
+    pub(crate) fn is_pending(&self, id: &MessageId) -> bool {
+        self.by_id.contains_key(id)
+    }
+
     /// What a reply to the message `id` must match.
     pub(crate) fn expected(&self, id: &MessageId) -> Option<PendingCall> {
         let call = self.pending.get(self.by_id.get(id)?)?;

@@ -45,6 +45,8 @@ pub enum Event {
     Sign {
         /// The face's agent.
         agent: u32,
+        /// Which asking this is.
+        time: u32,
         /// What to sign.
         bytes: Vec<u8>,
     },

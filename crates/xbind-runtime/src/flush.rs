@@ -30,6 +30,12 @@ pub(crate) fn work_off(agents: Vec<Arc<Agent>>) {
 fn seal(agent: &Arc<Agent>, batch: &mut Vec<Outgoing>) -> Result<Option<Vec<Sealed>>> {
     #[cfg(feature = "test-hooks")]
     crate::hooks::maybe_panic();
+    if agent.is_remote() {
+        batch.retain(|outgoing| outgoing.is_awaited(agent)); // its provider may have kept it waiting for long
+        if batch.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+    }
     let issued_at = clock::now();
     let drafts: Vec<_> = batch
         .iter()

@@ -144,6 +144,7 @@ impl Port {
     /// The caller gives up: the call is forgotten without an event, and the handler that works on it is told.
     pub fn abandon(&self, call: u64) {
         let Some(call) = self.calls.guard().take(call) else { return };
+        call.caller.forget(&call.id);
         call.recipient.cancel(&call.id);
     }
 
@@ -195,9 +196,9 @@ impl Port {
     }
 
     /// The identity provider's answer to [`Event::Sign`]; none if it failed.
-    pub fn signed(&self, number: u32, signature: Option<[u8; 64]>) {
+    pub fn signed(&self, number: u32, time: u32, signature: Option<[u8; 64]>) {
         if let Ok(agent) = self.agent(number) {
-            agent.signed(signature);
+            agent.signed(time, signature);
         }
     }
 
@@ -265,6 +266,7 @@ impl Port {
         let now = Instant::now();
         loop {
             let Some((number, call)) = self.calls.guard().take_expired(now) else { return };
+            call.caller.forget(&call.id);
             call.recipient.cancel(&call.id);
             let error = Error::new(ErrorKind::Timeout, format!("{} did not answer in time", call.recipient.did()))
                 .with_hint("raise timeoutMs, or look why the other agent is slow");
