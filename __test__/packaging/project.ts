@@ -61,7 +61,7 @@ function yarnSettings(client: Client): string {
     `nodeLinker: ${client === 'yarn' ? 'node-modules' : 'pnp'}`,
     'enableTelemetry: false',
     'enableScripts: false',
-    `globalFolder: ${join(inject('temp'), 'yarn')}`,
+    `globalFolder: ${join(inject('temp'), 'yarn-cache')}`,
     "unsafeHttpWhitelist: ['127.0.0.1']",
     // What is being tested is younger than any package that a client would trust unasked.
     "npmPreapprovedPackages: ['@private.me/*']",

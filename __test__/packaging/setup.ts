@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
@@ -21,7 +22,7 @@ declare module 'vitest' {
   }
 }
 
-export default async function setup(project: TestProject): Promise<() => void> {
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const temp = realpathSync(mkdtempSync(join(tmpdir(), 'autogen-packaging-')))
   const tarball = await pack(root, join(temp, 'main'))
   const platformTarball = await pack(join(root, 'npm', thisPlatform()), join(temp, 'platform'))
@@ -36,9 +37,9 @@ export default async function setup(project: TestProject): Promise<() => void> {
   project.provide('registry', registry.url)
   project.provide('tarball', tarball)
   project.provide('platformTarball', platformTarball)
-  return () => {
+  return async () => {
     registry.close()
-    rmSync(temp, { recursive: true, force: true })
+    await rm(temp, { recursive: true, force: true })
   }
 }
 
