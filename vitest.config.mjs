@@ -8,6 +8,8 @@ export default defineConfig({
     include: ['__test__/**/*.spec.ts'],
     exclude: ['__test__/packaging/**'],
     pool: 'forks',
+    testTimeout: 60_000, // only what hangs reaches it, also on a slow machine
+    hookTimeout: 900_000,
     server: { deps: { external: [/\/dist\//] } },
     typecheck: { enabled: true, include: ['__test__/types/**/*.test-d.ts'], tsconfig: '__test__/tsconfig.json' },
   },

@@ -214,6 +214,15 @@ describe('closing', () => {
     )
   })
 
+  test('in the turn of the call, to one that has been called before', async ({ agent }) => {
+    const [caller, callee] = [agent(), agent('callee')]
+    callee.handle(() => 'done')
+    expect(valueOf(await caller.call('callee', 1))).toBe('done')
+    const calls = [caller.call('callee', 1), caller.send('callee', 1)]
+    callee.close()
+    expect((await Promise.all(calls)).map((result) => codeOf(result))).toEqual(['AGENT_CLOSED', 'AGENT_CLOSED'])
+  })
+
   test('is idempotent, and dispose is the same', async ({ agent, bus }) => {
     const one = agent('one')
     one.close()
