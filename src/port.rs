@@ -93,6 +93,11 @@ pub fn bus_agents(bus: &BusRef) -> Vec<BindingAgent> {
 }
 
 #[napi(catch_unwind)]
+pub fn stop_on_bus(bus: &BusRef, did: String) -> Option<BindingError> {
+    VerifyingKey::from_did(&did).map(|key| bus.stop(key.did())).err().map(BindingError::from)
+}
+
+#[napi(catch_unwind)]
 pub fn close_bus(bus: &BusRef) {
     bus.close();
 }
@@ -176,10 +181,18 @@ pub fn handle(port: u32, agent: u32, on: bool, only: Option<Vec<String>>) -> Fal
 
 /// Begins a call, or with `one_way` a send; 0 ms is no time limit.
 #[napi(catch_unwind)]
-pub fn call(port: u32, agent: u32, to: String, content: Content, one_way: bool, timeout_ms: f64) -> Fallible<f64> {
+pub fn call(
+    port: u32,
+    agent: u32,
+    to: String,
+    content: Content,
+    one_way: bool,
+    timeout_ms: f64,
+    token: Option<String>,
+) -> Fallible<f64> {
     fallible(with_port(port, |port| {
         let timeout = (timeout_ms > 0.0).then(|| Duration::from_millis(whole(timeout_ms.ceil())));
-        port.call(agent, &to, payload(content), one_way, timeout).map(|(call, _)| number(call))
+        port.call(agent, &to, payload(content), one_way, timeout, token).map(number)
     }))
 }
 
@@ -198,11 +211,11 @@ pub fn answer(port: u32, ticket: f64, content: Content) -> Option<BindingError> 
     with_port(port, |port| port.reply(whole(ticket), reply(content))).err().map(BindingError::from)
 }
 
-/// Refuses a running call; `remote` is the JSON object of a `HandlerError`.
+/// Refuses a running call; `detail` is the JSON object that goes with the code.
 #[napi(catch_unwind)]
-pub fn refuse(port: u32, ticket: f64, code: String, remote: Option<String>) -> Option<BindingError> {
+pub fn refuse(port: u32, ticket: f64, code: String, detail: Option<String>) -> Option<BindingError> {
     let kind = ErrorKind::from_code(&code).unwrap_or(ErrorKind::Internal);
-    with_port(port, |port| port.reply(whole(ticket), Reply::Refused(kind, remote))).err().map(BindingError::from)
+    with_port(port, |port| port.reply(whole(ticket), Reply::Refused(kind, detail))).err().map(BindingError::from)
 }
 
 #[napi(catch_unwind)]
@@ -294,14 +307,15 @@ impl<'env> Flat<'env> {
 
     fn push_event(&mut self, event: Event) -> napi::Result<()> {
         match event {
-            Event::Call { agent, ticket, message } => {
+            Event::Call { agent, ticket, message, token } => {
                 self.push(0)?;
                 self.push(agent)?;
                 self.push(number(ticket))?;
                 self.push(message.id().text())?;
                 self.push(message.from().as_str())?;
                 self.push(number(message.issued_at()))?;
-                self.push_body(*message)
+                self.push_body(*message)?;
+                self.push(token)
             }
             Event::Cancelled { ticket } => {
                 self.push(1)?;

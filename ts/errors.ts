@@ -40,6 +40,9 @@ export type XBindErrorCode =
   | 'INVALID_DELEGATION'
   | 'REVOKED'
   | 'REVOCATION_UNKNOWN'
+  | 'APPROVAL_REQUIRED'
+  | 'APPROVAL_REFUSED'
+  | 'APPROVAL_TIMEOUT'
   // registry and authority
   | 'REGISTRY_UNAVAILABLE'
   | 'NAME_TAKEN'

@@ -74,9 +74,18 @@ pub(crate) struct Outgoing {
     pub(crate) to: Arc<Agent>,
     pub(crate) body: Body,
     pub(crate) content_type: &'static str,
+    /// What the caller presents; it travels beside the message.
+    pub(crate) token: Option<String>,
     pub(crate) in_reply_to: Option<InReplyTo>,
     /// The caller's pending call; none for replies.
     pub(crate) call: Option<u64>,
+}
+
+impl Request {
+    /// What it takes of the recipient's bounds, in bytes.
+    fn size(&self) -> usize {
+        self.message.body().len().saturating_add(self.token.as_ref().map_or(0, String::len))
+    }
 }
 
 impl Outgoing {
@@ -92,11 +101,13 @@ impl Outgoing {
     }
 }
 
-/// A call that waits for the handler.
-struct Waiting {
-    message: VerifiedMessage<Body>,
-    request: InReplyTo,
-    caller: Arc<Agent>,
+/// An opened request on its way to the handler or the inbox.
+pub(crate) struct Request {
+    pub(crate) message: VerifiedMessage<Body>,
+    /// What the message presents, and signs for.
+    pub(crate) token: Option<String>,
+    pub(crate) reference: InReplyTo,
+    pub(crate) caller: Arc<Agent>,
 }
 
 #[derive(Default)]
@@ -105,7 +116,7 @@ struct State {
     handler: Option<Box<Allow>>,
     running: usize,
     /// Calls for the handler, beyond `concurrency`.
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Request>,
     inbox: VecDeque<VerifiedMessage<Body>>,
     /// Bytes of the bodies in `waiting` and `inbox`.
     waiting_bytes: usize,
@@ -210,9 +221,9 @@ impl Agent {
         }
         state.handler = allow.map(Box::new);
         if state.handler.is_none() {
-            for Waiting { message, request, caller } in std::mem::take(&mut state.waiting) {
-                state.waiting_bytes = state.waiting_bytes.saturating_sub(message.body().len());
-                self.to_inbox(&mut state, message, request, caller);
+            for request in std::mem::take(&mut state.waiting) {
+                state.waiting_bytes = state.waiting_bytes.saturating_sub(request.size());
+                self.to_inbox(&mut state, request);
             }
         }
         Ok(())
@@ -339,43 +350,38 @@ impl Agent {
     }
 
     /// Where an opened call or send goes: to the handler, to the inbox, or back with a refusal.
-    pub(crate) fn admit(self: &Arc<Self>, message: VerifiedMessage<Body>, request: InReplyTo, caller: Arc<Self>) {
+    pub(crate) fn admit(self: &Arc<Self>, request: Request) {
         let mut state = self.state.guard();
         if state.closed {
             drop(state);
-            caller.settle_request(message.id(), closed_outcome("the agent has left the bus"));
-            return;
+            let outcome = closed_outcome("the agent has left the bus");
+            return request.caller.settle_request(&request.reference.id, outcome);
         }
         let allowed = match &state.handler {
-            Some(allow) if message.op() == Op::Call => match &**allow {
+            Some(allow) if request.message.op() == Op::Call => match &**allow {
                 Allow::Everyone => true,
-                Allow::Only(dids) => dids.contains(message.from()),
+                Allow::Only(dids) => dids.contains(request.message.from()),
             },
-            _ => return self.to_inbox(&mut state, message, request, caller),
+            _ => return self.to_inbox(&mut state, request),
         };
         if !allowed {
-            self.refuse(&mut state, caller, request, ErrorKind::NotAllowed);
+            self.refuse(&mut state, request.caller, request.reference, ErrorKind::NotAllowed);
         } else if state.running < self.options.concurrency {
-            self.dispatch(&mut state, message, request, caller);
-        } else if self.has_room(&state, message.body().len()) {
-            state.waiting_bytes = state.waiting_bytes.saturating_add(message.body().len());
-            state.waiting.push_back(Waiting { message, request, caller });
+            self.dispatch(&mut state, request);
+        } else if self.has_room(&state, request.size()) {
+            state.waiting_bytes = state.waiting_bytes.saturating_add(request.size());
+            state.waiting.push_back(request);
         } else {
-            self.refuse(&mut state, caller, request, ErrorKind::InboxFull);
+            self.refuse(&mut state, request.caller, request.reference, ErrorKind::InboxFull);
         }
     }
 
-    fn dispatch(
-        self: &Arc<Self>,
-        state: &mut State,
-        message: VerifiedMessage<Body>,
-        request: InReplyTo,
-        caller: Arc<Self>,
-    ) {
+    fn dispatch(self: &Arc<Self>, state: &mut State, request: Request) {
+        let Request { message, token, reference, caller } = request;
         state.running = state.running.saturating_add(1);
-        let running = Running { agent: self.clone(), caller, request, cancelled: false };
+        let running = Running { agent: self.clone(), caller, request: reference, cancelled: false };
         let ticket = self.port.tickets.guard().open(running);
-        self.port.push(Event::Call { agent: self.number, ticket, message: Box::new(message) });
+        self.port.push(Event::Call { agent: self.number, ticket, message: Box::new(message), token });
     }
 
     /// The handler is done with one call; the next one that waits may go.
@@ -383,10 +389,10 @@ impl Agent {
         let mut state = self.state.guard();
         state.running = state.running.saturating_sub(1);
         if state.running < self.options.concurrency
-            && let Some(Waiting { message, request, caller }) = state.waiting.pop_front()
+            && let Some(request) = state.waiting.pop_front()
         {
-            state.waiting_bytes = state.waiting_bytes.saturating_sub(message.body().len());
-            self.dispatch(&mut state, message, request, caller);
+            state.waiting_bytes = state.waiting_bytes.saturating_sub(request.size());
+            self.dispatch(&mut state, request);
         }
     }
 
@@ -395,15 +401,10 @@ impl Agent {
             && state.waiting_bytes.saturating_add(bytes) <= self.options.inbox_bytes
     }
 
-    fn to_inbox(
-        self: &Arc<Self>,
-        state: &mut State,
-        message: VerifiedMessage<Body>,
-        request: InReplyTo,
-        caller: Arc<Self>,
-    ) {
+    fn to_inbox(self: &Arc<Self>, state: &mut State, request: Request) {
+        let Request { message, reference, caller, .. } = request;
         if !self.has_room(state, message.body().len()) {
-            return self.refuse(state, caller, request, ErrorKind::InboxFull);
+            return self.refuse(state, caller, reference, ErrorKind::InboxFull);
         }
         let receipt =
             format!(r#"{{"status":"delivered","messageId":"{}","to":"{}"}}"#, message.id().text(), self.did.as_str());
@@ -412,7 +413,7 @@ impl Agent {
         if std::mem::take(&mut state.listening) {
             self.port.push(Event::Arrived { agent: self.number });
         }
-        self.answer(state, Op::Result, receipt.into_bytes(), caller, request);
+        self.answer(state, Op::Result, receipt.into_bytes(), caller, reference);
     }
 
     fn refuse(self: &Arc<Self>, state: &mut State, caller: Arc<Self>, request: InReplyTo, kind: ErrorKind) {
@@ -433,7 +434,7 @@ impl Agent {
         request: InReplyTo,
     ) -> Result<Outgoing> {
         let id = clock::message_id()?;
-        Ok(Outgoing { op, id, to: caller, body, content_type, in_reply_to: Some(request), call: None })
+        Ok(Outgoing { op, id, to: caller, body, content_type, token: None, in_reply_to: Some(request), call: None })
     }
 
     /// An agent that refuses a message after its signature was verified says so with a signed answer of its own.
@@ -450,9 +451,9 @@ impl Agent {
             return self.port.push(Event::Cancelled { ticket });
         }
         let mut state = self.state.guard();
-        let position = state.waiting.iter().position(|waiting| waiting.message.id() == request);
+        let position = state.waiting.iter().position(|waiting| waiting.reference.id == *request);
         if let Some(waiting) = position.and_then(|position| state.waiting.remove(position)) {
-            state.waiting_bytes = state.waiting_bytes.saturating_sub(waiting.message.body().len());
+            state.waiting_bytes = state.waiting_bytes.saturating_sub(waiting.size());
         }
     }
 
@@ -466,25 +467,35 @@ impl Agent {
 
     /// Wipes the key and ends all that is under way. The bus must have forgotten the agent before.
     pub(crate) fn close(self: &Arc<Self>) {
+        if std::mem::replace(&mut self.state.guard().closed, true) {
+            return;
+        }
+        drop(self.key.guard().take());
+        self.end_all(&|| closed_outcome("the agent closed before it answered"));
+        self.replay.purge(u64::MAX);
+        self.port.forget(self);
+    }
+
+    /// Ends every call that the agent has made, works on or has queued, with this outcome.
+    pub(crate) fn end_all(self: &Arc<Self>, outcome: &dyn Fn() -> Outcome) {
         let state = {
             let mut state = self.state.guard();
-            if state.closed {
-                return;
-            }
-            std::mem::replace(&mut *state, State { closed: true, ..State::default() })
+            let State { closed, running, times_asked, queued, .. } = *state;
+            let handler = if closed { None } else { state.handler.take() };
+            let kept = State { closed, handler, running, times_asked, queued, ..State::default() };
+            std::mem::replace(&mut *state, kept)
         };
-        drop(self.key.guard().take());
-        self.replay.purge(u64::MAX);
-        self.port.leave(self);
-        for waiting in state.waiting {
-            let outcome = closed_outcome("the agent closed before it answered");
-            waiting.caller.settle_request(waiting.message.id(), outcome);
+        if state.asked.is_some() {
+            self.batch_done();
         }
-        let unsigned = state.asked.map(|asked| asked.batch).unwrap_or_default();
-        for outgoing in state.outbox.into_iter().chain(unsigned) {
+        self.port.end_calls_of(self, outcome);
+        for request in state.waiting {
+            request.caller.settle_request(&request.reference.id, outcome());
+        }
+        let asked = state.asked.map(|asked| asked.batch).unwrap_or_default();
+        for outgoing in state.outbox.into_iter().chain(asked) {
             if let Some(request) = outgoing.in_reply_to {
-                let outcome = closed_outcome("the agent closed before it answered");
-                outgoing.to.settle_request(&request.id, outcome);
+                outgoing.to.settle_request(&request.id, outcome());
             }
         }
     }

@@ -1,15 +1,16 @@
 //! Where agents meet: names and DIDs of one process.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, LazyLock, Mutex, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
 
 use hashbrown::HashTable;
 use xbind::{Acquaintances, Did, Error, ErrorKind, KeyCache, Result, RootCache, VerifyingKey};
 
 use crate::agent::Agent;
-use crate::event::Event;
+use crate::event::{Event, Outcome};
 use crate::name::check_name;
 use crate::port::Port;
 use crate::sync::Lock;
@@ -25,6 +26,9 @@ pub struct Bus {
     pub(crate) known: Acquaintances,
     /// The name under which [`Bus::shared`] finds it.
     shared: Option<Box<str>>,
+    /// Identities that may neither call nor be called here any more.
+    stopped: RwLock<HashSet<Did>>,
+    any_stopped: AtomicBool,
 }
 
 /// Two indexes over the same agents; an entry costs one pointer.
@@ -48,7 +52,13 @@ impl Bus {
 
     fn named(shared: Option<Box<str>>) -> Self {
         let known = Acquaintances { keys: KeyCache::new(KNOWN), roots: RootCache::new(KNOWN) };
-        Self { directory: Mutex::default(), known, shared }
+        Self {
+            directory: Mutex::default(),
+            known,
+            shared,
+            stopped: RwLock::default(),
+            any_stopped: AtomicBool::new(false),
+        }
     }
 
     /// The bus of that name in this process.
@@ -128,6 +138,28 @@ impl Bus {
         self.directory.guard().remove(agent);
     }
 
+    /// Stops an identity on this bus, at once: its queued and running calls, and those to it, end with `REVOKED`, handlers
+    /// that work for it see their signal abort, and it can neither call nor be called any more.
+    pub fn stop(&self, did: &Did) {
+        self.stopped.write().unwrap_or_else(PoisonError::into_inner).insert(*did);
+        self.any_stopped.store(true, Ordering::Release);
+        let agents: Vec<_> = {
+            let directory = self.directory.guard();
+            directory.by_did.iter().filter(|agent| agent.did() == did).cloned().collect()
+        };
+        for agent in agents {
+            agent.end_all(&|| Outcome::Failed { error: stopped(did), remote: None });
+        }
+    }
+
+    pub(crate) fn check_running(&self, dids: &[&Did]) -> Result<()> {
+        if !self.any_stopped.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let all = self.stopped.read().unwrap_or_else(PoisonError::into_inner);
+        dids.iter().find(|did| all.contains(**did)).map_or(Ok(()), |did| Err(stopped(did)))
+    }
+
     /// Closes every agent here; their faces get [`Event::Closed`]. Under its shared name a fresh bus begins.
     pub fn close(&self) {
         if let Some(name) = &self.shared {
@@ -193,6 +225,11 @@ impl Directory {
         let hash = self.hasher.hash_one(name);
         self.by_name.iter_hash(hash).filter(move |agent| agent.name() == Some(name))
     }
+}
+
+fn stopped(did: &Did) -> Error {
+    Error::new(ErrorKind::Revoked, format!("{did} was stopped on this bus"))
+        .with_hint("ask whoever runs the bus; a stopped identity stays stopped")
 }
 
 fn not_found(to: &str) -> Error {

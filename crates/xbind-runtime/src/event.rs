@@ -21,6 +21,8 @@ pub enum Event {
         ticket: u64,
         /// The opened request.
         message: Box<VerifiedMessage<Body>>,
+        /// What the caller presents; its signature covers it.
+        token: Option<String>,
     },
     /// The caller of a running call has given up, or the agent closed: abort the handler's signal.
     Cancelled {

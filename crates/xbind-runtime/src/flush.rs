@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use xbind::{Draft, Error, ErrorKind, InReplyTo, Op, Result, Sealed, Unsigned, open};
 
-use crate::agent::{Agent, Outgoing};
+use crate::agent::{Agent, Outgoing, Request};
 use crate::clock;
 use crate::event::Outcome;
 use crate::refusal::Refusal;
@@ -32,9 +32,9 @@ fn seal(agent: &Arc<Agent>, batch: &mut Vec<Outgoing>) -> Result<Option<Vec<Seal
     crate::hooks::maybe_panic();
     if agent.is_remote() {
         batch.retain(|outgoing| outgoing.is_awaited(agent)); // its provider may have kept it waiting for long
-        if batch.is_empty() {
-            return Ok(Some(Vec::new()));
-        }
+    }
+    if batch.is_empty() {
+        return Ok(Some(Vec::new()));
     }
     let issued_at = clock::now();
     let drafts: Vec<_> = batch
@@ -47,7 +47,7 @@ fn seal(agent: &Arc<Agent>, batch: &mut Vec<Outgoing>) -> Result<Option<Vec<Seal
             ttl: agent.message_ttl(),
             content_type: outgoing.content_type,
             body: &outgoing.body,
-            token: None,
+            token: outgoing.token.as_deref(),
             in_reply_to: outgoing.in_reply_to,
         })
         .collect();
@@ -93,12 +93,14 @@ pub(crate) fn deliver(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgo
 /// The bus as a transport: the recipient opens what it is given, like from any other transport.
 fn carry(sender: &Arc<Agent>, jws: &str, outgoing: Outgoing, request: Option<InReplyTo>) -> Result<()> {
     let recipient = outgoing.to;
+    recipient.bus.check_running(&[sender.did(), recipient.did()])?; // stopped since the message was issued
     let (policy, known) = (recipient.policy(), &recipient.bus.known);
     let expected = |id: &_| recipient.port.calls.guard().expected(id);
-    let opened = open(&policy, known, recipient.replay(), clock::now(), jws, outgoing.body, None, expected);
+    let token = outgoing.token;
+    let opened = open(&policy, known, recipient.replay(), clock::now(), jws, outgoing.body, token.as_deref(), expected);
     let message = match (opened, request) {
-        (Ok(message), Some(request)) => {
-            recipient.admit(message, request, sender.clone());
+        (Ok(message), Some(reference)) => {
+            recipient.admit(Request { message, token, reference, caller: sender.clone() });
             return Ok(());
         }
         (Ok(message), None) => message,

@@ -20,6 +20,9 @@ use crate::sync::Lock;
 use crate::tickets::{Running, Tickets};
 use crate::{AgentOptions, Signer, clock, flush, pool};
 
+/// The most bytes of what a caller presents: a chain of delegations and an approval.
+const MAX_TOKEN: usize = xbind::grant::MAX_DELEGATION_BYTES + xbind::approval::MAX_APPROVAL_BYTES;
+
 /// Called from other threads when the port has events; must only schedule a [`Port::flush`] on the face's thread.
 pub type Waker = Box<dyn Fn() + Send + Sync>;
 
@@ -30,7 +33,7 @@ pub enum Reply {
     Json(String),
     /// Plain bytes.
     Bytes(Vec<u8>),
-    /// A refusal; with `HANDLER_FAILED` at times the JSON object of a `HandlerError`.
+    /// A refusal; at times with the JSON object that goes with its kind.
     Refused(ErrorKind, Option<String>),
 }
 
@@ -124,21 +127,35 @@ impl Port {
         payload: Payload,
         one_way: bool,
         timeout: Option<Duration>,
-    ) -> Result<(u64, MessageId)> {
+        token: Option<String>,
+    ) -> Result<u64> {
         let caller = self.agent(number)?;
         let recipient = caller.bus.find(to)?;
+        caller.bus.check_running(&[caller.did(), recipient.did()])?;
         if recipient.did() == caller.did() {
             return Err(Error::new(ErrorKind::WrongAudience, "an agent cannot call itself")
                 .with_hint("call the function directly, or make a second agent"));
         }
         let (body, content_type) = encode(payload)?;
         caller.check_size(body.len())?;
+        if token.as_ref().is_some_and(|token| token.len() > MAX_TOKEN) {
+            return Err(Error::new(ErrorKind::InvalidToken, format!("what is presented is over {MAX_TOKEN} bytes")));
+        }
         let id = clock::message_id()?;
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let call = self.calls.guard().begin(&caller, &recipient, id, one_way, deadline);
         let op = if one_way { xbind::Op::Send } else { xbind::Op::Call };
-        caller.enqueue(Outgoing { op, id, to: recipient, body, content_type, in_reply_to: None, call: Some(call) });
-        Ok((call, id))
+        caller.enqueue(Outgoing {
+            op,
+            id,
+            to: recipient,
+            body,
+            content_type,
+            token,
+            in_reply_to: None,
+            call: Some(call),
+        });
+        Ok(call)
     }
 
     /// The caller gives up: the call is forgotten without an event, and the handler that works on it is told.
@@ -162,8 +179,8 @@ impl Port {
         let encoded = match reply {
             Reply::Json(text) => encode(Payload::Json(text)),
             Reply::Bytes(bytes) => encode(Payload::Bytes(bytes)),
-            Reply::Refused(kind, remote) => {
-                Self::refuse(&agent, caller, request, Refusal { kind, remote });
+            Reply::Refused(kind, detail) => {
+                Self::refuse(&agent, caller, request, Refusal { kind, detail });
                 return Ok(());
             }
         };
@@ -188,7 +205,7 @@ impl Port {
 
     fn refuse(agent: &Arc<Agent>, caller: Arc<Agent>, request: InReplyTo, mut refusal: Refusal) {
         if agent.check_size(refusal.encode().len()).is_err() {
-            refusal.remote = None;
+            refusal.detail = None;
         }
         if let Ok(outgoing) = agent.reply(xbind::Op::Error, refusal.encode(), JSON, caller, request) {
             agent.enqueue(outgoing);
@@ -289,18 +306,21 @@ impl Port {
         }
     }
 
-    /// The half of closing that belongs to the port: the agent's own calls end, the calls it works on are cancelled.
-    pub(crate) fn leave(&self, agent: &Arc<Agent>) {
+    pub(crate) fn forget(&self, agent: &Agent) {
         self.agents.guard().by_number.remove(&agent.number);
+    }
+
+    /// Ends the calls that an agent of this port has made or works on.
+    pub(crate) fn end_calls_of(&self, agent: &Arc<Agent>, outcome: &dyn Fn() -> Outcome) {
         let calls = self.calls.guard().take_of(agent);
         for (number, call) in calls {
             call.recipient.cancel(&call.id);
-            self.settle(number, call.id, closed_outcome("this agent was closed"));
+            self.settle(number, call.id, outcome());
         }
         let cancelled = self.tickets.guard().cancel_all_of(agent);
         for (ticket, caller, request) in cancelled {
             self.push(Event::Cancelled { ticket });
-            caller.settle_request(&request, closed_outcome("the agent closed before it answered"));
+            caller.settle_request(&request, outcome());
         }
     }
 

@@ -1,11 +1,13 @@
-//! The body of an `error` message: a code of the fixed list, and what a handler chose to tell.
+//! The body of an `error` message: a code of the fixed list, and at times what goes with it.
+
+use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use xbind::{Did, Error, ErrorKind};
+use xbind::{Did, Error, ErrorKind, ScopeSet};
 
 /// The codes that one agent may tell another. Anything else a peer says reads as `HANDLER_FAILED`, so that nobody can
-/// make a caller believe in, say, an internal fault of its own.
+/// make a caller believe in, say, a wrong signature of its own.
 const TOLD: &[ErrorKind] = &[
     ErrorKind::HandlerFailed,
     ErrorKind::NotAllowed,
@@ -14,6 +16,17 @@ const TOLD: &[ErrorKind] = &[
     ErrorKind::PayloadTooLarge,
     ErrorKind::InvalidPayload,
     ErrorKind::AgentClosed,
+    ErrorKind::InvalidToken,
+    ErrorKind::TokenExpired,
+    ErrorKind::TokenNotYetValid,
+    ErrorKind::UntrustedIssuer,
+    ErrorKind::ScopeDenied,
+    ErrorKind::InvalidDelegation,
+    ErrorKind::Revoked,
+    ErrorKind::RevocationUnknown,
+    ErrorKind::ApprovalRequired,
+    ErrorKind::ApprovalRefused,
+    ErrorKind::ApprovalTimeout,
     ErrorKind::Internal,
 ];
 
@@ -21,95 +34,165 @@ const TOLD: &[ErrorKind] = &[
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) kind: ErrorKind,
-    /// The JSON object of a `HandlerError`, as text.
-    pub(crate) remote: Option<String>,
+    /// With `HANDLER_FAILED` the `code`, `message` and `data` of a `HandlerError`, with `SCOPE_DENIED` which scopes the call
+    /// `needs` and which the caller's token `holds`: a JSON object, as text.
+    pub(crate) detail: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Wire<'a> {
     #[serde(borrow)]
-    code: std::borrow::Cow<'a, str>,
+    code: Cow<'a, str>,
     #[serde(borrow, default)]
-    remote: Option<&'a RawValue>,
+    detail: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Told<'a> {
+    #[serde(borrow, rename = "code")]
+    _code: Cow<'a, str>,
+    #[serde(borrow, rename = "message")]
+    _message: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Scopes<'a> {
+    #[serde(borrow)]
+    needs: Cow<'a, str>,
+    #[serde(borrow)]
+    holds: Cow<'a, str>,
 }
 
 impl Refusal {
     pub(crate) fn of(kind: ErrorKind) -> Self {
-        Self { kind, remote: None }
+        Self { kind, detail: None }
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         let code = self.kind.code();
-        match &self.remote {
-            Some(remote) => format!(r#"{{"code":"{code}","remote":{remote}}}"#),
+        match &self.detail {
+            Some(detail) => format!(r#"{{"code":"{code}","detail":{detail}}}"#),
             None => format!(r#"{{"code":"{code}"}}"#),
         }
         .into_bytes()
     }
 
     pub(crate) fn decode(body: &[u8]) -> Self {
-        let wire = serde_json::from_slice::<Wire<'_>>(body).ok().filter(|_| body.starts_with(b"{"));
+        let wire = std::str::from_utf8(body).ok().and_then(object::<Wire<'_>>);
         let Some(wire) = wire else { return Self::of(ErrorKind::HandlerFailed) };
         let kind = ErrorKind::from_code(&wire.code).filter(|kind| TOLD.contains(kind));
         let kind = kind.unwrap_or(ErrorKind::HandlerFailed);
-        let remote = wire.remote.filter(|raw| kind == ErrorKind::HandlerFailed && is_remote_error(raw.get()));
-        let remote = remote.map(|raw| raw.get().to_owned());
-        Self { kind, remote }
+        Self { kind, detail: wire.detail.map(|raw| raw.get().to_owned()) }
     }
 
-    /// The error that the caller of `peer` gets. The sentence is ours: a peer chooses the code and `remote`, no more.
+    /// The error that the caller of `peer` gets, and with `HANDLER_FAILED` what the handler told. The sentence is ours: a
+    /// peer chooses the code, the scopes by the grammar of scopes, and `remote`, no more.
     pub(crate) fn into_error(self, peer: &Did) -> (Error, Option<String>) {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "only the kinds in TOLD come here")]
-        let (said, hint) = match self.kind {
-            ErrorKind::NotAllowed => {
-                ("does not take calls from this agent", "ask its owner to add your DID to `allow`")
-            }
-            ErrorKind::InboxFull => ("has no room for another message", "try again later, or let it receive faster"),
-            ErrorKind::ReplayWindowFull => ("cannot remember another message", "try again in a few seconds"),
-            ErrorKind::PayloadTooLarge => {
-                ("refused the size of a payload", "send less, or raise maxPayloadBytes on both sides")
-            }
-            ErrorKind::InvalidPayload => {
-                ("could not read the payload", "send what JSON can hold, at most 128 levels deep")
-            }
-            ErrorKind::AgentClosed => ("has left the bus", "look it up again, or make it anew"),
-            ErrorKind::Internal => ("had an internal fault", "report it with the steps that led here"),
-            _ if self.remote.is_some() => ("answered with an error", "look at error.remote"),
-            _ => ("failed while handling the call", "the reason stays with the agent that was called"),
-        };
-        (Error::new(self.kind, format!("{peer} {said}")).with_hint(hint), self.remote)
+        let Self { kind, detail } = self;
+        let remote =
+            detail.as_deref().filter(|text| kind == ErrorKind::HandlerFailed && object::<Told<'_>>(text).is_some());
+        let (said, hint) = sentence(kind, remote.is_some());
+        let error = Error::new(kind, format!("{peer} {said}")).with_hint(hint);
+        let scopes = detail.as_deref().filter(|_| kind == ErrorKind::ScopeDenied).and_then(object::<Scopes<'_>>);
+        match scopes.and_then(|scopes| hint_of(&scopes)) {
+            Some(hint) => (error.with_hint(hint), None),
+            None => (error, remote.map(str::to_owned)),
+        }
     }
 }
 
-#[derive(Deserialize)]
-struct RemoteError<'a> {
-    #[serde(borrow, rename = "code")]
-    _code: std::borrow::Cow<'a, str>,
-    #[serde(borrow, rename = "message")]
-    _message: std::borrow::Cow<'a, str>,
+/// One JSON object; serde would also read an array as the struct.
+fn object<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
+    json.starts_with('{').then(|| serde_json::from_str(json).ok()).flatten()
 }
 
-/// Whether it has the shape that a `HandlerError` takes; serde would also read an array as the struct.
-fn is_remote_error(json: &str) -> bool {
-    json.starts_with('{') && serde_json::from_str::<RemoteError<'_>>(json).is_ok()
+fn hint_of(scopes: &Scopes<'_>) -> Option<String> {
+    let needs = ScopeSet::parse(&scopes.needs).ok()?;
+    let holds = ScopeSet::parse(&scopes.holds).ok()?;
+    let holds = if holds.is_empty() { "no scope" } else { holds.as_str() };
+    Some(format!("the call needs {}; the token presented holds {holds}", needs.as_str()))
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "only the kinds in TOLD come here")]
+fn sentence(kind: ErrorKind, told: bool) -> (&'static str, &'static str) {
+    match kind {
+        ErrorKind::NotAllowed => ("does not take calls from this agent", "ask its owner to add your DID to `allow`"),
+        ErrorKind::InboxFull => ("has no room for another message", "try again later, or let it receive faster"),
+        ErrorKind::ReplayWindowFull => ("cannot remember another message", "try again in a few seconds"),
+        ErrorKind::PayloadTooLarge => {
+            ("refused the size of a payload", "send less, or raise maxPayloadBytes on both sides")
+        }
+        ErrorKind::InvalidPayload => ("could not read the payload", "send what JSON can hold, at most 128 levels deep"),
+        ErrorKind::AgentClosed => ("has left the bus", "look it up again, or make it anew"),
+        ErrorKind::InvalidToken => {
+            ("did not accept the token", "present a token issued to your DID, for this agent's DID as audience")
+        }
+        ErrorKind::TokenExpired => ("finds the token expired", "ask its issuer for a fresh one"),
+        ErrorKind::TokenNotYetValid => ("finds the token not yet valid", "compare the clocks"),
+        ErrorKind::UntrustedIssuer => {
+            ("does not trust the token's issuer", "present a token of an issuer that it trusts")
+        }
+        ErrorKind::ScopeDenied => ("needs a scope that was not presented", "call with { token } that grants it"),
+        ErrorKind::InvalidDelegation => {
+            ("did not accept the delegation", "each link narrows its parent and is issued by its subject")
+        }
+        ErrorKind::Revoked => ("finds the token or identity revoked", "ask who revoked it"),
+        ErrorKind::RevocationUnknown => {
+            ("has no fresh evidence whether the token was revoked", "try again once the evidence is fresh")
+        }
+        ErrorKind::ApprovalRequired => {
+            ("needs an approval of this very call", "call with { approval } signed for these arguments")
+        }
+        ErrorKind::ApprovalRefused => ("was told no by the approver", "ask the approver"),
+        ErrorKind::ApprovalTimeout => {
+            ("got no decision from the approver in time", "try again when the approver is there")
+        }
+        ErrorKind::Internal => ("had an internal fault", "report it with the steps that led here"),
+        _ if told => ("answered with an error", "look at error.remote"),
+        _ => ("failed while handling the call", "the reason stays with the agent that was called"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn peer() -> Did {
+        *xbind::SigningKey::from_seed(&[7; 32]).did()
+    }
+
     #[test]
     fn a_peer_can_tell_only_the_codes_of_the_list() {
         assert_eq!(Refusal::decode(br#"{"code":"INBOX_FULL"}"#).kind, ErrorKind::InboxFull);
-        for body in [&b"{}"[..], b"null", b"[]", b"\xff", br#"{"code":"INVALID_SIGNATURE"}"#, br#"{"code":"no such"}"#]
-        {
+        let others = [&b"{}"[..], b"null", b"[]", b"[\"INBOX_FULL\"]", b"\xff", br#"{"code":"INVALID_SIGNATURE"}"#];
+        for body in others {
             assert_eq!(Refusal::decode(body).kind, ErrorKind::HandlerFailed);
         }
     }
 
     #[test]
     fn what_a_handler_tells_survives_the_way() {
-        let told = Refusal { kind: ErrorKind::HandlerFailed, remote: Some(r#"{"code":"E","message":"m"}"#.to_owned()) };
-        assert_eq!(Refusal::decode(&told.encode()).remote, told.remote);
+        let detail = Some(r#"{"code":"E","message":"m","data":[1]}"#.to_owned());
+        let told = Refusal { kind: ErrorKind::HandlerFailed, detail: detail.clone() };
+        assert_eq!(Refusal::decode(&told.encode()).into_error(&peer()).1, detail);
+        for detail in ["5", "[]", r#"["E","m"]"#, r#"{"code":1,"message":"m"}"#] {
+            let body = format!(r#"{{"code":"HANDLER_FAILED","detail":{detail}}}"#);
+            assert_eq!(Refusal::decode(body.as_bytes()).into_error(&peer()).1, None);
+        }
+    }
+
+    #[test]
+    fn a_denial_names_scopes_and_nothing_else() {
+        let hint = |detail: &str| {
+            let body = format!(r#"{{"code":"SCOPE_DENIED","detail":{detail}}}"#);
+            let (error, remote) = Refusal::decode(body.as_bytes()).into_error(&peer());
+            assert_eq!((error.kind(), remote), (ErrorKind::ScopeDenied, None));
+            error.hint().map(str::to_owned).unwrap_or_default()
+        };
+        assert_eq!(
+            hint(r#"{"needs":"pay:out","holds":"read:a read:b"}"#),
+            "the call needs pay:out; the token presented holds read:a read:b"
+        );
+        assert!(!hint(r#"{"needs":"pay:out","holds":"<script> now"}"#).contains("script"));
     }
 }

@@ -65,6 +65,9 @@ kinds! {
     InvalidDelegation = "INVALID_DELEGATION", false, "A chain of delegations that does not hold.";
     Revoked = "REVOKED", false, "The right or identity was taken back.";
     RevocationUnknown = "REVOCATION_UNKNOWN", true, "No fresh evidence whether it was revoked.";
+    ApprovalRequired = "APPROVAL_REQUIRED", false, "The call needs an approval, and none that holds was brought along.";
+    ApprovalRefused = "APPROVAL_REFUSED", false, "The approver said no.";
+    ApprovalTimeout = "APPROVAL_TIMEOUT", true, "The approver did not decide in time.";
     RegistryUnavailable = "REGISTRY_UNAVAILABLE", true, "The registry cannot be reached.";
     NameTaken = "NAME_TAKEN", false, "The name belongs to another identity.";
     InvalidConfig = "INVALID_CONFIG", false, "An option outside its bounds.";
