@@ -113,7 +113,7 @@ pub(crate) fn parse_object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T>
     if *first != b'{' {
         return None;
     }
-    serde_json::from_slice(bytes).ok()
+    serde_json::from_str(str::from_utf8(bytes).ok()?).ok()
 }
 
 /// A JSON string, borrowed from the input unless an escape is in it.
