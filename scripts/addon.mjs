@@ -22,7 +22,7 @@ async function compile(args) {
   const started = Date.now()
   let library
   let compiled = 0
-  const timer = terminal ? undefined : setInterval(() => report(`${compiled} crates compiled`), 15_000)
+  const timer = terminal ? undefined : setInterval(() => report(`${compiled} crates compiled`), 30_000)
   console.error('Building the addon')
   const quiet = terminal ? [] : ['--quiet']
   const code = await lines('cargo', [...args, ...quiet, '--message-format=json-render-diagnostics'], (line) => {
