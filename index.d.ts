@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Stable for ever: codes are added, never renamed. Each has a heading in docs/errors.md. */
-export type XBindErrorCode = "INVALID_DID" | "INVALID_KEY" | "IMPORT_FAILED" | "EXPORT_FAILED" | "WRONG_PASSPHRASE" | "SIGN_FAILED" | "INVALID_NAME" | "AGENT_NOT_FOUND" | "AMBIGUOUS_NAME" | "AGENT_CLOSED" | "INVALID_PAYLOAD" | "PAYLOAD_TOO_LARGE" | "MALFORMED_MESSAGE" | "INVALID_SIGNATURE" | "WRONG_AUDIENCE" | "MESSAGE_EXPIRED" | "MESSAGE_NOT_YET_VALID" | "REPLAYED" | "REPLAY_WINDOW_FULL" | "REPLY_MISMATCH" | "TIMEOUT" | "ABORTED" | "INBOX_FULL" | "NOT_ALLOWED" | "HANDLER_FAILED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "UNTRUSTED_ISSUER" | "SCOPE_DENIED" | "INVALID_DELEGATION" | "REVOKED" | "REVOCATION_UNKNOWN" | "REGISTRY_UNAVAILABLE" | "NAME_TAKEN" | "INVALID_CONFIG" | "INTERNAL";
+export type XBindErrorCode = "INVALID_DID" | "INVALID_KEY" | "IMPORT_FAILED" | "EXPORT_FAILED" | "WRONG_PASSPHRASE" | "SIGN_FAILED" | "INVALID_NAME" | "AGENT_NOT_FOUND" | "AMBIGUOUS_NAME" | "AGENT_CLOSED" | "INVALID_PAYLOAD" | "PAYLOAD_TOO_LARGE" | "MALFORMED_MESSAGE" | "INVALID_SIGNATURE" | "WRONG_AUDIENCE" | "MESSAGE_EXPIRED" | "MESSAGE_NOT_YET_VALID" | "REPLAYED" | "REPLAY_WINDOW_FULL" | "REPLY_MISMATCH" | "TIMEOUT" | "ABORTED" | "INBOX_FULL" | "NOT_ALLOWED" | "HANDLER_FAILED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "UNTRUSTED_ISSUER" | "SCOPE_DENIED" | "INVALID_DELEGATION" | "REVOKED" | "REVOCATION_UNKNOWN" | "APPROVAL_REQUIRED" | "APPROVAL_REFUSED" | "APPROVAL_TIMEOUT" | "REGISTRY_UNAVAILABLE" | "NAME_TAKEN" | "INVALID_CONFIG" | "INTERNAL";
 /** What the other agent's handler chose to tell, by throwing a `HandlerError`. */
 export interface RemoteError {
   readonly code: string;
@@ -180,6 +180,11 @@ export declare class MessageBus {
     readonly did: string;
     readonly name: string | undefined;
   }[];
+  /**
+   * Stops an identity here, at once and for good: its queued and running calls, and those to it, end with REVOKED, handlers
+   * that work on them see their signal abort, and it can neither call nor be called any more. Errors: INVALID_DID.
+   */
+  stop(did: string): Result<void>;
   /** Closes the bus and every agent on it, also those of other threads. */
   close(): void;
 }
@@ -193,6 +198,10 @@ export interface IncomingCall<P = unknown> {
   readonly issuedAt: Date;
   /** Aborts when the caller gives up, the deadline passes or the agent closes. */
   readonly signal: AbortSignal;
+  /** What the caller's token grants; empty for a handler that trusts nobody's tokens. */
+  readonly scopes: readonly string[];
+  /** On whose behalf the caller acts: from the outermost delegator to the caller, DIDs; empty without a token. */
+  readonly chain: readonly string[];
 }
 export interface AgentConfig {
   /** A label, and an address on the bus: letters, digits, '.', '_', '-', 1 to 64, first and last a letter or digit. */
@@ -245,10 +254,10 @@ export interface DeliveryReceipt {
 export interface CallOptions {
   timeoutMs?: number;
   signal?: AbortSignal;
-}
-export interface HandleOptions {
-  /** Who may call: DIDs, or a predicate over the proven DID; everyone by default. */
-  allow?: readonly string[] | ((from: string) => boolean);
+  /** A token for the agent that is called; it travels beside the call, whose signature covers it. */
+  token?: string;
+  /** An approval of this very call, signed by an approver. */
+  approval?: string;
 }
 /** An agent with a cryptographic identity: calls other agents by name or DID, every message signed and verified. */
 export declare class AutoGenxBindAgent {
@@ -292,8 +301,8 @@ export declare class AutoGenxBindAgent {
   /** `for await (const message of agent.messages())`, until the agent closes. */
   messages<P = unknown>(): AsyncIterableIterator<Message<P>>;
   /**
-   * Answers calls; null sends them to the inbox again. `allow` decides who may call: everyone by default.
-   * Throws XBindError: INVALID_DID (in allow), AGENT_CLOSED.
+   * Answers calls; null sends them to the inbox again. The options say who may call, and with which rights.
+   * Throws XBindError: INVALID_DID, INVALID_CONFIG, AGENT_CLOSED.
    */
   handle<P = unknown, R = unknown>(handler: Handler<P, R> | null, options?: HandleOptions): this;
   /** The private key as PKCS#8 version 1 DER, encrypted with a passphrase. Errors: EXPORT_FAILED, AGENT_CLOSED. */
@@ -303,6 +312,11 @@ export declare class AutoGenxBindAgent {
   /** Leaves the bus: pending calls end with AGENT_CLOSED, the key is wiped. Idempotent. */
   close(): void;
   [Symbol.dispose](): void;
+}
+/** Who may call a handler. */
+export interface HandleOptions {
+  /** DIDs, or a predicate over the proven DID; everyone by default. */
+  allow?: readonly string[] | ((from: string) => boolean);
 }
 
 export {};

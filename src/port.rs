@@ -218,6 +218,17 @@ pub fn refuse(port: u32, ticket: f64, code: String, detail: Option<String>) -> O
     with_port(port, |port| port.reply(whole(ticket), Reply::Refused(kind, detail))).err().map(BindingError::from)
 }
 
+/// Notes that an approval was used, until the second in which it expires.
+#[napi(catch_unwind)]
+pub fn use_approval(port: u32, agent: u32, approver: String, id: String, until: f64) -> Option<BindingError> {
+    let used = with_port(port, |port| {
+        let no_id = || Error::new(ErrorKind::InvalidToken, "the approval has no message id");
+        let id = MessageId::parse(&id).ok_or_else(no_id)?;
+        port.agent(agent)?.use_once(VerifyingKey::from_did(&approver)?.did(), &id, whole(until))
+    });
+    used.err().map(BindingError::from)
+}
+
 #[napi(catch_unwind)]
 pub fn is_cancelled(port: u32, ticket: f64) -> bool {
     with_port(port, |port| Ok(port.is_cancelled(whole(ticket)))).unwrap_or(true)

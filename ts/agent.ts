@@ -2,6 +2,7 @@ import { bounded, checkBytes, checkFunction, checkObject, checkSignal, checkStri
 import { defaultBus, refOf, type MessageBus } from './bus'
 import type { KeyRef, Options } from './binding'
 import { failure, isFailure, XBindError } from './errors'
+import { Duty, type HandleOptions } from './admission'
 import { short, stderrLogger, type Logger } from './log'
 import { native } from './native'
 import { decode, encode } from './payload'
@@ -63,11 +64,10 @@ export interface DeliveryReceipt {
 export interface CallOptions {
   timeoutMs?: number
   signal?: AbortSignal
-}
-
-export interface HandleOptions {
-  /** Who may call: DIDs, or a predicate over the proven DID; everyone by default. */
-  allow?: readonly string[] | ((from: string) => boolean)
+  /** A token for the agent that is called; it travels beside the call, whose signature covers it. */
+  token?: string
+  /** An approval of this very call, signed by an approver. */
+  approval?: string
 }
 
 const MAX_TIMEOUT = 0x7fff_ffff
@@ -90,8 +90,7 @@ export class AutoGenxBindAgent {
   readonly #timeoutMs: number
   /** None for most agents; kept together so that an idle agent stays small. */
   readonly #extras: { provider: xBindIdentityProvider | undefined; logger: Logger | undefined } | undefined
-  #handler: Handler | undefined
-  #allow: ((from: string) => boolean) | undefined
+  #duty: Duty | undefined
   #receivers: Receivers<Message> | undefined
   #closed = false
 
@@ -157,12 +156,15 @@ export class AutoGenxBindAgent {
   call<T = unknown>(agentName: string, payload: unknown, options: CallOptions = {}): Promise<Result<T>> {
     checkString(agentName, 'agentName')
     checkObject(options, 'options')
-    const { timeoutMs = this.#timeoutMs, signal } = options
+    const { timeoutMs = this.#timeoutMs, signal, token, approval } = options
     if (typeof timeoutMs !== 'number') throw new TypeError('timeoutMs must be a number')
     if (!(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT)) {
       return Promise.resolve(fail(failure('INVALID_CONFIG', `timeoutMs is ${timeoutMs}`, `give 1 to ${MAX_TIMEOUT}`)))
     }
-    return this.#begin<T>(agentName, payload, false, timeoutMs, signal)
+    optional(token, checkString, 'token')
+    optional(approval, checkString, 'approval')
+    const presented = approval === undefined ? token : `${token ?? ''}~${approval}`
+    return this.#begin<T>(agentName, payload, false, timeoutMs, signal, presented)
   }
 
   /**
@@ -176,7 +178,7 @@ export class AutoGenxBindAgent {
   }
 
   #begin<T>(
-    to: string, payload: unknown, oneWay: boolean, timeoutMs: number, signal: AbortSignal | undefined,
+    to: string, payload: unknown, oneWay: boolean, timeoutMs: number, signal: AbortSignal | undefined, token?: string,
   ): Promise<Result<T>> {
     checkSignal(signal, 'signal')
     if (this.#closed) return Promise.resolve(fail(closedFailure))
@@ -187,7 +189,7 @@ export class AutoGenxBindAgent {
       const logger = this.#extras?.logger
       const ended = logger ? logged(logger, this.#label(), to, oneWay, resolve) : resolve
       const pending = new Pending<T>(ended)
-      const call = this.#port.begin(this.#number, to, content, oneWay, timeoutMs, pending)
+      const call = this.#port.begin(this.#number, to, content, oneWay, timeoutMs, token, pending)
       if (typeof call !== 'number') ended(fail(call))
       else if (signal) pending.heed(signal, () => this.#port.abandon(call))
     })
@@ -236,24 +238,18 @@ export class AutoGenxBindAgent {
   }
 
   /**
-   * Answers calls; null sends them to the inbox again. `allow` decides who may call: everyone by default.
-   * Throws XBindError: INVALID_DID (in allow), AGENT_CLOSED.
+   * Answers calls; null sends them to the inbox again. The options say who may call, and with which rights.
+   * Throws XBindError: INVALID_DID, INVALID_CONFIG, AGENT_CLOSED.
    */
   handle<P = unknown, R = unknown>(handler: Handler<P, R> | null, options: HandleOptions = {}): this {
     if (handler !== null) checkFunction(handler, 'handler')
     checkObject(options, 'options')
-    const { allow } = options
-    if (allow !== undefined && typeof allow !== 'function') {
-      if (!Array.isArray(allow)) throw new TypeError('allow must be a list of DIDs or a function')
-      for (const did of allow) checkString(did, 'allow')
-    }
-    const only = typeof allow === 'function' ? undefined : allow
-    const failed = native.handle(this.#port.number, this.#number, handler !== null, only)
+    const duty = handler === null ? undefined : new Duty(handler as Handler, options)
+    const only = Array.isArray(options.allow) ? (options.allow as string[]) : undefined
+    const failed = native.handle(this.#port.number, this.#number, duty !== undefined, only)
     if (failed) throw new XBindError(failed)
     // A call that was let in before finds a handler also when there is none for those that come now.
-    if (handler !== null) this.#handler = handler as Handler
-    const listed = new Set(only)
-    this.#allow = typeof allow === 'function' ? allow : only && ((from) => listed.has(from))
+    if (duty) this.#duty = duty
     this.#port.schedule()
     return this
   }
@@ -279,7 +275,7 @@ export class AutoGenxBindAgent {
 
   #leave(): void {
     this.#closed = true
-    this.#handler = undefined
+    this.#duty = undefined
     this.#receivers?.close(closedFailure)
   }
 
@@ -298,12 +294,11 @@ export class AutoGenxBindAgent {
 
   static {
     members = {
-      run(agent, call) {
+      admit(agent, call) {
         const logger = agent.#extras?.logger
         if (logger) write(logger, 'info', `${agent.#label()} ← ${short(call.from)} call ${call.id}`)
-        return agent.#handler?.(call)
+        return agent.#duty?.admit(call) ?? { code: 'AGENT_CLOSED' }
       },
-      allows: (agent, from) => agent.#allow === undefined || agent.#allow(from) === true,
       arrived: (agent) => agent.#receivers?.arrived(),
       sign: (agent, bytes) => agent.#extras?.provider?.sign(bytes),
       closed: (agent) => agent.#leave(),

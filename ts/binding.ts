@@ -28,6 +28,7 @@ export interface Binding {
   newBus(): BusRef
   sharedBus(name: string): BusRef | Failure
   busAgents(bus: BusRef): { did: string; name?: string }[]
+  stopOnBus(bus: BusRef, did: string): Failure | null
   closeBus(bus: BusRef): void
 
   /** `wake` is called when another thread has left events. */
@@ -42,10 +43,13 @@ export interface Binding {
   /** The number of the call. */
   call(
     port: number, agent: number, to: string, content: string | Uint8Array, oneWay: boolean, timeoutMs: number,
+    token?: string,
   ): number | Failure
   abandon(port: number, call: number): void
   answer(port: number, ticket: number, content: string | Uint8Array): Failure | null
-  refuse(port: number, ticket: number, code: string, remote?: string): Failure | null
+  refuse(port: number, ticket: number, code: string, detail?: string): Failure | null
+  /** A failure for an approval that was used before. */
+  useApproval(port: number, agent: number, approver: string, id: string, until: number): Failure | null
   isCancelled(port: number, ticket: number): boolean
   signed(port: number, agent: number, time: number, signature?: Uint8Array): void
   /** Milliseconds until the next pending call runs out of time. */

@@ -2,7 +2,7 @@ import type { BusRef } from './binding'
 import { checkString } from './check'
 import { native } from './native'
 import { wakePort } from './port'
-import { orThrow } from './result'
+import { fail, ok, orThrow, type Result } from './result'
 
 /** The native bus behind one, for agents that join it; set by the class, which alone sees it. */
 export let refOf: (bus: MessageBus) => BusRef
@@ -22,6 +22,17 @@ export class MessageBus {
   /** Who is here, in the order in which they came. */
   agents(): { readonly did: string; readonly name: string | undefined }[] {
     return native.busAgents(this.#bus).map(({ did, name }) => ({ did, name }))
+  }
+
+  /**
+   * Stops an identity here, at once and for good: its queued and running calls, and those to it, end with REVOKED, handlers
+   * that work on them see their signal abort, and it can neither call nor be called any more. Errors: INVALID_DID.
+   */
+  stop(did: string): Result<void> {
+    checkString(did, 'did')
+    const failed = native.stopOnBus(this.#bus, did)
+    wakePort()
+    return failed ? fail(failed) : ok(undefined)
   }
 
   /** Closes the bus and every agent on it, also those of other threads. */

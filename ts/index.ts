@@ -15,6 +15,7 @@ export {
   type SealedMessage,
   type VerifiedMessage,
 } from './message'
+export type { HandleOptions } from './admission'
 export { MessageBus } from './bus'
 export {
   AutoGenxBindAgent,
@@ -22,7 +23,6 @@ export {
   type AgentOptions,
   type CallOptions,
   type DeliveryReceipt,
-  type HandleOptions,
   type Handler,
   type Message,
   type xBindIdentityProvider,

@@ -22,15 +22,24 @@ const MAX_TIMER = 0x7fff_ffff
 
 /** What the port asks of its agents. */
 export interface Members<Agent> {
-  /** Runs the handler. */
-  run(agent: Agent, call: IncomingCall): unknown
-  allows(agent: Agent, from: string): boolean
+  /** Lets a call in to a handler, or says why not. `token` is what the caller presents, and has signed for. */
+  admit(agent: Agent, call: Incoming, body: string | Uint8Array, token: string | null): Admission | Promise<Admission>
   /** The inbox has a message. */
   arrived(agent: Agent): void
   sign(agent: Agent, bytes: Uint8Array): unknown
   /** The bus was closed. */
   closed(agent: Agent): void
   note(agent: Agent, line: string): void
+}
+
+/** The handler that is to answer a call, or why none does. */
+export type Admission = ((call: IncomingCall) => unknown) | Refusal
+
+/** Why a call may not run, as its caller is told. */
+export interface Refusal {
+  readonly code: XBindErrorCode
+  /** JSON that goes with the code. */
+  readonly detail?: string
 }
 
 /** Who waits for the end of a call. */
@@ -49,18 +58,29 @@ export interface IncomingCall<P = unknown> {
   readonly issuedAt: Date
   /** Aborts when the caller gives up, the deadline passes or the agent closes. */
   readonly signal: AbortSignal
+  /** What the caller's token grants; empty for a handler that trusts nobody's tokens. */
+  readonly scopes: readonly string[]
+  /** On whose behalf the caller acts: from the outermost delegator to the caller, DIDs; empty without a token. */
+  readonly chain: readonly string[]
 }
 
+const none: readonly string[] = Object.freeze([])
+
 /** Its date and signal are made when they are first asked for. */
-class Incoming implements IncomingCall {
+export class Incoming implements IncomingCall {
   readonly id: string
   readonly from: string
   readonly payload: unknown
+  scopes = none
+  chain = none
   readonly #port: { signalOf(ticket: number): AbortSignal }
   readonly #ticket: number
   readonly #seconds: number
 
-  constructor(port: { signalOf(ticket: number): AbortSignal }, ticket: number, id: string, from: string, payload: unknown, seconds: number) {
+  constructor(
+    port: { signalOf(ticket: number): AbortSignal }, ticket: number, id: string, from: string, payload: unknown,
+    seconds: number,
+  ) {
     this.#port = port
     this.#ticket = ticket
     this.id = id
@@ -109,9 +129,10 @@ export class Port<Agent extends object = object> {
 
   /** Returns the number of the call, or why it cannot begin. */
   begin(
-    agent: number, to: string, content: string | Uint8Array, oneWay: boolean, timeoutMs: number, caller: Caller,
+    agent: number, to: string, content: string | Uint8Array, oneWay: boolean, timeoutMs: number,
+    token: string | undefined, caller: Caller,
   ): number | Failure {
-    const call = guarded(() => native.call(this.number, agent, to, content, oneWay, timeoutMs))
+    const call = guarded(() => native.call(this.number, agent, to, content, oneWay, timeoutMs, token))
     if (typeof call !== 'number') return call
     if (this.#callers.size === 0) this.#timer?.ref()
     this.#callers.set(call, caller)
@@ -174,7 +195,9 @@ export class Port<Agent extends object = object> {
   #dispatch(kind: number | true): void {
     switch (kind) {
       case 0:
-        this.#run(this.#field(), this.#field(), this.#field(), this.#field(), this.#field(), this.#field())
+        this.#run(
+          this.#field(), this.#field(), this.#field(), this.#field(), this.#field(), this.#field(), this.#field(),
+        )
         break
       case 1:
         this.#running.get(this.#field())?.abort(cancelled())
@@ -202,7 +225,10 @@ export class Port<Agent extends object = object> {
     }
   }
 
-  #run(number: number, ticket: number, id: string, from: string, seconds: number, body: string | Uint8Array): void {
+  #run(
+    number: number, ticket: number, id: string, from: string, seconds: number, body: string | Uint8Array,
+    token: string | null,
+  ): void {
     const agent = this.#agents.get(number)
     if (!agent) return
     this.#running.set(ticket, undefined)
@@ -210,11 +236,25 @@ export class Port<Agent extends object = object> {
     try {
       payload = decode(body)
     } catch {
-      return this.#refuse(agent, ticket, 'INVALID_PAYLOAD')
+      return this.#refuse(agent, ticket, { code: 'INVALID_PAYLOAD' })
     }
     try {
-      if (!this.#ask.allows(agent, from)) return this.#refuse(agent, ticket, 'NOT_ALLOWED')
-      const answer = this.#ask.run(agent, new Incoming(this, ticket, id, from, payload, seconds))
+      const call = new Incoming(this, ticket, id, from, payload, seconds)
+      const admission = this.#ask.admit(agent, call, body, token)
+      if (!isThenable(admission)) return this.#start(agent, ticket, call, admission)
+      admission.then(
+        (admission) => this.#start(agent, ticket, call, admission),
+        (error: unknown) => this.#threw(agent, ticket, error),
+      )
+    } catch (error) {
+      this.#threw(agent, ticket, error)
+    }
+  }
+
+  #start(agent: Agent, ticket: number, call: Incoming, admission: Admission): void {
+    if (typeof admission !== 'function') return this.#refuse(agent, ticket, admission)
+    try {
+      const answer = admission(call)
       if (!isThenable(answer)) return this.#answer(agent, ticket, answer)
       answer.then(
         (value) => this.#answer(agent, ticket, value),
@@ -239,19 +279,19 @@ export class Port<Agent extends object = object> {
   }
 
   #threw(agent: Agent, ticket: number, error: unknown): void {
-    let remote: string | undefined
+    let detail: string | undefined
     try {
-      if (error instanceof HandlerError) remote = told(error)
+      if (error instanceof HandlerError) detail = told(error)
       else this.#ask.note(agent, `the handler threw: ${nameOf(error)}`)
     } catch {
       this.#ask.note(agent, 'the handler threw a value that cannot be looked at')
     }
-    this.#refuse(agent, ticket, 'HANDLER_FAILED', remote)
+    this.#refuse(agent, ticket, detail === undefined ? { code: 'HANDLER_FAILED' } : { code: 'HANDLER_FAILED', detail })
   }
 
-  #refuse(agent: Agent, ticket: number, code: XBindErrorCode, remote?: string): void {
+  #refuse(agent: Agent, ticket: number, { code, detail }: Refusal): void {
     if (!this.#running.delete(ticket)) return
-    const failed = native.refuse(this.number, ticket, code, remote)
+    const failed = native.refuse(this.number, ticket, code, detail)
     if (failed) this.#ask.note(agent, `a refusal was not sent: ${failed.message}`)
     this.schedule()
   }

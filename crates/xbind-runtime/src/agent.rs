@@ -201,6 +201,15 @@ impl Agent {
         self.key.guard().as_ref().map(use_key)
     }
 
+    /// Notes that something signed by `signer` was used here, until the second `until` has passed.
+    ///
+    /// # Errors
+    /// `REPLAYED` if it was used before, `REPLAY_WINDOW_FULL`.
+    pub fn use_once(&self, signer: &Did, id: &MessageId, until: u64) -> Result<()> {
+        self.replay.reserve(signer, id, until.saturating_add(xbind::message::DEFAULT_SKEW), clock::now())?.commit();
+        Ok(())
+    }
+
     pub(crate) fn check_size(&self, bytes: usize) -> Result<()> {
         let limit = self.options.max_payload_bytes;
         if bytes <= limit {

@@ -13,6 +13,7 @@ use crate::agent::Agent;
 /// The room that stays allocated between calls.
 const KEPT_CAPACITY: usize = 1024;
 
+/// A call that nobody has answered yet.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) caller: Arc<Agent>,
@@ -23,6 +24,13 @@ pub(crate) struct Call {
     /// Of the sealed request; none before it is sealed.
     digest: Option<Digest>,
     deadline: Option<Instant>,
+}
+
+impl Call {
+    /// What a reply must match; none before the call is sealed.
+    pub(crate) fn expected(&self) -> Option<PendingCall> {
+        Some(PendingCall { to: *self.recipient.did(), digest: self.digest? })
+    }
 }
 
 /// Numbers are never used again, so that a late event cannot end another call.
@@ -65,10 +73,13 @@ impl Calls {
         self.by_id.contains_key(id)
     }
 
-    /// What a reply to the message `id` must match.
-    pub(crate) fn expected(&self, id: &MessageId) -> Option<PendingCall> {
-        let call = self.pending.get(self.by_id.get(id)?)?;
-        Some(PendingCall { to: *call.recipient.did(), digest: call.digest? })
+    /// A reply did not match: the call waits on.
+    pub(crate) fn put_back(&mut self, number: u64, call: Call) {
+        self.by_id.insert(call.id, number);
+        if let Some(deadline) = call.deadline {
+            self.deadlines.push(Reverse((deadline, number)));
+        }
+        self.pending.insert(number, call);
     }
 
     pub(crate) fn take(&mut self, number: u64) -> Option<Call> {

@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use xbind::{Draft, Error, ErrorKind, InReplyTo, Op, Result, Sealed, Unsigned, open};
+use xbind::{Draft, Error, ErrorKind, InReplyTo, MessageId, Op, Result, Sealed, Unsigned, open};
 
 use crate::agent::{Agent, Outgoing, Request};
 use crate::clock;
@@ -95,32 +95,39 @@ fn carry(sender: &Arc<Agent>, jws: &str, outgoing: Outgoing, request: Option<InR
     let recipient = outgoing.to;
     recipient.bus.check_running(&[sender.did(), recipient.did()])?; // stopped since the message was issued
     let (policy, known) = (recipient.policy(), &recipient.bus.known);
-    let expected = |id: &_| recipient.port.calls.guard().expected(id);
+    let mut answered = None;
+    let pending = |id: &MessageId| {
+        answered = recipient.port.calls.guard().take_id(id);
+        answered.as_ref().and_then(|(_, call)| call.expected())
+    };
     let token = outgoing.token;
-    let opened = open(&policy, known, recipient.replay(), clock::now(), jws, outgoing.body, token.as_deref(), expected);
-    let message = match (opened, request) {
-        (Ok(message), Some(reference)) => {
+    let opened = open(&policy, known, recipient.replay(), clock::now(), jws, outgoing.body, token.as_deref(), pending);
+    match (opened, request, answered) {
+        (Ok(message), Some(reference), _) => {
             recipient.admit(Request { message, token, reference, caller: sender.clone() });
-            return Ok(());
         }
-        (Ok(message), None) => message,
-        (Err(error), Some(request)) if error.kind() == ErrorKind::ReplayWindowFull => {
+        (Ok(message), None, Some((number, call))) => {
+            let outcome = if message.op() == Op::Error {
+                let (error, remote) = Refusal::decode(message.body()).into_error(message.from());
+                Outcome::Failed { error, remote }
+            } else if call.one_way {
+                Outcome::Delivered { to: *message.from() }
+            } else {
+                Outcome::Answer(Box::new(message))
+            };
+            recipient.port.settle(number, call.id, outcome);
+        }
+        (Ok(_), None, None) => {} // opening a reply has taken the call that it answers
+        (Err(error), Some(request), _) if error.kind() == ErrorKind::ReplayWindowFull => {
             recipient.refuse_opened(sender.clone(), request, error.kind());
-            return Ok(());
         }
-        (Err(error), _) => return Err(error),
-    };
-    let taken = message.in_reply_to().and_then(|request| recipient.port.calls.guard().take_id(request));
-    let Some((number, call)) = taken else { return Ok(()) };
-    let outcome = if message.op() == Op::Error {
-        let (error, remote) = Refusal::decode(message.body()).into_error(message.from());
-        Outcome::Failed { error, remote }
-    } else if call.one_way {
-        Outcome::Delivered { to: *message.from() }
-    } else {
-        Outcome::Answer(Box::new(message))
-    };
-    recipient.port.settle(number, call.id, outcome);
+        (Err(error), _, answered) => {
+            if let Some((number, call)) = answered {
+                recipient.port.calls.guard().put_back(number, call);
+            }
+            return Err(error);
+        }
+    }
     Ok(())
 }
 

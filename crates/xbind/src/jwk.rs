@@ -1,6 +1,6 @@
 //! The public key in the forms that others read: JWK (RFC 7517, RFC 8037) and DID document (did:key v0.9).
 
-use data_encoding::BASE64URL_NOPAD;
+use crate::jws::encode;
 use sha2::{Digest, Sha256};
 
 use crate::did::Did;
@@ -8,7 +8,7 @@ use crate::did::Did;
 /// The public JWK as JSON text: `kty`, `crv`, `x`, `kid` (the verification method of the DID document), `alg`, `use`.
 #[must_use]
 pub fn jwk_json(did: &Did) -> String {
-    let x = BASE64URL_NOPAD.encode(did.public_key());
+    let x = encode(did.public_key());
     let fragment = did.multibase();
     format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}","kid":"{did}#{fragment}","alg":"EdDSA","use":"sig"}}"#)
 }
@@ -16,8 +16,8 @@ pub fn jwk_json(did: &Did) -> String {
 /// The SHA-256 thumbprint of the JWK (RFC 7638): 43 characters of base64url.
 #[must_use]
 pub fn thumbprint(did: &Did) -> String {
-    let x = BASE64URL_NOPAD.encode(did.public_key());
-    BASE64URL_NOPAD.encode(&Sha256::digest(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#)))
+    let x = encode(did.public_key());
+    encode(&Sha256::digest(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#)))
 }
 
 /// The DID document as JSON text: one `Multikey` that authenticates, asserts, invokes and delegates.

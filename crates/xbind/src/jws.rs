@@ -2,7 +2,7 @@
 
 use crate::did::Did;
 use crate::key::SigningKey;
-use data_encoding::BASE64URL_NOPAD;
+use base64_simd::{AsOut, URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
 use sha2::{Digest as _, Sha256};
@@ -66,7 +66,7 @@ pub(crate) fn names_key(kid: &str, signer: &Did) -> bool {
 pub(crate) fn header(signer: &Did, typ: &str) -> String {
     let (did, fragment) = (signer.as_str(), signer.multibase());
     let json = format!(r#"{{"alg":"EdDSA","kid":"{did}#{fragment}","typ":"{typ}"}}"#);
-    BASE64URL_NOPAD.encode(json.as_bytes())
+    encode(json.as_bytes())
 }
 
 /// Signs claims as a compact JWS of that `typ`.
@@ -83,22 +83,27 @@ pub(crate) fn sign(key: &SigningKey, typ: &str, claims: &str) -> String {
 
 /// Strict base64url (RFC 4648 section 5): no padding, no white space, no bits left over that are not zero.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
-    BASE64URL_NOPAD.decode(text.as_bytes()).ok()
+    URL_SAFE_NO_PAD.decode_to_vec(text).ok()
 }
 
 /// The same, for a value of known length.
 pub(crate) fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
-    if BASE64URL_NOPAD.decode_len(text.len()) != Ok(N) {
+    if URL_SAFE_NO_PAD.encoded_length(N) != text.len() {
         return None;
     }
     let mut bytes = [0; N];
-    BASE64URL_NOPAD.decode_mut(text.as_bytes(), &mut bytes).ok()?;
-    Some(bytes)
+    let decoded = URL_SAFE_NO_PAD.decode(text.as_bytes(), bytes.as_mut_slice().as_out()).ok()?.len();
+    (decoded == N).then_some(bytes)
+}
+
+/// Base64url without padding.
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode_to_string(bytes)
 }
 
 /// Appends base64url without padding.
 pub(crate) fn encode_into(bytes: &[u8], out: &mut String) {
-    BASE64URL_NOPAD.encode_append(bytes, out);
+    URL_SAFE_NO_PAD.encode_append(bytes, out);
 }
 
 /// SHA-256 (FIPS 180-4).
