@@ -38,6 +38,7 @@ describe('a call', () => {
       () => 1,
       async () => 1,
       () => turn().then(() => 1),
+      // oxlint-disable-next-line no-thenable -- what a promise library gives
       () => ({ then: (resolve: (value: number) => void) => resolve(1) }) as Promise<number>,
     ]
     for (const answer of answers) {

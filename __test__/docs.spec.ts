@@ -52,7 +52,7 @@ describe('the examples of README.md', () => {
   const folder = mkdtempSync(join(root, 'target/readme-'))
   afterAll(() => rmSync(folder, { recursive: true }))
 
-  test('are one program, which compiles and prints what is written below each', async () => {
+  test('are one program, which compiles and prints what is written below each', { timeout: 300_000 }, async () => {
     const mark = '── next ──'
     const parts = examples()
     expect(parts.length).toBeGreaterThan(3)

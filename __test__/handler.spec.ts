@@ -6,7 +6,7 @@ import { codeOf, errorOf, valueOf } from './helpers/result.ts'
 describe('allow', () => {
   test('a list of DIDs lets in these, and nobody else', async ({ agent }) => {
     const [friend, stranger, callee] = [agent(), agent(), agent('callee')]
-    const handler = vi.fn(() => 'welcome')
+    const handler = vi.fn<() => string>(() => 'welcome')
     const allow = [friend.getDID()]
     callee.handle(handler, { allow })
     allow.push(stranger.getDID())
@@ -39,7 +39,7 @@ describe('allow', () => {
 
   test('only true is yes', async ({ agent }) => {
     const [caller, callee] = [agent(), agent('callee')]
-    const handler = vi.fn()
+    const handler = vi.fn<() => void>()
     for (const answer of [false, undefined, null, 1, 'yes', {}, Promise.resolve(true)]) {
       callee.handle(handler, { allow: () => answer as boolean })
       expect(codeOf(await caller.call('callee', 1))).toBe('NOT_ALLOWED')
@@ -49,7 +49,7 @@ describe('allow', () => {
 
   test('a predicate that throws lets nobody in, and keeps its reason', async ({ agent }) => {
     const [caller, callee] = [agent(), agent('callee')]
-    const handler = vi.fn()
+    const handler = vi.fn<() => void>()
     const allow = (): boolean => {
       throw new Error('the database with the password swordfish is down')
     }
@@ -271,7 +271,7 @@ describe('concurrency', () => {
     const caller = agent()
     const callee = agent({ name: 'callee', agentOptions: { concurrency: 1 } })
     const first = gate<string>()
-    const handler = vi.fn(() => first.promise)
+    const handler = vi.fn<() => Promise<string>>(() => first.promise)
     callee.handle(handler)
     const running = caller.call('callee', 'running')
     await turn()

@@ -117,7 +117,7 @@ describe('messages()', () => {
   test('of a closed agent is empty', async ({ agent }) => {
     const one = agent()
     one.close()
-    for await (const message of one.messages()) expect.unreachable(String(message))
+    for await (const message of one.messages()) expect.unreachable(message.id)
   })
 
   test('two loops share the inbox: each message goes to one of them', async ({ agent }) => {

@@ -97,7 +97,7 @@ describe('WebCrypto', () => {
 
 if (openssl) {
   describe(openssl.version, () => {
-    const { run } = openssl
+    const run = openssl!.run
     const pass = ['-passin', `pass:${passphrase}`]
 
     test.each(forms)('opens our $form', ({ form, key, ...rest }) => {
@@ -150,7 +150,7 @@ if (openssl) {
 
 if (python) {
   describe(`Python's cryptography ${python.version}`, () => {
-    const { run } = python
+    const run = python!.run
 
     test.each(forms)('opens our $form', ({ form, key, ...rest }) => {
       writeFileSync(at(`python ${form}`), key)

@@ -175,7 +175,7 @@ describe('jose, an independent implementation', () => {
   /** Base58 by the definition: a number in another base. */
   function keyOf(kid: string): Uint8Array {
     const alphabet = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'
-    const digits = [...kid.slice(kid.indexOf('#') + 2)]
+    const digits = kid.slice(kid.indexOf('#') + 2).split('')
     const number = digits.reduce((sum, digit) => sum * 58n + BigInt(alphabet.indexOf(digit)), 0n)
     return Buffer.from(number.toString(16).padStart(68, '0'), 'hex').subarray(2)
   }

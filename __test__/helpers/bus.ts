@@ -1,11 +1,13 @@
 import { AutoGenxBindAgent, MessageBus, type AgentConfig } from '@private.me/autogen'
 import { test as plain } from 'vitest'
 
+/** Makes an agent on the bus of the test. */
+export type Make = (config?: AgentConfig | string) => AutoGenxBindAgent
+
 interface Fixtures {
   /** A bus of the test's own, closed behind it with all its agents. */
   bus: MessageBus
-  /** Makes an agent on that bus. */
-  agent: (config?: AgentConfig | string) => AutoGenxBindAgent
+  agent: Make
 }
 
 export const test = plain.extend<Fixtures>({

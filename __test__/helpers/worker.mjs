@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/require-post-message-target-origin -- threads have no origins */
 // A worker thread with one agent on a shared bus; it calls whom it is told to call.
 import { parentPort, workerData } from 'node:worker_threads'
 import { AutoGenxBindAgent, MessageBus } from '@private.me/autogen'
