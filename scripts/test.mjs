@@ -11,6 +11,13 @@ const suites = {
   packaging: () => vitest('__test__/packaging/vitest.config.mjs'),
 }
 
+const total = { passed: 0, failed: 0 }
+process.on('exit', (code) => {
+  // Whatever ends the run before the tests have counted themselves is a failure too.
+  if (code !== 0 && total.failed === 0) total.failed = 1
+  console.log(`\n${total.passed} passed, ${total.failed} failed`)
+})
+
 checkToolchain()
 const { install } = await import('./install.mjs')
 install()
@@ -20,7 +27,6 @@ const { buildDist } = await import('./dist.mjs')
 await buildDist()
 
 const asked = process.argv.slice(2)
-const total = { passed: 0, failed: 0 }
 for (const name of asked.length === 0 ? ['rust', 'ts'] : asked) {
   console.log(`\n── ${name} ──`)
   const { passed, failed, code } = await suites[name]()
@@ -31,7 +37,6 @@ for (const name of asked.length === 0 ? ['rust', 'ts'] : asked) {
     total.failed++
   }
 }
-console.log(`\n${total.passed} passed, ${total.failed} failed`)
 process.exitCode = total.failed === 0 ? 0 : 1
 
 async function cargo(args) {
