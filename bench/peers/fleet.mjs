@@ -2,11 +2,11 @@
 import { SignedBus, seal } from './signed-bus.mjs'
 
 export function signedFleet(createKey) {
-  return (count, handler) => {
+  return (count, handler, { timeoutMs } = {}) => {
     const bus = new SignedBus()
     const agents = Array.from({ length: count }, (_, i) => bus.join(`agent-${i}`, createKey(i), handler))
     return {
-      call: (from, to, payload) => bus.call(agents[from], `agent-${to}`, payload),
+      call: (from, to, payload) => bus.call(agents[from], `agent-${to}`, payload, timeoutMs),
       close: () => {
         bus.close()
         agents.length = 0

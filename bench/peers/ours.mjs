@@ -9,10 +9,10 @@ export function identity() {
   }
 }
 
-export function fleet(count, handler) {
-  const bus = new MessageBus()
+export function fleet(count, handler, { timeoutMs } = {}) {
+  const agentOptions = { bus: new MessageBus(), ...(timeoutMs && { timeoutMs }) }
   const agents = Array.from({ length: count }, (_, i) =>
-    new AutoGenxBindAgent({ name: `agent-${i}`, agentOptions: { bus } }).handle(handler),
+    new AutoGenxBindAgent({ name: `agent-${i}`, agentOptions }).handle(handler),
   )
   return {
     call: async (from, to, payload) => {
@@ -22,7 +22,7 @@ export function fleet(count, handler) {
     },
     close: () => {
       for (const agent of agents) agent.close()
-      bus.close()
+      agentOptions.bus.close()
       agents.length = 0
     },
   }

@@ -43,11 +43,11 @@ class Bus extends EventEmitter {
   }
 }
 
-export function fleet(count, handler) {
+export function fleet(count, handler, { timeoutMs } = {}) {
   const bus = new Bus()
   const agents = Array.from({ length: count }, (_, i) => bus.join(`agent-${i}`, handler))
   return {
-    call: (from, to, payload) => bus.call(agents[from], `agent-${to}`, payload),
+    call: (from, to, payload) => bus.call(agents[from], `agent-${to}`, payload, timeoutMs),
     close: () => {
       bus.removeAllListeners()
       agents.length = 0

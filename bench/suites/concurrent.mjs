@@ -6,6 +6,7 @@ export const competitors = ['ours', 'unsigned', 'sodium-native', 'node-crypto']
 
 const AGENTS = 500
 const OUTSTANDING = 100
+const TIMEOUT_MS = 200_000 // 50,000 calls in flight are seconds of work, minutes on a slow machine
 const QUICK_CALLS = 10
 const SLOW = new Set(['sodium-native', 'node-crypto'])
 const RESOLUTION_MS = 1
@@ -43,7 +44,7 @@ export async function run({ quick, full, compare, peers }) {
 }
 
 export async function measure(peer, { callsPerAgent }) {
-  const fleet = await peer.fleet(AGENTS, reply)
+  const fleet = await peer.fleet(AGENTS, reply, { timeoutMs: TIMEOUT_MS })
   await rush(fleet, { agents: AGENTS, callsPerAgent: 4, outstanding: OUTSTANDING })
   globalThis.gc()
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
