@@ -1,3 +1,4 @@
+import { onAbort } from './abort'
 import { bounded, checkBytes, checkFunction, checkObject, checkSignal, checkString, optional } from './check'
 import { defaultBus, refOf, type MessageBus } from './bus'
 import type { KeyRef, Options } from './binding'
@@ -106,7 +107,7 @@ export class AutoGenxBindAgent {
     if (typeof verbose !== 'boolean') throw new TypeError('verbose must be a boolean')
     if (logger !== undefined) checkLogger(logger)
     if (provider !== undefined) checkProvider(provider)
-    const bus = refOf(agentOptions.bus ?? defaultBus())
+    const bus = refOf(agentOptions.bus === undefined ? defaultBus() : agentOptions.bus)
     const options = nativeOptions(name, agentOptions)
     this.#timeoutMs = bounded(agentOptions.timeoutMs, 30_000, 'timeoutMs', 1, MAX_TIMEOUT)
     const signer = provider ? didOf(provider) : (config as InternalConfig)[importedKey]
@@ -310,20 +311,17 @@ export class AutoGenxBindAgent {
 /** One call until its end. */
 class Pending<T> implements Caller {
   readonly #resolve: (result: Result<T>) => void
-  #signal: AbortSignal | undefined
-  #abort: (() => void) | undefined
+  #unheed: (() => void) | undefined
 
   constructor(resolve: (result: Result<T>) => void) {
     this.#resolve = resolve
   }
 
   heed(signal: AbortSignal, abandon: () => void): void {
-    this.#signal = signal
-    this.#abort = () => {
+    this.#unheed = onAbort(signal, () => {
       abandon()
       this.#end(fail(abortedFailure))
-    }
-    signal.addEventListener('abort', this.#abort, { once: true })
+    })
   }
 
   answered(body: string | Uint8Array): void {
@@ -344,7 +342,7 @@ class Pending<T> implements Caller {
   }
 
   #end(result: Result<T>): void {
-    if (this.#abort) this.#signal?.removeEventListener('abort', this.#abort)
+    this.#unheed?.()
     this.#resolve(result)
   }
 }

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { types } from 'node:util'
 import type { Failure } from './binding'
 import { failure, HandlerError, isFailure, XBindError, type RemoteError, type XBindErrorCode } from './errors'
+import { short } from './log'
 import { native } from './native'
 import { decode, encode } from './payload'
 
@@ -175,7 +176,8 @@ export class Port<Agent extends object = object> {
       this.#turnBegan = now()
       setImmediate(() => (this.#turnBegan = 0))
     }
-    if (this.#next >= this.#events.length) {
+    const flushes = this.#next >= this.#events.length
+    if (flushes) {
       const events = guarded(() => native.flush(this.number, BATCH))
       this.#events = isFailure(events) ? [] : events
       this.#next = 0
@@ -184,7 +186,9 @@ export class Port<Agent extends object = object> {
       this.#dispatch(this.#field())
       if (done % 16 === 0 && now() - this.#turnBegan > SLICE) return this.schedule()
     }
-    this.#rest()
+    // Commands or a wake that came while older events were left over still wait to be flushed.
+    if (flushes) this.#rest()
+    else this.schedule()
   }
 
   #field<T>(): T {
@@ -415,5 +419,5 @@ function told(error: HandlerError): string {
 
 /** The kind of a thrown value; its message may hold what nobody should read in a log. */
 function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : typeof error
+  return error instanceof Error ? short(String(error.name)) : typeof error
 }

@@ -1,4 +1,5 @@
 import type { Failure } from './binding'
+import { onAbort } from './abort'
 import { failure } from './errors'
 import { fail, ok, type Result } from './result'
 
@@ -32,15 +33,14 @@ export class Receivers<M> {
         this.#leave(waiter)
         done(result)
       }
-      const onAbort = (): void => giveUp(fail(failure('ABORTED', 'the caller gave up')))
       const timer = waitMs <= MAX_TIMER ? setTimeout(() => giveUp(ok([])), waitMs) : undefined
       const done = (result: Result<M[]>): void => {
         clearTimeout(timer)
-        signal?.removeEventListener('abort', onAbort)
+        unheed?.()
         resolve(result)
       }
       const waiter: Waiter<M> = { max, done }
-      signal?.addEventListener('abort', onAbort, { once: true })
+      const unheed = signal && onAbort(signal, () => giveUp(fail(failure('ABORTED', 'the caller gave up'))))
       this.#queue.push(waiter)
     })
   }

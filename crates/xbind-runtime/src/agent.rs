@@ -481,7 +481,6 @@ impl Agent {
         }
         drop(self.key.guard().take());
         self.end_all(&|| closed_outcome("the agent closed before it answered"));
-        self.replay.purge(u64::MAX);
         self.port.forget(self);
     }
 
