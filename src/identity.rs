@@ -24,7 +24,7 @@ impl Key {
         self.0.borrow_mut().take()
     }
 
-    fn with<T>(&self, kind: ErrorKind, use_key: impl FnOnce(&SigningKey) -> xbind::Result<T>) -> xbind::Result<T> {
+    pub fn with<T>(&self, kind: ErrorKind, use_key: impl FnOnce(&SigningKey) -> xbind::Result<T>) -> xbind::Result<T> {
         match &*self.0.borrow() {
             Some(key) => use_key(key),
             None => Err(Error::new(kind, "this identity was destroyed")),

@@ -10,6 +10,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod convert;
 mod identity;
 mod port;
+mod rights;
 mod verifier;
 
 #[cfg(feature = "test-hooks")]

@@ -1,5 +1,7 @@
+import type { RightsBinding } from './binding-rights'
+
 /** What the addon exports (src/). Failures come back as data: errors must be made in the caller's realm. */
-export interface Binding {
+export interface Binding extends RightsBinding {
   generateKey(): KeyRef | Failure
   keyFromSeed(seed: Uint8Array): KeyRef | Failure
   keyFromPkcs8(pkcs8: string | Uint8Array, passphrase?: string): KeyRef | Failure

@@ -19,6 +19,11 @@ export function checkObject(value: unknown, what: string): asserts value is obje
   if (typeof value !== 'object' || value === null) throw new TypeError(`${what} must be an object, not ${nameOf(value)}`)
 }
 
+export function checkList(value: unknown, what: string): asserts value is readonly string[] {
+  if (!Array.isArray(value)) throw new TypeError(`${what} must be a list, not ${nameOf(value)}`)
+  for (const each of value as unknown[]) checkString(each, what)
+}
+
 export function checkNumber(value: unknown, what: string): asserts value is number {
   if (typeof value !== 'number') throw new TypeError(`${what} must be a number, not ${nameOf(value)}`)
 }

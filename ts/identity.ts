@@ -21,6 +21,9 @@ export interface PublicJWK {
   use: 'sig'
 }
 
+/** The native key behind one, for those who sign with it; set by the class, which alone sees it. */
+export let keyOf: (identity: Identity, what: string) => KeyRef
+
 /** An Ed25519 key (RFC 8032) and its `did:key`. The private key stays in native memory. */
 export class Identity {
   readonly #key: KeyRef
@@ -130,6 +133,13 @@ export class Identity {
 
   [Symbol.dispose](): void {
     this.destroy()
+  }
+
+  static {
+    keyOf = (identity, what) => {
+      if (typeof identity === 'object' && identity !== null && #key in identity) return identity.#key
+      throw new TypeError(`${what} must be an Identity`)
+    }
   }
 }
 

@@ -1,0 +1,22 @@
+//! Scopes, tokens, delegation, revocation, rotation and approval.
+
+mod revocation;
+mod statement;
+mod token;
+mod verifier;
+
+use crate::convert::whole;
+use xbind::{Did, VerifyingKey};
+use xbind_runtime::now;
+
+fn did(text: &str) -> xbind::Result<Did> {
+    VerifyingKey::from_did(text).map(|key| *key.did())
+}
+
+fn dids(texts: &[String]) -> xbind::Result<Vec<Did>> {
+    texts.iter().map(|text| did(text)).collect()
+}
+
+fn time(seconds: Option<f64>) -> u64 {
+    seconds.map_or_else(now, whole)
+}

@@ -1,0 +1,176 @@
+//! Rotations of keys and approvals of calls.
+
+use std::cell::RefCell;
+
+use napi::bindgen_prelude::External;
+use napi_derive::napi;
+use xbind::{Approval, ApprovalDraft, ApprovedCall, Decision, Error, ErrorKind, KeyHistory, KeyState, Rotation};
+
+use super::token::fresh_id;
+use super::{did, dids, time};
+use crate::convert::{Fallible, fallible, number, whole};
+use crate::identity::KeyRef;
+
+pub type HistoryRef = External<RefCell<KeyHistory>>;
+
+#[napi(object, object_from_js = false)]
+pub struct BindingRotation {
+    pub old: String,
+    pub new: String,
+    pub issued_at: f64,
+    pub active_from: f64,
+    pub overlap: f64,
+}
+
+impl From<Rotation> for BindingRotation {
+    fn from(rotation: Rotation) -> Self {
+        Self {
+            old: rotation.old.as_str().to_owned(),
+            new: rotation.new.as_str().to_owned(),
+            issued_at: number(rotation.issued_at),
+            active_from: number(rotation.active_from),
+            overlap: number(rotation.overlap),
+        }
+    }
+}
+
+/// By default the new key starts at once.
+#[napi(catch_unwind)]
+pub fn sign_rotation(
+    old: &KeyRef,
+    new: &KeyRef,
+    active_from: Option<f64>,
+    overlap: f64,
+    now: Option<f64>,
+) -> Fallible<String> {
+    let issued_at = time(now);
+    let active_from = active_from.map_or(issued_at, whole);
+    let overlap = whole(overlap);
+    fallible(old.with(ErrorKind::SignFailed, |old| {
+        new.with(ErrorKind::SignFailed, |new| {
+            Rotation { old: *old.did(), new: *new.did(), issued_at, active_from, overlap }.sign(old, new)
+        })
+    }))
+}
+
+#[napi(catch_unwind)]
+pub fn verify_rotation(statement: String) -> Fallible<BindingRotation> {
+    fallible(Rotation::verify(&statement).map(BindingRotation::from))
+}
+
+#[napi(catch_unwind)]
+pub fn new_key_history(first: String, active_from: f64) -> Fallible<HistoryRef> {
+    fallible(did(&first).map(|first| External::new(RefCell::new(KeyHistory::new(first, whole(active_from))))))
+}
+
+#[napi(catch_unwind)]
+pub fn prepare_key(history: &HistoryRef, statement: String) -> Fallible<BindingRotation> {
+    fallible(Rotation::verify(&statement).and_then(|rotation| {
+        history.borrow_mut().prepare(&rotation)?;
+        Ok(rotation.into())
+    }))
+}
+
+#[napi(catch_unwind)]
+pub fn activate_key(history: &HistoryRef, key: String, from: Option<f64>) -> bool {
+    did(&key).is_ok_and(|did| history.borrow_mut().activate(&did, time(from)))
+}
+
+#[napi(catch_unwind)]
+pub fn taint_key(history: &HistoryRef, key: String, from: Option<f64>) -> bool {
+    did(&key).is_ok_and(|did| history.borrow_mut().taint(&did, time(from)))
+}
+
+#[napi(catch_unwind)]
+pub fn revoke_key(history: &HistoryRef, key: String) -> bool {
+    did(&key).is_ok_and(|did| history.borrow_mut().revoke(&did))
+}
+
+#[napi(catch_unwind)]
+pub fn key_state(history: &HistoryRef, key: String, at: Option<f64>) -> Option<&'static str> {
+    let state = history.borrow().state(&did(&key).ok()?, time(at))?;
+    Some(match state {
+        KeyState::Prepared => "prepared",
+        KeyState::Active => "active",
+        KeyState::Retiring => "retiring",
+        KeyState::Retired => "retired",
+        KeyState::Tainted => "tainted",
+        KeyState::Revoked => "revoked",
+    })
+}
+
+#[napi(catch_unwind)]
+pub fn may_sign(history: &HistoryRef, key: String, at: Option<f64>) -> bool {
+    did(&key).is_ok_and(|did| history.borrow().may_sign(&did, time(at)))
+}
+
+#[napi(catch_unwind)]
+pub fn receipt_stands(history: &HistoryRef, key: String, signed_at: f64) -> bool {
+    did(&key).is_ok_and(|did| history.borrow().verifies(&did, whole(signed_at)))
+}
+
+#[napi(catch_unwind)]
+pub fn current_key(history: &HistoryRef, at: Option<f64>) -> Option<String> {
+    history.borrow().current(time(at)).map(|did| did.as_str().to_owned())
+}
+
+#[napi(object, object_to_js = false)]
+pub struct BindingCall {
+    pub caller: String,
+    pub recipient: String,
+    pub content_type: String,
+}
+
+impl BindingCall {
+    fn with<'a>(&'a self, body: &'a [u8]) -> xbind::Result<ApprovedCall<'a>> {
+        let (caller, recipient) = (did(&self.caller)?, did(&self.recipient)?);
+        Ok(ApprovedCall { caller, recipient, content_type: &self.content_type, body })
+    }
+}
+
+#[napi(catch_unwind)]
+pub fn approve_call(
+    key: &KeyRef,
+    decision: String,
+    call: BindingCall,
+    body: &[u8],
+    ttl: f64,
+    now: Option<f64>,
+) -> Fallible<String> {
+    fallible(key.with(ErrorKind::SignFailed, |key| {
+        let unknown = || Error::new(ErrorKind::InvalidConfig, "decision is neither approve nor deny");
+        let decision = Decision::of(&decision).ok_or_else(unknown)?;
+        let call = call.with(body)?;
+        xbind::approve(key, &ApprovalDraft { decision, call, ttl: whole(ttl), now: time(now), id: fresh_id()? })
+    }))
+}
+
+#[napi(object, object_from_js = false)]
+pub struct BindingApproval {
+    pub decision: &'static str,
+    pub approver: String,
+    pub id: String,
+    pub issued_at: f64,
+    pub expires_at: f64,
+}
+
+#[napi(catch_unwind)]
+pub fn verify_approval(
+    statement: String,
+    call: BindingCall,
+    body: &[u8],
+    approvers: Vec<String>,
+    now: Option<f64>,
+    clock_skew: f64,
+) -> Fallible<BindingApproval> {
+    let verified = dids(&approvers).and_then(|approvers| {
+        Approval::verify(&statement, &call.with(body)?, &approvers, time(now), whole(clock_skew))
+    });
+    fallible(verified.map(|approval| BindingApproval {
+        decision: approval.decision().as_str(),
+        approver: approval.approver().as_str().to_owned(),
+        id: approval.id().text(),
+        issued_at: number(approval.issued_at()),
+        expires_at: number(approval.expires_at()),
+    }))
+}

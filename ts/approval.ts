@@ -1,0 +1,84 @@
+import type { DecidedCall } from './binding-rights'
+import { checkBytes, checkList, checkObject, checkString } from './check'
+import { isFailure } from './errors'
+import { keyOf, type Identity } from './identity'
+import { native } from './native'
+import { fail, ok, result, type Result } from './result'
+import { notWhole } from './seconds'
+
+/** The call that is decided upon: these two, and these very bytes. */
+export interface ApprovedCall {
+  /** The DID that makes it. */
+  caller: string
+  /** The DID that is asked. */
+  recipient: string
+  body: Uint8Array
+  /** Default application/json. */
+  contentType?: string
+}
+
+export interface CallDecision {
+  decision: 'approve' | 'deny'
+  call: ApprovedCall
+  /** Default 300, at most 3600. */
+  ttlSeconds?: number
+  /** Seconds since the epoch, for tests. */
+  now?: number
+}
+
+/** A decision that is genuine, in time, and about the very call that it was held against. */
+export interface Approval {
+  readonly decision: 'approve' | 'deny'
+  /** Who decided, proven by the signature. */
+  readonly approver: string
+  /** Unique for its approver: an approval is for one call, which whoever relies on it has to see to. */
+  readonly id: string
+  /** Seconds since the epoch. */
+  readonly issuedAt: number
+  /** Seconds since the epoch. */
+  readonly expiresAt: number
+}
+
+/**
+ * Signs a yes or no to one call: a JWT of type agent-approval+jwt. Errors: INVALID_CONFIG (anything out of its bounds, or an
+ * approver who is the caller), INVALID_DID, SIGN_FAILED.
+ */
+export function approveCall(approver: Identity, request: CallDecision): Result<string> {
+  const key = keyOf(approver, 'approver')
+  checkObject(request, 'request')
+  const { decision, call, ttlSeconds = 300, now } = request
+  checkString(decision, 'request.decision')
+  const decided = decidedCall(call)
+  const wrong = notWhole({ ttlSeconds, now })
+  return wrong ? fail(wrong) : result(native.approveCall(key, decision, decided, call.body, ttlSeconds, now))
+}
+
+/**
+ * Verifies a decision about a call by one of these approvers, DIDs. A no verifies too: look at `decision`.
+ * Errors: INVALID_TOKEN (no approval, or about another caller), UNTRUSTED_ISSUER (by none of these, or by the caller),
+ * WRONG_AUDIENCE (another recipient), TOKEN_NOT_YET_VALID, TOKEN_EXPIRED, INVALID_SIGNATURE (another body), INVALID_DID.
+ */
+export function verifyApproval(
+  statement: string,
+  options: { call: ApprovedCall; approvers: readonly string[]; now?: number; clockSkewSeconds?: number },
+): Result<Approval> {
+  checkString(statement, 'statement')
+  checkObject(options, 'options')
+  const { call, approvers, now, clockSkewSeconds = 30 } = options
+  const decided = decidedCall(call)
+  checkList(approvers, 'approvers')
+  const wrong = notWhole({ now, clockSkewSeconds })
+  if (wrong) return fail(wrong)
+  const approval = native.verifyApproval(statement, decided, call.body, approvers, now, clockSkewSeconds)
+  return isFailure(approval) ? fail(approval) : ok(Object.freeze({ ...approval }))
+}
+
+function decidedCall(call: ApprovedCall): DecidedCall {
+  checkObject(call, 'call')
+  const { caller, recipient, body, contentType = 'application/json' } = call
+  checkString(caller, 'call.caller')
+  checkString(recipient, 'call.recipient')
+  checkBytes(body, 'call.body')
+  checkString(contentType, 'call.contentType')
+  return { caller, recipient, contentType }
+}

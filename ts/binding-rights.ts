@@ -1,0 +1,204 @@
+import type { Failure, KeyRef } from './binding'
+
+/** What the addon exports for rights (src/rights/). */
+export interface RightsBinding {
+  covers(granted: string, needed: string): boolean | Failure
+  issueToken(key: KeyRef, grant: Grant): string | Failure
+  delegateToken(key: KeyRef, token: string, grant: Grant): string | Failure
+
+  newTokenVerifier(
+    policy: TokenPolicy,
+    revoked: readonly RevocationListRef[],
+    lists: readonly StatusListsRef[],
+  ): TokenVerifierRef | Failure
+  /** The issuer whose keys have to be fetched first. */
+  missingKey(verifier: TokenVerifierRef, token: string): string | null
+  setKeys(verifier: TokenVerifierRef, issuer: string, jwks?: string): Failure | null
+  putIssuersList(
+    verifier: TokenVerifierRef,
+    lists: StatusListsRef,
+    text: string,
+    uri: string,
+    issuer: string,
+    now: number,
+  ): Failure | null
+  /** Every check but those for revocation. */
+  tokenLinks(verifier: TokenVerifierRef, token: string, asked: Asked): Link[] | Failure
+  /** `answers`: was each link revoked; undefined where nobody can tell. */
+  verifyToken(
+    verifier: TokenVerifierRef,
+    token: string,
+    asked: Asked,
+    answers: readonly (boolean | undefined)[],
+  ): VerifiedToken | (Failure & { revocation: Evidence })
+
+  newRevocationList(capacity: number): RevocationListRef
+  revokeToken(list: RevocationListRef, id: string, keepUntil?: number): Failure | null
+  revokeDid(list: RevocationListRef, did: string, issuedUntil?: number): Failure | null
+  reinstate(list: RevocationListRef, did: string): boolean
+  isRevoked(list: RevocationListRef, id: string | undefined, did: string | undefined, issuedAt: number): boolean
+  purgeRevocations(list: RevocationListRef, now?: number): void
+  revocations(list: RevocationListRef): number
+
+  newStatusList(bits: number, size: number): StatusListRef | Failure
+  readStatusList(jws: string, uri: string, signer: string): StatusListRef | Failure
+  setStatus(list: StatusListRef, index: number, status: number): Failure | null
+  getStatus(list: StatusListRef, index: number): number | null
+  statusListSize(list: StatusListRef): number
+  statusListBits(list: StatusListRef): number
+  signStatusList(key: KeyRef, list: StatusListRef, draft: ListDraft): string | Failure
+
+  newStatusLists(capacity: number, maxAge: number): StatusListsRef
+  putList(
+    lists: StatusListsRef,
+    jws: string,
+    uri: string,
+    issuer: string,
+    jwks: string | undefined,
+    now: number,
+  ): Failure | null
+  /** A status, or why there is none. */
+  askList(
+    lists: StatusListsRef,
+    issuer: string,
+    status: StatusRef,
+    now: number,
+  ): number | 'stale' | 'absent' | 'unreadable'
+  purgeLists(lists: StatusListsRef, now: number): void
+
+  signRotation(
+    old: KeyRef,
+    next: KeyRef,
+    activeFrom: number | undefined,
+    overlap: number,
+    now: number | undefined,
+  ): string | Failure
+  verifyRotation(statement: string): Rotation | Failure
+  newKeyHistory(did: string, activeFrom: number): KeyHistoryRef | Failure
+  prepareKey(history: KeyHistoryRef, statement: string): Rotation | Failure
+  activateKey(history: KeyHistoryRef, did: string, from?: number): boolean
+  taintKey(history: KeyHistoryRef, did: string, from?: number): boolean
+  revokeKey(history: KeyHistoryRef, did: string): boolean
+  keyState(history: KeyHistoryRef, did: string, at?: number): string | null
+  maySign(history: KeyHistoryRef, did: string, at?: number): boolean
+  receiptStands(history: KeyHistoryRef, did: string, signedAt: number): boolean
+  currentKey(history: KeyHistoryRef, at?: number): string | null
+
+  approveCall(
+    key: KeyRef,
+    decision: string,
+    call: DecidedCall,
+    body: Uint8Array,
+    ttl: number,
+    now?: number,
+  ): string | Failure
+  verifyApproval(
+    statement: string,
+    call: DecidedCall,
+    body: Uint8Array,
+    approvers: readonly string[],
+    now: number | undefined,
+    clockSkew: number,
+  ): Approval | Failure
+}
+
+declare const opaque: unique symbol
+export interface TokenVerifierRef {
+  readonly [opaque]: 'token verifier'
+}
+export interface RevocationListRef {
+  readonly [opaque]: 'revocation list'
+}
+export interface StatusListRef {
+  readonly [opaque]: 'status list'
+}
+export interface StatusListsRef {
+  readonly [opaque]: 'status lists'
+}
+export interface KeyHistoryRef {
+  readonly [opaque]: 'key history'
+}
+
+/** What is left out keeps its default, which for a delegation is its parent's. */
+export interface Grant {
+  subject: string
+  audience?: string | undefined
+  scopes?: readonly string[] | undefined
+  ttl?: number | undefined
+  claims?: string | undefined
+  status?: StatusRef | undefined
+  now?: number | undefined
+}
+
+export interface StatusRef {
+  readonly index: number
+  readonly uri: string
+}
+
+export interface TokenPolicy {
+  audience: string
+  clockSkew: number
+  maxLifetime: number
+  dids: string[]
+  /** Without a set, keys that have to be fetched. */
+  issuers: { issuer: string; jwks?: string }[]
+  acceptUnknown: boolean
+}
+
+export interface Asked {
+  now: number
+  scopes: readonly string[]
+  presenter?: string | undefined
+}
+
+export interface Link {
+  id: string
+  issuer: string
+  subject: string
+  issuedAt: number
+  status?: StatusRef
+}
+
+export type Evidence = 'fresh' | 'unchecked' | 'stale' | 'absent' | 'unreadable' | 'unknown'
+
+export interface VerifiedToken {
+  issuer: string
+  subject: string
+  audience: string
+  scopes: string[]
+  id: string
+  issuedAt: number
+  expiresAt: number
+  chain: string[]
+  claims: string
+  revocation: Evidence
+}
+
+export interface ListDraft {
+  uri: string
+  lifetime: number
+  ttl?: number | undefined
+  now?: number | undefined
+}
+
+export interface Rotation {
+  old: string
+  new: string
+  issuedAt: number
+  activeFrom: number
+  overlap: number
+}
+
+export interface DecidedCall {
+  caller: string
+  recipient: string
+  contentType: string
+}
+
+export interface Approval {
+  decision: 'approve' | 'deny'
+  approver: string
+  id: string
+  issuedAt: number
+  expiresAt: number
+}

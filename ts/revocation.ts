@@ -1,0 +1,100 @@
+import type { RevocationListRef } from './binding-rights'
+import { bounded, checkObject, checkString, optional } from './check'
+import { native } from './native'
+import { fail, ok, type Result } from './result'
+import { checkTime, notWhole } from './seconds'
+
+/** What is asked about: a token or a link of a delegation by its id, or somebody in it by DID. */
+export interface RevocationSubject {
+  readonly tokenId?: string
+  readonly did?: string
+  /** When the token or link was issued, in seconds since the epoch. */
+  readonly issuedAt: number
+  /** With tokenId: who issued it. */
+  readonly issuer?: string
+  /** With tokenId: where its issuer publishes whether it still stands. */
+  readonly status?: { readonly index: number; readonly uri: string }
+}
+
+/** Knows what was revoked. Whoever throws, rejects or answers anything but a boolean does not know, and refuses the token. */
+export interface RevocationSource {
+  isRevoked(subject: RevocationSubject): boolean | Promise<boolean>
+}
+
+/** The native list behind one, for verifiers that ask it there; undefined for other sources. */
+export let listOf: (source: RevocationSource) => RevocationListRef | undefined
+
+/**
+ * Revoked tokens and DIDs in this process, bounded. A chain of delegations falls with any of its links: by the link's id, or
+ * by the DID of anybody in it. What is revoked is revoked for every verifier that has the list, from the next token on.
+ */
+export class RevocationList implements RevocationSource {
+  readonly #list: RevocationListRef
+
+  /** Room for 100 000 entries by default. Throws INVALID_CONFIG. */
+  constructor(options: { maxEntries?: number } = {}) {
+    checkObject(options, 'options')
+    this.#list = native.newRevocationList(bounded(options.maxEntries, 100_000, 'maxEntries', 1, 10_000_000))
+  }
+
+  /**
+   * Revokes a token or a link of a delegation, and everything delegated from it. With `keepUntil`, the entry may be dropped
+   * after that second: give the token's expiry and the verifiers' clock skew. Errors: INVALID_CONFIG if the list is full;
+   * then nothing was revoked.
+   */
+  revokeToken(tokenId: string, options: { keepUntil?: number } = {}): Result<void> {
+    checkString(tokenId, 'tokenId')
+    checkObject(options, 'options')
+    const { keepUntil } = options
+    const failed = notWhole({ keepUntil }) ?? native.revokeToken(this.#list, tokenId, keepUntil)
+    return failed ? fail(failed) : ok(undefined)
+  }
+
+  /**
+   * Revokes whatever the DID issues or is granted, whenever: a thief of its key writes what time of issue he likes. With
+   * `issuedUntil` only what was issued up to that second, so that rights can be granted anew to a key that is not in doubt.
+   * The later of two calls' times holds. Errors: INVALID_DID, INVALID_CONFIG if the list is full; then nothing was revoked.
+   */
+  revokeDID(did: string, options: { issuedUntil?: number } = {}): Result<void> {
+    checkString(did, 'did')
+    checkObject(options, 'options')
+    const { issuedUntil } = options
+    const failed = notWhole({ issuedUntil }) ?? native.revokeDid(this.#list, did, issuedUntil)
+    return failed ? fail(failed) : ok(undefined)
+  }
+
+  /** Takes the revocation of a DID back, as after a suspension; tells whether there was one. Tokens stay revoked. */
+  reinstate(did: string): boolean {
+    checkString(did, 'did')
+    return native.reinstate(this.#list, did)
+  }
+
+  isRevoked(subject: RevocationSubject): boolean {
+    checkObject(subject, 'subject')
+    const { tokenId, did, issuedAt } = subject
+    optional(tokenId, checkString, 'subject.tokenId')
+    optional(did, checkString, 'subject.did')
+    checkTime(issuedAt, 'subject.issuedAt')
+    return native.isRevoked(this.#list, tokenId, did, issuedAt)
+  }
+
+  /** Drops the entries that need not be kept any longer. `now` is in seconds since the epoch. */
+  purge(options: { now?: number } = {}): void {
+    checkObject(options, 'options')
+    optional(options.now, checkTime, 'now')
+    native.purgeRevocations(this.#list, options.now)
+  }
+
+  /** How many tokens and DIDs it holds. */
+  get size(): number {
+    return native.revocations(this.#list)
+  }
+
+  static {
+    listOf = (source) => {
+      // A subclass that answers for itself is asked itself.
+      const own = #list in source && source.isRevoked === RevocationList.prototype.isRevoked
+      return own ? source.#list : undefined
+    }
+  }
+}

@@ -1,0 +1,272 @@
+import type { Failure } from './binding'
+import type { Link, StatusListRef, StatusListsRef, StatusRef } from './binding-rights'
+import { bounded, checkFunction, checkList, checkNumber, checkObject, checkString, optional } from './check'
+import { failure, isFailure, XBindError } from './errors'
+import { fetchPublic, isFetchable, RemoteDocument, STATUS_LIST, type FetchDocument } from './fetch'
+import { keyOf, type Identity } from './identity'
+import { native } from './native'
+import { fail, ok, orThrow, result, type Result } from './result'
+import type { RevocationSource, RevocationSubject } from './revocation'
+import { notWhole, systemTime } from './seconds'
+
+/** The status of many tokens, for their issuer to publish (Token Status List, draft-ietf-oauth-status-list-18). */
+export class StatusList {
+  /** The token stands. */
+  static readonly VALID = 0
+  /** The token was revoked, for good. */
+  static readonly INVALID = 1
+  /** The token is revoked for the time being; takes lists of 2 bits at least. */
+  static readonly SUSPENDED = 2
+
+  #list: StatusListRef
+
+  /** A list of at least `size` tokens, all of them valid, of 1, 2, 4 or 8 bits each, default 1. Throws INVALID_CONFIG. */
+  constructor(options: { size: number; bits?: 1 | 2 | 4 | 8 }) {
+    checkObject(options, 'options')
+    checkNumber(options.size, 'size')
+    optional(options.bits, checkNumber, 'bits')
+    const { size, bits = 1 } = options
+    const wrong = notWhole({ size, bits })
+    if (wrong) throw new XBindError(wrong)
+    this.#list = orThrow(native.newStatusList(bits, size))
+  }
+
+  /** A list that was signed before, to go on with it. Errors: INVALID_TOKEN, INVALID_DID. */
+  static read(jws: string, options: { uri: string; issuer: string }): Result<StatusList> {
+    checkString(jws, 'jws')
+    checkObject(options, 'options')
+    checkString(options.uri, 'uri')
+    checkString(options.issuer, 'issuer')
+    const read = native.readStatusList(jws, options.uri, options.issuer)
+    if (isFailure(read)) return fail(read)
+    const list = new StatusList({ size: 1 })
+    list.#list = read
+    return ok(list)
+  }
+
+  /** Errors: INVALID_CONFIG beyond the end, or for a status that the bits cannot hold. */
+  set(index: number, status: number): Result<void> {
+    checkNumber(index, 'index')
+    checkNumber(status, 'status')
+    const wrong = notWhole({ index, status })
+    if (wrong) return fail(wrong)
+    // 255 fits no narrower list, and one byte is what crosses.
+    if (status > 255)
+      return fail(failure('INVALID_CONFIG', `status is ${status}`, 'give a status that the bits can hold'))
+    const failed = native.setStatus(this.#list, index, status)
+    return failed ? fail(failed) : ok(undefined)
+  }
+
+  /** The status at an index; undefined beyond the end. */
+  get(index: number): number | undefined {
+    checkNumber(index, 'index')
+    return notWhole({ index }) ? undefined : (native.getStatus(this.#list, index) ?? undefined)
+  }
+
+  /** How many tokens it has room for. */
+  get size(): number {
+    return native.statusListSize(this.#list)
+  }
+
+  /** 1, 2, 4 or 8. */
+  get bits(): number {
+    return native.statusListBits(this.#list)
+  }
+
+  /**
+   * Signs the list for the address at which it is published: a JWT of type statuslist+jwt. It may be relied upon for
+   * `lifetimeSeconds`, default 3600, and a copy kept for `ttlSeconds`, by default as long as that: between a revocation and
+   * its being known everywhere lies that time at most. Errors: INVALID_CONFIG, SIGN_FAILED.
+   */
+  sign(
+    issuer: Identity,
+    options: { uri: string; lifetimeSeconds?: number; ttlSeconds?: number; now?: number },
+  ): Result<string> {
+    const key = keyOf(issuer, 'issuer')
+    checkObject(options, 'options')
+    const { uri, lifetimeSeconds = 3600, ttlSeconds, now } = options
+    checkString(uri, 'uri')
+    const wrong = notWhole({ lifetimeSeconds, ttlSeconds, now })
+    if (wrong) return fail(wrong)
+    return result(native.signStatusList(key, this.#list, { uri, lifetime: lifetimeSeconds, ttl: ttlSeconds, now }))
+  }
+}
+
+export interface StatusListSourceOptions {
+  /** How long a list is relied upon after it was signed, whatever it says itself; default 86 400. */
+  maxAgeSeconds?: number
+  /** How old a copy may be before the next is asked for; default 300. While none comes, the old one serves its time. */
+  refreshSeconds?: number
+  /** Default 1000. */
+  maxLists?: number
+  /**
+   * Where lists are fetched from, such as `https://status.example`. By default wherever a trusted issuer's own token points,
+   * and nowhere for a link of a delegation, whose maker nobody here has chosen.
+   */
+  origins?: readonly string[]
+  /** Never fetches; lists come by `put` alone. */
+  offline?: boolean
+  /** A client of your own, as behind a proxy. */
+  fetch?: FetchDocument
+  /** Seconds since the epoch; the system clock by default. */
+  now?: () => number
+}
+
+/** What a list says: its status for a token, or why it says nothing. Only fresh evidence decides. */
+export type StatusEvidence =
+  { readonly evidence: 'fresh'; readonly status: number } | { readonly evidence: 'stale' | 'absent' | 'unreadable' }
+
+/** What verifiers do with a source beyond asking it; undefined for other sources. Set by the class, which alone sees it. */
+export let statusLists: (source: RevocationSource) => VerifiersLists | undefined
+
+export interface VerifiersLists {
+  readonly lists: StatusListsRef
+  /** Fetches what the links need, and gives the reasons why some of it did not come. */
+  refresh(links: readonly Link[], now: number, put: PutList): Promise<string[]>
+}
+
+type PutList = (lists: StatusListsRef, text: string, uri: string, issuer: string) => Failure | null
+
+/**
+ * Status lists of others, fetched when a token names them, or put in by hand. Given to a `TokenVerifier`, it answers for the
+ * tokens with a `status` claim; without fresh evidence they are refused with REVOCATION_UNKNOWN.
+ */
+export class StatusListSource implements RevocationSource {
+  readonly #lists: StatusListsRef
+  readonly #documents = new Map<string, RemoteDocument>()
+  readonly #maxLists: number
+  readonly #refreshSeconds: number
+  readonly #origins: ReadonlySet<string> | undefined
+  readonly #fetch: FetchDocument | undefined
+  readonly #now: () => number
+
+  /** Throws INVALID_CONFIG. */
+  constructor(options: StatusListSourceOptions = {}) {
+    checkObject(options, 'options')
+    const { origins, offline = false, fetch = fetchPublic, now = systemTime } = options
+    optional(origins, checkList, 'origins')
+    checkFunction(fetch, 'fetch')
+    checkFunction(now, 'now')
+    if (typeof offline !== 'boolean') throw new TypeError('offline must be a boolean')
+    this.#origins = origins && new Set(origins.map(checkOrigin))
+    this.#fetch = offline ? undefined : fetch
+    this.#now = now
+    this.#refreshSeconds = bounded(options.refreshSeconds, 300, 'refreshSeconds', 1, 86_400)
+    this.#maxLists = bounded(options.maxLists, 1000, 'maxLists', 1, 100_000)
+    const maxAge = bounded(options.maxAgeSeconds, 86_400, 'maxAgeSeconds', 1, 31_536_000)
+    this.#lists = native.newStatusLists(this.#maxLists, maxAge)
+  }
+
+  /**
+   * Takes a signed list in, as where nothing can be fetched. It speaks for the tokens of the DID that signed it, or with
+   * `issuer` and `jwks` for those of that issuer. Errors: INVALID_TOKEN, TOKEN_EXPIRED (older than the one at hand),
+   * INVALID_KEY (the JWK set), INVALID_CONFIG (no room for another).
+   */
+  put(jws: string, by?: { issuer: string; jwks: { keys: readonly object[] } }): Result<void> {
+    checkString(jws, 'jws')
+    if (by !== undefined) {
+      checkObject(by, 'by')
+      checkString(by.issuer, 'by.issuer')
+      checkObject(by.jwks, 'by.jwks')
+    }
+    const says = whatItSays(jws)
+    if (!says) return fail(failure('INVALID_TOKEN', 'the status list is not a compact JWS with kid and sub'))
+    const now = this.#time()
+    const jwks = by && JSON.stringify(by.jwks)
+    const failed = native.putList(this.#lists, jws, says.uri, by?.issuer ?? says.signer, jwks, now)
+    return failed ? fail(failed) : ok(undefined)
+  }
+
+  /** What is known here of a token by that issuer. Fetches nothing. */
+  statusOf(issuer: string, status: StatusRef): StatusEvidence {
+    checkString(issuer, 'issuer')
+    checkObject(status, 'status')
+    checkNumber(status.index, 'status.index')
+    checkString(status.uri, 'status.uri')
+    if (notWhole({ index: status.index })) return { evidence: 'unreadable' }
+    const answer = native.askList(this.#lists, issuer, status, this.#time())
+    return typeof answer === 'number' ? { evidence: 'fresh', status: answer } : { evidence: answer }
+  }
+
+  /** Throws REVOCATION_UNKNOWN for a token with a status that no fresh list here answers for. */
+  isRevoked(subject: RevocationSubject): boolean {
+    checkObject(subject, 'subject')
+    const { issuer, status } = subject
+    if (status === undefined || issuer === undefined) return false
+    const answer = this.statusOf(issuer, status)
+    if (answer.evidence === 'fresh') return answer.status !== StatusList.VALID
+    throw new XBindError(
+      failure('REVOCATION_UNKNOWN', `the token's status list is ${answer.evidence}`, undefined, true),
+    )
+  }
+
+  #time(): number {
+    const now = this.#now()
+    checkNumber(now, 'now()')
+    return now
+  }
+
+  async #refresh(links: readonly Link[], now: number, put: PutList): Promise<string[]> {
+    const asked = links.flatMap(({ issuer, status }, place) => {
+      const document = status && this.#documentFor(issuer, status, place === 0, now)
+      if (!document) return []
+      const { uri } = status
+      const take = (text: string) => put(this.#lists, text, uri, issuer)?.message
+      return [document.refresh(now, take).then(() => document.failure)]
+    })
+    return (await Promise.all(asked)).filter((failure) => failure !== undefined)
+  }
+
+  /** What has to be fetched before a link can be judged, if it may be. */
+  #documentFor(issuer: string, status: StatusRef, first: boolean, now: number): RemoteDocument | undefined {
+    const { uri } = status
+    if (!this.#fetch || !isFetchable(uri) || !(this.#origins?.has(new URL(uri).origin) ?? first)) return undefined
+    const name = `${issuer}\n${uri}` // neither holds a control character
+    const known = this.#documents.get(name)
+    const answers = typeof native.askList(this.#lists, issuer, status, now) === 'number'
+    if (known) return answers && !known.isOlder(this.#refreshSeconds, now) ? undefined : known
+    if (answers || !this.#hasRoom(now)) return undefined
+    const document = new RemoteDocument(uri, STATUS_LIST, this.#fetch)
+    this.#documents.set(name, document)
+    return document
+  }
+
+  #hasRoom(now: number): boolean {
+    if (this.#documents.size < this.#maxLists) return true
+    native.purgeLists(this.#lists, now)
+    for (const [name, document] of this.#documents) {
+      if (document.fetchedAt === undefined || document.isOlder(this.#refreshSeconds, now)) this.#documents.delete(name)
+    }
+    return this.#documents.size < this.#maxLists
+  }
+
+  static {
+    statusLists = (source) =>
+      #lists in source
+        ? { lists: source.#lists, refresh: (links, now, put) => source.#refresh(links, now, put) }
+        : undefined
+  }
+}
+
+function checkOrigin(text: string): string {
+  if (isFetchable(text) && new URL(text).href === `${new URL(text).origin}/`) return new URL(text).origin
+  throw new XBindError(
+    failure('INVALID_CONFIG', 'origins holds what is no https origin', 'give https://host or https://host:port'),
+  )
+}
+
+/** Whom and what a list is by and about, to look it up by; whether it is true is verified where it is taken in. */
+function whatItSays(jws: string): { signer: string; uri: string } | undefined {
+  const [header, claims] = jws.split('.', 2).map((part) => {
+    try {
+      return JSON.parse(Buffer.from(part, 'base64url').toString()) as { kid?: unknown; sub?: unknown } | null
+    } catch {
+      return undefined
+    }
+  })
+  const { kid } = header ?? {}
+  const { sub } = claims ?? {}
+  return typeof kid === 'string' && typeof sub === 'string'
+    ? { signer: kid.split('#', 1)[0] ?? '', uri: sub }
+    : undefined
+}

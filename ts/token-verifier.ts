@@ -1,0 +1,315 @@
+import type { Failure } from './binding'
+import type { Asked, Evidence, Link, TokenVerifierRef, VerifiedToken } from './binding-rights'
+import { bounded, checkFunction, checkList, checkNumber, checkObject, checkString, optional } from './check'
+import { failure, isFailure, XBindError } from './errors'
+import { fetchPublic, isFetchable, JWKS, RemoteDocument, type FetchDocument } from './fetch'
+import { native } from './native'
+import { fail, ok, orThrow, type Result } from './result'
+import { listOf, type RevocationSource, type RevocationSubject } from './revocation'
+import { systemTime } from './seconds'
+import { statusLists, type VerifiersLists } from './status-list'
+import type { TokenClaims } from './token'
+
+/** An issuer that is known by an address, and its keys: a JWK set, or the https URL that it is fetched from and cached. */
+export interface TrustedIssuer {
+  /** Exactly as its tokens name it in `iss`. */
+  issuer: string
+  jwks: { keys: readonly object[] } | string
+}
+
+export interface TokenVerifierOptions {
+  /** The recipient, exactly as tokens name it. */
+  audience: string
+  /** DIDs whose tokens are accepted, and issuers known by their JWKS. */
+  trust: readonly (string | TrustedIssuer)[]
+  /** Seconds since the epoch; the system clock by default. */
+  now?: () => number
+  /** Default 30. */
+  clockSkewSeconds?: number
+  /** Default 86 400. */
+  maxLifetimeSeconds?: number
+  /** All of them are asked about every link of a chain. None by default. */
+  revocations?: RevocationSource | readonly RevocationSource[]
+  /** How long a source may take, default 5000; then it does not know. */
+  revocationTimeoutMs?: number
+  /**
+   * Accepts tokens of which nobody can tell whether they were revoked: whoever can cut this verifier off from its sources
+   * brings revoked tokens back to life. Look at `revocation` in the claims.
+   */
+  dangerouslyAcceptUnknownRevocation?: boolean
+  /** A client of your own for JWK sets, as behind a proxy. */
+  fetch?: FetchDocument
+}
+
+/** What one presentation of a token must satisfy. */
+export interface TokenDemands {
+  /** What it must grant, all of it. */
+  scopes?: readonly string[]
+  /** Who presents it, proven by other means: it must be the subject. Without, the token is taken from anybody. */
+  presenter?: string
+}
+
+/** After how many seconds keys are asked for again, and after how many they are forgotten if none come. */
+const KEYS_REFRESH = 600
+const KEYS_MAX_AGE = 3600
+
+/** Verifies tokens and delegations for one audience, offline but for issuers whose keys or status lists are fetched. */
+export class TokenVerifier {
+  readonly #verifier: TokenVerifierRef
+  readonly #now: () => number
+  readonly #remote: ReadonlyMap<string, RemoteDocument>
+  readonly #sources: readonly RevocationSource[]
+  readonly #lists: readonly VerifiersLists[]
+  readonly #sourceTimeoutMs: number
+
+  /** Throws INVALID_DID, INVALID_KEY (a JWK set), INVALID_CONFIG. */
+  constructor(options: TokenVerifierOptions) {
+    checkObject(options, 'options')
+    const { audience, trust, now = systemTime, fetch = fetchPublic } = options
+    const { dangerouslyAcceptUnknownRevocation: acceptUnknown = false } = options
+    checkString(audience, 'audience')
+    checkFunction(now, 'now')
+    checkFunction(fetch, 'fetch')
+    if (typeof acceptUnknown !== 'boolean') throw new TypeError('dangerouslyAcceptUnknownRevocation must be a boolean')
+    const { dids, issuers, remote } = readTrust(trust, fetch)
+    const { own, revoked, lists } = sorted(options.revocations)
+    this.#now = now
+    this.#remote = remote
+    this.#sources = own
+    this.#lists = lists
+    this.#sourceTimeoutMs = bounded(options.revocationTimeoutMs, 5000, 'revocationTimeoutMs', 1, 600_000)
+    const policy = {
+      audience,
+      clockSkew: bounded(options.clockSkewSeconds, 30, 'clockSkewSeconds', 0, 300),
+      maxLifetime: bounded(options.maxLifetimeSeconds, 86_400, 'maxLifetimeSeconds', 1, 31_536_000),
+      dids,
+      issuers,
+      acceptUnknown,
+    }
+    const shared = lists.map(({ lists }) => lists)
+    this.#verifier = orThrow(native.newTokenVerifier(policy, revoked, shared))
+  }
+
+  /**
+   * Verifies a token or a delegation: the checks of docs/tokens.md, in that order. Fetches the keys of an issuer that is
+   * trusted by the URL of its JWK set, and status lists.
+   * Errors: INVALID_TOKEN, INVALID_DELEGATION, UNTRUSTED_ISSUER, WRONG_AUDIENCE, TOKEN_NOT_YET_VALID, TOKEN_EXPIRED,
+   * SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, INVALID_DID (the presenter), INVALID_CONFIG (a scope that is none).
+   */
+  verify(token: string, options: TokenDemands = {}): Promise<Result<TokenClaims>> {
+    return this.#verify(token, this.#asked(token, options))
+  }
+
+  /** The same without I/O: an issuer whose keys are not in memory answers UNTRUSTED_ISSUER, a source that needs time does not know. */
+  verifySync(token: string, options: TokenDemands = {}): Result<TokenClaims> {
+    const asked = this.#asked(token, options)
+    this.#forgetOldKeys(asked.now)
+    if (this.#sources.length === 0) return this.#judge(token, asked, [])
+    const links = native.tokenLinks(this.#verifier, token, asked)
+    if (isFailure(links)) return this.#refuse(token, links)
+    const answers = links.map((link) => conclusion(this.#ask(link).map(atOnce)))
+    return this.#judge(token, asked, answers)
+  }
+
+  async #verify(token: string, asked: Asked): Promise<Result<TokenClaims>> {
+    this.#forgetOldKeys(asked.now)
+    const missing = this.#remote.size === 0 ? null : native.missingKey(this.#verifier, token)
+    if (missing !== null) await this.#fetchKeys(missing, asked.now)
+    if (this.#remote.size + this.#sources.length + this.#lists.length === 0) return this.#judge(token, asked, [])
+    let links = native.tokenLinks(this.#verifier, token, asked)
+    const issuer = isFailure(links) ? undefined : links[0]?.issuer
+    // Only a good token makes us look whether its issuer has taken the key back meanwhile.
+    if (issuer !== undefined && this.#remote.get(issuer)?.isOlder(KEYS_REFRESH, asked.now)) {
+      await this.#fetchKeys(issuer, asked.now)
+      links = native.tokenLinks(this.#verifier, token, asked)
+    }
+    if (isFailure(links)) return this.#refuse(token, links)
+    const [answers, reasons] = await Promise.all([this.#askAll(links), this.#fetchLists(links, asked.now)])
+    return this.#judge(token, { ...asked, now: this.#time() }, answers, reasons)
+  }
+
+  #judge(
+    token: string,
+    asked: Asked,
+    answers: readonly (boolean | undefined)[],
+    reasons: readonly string[] = [],
+  ): Result<TokenClaims> {
+    const verified = native.verifyToken(this.#verifier, token, asked, answers)
+    return isFailure(verified) ? this.#refuse(token, verified, reasons) : ok(claimsOf(verified))
+  }
+
+  #refuse(
+    token: string,
+    refusal: Failure & { revocation?: Evidence },
+    reasons: readonly string[] = [],
+  ): Result<TokenClaims> {
+    if (refusal.code === 'REVOCATION_UNKNOWN') {
+      const { revocation = 'unknown' } = refusal
+      const why = reasons.length === 0 ? '' : ` (${reasons.join(', ')})`
+      return fail({ ...refusal, hint: `the evidence is ${revocation}${why}: ${remedies[revocation]}` })
+    }
+    const missing = refusal.code === 'UNTRUSTED_ISSUER' ? native.missingKey(this.#verifier, token) : null
+    const document = missing === null ? undefined : this.#remote.get(missing)
+    if (!document) return fail(refusal)
+    const { failure: why } = document
+    if (why === undefined)
+      return fail({ ...refusal, hint: 'verify() asks for the keys of this issuer, verifySync() does not' })
+    return fail(failure('UNTRUSTED_ISSUER', `the keys of ${missing} were not fetched: ${why}`, undefined, true))
+  }
+
+  #asked(token: string, options: TokenDemands): Asked {
+    checkString(token, 'token')
+    checkObject(options, 'options')
+    const { scopes = [], presenter } = options
+    checkList(scopes, 'scopes')
+    optional(presenter, checkString, 'presenter')
+    return { now: this.#time(), scopes, presenter }
+  }
+
+  #time(): number {
+    const now = this.#now()
+    checkNumber(now, 'now()')
+    return now
+  }
+
+  #fetchKeys(issuer: string, now: number): Promise<void> | undefined {
+    return this.#remote.get(issuer)?.refresh(now, (jwks) => native.setKeys(this.#verifier, issuer, jwks)?.message)
+  }
+
+  #forgetOldKeys(now: number): void {
+    for (const [issuer, document] of this.#remote) {
+      if (!document.isOlder(KEYS_MAX_AGE, now)) continue
+      native.setKeys(this.#verifier, issuer)
+      document.fetchedAt = undefined
+    }
+  }
+
+  async #fetchLists(links: readonly Link[], now: number): Promise<string[]> {
+    if (!links.some(({ status }) => status)) return []
+    const put: Parameters<VerifiersLists['refresh']>[2] = (lists, text, uri, issuer) =>
+      native.putIssuersList(this.#verifier, lists, text, uri, issuer, this.#time())
+    return (await Promise.all(this.#lists.map((lists) => lists.refresh(links, now, put)))).flat()
+  }
+
+  /** Every source's answer to every question about a link: anything at all. */
+  #ask(link: Link): unknown[] {
+    return questions(link).flatMap((question) =>
+      this.#sources.map((source) => {
+        try {
+          return source.isRevoked(question)
+        } catch {
+          return undefined
+        }
+      }),
+    )
+  }
+
+  async #askAll(links: readonly Link[]): Promise<(boolean | undefined)[]> {
+    if (this.#sources.length === 0) return []
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, this.#sourceTimeoutMs)
+    })
+    const inTime = async (answer: unknown): Promise<unknown> => {
+      try {
+        return await Promise.race([answer, late])
+      } catch {
+        return undefined
+      }
+    }
+    const answers = await Promise.all(links.map((link) => Promise.all(this.#ask(link).map(inTime))))
+    clearTimeout(timer)
+    return answers.map(conclusion)
+  }
+}
+
+/** Who speaks for the rights is asked about as well as who uses them. */
+function questions({ id, issuer, subject, issuedAt, status }: Link): RevocationSubject[] {
+  const about: RevocationSubject = { tokenId: id, issuer, issuedAt, ...(status && { status }) }
+  return [about, { did: issuer, issuedAt }, { did: subject, issuedAt }].map((question) => Object.freeze(question))
+}
+
+/** An answer that takes time is none. */
+function atOnce(answer: unknown): unknown {
+  if (typeof answer !== 'object') return answer
+  Promise.resolve(answer).catch(() => {})
+  return undefined
+}
+
+/** One yes decides, and then one who does not know. */
+function conclusion(answers: readonly unknown[]): boolean | undefined {
+  if (answers.includes(true)) return true
+  return answers.every((answer) => answer === false) ? false : undefined
+}
+
+const remedies: Record<Evidence, string> = {
+  fresh: 'ask again',
+  unchecked: 'ask again',
+  stale: 'the issuer has to publish its status list anew',
+  absent: 'give the verifier a StatusListSource that may fetch the list, or put it there',
+  unreadable: 'the issuer has to publish a status list that reaches as far as the token',
+  unknown: 'ask again when the source answers',
+}
+
+function claimsOf({ scopes, chain, claims, revocation, ...rest }: VerifiedToken): TokenClaims {
+  const further = claims === '{}' ? {} : (JSON.parse(claims) as Record<string, unknown>)
+  return frozen({ ...rest, scopes: [...scopes], chain: [...chain], claims: further, revocation })
+}
+
+function frozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    Object.values(value).forEach(frozen)
+    Object.freeze(value)
+  }
+  return value
+}
+
+interface Trusted {
+  dids: string[]
+  issuers: { issuer: string; jwks?: string }[]
+  remote: Map<string, RemoteDocument>
+}
+
+function readTrust(trust: TokenVerifierOptions['trust'], fetch: FetchDocument): Trusted {
+  if (!Array.isArray(trust)) throw new TypeError('trust must be a list of DIDs and issuers')
+  const trusted: Trusted = { dids: [], issuers: [], remote: new Map() }
+  for (const each of trust as TokenVerifierOptions['trust']) {
+    if (typeof each === 'string') {
+      trusted.dids.push(each)
+      continue
+    }
+    checkObject(each, 'trust')
+    const { issuer, jwks } = each
+    checkString(issuer, 'trust.issuer')
+    if (trusted.issuers.some((other) => other.issuer === issuer)) {
+      throw new XBindError(failure('INVALID_CONFIG', `trust names ${issuer} twice`, 'put its keys into one JWK set'))
+    }
+    if (typeof jwks === 'string') {
+      if (!isFetchable(jwks)) {
+        throw new XBindError(failure('INVALID_CONFIG', 'trust.jwks is no https URL without credentials'))
+      }
+      trusted.remote.set(issuer, new RemoteDocument(jwks, JWKS, fetch))
+      trusted.issuers.push({ issuer })
+    } else {
+      checkObject(jwks, 'trust.jwks')
+      trusted.issuers.push({ issuer, jwks: JSON.stringify(jwks) })
+    }
+  }
+  return trusted
+}
+
+/** The lists of this package are asked in native memory, all else here. */
+function sorted(revocations: TokenVerifierOptions['revocations'] = []) {
+  const sources = Array.isArray(revocations)
+    ? (revocations as readonly RevocationSource[])
+    : [revocations as RevocationSource]
+  for (const source of sources) {
+    checkObject(source, 'revocations')
+    checkFunction(source.isRevoked, 'revocations.isRevoked')
+  }
+  return {
+    revoked: sources.flatMap((source) => listOf(source) ?? []),
+    lists: sources.flatMap((source) => statusLists(source) ?? []),
+    own: sources.filter((source) => !listOf(source) && !statusLists(source)),
+  }
+}

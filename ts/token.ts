@@ -1,0 +1,114 @@
+import type { Failure } from './binding'
+import type { Evidence, Grant } from './binding-rights'
+import { checkList, checkNumber, checkObject, checkString, optional } from './check'
+import { failure, isFailure } from './errors'
+import { keyOf, type Identity } from './identity'
+import { native } from './native'
+import { fail, result, type Result } from './result'
+import { notWhole } from './seconds'
+
+/** What a verified token says. Frozen, with everything in it. */
+export interface TokenClaims {
+  /** Who vouches for the rights: a trusted DID, or the name of a trusted issuer. */
+  readonly issuer: string
+  /** Who may use them. */
+  readonly subject: string
+  readonly audience: string
+  readonly scopes: readonly string[]
+  /** Unique for the issuer of the last link. */
+  readonly id: string
+  /** Seconds since the epoch. */
+  readonly issuedAt: number
+  /** Seconds since the epoch. */
+  readonly expiresAt: number
+  /** From the outermost delegator to the subject, DIDs. */
+  readonly chain: readonly string[]
+  /** The first issuer's further claims. */
+  readonly claims: Readonly<Record<string, unknown>>
+  /**
+   * What the answer about revocation rests on: `fresh` if everyone who was to be asked answered, `unchecked` if the verifier
+   * has no sources and the token names no status list. Anything else only with `dangerouslyAcceptUnknownRevocation`.
+   */
+  readonly revocation: Evidence
+}
+
+export interface TokenRequest {
+  /** The DID that may use the token. */
+  subject: string
+  /** Where it may be used: a DID or a URI, compared exactly. */
+  audience: string
+  /** What it grants, at most 64; none grants nothing. */
+  scopes: readonly string[]
+  /** Default 3600, at most 86 400. */
+  ttlSeconds?: number
+  /** Further claims, plain data: none that the format names itself. */
+  claims?: Record<string, unknown>
+  /** Where the issuer publishes whether the token still stands (`StatusList`). */
+  status?: { readonly index: number; readonly uri: string }
+  /** Seconds since the epoch, for tests. */
+  now?: number
+}
+
+/**
+ * Grants scopes, offline, with the issuer's own key: an EdDSA JWT of type at+jwt (RFC 9068).
+ * Errors: INVALID_DID (the subject), INVALID_CONFIG (anything out of its bounds), SIGN_FAILED (destroyed).
+ */
+export function issueToken(issuer: Identity, request: TokenRequest): Result<string> {
+  const key = keyOf(issuer, 'issuer')
+  checkObject(request, 'request')
+  checkString(request.audience, 'request.audience')
+  checkList(request.scopes, 'request.scopes')
+  const grant = grantOf(request)
+  return isFailure(grant) ? fail(grant) : result(native.issueToken(key, grant))
+}
+
+/**
+ * Hands narrower rights on, offline: an EdDSA JWT of type agent-deleg+jwt that carries its parent. What is left out is the
+ * parent's; nothing wider is ever cut down to fit. Whether the token is genuine is for the verifier to see.
+ * Errors: INVALID_DELEGATION (wider than the token, not the holder's, too deep), TOKEN_EXPIRED, TOKEN_NOT_YET_VALID,
+ * INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, SIGN_FAILED.
+ */
+export function delegateToken(
+  holder: Identity,
+  token: string,
+  request: Partial<TokenRequest> & { subject: string },
+): Result<string> {
+  const key = keyOf(holder, 'holder')
+  checkString(token, 'token')
+  checkObject(request, 'request')
+  optional(request.audience, checkString, 'request.audience')
+  optional(request.scopes, checkList, 'request.scopes')
+  if (request.claims !== undefined) {
+    return fail(failure('INVALID_CONFIG', 'a delegation has no claims', 'the first issuer puts claims into its token'))
+  }
+  const grant = grantOf(request)
+  return isFailure(grant) ? fail(grant) : result(native.delegateToken(key, token, grant))
+}
+
+/** @internal For agents, whose keys are elsewhere. */
+export function grantOf(request: Partial<TokenRequest> & { subject: string }): Grant | Failure {
+  const { subject, audience, scopes, ttlSeconds, claims, status, now } = request
+  checkString(subject, 'request.subject')
+  if (status !== undefined) {
+    checkObject(status, 'request.status')
+    checkNumber(status.index, 'request.status.index')
+    checkString(status.uri, 'request.status.uri')
+  }
+  const wrong = notWhole({ ttlSeconds, now, 'status.index': status?.index })
+  if (wrong) return wrong
+  const text = claims === undefined ? undefined : textOf(claims)
+  if (isFailure(text)) return text
+  const place = status && { index: status.index, uri: status.uri }
+  return { subject, audience, scopes, ttl: ttlSeconds, claims: text, status: place, now }
+}
+
+function textOf(claims: Record<string, unknown>): string | Failure {
+  checkObject(claims, 'request.claims')
+  try {
+    const text = JSON.stringify(claims) as string | undefined
+    if (text !== undefined) return text
+  } catch {
+    // a cycle, a BigInt, a toJSON that throws
+  }
+  return failure('INVALID_CONFIG', 'JSON cannot hold these claims', 'give plain data: no functions, cycles or BigInts')
+}
