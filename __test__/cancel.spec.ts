@@ -1,5 +1,5 @@
 // Calls that end early: timeouts, abort signals, agents that close.
-import { describe, expect } from 'vitest'
+import { describe, expect, vi } from 'vitest'
 import { gate, never, test, turn } from './helpers/bus.ts'
 import { codeOf, errorOf, valueOf } from './helpers/result.ts'
 
@@ -46,6 +46,22 @@ describe('a timeout', () => {
     expect(valueOf(await next)).toBe('next')
     await turn()
     expect(valueOf(await caller.receive())).toEqual([])
+  })
+
+  test('runs on the real clock, whatever a test framework does to the timers', async ({ agent }) => {
+    const [caller, callee] = [agent(), agent('callee')]
+    callee.handle(({ payload }) => (payload === 'stuck' ? never : payload))
+    vi.useFakeTimers()
+    try {
+      const calls = [
+        caller.call('callee', 1),
+        caller.call('callee', 'stuck', { timeoutMs: 20 }),
+        callee.receive({ waitMs: 5 }),
+      ]
+      expect((await Promise.all(calls)).map((result) => codeOf(result))).toEqual(['ok', 'TIMEOUT', 'ok'])
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   test('many end in the order of their deadlines', async ({ agent }) => {

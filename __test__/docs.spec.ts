@@ -10,15 +10,17 @@ const execute = promisify(execFile)
 const root = resolve(import.meta.dirname, '..')
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 
-/** Every Markdown file of the project, by its path from the root. */
-function documents(folder = root): string[] {
-  const skipped = ['node_modules', 'target', 'dist', 'artifacts']
+/** Every file of the project, by its path from the root. */
+function files(folder = root): string[] {
+  const skipped = ['node_modules', 'target', 'dist', 'corpus', 'artifacts']
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name)
-    if (entry.isDirectory()) return skipped.includes(entry.name) || entry.name.startsWith('.') ? [] : documents(path)
-    return entry.name.endsWith('.md') ? [relative(root, path)] : []
+    if (entry.isFile()) return [relative(root, path).replaceAll('\\', '/')]
+    return skipped.includes(entry.name) || entry.name.startsWith('.') ? [] : files(path)
   })
 }
+
+const documents = (): string[] => files().filter((file) => file.endsWith('.md'))
 
 const fences = /^```([^\n]*)\n(.*?)^```$/gms
 const withoutCode = (text: string): string => text.replace(fences, '').replace(/`[^`\n]*`/g, '')
@@ -77,9 +79,26 @@ describe('the examples of README.md', () => {
   })
 })
 
+test('the package needs no other and runs nothing when it is installed', () => {
+  const manifest = JSON.parse(read('package.json')) as Record<string, object>
+  expect(Object.keys(manifest)).not.toEqual(expect.arrayContaining([expect.stringMatching(/^(peerD|d)ependencies$/)]))
+  const atInstall = /^(pre|post)?(install|prepare)$/
+  expect(Object.keys(manifest.scripts ?? {}).filter((name) => atInstall.test(name))).toEqual([])
+})
+
+test.each(['README.md', 'ARCHITECTURE.md', 'SECURITY.md', 'CONTRIBUTING.md'])(
+  'the files that %s names exist',
+  (file) => {
+    const named = [...read(file).matchAll(/`([\w./-]+\.(?:rs|ts|mjs|json|toml))`/g)].map(([, name = '']) => name)
+    const missing = named.filter((name) => !files().some((path) => path === name || path.endsWith(`/${name}`)))
+    expect(missing).toEqual([])
+  },
+)
+
 test('README.md names everything that is exported', () => {
   const table = /^## API$(.*?)^## /ms.exec(read('README.md'))?.[1] ?? ''
-  for (const name of Object.keys(api)) expect(table).toMatch(new RegExp(`\`(new )?${name}\\b`))
+  const missing = Object.keys(api).filter((name) => !new RegExp(`\`(new )?${name}\\b`).test(table))
+  expect(missing).toEqual([])
 })
 
 test('docs/errors.md has the codes of the types, in their order', () => {
