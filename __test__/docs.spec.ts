@@ -89,7 +89,7 @@ test('the package needs no other and runs nothing when it is installed', () => {
 test.each(['README.md', 'ARCHITECTURE.md', 'SECURITY.md', 'CONTRIBUTING.md'])(
   'the files that %s names exist',
   (file) => {
-    const named = [...read(file).matchAll(/`([\w./-]+\.(?:rs|ts|mjs|json|toml))`/g)].map(([, name = '']) => name)
+    const named = [...read(file).matchAll(/`(\w[\w./-]*\.(?:rs|ts|mjs|json|toml))`/g)].map(([, name = '']) => name)
     const missing = named.filter((name) => !files().some((path) => path === name || path.endsWith(`/${name}`)))
     expect(missing).toEqual([])
   },
