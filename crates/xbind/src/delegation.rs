@@ -2,7 +2,7 @@
 
 use crate::did::Did;
 use crate::error::{Error, ErrorKind, Result};
-use crate::grant::{Grant, LINK_TYPE, MAX_TOKEN_BYTES, invalid};
+use crate::grant::{Grant, LINK_TYPE, MAX_DELEGATION_BYTES, invalid};
 use crate::json::Members;
 use crate::key::SigningKey;
 use crate::message::DEFAULT_SKEW;
@@ -39,7 +39,7 @@ pub struct DelegationDraft<'a> {
 /// # Errors
 /// `INVALID_DELEGATION` if the key is not the subject's, the draft is wider than the token, the chain gets too deep or
 /// meets somebody twice; `TOKEN_EXPIRED`, `TOKEN_NOT_YET_VALID`; `INVALID_TOKEN` if the token cannot be read;
-/// `INVALID_CONFIG` for a draft outside its bounds, or a result longer than 32 KiB.
+/// `INVALID_CONFIG` for a draft outside its bounds, or a result longer than 64 KiB.
 pub fn delegate(holder: &SigningKey, token: &str, draft: &DelegationDraft<'_>) -> Result<String> {
     let chain = Chain::parse(token)?;
     let parent = chain.last();
@@ -70,7 +70,7 @@ pub fn delegate(holder: &SigningKey, token: &str, draft: &DelegationDraft<'_>) -
     token::push_rights(&mut claims, scopes, draft.status)?;
     claims.raw("act", &chain.act(draft.subject.as_str()));
     claims.text("prf", token);
-    token::signed(holder, LINK_TYPE, claims)
+    token::signed(holder, LINK_TYPE, MAX_DELEGATION_BYTES, claims)
 }
 
 /// Grants that hang together; whether they are genuine is not known yet.
@@ -83,8 +83,8 @@ pub(crate) struct Chain {
 impl Chain {
     /// Takes a token apart with all the parents it carries, and checks what each owes to its parent.
     pub(crate) fn parse(token: &str) -> Result<Self> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(invalid("the token is longer than 32 KiB"));
+        if token.len() > MAX_DELEGATION_BYTES {
+            return Err(invalid("the token is longer than 64 KiB"));
         }
         let mut delegations = Vec::new();
         let mut grant = Grant::parse(token.to_owned())?;

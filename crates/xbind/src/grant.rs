@@ -12,8 +12,10 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// The longest token, in bytes, with all the parents that it carries.
+/// The longest token, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 32 * 1024;
+/// The longest delegation, in bytes, with all that it carries: each link is a third longer than its parent, and a bit.
+pub const MAX_DELEGATION_BYTES: usize = 64 * 1024;
 /// How many claims a token may carry beyond those that this format names.
 pub const MAX_FURTHER_CLAIMS: usize = 64;
 /// The longest issuer, subject, audience, id or status list address, in bytes.
@@ -78,8 +80,9 @@ impl Grant {
         }
         let grant = match &*header.typ {
             LINK_TYPE => claims.link()?,
-            typ if is_token_type(typ) => claims.token()?,
-            _ => return Err(invalid("the header's typ is not that of a token")),
+            typ if !is_token_type(typ) => return Err(invalid("the header's typ is not that of a token")),
+            _ if text.len() > MAX_TOKEN_BYTES => return Err(invalid("the token is longer than 32 KiB")),
+            _ => claims.token()?,
         };
         let kid = header.kid.into_cow().into_owned();
         Ok(Self { kid, signature: parts.signature, text, ..grant })

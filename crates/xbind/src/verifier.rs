@@ -4,7 +4,7 @@ use crate::cache::TokenCache;
 use crate::delegation::{Chain, broken};
 use crate::did::Did;
 use crate::error::{Error, ErrorKind, Result};
-use crate::grant::{self, Grant, Link, MAX_TOKEN_BYTES, invalid};
+use crate::grant::{self, Grant, Link, MAX_DELEGATION_BYTES, invalid};
 use crate::jwks::JwkSet;
 use crate::key::{KeyCache, VerifyingKey};
 use crate::message::DEFAULT_SKEW;
@@ -196,8 +196,8 @@ impl TokenVerifier {
     /// `INVALID_TOKEN`, `INVALID_DELEGATION`, `UNTRUSTED_ISSUER`, `WRONG_AUDIENCE`, `TOKEN_NOT_YET_VALID`,
     /// `TOKEN_EXPIRED`, `SCOPE_DENIED`, `REVOKED`, `REVOCATION_UNKNOWN`.
     pub fn verify(&self, token: &str, now: u64, asked: &Asked<'_>) -> Result<Arc<VerifiedToken>> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(invalid("the token is longer than 32 KiB"));
+        if token.len() > MAX_DELEGATION_BYTES {
+            return Err(invalid("the token is longer than 64 KiB"));
         }
         // Held until the end, so that nothing is remembered that was verified with keys replaced meanwhile.
         let trust = self.trust.read().unwrap_or_else(PoisonError::into_inner);
