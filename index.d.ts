@@ -175,6 +175,52 @@ export declare function didToPublicKey(did: string): Result<Uint8Array>;
 export declare function publicKeyToDID(publicKey: Uint8Array): Result<string>;
 /** Strict Ed25519 verification: false for a wrong signature; INVALID_DID only for an unusable DID. */
 export declare function verifySignature(did: string, data: Uint8Array, signature: Uint8Array): Result<boolean>;
+/** The call that is decided upon: these two, and these very bytes. */
+export interface ApprovedCall {
+  /** The DID that makes it. */
+  caller: string;
+  /** The DID that is asked. */
+  recipient: string;
+  body: Uint8Array;
+  /** Default application/json. */
+  contentType?: string;
+}
+export interface CallDecision {
+  decision: "approve" | "deny";
+  call: ApprovedCall;
+  /** Default 300, at most 3600. */
+  ttlSeconds?: number;
+  /** Seconds since the epoch, for tests. */
+  now?: number;
+}
+/** A decision that is genuine, in time, and about the very call that it was held against. */
+export interface Approval {
+  readonly decision: "approve" | "deny";
+  /** Who decided, proven by the signature. */
+  readonly approver: string;
+  /** Unique for its approver: an approval is for one call, which whoever relies on it has to see to. */
+  readonly id: string;
+  /** Seconds since the epoch. */
+  readonly issuedAt: number;
+  /** Seconds since the epoch. */
+  readonly expiresAt: number;
+}
+/**
+ * Signs a yes or no to one call: a JWT of type agent-approval+jwt. Errors: INVALID_CONFIG (anything out of its bounds, or an
+ * approver who is the caller), INVALID_DID, SIGN_FAILED.
+ */
+export declare function approveCall(approver: Identity, request: CallDecision): Result<string>;
+/**
+ * Verifies a decision about a call by one of these approvers, DIDs. A no verifies too: look at `decision`.
+ * Errors: INVALID_TOKEN (no approval, or about another caller), UNTRUSTED_ISSUER (by none of these, or by the caller),
+ * WRONG_AUDIENCE (another recipient), TOKEN_NOT_YET_VALID, TOKEN_EXPIRED, INVALID_SIGNATURE (another body), INVALID_DID.
+ */
+export declare function verifyApproval(statement: string, options: {
+  call: ApprovedCall;
+  approvers: readonly string[];
+  now?: number;
+  clockSkewSeconds?: number;
+}): Result<Approval>;
 /** An in-process bus. The default one belongs to the module instance, so test files do not see each other. */
 export declare class MessageBus {
   #private;
@@ -208,6 +254,63 @@ export interface IncomingCall<P = unknown> {
   /** On whose behalf the caller acts: from the outermost delegator to the caller, DIDs; empty without a token. */
   readonly chain: readonly string[];
 }
+/** What a verified token says. Frozen, with everything in it. */
+export interface TokenClaims {
+  /** Who vouches for the rights: a trusted DID, or the name of a trusted issuer. */
+  readonly issuer: string;
+  /** Who may use them. */
+  readonly subject: string;
+  readonly audience: string;
+  readonly scopes: readonly string[];
+  /** Unique for the issuer of the last link. */
+  readonly id: string;
+  /** Seconds since the epoch. */
+  readonly issuedAt: number;
+  /** Seconds since the epoch. */
+  readonly expiresAt: number;
+  /** From the outermost delegator to the subject, DIDs. */
+  readonly chain: readonly string[];
+  /** The first issuer's further claims. */
+  readonly claims: Readonly<Record<string, unknown>>;
+  /**
+   * What the answer about revocation rests on: `fresh` if everyone who was to be asked answered, `unchecked` if the verifier
+   * has no sources and the token names no status list. Anything else only with `dangerouslyAcceptUnknownRevocation`.
+   */
+  readonly revocation: Evidence;
+}
+export interface TokenRequest {
+  /** The DID that may use the token. */
+  subject: string;
+  /** Where it may be used: a DID or a URI, compared exactly. */
+  audience: string;
+  /** What it grants, at most 64; none grants nothing. */
+  scopes: readonly string[];
+  /** Default 3600, at most 86 400. */
+  ttlSeconds?: number;
+  /** Further claims, plain data: none that the format names itself. */
+  claims?: Record<string, unknown>;
+  /** Where the issuer publishes whether the token still stands (`StatusList`). */
+  status?: {
+    readonly index: number;
+    readonly uri: string;
+  };
+  /** Seconds since the epoch, for tests. */
+  now?: number;
+}
+/**
+ * Grants scopes, offline, with the issuer's own key: an EdDSA JWT of type at+jwt (RFC 9068).
+ * Errors: INVALID_DID (the subject), INVALID_CONFIG (anything out of its bounds), SIGN_FAILED (destroyed).
+ */
+export declare function issueToken(issuer: Identity, request: TokenRequest): Result<string>;
+/**
+ * Hands narrower rights on, offline: an EdDSA JWT of type agent-deleg+jwt that carries its parent. What is left out is the
+ * parent's; nothing wider is ever cut down to fit. Whether the token is genuine is for the verifier to see.
+ * Errors: INVALID_DELEGATION (wider than the token, not the holder's, too deep), TOKEN_EXPIRED, TOKEN_NOT_YET_VALID,
+ * INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, SIGN_FAILED.
+ */
+export declare function delegateToken(holder: Identity, token: string, request: Partial<TokenRequest> & {
+  subject: string;
+}): Result<string>;
 export interface AgentConfig {
   /** A label, and an address on the bus: letters, digits, '.', '_', '-', 1 to 64, first and last a letter or digit. */
   name?: string;
@@ -310,6 +413,23 @@ export declare class AutoGenxBindAgent {
    * Throws XBindError: INVALID_DID, INVALID_CONFIG, AGENT_CLOSED.
    */
   handle<P = unknown, R = unknown>(handler: Handler<P, R> | null, options?: HandleOptions): this;
+  /**
+   * Grants scopes with this agent's key: a token that agents which trust this one's DID accept. See `issueToken`.
+   * Errors: INVALID_DID, INVALID_CONFIG, AGENT_CLOSED, SIGN_FAILED (the key is with an identity provider).
+   */
+  grant(request: TokenRequest): Promise<Result<string>>;
+  /**
+   * Hands on a part of the rights in a token that was issued to this agent. See `delegateToken`.
+   * Errors: INVALID_DELEGATION, TOKEN_EXPIRED, INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, AGENT_CLOSED, SIGN_FAILED.
+   */
+  delegate(token: string, request: Partial<TokenRequest> & {
+    subject: string;
+  }): Promise<Result<string>>;
+  /**
+   * Signs a yes or no to one call of another agent. See `approveCall`, and `approvals` for doing so when asked over the bus.
+   * Errors: INVALID_DID, INVALID_CONFIG, AGENT_CLOSED, SIGN_FAILED.
+   */
+  decide(request: CallDecision): Promise<Result<string>>;
   /** The private key as PKCS#8 version 1 DER, encrypted with a passphrase. Errors: EXPORT_FAILED, AGENT_CLOSED. */
   exportIdentity(options?: {
     passphrase?: string;
@@ -318,74 +438,6 @@ export declare class AutoGenxBindAgent {
   close(): void;
   [Symbol.dispose](): void;
 }
-/** Who may call a handler. */
-export interface HandleOptions {
-  /** DIDs, or a predicate over the proven DID; everyone by default. */
-  allow?: readonly string[] | ((from: string) => boolean);
-}
-/**
- * Whether who holds the scope `granted` holds `needed` too. A last segment `*` covers everything below: `invoice.*` covers
- * `invoice.read` and `invoice.read.lines`, but neither `invoice` itself nor `invoice:read`. Throws INVALID_CONFIG for a text
- * that is no scope: segments of letters, digits, `_` and `-`, parted by `:` or `.`, at most 128 bytes.
- */
-export declare function covers(granted: string, needed: string): boolean;
-/** What a verified token says. Frozen, with everything in it. */
-export interface TokenClaims {
-  /** Who vouches for the rights: a trusted DID, or the name of a trusted issuer. */
-  readonly issuer: string;
-  /** Who may use them. */
-  readonly subject: string;
-  readonly audience: string;
-  readonly scopes: readonly string[];
-  /** Unique for the issuer of the last link. */
-  readonly id: string;
-  /** Seconds since the epoch. */
-  readonly issuedAt: number;
-  /** Seconds since the epoch. */
-  readonly expiresAt: number;
-  /** From the outermost delegator to the subject, DIDs. */
-  readonly chain: readonly string[];
-  /** The first issuer's further claims. */
-  readonly claims: Readonly<Record<string, unknown>>;
-  /**
-   * What the answer about revocation rests on: `fresh` if everyone who was to be asked answered, `unchecked` if the verifier
-   * has no sources and the token names no status list. Anything else only with `dangerouslyAcceptUnknownRevocation`.
-   */
-  readonly revocation: Evidence;
-}
-export interface TokenRequest {
-  /** The DID that may use the token. */
-  subject: string;
-  /** Where it may be used: a DID or a URI, compared exactly. */
-  audience: string;
-  /** What it grants, at most 64; none grants nothing. */
-  scopes: readonly string[];
-  /** Default 3600, at most 86 400. */
-  ttlSeconds?: number;
-  /** Further claims, plain data: none that the format names itself. */
-  claims?: Record<string, unknown>;
-  /** Where the issuer publishes whether the token still stands (`StatusList`). */
-  status?: {
-    readonly index: number;
-    readonly uri: string;
-  };
-  /** Seconds since the epoch, for tests. */
-  now?: number;
-}
-/**
- * Grants scopes, offline, with the issuer's own key: an EdDSA JWT of type at+jwt (RFC 9068).
- * Errors: INVALID_DID (the subject), INVALID_CONFIG (anything out of its bounds), SIGN_FAILED (destroyed).
- */
-export declare function issueToken(issuer: Identity, request: TokenRequest): Result<string>;
-/**
- * Hands narrower rights on, offline: an EdDSA JWT of type agent-deleg+jwt that carries its parent. What is left out is the
- * parent's; nothing wider is ever cut down to fit. Whether the token is genuine is for the verifier to see.
- * Errors: INVALID_DELEGATION (wider than the token, not the holder's, too deep), TOKEN_EXPIRED, TOKEN_NOT_YET_VALID,
- * INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, SIGN_FAILED.
- */
-export declare function delegateToken(holder: Identity, token: string, request: Partial<TokenRequest> & {
-  subject: string;
-}): Result<string>;
 /** The bounds of one request. */
 export interface FetchLimits {
   /** The longest answer that is taken. */
@@ -508,6 +560,52 @@ export declare class TokenVerifier {
   /** The same without I/O: an issuer whose keys are not in memory answers UNTRUSTED_ISSUER, a source that needs time does not know. */
   verifySync(token: string, options?: TokenDemands): Result<TokenClaims>;
 }
+/** Who may call a handler, and with which rights. */
+export interface HandleOptions {
+  /** DIDs, or a predicate over the proven DID; everyone by default. */
+  allow?: readonly string[] | ((from: string) => boolean);
+  /** Whose tokens are accepted: DIDs, and issuers with their JWKS. With it, a call must present a token for this agent. */
+  trust?: TokenVerifierOptions["trust"];
+  /** What the token must grant, all of it. */
+  scopes?: readonly string[];
+  /** Where it is asked whether a token, a link or a DID was revoked. */
+  revocations?: TokenVerifierOptions["revocations"];
+  /** Somebody signs each call, with its very arguments, before the handler runs. */
+  approval?: ApprovalPolicy;
+}
+export interface ApprovalPolicy {
+  /** DIDs whose approval counts. The first one is asked over the bus when a call brings none along. */
+  by: string | readonly string[];
+  /** Which calls need one; all by default. */
+  when?: (call: {
+    readonly from: string;
+    readonly payload: unknown;
+  }) => boolean;
+  /** How long the approver may take, default 60 000. */
+  timeoutMs?: number;
+}
+/** What an approver decides upon. */
+export interface ApprovalRequest {
+  /** The agent that was called and asks for the approval. Proven by its signature. */
+  readonly agent: string;
+  /** Who called it, as that agent says. */
+  readonly caller: string;
+  /** The very arguments of the call. */
+  readonly payload: unknown;
+  /** On whose behalf the caller acts, outermost first, as that agent says. */
+  readonly chain: readonly string[];
+}
+/**
+ * A handler for an approver: `operator.handle(approvals(operator, (request) => …))`. Each decision is signed for this caller,
+ * this agent and these arguments. Calls that ask for no approval go to `otherwise`.
+ */
+export declare function approvals(approver: AutoGenxBindAgent, decide: (request: ApprovalRequest) => boolean | Promise<boolean>, otherwise?: Handler): Handler;
+/**
+ * Whether who holds the scope `granted` holds `needed` too. A last segment `*` covers everything below: `invoice.*` covers
+ * `invoice.read` and `invoice.read.lines`, but neither `invoice` itself nor `invoice:read`. Throws INVALID_CONFIG for a text
+ * that is no scope: segments of letters, digits, `_` and `-`, parted by `:` or `.`, at most 128 bytes.
+ */
+export declare function covers(granted: string, needed: string): boolean;
 /** The status of many tokens, for their issuer to publish (Token Status List, draft-ietf-oauth-status-list-18). */
 export declare class StatusList {
   #private;
@@ -673,52 +771,6 @@ export declare class KeyHistory {
   /** The newest key that may sign; undefined if none may. */
   current(at?: number): string | undefined;
 }
-/** The call that is decided upon: these two, and these very bytes. */
-export interface ApprovedCall {
-  /** The DID that makes it. */
-  caller: string;
-  /** The DID that is asked. */
-  recipient: string;
-  body: Uint8Array;
-  /** Default application/json. */
-  contentType?: string;
-}
-export interface CallDecision {
-  decision: "approve" | "deny";
-  call: ApprovedCall;
-  /** Default 300, at most 3600. */
-  ttlSeconds?: number;
-  /** Seconds since the epoch, for tests. */
-  now?: number;
-}
-/** A decision that is genuine, in time, and about the very call that it was held against. */
-export interface Approval {
-  readonly decision: "approve" | "deny";
-  /** Who decided, proven by the signature. */
-  readonly approver: string;
-  /** Unique for its approver: an approval is for one call, which whoever relies on it has to see to. */
-  readonly id: string;
-  /** Seconds since the epoch. */
-  readonly issuedAt: number;
-  /** Seconds since the epoch. */
-  readonly expiresAt: number;
-}
-/**
- * Signs a yes or no to one call: a JWT of type agent-approval+jwt. Errors: INVALID_CONFIG (anything out of its bounds, or an
- * approver who is the caller), INVALID_DID, SIGN_FAILED.
- */
-export declare function approveCall(approver: Identity, request: CallDecision): Result<string>;
-/**
- * Verifies a decision about a call by one of these approvers, DIDs. A no verifies too: look at `decision`.
- * Errors: INVALID_TOKEN (no approval, or about another caller), UNTRUSTED_ISSUER (by none of these, or by the caller),
- * WRONG_AUDIENCE (another recipient), TOKEN_NOT_YET_VALID, TOKEN_EXPIRED, INVALID_SIGNATURE (another body), INVALID_DID.
- */
-export declare function verifyApproval(statement: string, options: {
-  call: ApprovedCall;
-  approvers: readonly string[];
-  now?: number;
-  clockSkewSeconds?: number;
-}): Result<Approval>;
 
 export {
   Evidence as RevocationEvidence,

@@ -1,34 +1,45 @@
 //! Keys and DIDs.
 
 use std::cell::RefCell;
+use std::sync::Weak;
 
 use napi::bindgen_prelude::{Either, External, Uint8Array, Uint8ArraySlice};
 use napi_derive::napi;
 use xbind::pkcs8::EncryptionSeed;
 use xbind::{Error, ErrorKind, MessageId, Op, SigningKey, VerifyingKey, jwk, pkcs8};
-use xbind_runtime::{now, random};
+use xbind_runtime::{Agent, now, random};
 
 use crate::convert::{BindingError, Fallible, fallible, whole};
 
-/// A signing key in native memory; none once it was destroyed or handed to an agent.
-pub struct Key(RefCell<Option<SigningKey>>);
+/// A signing key in native memory.
+#[expect(clippy::large_enum_variant, reason = "most are `Own`; a box would cost each of them an allocation")]
+pub enum Key {
+    /// An identity's own; none once it was destroyed or handed to an agent.
+    Own(RefCell<Option<SigningKey>>),
+    /// The key of an agent, for as long as the agent is open.
+    Agents(Weak<Agent>),
+}
 
 pub type KeyRef = External<Key>;
 
 impl Key {
     fn new(key: SigningKey) -> External<Self> {
-        External::new(Self(RefCell::new(Some(key))))
+        External::new(Self::Own(RefCell::new(Some(key))))
     }
 
     pub fn take(&self) -> Option<SigningKey> {
-        self.0.borrow_mut().take()
+        match self {
+            Self::Own(key) => key.borrow_mut().take(),
+            Self::Agents(_) => None,
+        }
     }
 
     pub fn with<T>(&self, kind: ErrorKind, use_key: impl FnOnce(&SigningKey) -> xbind::Result<T>) -> xbind::Result<T> {
-        match &*self.0.borrow() {
-            Some(key) => use_key(key),
-            None => Err(Error::new(kind, "this identity was destroyed")),
-        }
+        let used = match self {
+            Self::Own(key) => key.borrow().as_ref().map(use_key),
+            Self::Agents(agent) => agent.upgrade().and_then(|agent| agent.with_key(use_key)),
+        };
+        used.unwrap_or_else(|| Err(Error::new(kind, "this identity was destroyed")))
     }
 }
 

@@ -13,7 +13,7 @@ use xbind::{Error, ErrorKind, MessageId, VerifiedMessage, VerifyingKey};
 use xbind_runtime::{AgentOptions, Allow, Body, Bus, Event, JSON, Outcome, Port, Reply, Signer};
 
 use crate::convert::{BindingError, Content, Fallible, fallible, number, payload, reply, size, whole};
-use crate::identity::{KeyRef, export, fresh_key};
+use crate::identity::{Key, KeyRef, fresh_key};
 
 /// Numbers are never used again, so that a handler that ends late cannot answer through another port.
 #[derive(Default)]
@@ -156,11 +156,16 @@ pub fn close_agent(port: u32, agent: u32) {
     drop(closed); // a port that is gone has no agent left to close
 }
 
+/// The key of an agent, unless it is elsewhere.
 #[napi(catch_unwind)]
-pub fn export_agent(port: u32, agent: u32, passphrase: Option<String>) -> Fallible<Either<String, Uint8Array>> {
-    let elsewhere = || Error::new(ErrorKind::ExportFailed, "the key of this agent is not here");
+pub fn agent_key(port: u32, agent: u32) -> Fallible<KeyRef> {
     fallible(with_port(port, |port| {
-        port.agent(agent)?.with_key(|key| export(key, false, passphrase)).unwrap_or_else(|| Err(elsewhere()))
+        let agent = port.agent(agent)?;
+        match agent.with_key(|_| ()) {
+            Some(()) => Ok(External::new(Key::Agents(Arc::downgrade(&agent)))),
+            None => Err(Error::new(ErrorKind::SignFailed, "the key of this agent is with its identity provider")
+                .with_hint("let the identity that owns the key sign it: issueToken, delegateToken, approveCall")),
+        }
     }))
 }
 

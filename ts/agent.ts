@@ -1,15 +1,17 @@
 import { onAbort } from './abort'
-import { bounded, checkBytes, checkFunction, checkObject, checkSignal, checkString, optional } from './check'
+import { approveWith, type CallDecision } from './approval'
+import { bounded, checkBytes, checkFunction, checkList, checkObject, checkSignal, checkString, optional } from './check'
 import { defaultBus, refOf, type MessageBus } from './bus'
-import type { KeyRef, Options } from './binding'
+import type { Failure, KeyRef, Options } from './binding'
 import { failure, isFailure, XBindError } from './errors'
-import { Duty, type HandleOptions } from './admission'
+import { Duty, type HandleOptions, type Post } from './admission'
 import { short, stderrLogger, type Logger } from './log'
 import { native } from './native'
 import { decode, encode } from './payload'
 import { openPort, type Caller, type IncomingCall, type Members, type Port } from './port'
 import { Receivers } from './receivers'
-import { fail, ok, orThrow, type Result } from './result'
+import { fail, ok, orThrow, result, type Result } from './result'
+import { delegationOf, grantOf, type TokenRequest } from './token'
 
 export interface AgentConfig {
   /** A label, and an address on the bus: letters, digits, '.', '_', '-', 1 to 64, first and last a letter or digit. */
@@ -245,7 +247,7 @@ export class AutoGenxBindAgent {
   handle<P = unknown, R = unknown>(handler: Handler<P, R> | null, options: HandleOptions = {}): this {
     if (handler !== null) checkFunction(handler, 'handler')
     checkObject(options, 'options')
-    const duty = handler === null ? undefined : new Duty(handler as Handler, options)
+    const duty = handler === null ? undefined : new Duty(() => this.#post(), handler as Handler, options)
     const only = Array.isArray(options.allow) ? (options.allow as string[]) : undefined
     const failed = native.handle(this.#port.number, this.#number, duty !== undefined, only)
     if (failed) throw new XBindError(failed)
@@ -253,6 +255,57 @@ export class AutoGenxBindAgent {
     if (duty) this.#duty = duty
     this.#port.schedule()
     return this
+  }
+
+  #post(): Post {
+    return {
+      did: this.#did,
+      call: (to, payload, options) => this.call(to, payload, options),
+      useOnce: (approver, id, until) =>
+        native.useApproval(this.#port.number, this.#number, approver, id, until) === null,
+    }
+  }
+
+  #key(): KeyRef | Failure {
+    return this.#closed ? closedFailure : native.agentKey(this.#port.number, this.#number)
+  }
+
+  /**
+   * Grants scopes with this agent's key: a token that agents which trust this one's DID accept. See `issueToken`.
+   * Errors: INVALID_DID, INVALID_CONFIG, AGENT_CLOSED, SIGN_FAILED (the key is with an identity provider).
+   */
+  grant(request: TokenRequest): Promise<Result<string>> {
+    checkObject(request, 'request')
+    checkString(request.audience, 'request.audience')
+    checkList(request.scopes, 'request.scopes')
+    const grant = grantOf(request)
+    const key = this.#key()
+    if (isFailure(key)) return Promise.resolve(fail(key))
+    return Promise.resolve(isFailure(grant) ? fail(grant) : result(native.issueToken(key, grant)))
+  }
+
+  /**
+   * Hands on a part of the rights in a token that was issued to this agent. See `delegateToken`.
+   * Errors: INVALID_DELEGATION, TOKEN_EXPIRED, INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, AGENT_CLOSED, SIGN_FAILED.
+   */
+  delegate(token: string, request: Partial<TokenRequest> & { subject: string }): Promise<Result<string>> {
+    checkString(token, 'token')
+    checkObject(request, 'request')
+    optional(request.audience, checkString, 'request.audience')
+    optional(request.scopes, checkList, 'request.scopes')
+    const grant = delegationOf(request)
+    const key = this.#key()
+    if (isFailure(key)) return Promise.resolve(fail(key))
+    return Promise.resolve(isFailure(grant) ? fail(grant) : result(native.delegateToken(key, token, grant)))
+  }
+
+  /**
+   * Signs a yes or no to one call of another agent. See `approveCall`, and `approvals` for doing so when asked over the bus.
+   * Errors: INVALID_DID, INVALID_CONFIG, AGENT_CLOSED, SIGN_FAILED.
+   */
+  decide(request: CallDecision): Promise<Result<string>> {
+    const key = this.#key()
+    return Promise.resolve(isFailure(key) ? fail(key) : approveWith(key, request))
   }
 
   /** The private key as PKCS#8 version 1 DER, encrypted with a passphrase. Errors: EXPORT_FAILED, AGENT_CLOSED. */
@@ -263,7 +316,9 @@ export class AutoGenxBindAgent {
     if (this.#closed) return Promise.resolve(fail(closedFailure))
     const provider = this.#extras?.provider
     if (provider) return exportFrom(provider, this.#did, passphrase)
-    const exported = native.exportAgent(this.#port.number, this.#number, passphrase)
+    const key = this.#key()
+    if (isFailure(key)) return Promise.resolve(fail(key))
+    const exported = native.exportKey(key, false, passphrase) as Uint8Array | Failure
     return Promise.resolve(isFailure(exported) ? fail(exported) : ok(new Uint8Array(exported)))
   }
 
@@ -295,10 +350,10 @@ export class AutoGenxBindAgent {
 
   static {
     members = {
-      admit(agent, call) {
+      admit(agent, call, body, token) {
         const logger = agent.#extras?.logger
         if (logger) write(logger, 'info', `${agent.#label()} ← ${short(call.from)} call ${call.id}`)
-        return agent.#duty?.admit(call) ?? { code: 'AGENT_CLOSED' }
+        return agent.#duty?.admit(call, body, token) ?? { code: 'AGENT_CLOSED' }
       },
       arrived: (agent) => agent.#receivers?.arrived(),
       sign: (agent, bytes) => agent.#extras?.provider?.sign(bytes),

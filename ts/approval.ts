@@ -1,3 +1,4 @@
+import type { KeyRef } from './binding'
 import type { DecidedCall } from './binding-rights'
 import { checkBytes, checkList, checkObject, checkString } from './check'
 import { isFailure } from './errors'
@@ -44,7 +45,11 @@ export interface Approval {
  * approver who is the caller), INVALID_DID, SIGN_FAILED.
  */
 export function approveCall(approver: Identity, request: CallDecision): Result<string> {
-  const key = keyOf(approver, 'approver')
+  return approveWith(keyOf(approver, 'approver'), request)
+}
+
+/** @internal For agents, whose keys are elsewhere. */
+export function approveWith(key: KeyRef, request: CallDecision): Result<string> {
   checkObject(request, 'request')
   const { decision, call, ttlSeconds = 300, now } = request
   checkString(decision, 'request.decision')

@@ -40,7 +40,8 @@ export interface Binding extends RightsBinding {
   join(port: number, bus: BusRef, options: Options, signer?: KeyRef | string): number | Failure
   agentDid(port: number, agent: number): string | Failure
   closeAgent(port: number, agent: number): void
-  exportAgent(port: number, agent: number, passphrase?: string): Uint8Array | Failure
+  /** The key of an agent, for as long as it is open; a failure if it is with an identity provider. */
+  agentKey(port: number, agent: number): KeyRef | Failure
   handle(port: number, agent: number, on: boolean, only?: readonly string[]): Failure | null | undefined
   /** The number of the call. */
   call(

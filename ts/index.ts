@@ -8,7 +8,7 @@ export {
   type SealedMessage,
   type VerifiedMessage,
 } from './message'
-export type { HandleOptions } from './admission'
+export { approvals, type ApprovalPolicy, type ApprovalRequest, type HandleOptions } from './admission'
 export { MessageBus } from './bus'
 export {
   AutoGenxBindAgent,

@@ -78,11 +78,14 @@ export function delegateToken(
   checkObject(request, 'request')
   optional(request.audience, checkString, 'request.audience')
   optional(request.scopes, checkList, 'request.scopes')
-  if (request.claims !== undefined) {
-    return fail(failure('INVALID_CONFIG', 'a delegation has no claims', 'the first issuer puts claims into its token'))
-  }
-  const grant = grantOf(request)
+  const grant = delegationOf(request)
   return isFailure(grant) ? fail(grant) : result(native.delegateToken(key, token, grant))
+}
+
+/** @internal For agents, whose keys are elsewhere. */
+export function delegationOf(request: Partial<TokenRequest> & { subject: string }): Grant | Failure {
+  if (request.claims === undefined) return grantOf(request)
+  return failure('INVALID_CONFIG', 'a delegation has no claims', 'the first issuer puts claims into its token')
 }
 
 /** @internal For agents, whose keys are elsewhere. */
