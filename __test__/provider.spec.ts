@@ -143,7 +143,7 @@ describe('a provider that fails', () => {
     plain.handle(({ payload }) => payload)
     expect(codeOf(await remote.call('plain', 1, { timeoutMs: 20 }))).toBe('TIMEOUT')
     hangs = false
-    expect(valueOf(await remote.call('plain', 2, { timeoutMs: 2000 }))).toBe(2)
+    expect(valueOf(await remote.call('plain', 2))).toBe(2)
   })
 
   test('fails once: what comes after goes through', async ({ agent, bus }) => {
