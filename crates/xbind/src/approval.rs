@@ -3,7 +3,7 @@
 use crate::did::Did;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::Members;
-use crate::jws::{self, Header, Text};
+use crate::jws::{self, Header, Text, UnsignedJws};
 use crate::key::{SigningKey, VerifyingKey};
 use crate::message::{self, DIGEST_PREFIX, Digest, MessageId};
 use serde::Deserialize;
@@ -77,30 +77,40 @@ pub struct ApprovalDraft<'a> {
 /// # Errors
 /// `INVALID_CONFIG` for a draft outside its bounds, and for an approver who is the caller.
 pub fn approve(approver: &SigningKey, draft: &ApprovalDraft<'_>) -> Result<String> {
-    let refuse = |why: &'static str| Err(Error::new(ErrorKind::InvalidConfig, why));
-    let call = &draft.call;
-    if *approver.did() == call.caller {
-        return refuse("nobody approves a call of its own");
+    Ok(draft.unsigned(approver.did())?.sign(approver))
+}
+
+impl ApprovalDraft<'_> {
+    /// The decision before it is signed, for an approver whose key is elsewhere.
+    ///
+    /// # Errors
+    /// As [`approve`].
+    pub fn unsigned(&self, approver: &Did) -> Result<UnsignedJws> {
+        let refuse = |why: &'static str| Err(Error::new(ErrorKind::InvalidConfig, why));
+        let call = &self.call;
+        if *approver == call.caller {
+            return refuse("nobody approves a call of its own");
+        }
+        if !message::is_content_type(call.content_type) {
+            return refuse("the content type is not a media type");
+        }
+        let expires_at = self.now.checked_add(self.ttl).filter(|_| (1..=MAX_APPROVAL_TTL).contains(&self.ttl));
+        let Some(expires_at) = expires_at else { return refuse("an approval lives 1 to 3600 s") };
+        let mut claims = Members::new();
+        claims.text("iss", approver.as_str());
+        claims.text("sub", call.caller.as_str());
+        claims.text("aud", call.recipient.as_str());
+        claims.text("decision", self.decision.as_str());
+        claims.text("jti", &MessageId::from_bytes(self.id).text());
+        claims.number("iat", self.now);
+        claims.number("exp", expires_at);
+        claims.text("pt", call.content_type);
+        claims.number("pl", u64::try_from(call.body.len()).unwrap_or(u64::MAX));
+        let mut digest = DIGEST_PREFIX.to_owned();
+        jws::encode_into(Digest::of(call.body).as_bytes(), &mut digest);
+        claims.text("pd", &digest);
+        Ok(UnsignedJws::new(approver, TYPE, &claims.finish()))
     }
-    if !message::is_content_type(call.content_type) {
-        return refuse("the content type is not a media type");
-    }
-    let expires_at = draft.now.checked_add(draft.ttl).filter(|_| (1..=MAX_APPROVAL_TTL).contains(&draft.ttl));
-    let Some(expires_at) = expires_at else { return refuse("an approval lives 1 to 3600 s") };
-    let mut claims = Members::new();
-    claims.text("iss", approver.did().as_str());
-    claims.text("sub", call.caller.as_str());
-    claims.text("aud", call.recipient.as_str());
-    claims.text("decision", draft.decision.as_str());
-    claims.text("jti", &MessageId::from_bytes(draft.id).text());
-    claims.number("iat", draft.now);
-    claims.number("exp", expires_at);
-    claims.text("pt", call.content_type);
-    claims.number("pl", u64::try_from(call.body.len()).unwrap_or(u64::MAX));
-    let mut digest = DIGEST_PREFIX.to_owned();
-    jws::encode_into(Digest::of(call.body).as_bytes(), &mut digest);
-    claims.text("pd", &digest);
-    Ok(jws::sign(approver, TYPE, &claims.finish()))
 }
 
 /// A decision that is genuine, in time, and about the very call it was held against.
@@ -154,11 +164,11 @@ impl Approval {
     /// Yes, or an error.
     ///
     /// # Errors
-    /// `NOT_ALLOWED` if the decision is no.
+    /// `APPROVAL_REFUSED` if the decision is no.
     pub fn granted(self) -> Result<Self> {
         match self.decision {
             Decision::Approve => Ok(self),
-            Decision::Deny => Err(Error::new(ErrorKind::NotAllowed, "the approver denied the call")),
+            Decision::Deny => Err(Error::new(ErrorKind::ApprovalRefused, "the approver said no to the call")),
         }
     }
 

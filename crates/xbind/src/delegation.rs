@@ -4,6 +4,7 @@ use crate::did::Did;
 use crate::error::{Error, ErrorKind, Result};
 use crate::grant::{Grant, LINK_TYPE, MAX_DELEGATION_BYTES, invalid};
 use crate::json::Members;
+use crate::jws::UnsignedJws;
 use crate::key::SigningKey;
 use crate::message::DEFAULT_SKEW;
 use crate::revocation::StatusRef;
@@ -41,36 +42,65 @@ pub struct DelegationDraft<'a> {
 /// meets somebody twice; `TOKEN_EXPIRED`, `TOKEN_NOT_YET_VALID`; `INVALID_TOKEN` if the token cannot be read;
 /// `INVALID_CONFIG` for a draft outside its bounds, or a result longer than 64 KiB.
 pub fn delegate(holder: &SigningKey, token: &str, draft: &DelegationDraft<'_>) -> Result<String> {
-    let chain = Chain::parse(token)?;
-    let parent = chain.last();
-    if parent.link.subject != holder.did().as_str() {
-        return Err(broken("the token was granted to another than its holder"));
-    }
-    if chain.delegations.len() >= MAX_DELEGATIONS {
-        return Err(too_deep());
-    }
-    if chain.meets(draft.subject.as_str()) {
-        return Err(broken("the subject is in the chain already"));
-    }
-    if draft.audience.is_some_and(|audience| audience != parent.audience) {
-        return Err(broken("a delegation cannot change the audience"));
-    }
-    let scopes = draft.scopes.unwrap_or(&parent.scopes);
-    check_scopes(&parent.scopes, scopes)?;
-    let issued_at = draft.now.max(parent.link.issued_at);
-    let expires_at = expiry(parent, draft, issued_at)?;
+    Ok(draft.unsigned(holder.did(), token)?.sign(holder))
+}
 
-    let mut claims = Members::new();
-    claims.text("iss", holder.did().as_str());
-    claims.text("sub", draft.subject.as_str());
-    claims.text("aud", &parent.audience);
-    claims.number("iat", issued_at);
-    claims.number("exp", expires_at);
-    token::push_id(&mut claims, &draft.id);
-    token::push_rights(&mut claims, scopes, draft.status)?;
-    claims.raw("act", &chain.act(draft.subject.as_str()));
-    claims.text("prf", token);
-    token::signed(holder, LINK_TYPE, MAX_DELEGATION_BYTES, claims)
+impl DelegationDraft<'_> {
+    /// The delegation before it is signed, for a holder whose key is elsewhere.
+    ///
+    /// # Errors
+    /// As [`delegate`].
+    pub fn unsigned(&self, holder: &Did, token: &str) -> Result<UnsignedJws> {
+        let chain = Chain::parse(token)?;
+        let parent = chain.last();
+        if parent.link.subject != holder.as_str() {
+            return Err(broken("the token was granted to another than its holder"));
+        }
+        if chain.delegations.len() >= MAX_DELEGATIONS {
+            return Err(too_deep());
+        }
+        if chain.meets(self.subject.as_str()) {
+            return Err(broken("the subject is in the chain already"));
+        }
+        if self.audience.is_some_and(|audience| audience != parent.audience) {
+            return Err(broken("a delegation cannot change the audience"));
+        }
+        let scopes = self.scopes.unwrap_or(&parent.scopes);
+        check_scopes(&parent.scopes, scopes)?;
+        let issued_at = self.now.max(parent.link.issued_at);
+        let expires_at = self.expiry(parent, issued_at)?;
+
+        let mut claims = Members::new();
+        claims.text("iss", holder.as_str());
+        claims.text("sub", self.subject.as_str());
+        claims.text("aud", &parent.audience);
+        claims.number("iat", issued_at);
+        claims.number("exp", expires_at);
+        token::push_id(&mut claims, &self.id);
+        token::push_rights(&mut claims, scopes, self.status)?;
+        claims.raw("act", &chain.act(self.subject.as_str()));
+        claims.text("prf", token);
+        token::within(MAX_DELEGATION_BYTES, UnsignedJws::new(holder, LINK_TYPE, &claims.finish()))
+    }
+
+    fn expiry(&self, parent: &Grant, issued_at: u64) -> Result<u64> {
+        if parent.not_before > self.now.saturating_add(DEFAULT_SKEW) {
+            return Err(Error::new(ErrorKind::TokenNotYetValid, "the token to delegate is not valid yet"));
+        }
+        if issued_at >= parent.expires_at {
+            return Err(Error::new(ErrorKind::TokenExpired, "the token to delegate has expired"));
+        }
+        let Some(ttl) = self.ttl else {
+            return Ok(issued_at.saturating_add(DEFAULT_TOKEN_TTL).min(parent.expires_at));
+        };
+        let expires_at = token::expiry(issued_at, ttl)?;
+        if expires_at > parent.expires_at {
+            let left = parent.expires_at.saturating_sub(issued_at);
+            let why = format!("the delegation would live {ttl} s, its parent only {left} s more");
+            return Err(Error::new(ErrorKind::InvalidDelegation, why));
+        }
+        Ok(expires_at)
+    }
 }
 
 /// Grants that hang together; whether they are genuine is not known yet.
@@ -171,27 +201,6 @@ fn check_scopes(parent: &ScopeSet, child: &ScopeSet) -> Result<()> {
         Some(scope) => {
             let why = format!("a delegation grants {scope}, which its parent does not");
             Err(Error::new(ErrorKind::InvalidDelegation, why).with_hint(parent.held()))
-        }
-    }
-}
-
-fn expiry(parent: &Grant, draft: &DelegationDraft<'_>, issued_at: u64) -> Result<u64> {
-    if parent.not_before > draft.now.saturating_add(DEFAULT_SKEW) {
-        return Err(Error::new(ErrorKind::TokenNotYetValid, "the token to delegate is not valid yet"));
-    }
-    if issued_at >= parent.expires_at {
-        return Err(Error::new(ErrorKind::TokenExpired, "the token to delegate has expired"));
-    }
-    match draft.ttl {
-        None => Ok(issued_at.saturating_add(DEFAULT_TOKEN_TTL).min(parent.expires_at)),
-        Some(ttl) => {
-            let expires_at = token::expiry(issued_at, ttl)?;
-            if expires_at > parent.expires_at {
-                let left = parent.expires_at.saturating_sub(issued_at);
-                let why = format!("the delegation would live {ttl} s, its parent only {left} s more");
-                return Err(Error::new(ErrorKind::InvalidDelegation, why));
-            }
-            Ok(expires_at)
         }
     }
 }

@@ -69,16 +69,45 @@ pub(crate) fn header(signer: &Did, typ: &str) -> String {
     encode(json.as_bytes())
 }
 
-/// Signs claims as a compact JWS of that `typ`.
-pub(crate) fn sign(key: &SigningKey, typ: &str, claims: &str) -> String {
-    let mut jws = header(key.did(), typ);
-    jws.reserve_exact(claims.len().saturating_mul(4).div_ceil(3).saturating_add(90));
-    jws.push('.');
-    encode_into(claims.as_bytes(), &mut jws);
-    let signature = key.sign(jws.as_bytes());
-    jws.push('.');
-    encode_into(&signature, &mut jws);
-    jws
+/// A token, delegation or statement that waits for its signature, by a key that may be elsewhere.
+#[derive(Clone, Debug)]
+pub struct UnsignedJws {
+    input: String,
+}
+
+impl UnsignedJws {
+    pub(crate) fn new(signer: &Did, typ: &str, claims: &str) -> Self {
+        let mut input = header(signer, typ);
+        input.reserve_exact(claims.len().saturating_mul(4).div_ceil(3).saturating_add(90)); // the signature's room too
+        input.push('.');
+        encode_into(claims.as_bytes(), &mut input);
+        Self { input }
+    }
+
+    /// What the signer's key signs: ASCII.
+    #[must_use]
+    pub fn to_sign(&self) -> &str {
+        &self.input
+    }
+
+    /// The compact JWS. The signature is not checked here.
+    #[must_use]
+    pub fn finish(self, signature: &[u8; 64]) -> String {
+        let mut jws = self.input;
+        jws.push('.');
+        encode_into(signature, &mut jws);
+        jws
+    }
+
+    /// How long the compact JWS will be.
+    pub(crate) fn finished_len(&self) -> usize {
+        self.input.len().saturating_add(87)
+    }
+
+    pub(crate) fn sign(self, key: &SigningKey) -> String {
+        let signature = key.sign(self.input.as_bytes());
+        self.finish(&signature)
+    }
 }
 
 /// Strict base64url (RFC 4648 section 5): no padding, no white space, no bits left over that are not zero.

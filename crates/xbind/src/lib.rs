@@ -36,6 +36,7 @@ pub use did::Did;
 pub use error::{Error, ErrorKind, Result};
 pub use grant::Link;
 pub use jwks::JwkSet;
+pub use jws::UnsignedJws;
 pub use key::{KeyCache, SigningKey, VerifyingKey};
 pub use key_history::{KeyHistory, KeyState};
 pub use message::{Digest, InReplyTo, MessageId, Op};

@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::grant;
 use crate::json::{self, Members};
 use crate::jwks::JwkSet;
-use crate::jws::{self, Header, Text, present};
+use crate::jws::{self, Header, Text, UnsignedJws, present};
 use crate::key::{SigningKey, VerifyingKey};
 use miniz_oxide::deflate::compress_to_vec_zlib;
 use miniz_oxide::inflate::TINFLStatus;
@@ -172,7 +172,7 @@ impl StatusList {
             claims.number("ttl", ttl);
         }
         claims.raw("status_list", &self.json());
-        Ok(jws::sign(key, TYPE, &claims.finish()))
+        Ok(UnsignedJws::new(key.did(), TYPE, &claims.finish()).sign(key))
     }
 
     fn json(&self) -> String {

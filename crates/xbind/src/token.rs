@@ -4,7 +4,7 @@ use crate::did::Did;
 use crate::error::{Error, ErrorKind, Result};
 use crate::grant::{self, MAX_TOKEN_BYTES, TOKEN_TYPE};
 use crate::json::Members;
-use crate::jws;
+use crate::jws::{self, UnsignedJws};
 use crate::key::SigningKey;
 use crate::revocation::StatusRef;
 use crate::scope::ScopeSet;
@@ -41,28 +41,38 @@ pub struct TokenDraft<'a> {
 /// # Errors
 /// `INVALID_CONFIG` for a draft outside its bounds.
 pub fn issue(key: &SigningKey, draft: &TokenDraft<'_>) -> Result<String> {
-    if !grant::is_name(draft.audience) {
-        return Err(refuse("the audience is not 1 to 512 bytes without control characters"));
+    Ok(draft.unsigned(key.did())?.sign(key))
+}
+
+impl TokenDraft<'_> {
+    /// The token before it is signed, for an issuer whose key is elsewhere.
+    ///
+    /// # Errors
+    /// `INVALID_CONFIG` for a draft outside its bounds.
+    pub fn unsigned(&self, issuer: &Did) -> Result<UnsignedJws> {
+        if !grant::is_name(self.audience) {
+            return Err(refuse("the audience is not 1 to 512 bytes without control characters"));
+        }
+        let expires_at = expiry(self.now, self.ttl)?;
+        let mut claims = Members::new();
+        claims.text("iss", issuer.as_str());
+        claims.text("sub", self.subject.as_str());
+        claims.text("aud", self.audience);
+        claims.text("client_id", self.subject.as_str());
+        claims.number("iat", self.now);
+        claims.number("exp", expires_at);
+        push_id(&mut claims, &self.id);
+        push_rights(&mut claims, self.scopes, self.status)?;
+        if self.claims != "{}" {
+            grant::push_further(&mut claims, self.claims).ok_or_else(|| {
+                refuse("the further claims are not a JSON object within bounds, or name a claim of the token's own")
+                    .with_hint(
+                        "leave out iss, sub, aud, client_id, jti, scope, iat, exp, nbf, prf, act, may_act, status, cnf",
+                    )
+            })?;
+        }
+        within(MAX_TOKEN_BYTES, UnsignedJws::new(issuer, TOKEN_TYPE, &claims.finish()))
     }
-    let expires_at = expiry(draft.now, draft.ttl)?;
-    let mut claims = Members::new();
-    claims.text("iss", key.did().as_str());
-    claims.text("sub", draft.subject.as_str());
-    claims.text("aud", draft.audience);
-    claims.text("client_id", draft.subject.as_str());
-    claims.number("iat", draft.now);
-    claims.number("exp", expires_at);
-    push_id(&mut claims, &draft.id);
-    push_rights(&mut claims, draft.scopes, draft.status)?;
-    if draft.claims != "{}" {
-        grant::push_further(&mut claims, draft.claims).ok_or_else(|| {
-            refuse("the further claims are not a JSON object within bounds, or name a claim of the token's own")
-                .with_hint(
-                    "leave out iss, sub, aud, client_id, jti, scope, iat, exp, nbf, prf, act, may_act, status, cnf",
-                )
-        })?;
-    }
-    signed(key, TOKEN_TYPE, MAX_TOKEN_BYTES, claims)
 }
 
 /// When a grant of that life expires.
@@ -94,13 +104,15 @@ pub(crate) fn push_rights(claims: &mut Members, scopes: &ScopeSet, status: Optio
     Ok(())
 }
 
-/// Signs claims, unless the result is longer than that.
-pub(crate) fn signed(key: &SigningKey, typ: &str, limit: usize, claims: Members) -> Result<String> {
-    let token = jws::sign(key, typ, &claims.finish());
-    if token.len() > limit {
-        return Err(refuse_owned(format!("the token would be {} bytes long, the limit is {limit}", token.len())));
+/// A statement, unless it would be longer than that.
+pub(crate) fn within(limit: usize, jws: UnsignedJws) -> Result<UnsignedJws> {
+    if jws.finished_len() > limit {
+        return Err(refuse_owned(format!(
+            "the token would be {} bytes long, the limit is {limit}",
+            jws.finished_len()
+        )));
     }
-    Ok(token)
+    Ok(jws)
 }
 
 pub(crate) fn refuse(why: &'static str) -> Error {

@@ -174,7 +174,7 @@ pub fn approvals() -> Value {
     let cases = vec![
         accept("approved", "an honest yes", honest.clone()),
         accept("longest", "one hour", set("exp", (NOW + 3600).to_string())),
-        refuse("NOT_ALLOWED", "denied", "an honest no", set("decision", quoted("deny"))),
+        refuse("APPROVAL_REFUSED", "denied", "an honest no", set("decision", quoted("deny"))),
         grammar("decision-other", "decision", "\"maybe\""),
         grammar("decision-true", "decision", "true"),
         grammar("decision-empty", "decision", "\"\""),
