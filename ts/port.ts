@@ -121,7 +121,7 @@ export class Port<Agent extends object = object> {
 
   constructor(ask: Members<Agent>) {
     this.#ask = ask
-    this.number = native.openPort(this.#flush)
+    this.number = native.openPort(() => this.schedule())
   }
 
   add(number: number, agent: Agent): void {
