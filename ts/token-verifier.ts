@@ -247,13 +247,14 @@ const remedies: Record<Evidence, string> = {
   unchecked: 'ask again',
   stale: 'the issuer has to publish its status list anew',
   absent: 'give the verifier a StatusListSource that may fetch the list, or put it there',
-  unreadable: 'the issuer has to publish a status list that reaches as far as the token',
+  unreadable: 'the issuer has to publish a status list that can be read and is long enough',
   unknown: 'ask again when the source answers',
 }
 
-function claimsOf({ scopes, chain, claims, revocation, ...rest }: VerifiedToken): TokenClaims {
+function claimsOf(verified: VerifiedToken): TokenClaims {
+  const { scopes, chain, claims } = verified
   const further = claims === '{}' ? {} : (JSON.parse(claims) as Record<string, unknown>)
-  return frozen({ ...rest, scopes: [...scopes], chain: [...chain], claims: further, revocation })
+  return frozen({ ...verified, scopes: [...scopes], chain: [...chain], claims: further })
 }
 
 function frozen<T>(value: T): T {
