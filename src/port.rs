@@ -130,15 +130,15 @@ pub fn join(
                 Signer::Local(key)
             }
         };
+        let name = options.name;
         let options = AgentOptions {
-            name: options.name,
             max_payload_bytes: size(options.max_payload_bytes),
             message_ttl: u32::try_from(whole(options.message_ttl)).unwrap_or(u32::MAX),
             inbox_messages: size(options.inbox_messages),
             inbox_bytes: size(options.inbox_bytes),
             concurrency: size(options.concurrency),
         };
-        port.join(bus, signer, options)
+        port.join(bus, signer, name, options)
     }))
 }
 
@@ -272,8 +272,8 @@ pub fn receive<'env>(
     let mut flat = Flat::new(env)?;
     for message in messages {
         flat.push(message.op() == xbind::Op::Send)?;
-        flat.push(message.id().text())?;
-        flat.push(message.from().as_str())?;
+        flat.push_text(&message.id().text())?;
+        flat.push_text(message.from().as_str())?;
         flat.push(number(message.issued_at()))?;
         flat.push_body(message)?;
     }
@@ -297,13 +297,14 @@ pub fn flush<'env>(env: &'env Env, port: u32, max: f64) -> napi::Result<Array<'e
 }
 
 struct Flat<'env> {
+    env: &'env Env,
     array: Array<'env>,
     next: u32,
 }
 
 impl<'env> Flat<'env> {
     fn new(env: &'env Env) -> napi::Result<Self> {
-        Ok(Self { array: env.create_array(0)?, next: 0 })
+        Ok(Self { env, array: env.create_array(0)?, next: 0 })
     }
 
     fn push<T: napi::bindgen_prelude::ToNapiValue>(&mut self, value: T) -> napi::Result<()> {
@@ -312,11 +313,16 @@ impl<'env> Flat<'env> {
         Ok(())
     }
 
+    /// ASCII takes the short way into a JavaScript string.
+    fn push_text(&mut self, text: &str) -> napi::Result<()> {
+        if text.is_ascii() { self.push(self.env.create_string_latin1(text)?) } else { self.push(text) }
+    }
+
     /// JSON as its text, anything else as bytes.
     fn push_body(&mut self, message: VerifiedMessage<Body>) -> napi::Result<()> {
         let text = (message.content_type() == JSON).then(|| std::str::from_utf8(message.body()).ok()).flatten();
         match text {
-            Some(text) => self.push(text),
+            Some(text) => self.push_text(text),
             None => self.push(Uint8Array::new(message.into_body())),
         }
     }
@@ -327,8 +333,8 @@ impl<'env> Flat<'env> {
                 self.push(0)?;
                 self.push(agent)?;
                 self.push(number(ticket))?;
-                self.push(message.id().text())?;
-                self.push(message.from().as_str())?;
+                self.push_text(&message.id().text())?;
+                self.push_text(message.from().as_str())?;
                 self.push(number(message.issued_at()))?;
                 self.push_body(*message)?;
                 self.push(token)

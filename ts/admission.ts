@@ -3,7 +3,8 @@ import { verifyApproval, type ApprovedCall } from './approval'
 import { checkFunction, checkNumber, checkString, optional } from './check'
 import { failure, XBindError } from './errors'
 import type { Admission, Incoming, Refusal } from './port'
-import type { Result } from './result'
+import { native } from './native'
+import { orThrow, type Result } from './result'
 import { covers } from './scope'
 import type { TokenClaims } from './token'
 import { TokenVerifier, type TokenVerifierOptions } from './token-verifier'
@@ -205,7 +206,10 @@ function predicate(allow: HandleOptions['allow']): ((from: string) => boolean) |
 function checkApproval({ by, when, timeoutMs }: ApprovalPolicy): readonly string[] {
   const approvers = typeof by === 'string' ? [by] : by
   if (!Array.isArray(approvers)) throw new TypeError('approval.by must be a DID or a list of DIDs')
-  for (const did of approvers as unknown[]) checkString(did, 'approval.by')
+  for (const did of approvers as unknown[]) {
+    checkString(did, 'approval.by')
+    orThrow(native.didToPublicKey(did))
+  }
   optional(when, checkFunction, 'approval.when')
   optional(timeoutMs, checkNumber, 'approval.timeoutMs')
   if (approvers.length === 0) throw new XBindError(failure('INVALID_CONFIG', 'approval.by names nobody'))

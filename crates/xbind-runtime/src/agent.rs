@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use xbind::{
     Did, Error, ErrorKind, InReplyTo, MessageId, Op, Policy, ReplayWindow, Result, SigningKey, Unsigned,
@@ -27,10 +27,8 @@ pub enum Signer {
 }
 
 /// The bounds of one agent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct AgentOptions {
-    /// A label and an address on the bus.
-    pub name: Option<String>,
     /// The most bytes of a body, sent or received.
     pub max_payload_bytes: usize,
     /// Life of a message in seconds, 1 to 300.
@@ -46,7 +44,6 @@ pub struct AgentOptions {
 impl Default for AgentOptions {
     fn default() -> Self {
         Self {
-            name: None,
             max_payload_bytes: 1 << 20,
             message_ttl: 5,
             inbox_messages: 1024,
@@ -153,8 +150,9 @@ pub struct Agent {
     /// None for keys elsewhere, and after closing.
     key: Mutex<Option<SigningKey>>,
     remote: Option<Box<VerifyingKey>>,
-    replay: ReplayWindow,
-    options: Box<AgentOptions>,
+    /// None before the first message: most agents of a large fleet are idle.
+    replay: OnceLock<Box<ReplayWindow>>,
+    options: AgentOptions,
     state: Mutex<State>,
 }
 
@@ -165,7 +163,8 @@ impl Agent {
         bus: Arc<Bus>,
         port: Arc<Port>,
         signer: Signer,
-        mut options: AgentOptions,
+        name: Option<String>,
+        options: AgentOptions,
     ) -> Self {
         let (did, key, remote) = match signer {
             Signer::Local(key) => (*key.did(), Some(key), None),
@@ -177,11 +176,11 @@ impl Agent {
             bus,
             port,
             did,
-            name: options.name.take().map(String::into_boxed_str),
+            name: name.map(String::into_boxed_str),
             key: Mutex::new(key),
             remote,
-            replay: ReplayWindow::new(REPLAY_CAPACITY),
-            options: Box::new(options),
+            replay: OnceLock::new(),
+            options,
             state: Mutex::default(),
         }
     }
@@ -206,7 +205,7 @@ impl Agent {
     /// # Errors
     /// `REPLAYED` if it was used before, `REPLAY_WINDOW_FULL`.
     pub fn use_once(&self, signer: &Did, id: &MessageId, until: u64) -> Result<()> {
-        self.replay.reserve(signer, id, until.saturating_add(xbind::message::DEFAULT_SKEW), clock::now())?.commit();
+        self.replay().reserve(signer, id, until.saturating_add(xbind::message::DEFAULT_SKEW), clock::now())?.commit();
         Ok(())
     }
 
@@ -351,7 +350,7 @@ impl Agent {
     }
 
     pub(crate) fn replay(&self) -> &ReplayWindow {
-        &self.replay
+        self.replay.get_or_init(|| Box::new(ReplayWindow::new(REPLAY_CAPACITY)))
     }
 
     pub(crate) fn message_ttl(&self) -> u32 {

@@ -16,8 +16,10 @@ use crate::port::Port;
 use crate::sync::Lock;
 use crate::{AgentOptions, Signer};
 
-/// How many keys and batch roots a bus remembers having verified.
-const KNOWN: usize = 16_384;
+/// How many keys a bus remembers having decoded: about 330 bytes each.
+const KNOWN_KEYS: usize = 65_536;
+/// How many batch roots a bus remembers having verified: about 200 bytes each.
+const KNOWN_ROOTS: usize = 16_384;
 
 /// An in-process bus.
 pub struct Bus {
@@ -51,7 +53,7 @@ impl Bus {
     }
 
     fn named(shared: Option<Box<str>>) -> Self {
-        let known = Acquaintances { keys: KeyCache::new(KNOWN), roots: RootCache::new(KNOWN) };
+        let known = Acquaintances { keys: KeyCache::new(KNOWN_KEYS), roots: RootCache::new(KNOWN_ROOTS) };
         Self {
             directory: Mutex::default(),
             known,
@@ -90,9 +92,10 @@ impl Bus {
         port: &Arc<Port>,
         number: u32,
         signer: Signer,
+        name: Option<String>,
         options: AgentOptions,
     ) -> Result<Arc<Agent>> {
-        if let Some(name) = &options.name {
+        if let Some(name) = &name {
             check_name(name)?;
         }
         let mut directory = self.directory.guard();
@@ -100,7 +103,7 @@ impl Bus {
             return Err(Error::new(ErrorKind::AgentClosed, "this bus is closed"));
         }
         directory.serial = directory.serial.saturating_add(1);
-        let agent = Arc::new(Agent::new(number, directory.serial, self.clone(), port.clone(), signer, options));
+        let agent = Arc::new(Agent::new(number, directory.serial, self.clone(), port.clone(), signer, name, options));
         directory.insert(&agent);
         Ok(agent)
     }

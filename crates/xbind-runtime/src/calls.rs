@@ -10,6 +10,9 @@ use xbind::{Digest, MessageId, PendingCall};
 
 use crate::agent::Agent;
 
+/// The most calls that wait for an answer on one port.
+pub(crate) const MAX_PENDING: usize = 1_000_000;
+
 /// The room that stays allocated between calls.
 const KEPT_CAPACITY: usize = 1024;
 
@@ -44,6 +47,10 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
+    pub(crate) fn is_full(&self) -> bool {
+        self.pending.len() >= MAX_PENDING
+    }
+
     pub(crate) fn begin(
         &mut self,
         caller: &Arc<Agent>,

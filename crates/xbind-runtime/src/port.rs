@@ -13,7 +13,7 @@ use xbind::{Error, ErrorKind, InReplyTo, MessageId, Result, payload};
 
 use crate::agent::{Agent, Outgoing};
 use crate::bus::Bus;
-use crate::calls::Calls;
+use crate::calls::{Calls, MAX_PENDING};
 use crate::event::{Body, Event, JSON, OCTETS, Outcome};
 use crate::refusal::Refusal;
 use crate::sync::Lock;
@@ -95,11 +95,17 @@ impl Port {
     ///
     /// # Errors
     /// `INVALID_NAME`, `INVALID_CONFIG`, `AGENT_CLOSED` for a closed bus.
-    pub fn join(self: &Arc<Self>, bus: &Arc<Bus>, signer: Signer, options: AgentOptions) -> Result<u32> {
+    pub fn join(
+        self: &Arc<Self>,
+        bus: &Arc<Bus>,
+        signer: Signer,
+        name: Option<String>,
+        options: AgentOptions,
+    ) -> Result<u32> {
         let mut agents = self.agents.guard();
         let number = agents.last.checked_add(1);
         let number = number.ok_or_else(|| Error::new(ErrorKind::InvalidConfig, "too many agents were made"))?;
-        let agent = bus.admit(self, number, signer, options)?;
+        let agent = bus.admit(self, number, signer, name, options)?;
         agents.last = number;
         agents.by_number.insert(number, agent);
         Ok(number)
@@ -143,7 +149,13 @@ impl Port {
         }
         let id = clock::message_id()?;
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let call = self.calls.guard().begin(&caller, &recipient, id, one_way, deadline);
+        let mut calls = self.calls.guard();
+        if calls.is_full() {
+            return Err(Error::new(ErrorKind::InboxFull, format!("{MAX_PENDING} calls wait for an answer here"))
+                .with_hint("wait for some of them before making more"));
+        }
+        let call = calls.begin(&caller, &recipient, id, one_way, deadline);
+        drop(calls);
         let op = if one_way { xbind::Op::Send } else { xbind::Op::Call };
         caller.enqueue(Outgoing {
             op,

@@ -16,6 +16,7 @@ const TOLD: &[ErrorKind] = &[
     ErrorKind::PayloadTooLarge,
     ErrorKind::InvalidPayload,
     ErrorKind::AgentClosed,
+    ErrorKind::WrongAudience,
     ErrorKind::InvalidToken,
     ErrorKind::TokenExpired,
     ErrorKind::TokenNotYetValid,
@@ -123,6 +124,7 @@ fn sentence(kind: ErrorKind, told: bool) -> (&'static str, &'static str) {
             ("refused the size of a payload", "send less, or raise maxPayloadBytes on both sides")
         }
         ErrorKind::InvalidPayload => ("could not read the payload", "send what JSON can hold, at most 128 levels deep"),
+        ErrorKind::WrongAudience => ("was shown a token for another agent", "ask for a token with its DID as audience"),
         ErrorKind::AgentClosed => ("has left the bus", "look it up again, or make it anew"),
         ErrorKind::InvalidToken => {
             ("did not accept the token", "present a token issued to your DID, for this agent's DID as audience")

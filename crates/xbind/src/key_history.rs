@@ -61,8 +61,8 @@ impl KeyHistory {
     /// that is known already changes nothing.
     ///
     /// # Errors
-    /// `INVALID_DELEGATION` if the old key is not the latest, if it had no right to sign at the time of the statement, if
-    /// it has chosen another successor before, if the new key was used before, or after 64 keys.
+    /// `INVALID_DELEGATION` if the old key is not the latest (so that it has one successor at most), if it is doubtful or
+    /// revoked, if it had no right to sign at the time of the statement, if the new key was used before, or after 64 keys.
     pub fn prepare(&mut self, rotation: &Rotation) -> Result<()> {
         if self.knows(rotation) {
             return Ok(());
@@ -76,6 +76,10 @@ impl KeyHistory {
         let latest = self.later.last_mut().unwrap_or(&mut self.first);
         if latest.did != rotation.old {
             return Err(refuse("the rotation is not by the latest key"));
+        }
+        // Whatever time the statement gives: it is the signer's word, and a thief would date it back.
+        if latest.tainted_from.is_some() {
+            return Err(refuse("the old key is doubtful, so it cannot name its successor"));
         }
         if !latest.may_sign(rotation.issued_at) {
             return Err(refuse("the old key had no right to sign when the rotation was signed"));

@@ -1,6 +1,7 @@
 //! What a JSON body may hold beyond being JSON.
 
 use crate::error::{Error, ErrorKind, Result};
+use memchr::memchr2;
 
 /// How deep arrays and objects may nest.
 pub const MAX_DEPTH: usize = 128;
@@ -34,7 +35,7 @@ pub fn check_json(text: &str) -> Result<()> {
 fn after_string(text: &[u8]) -> Result<&[u8]> {
     let mut rest = text;
     loop {
-        let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(rest.len());
+        let end = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
         rest = match rest.split_at_checked(end).map_or(rest, |(_, from)| from) {
             [b'"', after @ ..] => return Ok(after),
             [b'\\', b'u', after @ ..] => after_unicode_escape(after)?,

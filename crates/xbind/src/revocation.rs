@@ -2,7 +2,7 @@
 
 use crate::did::Did;
 use crate::error::{Error, ErrorKind, Result};
-use crate::grant::Link;
+use crate::grant::{self, Link};
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -57,8 +57,11 @@ impl RevocationList {
     /// once `now` passes `keep_until`: give the time of expiry and the verifiers' clock skew, or [`u64::MAX`].
     ///
     /// # Errors
-    /// `INVALID_CONFIG` if the list is full: nothing was revoked, and nothing forgotten.
+    /// `INVALID_CONFIG` if the list is full, or no token could have that id: nothing was revoked, and nothing forgotten.
     pub fn revoke_id(&self, id: &str, keep_until: u64) -> Result<()> {
+        if !grant::is_name(id) {
+            return Err(Error::new(ErrorKind::InvalidConfig, "an id is 1 to 512 bytes without control characters"));
+        }
         let mut kept = self.write();
         self.make_sure_of_room(&kept, kept.ids.contains_key(id))?;
         let until = kept.ids.entry(id.to_owned()).or_default();

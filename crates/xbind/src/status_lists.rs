@@ -1,6 +1,7 @@
 //! Status lists at hand, and how far each can be relied upon.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::grant;
 use crate::message::DEFAULT_SKEW;
 use crate::revocation::StatusRef;
 use crate::status_list::{ListSigner, SignedList, read_status_list};
@@ -43,12 +44,15 @@ impl StatusLists {
     }
 
     /// Takes a list in that was fetched from `uri` at `now`. A list that cannot be read, or that is older than the one at
-    /// hand, never replaces it.
+    /// hand, never replaces it; nor does one from the future.
     ///
     /// # Errors
-    /// `INVALID_TOKEN` if it cannot be read, `TOKEN_EXPIRED` if it is older than the one at hand, `INVALID_CONFIG` if
-    /// there is no room for another.
+    /// `INVALID_TOKEN` if it cannot be read, `TOKEN_EXPIRED` if it is older than the one at hand, `TOKEN_NOT_YET_VALID` if
+    /// it comes from the future while another is at hand, `INVALID_CONFIG` if there is no room for another.
     pub fn put(&self, text: &str, uri: &str, signer: ListSigner<'_>, now: u64) -> Result<()> {
+        if !grant::is_name(uri) {
+            return Err(Error::new(ErrorKind::InvalidToken, "no token can name that address"));
+        }
         let read = read_status_list(text, uri, signer);
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         let known = kept.get(signer.name()).is_some_and(|lists| lists.contains_key(uri));
@@ -60,10 +64,8 @@ impl StatusLists {
         let list = read.inspect_err(|_| {
             lists.entry(uri.to_owned()).or_insert(Kept::Unreadable);
         })?;
-        if let Some(Kept::List { list: newer, .. }) = lists.get(uri)
-            && newer.issued_at > list.issued_at
-        {
-            return Err(Error::new(ErrorKind::TokenExpired, "the status list is older than the one at hand"));
+        if let Some(Kept::List { list: held, .. }) = lists.get(uri) {
+            check_succession(held, &list, now)?;
         }
         lists.insert(uri.to_owned(), Kept::List { list, received_at: now });
         Ok(())
@@ -81,13 +83,15 @@ impl StatusLists {
         }
     }
 
-    /// Drops every list that is no longer fresh.
+    /// Drops the lists that are so old that none older could be fresh: a list that merely expired stays, so that an older
+    /// one, which may live longer, cannot come back in its place.
     pub fn purge(&self, now: u64) {
+        let earliest = now.saturating_sub(DEFAULT_SKEW);
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         for lists in kept.values_mut() {
             lists.retain(|_, kept| match kept {
                 Kept::Unreadable => false,
-                Kept::List { list, received_at } => self.is_fresh(list, *received_at, now),
+                Kept::List { list, .. } => earliest <= list.issued_at.saturating_add(self.max_age),
             });
         }
         kept.retain(|_, lists| !lists.is_empty());
@@ -101,5 +105,17 @@ impl StatusLists {
             && list.expires_at.is_none_or(|exp| earliest < exp)
             && earliest <= list.issued_at.saturating_add(self.max_age)
             && list.ttl.is_none_or(|ttl| now <= received_at.saturating_add(ttl))
+    }
+}
+
+/// A list from the future neither replaces one that is at hand, nor stands in the way of the next.
+fn check_succession(held: &SignedList, next: &SignedList, now: u64) -> Result<()> {
+    let latest = now.saturating_add(DEFAULT_SKEW);
+    if next.issued_at > latest {
+        Err(Error::new(ErrorKind::TokenNotYetValid, "the status list comes from the future"))
+    } else if held.issued_at <= latest && held.issued_at > next.issued_at {
+        Err(Error::new(ErrorKind::TokenExpired, "the status list is older than the one at hand"))
+    } else {
+        Ok(())
     }
 }
