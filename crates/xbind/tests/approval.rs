@@ -1,0 +1,116 @@
+//! Approvals: a yes or no to one call, and to no other.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails")]
+#![allow(clippy::arithmetic_side_effects, reason = "indices chosen here")]
+
+mod common;
+
+use common::{NOW, recipient, sender as caller};
+use proptest::prelude::*;
+use xbind::approval::MAX_APPROVAL_TTL;
+use xbind::{Approval, ApprovalDraft, ApprovedCall, Decision, ErrorKind, ReplayWindow, Result, SigningKey, approve};
+
+const BODY: &[u8] = br#"{"pay":"supplier-7","eur":1200}"#;
+
+fn approver() -> SigningKey {
+    SigningKey::from_seed(&[3; 32])
+}
+
+fn call(body: &[u8]) -> ApprovedCall<'_> {
+    ApprovedCall { caller: *caller().did(), recipient: *recipient().did(), content_type: "application/json", body }
+}
+
+fn draft(decision: Decision) -> ApprovalDraft<'static> {
+    ApprovalDraft { decision, call: call(BODY), ttl: 300, now: NOW, id: [5; 16] }
+}
+
+fn verify(text: &str, call: &ApprovedCall<'_>) -> Result<Approval> {
+    Approval::verify(text, call, &[*recipient().did(), *approver().did()], NOW, 30)
+}
+
+#[test]
+fn a_yes_is_a_yes() {
+    let text = approve(&approver(), &draft(Decision::Approve)).unwrap();
+    let approval = verify(&text, &call(BODY)).unwrap().granted().unwrap();
+    assert_eq!(approval.decision(), Decision::Approve);
+    assert_eq!(approval.approver(), approver().did());
+    assert_eq!(approval.id().as_bytes(), &[5; 16]);
+    assert_eq!((approval.issued_at(), approval.expires_at()), (NOW, NOW + 300));
+}
+
+#[test]
+fn a_no_is_a_statement_too() {
+    let text = approve(&approver(), &draft(Decision::Deny)).unwrap();
+    let approval = verify(&text, &call(BODY)).unwrap();
+    assert_eq!(approval.decision(), Decision::Deny);
+    assert_eq!(approval.granted().unwrap_err().kind(), ErrorKind::ApprovalRefused);
+}
+
+#[test]
+fn a_key_elsewhere_makes_the_same_approval() {
+    let unsigned = draft(Decision::Approve).unsigned(approver().did()).unwrap();
+    let signature = approver().sign(unsigned.to_sign().as_bytes());
+    assert_eq!(unsigned.finish(&signature), approve(&approver(), &draft(Decision::Approve)).unwrap());
+}
+
+#[test]
+fn drafts_out_of_bounds_are_refused() {
+    let honest = draft(Decision::Approve);
+    let refused = |key: SigningKey, draft: ApprovalDraft<'_>| {
+        assert_eq!(approve(&key, &draft).unwrap_err().kind(), ErrorKind::InvalidConfig);
+    };
+    refused(caller(), honest);
+    refused(approver(), ApprovalDraft { ttl: 0, ..honest });
+    refused(approver(), ApprovalDraft { ttl: MAX_APPROVAL_TTL + 1, ..honest });
+    refused(approver(), ApprovalDraft { now: u64::MAX, ..honest });
+    refused(approver(), ApprovalDraft { call: ApprovedCall { content_type: "json", ..honest.call }, ..honest });
+}
+
+#[test]
+fn it_is_bound_to_caller_recipient_and_body() {
+    let text = approve(&approver(), &draft(Decision::Approve)).unwrap();
+    let stranger = *SigningKey::from_seed(&[9; 32]).did();
+    let kind = |call: ApprovedCall<'_>| verify(&text, &call).unwrap_err().kind();
+    assert_eq!(kind(ApprovedCall { caller: stranger, ..call(BODY) }), ErrorKind::InvalidToken);
+    assert_eq!(kind(ApprovedCall { recipient: stranger, ..call(BODY) }), ErrorKind::WrongAudience);
+    assert_eq!(kind(ApprovedCall { content_type: "application/json; v=2", ..call(BODY) }), ErrorKind::InvalidSignature);
+    let nobody = Approval::verify(&text, &call(BODY), &[], NOW, 30).unwrap_err();
+    assert_eq!(nobody.kind(), ErrorKind::UntrustedIssuer);
+    // Nobody is an approver of a call of its own, whatever the list says.
+    let own = ApprovedCall { caller: *approver().did(), ..call(BODY) };
+    assert_eq!(kind(own), ErrorKind::UntrustedIssuer);
+}
+
+#[test]
+fn each_single_bit_counts() {
+    let mut bytes = approve(&approver(), &draft(Decision::Deny)).unwrap().into_bytes();
+    for bit in 0..bytes.len() * 8 {
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(text) = str::from_utf8(&bytes) {
+            assert!(verify(text, &call(BODY)).is_err(), "bit {bit}");
+        }
+        bytes[bit / 8] ^= 1 << (bit % 8);
+    }
+}
+
+#[test]
+fn a_window_sees_to_it_that_it_is_used_once() {
+    let text = approve(&approver(), &draft(Decision::Approve)).unwrap();
+    let used = ReplayWindow::new(10);
+    let once = || {
+        let approval = verify(&text, &call(BODY))?.granted()?;
+        used.reserve(approval.approver(), approval.id(), approval.expires_at() + 30, NOW)?.commit();
+        Ok::<_, xbind::Error>(())
+    };
+    assert!(once().is_ok());
+    assert_eq!(once().unwrap_err().kind(), ErrorKind::Replayed);
+}
+
+proptest! {
+    #[test]
+    fn any_other_body_voids_it(body in prop::collection::vec(any::<u8>(), 0..80), other in prop::collection::vec(any::<u8>(), 0..80)) {
+        let text = approve(&approver(), &ApprovalDraft { call: call(&body), ..draft(Decision::Approve) }).unwrap();
+        prop_assert!(verify(&text, &call(&body)).is_ok());
+        let outcome = verify(&text, &call(&other)).map_err(|error| error.kind());
+        prop_assert_eq!(outcome.is_ok(), body == other);
+    }
+}
