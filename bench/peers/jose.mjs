@@ -1,5 +1,6 @@
 import * as jose from 'jose'
 import { didKey } from './did-key.mjs'
+import { claimsOf, issuerKey, revocations } from './jwt.mjs'
 
 async function createKey() {
   const { publicKey, privateKey } = await jose.generateKeyPair('EdDSA', { extractable: true })
@@ -14,6 +15,29 @@ export async function identity() {
     create: async () => (await createKey()).did,
     sign: (data) => new jose.CompactSign(data).setProtectedHeader({ alg: 'EdDSA' }).sign(key.privateKey),
     verify: async (_data, jws) => (await jose.compactVerify(jws, key.publicKey)) !== undefined,
+  }
+}
+
+export function tokens({ audience, needed, revoked }) {
+  const [issuer, holder] = [issuerKey(), issuerKey().did]
+  const { stands, revoke } = revocations(revoked)
+  const header = { alg: 'EdDSA', kid: issuer.kid, typ: 'at+jwt' }
+  const options = {
+    issuer: issuer.did,
+    audience,
+    subject: holder,
+    algorithms: ['EdDSA'],
+    typ: 'at+jwt',
+    requiredClaims: ['exp', 'jti'],
+  }
+  const verify = async (token) => stands((await jose.jwtVerify(token, issuer.publicKey, options)).payload, needed)
+  return {
+    isAsync: true,
+    issue: (grant) =>
+      new jose.SignJWT(claimsOf(issuer.did, holder, grant)).setProtectedHeader(header).sign(issuer.privateKey),
+    verifyFirst: verify,
+    verifyAgain: verify,
+    revoke,
   }
 }
 

@@ -1,4 +1,13 @@
-import { AutoGenxBindAgent, Identity, MessageBus, MessageVerifier, verifySignature } from '../../dist/index.mjs'
+import {
+  AutoGenxBindAgent,
+  Identity,
+  issueToken,
+  MessageBus,
+  MessageVerifier,
+  RevocationList,
+  TokenVerifier,
+  verifySignature,
+} from '../../dist/index.mjs'
 
 export function identity() {
   const mine = Identity.generate()
@@ -25,6 +34,25 @@ export function fleet(count, handler, { timeoutMs } = {}) {
       agentOptions.bus.close()
       agents.length = 0
     },
+  }
+}
+
+export function tokens({ audience, needed, revoked }) {
+  const [issuer, holder] = [Identity.generate(), Identity.generate().did]
+  const revocations = new RevocationList()
+  for (let i = 0; i < revoked; i += 1) revocations.revokeToken(`revoked-${i}`)
+  const verifier = new TokenVerifier({ audience, trust: [issuer.did], revocations })
+  const demands = { scopes: [needed], presenter: holder }
+  const verify = (token) => verifier.verifySync(token, demands).ok
+  return {
+    issue: (grant) => {
+      const issued = issueToken(issuer, { ...grant, subject: holder })
+      if (issued.ok) return issued.value
+      throw issued.error
+    },
+    verifyFirst: verify,
+    verifyAgain: verify,
+    revoke: (token) => revocations.revokeToken(JSON.parse(Buffer.from(token.split('.')[1], 'base64url')).jti),
   }
 }
 
