@@ -3,10 +3,6 @@
 
 #![expect(unreachable_pub, reason = "what napi exports must be `pub`, though no Rust crate can reach it")]
 
-/// Messages are made on one thread and dropped on another, which the system's allocators are slow at.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 mod convert;
 mod identity;
 mod port;
