@@ -3,24 +3,36 @@ import { reply, rush } from '../lib/load.mjs'
 export const order = 6
 export const competitors = ['ours', 'unsigned', 'sodium-native']
 
-const CALLS = 10_000
-const IN_FLIGHT = 1000
+const FLEETS = [10, 100, 1000, 10_000]
+const IN_FLIGHT = 16 // per agent
+const QUICK_IN_FLIGHT = 4
+const SLOW = 'sodium-native'
+const CALLS = 20_000 // at least, in all
+const TIMEOUT_MS = 200_000 // 160,000 calls in flight are seconds of work, more on a slow machine
 const SIZES = [100, 1000, 10_000, 100_000, 1_048_000]
 const BYTES_PER_ROUND = 8 * 2 ** 20
 const MAX_CALLS = 2000
 const LANES = 8
 
-export async function run({ quick, compare, peers }) {
+export async function run({ quick, full, compare, peers }) {
   const count = quick ? 2 : 3
+  const inFlight = quick ? QUICK_IN_FLIGHT : IN_FLIGHT
+  const spared = (peer) => peer === SLOW && !full
+  const calls = quick ? CALLS / 4 : CALLS
   const agents = await compare({
     id: 'growth-agents',
     title: 'Growth: how calls per second change with the number of agents',
-    notes: [`${quick ? CALLS / 2 : CALLS} calls in all, at most ${IN_FLIGHT} in flight; one process per competitor`],
-    metrics: [10, 100, 1000, 10_000].map((size) => metric(size, `${size.toLocaleString('en')} agents`, '1/s', 0)),
+    notes: [
+      `held constant: ${inFlight} calls in flight per agent, spread over the others, so that only the number of agents changes;`,
+      `${calls.toLocaleString('en')} calls in all, or ${inFlight} per agent if that is more; one process per competitor`,
+      ...(peers.some(spared) ? [`${SLOW} would take minutes for the largest: with --full`] : []),
+    ],
+    metrics: FLEETS.map((size) => metric(size, `${size.toLocaleString('en')} agents`, '1/s', 0)),
     peers,
     count,
     compact: true,
-    params: () => ({ what: 'agents', calls: quick ? CALLS / 2 : CALLS }),
+    limitSeconds: 240,
+    params: (peer) => ({ what: 'agents', calls, inFlight, fleets: spared(peer) ? FLEETS.slice(0, -1) : FLEETS }),
   })
   const payloads = await compare({
     id: 'growth-payload',
@@ -42,14 +54,13 @@ export async function measure(peer, params, state) {
   return params.what === 'agents' ? byAgents(peer, params, state) : byPayload(peer, params, state)
 }
 
-async function byAgents(peer, { calls }, state) {
+async function byAgents(peer, { calls, inFlight, fleets }, state) {
   const values = {}
-  for (const agents of [10, 100, 1000, 10_000]) {
-    const fleet = await peer.fleet(agents, reply)
-    const outstanding = Math.max(1, IN_FLIGHT / agents)
-    if (!state.warm) await rush(fleet, { agents, callsPerAgent: 1, outstanding })
-    const callsPerAgent = Math.max(1, Math.round(calls / agents))
-    values[agents] = (await rush(fleet, { agents, callsPerAgent, outstanding })).callsPerSecond
+  for (const agents of fleets) {
+    const fleet = await peer.fleet(agents, reply, { timeoutMs: TIMEOUT_MS })
+    if (!state.warm) await rush(fleet, { agents, callsPerAgent: 1, outstanding: 1 })
+    const callsPerAgent = Math.max(inFlight, Math.round(calls / agents))
+    values[agents] = (await rush(fleet, { agents, callsPerAgent, outstanding: inFlight })).callsPerSecond
     fleet.close()
   }
   state.warm = true
