@@ -1,7 +1,7 @@
 //! Keys and DIDs.
 
 use std::cell::RefCell;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use napi::bindgen_prelude::{Either, External, Uint8Array, Uint8ArraySlice};
 use napi_derive::napi;
@@ -184,9 +184,13 @@ thread_local! {
     static KNOWN: xbind::KeyCache = xbind::KeyCache::new(1024);
 }
 
+pub fn known_key(did: &str) -> xbind::Result<Arc<VerifyingKey>> {
+    KNOWN.with(|known| known.get(did))
+}
+
 #[napi(catch_unwind)]
 pub fn verify_signature(did: String, data: &[u8], signature: &[u8]) -> Fallible<bool> {
-    let key = KNOWN.with(|known| known.get(&did));
+    let key = known_key(&did);
     fallible(key.map(|key| signature.try_into().is_ok_and(|signature| key.verify(data, signature))))
 }
 

@@ -6,11 +6,12 @@ mod token;
 mod verifier;
 
 use crate::convert::whole;
-use xbind::{Did, VerifyingKey};
+use crate::identity::known_key;
+use xbind::Did;
 use xbind_runtime::now;
 
 fn did(text: &str) -> xbind::Result<Did> {
-    VerifyingKey::from_did(text).map(|key| *key.did())
+    known_key(text).map(|key| *key.did())
 }
 
 fn dids(texts: &[String]) -> xbind::Result<Vec<Did>> {

@@ -70,6 +70,8 @@ class Rights {
   readonly #post: Post
   readonly #verifier: TokenVerifier | undefined
   readonly #scopes: readonly string[]
+  /** Claims that grant all of the scopes: frozen, and the same object for the same token. */
+  readonly #enough = new WeakSet<TokenClaims>()
   readonly #approvers: readonly string[]
   readonly #approval: ApprovalPolicy | undefined
 
@@ -103,8 +105,11 @@ class Rights {
   #grant(call: Incoming, verified: Result<TokenClaims>): Verdict {
     if (!verified.ok) return { code: verified.error.code }
     const { scopes, chain } = verified.value
-    const missing = this.#scopes.filter((needed) => !scopes.some((scope) => covers(scope, needed)))
-    if (missing.length > 0) return denied(missing, scopes)
+    if (!this.#enough.has(verified.value)) {
+      const missing = this.#scopes.filter((needed) => !scopes.some((scope) => covers(scope, needed)))
+      if (missing.length > 0) return denied(missing, scopes)
+      this.#enough.add(verified.value)
+    }
     call.scopes = scopes
     call.chain = chain
     return undefined

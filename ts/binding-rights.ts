@@ -32,6 +32,11 @@ export interface RightsBinding {
     answers: readonly (boolean | undefined)[],
   ): VerifiedToken | (Failure & { revocation: Evidence })
 
+  /** For a token that was verified with the keys that are trusted now; null if it is refused. */
+  verifyKnownToken(
+    verifier: TokenVerifierRef, token: KnownToken, now: number, scopes?: readonly string[], presenter?: string,
+  ): Evidence | null
+
   newRevocationList(capacity: number): RevocationListRef
   revokeToken(list: RevocationListRef, id: string, keepUntil?: number): Failure | null
   revokeDid(list: RevocationListRef, did: string, issuedUntil?: number): Failure | null
@@ -106,6 +111,9 @@ declare const opaque: unique symbol
 export interface TokenVerifierRef {
   readonly [opaque]: 'token verifier'
 }
+export interface KnownToken {
+  readonly [opaque]: 'token verifier'
+}
 export interface RevocationListRef {
   readonly [opaque]: 'revocation list'
 }
@@ -172,6 +180,7 @@ export interface VerifiedToken {
   chain: string[]
   claims: string
   revocation: Evidence
+  known: KnownToken
 }
 
 export interface ListDraft {

@@ -136,6 +136,8 @@ export class StatusListSource implements RevocationSource {
   readonly #documents = new Map<string, RemoteDocument>()
   readonly #maxLists: number
   readonly #refreshSeconds: number
+  /** After which time no list that was fetched is still at hand once the old ones were purged. */
+  readonly #keptSeconds: number
   readonly #origins: ReadonlySet<string> | undefined
   readonly #fetch: FetchDocument | undefined
   readonly #now: () => number
@@ -154,6 +156,7 @@ export class StatusListSource implements RevocationSource {
     this.#refreshSeconds = bounded(options.refreshSeconds, 300, 'refreshSeconds', 1, 86_400)
     this.#maxLists = bounded(options.maxLists, 1000, 'maxLists', 1, 100_000)
     const maxAge = bounded(options.maxAgeSeconds, 86_400, 'maxAgeSeconds', 1, 31_536_000)
+    this.#keptSeconds = maxAge + 61 // clocks may differ by 30 s, where it was signed and here
     this.#lists = native.newStatusLists(this.#maxLists, maxAge)
   }
 
@@ -235,7 +238,7 @@ export class StatusListSource implements RevocationSource {
     if (this.#documents.size < this.#maxLists) return true
     native.purgeLists(this.#lists, now)
     for (const [name, document] of this.#documents) {
-      if (document.fetchedAt === undefined || document.isOlder(this.#refreshSeconds, now)) this.#documents.delete(name)
+      if (document.fetchedAt === undefined || document.isOlder(this.#keptSeconds, now)) this.#documents.delete(name)
     }
     return this.#documents.size < this.#maxLists
   }

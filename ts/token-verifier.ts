@@ -1,5 +1,5 @@
 import type { Failure } from './binding'
-import type { Asked, Evidence, Link, TokenVerifierRef, VerifiedToken } from './binding-rights'
+import type { Asked, Evidence, KnownToken, Link, TokenVerifierRef, VerifiedToken } from './binding-rights'
 import { bounded, checkFunction, checkList, checkNumber, checkObject, checkString, optional } from './check'
 import { failure, isFailure, XBindError } from './errors'
 import { fetchPublic, isFetchable, JWKS, RemoteDocument, type FetchDocument } from './fetch'
@@ -49,6 +49,14 @@ export interface TokenDemands {
   presenter?: string
 }
 
+interface Known {
+  readonly claims: TokenClaims
+  readonly ref: KnownToken
+}
+
+/** How much text of known tokens is kept, in characters. */
+const KNOWN_SIZE = 1 << 20
+
 /** After how many seconds keys are asked for again, and after how many they are forgotten if none come. */
 const KEYS_REFRESH = 600
 const KEYS_MAX_AGE = 3600
@@ -61,6 +69,9 @@ export class TokenVerifier {
   readonly #sources: readonly RevocationSource[]
   readonly #lists: readonly VerifiersLists[]
   readonly #sourceTimeoutMs: number
+  /** Tokens verified with the keys of now, so that what they say need not be told again. */
+  readonly #known = new Map<string, Known>()
+  #knownSize = 0
 
   /** Throws INVALID_DID, INVALID_KEY (a JWK set), INVALID_CONFIG. */
   constructor(options: TokenVerifierOptions) {
@@ -134,8 +145,28 @@ export class TokenVerifier {
     answers: readonly (boolean | undefined)[],
     reasons: readonly string[] = [],
   ): Result<TokenClaims> {
+    const known = answers.length === 0 ? this.#known.get(token) : undefined
+    if (known) {
+      const scopes = asked.scopes.length === 0 ? undefined : asked.scopes
+      const revocation = native.verifyKnownToken(this.#verifier, known.ref, asked.now, scopes, asked.presenter)
+      if (revocation === known.claims.revocation) return ok(known.claims)
+    }
     const verified = native.verifyToken(this.#verifier, token, asked, answers)
-    return isFailure(verified) ? this.#refuse(token, verified, reasons) : ok(claimsOf(verified))
+    if (isFailure(verified)) return this.#refuse(token, verified, reasons)
+    const claims = claimsOf(verified)
+    this.#remember(token, { claims, ref: verified.known })
+    return ok(claims)
+  }
+
+  #remember(token: string, known: Known): void {
+    this.#knownSize += token.length
+    if (this.#knownSize > KNOWN_SIZE) this.#forget()
+    this.#known.set(token, known)
+  }
+
+  #forget(): void {
+    this.#known.clear()
+    this.#knownSize = 0
   }
 
   #refuse(
@@ -151,9 +182,12 @@ export class TokenVerifier {
     const missing = refusal.code === 'UNTRUSTED_ISSUER' ? native.missingKey(this.#verifier, token) : null
     const document = missing === null ? undefined : this.#remote.get(missing)
     if (!document) return fail(refusal)
-    const { failure: why } = document
-    if (why === undefined)
-      return fail({ ...refusal, hint: 'verify() asks for the keys of this issuer, verifySync() does not' })
+    const { failure: why, fetchedAt } = document
+    if (why === undefined) {
+      const asked = 'its JWK set holds no such key, and is asked for again after 30 s at the earliest'
+      const unasked = 'verify() asks for the keys of this issuer, verifySync() does not'
+      return fail({ ...refusal, hint: fetchedAt === undefined ? unasked : asked })
+    }
     return fail(failure('UNTRUSTED_ISSUER', `the keys of ${missing} were not fetched: ${why}`, undefined, true))
   }
 
@@ -173,13 +207,19 @@ export class TokenVerifier {
   }
 
   #fetchKeys(issuer: string, now: number): Promise<void> | undefined {
-    return this.#remote.get(issuer)?.refresh(now, (jwks) => native.setKeys(this.#verifier, issuer, jwks)?.message)
+    return this.#remote.get(issuer)?.refresh(now, (jwks) => this.#setKeys(issuer, jwks))
+  }
+
+  /** What was verified with the keys before is forgotten. */
+  #setKeys(issuer: string, jwks?: string): string | undefined {
+    this.#forget()
+    return native.setKeys(this.#verifier, issuer, jwks)?.message
   }
 
   #forgetOldKeys(now: number): void {
     for (const [issuer, document] of this.#remote) {
       if (!document.isOlder(KEYS_MAX_AGE, now)) continue
-      native.setKeys(this.#verifier, issuer)
+      this.#setKeys(issuer)
       document.fetchedAt = undefined
     }
   }
@@ -252,9 +292,9 @@ const remedies: Record<Evidence, string> = {
 }
 
 function claimsOf(verified: VerifiedToken): TokenClaims {
-  const { scopes, chain, claims } = verified
+  const { scopes, chain, claims, known: _, ...said } = verified
   const further = claims === '{}' ? {} : (JSON.parse(claims) as Record<string, unknown>)
-  return frozen({ ...verified, scopes: [...scopes], chain: [...chain], claims: further })
+  return frozen({ ...said, scopes: [...scopes], chain: [...chain], claims: further })
 }
 
 function frozen<T>(value: T): T {

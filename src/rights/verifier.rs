@@ -197,6 +197,8 @@ pub struct BindingToken {
     pub claims: String,
     /// What the answer about revocation rests on.
     pub revocation: &'static str,
+    /// For [`verify_known_token`].
+    pub known: External<Arc<VerifiedToken>>,
 }
 
 /// Why a token is refused, and with `REVOCATION_UNKNOWN` what evidence there was.
@@ -251,36 +253,11 @@ pub fn verify_token(
     asked: BindingAsked,
     answers: Vec<Option<bool>>,
 ) -> Either<BindingToken, BindingRefusal> {
-    let worst = Cell::new(Grade::Unchecked);
-    let asked_links = Cell::new(0_usize);
-    let note = |grade: Grade| worst.set(worst.get().max(grade));
-    let standing = |link: &Link| {
-        let answer = answers.get(asked_links.replace(asked_links.get().saturating_add(1)));
-        let listed = verifier.revoked.iter().any(|list| list.standing(link) == Standing::Revoked);
-        if !verifier.revoked.is_empty() || answer.is_some() {
-            note(Grade::Fresh);
-        }
-        match answer {
-            _ if listed => Standing::Revoked,
-            None | Some(Some(false)) => Standing::Valid,
-            Some(Some(true)) => Standing::Revoked,
-            Some(None) => {
-                note(Grade::Unknown);
-                if verifier.accept_unknown { Standing::Valid } else { Standing::Unknown }
-            }
-        }
-    };
-    let now = whole(asked.now);
-    let status = |issuer: &str, status: &StatusRef| {
-        let evidence = verifier.evidence(issuer, status, now);
-        let grade = Grade::of(evidence);
-        note(grade);
-        if verifier.accept_unknown && grade != Grade::Fresh { Evidence::Fresh(0) } else { evidence }
-    };
-    let verified = asked.with(&standing, &status, |now, asked| verifier.verifier.verify(&token, now, asked));
-    let revocation = worst.get().as_str();
+    let evidence = Answers::new(verifier, &answers);
+    let verified = evidence.of(&asked, |now, asked| verifier.verifier.verify(&token, now, asked));
+    let revocation = evidence.grade();
     match verified {
-        Ok(token) => Either::A(accepted(&token, revocation)),
+        Ok(token) => Either::A(accepted(token, revocation)),
         Err(error) => {
             let BindingError { code, message, hint, retryable } = error.into();
             Either::B(BindingRefusal { code, message, hint, retryable, revocation })
@@ -288,7 +265,79 @@ pub fn verify_token(
     }
 }
 
-fn accepted(token: &VerifiedToken, revocation: &'static str) -> BindingToken {
+/// The same for a token that this verifier has verified, and whose issuer's keys were not replaced since: what the answer
+/// about revocation rests on, or nothing if it is refused now.
+#[napi(catch_unwind)]
+pub fn verify_known_token(
+    verifier: &TokenVerifierRef,
+    token: &External<Arc<VerifiedToken>>,
+    now: f64,
+    scopes: Option<Vec<String>>,
+    presenter: Option<String>,
+) -> Option<&'static str> {
+    let asked = BindingAsked { now, scopes: scopes.unwrap_or_default(), presenter };
+    let evidence = Answers::new(verifier, &[]);
+    let verified = evidence.of(&asked, |now, asked| verifier.verifier.verify_again(token, now, asked));
+    verified.ok().map(|()| evidence.grade())
+}
+
+/// What is known about the revocation of each link, and how good the worst of it is.
+struct Answers<'a> {
+    verifier: &'a TokenVerifier,
+    answers: &'a [Option<bool>],
+    next: Cell<usize>,
+    worst: Cell<Grade>,
+}
+
+impl<'a> Answers<'a> {
+    fn new(verifier: &'a TokenVerifier, answers: &'a [Option<bool>]) -> Self {
+        Self { verifier, answers, next: Cell::new(0), worst: Cell::new(Grade::Unchecked) }
+    }
+
+    fn grade(&self) -> &'static str {
+        self.worst.get().as_str()
+    }
+
+    fn note(&self, grade: Grade) {
+        self.worst.set(self.worst.get().max(grade));
+    }
+
+    fn of<T>(
+        &self,
+        asked: &BindingAsked,
+        verify: impl FnOnce(u64, &Asked<'_>) -> xbind::Result<T>,
+    ) -> xbind::Result<T> {
+        let now = whole(asked.now);
+        asked.with(&|link| self.standing(link), &|issuer, status| self.status(issuer, status, now), verify)
+    }
+
+    fn standing(&self, link: &Link) -> Standing {
+        let TokenVerifier { revoked, accept_unknown, .. } = self.verifier;
+        let answer = self.answers.get(self.next.replace(self.next.get().saturating_add(1)));
+        let listed = revoked.iter().any(|list| list.standing(link) == Standing::Revoked);
+        if !revoked.is_empty() || answer.is_some() {
+            self.note(Grade::Fresh);
+        }
+        match answer {
+            _ if listed => Standing::Revoked,
+            None | Some(Some(false)) => Standing::Valid,
+            Some(Some(true)) => Standing::Revoked,
+            Some(None) => {
+                self.note(Grade::Unknown);
+                if *accept_unknown { Standing::Valid } else { Standing::Unknown }
+            }
+        }
+    }
+
+    fn status(&self, issuer: &str, status: &StatusRef, now: u64) -> Evidence {
+        let evidence = self.verifier.evidence(issuer, status, now);
+        let grade = Grade::of(evidence);
+        self.note(grade);
+        if self.verifier.accept_unknown && grade != Grade::Fresh { Evidence::Fresh(0) } else { evidence }
+    }
+}
+
+fn accepted(token: Arc<VerifiedToken>, revocation: &'static str) -> BindingToken {
     BindingToken {
         issuer: token.issuer().to_owned(),
         subject: token.subject().to_owned(),
@@ -300,5 +349,6 @@ fn accepted(token: &VerifiedToken, revocation: &'static str) -> BindingToken {
         chain: token.chain().map(str::to_owned).collect(),
         claims: token.claims().to_owned(),
         revocation,
+        known: External::new(token),
     }
 }

@@ -203,22 +203,29 @@ impl TokenVerifier {
         let trust = self.trust.read().unwrap_or_else(PoisonError::into_inner);
         let name = TokenCache::name(token);
         let verified = match self.cache.get(&name, token.len()) {
-            Some(verified) => {
-                self.check_time(&verified, now)?;
-                verified
-            }
+            Some(verified) => verified,
             None => {
                 let verified = Arc::new(self.check(&trust, token, now)?);
                 self.cache.keep(name, token.len(), &verified);
                 verified
             }
         };
-        check_scopes(&verified, asked.scopes)?;
+        self.verify_again(&verified, now, asked)?;
+        Ok(verified)
+    }
+
+    /// Verifies what can change from one presentation of a verified token to the next: time, scopes, presenter and
+    /// revocation. Not for what was verified before [`TokenVerifier::set_keys`].
+    ///
+    /// # Errors
+    /// `TOKEN_NOT_YET_VALID`, `TOKEN_EXPIRED`, `SCOPE_DENIED`, `INVALID_TOKEN`, `REVOKED`, `REVOCATION_UNKNOWN`.
+    pub fn verify_again(&self, verified: &VerifiedToken, now: u64, asked: &Asked<'_>) -> Result<()> {
+        self.check_time(verified, now)?;
+        check_scopes(verified, asked.scopes)?;
         if asked.presenter.is_some_and(|presenter| presenter.as_str() != verified.subject) {
             return Err(invalid("the token was granted to another than its presenter"));
         }
-        check_standing(&verified, asked)?;
-        Ok(verified)
+        check_standing(verified, asked)
     }
 
     /// The issuer whose keys must be fetched before the token can be judged, and the missing key's id: only ever an
