@@ -154,7 +154,7 @@ export class TokenVerifier {
     const verified = native.verifyToken(this.#verifier, token, asked, answers)
     if (isFailure(verified)) return this.#refuse(token, verified, reasons)
     const claims = claimsOf(verified)
-    this.#remember(token, { claims, ref: verified.known })
+    if (answers.length === 0) this.#remember(token, { claims, ref: verified.known })
     return ok(claims)
   }
 
@@ -292,9 +292,9 @@ const remedies: Record<Evidence, string> = {
 }
 
 function claimsOf(verified: VerifiedToken): TokenClaims {
-  const { scopes, chain, claims, known: _, ...said } = verified
-  const further = claims === '{}' ? {} : (JSON.parse(claims) as Record<string, unknown>)
-  return frozen({ ...said, scopes: [...scopes], chain: [...chain], claims: further })
+  const { known: _, ...said } = verified
+  const further = said.claims === '{}' ? {} : (JSON.parse(said.claims) as Record<string, unknown>)
+  return frozen({ ...said, scopes: [...said.scopes], chain: [...said.chain], claims: further })
 }
 
 function frozen<T>(value: T): T {
