@@ -157,7 +157,7 @@ describe('attacks by those in the chain', () => {
     { iss: worker.did },
   ]
   test.each(changes.map((change) => [JSON.stringify(change).slice(0, 70), change]))('link %s', async (_, change) => {
-    const token = link(change as Members)
+    const token = link(change)
     expect(codeOf(verifier.verifySync(token))).toMatch(/^INVALID_(TOKEN|DELEGATION)$/)
     expect(codeOf(await verifier.verify(token))).toMatch(/^INVALID_(TOKEN|DELEGATION)$/)
   })

@@ -447,7 +447,7 @@ describe('a verifier with a StatusListSource', () => {
   })
 
   test('there is room for so many lists, and then for no more', async () => {
-    const verifier = verifierWith({ maxLists: 2 })
+    const verifier = verifierWith({ maxLists: 2, maxAgeSeconds: 60 })
     const at = (name: string) => `https://status.example/${name}`
     const asked = async (name: string) => {
       list = valueOf(new StatusList({ size: 8 }).sign(operator, { uri: at(name), now: clock.now }))
