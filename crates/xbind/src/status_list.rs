@@ -312,7 +312,8 @@ fn inflate(packed: &[u8]) -> Option<Vec<u8>> {
     let flags = inflate_flags::TINFL_FLAG_PARSE_ZLIB_HEADER
         | inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF
         | inflate_flags::TINFL_FLAG_COMPUTE_ADLER32;
-    let mut bytes = vec![0; MAX_LIST_BYTES];
+    // DEFLATE packs 258 bytes into 2 bits at best.
+    let mut bytes = vec![0; packed.len().saturating_mul(1032).min(MAX_LIST_BYTES)];
     let (status, read, written) = decompress(&mut DecompressorOxide::new(), packed, &mut bytes, 0, flags);
     if status != TINFLStatus::Done || read != packed.len() {
         return None;
