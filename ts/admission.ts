@@ -136,7 +136,10 @@ class Rights {
     const [approver = ''] = this.#approvers
     const { timeoutMs = 60_000 } = this.#approval ?? {}
     const approvalRequest: ApprovalRequestBody = {
-      caller, contentType, body: Buffer.from(body).toString('base64url'), chain: call.chain,
+      caller,
+      contentType,
+      body: Buffer.from(body).toString('base64url'),
+      chain: call.chain,
     }
     const answer = await this.#post.call(approver, { approvalRequest }, { timeoutMs, signal: call.signal })
     if (!answer.ok) return { code: answer.error.code === 'TIMEOUT' ? 'APPROVAL_TIMEOUT' : 'APPROVAL_REQUIRED' }

@@ -181,7 +181,12 @@ export class AutoGenxBindAgent {
   }
 
   #begin<T>(
-    to: string, payload: unknown, oneWay: boolean, timeoutMs: number, signal: AbortSignal | undefined, token?: string,
+    to: string,
+    payload: unknown,
+    oneWay: boolean,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    token?: string,
   ): Promise<Result<T>> {
     checkSignal(signal, 'signal')
     if (this.#closed) return Promise.resolve(fail(closedFailure))
@@ -207,7 +212,10 @@ export class AutoGenxBindAgent {
   ): Promise<Result<Message<P>[]>> {
     checkObject(options, 'options')
     const { max = Number.MAX_SAFE_INTEGER, waitMs = 0, signal } = options
-    for (const [what, value, least] of [['max', max, 1], ['waitMs', waitMs, 0]] as const) {
+    for (const [what, value, least] of [
+      ['max', max, 1],
+      ['waitMs', waitMs, 0],
+    ] as const) {
       if (typeof value !== 'number') throw new TypeError(`${what} must be a number`)
       if (!(value >= least)) {
         return Promise.resolve(fail(failure('INVALID_CONFIG', `${what} is ${value}`, `give ${least} or more`)))
@@ -402,7 +410,13 @@ class Pending<T> implements Caller {
   }
 }
 
-function toMessage(kind: Message['kind'], id: string, from: string, seconds: number, body: string): Message | undefined {
+function toMessage(
+  kind: Message['kind'],
+  id: string,
+  from: string,
+  seconds: number,
+  body: string,
+): Message | undefined {
   try {
     return { id, kind, from, payload: decode(body), issuedAt: new Date(seconds * 1000) }
   } catch {
@@ -443,10 +457,14 @@ function didOf(provider: xBindIdentityProvider): string {
 
 /** A provider's key, if it lets it out: only the key of its DID, encrypted here where a passphrase is given. */
 async function exportFrom(
-  provider: xBindIdentityProvider, did: string, passphrase: string | undefined,
+  provider: xBindIdentityProvider,
+  did: string,
+  passphrase: string | undefined,
 ): Promise<Result<Uint8Array>> {
   if (!provider.exportPKCS8) {
-    return fail(failure('EXPORT_FAILED', 'the identity provider does not export its key', 'ask the system that keeps it'))
+    return fail(
+      failure('EXPORT_FAILED', 'the identity provider does not export its key', 'ask the system that keeps it'),
+    )
   }
   let bytes: Uint8Array
   try {
@@ -465,7 +483,11 @@ async function exportFrom(
 }
 
 function logged<T>(
-  logger: Logger, from: string, to: string, oneWay: boolean, resolve: (result: Result<T>) => void,
+  logger: Logger,
+  from: string,
+  to: string,
+  oneWay: boolean,
+  resolve: (result: Result<T>) => void,
 ): (result: Result<T>) => void {
   const began = performance.now()
   return (result) => {

@@ -34,7 +34,11 @@ export interface RightsBinding {
 
   /** For a token that was verified with the keys that are trusted now; null if it is refused. */
   verifyKnownToken(
-    verifier: TokenVerifierRef, token: KnownToken, now: number, scopes?: readonly string[], presenter?: string,
+    verifier: TokenVerifierRef,
+    token: KnownToken,
+    now: number,
+    scopes?: readonly string[],
+    presenter?: string,
   ): Evidence | null
 
   newRevocationList(capacity: number): RevocationListRef

@@ -45,7 +45,12 @@ export interface Binding extends RightsBinding {
   handle(port: number, agent: number, on: boolean, only?: readonly string[]): Failure | null | undefined
   /** The number of the call. */
   call(
-    port: number, agent: number, to: string, content: string | Uint8Array, oneWay: boolean, timeoutMs: number,
+    port: number,
+    agent: number,
+    to: string,
+    content: string | Uint8Array,
+    oneWay: boolean,
+    timeoutMs: number,
     token?: string,
   ): number | Failure
   abandon(port: number, call: number): void
@@ -67,9 +72,15 @@ export interface Binding extends RightsBinding {
 }
 
 declare const opaque: unique symbol
-export interface KeyRef { readonly [opaque]: 'key' }
-export interface BusRef { readonly [opaque]: 'bus' }
-export interface VerifierRef { readonly [opaque]: 'verifier' }
+export interface KeyRef {
+  readonly [opaque]: 'key'
+}
+export interface BusRef {
+  readonly [opaque]: 'bus'
+}
+export interface VerifierRef {
+  readonly [opaque]: 'verifier'
+}
 
 export interface Failure {
   readonly code: string

@@ -16,7 +16,8 @@ export function checkFunction(value: unknown, what: string): void {
 }
 
 export function checkObject(value: unknown, what: string): asserts value is object {
-  if (typeof value !== 'object' || value === null) throw new TypeError(`${what} must be an object, not ${nameOf(value)}`)
+  if (typeof value !== 'object' || value === null)
+    throw new TypeError(`${what} must be an object, not ${nameOf(value)}`)
 }
 
 export function checkList(value: unknown, what: string): asserts value is readonly string[] {
@@ -30,8 +31,7 @@ export function checkNumber(value: unknown, what: string): asserts value is numb
 
 export function checkSignal(value: unknown, what: string): asserts value is AbortSignal | undefined {
   if (value === undefined) return
-  const signal = value as Partial<AbortSignal> | null
-  if (typeof signal !== 'object' || signal === null || typeof signal.addEventListener !== 'function') {
+  if (typeof value !== 'object' || value === null || !('aborted' in value && 'addEventListener' in value)) {
     throw new TypeError(`${what} must be an AbortSignal, not ${nameOf(value)}`)
   }
 }
@@ -41,13 +41,17 @@ export function optional<T>(value: T | undefined, check: (value: unknown, what: 
 }
 
 /** A whole number of an option within its bounds, or an INVALID_CONFIG error. */
-export function bounded(value: number | undefined, fallback: number, what: string, least: number, most: number): number {
+export function bounded(
+  value: number | undefined,
+  fallback: number,
+  what: string,
+  least: number,
+  most: number,
+): number {
   if (value === undefined) return fallback
   checkNumber(value, what)
   if (Number.isInteger(value) && value >= least && value <= most) return value
-  throw new XBindError(
-    failure('INVALID_CONFIG', `${what} is ${value}`, `give a whole number from ${least} to ${most}`),
-  )
+  throw new XBindError(failure('INVALID_CONFIG', `${what} is ${value}`, `give a whole number from ${least} to ${most}`))
 }
 
 function nameOf(value: unknown): string {

@@ -116,12 +116,24 @@ export class Identity {
       checkString(inReplyTo.id, 'inReplyTo.id')
       checkString(inReplyTo.jws, 'inReplyTo.jws')
     }
-    for (const [what, seconds] of [['ttlSeconds', ttlSeconds], ['now', now ?? 0]] as const) {
+    for (const [what, seconds] of [
+      ['ttlSeconds', ttlSeconds],
+      ['now', now ?? 0],
+    ] as const) {
       if (!Number.isSafeInteger(seconds) || seconds < 0) {
         return fail(failure('MALFORMED_MESSAGE', `${what} is ${seconds}`, 'give whole seconds'))
       }
     }
-    const draft = { op, to, contentType, ttl: ttlSeconds, now, token, requestId: inReplyTo?.id, request: inReplyTo?.jws }
+    const draft = {
+      op,
+      to,
+      contentType,
+      ttl: ttlSeconds,
+      now,
+      token,
+      requestId: inReplyTo?.id,
+      request: inReplyTo?.jws,
+    }
     const sealed = native.seal(this.#key, draft, body)
     return isFailure(sealed) ? fail(sealed) : ok({ jws: sealed.jws, body, token, id: sealed.id })
   }

@@ -79,7 +79,11 @@ export class Incoming implements IncomingCall {
   readonly #seconds: number
 
   constructor(
-    port: { signalOf(ticket: number): AbortSignal }, ticket: number, id: string, from: string, payload: unknown,
+    port: { signalOf(ticket: number): AbortSignal },
+    ticket: number,
+    id: string,
+    from: string,
+    payload: unknown,
     seconds: number,
   ) {
     this.#port = port
@@ -130,8 +134,13 @@ export class Port<Agent extends object = object> {
 
   /** Returns the number of the call, or why it cannot begin. */
   begin(
-    agent: number, to: string, content: string | Uint8Array, oneWay: boolean, timeoutMs: number,
-    token: string | undefined, caller: Caller,
+    agent: number,
+    to: string,
+    content: string | Uint8Array,
+    oneWay: boolean,
+    timeoutMs: number,
+    token: string | undefined,
+    caller: Caller,
   ): number | Failure {
     const call = guarded(() => native.call(this.number, agent, to, content, oneWay, timeoutMs, token))
     if (typeof call !== 'number') return call
@@ -200,7 +209,13 @@ export class Port<Agent extends object = object> {
     switch (kind) {
       case 0:
         this.#run(
-          this.#field(), this.#field(), this.#field(), this.#field(), this.#field(), this.#field(), this.#field(),
+          this.#field(),
+          this.#field(),
+          this.#field(),
+          this.#field(),
+          this.#field(),
+          this.#field(),
+          this.#field(),
         )
         break
       case 1:
@@ -230,7 +245,12 @@ export class Port<Agent extends object = object> {
   }
 
   #run(
-    number: number, ticket: number, id: string, from: string, seconds: number, body: string | Uint8Array,
+    number: number,
+    ticket: number,
+    id: string,
+    from: string,
+    seconds: number,
+    body: string | Uint8Array,
     token: string | null,
   ): void {
     const agent = this.#agents.get(number)

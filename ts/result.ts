@@ -3,8 +3,7 @@ import { isFailure, XBindError } from './errors'
 
 /** What every function returns that can fail because of its input or of the outside world. */
 export type Result<T, E = XBindError> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly error: E }
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: E }
 
 export function ok<T>(value: T): Result<T> {
   return { ok: true, value }

@@ -23,7 +23,7 @@ ledger.handle(({ scopes, chain }) => ({ scopes, chain }), { trust, scopes: ['inv
 const seen = valueOf(await worker.call('ledger', { read: 7 }, { token }))
 const chain = [operator, planner, worker].map((agent) => agent.getDID())
 assert.deepEqual(seen, { scopes: ['invoice.read'], chain })
-show('  the handler sees', `${seen.scopes}, ${seen.chain.length} agents in the chain`)
+show('  the handler sees', `${seen.scopes.join(' ')}, ${seen.chain.length} agents in the chain`)
 
 console.log('Nobody does more than was granted')
 ledger.handle(() => 'paid', { trust, scopes: ['invoice.pay'], revocations })

@@ -9,6 +9,7 @@ pub mod delegation;
 pub mod did;
 pub mod error;
 pub mod grant;
+mod grant_claims;
 mod json;
 pub mod jwk;
 pub mod jwks;

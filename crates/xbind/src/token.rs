@@ -3,6 +3,7 @@
 use crate::did::Did;
 use crate::error::{Error, ErrorKind, Result};
 use crate::grant::{self, MAX_TOKEN_BYTES, TOKEN_TYPE};
+use crate::grant_claims;
 use crate::json::Members;
 use crate::jws::{self, UnsignedJws};
 use crate::key::SigningKey;
@@ -64,7 +65,7 @@ impl TokenDraft<'_> {
         push_id(&mut claims, &self.id);
         push_rights(&mut claims, self.scopes, self.status)?;
         if self.claims != "{}" {
-            grant::push_further(&mut claims, self.claims).ok_or_else(|| {
+            grant_claims::push_further(&mut claims, self.claims).ok_or_else(|| {
                 refuse("the further claims are not a JSON object within bounds, or name a claim of the token's own")
                     .with_hint(
                         "leave out iss, sub, aud, client_id, jti, scope, iat, exp, nbf, prf, act, may_act, status, cnf",

@@ -85,6 +85,11 @@ fn jwks() -> Vec<Value> {
             .with("is", json!({ "subject": "auth0|7" })),
         invalid("jwks-subject-no-did-presenter", "but nobody can prove to be that", external(&named))
             .with("presenter", json!(agent.did().as_str())),
+        invalid(
+            "jwks-subject-alias",
+            "a DID has one spelling",
+            external(&honest.set("sub", quoted(&agent.did().as_str().replace("did:key:", "did:key:1:")))),
+        ),
         invalid("jwks-client-id-missing", "a required claim", external(&honest.without("client_id"))),
         refuse(
             "UNTRUSTED_ISSUER",
