@@ -17,17 +17,8 @@ const writer = new AutoGenxBindAgent({ name: 'writer' })
 show('researcher is', researcher.getDID())
 show('writer is', writer.getDID())
 
-console.log('\nA call without a handler is signed for by the recipient, and waits in its inbox')
-const task = { task: 'write-summary', topic: 'AI trends' }
-const receipt = valueOf(await researcher.call(writer.getDID(), task))
-show('  receipt', receipt.status)
-assert.deepEqual({ ...receipt, messageId: '' }, { status: 'delivered', messageId: '', to: writer.getDID() })
-const [waiting] = valueOf(await writer.receive())
-show('  writer received', waiting.payload)
-assert.deepEqual(waiting.payload, task)
-assert.deepEqual([waiting.kind, waiting.id, waiting.from], ['call', receipt.messageId, researcher.getDID()])
-
 console.log('\nA handler answers; call.from is the DID that the signature proved')
+const task = { task: 'write-summary', topic: 'AI trends' }
 writer.handle(({ from, payload }) => ({ summary: `${payload.topic} in one line`, askedBy: from }))
 const byDID = valueOf(await researcher.call(writer.getDID(), task))
 show('  called by DID', byDID.summary)
@@ -35,6 +26,16 @@ assert.deepEqual(byDID, { summary: 'AI trends in one line', askedBy: researcher.
 const byName = valueOf(await researcher.call('writer', task))
 show('  called by name', byName.summary)
 assert.deepEqual(byName, byDID)
+
+console.log('\nAn agent without a handler signs for a call, which waits in its inbox')
+const archive = new AutoGenxBindAgent({ name: 'archive' })
+const receipt = valueOf(await researcher.call(archive.getDID(), task))
+show('  receipt', receipt.status)
+assert.deepEqual({ ...receipt, messageId: '' }, { status: 'delivered', messageId: '', to: archive.getDID() })
+const [waiting] = valueOf(await archive.receive())
+show('  archive received', waiting.payload)
+assert.deepEqual(waiting.payload, task)
+assert.deepEqual([waiting.kind, waiting.id, waiting.from], ['call', receipt.messageId, researcher.getDID()])
 
 console.log('\nA message goes one way')
 const sent = valueOf(await writer.send('researcher', 'the summary is ready'))
