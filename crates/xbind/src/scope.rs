@@ -41,8 +41,8 @@ impl<'a> Scope<'a> {
     #[must_use]
     pub fn covers(self, other: Scope<'_>) -> bool {
         match self.0.strip_suffix('*') {
-            // Longer than what is before the star, which ends in a separator: below it, not beside it.
-            Some(above) => other.0.len() > above.len() && other.0.starts_with(above),
+            // What is before the star ends in a separator, and no scope does: whatever begins so goes on, below it.
+            Some(above) => other.0.starts_with(above),
             None => self.0 == other.0,
         }
     }
