@@ -32,6 +32,9 @@ export interface ApprovalPolicy {
   timeoutMs?: number
 }
 
+/** A mistyped policy must not read as none. */
+const known = new Set(['allow', 'trust', 'scopes', 'revocations', 'approval'])
+
 /** What an admission needs of its agent. */
 export interface Post {
   readonly did: string
@@ -50,8 +53,15 @@ export class Duty {
     const { allow, trust, scopes, approval } = options
     this.#handler = handler
     this.#allow = predicate(allow)
-    if (trust === undefined && scopes !== undefined) {
-      throw new XBindError(failure('INVALID_CONFIG', 'scopes without trust', 'say with trust whose tokens grant them'))
+    for (const option of Object.keys(options)) {
+      if (!known.has(option)) throw new TypeError(`handle() has no option ${option}`)
+    }
+    if (trust === undefined && (scopes ?? options.revocations) !== undefined) {
+      const what = scopes === undefined ? 'revocations' : 'scopes'
+      throw new XBindError(failure('INVALID_CONFIG', `${what} without trust`, 'say with trust whose tokens count'))
+    }
+    if (Array.isArray(trust) && trust.length === 0) {
+      throw new XBindError(failure('INVALID_CONFIG', 'trust names nobody', 'name whose tokens count'))
     }
     this.#rights = trust !== undefined || approval !== undefined ? new Rights(post(), options) : undefined
   }

@@ -114,10 +114,7 @@ impl Bus {
         if to.starts_with("did:") {
             return match directory.newest_of(to) {
                 Some(agent) => Ok(agent.clone()),
-                None => Err(match VerifyingKey::from_did(to) {
-                    Ok(key) => not_found(key.did().as_str()),
-                    Err(error) => error.with_hint("give the DID as getDID() returns it: did:key:z6Mk…"),
-                }),
+                None => Err(not_found(VerifyingKey::from_did(to)?.did().as_str())),
             };
         }
         let mut named = directory.named(to);
@@ -237,5 +234,5 @@ fn stopped(did: &Did) -> Error {
 
 fn not_found(to: &str) -> Error {
     Error::new(ErrorKind::AgentNotFound, format!("no agent {to} is on this bus"))
-        .with_hint("make it first, on the same bus, and do not close it")
+        .with_hint("make it first, on the same bus (across threads: MessageBus.shared), and do not close it")
 }

@@ -108,7 +108,7 @@ fn object<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
 }
 
 fn hint_of(scopes: &Scopes<'_>) -> Option<String> {
-    let needs = ScopeSet::parse(&scopes.needs).ok()?;
+    let needs = ScopeSet::parse(&scopes.needs).ok().filter(|needs| !needs.is_empty())?;
     let holds = ScopeSet::parse(&scopes.holds).ok()?;
     let holds = if holds.is_empty() { "no scope" } else { holds.as_str() };
     Some(format!("the call needs {}; the token presented holds {holds}", needs.as_str()))
@@ -134,7 +134,9 @@ fn sentence(kind: ErrorKind, told: bool) -> (&'static str, &'static str) {
         ErrorKind::UntrustedIssuer => {
             ("does not trust the token's issuer", "present a token of an issuer that it trusts")
         }
-        ErrorKind::ScopeDenied => ("needs a scope that was not presented", "call with { token } that grants it"),
+        ErrorKind::ScopeDenied => {
+            ("needs a right that was not presented", "call with { token }, issued to your DID for its DID")
+        }
         ErrorKind::InvalidDelegation => {
             ("did not accept the delegation", "each link narrows its parent and is issued by its subject")
         }

@@ -29,6 +29,10 @@ impl VerifyingKey {
     /// `INVALID_DID` for anything but the canonical text of a usable key: another multibase letter, a version segment,
     /// a fragment, a non-minimal varint, a key that [`from_bytes`](Self::from_bytes) refuses.
     pub fn from_did(did: &str) -> Result<Self> {
+        Self::spelled(did).map_err(|error| error.with_hint("give a DID as getDID() returns it: did:key:z6Mk…"))
+    }
+
+    fn spelled(did: &str) -> Result<Self> {
         let key = did::spelled_key(did)?;
         let key = Self::from_bytes(&key).map_err(|e| Error::new(ErrorKind::InvalidDid, e.message().to_owned()))?;
         // Whatever the decoder lets pass, no second text leads to the key.
