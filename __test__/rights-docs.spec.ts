@@ -21,7 +21,7 @@ function examples(guide: string): { code: string; output: string }[] {
   })
 }
 
-const guides = ['tokens', 'revocation', 'rotation']
+const guides = ['tokens', 'revocation', 'rotation', 'approval']
 const mark = '── next ──'
 
 beforeAll(async () => {
