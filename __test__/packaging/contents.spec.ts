@@ -50,6 +50,12 @@ test('there is one folder per platform, and one version everywhere', () => {
   expect(/^version = "(.+)"$/m.exec(readFileSync(join(root, 'Cargo.toml'), 'utf8'))?.[1]).toBe(main.version)
 })
 
+test('the loader knows every platform package, and no other', () => {
+  const loader = readFileSync(join(inject('tarball'), '../unpacked/package/dist/index.cjs'), 'utf8')
+  const required = Array.from(loader.matchAll(/require\("@private\.me\/autogen-(.+?)"\)/g), ([, platform]) => platform)
+  expect(required.toSorted()).toEqual(Object.keys(targets).toSorted())
+})
+
 test.each(Object.keys(targets))('%s is for the machine that its name says', (platform) => {
   const [os, cpu, abi] = platform.split('-')
   const manifest = read(join(root, 'npm', platform))
