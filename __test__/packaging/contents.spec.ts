@@ -52,8 +52,11 @@ test('there is one folder per platform, and one version everywhere', () => {
 
 test('the loader knows every platform package, and no other', () => {
   const loader = readFileSync(join(inject('tarball'), '../unpacked/package/dist/index.cjs'), 'utf8')
-  const required = Array.from(loader.matchAll(/require\("@private\.me\/autogen-(.+?)"\)/g), ([, platform]) => platform)
-  expect(required.toSorted()).toEqual(Object.keys(targets).toSorted())
+  const required = Array.from(
+    loader.matchAll(/require\("@private\.me\/autogen-(.+?)"\)/g),
+    ([, platform = '']) => platform,
+  )
+  expect(new Set(required)).toEqual(new Set(Object.keys(targets)))
 })
 
 test.each(Object.keys(targets))('%s is for the machine that its name says', (platform) => {
