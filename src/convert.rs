@@ -2,8 +2,8 @@
 
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
-use xbind::Error;
-use xbind_runtime::{Payload, Reply};
+use xbind::{Error, VerifiedMessage};
+use xbind_runtime::{Body, JSON, Payload};
 
 /// A failure as data; `ts/errors.ts` makes the exception of it.
 #[napi(object, object_from_js = false)]
@@ -45,15 +45,13 @@ pub fn payload(content: Content) -> Payload {
     }
 }
 
-pub fn reply(content: Content) -> Reply {
-    match content {
-        Either::A(text) => Reply::Json(text),
-        Either::B(bytes) => Reply::Bytes(bytes.to_vec()),
-    }
+/// The text of a JSON body.
+pub fn json(message: &VerifiedMessage<Body>) -> Option<&str> {
+    (message.content_type() == JSON).then(|| std::str::from_utf8(message.body()).ok()).flatten()
 }
 
-/// Numbers of calls and seconds as JavaScript has them: exact below 2^53.
-#[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "counted up from 1, or seconds: below 2^53")]
+/// Seconds as JavaScript has them: exact below 2^53.
+#[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "seconds: below 2^53")]
 pub fn number(value: u64) -> f64 {
     value as f64
 }

@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "what napi exports must be `pub`, though no Rust crate can reach it")]
 
 mod convert;
+mod crossing;
 mod identity;
 mod port;
 mod rights;

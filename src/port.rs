@@ -1,25 +1,31 @@
-//! Buses, agents and their port. A port is named by a number on its thread, agents and calls by numbers on their port;
-//! events cross as one flat array, because that is the cheapest thing to make.
+//! Buses, agents and their port. A port is named by a number on its thread, agents and calls by numbers on their port.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::mem::take;
 use std::sync::Arc;
 use std::time::Duration;
 
-use napi::bindgen_prelude::{Array, Either, Env, External, Function, Uint8Array};
+use napi::bindgen_prelude::{Array, Either, Env, External, Function, Uint8Array, Uint8ArraySlice};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
-use xbind::{Error, ErrorKind, MessageId, VerifiedMessage, VerifyingKey};
-use xbind_runtime::{AgentOptions, Allow, Body, Bus, Event, JSON, Outcome, Port, Reply, Signer};
+use xbind::{Error, ErrorKind, MessageId, VerifyingKey};
+use xbind_runtime::{AgentOptions, Allow, Bus, NewCall, Port, Reply, Signer};
 
-use crate::convert::{BindingError, Content, Fallible, fallible, number, payload, reply, size, whole};
+use crate::convert::{BindingError, Content, Fallible, fallible, json, number, payload, size, whole};
+use crate::crossing::{self, Events, Senders, wide};
 use crate::identity::{Key, KeyRef, fresh_key};
 
 /// Numbers are never used again, so that a handler that ends late cannot answer through another port.
 #[derive(Default)]
 struct Ports {
     last: u32,
-    open: HashMap<u32, Arc<Port>>,
+    open: HashMap<u32, OpenPort>,
+}
+
+struct OpenPort {
+    port: Arc<Port>,
+    senders: Senders,
 }
 
 thread_local! {
@@ -27,10 +33,18 @@ thread_local! {
 }
 
 fn with_port<T>(port: u32, use_port: impl FnOnce(&Arc<Port>) -> xbind::Result<T>) -> xbind::Result<T> {
-    let found = PORTS.with_borrow(|ports| ports.open.get(&port).cloned());
+    let found = PORTS.with_borrow(|ports| ports.open.get(&port).map(|open| open.port.clone()));
     match found {
         Some(port) => use_port(&port),
         None => Err(Error::new(ErrorKind::AgentClosed, "this agent is closed")),
+    }
+}
+
+/// A port that is gone has nothing left to do.
+fn in_port(port: u32, use_port: impl FnOnce(&Arc<Port>)) {
+    let found = PORTS.with_borrow(|ports| ports.open.get(&port).map(|open| open.port.clone()));
+    if let Some(port) = found {
+        use_port(&port);
     }
 }
 
@@ -43,7 +57,7 @@ pub fn open_port(env: Env, wake: Function<'_, (), ()>) -> napi::Result<u32> {
     }));
     let number = PORTS.with_borrow_mut(|ports| {
         ports.last = ports.last.saturating_add(1);
-        ports.open.insert(ports.last, port);
+        ports.open.insert(ports.last, OpenPort { port, senders: Senders::default() });
         ports.last
     });
     if number == 1 {
@@ -54,8 +68,8 @@ pub fn open_port(env: Env, wake: Function<'_, (), ()>) -> napi::Result<u32> {
 }
 
 fn close_all_ports() {
-    let ports = PORTS.with_borrow_mut(|ports| std::mem::take(&mut ports.open));
-    for port in ports.into_values() {
+    let ports = PORTS.with_borrow_mut(|ports| take(&mut ports.open));
+    for OpenPort { port, .. } in ports.into_values() {
         port.close_all();
     }
 }
@@ -64,7 +78,7 @@ fn close_all_ports() {
 #[napi(catch_unwind)]
 pub fn close_port(port: u32) {
     let closed = PORTS.with_borrow_mut(|ports| ports.open.remove(&port));
-    if let Some(port) = closed {
+    if let Some(OpenPort { port, .. }) = closed {
         port.close_all();
     }
 }
@@ -149,11 +163,7 @@ pub fn agent_did(port: u32, agent: u32) -> Fallible<String> {
 
 #[napi(catch_unwind)]
 pub fn close_agent(port: u32, agent: u32) {
-    let closed = with_port(port, |port| {
-        port.close(agent);
-        Ok(())
-    });
-    drop(closed); // a port that is gone has no agent left to close
+    in_port(port, |port| port.close(agent));
 }
 
 /// The key of an agent, unless it is elsewhere.
@@ -184,43 +194,43 @@ pub fn handle(port: u32, agent: u32, on: bool, only: Option<Vec<String>>) -> Fal
     }))
 }
 
-/// Begins a call, or with `one_way` a send; 0 ms is no time limit.
+/// Begins a call that does not cross with others; see ts/binding.ts.
 #[napi(catch_unwind)]
 pub fn call(
     port: u32,
     agent: u32,
+    low: u32,
+    high: u32,
     to: String,
     content: Content,
     one_way: bool,
     timeout_ms: f64,
     token: Option<String>,
-) -> Fallible<f64> {
-    fallible(with_port(port, |port| {
-        let timeout = (timeout_ms > 0.0).then(|| Duration::from_millis(whole(timeout_ms.ceil())));
-        port.call(agent, &to, payload(content), one_way, timeout, token).map(number)
-    }))
+) {
+    in_port(port, |port| {
+        let timeout = Some(Duration::from_millis(whole(timeout_ms)));
+        let (number, payload) = (wide(low, high), payload(content));
+        port.call(NewCall { number, agent, to: &to, payload, one_way, timeout, token });
+    });
 }
 
+/// Gives a call up.
 #[napi(catch_unwind)]
-pub fn abandon(port: u32, call: f64) {
-    let abandoned = with_port(port, |port| {
-        port.abandon(whole(call));
-        Ok(())
-    });
-    drop(abandoned); // a port that is gone has no call left to abandon
+pub fn abandon(port: u32, low: u32, high: u32) {
+    in_port(port, |port| port.abandon(wide(low, high)));
 }
 
 /// Answers a running call.
 #[napi(catch_unwind)]
-pub fn answer(port: u32, ticket: f64, content: Content) -> Option<BindingError> {
-    with_port(port, |port| port.reply(whole(ticket), reply(content))).err().map(BindingError::from)
+pub fn answer(port: u32, low: u32, high: u32, content: Content) {
+    in_port(port, |port| port.reply(wide(low, high), Reply::Payload(payload(content))));
 }
 
 /// Refuses a running call; `detail` is the JSON object that goes with the code.
 #[napi(catch_unwind)]
-pub fn refuse(port: u32, ticket: f64, code: String, detail: Option<String>) -> Option<BindingError> {
+pub fn refuse(port: u32, low: u32, high: u32, code: String, detail: Option<String>) {
     let kind = ErrorKind::from_code(&code).unwrap_or(ErrorKind::Internal);
-    with_port(port, |port| port.reply(whole(ticket), Reply::Refused(kind, detail))).err().map(BindingError::from)
+    in_port(port, |port| port.reply(wide(low, high), Reply::Refused(kind, detail)));
 }
 
 /// Notes that an approval was used, until the second in which it expires.
@@ -235,18 +245,14 @@ pub fn use_approval(port: u32, agent: u32, approver: String, id: String, until: 
 }
 
 #[napi(catch_unwind)]
-pub fn is_cancelled(port: u32, ticket: f64) -> bool {
-    with_port(port, |port| Ok(port.is_cancelled(whole(ticket)))).unwrap_or(true)
+pub fn is_cancelled(port: u32, low: u32, high: u32) -> bool {
+    with_port(port, |port| Ok(port.is_cancelled(wide(low, high)))).unwrap_or(true)
 }
 
 /// The identity provider's signature; none if it failed.
 #[napi(catch_unwind)]
 pub fn signed(port: u32, agent: u32, time: u32, signature: Option<&[u8]>) {
-    let done = with_port(port, |port| {
-        port.signed(agent, time, signature.and_then(|bytes| bytes.try_into().ok()));
-        Ok(())
-    });
-    drop(done); // a port that is gone has nothing left to sign
+    in_port(port, |port| port.signed(agent, time, signature.and_then(|bytes| bytes.try_into().ok())));
 }
 
 /// Milliseconds until the next pending call runs out of time; none if there is none.
@@ -269,118 +275,53 @@ pub fn receive<'env>(
         Ok(messages) => messages,
         Err(error) => return Ok(Either::B(error.into())),
     };
-    let mut flat = Flat::new(env)?;
+    let mut flat = env.create_array(0)?;
     for message in messages {
-        flat.push(message.op() == xbind::Op::Send)?;
-        flat.push_text(&message.id().text())?;
-        flat.push_text(message.from().as_str())?;
-        flat.push(number(message.issued_at()))?;
-        flat.push_body(message)?;
+        flat.insert(message.op() == xbind::Op::Send)?;
+        flat.insert(message.id().text())?;
+        flat.insert(message.from().as_str())?;
+        flat.insert(number(message.issued_at()))?;
+        match json(&message) {
+            Some(text) => flat.insert(text)?,
+            None => flat.insert(Uint8Array::new(message.into_body()))?,
+        }
     }
-    Ok(Either::A(flat.array))
+    Ok(Either::A(flat))
 }
 
-/// Works off what was asked for, and returns at most `max` events: kind and fields of each, in a row; behind them `true`
-/// if more are waiting.
+/// Does what `words` words of commands ask for, without looking for events.
 #[napi(catch_unwind)]
-pub fn flush<'env>(env: &'env Env, port: u32, max: f64) -> napi::Result<Array<'env>> {
-    let mut events = Vec::new();
-    let more = with_port(port, |port| Ok(port.flush(size(max), &mut events))).unwrap_or(false);
-    let mut flat = Flat::new(env)?;
-    for event in events {
-        flat.push_event(event)?;
-    }
-    if more {
-        flat.push(true)?;
-    }
-    Ok(flat.array)
+pub fn submit(port: u32, memory: &[u8], words: u32) {
+    in_port(port, |port| crossing::submit(port, memory, size(words.into())));
 }
 
-struct Flat<'env> {
+/// The same, then works off all that was asked for, and writes at most `max` events; see `src/crossing.rs`.
+#[napi(catch_unwind)]
+pub fn flush<'env>(
     env: &'env Env,
-    array: Array<'env>,
-    next: u32,
-}
-
-impl<'env> Flat<'env> {
-    fn new(env: &'env Env) -> napi::Result<Self> {
-        Ok(Self { env, array: env.create_array(0)?, next: 0 })
+    port: u32,
+    mut memory: Uint8ArraySlice<'_>,
+    words: u32,
+    max: u32,
+) -> napi::Result<Array<'env>> {
+    // SAFETY: JavaScript, which owns the memory, waits for this call, and nothing below calls into it.
+    let memory = unsafe { memory.as_mut() };
+    let mut happened = Vec::new();
+    let mut more = false;
+    in_port(port, |port| {
+        crossing::submit(port, memory, size(words.into()));
+        more = port.flush(size(max.into()), &mut happened);
+    });
+    let mut senders = PORTS.with_borrow_mut(|ports| ports.open.get_mut(&port).map(|open| take(&mut open.senders)));
+    let mut events = Events::new(env, senders.get_or_insert_default())?;
+    for event in happened {
+        events.push(event)?;
     }
-
-    fn push<T: napi::bindgen_prelude::ToNapiValue>(&mut self, value: T) -> napi::Result<()> {
-        self.array.set(self.next, value)?;
-        self.next = self.next.saturating_add(1);
-        Ok(())
-    }
-
-    /// ASCII takes the short way into a JavaScript string.
-    fn push_text(&mut self, text: &str) -> napi::Result<()> {
-        if text.is_ascii() { self.push(self.env.create_string_latin1(text)?) } else { self.push(text) }
-    }
-
-    /// JSON as its text, anything else as bytes.
-    fn push_body(&mut self, message: VerifiedMessage<Body>) -> napi::Result<()> {
-        let text = (message.content_type() == JSON).then(|| std::str::from_utf8(message.body()).ok()).flatten();
-        match text {
-            Some(text) => self.push_text(text),
-            None => self.push(Uint8Array::new(message.into_body())),
+    let beside = events.finish(memory, more)?;
+    PORTS.with_borrow_mut(|ports| {
+        if let (Some(open), Some(senders)) = (ports.open.get_mut(&port), senders) {
+            open.senders = senders;
         }
-    }
-
-    fn push_event(&mut self, event: Event) -> napi::Result<()> {
-        match event {
-            Event::Call { agent, ticket, message, token } => {
-                self.push(0)?;
-                self.push(agent)?;
-                self.push(number(ticket))?;
-                self.push_text(&message.id().text())?;
-                self.push_text(message.from().as_str())?;
-                self.push(number(message.issued_at()))?;
-                self.push_body(*message)?;
-                self.push(token)
-            }
-            Event::Cancelled { ticket } => {
-                self.push(1)?;
-                self.push(number(ticket))
-            }
-            Event::Settled { call, id, outcome } => self.push_outcome(call, &id, outcome),
-            Event::Arrived { agent } => {
-                self.push(5)?;
-                self.push(agent)
-            }
-            Event::Sign { agent, time, bytes } => {
-                self.push(6)?;
-                self.push(agent)?;
-                self.push(time)?;
-                self.push(Uint8Array::new(bytes))
-            }
-            Event::Closed { agent } => {
-                self.push(7)?;
-                self.push(agent)
-            }
-        }
-    }
-
-    fn push_outcome(&mut self, call: u64, id: &MessageId, outcome: Outcome) -> napi::Result<()> {
-        match outcome {
-            Outcome::Answer(message) => {
-                self.push(2)?;
-                self.push(number(call))?;
-                self.push_body(*message)
-            }
-            Outcome::Delivered { to } => {
-                self.push(3)?;
-                self.push(number(call))?;
-                self.push(id.text())?;
-                self.push(to.as_str())
-            }
-            Outcome::Failed { error, remote } => {
-                self.push(4)?;
-                self.push(number(call))?;
-                self.push(id.text())?;
-                self.push(BindingError::from(error))?;
-                self.push(remote)
-            }
-        }
-    }
+    });
+    Ok(beside)
 }

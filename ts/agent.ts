@@ -197,9 +197,8 @@ export class AutoGenxBindAgent {
       const logger = this.#extras?.logger
       const ended = logger ? logged(logger, this.#label(), to, oneWay, resolve) : resolve
       const pending = new Pending<T>(ended)
-      const call = this.#port.begin(this.#number, to, content, oneWay, timeoutMs, token, pending)
-      if (typeof call !== 'number') ended(fail(call))
-      else if (signal) pending.heed(signal, () => this.#port.abandon(call))
+      const place = this.#port.begin(this.#number, to, content, oneWay, timeoutMs, token, pending)
+      if (signal) pending.heed(signal, () => this.#port.abandon(place, pending))
     })
   }
 
@@ -373,6 +372,7 @@ export class AutoGenxBindAgent {
 
 /** One call until its end. */
 class Pending<T> implements Caller {
+  generation = 0
   readonly #resolve: (result: Result<T>) => void
   #unheed: (() => void) | undefined
 

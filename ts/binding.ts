@@ -43,29 +43,33 @@ export interface Binding extends RightsBinding {
   /** The key of an agent, for as long as it is open; a failure if it is with an identity provider. */
   agentKey(port: number, agent: number): KeyRef | Failure
   handle(port: number, agent: number, on: boolean, only?: readonly string[]): Failure | null | undefined
-  /** The number of the call. */
+  /** `low` is a place that no other pending call has, `high` tells this call from earlier ones there. */
   call(
     port: number,
     agent: number,
+    low: number,
+    high: number,
     to: string,
     content: string | Uint8Array,
     oneWay: boolean,
     timeoutMs: number,
-    token?: string,
-  ): number | Failure
-  abandon(port: number, call: number): void
-  answer(port: number, ticket: number, content: string | Uint8Array): Failure | null
-  refuse(port: number, ticket: number, code: string, detail?: string): Failure | null
+    token: string | undefined,
+  ): void
+  abandon(port: number, low: number, high: number): void
+  answer(port: number, low: number, high: number, content: string | Uint8Array): void
+  refuse(port: number, low: number, high: number, code: string, detail: string | undefined): void
   /** A failure for an approval that was used before. */
   useApproval(port: number, agent: number, approver: string, id: string, until: number): Failure | null
-  isCancelled(port: number, ticket: number): boolean
+  isCancelled(port: number, low: number, high: number): boolean
   signed(port: number, agent: number, time: number, signature?: Uint8Array): void
   /** Milliseconds until the next pending call runs out of time. */
   nextDeadline(port: number): number | null
   /** Five elements a message: is it one-way, id, sender, seconds, content. */
   receive(port: number, agent: number, max: number, listen: boolean): unknown[] | Failure
-  /** Kind and fields of each event in a row (ts/port.ts reads them); behind them `true` if more are waiting. */
-  flush(port: number, max: number): unknown[]
+  /** Does what the commands in the first `words` words of the memory ask for (ts/crossing.ts). */
+  submit(port: number, memory: Uint8Array, words: number): void
+  /** The same, works everything off, and writes at most `max` events into the memory; returns what is beside them. */
+  flush(port: number, memory: Uint8Array, words: number, max: number): unknown[]
 
   /** Test builds only. */
   panicNext?(): void

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { types } from 'node:util'
 import type { Failure } from './binding'
+import { Commands, Events } from './crossing'
 import { failure, HandlerError, isFailure, XBindError, type RemoteError, type XBindErrorCode } from './errors'
 import { short } from './log'
 import { native } from './native'
@@ -20,6 +21,8 @@ const BATCH = 256
 /** How long the port may work before the event loop gets its turn, in milliseconds. */
 const SLICE = 5
 const MAX_TIMER = 0x7fff_ffff
+/** Room for so many pending calls stays allocated. */
+const KEPT_PLACES = 1024
 
 /** What the port asks of its agents. */
 export interface Members<Agent> {
@@ -45,6 +48,8 @@ export interface Refusal {
 
 /** Who waits for the end of a call. */
 export interface Caller {
+  /** Tells this call from earlier ones in the same place; the port's. */
+  generation: number
   answered(body: string | Uint8Array): void
   delivered(messageId: string, to: string): void
   failed(error: XBindError): void
@@ -67,6 +72,17 @@ export interface IncomingCall<P = unknown> {
 
 const none: readonly string[] = Object.freeze([])
 
+/** A running call: its agent, and its place and generation on the native side. */
+interface Ticket<Agent = unknown> {
+  readonly agent: Agent
+  readonly low: number
+  readonly high: number
+  /** A thenable may settle more than once. */
+  answered: boolean
+}
+
+type SignalOf = (ticket: Ticket) => AbortSignal
+
 /** Its date and signal are made when they are first asked for. */
 export class Incoming implements IncomingCall {
   readonly id: string
@@ -74,19 +90,12 @@ export class Incoming implements IncomingCall {
   readonly payload: unknown
   scopes = none
   chain = none
-  readonly #port: { signalOf(ticket: number): AbortSignal }
-  readonly #ticket: number
+  readonly #signalOf: SignalOf
+  readonly #ticket: Ticket
   readonly #seconds: number
 
-  constructor(
-    port: { signalOf(ticket: number): AbortSignal },
-    ticket: number,
-    id: string,
-    from: string,
-    payload: unknown,
-    seconds: number,
-  ) {
-    this.#port = port
+  constructor(signalOf: SignalOf, ticket: Ticket, id: string, from: string, payload: unknown, seconds: number) {
+    this.#signalOf = signalOf
     this.#ticket = ticket
     this.id = id
     this.from = from
@@ -99,7 +108,7 @@ export class Incoming implements IncomingCall {
   }
 
   get signal(): AbortSignal {
-    return this.#port.signalOf(this.#ticket)
+    return this.#signalOf(this.#ticket)
   }
 }
 
@@ -111,15 +120,20 @@ export class Port<Agent extends object = object> {
   readonly number: number
   readonly #ask: Members<Agent>
   readonly #agents = new Map<number, Agent>()
-  readonly #callers = new Map<number, Caller>()
-  /** Running calls; those whose handler has looked at the signal have a controller. */
-  readonly #running = new Map<number, AbortController | undefined>()
+  /** Pending calls by their place; places are used again. */
+  readonly #callers: (Caller | undefined)[] = []
+  readonly #free: number[] = []
+  #generation = 0
+  /** How many calls handlers work on. */
+  #running = 0
+  /** Of those, the ones whose handler has looked at the signal, by their place on the native side. */
+  readonly #watched = new Map<number, { readonly high: number; readonly controller: AbortController }>()
+  readonly #commands = new Commands()
+  readonly #events = new Events(this.#commands)
   readonly #flush = (): void => outside(() => this.#work())
   #scheduled = false
   /** When the work since the event loop last had its turn began; 0 before any. */
   #turnBegan = 0
-  #events: unknown[] = []
-  #next = 0
   #timer: NodeJS.Timeout | undefined
   #timerAt = Infinity
 
@@ -132,7 +146,7 @@ export class Port<Agent extends object = object> {
     this.#agents.set(number, agent)
   }
 
-  /** Returns the number of the call, or why it cannot begin. */
+  /** Returns the place of the call; its caller hears how it ended, also if it cannot begin. */
   begin(
     agent: number,
     to: string,
@@ -141,33 +155,46 @@ export class Port<Agent extends object = object> {
     timeoutMs: number,
     token: string | undefined,
     caller: Caller,
-  ): number | Failure {
-    const call = guarded(() => native.call(this.number, agent, to, content, oneWay, timeoutMs, token))
-    if (typeof call !== 'number') return call
-    if (this.#callers.size === 0) this.#timer?.ref()
-    this.#callers.set(call, caller)
+  ): number {
+    if (this.#callers.length === this.#free.length) this.#timer?.ref()
+    const place = this.#free.pop() ?? this.#callers.length
+    const generation = (this.#generation = (this.#generation + 1) | 0)
+    caller.generation = generation
+    this.#callers[place] = caller
+    const timeout = Math.ceil(timeoutMs)
+    if (
+      typeof content !== 'string' ||
+      !this.#commands.call(agent, place, generation, to, content, oneWay, timeout, token)
+    ) {
+      this.#submit()
+      native.call(this.number, agent, place, generation, to, content, oneWay, timeout, token)
+    }
     this.#arm(timeoutMs)
     this.schedule()
-    return call
+    return place
   }
 
-  abandon(call: number): void {
-    if (this.#ended(call)) native.abandon(this.number, call)
+  abandon(place: number, caller: Caller): void {
+    if (this.#callers[place] !== caller) return
+    this.#vacate(place)
+    this.#submit()
+    native.abandon(this.number, place, caller.generation)
     this.schedule()
   }
 
   close(number: number): void {
     this.#agents.delete(number)
+    this.#submit()
     native.closeAgent(this.number, number)
     this.schedule()
   }
 
-  signalOf(ticket: number): AbortSignal {
-    const known = this.#running.get(ticket)
-    if (known) return known.signal
+  readonly #signalOf: SignalOf = ({ low, high, answered }) => {
+    const watched = this.#watched.get(low)
+    if (watched?.high === high) return watched.controller.signal
     const controller = new AbortController()
-    if (this.#running.has(ticket)) this.#running.set(ticket, controller)
-    if (native.isCancelled(this.number, ticket)) controller.abort(cancelled())
+    if (!answered) this.#watched.set(low, { high, controller })
+    if (answered || native.isCancelled(this.number, low, high)) controller.abort(cancelled())
     return controller.signal
   }
 
@@ -179,130 +206,139 @@ export class Port<Agent extends object = object> {
     else void microtask.then(this.#flush)
   }
 
+  /** Before a command that does not cross with others, so that none overtakes another. */
+  #submit(): void {
+    const { memory, length } = this.#commands
+    if (length === 0) return
+    this.#commands.clear()
+    native.submit(this.number, memory, length)
+  }
+
   #work(): void {
     this.#scheduled = false
     if (this.#turnBegan === 0) {
       this.#turnBegan = now()
       setImmediate(() => (this.#turnBegan = 0))
     }
-    const flushes = this.#next >= this.#events.length
+    const events = this.#events
+    const flushes = events.done
     if (flushes) {
-      const events = guarded(() => native.flush(this.number, BATCH))
-      this.#events = isFailure(events) ? [] : events
-      this.#next = 0
+      const { memory, length } = this.#commands
+      this.#commands.clear()
+      if (events.begin(flushed(this.number, memory, length))) this.schedule()
     }
-    for (let done = 1; this.#next < this.#events.length; done++) {
-      this.#dispatch(this.#field())
-      if (done % 16 === 0 && now() - this.#turnBegan > SLICE) return this.schedule()
+    for (let read = 1; !events.done; read++) {
+      this.#dispatch(events)
+      if (read % 16 === 0 && now() - this.#turnBegan > SLICE) return this.schedule()
     }
     // Commands or a wake that came while older events were left over still wait to be flushed.
     if (flushes) this.#rest()
     else this.schedule()
   }
 
-  #field<T>(): T {
-    return this.#events[this.#next++] as T
-  }
-
-  /** Kinds and fields as src/port.rs pushes them. */
-  #dispatch(kind: number | true): void {
-    switch (kind) {
+  /** Kinds and fields as src/crossing.rs writes them. */
+  #dispatch(events: Events): void {
+    switch (events.word()) {
       case 0:
-        this.#run(
-          this.#field(),
-          this.#field(),
-          this.#field(),
-          this.#field(),
-          this.#field(),
-          this.#field(),
-          this.#field(),
-        )
-        break
-      case 1:
-        this.#running.get(this.#field())?.abort(cancelled())
-        break
+        return this.#run(events)
+      case 1: {
+        const watched = this.#watched.get(events.word())
+        if (watched?.high === events.word()) watched.controller.abort(cancelled())
+        return
+      }
       case 2:
-        this.#answered(this.#field(), this.#field())
-        break
+        return this.#answered(this.#ended(events), events.body())
       case 3:
-        this.#delivered(this.#field(), this.#field(), this.#field())
-        break
+        return this.#delivered(this.#ended(events), events.beside(), events.beside())
       case 4:
-        this.#failed(this.#field(), this.#field(), this.#field(), this.#field())
-        break
-      case 5:
-        this.#arrived(this.#field())
-        break
+        return this.#failed(this.#ended(events), events.beside(), events.beside(), events.beside())
+      case 5: {
+        const agent = this.#agents.get(events.word())
+        return agent && this.#ask.arrived(agent)
+      }
       case 6:
-        this.#sign(this.#field(), this.#field(), this.#field())
-        break
+        return this.#sign(events.word(), events.word(), events.beside())
       case 7:
-        this.#closed(this.#field())
-        break
-      case true:
-        this.schedule()
+        return this.#closed(events.word())
+      case 8: {
+        const agent = this.#agents.get(events.word())
+        const { message } = events.beside<Failure>()
+        return agent && this.#ask.note(agent, `the handler's value was not sent: ${message}`)
+      }
     }
   }
 
-  #run(
-    number: number,
-    ticket: number,
-    id: string,
-    from: string,
-    seconds: number,
-    body: string | Uint8Array,
-    token: string | null,
-  ): void {
-    const agent = this.#agents.get(number)
+  #run(events: Events): void {
+    const agent = this.#agents.get(events.word())
+    const low = events.word()
+    const high = events.word()
+    const id = events.beside<string>()
+    const from = events.sender()
+    const seconds = events.seconds()
+    const token = events.word() === 1 ? events.beside<string>() : null
+    const body = events.body()
     if (!agent) return
-    this.#running.set(ticket, undefined)
+    const ticket = { agent, low, high, answered: false }
+    this.#running += 1
     let payload: unknown
     try {
       payload = decode(body)
     } catch {
-      return this.#refuse(agent, ticket, { code: 'INVALID_PAYLOAD' })
+      return this.#refuse(ticket, { code: 'INVALID_PAYLOAD' })
     }
     try {
-      const call = new Incoming(this, ticket, id, from, payload, seconds)
+      const call = new Incoming(this.#signalOf, ticket, id, from, payload, seconds)
       const admission = this.#ask.admit(agent, call, body, token)
-      if (!isThenable(admission)) return this.#start(agent, ticket, call, admission)
+      if (!isThenable(admission)) return this.#start(ticket, call, admission)
       admission.then(
-        (admission) => this.#start(agent, ticket, call, admission),
-        (error: unknown) => this.#threw(agent, ticket, error),
+        (admission) => this.#start(ticket, call, admission),
+        (error: unknown) => this.#threw(ticket, error),
       )
     } catch (error) {
-      this.#threw(agent, ticket, error)
+      this.#threw(ticket, error)
     }
   }
 
-  #start(agent: Agent, ticket: number, call: Incoming, admission: Admission): void {
-    if (typeof admission !== 'function') return this.#refuse(agent, ticket, admission)
+  #start(ticket: Ticket<Agent>, call: Incoming, admission: Admission): void {
+    if (typeof admission !== 'function') return this.#refuse(ticket, admission)
     try {
       const answer = admission(call)
-      if (!isThenable(answer)) return this.#answer(agent, ticket, answer)
+      if (!isThenable(answer)) return this.#answer(ticket, answer)
       answer.then(
-        (value) => this.#answer(agent, ticket, value),
-        (error: unknown) => this.#threw(agent, ticket, error),
+        (value) => this.#answer(ticket, value),
+        (error: unknown) => this.#threw(ticket, error),
       )
     } catch (error) {
-      this.#threw(agent, ticket, error)
+      this.#threw(ticket, error)
     }
   }
 
-  #answer(agent: Agent, ticket: number, value: unknown): void {
-    if (!this.#running.delete(ticket)) return
+  /** False if it was answered before. */
+  #finish(ticket: Ticket): boolean {
+    if (ticket.answered) return false
+    ticket.answered = true
+    this.#running -= 1
+    if (this.#watched.size > 0) this.#watched.delete(ticket.low)
+    this.schedule()
+    return true
+  }
+
+  #answer(ticket: Ticket<Agent>, value: unknown): void {
+    if (ticket.answered) return
+    const { agent, low, high } = ticket
     const content = encode(value)
     if (isFailure(content)) {
       this.#ask.note(agent, `the handler's value was not sent: ${content.message}`)
-      native.refuse(this.number, ticket, 'HANDLER_FAILED')
-    } else {
-      const failed = native.answer(this.number, ticket, content)
-      if (failed) this.#ask.note(agent, `the handler's value was not sent: ${failed.message}`)
+      return this.#refuse(ticket, { code: 'HANDLER_FAILED' })
     }
-    this.schedule()
+    if (!this.#finish(ticket)) return // encoding runs the value's own code, which may have settled it
+    if (typeof content === 'string' && this.#commands.answer(low, high, content)) return
+    this.#submit()
+    native.answer(this.number, low, high, content)
   }
 
-  #threw(agent: Agent, ticket: number, error: unknown): void {
+  #threw(ticket: Ticket<Agent>, error: unknown): void {
+    const { agent } = ticket
     let detail: string | undefined
     try {
       if (error instanceof HandlerError) detail = told(error)
@@ -310,14 +346,13 @@ export class Port<Agent extends object = object> {
     } catch {
       this.#ask.note(agent, 'the handler threw a value that cannot be looked at')
     }
-    this.#refuse(agent, ticket, detail === undefined ? { code: 'HANDLER_FAILED' } : { code: 'HANDLER_FAILED', detail })
+    this.#refuse(ticket, detail === undefined ? { code: 'HANDLER_FAILED' } : { code: 'HANDLER_FAILED', detail })
   }
 
-  #refuse(agent: Agent, ticket: number, { code, detail }: Refusal): void {
-    if (!this.#running.delete(ticket)) return
-    const failed = native.refuse(this.number, ticket, code, detail)
-    if (failed) this.#ask.note(agent, `a refusal was not sent: ${failed.message}`)
-    this.schedule()
+  #refuse(ticket: Ticket, { code, detail }: Refusal): void {
+    if (!this.#finish(ticket)) return
+    this.#submit()
+    native.refuse(this.number, ticket.low, ticket.high, code, detail)
   }
 
   #sign(number: number, time: number, bytes: Uint8Array): void {
@@ -335,30 +370,45 @@ export class Port<Agent extends object = object> {
     }
   }
 
-  #answered(call: number, body: string | Uint8Array): void {
-    this.#ended(call)?.answered(body)
+  #answered(caller: Caller | undefined, body: string | Uint8Array): void {
+    caller?.answered(body)
   }
 
-  #delivered(call: number, messageId: string, to: string): void {
-    this.#ended(call)?.delivered(messageId, to)
+  #delivered(caller: Caller | undefined, messageId: string, to: string): void {
+    caller?.delivered(messageId, to)
   }
 
-  #failed(call: number, messageId: string, failed: Failure, remote: string | null | undefined): void {
-    const caller = this.#ended(call)
+  #failed(
+    caller: Caller | undefined,
+    messageId: string | null | undefined,
+    failed: Failure,
+    remote: string | null | undefined,
+  ): void {
     if (!caller) return
-    const context = remote ? { messageId, remote: JSON.parse(remote) as RemoteError } : { messageId }
+    const context = {
+      ...(messageId && { messageId }),
+      ...(remote && { remote: JSON.parse(remote) as RemoteError }),
+    }
     caller.failed(new XBindError(failed, context))
   }
 
-  #ended(call: number): Caller | undefined {
-    const caller = this.#callers.get(call)
-    this.#callers.delete(call)
+  /** Who waits for that call, unless it was given up. */
+  #ended(events: Events): Caller | undefined {
+    const place = events.word()
+    const generation = events.word()
+    const caller = this.#callers[place]
+    if (caller?.generation !== generation) return undefined
+    this.#vacate(place)
     return caller
   }
 
-  #arrived(number: number): void {
-    const agent = this.#agents.get(number)
-    if (agent) this.#ask.arrived(agent)
+  #vacate(place: number): void {
+    this.#callers[place] = undefined
+    this.#free.push(place)
+    if (this.#free.length === this.#callers.length && this.#free.length > KEPT_PLACES) {
+      this.#callers.length = 0 // a burst gives its memory back
+      this.#free.length = 0
+    }
   }
 
   #closed(number: number): void {
@@ -386,9 +436,9 @@ export class Port<Agent extends object = object> {
 
   /** What is left to do once all events are through. */
   #rest(): void {
-    if (this.#callers.size > 0) return
+    if (this.#callers.length > this.#free.length) return
     this.#timer?.unref()
-    if (this.#agents.size > 0 || this.#running.size > 0 || this.#scheduled) return
+    if (this.#agents.size > 0 || this.#running > 0 || this.#scheduled) return
     if (this.#timer) clearTimeout(this.#timer)
     native.closePort(this.number)
     if (current === this) current = undefined
@@ -408,12 +458,12 @@ export function wakePort(): void {
   current?.schedule()
 }
 
-/** A panic in the native code ends what it was asked for, not the process. */
-function guarded<T>(ask: () => T): T | Failure {
+/** A panic in the native code ends what it worked on, not the process. */
+function flushed(port: number, memory: Uint8Array, words: number): readonly unknown[] | undefined {
   try {
-    return ask()
+    return native.flush(port, memory, words, BATCH)
   } catch {
-    return failure('INTERNAL', 'an internal fault ended this call', 'report it with the steps that led here')
+    return undefined
   }
 }
 

@@ -468,8 +468,8 @@ impl Agent {
     /// Ends the pending call that this request was, if it still is.
     pub(crate) fn settle_request(&self, request: &MessageId, outcome: Outcome) {
         let taken = self.port.calls.guard().take_id(request);
-        if let Some((number, call)) = taken {
-            self.port.settle(number, call.id, outcome);
+        if let Some(call) = taken {
+            self.port.settle(&call, outcome);
         }
     }
 

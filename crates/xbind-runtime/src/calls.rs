@@ -19,14 +19,15 @@ const KEPT_CAPACITY: usize = 1024;
 /// A call that nobody has answered yet.
 #[derive(Debug)]
 pub(crate) struct Call {
+    pub(crate) number: u64,
     pub(crate) caller: Arc<Agent>,
     pub(crate) recipient: Arc<Agent>,
     pub(crate) id: MessageId,
     /// A `send` is answered with a receipt only.
     pub(crate) one_way: bool,
     /// Of the sealed request; none before it is sealed.
-    digest: Option<Digest>,
-    deadline: Option<Instant>,
+    pub(crate) digest: Option<Digest>,
+    pub(crate) deadline: Option<Instant>,
 }
 
 impl Call {
@@ -36,11 +37,12 @@ impl Call {
     }
 }
 
-/// Numbers are never used again, so that a late event cannot end another call.
+/// The face numbers its calls: a slot, which is used again, in the lower half, and a generation, which is not, in the upper
+/// one, so that a late event cannot end another call.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
-    last: u64,
-    pending: HashMap<u64, Call>,
+    slots: Vec<Option<Call>>,
+    pending: usize,
     by_id: HashMap<MessageId, u64>,
     /// Entries of settled calls stay until they come up or outnumber the living.
     deadlines: BinaryHeap<Reverse<(Instant, u64)>>,
@@ -48,30 +50,36 @@ pub(crate) struct Calls {
 
 impl Calls {
     pub(crate) fn is_full(&self) -> bool {
-        self.pending.len() >= MAX_PENDING
+        self.pending >= MAX_PENDING
     }
 
-    pub(crate) fn begin(
-        &mut self,
-        caller: &Arc<Agent>,
-        recipient: &Arc<Agent>,
-        id: MessageId,
-        one_way: bool,
-        deadline: Option<Instant>,
-    ) -> u64 {
-        self.last = self.last.wrapping_add(1);
-        let call = Call { caller: caller.clone(), recipient: recipient.clone(), id, one_way, digest: None, deadline };
-        self.pending.insert(self.last, call);
-        self.by_id.insert(id, self.last);
-        if let Some(deadline) = deadline {
-            self.deadlines.push(Reverse((deadline, self.last)));
+    pub(crate) fn begin(&mut self, call: Call) {
+        if let Some(deadline) = call.deadline {
+            self.deadlines.push(Reverse((deadline, call.number)));
         }
-        self.last
+        self.by_id.insert(call.id, call.number);
+        let slot = slot(call.number);
+        if self.slots.len() <= slot {
+            self.slots.resize_with(slot.saturating_add(1), || None);
+        }
+        if let Some(place) = self.slots.get_mut(slot)
+            && place.replace(call).is_none()
+        {
+            self.pending = self.pending.saturating_add(1);
+        }
+    }
+
+    fn get_mut(&mut self, number: u64) -> Option<&mut Call> {
+        self.slots.get_mut(slot(number))?.as_mut().filter(|call| call.number == number)
+    }
+
+    fn is_alive(&self, number: u64) -> bool {
+        self.slots.get(slot(number)).and_then(Option::as_ref).is_some_and(|call| call.number == number)
     }
 
     /// Notes what was sealed; false if the caller has given up meanwhile, so that nothing need leave.
     pub(crate) fn sealed(&mut self, number: u64, digest: Digest) -> bool {
-        let Some(call) = self.pending.get_mut(&number) else { return false };
+        let Some(call) = self.get_mut(number) else { return false };
         call.digest = Some(digest);
         true
     }
@@ -80,43 +88,35 @@ impl Calls {
         self.by_id.contains_key(id)
     }
 
-    /// A reply did not match: the call waits on.
-    pub(crate) fn put_back(&mut self, number: u64, call: Call) {
-        self.by_id.insert(call.id, number);
-        if let Some(deadline) = call.deadline {
-            self.deadlines.push(Reverse((deadline, number)));
-        }
-        self.pending.insert(number, call);
-    }
-
     pub(crate) fn take(&mut self, number: u64) -> Option<Call> {
-        let call = self.pending.remove(&number)?;
+        let call = self.slots.get_mut(slot(number))?.take_if(|call| call.number == number)?;
         self.by_id.remove(&call.id);
-        if self.pending.is_empty() {
+        self.pending = self.pending.saturating_sub(1);
+        if self.pending == 0 {
             self.deadlines.clear();
-            if self.pending.capacity() > KEPT_CAPACITY {
-                *self = Self { last: self.last, ..Self::default() }; // a burst gives its memory back
+            if self.slots.len() > KEPT_CAPACITY {
+                *self = Self::default(); // a burst gives its memory back
             }
         }
         Some(call)
     }
 
-    pub(crate) fn take_id(&mut self, id: &MessageId) -> Option<(u64, Call)> {
+    pub(crate) fn take_id(&mut self, id: &MessageId) -> Option<Call> {
         let number = *self.by_id.get(id)?;
-        Some((number, self.take(number)?))
+        self.take(number)
     }
 
     /// The calls of one agent, which is closing.
-    pub(crate) fn take_of(&mut self, caller: &Arc<Agent>) -> Vec<(u64, Call)> {
-        let own = self.pending.iter().filter(|(_, call)| Arc::ptr_eq(&call.caller, caller));
-        let own: Vec<u64> = own.map(|(number, _)| *number).collect();
-        own.into_iter().filter_map(|number| Some((number, self.take(number)?))).collect()
+    pub(crate) fn take_of(&mut self, caller: &Arc<Agent>) -> Vec<Call> {
+        let own = self.slots.iter().flatten().filter(|call| Arc::ptr_eq(&call.caller, caller));
+        let own: Vec<u64> = own.map(|call| call.number).collect();
+        own.into_iter().filter_map(|number| self.take(number)).collect()
     }
 
     /// One call whose deadline has passed.
-    pub(crate) fn take_expired(&mut self, now: Instant) -> Option<(u64, Call)> {
+    pub(crate) fn take_expired(&mut self, now: Instant) -> Option<Call> {
         let (_, number) = self.earliest().filter(|(deadline, _)| *deadline <= now)?;
-        Some((number, self.take(number)?))
+        self.take(number)
     }
 
     pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
@@ -124,16 +124,20 @@ impl Calls {
     }
 
     fn earliest(&mut self) -> Option<(Instant, u64)> {
-        if self.deadlines.len() > self.pending.len().saturating_mul(2).saturating_add(64) {
-            let live = self.pending.iter().filter_map(|(number, call)| Some(Reverse((call.deadline?, *number))));
+        if self.deadlines.len() > self.pending.saturating_mul(2).saturating_add(64) {
+            let live = self.slots.iter().flatten().filter_map(|call| Some(Reverse((call.deadline?, call.number))));
             self.deadlines = live.collect();
         }
         while let Some(Reverse((deadline, number))) = self.deadlines.peek().copied() {
-            if self.pending.contains_key(&number) {
+            if self.is_alive(number) {
                 return Some((deadline, number));
             }
             self.deadlines.pop();
         }
         None
     }
+}
+
+fn slot(number: u64) -> usize {
+    usize::try_from(number & u64::from(u32::MAX)).unwrap_or(usize::MAX)
 }

@@ -31,12 +31,19 @@ pub enum Event {
     },
     /// A call or send of this face has ended.
     Settled {
-        /// What [`Port::call`](crate::Port::call) returned.
+        /// The number that [`Port::call`](crate::Port::call) was given.
         call: u64,
-        /// The id of the message that was sent.
-        id: MessageId,
+        /// The id of its message; none if it could not begin.
+        id: Option<MessageId>,
         /// How it ended.
         outcome: Outcome,
+    },
+    /// A handler's answer cannot be sent: its caller is told `HANDLER_FAILED`, this is for the log.
+    Unsent {
+        /// The face's agent.
+        agent: u32,
+        /// Why.
+        error: Error,
     },
     /// The inbox of an agent whose face is waiting has a message.
     Arrived {

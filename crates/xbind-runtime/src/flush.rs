@@ -7,6 +7,7 @@ use std::sync::Arc;
 use xbind::{Draft, Error, ErrorKind, InReplyTo, MessageId, Op, Result, Sealed, Unsigned, open};
 
 use crate::agent::{Agent, Outgoing, Request};
+use crate::calls::Call;
 use crate::clock;
 use crate::event::Outcome;
 use crate::refusal::Refusal;
@@ -98,7 +99,7 @@ fn carry(sender: &Arc<Agent>, jws: &str, outgoing: Outgoing, request: Option<InR
     let mut answered = None;
     let pending = |id: &MessageId| {
         answered = recipient.port.calls.guard().take_id(id);
-        answered.as_ref().and_then(|(_, call)| call.expected())
+        answered.as_ref().and_then(Call::expected)
     };
     let token = outgoing.token;
     let opened = open(&policy, known, recipient.replay(), clock::now(), jws, outgoing.body, token.as_deref(), pending);
@@ -106,7 +107,7 @@ fn carry(sender: &Arc<Agent>, jws: &str, outgoing: Outgoing, request: Option<InR
         (Ok(message), Some(reference), _) => {
             recipient.admit(Request { message, token, reference, caller: sender.clone() });
         }
-        (Ok(message), None, Some((number, call))) => {
+        (Ok(message), None, Some(call)) => {
             let outcome = if message.op() == Op::Error {
                 let (error, remote) = Refusal::decode(message.body()).into_error(message.from());
                 Outcome::Failed { error, remote }
@@ -115,15 +116,15 @@ fn carry(sender: &Arc<Agent>, jws: &str, outgoing: Outgoing, request: Option<InR
             } else {
                 Outcome::Answer(Box::new(message))
             };
-            recipient.port.settle(number, call.id, outcome);
+            recipient.port.settle(&call, outcome);
         }
         (Ok(_), None, None) => {} // opening a reply has taken the call that it answers
         (Err(error), Some(request), _) if error.kind() == ErrorKind::ReplayWindowFull => {
             recipient.refuse_opened(sender.clone(), request, error.kind());
         }
         (Err(error), _, answered) => {
-            if let Some((number, call)) = answered {
-                recipient.port.calls.guard().put_back(number, call);
+            if let Some(call) = answered {
+                recipient.port.calls.guard().begin(call); // it waits on for an answer that matches
             }
             return Err(error);
         }
@@ -148,7 +149,7 @@ pub(crate) fn fail(agent: &Arc<Agent>, batch: Vec<Outgoing>, error: &Error) {
     }
 }
 
-fn internal() -> Error {
+pub(crate) fn internal() -> Error {
     Error::new(ErrorKind::Internal, "an internal fault ended this call")
         .with_hint("report it with the steps that led here")
 }

@@ -24,4 +24,4 @@ pub use bus::Bus;
 pub use clock::{now, random};
 pub use event::{Body, Event, JSON, OCTETS, Outcome};
 pub use name::{MAX_NAME, check_name};
-pub use port::{Payload, Port, Reply, Waker};
+pub use port::{NewCall, Payload, Port, Reply, Waker};

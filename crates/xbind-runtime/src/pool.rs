@@ -31,8 +31,8 @@ pub(crate) fn worth_it(agents: usize, messages: usize) -> Option<&'static Pool> 
 fn pool() -> Option<&'static Pool> {
     static POOL: OnceLock<Option<Pool>> = OnceLock::new();
     POOL.get_or_init(|| {
-        let threads = available_parallelism().map_or(1, NonZero::get).min(8);
-        if threads < 2 {
+        let threads = available_parallelism().map_or(1, NonZero::get).saturating_sub(1).min(8);
+        if threads == 0 {
             return None;
         }
         let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("xbind").build().ok()?;

@@ -3,17 +3,18 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
-use xbind::{Error, ErrorKind, InReplyTo, MessageId, Result, payload};
+use xbind::{Error, ErrorKind, InReplyTo, Result, payload};
 
 use crate::agent::{Agent, Outgoing};
 use crate::bus::Bus;
-use crate::calls::{Calls, MAX_PENDING};
+use crate::calls::{Call, Calls, MAX_PENDING};
 use crate::event::{Body, Event, JSON, OCTETS, Outcome};
 use crate::refusal::Refusal;
 use crate::sync::Lock;
@@ -29,21 +30,39 @@ pub type Waker = Box<dyn Fn() + Send + Sync>;
 /// What a handler made of a call.
 #[derive(Debug)]
 pub enum Reply {
-    /// JSON text.
-    Json(String),
-    /// Plain bytes.
-    Bytes(Vec<u8>),
+    /// Its value.
+    Payload(Payload),
     /// A refusal; at times with the JSON object that goes with its kind.
     Refused(ErrorKind, Option<String>),
 }
 
-/// What a call carries.
+/// What a call or its answer carries.
 #[derive(Debug)]
 pub enum Payload {
     /// JSON text, as `JSON.stringify` makes it.
     Json(String),
     /// Plain bytes.
     Bytes(Vec<u8>),
+}
+
+/// A call to begin.
+#[derive(Debug)]
+pub struct NewCall<'a> {
+    /// How the face will know it: a slot that no other call of this port has now, in the lower half, and in the upper half
+    /// what tells this call from earlier ones of the same slot.
+    pub number: u64,
+    /// The caller.
+    pub agent: u32,
+    /// Name or DID of the recipient.
+    pub to: &'a str,
+    /// What it carries.
+    pub payload: Payload,
+    /// A send, which only a receipt answers.
+    pub one_way: bool,
+    /// Without one it may stay pending for ever.
+    pub timeout: Option<Duration>,
+    /// What the caller presents.
+    pub token: Option<String>,
 }
 
 /// Numbers are never used again, so that a late event cannot reach another agent.
@@ -120,22 +139,20 @@ impl Port {
         agent.ok_or_else(|| Error::new(ErrorKind::AgentClosed, "this agent is closed"))
     }
 
-    /// Begins a call (or, `one_way`, a send) and returns its number; it goes out with the next [`Port::flush`], and an
-    /// [`Event::Settled`] tells how it ended. Without a `timeout` it may stay pending for ever.
-    ///
-    /// # Errors
-    /// What can be told before anything is signed: `INVALID_DID`, `INVALID_NAME`, `AGENT_NOT_FOUND`, `AMBIGUOUS_NAME`,
-    /// `AGENT_CLOSED`, `INVALID_PAYLOAD`, `PAYLOAD_TOO_LARGE`, `WRONG_AUDIENCE` for a call to oneself.
-    pub fn call(
-        &self,
-        number: u32,
-        to: &str,
-        payload: Payload,
-        one_way: bool,
-        timeout: Option<Duration>,
-        token: Option<String>,
-    ) -> Result<u64> {
-        let caller = self.agent(number)?;
+    /// Begins a call, which goes out with the next [`Port::flush`]. An [`Event::Settled`] tells how it ended, also if it
+    /// could not begin.
+    pub fn call(&self, call: NewCall<'_>) {
+        let number = call.number;
+        let begun = catch_unwind(AssertUnwindSafe(|| self.begin(call)));
+        if let Err(error) = begun.unwrap_or_else(|_| Err(flush::internal())) {
+            let outcome = Outcome::Failed { error, remote: None };
+            self.push(Event::Settled { call: number, id: None, outcome });
+        }
+    }
+
+    fn begin(&self, call: NewCall<'_>) -> Result<()> {
+        let NewCall { number, agent, to, payload, one_way, timeout, token } = call;
+        let caller = self.agent(agent)?;
         let recipient = caller.bus.find(to)?;
         caller.bus.check_running(&[caller.did(), recipient.did()])?;
         if recipient.did() == caller.did() {
@@ -154,7 +171,15 @@ impl Port {
             return Err(Error::new(ErrorKind::InboxFull, format!("{MAX_PENDING} calls wait for an answer here"))
                 .with_hint("wait for some of them before making more"));
         }
-        let call = calls.begin(&caller, &recipient, id, one_way, deadline);
+        calls.begin(Call {
+            number,
+            caller: caller.clone(),
+            recipient: recipient.clone(),
+            id,
+            one_way,
+            digest: None,
+            deadline,
+        });
         drop(calls);
         let op = if one_way { xbind::Op::Send } else { xbind::Op::Call };
         caller.enqueue(Outgoing {
@@ -165,9 +190,9 @@ impl Port {
             content_type,
             token,
             in_reply_to: None,
-            call: Some(call),
+            call: Some(number),
         });
-        Ok(call)
+        Ok(())
     }
 
     /// The caller gives up: the call is forgotten without an event, and the handler that works on it is told.
@@ -177,36 +202,31 @@ impl Port {
         call.recipient.cancel(&call.id);
     }
 
-    /// Answers a running call. A call that was cancelled or whose agent closed needs no answer; then this does nothing.
-    ///
-    /// # Errors
-    /// `INVALID_PAYLOAD`, `PAYLOAD_TOO_LARGE`: the caller is told `HANDLER_FAILED` then, the error is for the log.
-    pub fn reply(&self, ticket: u64, reply: Reply) -> Result<()> {
-        let Some(running) = self.tickets.guard().take(ticket) else { return Ok(()) };
+    /// Answers a running call. One that was cancelled or whose agent closed needs no answer; then this does nothing. What
+    /// cannot be sent becomes a refusal, and an [`Event::Unsent`].
+    pub fn reply(&self, ticket: u64, reply: Reply) {
+        let Some(running) = self.tickets.guard().take(ticket) else { return };
         let Running { agent, caller, request, cancelled } = running;
         agent.finished();
         if cancelled {
-            return Ok(());
+            return;
         }
-        let encoded = match reply {
-            Reply::Json(text) => encode(Payload::Json(text)),
-            Reply::Bytes(bytes) => encode(Payload::Bytes(bytes)),
-            Reply::Refused(kind, detail) => {
-                Self::refuse(&agent, caller, request, Refusal { kind, detail });
-                return Ok(());
-            }
+        let payload = match reply {
+            Reply::Payload(payload) => payload,
+            Reply::Refused(kind, detail) => return Self::refuse(&agent, caller, request, Refusal { kind, detail }),
         };
-        let (body, content_type) = match encoded.and_then(|encoded| agent.check_size(encoded.0.len()).map(|()| encoded))
-        {
-            Ok(encoded) => encoded,
+        let encoded = catch_unwind(AssertUnwindSafe(|| encode(payload))).unwrap_or_else(|_| Err(flush::internal()));
+        match encoded.and_then(|encoded| agent.check_size(encoded.0.len()).map(|()| encoded)) {
+            Ok((body, content_type)) => {
+                if let Ok(outgoing) = agent.reply(xbind::Op::Result, body, content_type, caller, request) {
+                    agent.enqueue(outgoing);
+                }
+            }
             Err(error) => {
+                self.push(Event::Unsent { agent: agent.number, error });
                 Self::refuse(&agent, caller, request, Refusal::of(ErrorKind::HandlerFailed));
-                return Err(error);
             }
-        };
-        let outgoing = agent.reply(xbind::Op::Result, body, content_type, caller, request)?;
-        agent.enqueue(outgoing);
-        Ok(())
+        }
     }
 
     /// Whether the caller of a running call has given up or its agent closed.
@@ -294,12 +314,12 @@ impl Port {
     fn expire(&self) {
         let now = Instant::now();
         loop {
-            let Some((number, call)) = self.calls.guard().take_expired(now) else { return };
+            let Some(call) = self.calls.guard().take_expired(now) else { return };
             call.caller.forget(&call.id);
             call.recipient.cancel(&call.id);
             let error = Error::new(ErrorKind::Timeout, format!("{} did not answer in time", call.recipient.did()))
                 .with_hint("raise timeoutMs, or look why the other agent is slow");
-            self.settle(number, call.id, Outcome::Failed { error, remote: None });
+            self.settle(&call, Outcome::Failed { error, remote: None });
         }
     }
 
@@ -325,9 +345,9 @@ impl Port {
     /// Ends the calls that an agent of this port has made or works on.
     pub(crate) fn end_calls_of(&self, agent: &Arc<Agent>, outcome: &dyn Fn() -> Outcome) {
         let calls = self.calls.guard().take_of(agent);
-        for (number, call) in calls {
+        for call in calls {
             call.recipient.cancel(&call.id);
-            self.settle(number, call.id, outcome());
+            self.settle(&call, outcome());
         }
         let cancelled = self.tickets.guard().cancel_all_of(agent);
         for (ticket, caller, request) in cancelled {
@@ -336,8 +356,8 @@ impl Port {
         }
     }
 
-    pub(crate) fn settle(&self, call: u64, id: MessageId, outcome: Outcome) {
-        self.push(Event::Settled { call, id, outcome });
+    pub(crate) fn settle(&self, call: &Call, outcome: Outcome) {
+        self.push(Event::Settled { call: call.number, id: Some(call.id), outcome });
     }
 
     pub(crate) fn push(&self, event: Event) {
