@@ -240,6 +240,11 @@ export declare class MessageBus {
   close(): void;
 }
 export type Logger = Pick<Console, "debug" | "info" | "warn" | "error">;
+export interface DeliveryReceipt {
+  readonly status: "delivered";
+  readonly messageId: string;
+  readonly to: string;
+}
 /** A call that a handler answers. */
 export interface IncomingCall<P = unknown> {
   readonly id: string;
@@ -353,11 +358,6 @@ export interface Message<P = unknown> {
   readonly from: string;
   readonly payload: P;
   readonly issuedAt: Date;
-}
-export interface DeliveryReceipt {
-  readonly status: "delivered";
-  readonly messageId: string;
-  readonly to: string;
 }
 export interface CallOptions {
   timeoutMs?: number;

@@ -2,8 +2,8 @@
 
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
-use xbind::{Error, VerifiedMessage};
-use xbind_runtime::{Body, JSON, Payload};
+use xbind::Error;
+use xbind_runtime::Payload;
 
 /// A failure as data; `ts/errors.ts` makes the exception of it.
 #[napi(object, object_from_js = false)]
@@ -43,11 +43,6 @@ pub fn payload(content: Content) -> Payload {
         Either::A(text) => Payload::Json(text),
         Either::B(bytes) => Payload::Bytes(bytes.to_vec()),
     }
-}
-
-/// The text of a JSON body.
-pub fn json(message: &VerifiedMessage<Body>) -> Option<&str> {
-    (message.content_type() == JSON).then(|| std::str::from_utf8(message.body()).ok()).flatten()
 }
 
 /// Seconds as JavaScript has them: exact below 2^53.

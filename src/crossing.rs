@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use napi::bindgen_prelude::{Array, Env, ToNapiValue, Uint8Array};
-use xbind::{Did, MessageId, VerifiedMessage};
-use xbind_runtime::{Body, Event, NewCall, Outcome, Payload, Port, Reply};
+use xbind::{Did, MessageId};
+use xbind_runtime::{Event, NewCall, Outcome, Payload, Port, Reply};
 
-use crate::convert::{BindingError, json};
+use crate::convert::BindingError;
 
 /// Where things lie in the memory, in bytes: commands, then events, then text.
 const EVENTS_AT: usize = 16 << 10;
@@ -111,17 +111,17 @@ impl<'a, 'env> Events<'a, 'env> {
 
     pub fn push(&mut self, event: Event) -> napi::Result<()> {
         match event {
-            Event::Call { agent, ticket, message, token } => {
+            Event::Call { agent, ticket, id, from, issued_at, payload, token } => {
                 self.words.extend([0, agent]);
                 self.number(ticket);
-                self.beside(self.env.create_string_latin1(message.id().text())?)?;
-                self.sender(message.from())?;
-                self.number(message.issued_at());
+                self.beside(self.env.create_string_latin1(id.text())?)?;
+                self.sender(&from)?;
+                self.number(issued_at);
                 self.words.push(token.is_some().into());
                 if token.is_some() {
                     self.beside(token)?;
                 }
-                self.body(*message)
+                self.payload(payload)
             }
             Event::Cancelled { ticket } => {
                 self.words.push(1);
@@ -157,7 +157,7 @@ impl<'a, 'env> Events<'a, 'env> {
         self.number(call);
         let id = id.map(|id| id.text());
         match outcome {
-            Outcome::Answer(message) => self.body(*message),
+            Outcome::Answer(payload) => self.payload(payload),
             Outcome::Delivered { to } => {
                 self.beside(id)?;
                 self.beside(to.as_str())
@@ -183,23 +183,27 @@ impl<'a, 'env> Events<'a, 'env> {
         if is_known { Ok(()) } else { self.beside(did.as_str()) }
     }
 
-    /// The length of short ASCII JSON, whose text joins that of the others; else the most there is, and the body goes beside:
-    /// JSON as its text, anything else as bytes.
-    fn body(&mut self, message: VerifiedMessage<Body>) -> napi::Result<()> {
-        let text = json(&message);
-        if let Some(text) = text.filter(|text| text.is_ascii() && text.len() <= LONG_TEXT)
-            && self.text.len() <= MOST_TEXT
-        {
-            self.text.push_str(text);
-            self.words.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
-            return Ok(());
+    /// The length of short ASCII JSON, whose text joins that of the others; else the most there is, and the payload goes
+    /// beside: JSON as its text, anything else as bytes.
+    fn payload(&mut self, payload: Payload) -> napi::Result<()> {
+        let text = match payload {
+            Payload::Json(text) => text,
+            Payload::Bytes(bytes) => {
+                self.words.push(u32::MAX);
+                return self.beside(Uint8Array::new(bytes));
+            }
+        };
+        if !text.is_ascii() {
+            self.words.push(u32::MAX);
+            return self.beside(text);
         }
-        self.words.push(u32::MAX);
-        match text {
-            Some(text) if text.is_ascii() => self.beside(self.env.create_string_latin1(text)?),
-            Some(text) => self.beside(text),
-            None => self.beside(Uint8Array::new(message.into_body())),
+        if text.len() > LONG_TEXT || self.text.len() > MOST_TEXT {
+            self.words.push(u32::MAX);
+            return self.beside(self.env.create_string_latin1(&text)?);
         }
+        self.text.push_str(&text);
+        self.words.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
+        Ok(())
     }
 
     fn beside(&mut self, value: impl ToNapiValue) -> napi::Result<()> {

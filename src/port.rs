@@ -10,9 +10,9 @@ use napi::bindgen_prelude::{Array, Either, Env, External, Function, Uint8Array, 
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use xbind::{Error, ErrorKind, MessageId, VerifyingKey};
-use xbind_runtime::{AgentOptions, Allow, Bus, NewCall, Port, Reply, Signer};
+use xbind_runtime::{AgentOptions, Allow, Bus, NewCall, Payload, Port, Reply, Signer};
 
-use crate::convert::{BindingError, Content, Fallible, fallible, json, number, payload, size, whole};
+use crate::convert::{BindingError, Content, Fallible, fallible, number, payload, size, whole};
 use crate::crossing::{self, Events, Senders, wide};
 use crate::identity::{Key, KeyRef, fresh_key};
 
@@ -195,6 +195,7 @@ pub fn handle(port: u32, agent: u32, on: bool, only: Option<Vec<String>>) -> Fal
 }
 
 /// Begins a call that does not cross with others; see ts/binding.ts.
+#[allow(clippy::too_many_arguments, reason = "an object would cost more to take apart")]
 #[napi(catch_unwind)]
 pub fn call(
     port: u32,
@@ -281,9 +282,9 @@ pub fn receive<'env>(
         flat.insert(message.id().text())?;
         flat.insert(message.from().as_str())?;
         flat.insert(number(message.issued_at()))?;
-        match json(&message) {
-            Some(text) => flat.insert(text)?,
-            None => flat.insert(Uint8Array::new(message.into_body()))?,
+        match Payload::of(message) {
+            Payload::Json(text) => flat.insert(text)?,
+            Payload::Bytes(bytes) => flat.insert(Uint8Array::new(bytes))?,
         }
     }
     Ok(Either::A(flat))

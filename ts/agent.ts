@@ -8,7 +8,7 @@ import { Duty, type HandleOptions, type Post } from './admission'
 import { short, stderrLogger, type Logger } from './log'
 import { native } from './native'
 import { decode, encode } from './payload'
-import { openPort, type Caller, type IncomingCall, type Members, type Port } from './port'
+import { openPort, type DeliveryReceipt, type IncomingCall, type Members, type Port, type Settle } from './port'
 import { Receivers } from './receivers'
 import { fail, ok, orThrow, result, type Result } from './result'
 import { delegationOf, grantOf, type TokenRequest } from './token'
@@ -56,12 +56,6 @@ export interface Message<P = unknown> {
   readonly from: string
   readonly payload: P
   readonly issuedAt: Date
-}
-
-export interface DeliveryReceipt {
-  readonly status: 'delivered'
-  readonly messageId: string
-  readonly to: string
 }
 
 export interface CallOptions {
@@ -195,10 +189,10 @@ export class AutoGenxBindAgent {
     if (isFailure(content)) return Promise.resolve(fail(content))
     return new Promise((resolve) => {
       const logger = this.#extras?.logger
-      const ended = logger ? logged(logger, this.#label(), to, oneWay, resolve) : resolve
-      const pending = new Pending<T>(ended)
-      const place = this.#port.begin(this.#number, to, content, oneWay, timeoutMs, token, pending)
-      if (signal) pending.heed(signal, () => this.#port.abandon(place, pending))
+      let settle = resolve as Settle
+      if (logger) settle = logged(logger, this.#label(), to, oneWay, settle)
+      if (signal) settle = heeding(signal, settle, (settle) => this.#port.abandon(place, settle))
+      const place = this.#port.begin(this.#number, to, content, oneWay, timeoutMs, token, settle)
     })
   }
 
@@ -370,46 +364,6 @@ export class AutoGenxBindAgent {
   }
 }
 
-/** One call until its end. */
-class Pending<T> implements Caller {
-  generation = 0
-  readonly #resolve: (result: Result<T>) => void
-  #unheed: (() => void) | undefined
-
-  constructor(resolve: (result: Result<T>) => void) {
-    this.#resolve = resolve
-  }
-
-  heed(signal: AbortSignal, abandon: () => void): void {
-    this.#unheed = onAbort(signal, () => {
-      abandon()
-      this.#end(fail(abortedFailure))
-    })
-  }
-
-  answered(body: string | Uint8Array): void {
-    try {
-      this.#end(ok(decode(body) as T))
-    } catch {
-      this.#end(fail(failure('INVALID_PAYLOAD', 'the answer only claims to be JSON')))
-    }
-  }
-
-  delivered(messageId: string, to: string): void {
-    const receipt: DeliveryReceipt = { status: 'delivered', messageId, to }
-    this.#end(ok(receipt as T))
-  }
-
-  failed(error: XBindError): void {
-    this.#end({ ok: false, error })
-  }
-
-  #end(result: Result<T>): void {
-    this.#unheed?.()
-    this.#resolve(result)
-  }
-}
-
 function toMessage(
   kind: Message['kind'],
   id: string,
@@ -482,13 +436,16 @@ async function exportFrom(
   return isFailure(exported) ? fail(exported) : ok(new Uint8Array(exported as Uint8Array))
 }
 
-function logged<T>(
-  logger: Logger,
-  from: string,
-  to: string,
-  oneWay: boolean,
-  resolve: (result: Result<T>) => void,
-): (result: Result<T>) => void {
+function heeding(signal: AbortSignal, settle: Settle, abandon: (settle: Settle) => void): Settle {
+  const settled: Settle = (result) => {
+    unheed()
+    settle(result)
+  }
+  const unheed = onAbort(signal, () => abandon(settled))
+  return settled
+}
+
+function logged(logger: Logger, from: string, to: string, oneWay: boolean, resolve: Settle): Settle {
   const began = performance.now()
   return (result) => {
     const took = `${(performance.now() - began).toFixed(2)} ms`

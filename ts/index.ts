@@ -15,12 +15,11 @@ export {
   type AgentConfig,
   type AgentOptions,
   type CallOptions,
-  type DeliveryReceipt,
   type Handler,
   type Message,
   type xBindIdentityProvider,
 } from './agent'
-export type { IncomingCall } from './port'
+export type { DeliveryReceipt, IncomingCall } from './port'
 export type { Logger } from './log'
 export { covers } from './scope'
 export { delegateToken, issueToken, type TokenClaims, type TokenRequest } from './token'

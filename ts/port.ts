@@ -6,6 +6,7 @@ import { failure, HandlerError, isFailure, XBindError, type RemoteError, type XB
 import { short } from './log'
 import { native } from './native'
 import { decode, encode } from './payload'
+import { fail, ok, type Result } from './result'
 
 // Taken when the module loads: fake timers of a test framework must not stop the bus.
 const { setTimeout, clearTimeout, setImmediate } = globalThis
@@ -46,13 +47,13 @@ export interface Refusal {
   readonly detail?: string
 }
 
-/** Who waits for the end of a call. */
-export interface Caller {
-  /** Tells this call from earlier ones in the same place; the port's. */
-  generation: number
-  answered(body: string | Uint8Array): void
-  delivered(messageId: string, to: string): void
-  failed(error: XBindError): void
+/** What is to happen when a call has ended. */
+export type Settle = (result: Result<unknown>) => void
+
+export interface DeliveryReceipt {
+  readonly status: 'delivered'
+  readonly messageId: string
+  readonly to: string
 }
 
 /** A call that a handler answers. */
@@ -70,6 +71,7 @@ export interface IncomingCall<P = unknown> {
   readonly chain: readonly string[]
 }
 
+const aborted = failure('ABORTED', 'the caller gave up')
 const none: readonly string[] = Object.freeze([])
 
 /** A running call: its agent, and its place and generation on the native side. */
@@ -121,7 +123,8 @@ export class Port<Agent extends object = object> {
   readonly #ask: Members<Agent>
   readonly #agents = new Map<number, Agent>()
   /** Pending calls by their place; places are used again. */
-  readonly #callers: (Caller | undefined)[] = []
+  readonly #pending: (Settle | undefined)[] = []
+  readonly #generations: number[] = []
   readonly #free: number[] = []
   #generation = 0
   /** How many calls handlers work on. */
@@ -146,7 +149,7 @@ export class Port<Agent extends object = object> {
     this.#agents.set(number, agent)
   }
 
-  /** Returns the place of the call; its caller hears how it ended, also if it cannot begin. */
+  /** Returns the place of the call. It is told how it ended, also if it cannot begin. */
   begin(
     agent: number,
     to: string,
@@ -154,13 +157,13 @@ export class Port<Agent extends object = object> {
     oneWay: boolean,
     timeoutMs: number,
     token: string | undefined,
-    caller: Caller,
+    settle: Settle,
   ): number {
-    if (this.#callers.length === this.#free.length) this.#timer?.ref()
-    const place = this.#free.pop() ?? this.#callers.length
+    if (this.#pending.length === this.#free.length) this.#timer?.ref()
+    const place = this.#free.pop() ?? this.#pending.length
     const generation = (this.#generation = (this.#generation + 1) | 0)
-    caller.generation = generation
-    this.#callers[place] = caller
+    this.#pending[place] = settle
+    this.#generations[place] = generation
     const timeout = Math.ceil(timeoutMs)
     if (
       typeof content !== 'string' ||
@@ -174,12 +177,14 @@ export class Port<Agent extends object = object> {
     return place
   }
 
-  abandon(place: number, caller: Caller): void {
-    if (this.#callers[place] !== caller) return
+  /** The caller gives up; `settle` as it was when the call began, since its place may be another's by now. */
+  abandon(place: number, settle: Settle): void {
+    if (this.#pending[place] !== settle) return
     this.#vacate(place)
     this.#submit()
-    native.abandon(this.number, place, caller.generation)
+    native.abandon(this.number, place, this.#generations[place] as number)
     this.schedule()
+    settle(fail(aborted))
   }
 
   close(number: number): void {
@@ -247,11 +252,11 @@ export class Port<Agent extends object = object> {
         return
       }
       case 2:
-        return this.#answered(this.#ended(events), events.body())
+        return this.#ended(events)(answered(events.body()))
       case 3:
-        return this.#delivered(this.#ended(events), events.beside(), events.beside())
+        return this.#ended(events)(delivered(events.beside(), events.beside()))
       case 4:
-        return this.#failed(this.#ended(events), events.beside(), events.beside(), events.beside())
+        return this.#ended(events)(failed(events.beside(), events.beside(), events.beside()))
       case 5: {
         const agent = this.#agents.get(events.word())
         return agent && this.#ask.arrived(agent)
@@ -370,44 +375,21 @@ export class Port<Agent extends object = object> {
     }
   }
 
-  #answered(caller: Caller | undefined, body: string | Uint8Array): void {
-    caller?.answered(body)
-  }
-
-  #delivered(caller: Caller | undefined, messageId: string, to: string): void {
-    caller?.delivered(messageId, to)
-  }
-
-  #failed(
-    caller: Caller | undefined,
-    messageId: string | null | undefined,
-    failed: Failure,
-    remote: string | null | undefined,
-  ): void {
-    if (!caller) return
-    const context = {
-      ...(messageId && { messageId }),
-      ...(remote && { remote: JSON.parse(remote) as RemoteError }),
-    }
-    caller.failed(new XBindError(failed, context))
-  }
-
-  /** Who waits for that call, unless it was given up. */
-  #ended(events: Events): Caller | undefined {
+  /** Who waits for that call; nobody if it was given up. */
+  #ended(events: Events): Settle {
     const place = events.word()
-    const generation = events.word()
-    const caller = this.#callers[place]
-    if (caller?.generation !== generation) return undefined
+    if (this.#generations[place] !== events.word()) return nobody
+    const settle = this.#pending[place]
+    if (!settle) return nobody
     this.#vacate(place)
-    return caller
+    return settle
   }
 
   #vacate(place: number): void {
-    this.#callers[place] = undefined
+    this.#pending[place] = undefined
     this.#free.push(place)
-    if (this.#free.length === this.#callers.length && this.#free.length > KEPT_PLACES) {
-      this.#callers.length = 0 // a burst gives its memory back
-      this.#free.length = 0
+    if (this.#free.length === this.#pending.length && this.#free.length > KEPT_PLACES) {
+      for (const list of [this.#pending, this.#generations, this.#free]) list.length = 0 // a burst gives its memory back
     }
   }
 
@@ -436,7 +418,7 @@ export class Port<Agent extends object = object> {
 
   /** What is left to do once all events are through. */
   #rest(): void {
-    if (this.#callers.length > this.#free.length) return
+    if (this.#pending.length > this.#free.length) return
     this.#timer?.unref()
     if (this.#agents.size > 0 || this.#running > 0 || this.#scheduled) return
     if (this.#timer) clearTimeout(this.#timer)
@@ -465,6 +447,27 @@ function flushed(port: number, memory: Uint8Array, words: number): readonly unkn
   } catch {
     return undefined
   }
+}
+
+function nobody(): void {
+  // a call that was given up
+}
+
+function answered(body: string | Uint8Array): Result<unknown> {
+  try {
+    return ok(decode(body))
+  } catch {
+    return fail(failure('INVALID_PAYLOAD', 'the answer only claims to be JSON'))
+  }
+}
+
+function delivered(messageId: string, to: string): Result<DeliveryReceipt> {
+  return ok({ status: 'delivered', messageId, to })
+}
+
+function failed(messageId: string | null, reason: Failure, remote: string | null): Result<never> {
+  const context = { ...(messageId && { messageId }), ...(remote && { remote: JSON.parse(remote) as RemoteError }) }
+  return { ok: false, error: new XBindError(reason, context) }
 }
 
 function cancelled(): XBindError {

@@ -18,17 +18,18 @@ export function identity() {
   }
 }
 
+function valueOf(result) {
+  if (result.ok) return result.value
+  throw result.error
+}
+
 export function fleet(count, handler, { timeoutMs } = {}) {
   const agentOptions = { bus: new MessageBus(), ...(timeoutMs && { timeoutMs }) }
   const agents = Array.from({ length: count }, (_, i) =>
     new AutoGenxBindAgent({ name: `agent-${i}`, agentOptions }).handle(handler),
   )
   return {
-    call: async (from, to, payload) => {
-      const result = await agents[from].call(`agent-${to}`, payload)
-      if (result.ok) return result.value
-      throw result.error
-    },
+    call: (from, to, payload) => agents[from].call(`agent-${to}`, payload).then(valueOf),
     close: () => {
       for (const agent of agents) agent.close()
       agentOptions.bus.close()

@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use xbind::message::JSON;
 use xbind::{
     Did, Error, ErrorKind, InReplyTo, MessageId, Op, Policy, ReplayWindow, Result, SigningKey, Unsigned,
     VerifiedMessage, VerifyingKey,
@@ -11,7 +12,7 @@ use xbind::{
 
 use crate::bus::Bus;
 use crate::clock;
-use crate::event::{Body, Event, JSON, Outcome};
+use crate::event::{Body, Event, Outcome, Payload};
 use crate::port::{Port, closed_outcome};
 use crate::refusal::Refusal;
 use crate::sync::Lock;
@@ -268,10 +269,8 @@ impl Agent {
 
     fn put_out(self: &Arc<Self>, state: &mut State, outgoing: Outgoing) {
         state.outbox.push(outgoing);
-        if !std::mem::replace(&mut state.queued, true) {
-            self.port.add_dirty(self.clone());
-        }
-        self.port.count_dirty(1);
+        let joins = !std::mem::replace(&mut state.queued, true);
+        self.port.add_dirty(joins.then_some(self), 1);
     }
 
     /// What to seal next, at most a batch.
@@ -291,7 +290,7 @@ impl Agent {
         let mut state = self.state.guard();
         state.queued = !state.outbox.is_empty();
         if state.queued {
-            self.port.add_dirty(self.clone());
+            self.port.add_dirty(Some(self), 0);
         }
     }
 
@@ -389,7 +388,15 @@ impl Agent {
         state.running = state.running.saturating_add(1);
         let running = Running { agent: self.clone(), caller, request: reference, cancelled: false };
         let ticket = self.port.tickets.guard().open(running);
-        self.port.push(Event::Call { agent: self.number, ticket, message: Box::new(message), token });
+        self.port.push(Event::Call {
+            agent: self.number,
+            ticket,
+            id: *message.id(),
+            from: *message.from(),
+            issued_at: message.issued_at(),
+            payload: Payload::of(message),
+            token,
+        });
     }
 
     /// The handler is done with one call; the next one that waits may go.

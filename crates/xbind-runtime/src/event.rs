@@ -1,14 +1,35 @@
 //! What a port tells its face.
 
+use xbind::message::JSON;
 use xbind::{Did, Error, MessageId, VerifiedMessage};
 
 /// A body on the bus: raw bytes, shared by nobody.
 pub type Body = Vec<u8>;
 
-/// The media type of a body that holds JSON.
-pub const JSON: &str = "application/json";
 /// The media type of a body of plain bytes.
 pub const OCTETS: &str = "application/octet-stream";
+
+/// What a call or its answer carries.
+#[derive(Debug)]
+pub enum Payload {
+    /// JSON text, as `JSON.stringify` makes it.
+    Json(String),
+    /// Plain bytes.
+    Bytes(Body),
+}
+
+impl Payload {
+    /// What a message carries. A body that is not text is bytes, whatever its media type says.
+    #[must_use]
+    pub fn of(message: VerifiedMessage<Body>) -> Self {
+        let is_json = message.content_type() == JSON;
+        let body = message.into_body();
+        if !is_json {
+            return Self::Bytes(body);
+        }
+        String::from_utf8(body).map_or_else(|error| Self::Bytes(error.into_bytes()), Self::Json)
+    }
+}
 
 /// Something that the face has to do, in the order in which it happened.
 #[derive(Debug)]
@@ -19,8 +40,14 @@ pub enum Event {
         agent: u32,
         /// The running call.
         ticket: u64,
-        /// The opened request.
-        message: Box<VerifiedMessage<Body>>,
+        /// The id of its message.
+        id: MessageId,
+        /// The caller, as its signature proves it.
+        from: Did,
+        /// Seconds since the epoch.
+        issued_at: u64,
+        /// What the caller signed for.
+        payload: Payload,
         /// What the caller presents; its signature covers it.
         token: Option<String>,
     },
@@ -69,8 +96,8 @@ pub enum Event {
 /// How a call or send ended.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The opened answer.
-    Answer(Box<VerifiedMessage<Body>>),
+    /// What the answer carries.
+    Answer(Payload),
     /// The message of a `send` stands in the inbox of this agent, which has signed for it.
     Delivered {
         /// The recipient.

@@ -9,7 +9,7 @@ use xbind::{Draft, Error, ErrorKind, InReplyTo, MessageId, Op, Result, Sealed, U
 use crate::agent::{Agent, Outgoing, Request};
 use crate::calls::Call;
 use crate::clock;
-use crate::event::Outcome;
+use crate::event::{Outcome, Payload};
 use crate::refusal::Refusal;
 use crate::sync::Lock;
 
@@ -114,7 +114,7 @@ fn carry(sender: &Arc<Agent>, jws: &str, outgoing: Outgoing, request: Option<InR
             } else if call.one_way {
                 Outcome::Delivered { to: *message.from() }
             } else {
-                Outcome::Answer(Box::new(message))
+                Outcome::Answer(Payload::of(message))
             };
             recipient.port.settle(&call, outcome);
         }

@@ -22,6 +22,6 @@ mod tickets;
 pub use agent::{Agent, AgentOptions, Allow, Signer};
 pub use bus::Bus;
 pub use clock::{now, random};
-pub use event::{Body, Event, JSON, OCTETS, Outcome};
+pub use event::{Body, Event, OCTETS, Outcome, Payload};
 pub use name::{MAX_NAME, check_name};
-pub use port::{NewCall, Payload, Port, Reply, Waker};
+pub use port::{NewCall, Port, Reply, Waker};

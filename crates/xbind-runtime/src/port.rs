@@ -10,12 +10,13 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
+use xbind::message::JSON;
 use xbind::{Error, ErrorKind, InReplyTo, Result, payload};
 
 use crate::agent::{Agent, Outgoing};
 use crate::bus::Bus;
 use crate::calls::{Call, Calls, MAX_PENDING};
-use crate::event::{Body, Event, JSON, OCTETS, Outcome};
+use crate::event::{Body, Event, OCTETS, Outcome, Payload};
 use crate::refusal::Refusal;
 use crate::sync::Lock;
 use crate::tickets::{Running, Tickets};
@@ -34,15 +35,6 @@ pub enum Reply {
     Payload(Payload),
     /// A refusal; at times with the JSON object that goes with its kind.
     Refused(ErrorKind, Option<String>),
-}
-
-/// What a call or its answer carries.
-#[derive(Debug)]
-pub enum Payload {
-    /// JSON text, as `JSON.stringify` makes it.
-    Json(String),
-    /// Plain bytes.
-    Bytes(Vec<u8>),
 }
 
 /// A call to begin.
@@ -289,14 +281,14 @@ impl Port {
         Some((agents, messages))
     }
 
-    pub(crate) fn add_dirty(&self, agent: Arc<Agent>) {
-        self.dirty.guard().agents.push(agent);
-        self.wake_from_afar();
-    }
-
-    pub(crate) fn count_dirty(&self, messages: usize) {
+    /// Counts messages to sign, and notes their agent unless it is on the list or its batch is under way.
+    pub(crate) fn add_dirty(&self, agent: Option<&Arc<Agent>>, messages: usize) {
         let mut dirty = self.dirty.guard();
         dirty.messages = dirty.messages.saturating_add(messages);
+        let Some(agent) = agent else { return };
+        dirty.agents.push(agent.clone());
+        drop(dirty);
+        self.wake_from_afar();
     }
 
     /// Counts messages that go to worker threads until the guard is dropped.

@@ -15,6 +15,8 @@ pub const MAX_TTL: u32 = 300;
 pub const DEFAULT_SKEW: u64 = 30;
 /// The longest media type, in bytes.
 pub const MAX_CONTENT_TYPE_BYTES: usize = 127;
+/// The usual media type.
+pub const JSON: &str = "application/json";
 
 /// `typ` of the protected header: a message is never taken for a token, nor the reverse (RFC 8725 section 3.11).
 pub(crate) const TYPE: &str = "agent-msg+jwt";
@@ -197,6 +199,9 @@ impl InReplyTo {
 /// Whether the text is a media type: `type/subtype` (RFC 6838 section 4.2), with parameters or without
 /// (RFC 9110 section 8.3.1), printable ASCII, at most 127 bytes.
 pub(crate) fn is_content_type(text: &str) -> bool {
+    if text == JSON {
+        return true; // nearly always
+    }
     if text.len() > MAX_CONTENT_TYPE_BYTES {
         return false;
     }

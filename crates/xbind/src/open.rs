@@ -6,7 +6,7 @@ use crate::did::Did;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jws::{self, Compact};
 use crate::key::{KeyCache, VerifyingKey};
-use crate::message::{Digest, InReplyTo, MAX_JWS_BYTES, MAX_TTL, MessageId, Op};
+use crate::message::{Digest, InReplyTo, JSON, MAX_JWS_BYTES, MAX_TTL, MessageId, Op};
 use crate::replay::ReplayWindow;
 use std::borrow::Cow;
 
@@ -120,7 +120,7 @@ pub fn open<B: AsRef<[u8]>>(
         to: policy.audience,
         body,
         content_type: match &*claims.content_type {
-            JSON => Cow::Borrowed(JSON),
+            JSON => Cow::Borrowed(JSON), // costs no allocation
             other => Cow::Owned(other.to_owned()),
         },
         issued_at: claims.issued_at,
@@ -190,9 +190,6 @@ impl<B> VerifiedMessage<B> {
         self.in_reply_to.as_ref()
     }
 }
-
-/// The usual media type, which costs no allocation.
-const JSON: &str = "application/json";
 
 fn check_sizes(policy: &Policy, jws: &str, body: &[u8]) -> Result<()> {
     if jws.len() > MAX_JWS_BYTES {
