@@ -85,71 +85,78 @@ pub fn wide(low: u32, high: u32) -> u64 {
 /// strings, bytes and objects of the events, in the order in which they are read.
 pub struct Events<'a, 'env> {
     env: &'env Env,
-    senders: &'a mut Senders,
-    words: Vec<u32>,
-    text: String,
+    kept: &'a mut Kept,
     beside: Array<'env>,
     next: u32,
 }
 
+/// What a port keeps from flush to flush.
+#[derive(Default)]
+pub struct Kept {
+    senders: Senders,
+    words: Vec<u32>,
+    text: String,
+}
+
 impl<'a, 'env> Events<'a, 'env> {
-    pub fn new(env: &'env Env, senders: &'a mut Senders) -> napi::Result<Self> {
-        let words = Vec::with_capacity(256);
-        Ok(Self { env, senders, words, text: String::new(), beside: env.create_array(1)?, next: 1 })
+    pub fn new(env: &'env Env, kept: &'a mut Kept) -> napi::Result<Self> {
+        kept.words.clear();
+        kept.text.clear();
+        Ok(Self { env, kept, beside: env.create_array(1)?, next: 1 })
     }
 
     /// The words go into the memory, behind their count and whether more events are waiting.
     pub fn finish(mut self, memory: &mut [u8], more: bool) -> napi::Result<Array<'env>> {
-        let head = [u32::try_from(self.words.len()).unwrap_or(u32::MAX), more.into()];
+        let head = [u32::try_from(self.kept.words.len()).unwrap_or(u32::MAX), more.into()];
         let (places, _) = memory.get_mut(EVENTS_AT..TEXT_AT).unwrap_or_default().as_chunks_mut();
-        for (place, word) in places.iter_mut().zip(head.into_iter().chain(self.words)) {
+        for (place, word) in places.iter_mut().zip(head.iter().chain(&self.kept.words)) {
             *place = word.to_ne_bytes();
         }
-        self.beside.set(0, self.env.create_string_latin1(&self.text)?)?;
+        self.beside.set(0, self.env.create_string_latin1(&self.kept.text)?)?;
         Ok(self.beside)
     }
 
     pub fn push(&mut self, event: Event) -> napi::Result<()> {
         match event {
             Event::Call { agent, ticket, id, from, issued_at, payload, token } => {
-                self.words.extend([0, agent]);
+                self.kept.words.extend([0, agent]);
                 self.number(ticket);
                 self.beside(self.env.create_string_latin1(id.text())?)?;
                 self.sender(&from)?;
                 self.number(issued_at);
-                self.words.push(token.is_some().into());
+                self.kept.words.push(token.is_some().into());
                 if token.is_some() {
                     self.beside(token)?;
                 }
                 self.payload(payload)
             }
             Event::Cancelled { ticket } => {
-                self.words.push(1);
+                self.kept.words.push(1);
                 self.number(ticket);
                 Ok(())
             }
             Event::Settled { call, id, outcome } => self.outcome(call, id, outcome),
             Event::Arrived { agent } => {
-                self.words.extend([5, agent]);
+                self.kept.words.extend([5, agent]);
                 Ok(())
             }
             Event::Sign { agent, time, bytes } => {
-                self.words.extend([6, agent, time]);
+                self.kept.words.extend([6, agent, time]);
                 self.beside(Uint8Array::new(bytes))
             }
             Event::Closed { agent } => {
-                self.words.extend([7, agent]);
+                self.kept.words.extend([7, agent]);
                 Ok(())
             }
             Event::Unsent { agent, error } => {
-                self.words.extend([8, agent]);
+                self.kept.words.extend([8, agent]);
                 self.beside(BindingError::from(error))
             }
         }
     }
 
     fn outcome(&mut self, call: u64, id: Option<MessageId>, outcome: Outcome) -> napi::Result<()> {
-        self.words.push(match outcome {
+        self.kept.words.push(match outcome {
             Outcome::Answer(_) => 2,
             Outcome::Delivered { .. } => 3,
             Outcome::Failed { .. } => 4,
@@ -173,13 +180,13 @@ impl<'a, 'env> Events<'a, 'env> {
     fn number(&mut self, number: u64) {
         let low = u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default();
         let high = u32::try_from(number >> 32).unwrap_or_default();
-        self.words.extend([low, high]);
+        self.kept.words.extend([low, high]);
     }
 
     /// The slot of a DID that the face knows already, or, the other way up, the slot in which it is to keep this one.
     fn sender(&mut self, did: &Did) -> napi::Result<()> {
-        let (slot, is_known) = self.senders.slot_of(did);
-        self.words.push(if is_known { slot } else { !slot });
+        let (slot, is_known) = self.kept.senders.slot_of(did);
+        self.kept.words.push(if is_known { slot } else { !slot });
         if is_known { Ok(()) } else { self.beside(did.as_str()) }
     }
 
@@ -189,20 +196,20 @@ impl<'a, 'env> Events<'a, 'env> {
         let text = match payload {
             Payload::Json(text) => text,
             Payload::Bytes(bytes) => {
-                self.words.push(u32::MAX);
+                self.kept.words.push(u32::MAX);
                 return self.beside(Uint8Array::new(bytes));
             }
         };
         if !text.is_ascii() {
-            self.words.push(u32::MAX);
+            self.kept.words.push(u32::MAX);
             return self.beside(text);
         }
-        if text.len() > LONG_TEXT || self.text.len() > MOST_TEXT {
-            self.words.push(u32::MAX);
+        if text.len() > LONG_TEXT || self.kept.text.len() > MOST_TEXT {
+            self.kept.words.push(u32::MAX);
             return self.beside(self.env.create_string_latin1(&text)?);
         }
-        self.text.push_str(&text);
-        self.words.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
+        self.kept.text.push_str(&text);
+        self.kept.words.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
         Ok(())
     }
 
@@ -216,7 +223,7 @@ impl<'a, 'env> Events<'a, 'env> {
 /// The DIDs that the face keeps as strings: making one for every call would cost more. A public key has one place where
 /// it may be kept, and drives out the one that was there.
 #[derive(Default)]
-pub struct Senders {
+struct Senders {
     kept: Vec<[u8; 32]>,
 }
 

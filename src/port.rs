@@ -13,7 +13,7 @@ use xbind::{Error, ErrorKind, MessageId, VerifyingKey};
 use xbind_runtime::{AgentOptions, Allow, Bus, NewCall, Payload, Port, Reply, Signer};
 
 use crate::convert::{BindingError, Content, Fallible, fallible, number, payload, size, whole};
-use crate::crossing::{self, Events, Senders, wide};
+use crate::crossing::{self, Events, Kept, wide};
 use crate::identity::{Key, KeyRef, fresh_key};
 
 /// Numbers are never used again, so that a handler that ends late cannot answer through another port.
@@ -25,7 +25,7 @@ struct Ports {
 
 struct OpenPort {
     port: Arc<Port>,
-    senders: Senders,
+    kept: Kept,
 }
 
 thread_local! {
@@ -57,7 +57,7 @@ pub fn open_port(env: Env, wake: Function<'_, (), ()>) -> napi::Result<u32> {
     }));
     let number = PORTS.with_borrow_mut(|ports| {
         ports.last = ports.last.saturating_add(1);
-        ports.open.insert(ports.last, OpenPort { port, senders: Senders::default() });
+        ports.open.insert(ports.last, OpenPort { port, kept: Kept::default() });
         ports.last
     });
     if number == 1 {
@@ -313,15 +313,15 @@ pub fn flush<'env>(
         crossing::submit(port, memory, size(words.into()));
         more = port.flush(size(max.into()), &mut happened);
     });
-    let mut senders = PORTS.with_borrow_mut(|ports| ports.open.get_mut(&port).map(|open| take(&mut open.senders)));
-    let mut events = Events::new(env, senders.get_or_insert_default())?;
+    let mut kept = PORTS.with_borrow_mut(|ports| ports.open.get_mut(&port).map(|open| take(&mut open.kept)));
+    let mut events = Events::new(env, kept.get_or_insert_default())?;
     for event in happened {
         events.push(event)?;
     }
     let beside = events.finish(memory, more)?;
     PORTS.with_borrow_mut(|ports| {
-        if let (Some(open), Some(senders)) = (ports.open.get_mut(&port), senders) {
-            open.senders = senders;
+        if let (Some(open), Some(kept)) = (ports.open.get_mut(&port), kept) {
+            open.kept = kept;
         }
     });
     Ok(beside)

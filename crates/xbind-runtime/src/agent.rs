@@ -268,6 +268,9 @@ impl Agent {
     }
 
     fn put_out(self: &Arc<Self>, state: &mut State, outgoing: Outgoing) {
+        if state.outbox.is_empty() && state.running > 1 {
+            state.outbox.reserve(state.running.min(16)); // as many may soon be answered
+        }
         state.outbox.push(outgoing);
         let joins = !std::mem::replace(&mut state.queued, true);
         self.port.add_dirty(joins.then_some(self), 1);

@@ -86,7 +86,7 @@ impl Tree {
 /// How many nodes prove a leaf of a tree of that size.
 #[must_use]
 pub fn proof_len(index: usize, size: usize) -> usize {
-    siblings(index, size).flatten().count()
+    way(index, size).filter_map(|step| step.sibling).count()
 }
 
 /// The root that a leaf and its proof lead to; `None` unless the leaf is inside a tree of 2 to 4096 and the proof has
@@ -98,12 +98,8 @@ pub fn root_from_proof(leaf: &Node, index: usize, size: usize, proof: &[Node]) -
     }
     let mut node = *leaf;
     let mut proof = proof.iter();
-    for side in siblings(index, size).flatten() {
-        let sibling = proof.next()?;
-        node = match side {
-            Side::Left => parent(sibling, &node),
-            Side::Right => parent(&node, sibling),
-        };
+    for (side, _) in way(index, size).filter_map(|step| step.sibling) {
+        node = side.parent(&node, proof.next()?);
     }
     proof.next().is_none().then_some(node)
 }
@@ -123,8 +119,8 @@ pub fn signed_bytes(size: u32, root: &Node) -> [u8; 51] {
 pub(crate) struct Membership<'a> {
     pub(crate) signature: &'a [u8; 64],
     pub(crate) size: u32,
-    index: u32,
-    proof: &'a [Node],
+    pub(crate) index: u32,
+    pub(crate) proof: &'a [Node],
 }
 
 impl<'a> Membership<'a> {
@@ -136,20 +132,16 @@ impl<'a> Membership<'a> {
         let (proof, []) = rest.as_chunks() else { return None };
         Some(Self { signature, size: u32::from_be_bytes(*size), index: u32::from_be_bytes(*index), proof })
     }
-
-    /// The root over the batch, if the message has this place in it.
-    pub(crate) fn root(&self, signing_input: &[u8]) -> Option<Node> {
-        let (index, size) = (usize::try_from(self.index).ok()?, usize::try_from(self.size).ok()?);
-        root_from_proof(&leaf(signing_input), index, size, self.proof)
-    }
 }
 
 /// Remembers roots whose signature was verified, so that each batch costs its recipients one verification.
 ///
-/// Holds at most `capacity` roots (about 200 bytes each); what was met long ago makes room. Threads may share it.
+/// Holds at most `capacity` roots (about 200 bytes each); what was met long ago makes room. Of a few of the latest it also
+/// remembers the nodes that were proved (at most 270 KB each). Threads may share it.
 pub struct RootCache {
     generation: usize,
     kept: Mutex<Kept>,
+    proven: [Mutex<Option<Proven>>; PROVEN],
 }
 
 #[derive(Default)]
@@ -165,7 +157,31 @@ impl RootCache {
     /// An empty cache; it owns no heap until the first root comes.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { generation: capacity / 2, kept: Mutex::default() }
+        Self { generation: capacity / 2, kept: Mutex::default(), proven: Default::default() }
+    }
+
+    /// Whether a message is in the tree of that signature, which is the key's. The nodes that lead other messages to the
+    /// same root are not computed again; the decision is that of [`root_from_proof`] and [`RootCache::verify`].
+    pub(crate) fn has_member(&self, key: &VerifyingKey, leaf: &Node, place: &Membership<'_>) -> bool {
+        let (Ok(index), Ok(size)) = (usize::try_from(place.index), usize::try_from(place.size)) else { return false };
+        let [first, ..] = place.signature;
+        let Some(slot) = self.proven.get(usize::from(*first) % PROVEN) else { return false };
+        let slot = || slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot().as_mut().is_some_and(|it| it.is_of(key, place) && it.admit(leaf, index, place.proof)) {
+            return true;
+        }
+        let Some(root) = root_from_proof(leaf, index, size, place.proof) else { return false };
+        let name = (*key.did().public_key(), place.size, root);
+        let again = self.knows(&name, place.signature);
+        if !again && !self.learn(key, name, place.signature) {
+            return false;
+        }
+        if self.generation > 0 && (again || size <= SMALL) {
+            let mut proven = Proven::new(key, place, size, root);
+            proven.admit(leaf, index, place.proof);
+            *slot() = Some(proven);
+        }
+        true
     }
 
     /// Whether `signature` is the key's over the root of a tree of that size, as [`VerifyingKey::verify`] decides it:
@@ -173,10 +189,12 @@ impl RootCache {
     #[must_use]
     pub fn verify(&self, key: &VerifyingKey, size: u32, root: &Node, signature: &[u8; 64]) -> bool {
         let name = (*key.did().public_key(), size, *root);
-        if self.knows(&name, signature) {
-            return true;
-        }
-        let valid = key.verify(&signed_bytes(size, root), signature);
+        self.knows(&name, signature) || self.learn(key, name, signature)
+    }
+
+    fn learn(&self, key: &VerifyingKey, name: RootKey, signature: &[u8; 64]) -> bool {
+        let (_, size, root) = &name;
+        let valid = key.verify(&signed_bytes(*size, root), signature);
         if valid && self.generation > 0 {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             if kept.young.len() >= self.generation {
@@ -193,28 +211,114 @@ impl RootCache {
     }
 }
 
+/// How many trees are remembered with their nodes.
+const PROVEN: usize = 16;
+/// A tree of at most so many leaves is remembered when its first message comes, a larger one with the second.
+const SMALL: usize = 128;
+
+/// The nodes of a tree whose root is signed, as far as proofs have shown them.
+struct Proven {
+    issuer: [u8; 32],
+    signature: [u8; 64],
+    size: usize,
+    root: Node,
+    /// Level by level, leaves first.
+    nodes: Vec<Option<Node>>,
+}
+
+impl Proven {
+    fn new(key: &VerifyingKey, place: &Membership<'_>, size: usize, root: Node) -> Self {
+        let room = size.saturating_mul(2).saturating_add(MAX_PROOF);
+        let nodes = vec![None; room];
+        Self { issuer: *key.did().public_key(), signature: *place.signature, size, root, nodes }
+    }
+
+    fn is_of(&self, key: &VerifyingKey, place: &Membership<'_>) -> bool {
+        self.signature == *place.signature
+            && self.issuer == *key.did().public_key()
+            && u32::try_from(self.size) == Ok(place.size)
+    }
+
+    fn knows(&self, at: usize, node: &Node) -> bool {
+        self.nodes.get(at).and_then(Option::as_ref) == Some(node)
+    }
+
+    /// True if leaf and proof lead to the root: computed up to the first node that is known to lie below it, and from there
+    /// on the same siblings as in the proof that has shown that node. False decides nothing.
+    fn admit(&mut self, leaf: &Node, index: usize, proof: &[Node]) -> bool {
+        if index >= self.size {
+            return false;
+        }
+        let mut shown = Vec::with_capacity(2 * MAX_PROOF);
+        let mut node = *leaf;
+        let mut met = false;
+        let mut proof = proof.iter();
+        for Step { at, sibling } in way(index, self.size) {
+            met = met || self.knows(at, &node);
+            if !met {
+                shown.push((at, node));
+            }
+            let Some((side, beside)) = sibling else { continue };
+            let Some(sibling) = proof.next() else { return false };
+            if !met {
+                shown.push((beside, *sibling));
+                node = side.parent(&node, sibling);
+            } else if !self.knows(beside, sibling) {
+                return false;
+            }
+        }
+        if proof.next().is_some() || !(met || node == self.root) {
+            return false;
+        }
+        for (at, node) in shown {
+            if let Some(place) = self.nodes.get_mut(at) {
+                *place = Some(node);
+            }
+        }
+        true
+    }
+}
+
 /// On which side of the way to the root a sibling stands.
 enum Side {
     Left,
     Right,
 }
 
-/// The way from a leaf to the root, level by level; `None` where an odd node moves up alone.
-fn siblings(index: usize, size: usize) -> impl Iterator<Item = Option<Side>> {
+impl Side {
+    fn parent(&self, node: &Node, sibling: &Node) -> Node {
+        match self {
+            Self::Left => parent(sibling, node),
+            Self::Right => parent(node, sibling),
+        }
+    }
+}
+
+/// A node on the way from a leaf to the root, numbered level by level, and its sibling; an odd node moves up alone.
+struct Step {
+    at: usize,
+    sibling: Option<(Side, usize)>,
+}
+
+/// The way from a leaf to below the root.
+fn way(index: usize, size: usize) -> impl Iterator<Item = Step> {
     let mut at = index;
     let mut width = size;
+    let mut level: usize = 0;
     std::iter::from_fn(move || {
         if width <= 1 {
             return None;
         }
-        let side = match at ^ 1 {
-            left if left < at => Some(Side::Left),
-            right if right < width => Some(Side::Right),
+        let sibling = match at ^ 1 {
+            left if left < at => Some((Side::Left, level.saturating_add(left))),
+            right if right < width => Some((Side::Right, level.saturating_add(right))),
             _ => None,
         };
+        let step = Step { at: level.saturating_add(at), sibling };
+        level = level.saturating_add(width);
         at >>= 1;
         width = width.div_ceil(2);
-        Some(side)
+        Some(step)
     })
 }
 

@@ -1,6 +1,6 @@
 //! Opening messages: every check in its order, and the only maker of a [`VerifiedMessage`].
 
-use crate::batch::{Membership, RootCache};
+use crate::batch::{self, Membership, RootCache};
 use crate::claims::{Claims, Form, Header, malformed};
 use crate::did::Did;
 use crate::error::{Error, ErrorKind, Result};
@@ -238,9 +238,8 @@ fn is_signed(form: Form, parts: &Compact<'_>, key: &VerifyingKey, roots: &RootCa
         Form::Single => {
             <&[u8; 64]>::try_from(&*parts.signature).is_ok_and(|it| key.verify(parts.signing_input.as_bytes(), it))
         }
-        Form::Batch => Membership::parse(&parts.signature).is_some_and(|it| {
-            it.root(parts.signing_input.as_bytes()).is_some_and(|root| roots.verify(key, it.size, &root, it.signature))
-        }),
+        Form::Batch => Membership::parse(&parts.signature)
+            .is_some_and(|place| roots.has_member(key, &batch::leaf(parts.signing_input.as_bytes()), &place)),
     }
 }
 

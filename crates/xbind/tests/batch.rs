@@ -168,6 +168,46 @@ fn a_cache_of_roots_decides_as_none_would() {
 }
 
 #[test]
+fn what_was_proved_before_changes_no_decision() {
+    for size in [2_usize, 3, 5, 8, 13, 33, 130] {
+        let bodies: Vec<_> = (0..size).map(|n| n.to_string()).collect();
+        let drafts: Vec<_> = bodies.iter().zip(0..).map(|(body, n)| draft(n, body.as_bytes())).collect();
+        let sealed = batch(&sender(), &drafts);
+        let third = |n: usize| BASE64URL_NOPAD.decode(sealed[n].jws.rsplit_once('.').unwrap().1.as_bytes()).unwrap();
+        for stride in [1, 3, 7].into_iter().filter(|stride| size % stride != 0 || *stride == 1) {
+            let warm = Verifier::new(recipient().did());
+            for n in (0..size).map(|n| n * stride % size) {
+                let (input, _) = sealed[n].jws.rsplit_once('.').unwrap();
+                let body = bodies[n].as_bytes();
+                let right = third(n);
+                let mut wrong = vec![third((n + 1) % size), right[..right.len() - 32].to_vec()];
+                wrong.push([&right[..], &[0; 32]].concat());
+                wrong.push([&right[..], &right[72..104]].concat());
+                for at in (0..8).map(|word| word * 9).chain((72..right.len()).step_by(31)) {
+                    let mut flipped = right.clone();
+                    flipped[at] ^= 1;
+                    wrong.push(flipped);
+                }
+                if right.len() >= 136 {
+                    let mut swapped = right.clone();
+                    swapped[72..136].rotate_left(32);
+                    wrong.push(swapped);
+                }
+                for wrong in wrong.iter().filter(|wrong| **wrong != right) {
+                    let forged = format!("{input}.{}", BASE64URL_NOPAD.encode(wrong));
+                    assert_eq!(
+                        warm.open(&forged, body).unwrap_err().kind(),
+                        ErrorKind::InvalidSignature,
+                        "{n} of {size}"
+                    );
+                }
+                warm.open(&sealed[n].jws, body).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
 fn the_known_trees() {
     let file = vectors("message-batch.json");
     let sizes: Vec<_> = file["trees"].as_array().unwrap().iter().map(|tree| tree["size"].as_u64().unwrap()).collect();
