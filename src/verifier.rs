@@ -2,7 +2,7 @@
 
 use napi::bindgen_prelude::{External, Function};
 use napi_derive::napi;
-use xbind::{Acquaintances, Error, ErrorKind, KeyCache, PendingCall, Policy, ReplayWindow, RootCache, VerifyingKey};
+use xbind::{Acquaintances, Error, ErrorKind, PendingCall, Policy, ReplayWindow, RootCache, SenderCache, VerifyingKey};
 
 use crate::convert::{Fallible, fallible, number, size, whole};
 
@@ -38,7 +38,7 @@ pub fn new_verifier(policy: BindingPolicy) -> Fallible<VerifierRef> {
                 track_replies: true,
             },
             replay: ReplayWindow::new(size(policy.max_tracked)),
-            known: Acquaintances { keys: KeyCache::new(KNOWN), roots: RootCache::new(KNOWN) },
+            known: Acquaintances { senders: SenderCache::new(KNOWN), roots: RootCache::new(KNOWN) },
         })
     }))
 }

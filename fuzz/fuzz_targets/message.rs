@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use xbind::{
-    Acquaintances, Draft, ErrorKind, KeyCache, MessageId, Op, Policy, ReplayWindow, RootCache, SigningKey, Unsigned,
+    Acquaintances, Draft, ErrorKind, MessageId, Op, Policy, ReplayWindow, RootCache, SenderCache, SigningKey, Unsigned,
     open, payload,
 };
 
@@ -19,7 +19,7 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy {
     track_replies: true,
 });
 static KNOWN: LazyLock<Acquaintances> =
-    LazyLock::new(|| Acquaintances { keys: KeyCache::new(64), roots: RootCache::new(64) });
+    LazyLock::new(|| Acquaintances { senders: SenderCache::new(64), roots: RootCache::new(64) });
 
 fuzz_target!(|data: &[u8]| {
     let Some((kind, rest)) = data.split_first() else { return };

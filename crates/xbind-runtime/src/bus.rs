@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
 
 use hashbrown::HashTable;
-use xbind::{Acquaintances, Did, Error, ErrorKind, KeyCache, Result, RootCache, VerifyingKey};
+use xbind::{Acquaintances, Did, Error, ErrorKind, Result, RootCache, SenderCache, VerifyingKey};
 
 use crate::agent::Agent;
 use crate::event::{Event, Outcome};
@@ -16,8 +16,8 @@ use crate::port::Port;
 use crate::sync::Lock;
 use crate::{AgentOptions, Signer};
 
-/// How many keys a bus remembers having decoded: about 330 bytes each.
-const KNOWN_KEYS: usize = 65_536;
+/// How many headers of senders a bus remembers, two for each: about 800 bytes each.
+const KNOWN_SENDERS: usize = 65_536;
 /// How many batch roots a bus remembers having verified: about 200 bytes each.
 const KNOWN_ROOTS: usize = 16_384;
 
@@ -53,7 +53,7 @@ impl Bus {
     }
 
     fn named(shared: Option<Box<str>>) -> Self {
-        let known = Acquaintances { keys: KeyCache::new(KNOWN_KEYS), roots: RootCache::new(KNOWN_ROOTS) };
+        let known = Acquaintances { senders: SenderCache::new(KNOWN_SENDERS), roots: RootCache::new(KNOWN_ROOTS) };
         Self {
             directory: Mutex::default(),
             known,

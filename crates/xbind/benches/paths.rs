@@ -4,8 +4,8 @@
 use std::hint::black_box;
 use xbind::message::DEFAULT_TTL;
 use xbind::{
-    Acquaintances, Did, Draft, KeyCache, MessageId, Op, Policy, ReplayWindow, RootCache, Sealed, SigningKey, Unsigned,
-    open, pkcs8, seal,
+    Acquaintances, Did, Draft, MessageId, Op, Policy, ReplayWindow, RootCache, Sealed, SenderCache, SigningKey,
+    Unsigned, open, pkcs8, seal,
 };
 
 const NOW: u64 = 1_790_000_000;
@@ -103,5 +103,5 @@ fn open_all(known: &Acquaintances, to: Did, sealed: &[Sealed]) {
 }
 
 fn acquaintances() -> Acquaintances {
-    Acquaintances { keys: KeyCache::new(CACHED), roots: RootCache::new(CACHED) }
+    Acquaintances { senders: SenderCache::new(CACHED), roots: RootCache::new(CACHED) }
 }

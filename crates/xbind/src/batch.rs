@@ -1,9 +1,8 @@
 //! Many messages, one signature: the Merkle tree of RFC 9162 section 2.1 over their signing inputs.
 
 use crate::key::VerifyingKey;
+use crate::lately::Lately;
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
-use std::mem;
 use std::sync::{Mutex, PoisonError};
 
 /// The fewest messages that share a signature; one alone has a signature of its own.
@@ -139,15 +138,8 @@ impl<'a> Membership<'a> {
 /// Holds at most `capacity` roots (about 200 bytes each); what was met long ago makes room. Of a few of the latest it also
 /// remembers the nodes that were proved (at most 270 KB each). Threads may share it.
 pub struct RootCache {
-    generation: usize,
-    kept: Mutex<Kept>,
+    kept: Mutex<Lately<RootKey, [u8; 64]>>,
     proven: [Mutex<Option<Proven>>; PROVEN],
-}
-
-#[derive(Default)]
-struct Kept {
-    young: HashMap<RootKey, [u8; 64]>,
-    old: HashMap<RootKey, [u8; 64]>,
 }
 
 /// Issuer, size and root.
@@ -157,7 +149,7 @@ impl RootCache {
     /// An empty cache; it owns no heap until the first root comes.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { generation: capacity / 2, kept: Mutex::default(), proven: Default::default() }
+        Self { kept: Mutex::new(Lately::new(capacity)), proven: Default::default() }
     }
 
     /// Whether a message is in the tree of that signature, which is the key's. The nodes that lead other messages to the
@@ -176,7 +168,7 @@ impl RootCache {
         if !again && !self.learn(key, name, place.signature) {
             return false;
         }
-        if self.generation > 0 && (again || size <= SMALL) {
+        if again || size <= SMALL {
             let mut proven = Proven::new(key, place, size, root);
             proven.admit(leaf, index, place.proof);
             *slot() = Some(proven);
@@ -195,19 +187,15 @@ impl RootCache {
     fn learn(&self, key: &VerifyingKey, name: RootKey, signature: &[u8; 64]) -> bool {
         let (_, size, root) = &name;
         let valid = key.verify(&signed_bytes(*size, root), signature);
-        if valid && self.generation > 0 {
-            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.young.len() >= self.generation {
-                kept.old = mem::take(&mut kept.young);
-            }
-            kept.young.insert(name, *signature);
+        if valid {
+            self.kept.lock().unwrap_or_else(PoisonError::into_inner).keep(name, *signature);
         }
         valid
     }
 
     fn knows(&self, name: &RootKey, signature: &[u8; 64]) -> bool {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.young.get(name).or_else(|| kept.old.get(name)).is_some_and(|known| known == signature)
+        kept.young(name).or_else(|| kept.old(name)).is_some_and(|known| known == signature)
     }
 }
 

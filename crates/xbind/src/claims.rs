@@ -1,8 +1,8 @@
 //! The protected header and the claims of a message, read strictly.
 
-use crate::did::Did;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jws::{self, Text, present};
+use crate::key::VerifyingKey;
 use crate::message::{self, ALG_BATCH, ALG_SINGLE, Digest, InReplyTo, MessageId, Op, TYPE};
 use serde::Deserialize;
 
@@ -45,10 +45,10 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Whether `kid` names the sender's key: the DID, `#`, and the DID without `did:key:`.
-    pub(crate) fn names(&self, sender: &Did) -> bool {
-        let fragment = self.kid.strip_prefix(sender.as_str()).and_then(|rest| rest.strip_prefix('#'));
-        fragment == Some(sender.multibase())
+    /// The key that `kid` names: the DID, `#`, and the DID without `did:key:`.
+    pub(crate) fn key(&self) -> Option<VerifyingKey> {
+        let (did, _) = self.kid.split_once('#')?;
+        VerifyingKey::from_did(did).ok().filter(|key| jws::names_key(&self.kid, key.did()))
     }
 }
 

@@ -18,16 +18,28 @@ pub(crate) struct Compact<'a> {
     pub(crate) signature: Vec<u8>,
 }
 
-/// Takes a compact JWS apart: exactly three segments of strict base64url.
-pub(crate) fn split(text: &str) -> Option<Compact<'_>> {
+/// The segments of a compact JWS as they travel; one that is not base64url stands out when it is decoded.
+#[derive(Clone, Copy)]
+pub(crate) struct Segments<'a> {
+    /// Header and payload, with the full stop between them (RFC 7515 section 5.1).
+    pub(crate) signing_input: &'a str,
+    pub(crate) header: &'a str,
+    /// A fourth segment would leave a full stop in here.
+    pub(crate) payload: &'a str,
+    pub(crate) signature: &'a str,
+}
+
+/// Takes a compact JWS apart.
+pub(crate) fn segments(text: &str) -> Option<Segments<'_>> {
     let (signing_input, signature) = text.rsplit_once('.')?;
     let (header, payload) = signing_input.split_once('.')?;
-    Some(Compact {
-        signing_input,
-        header: decode(header)?,
-        payload: decode(payload)?, // a fourth segment would leave a full stop in here
-        signature: decode(signature)?,
-    })
+    Some(Segments { signing_input, header, payload, signature })
+}
+
+/// The same, decoded: exactly three segments of strict base64url.
+pub(crate) fn split(text: &str) -> Option<Compact<'_>> {
+    let Segments { signing_input, header, payload, signature } = segments(text)?;
+    Some(Compact { signing_input, header: decode(header)?, payload: decode(payload)?, signature: decode(signature)? })
 }
 
 impl Compact<'_> {

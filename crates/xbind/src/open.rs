@@ -1,13 +1,14 @@
 //! Opening messages: every check in its order, and the only maker of a [`VerifiedMessage`].
 
-use crate::batch::{self, Membership, RootCache};
-use crate::claims::{Claims, Form, Header, malformed};
+use crate::batch::{Membership, RootCache};
+use crate::claims::{Claims, Form, malformed};
 use crate::did::Did;
 use crate::error::{Error, ErrorKind, Result};
-use crate::jws::{self, Compact};
-use crate::key::{KeyCache, VerifyingKey};
+use crate::jws::{self, Segments};
+use crate::key::VerifyingKey;
 use crate::message::{Digest, InReplyTo, JSON, MAX_JWS_BYTES, MAX_TTL, MessageId, Op};
 use crate::replay::ReplayWindow;
+use crate::sender::{Sender, SenderCache};
 use std::borrow::Cow;
 
 /// What a recipient accepts.
@@ -28,8 +29,8 @@ pub struct Policy {
 
 /// What was verified once and need not be again; all recipients of a process may share it.
 pub struct Acquaintances {
-    /// Keys of senders.
-    pub keys: KeyCache,
+    /// Senders.
+    pub senders: SenderCache,
     /// Roots of batches.
     pub roots: RootCache,
 }
@@ -85,17 +86,19 @@ pub fn open<B: AsRef<[u8]>>(
     pending: impl FnOnce(&MessageId) -> Option<PendingCall>,
 ) -> Result<VerifiedMessage<B>> {
     check_sizes(policy, jws, body.as_ref())?;
-    let parts = jws::split(jws).ok_or_else(|| malformed("the message is not a compact JWS"))?;
-    let header = Header::parse(&parts.header)?;
-    let form = header.form()?;
-    let claims = Claims::parse(&parts.payload)?;
-    let key = known.keys.get(&claims.issuer).map_err(|_| malformed("the claim iss is not a DID"))?;
-    if !header.names(key.did()) {
+    let not_compact = || malformed("the message is not a compact JWS");
+    let segments = jws::segments(jws).ok_or_else(not_compact)?;
+    let claims = jws::decode(segments.payload).ok_or_else(not_compact)?;
+    let proof = jws::decode(segments.signature).ok_or_else(not_compact)?;
+    let sender = known.senders.get(segments.header)?;
+    let claims = Claims::parse(&claims)?;
+    let key = &sender.key;
+    if *claims.issuer != *key.did().as_str() {
         return Err(malformed("the header's kid is not the key of iss"));
     }
     check_audience(policy, key.did(), &claims.audience)?;
     check_time(policy, now, &claims)?;
-    if !is_signed(form, &parts, &key, &known.roots) {
+    if !is_signed(&sender, &segments, &proof, &known.roots) {
         return Err(Error::new(ErrorKind::InvalidSignature, "the signature does not cover the message"));
     }
 
@@ -233,13 +236,14 @@ fn check_time(policy: &Policy, now: u64, claims: &Claims<'_>) -> Result<()> {
     Ok(())
 }
 
-fn is_signed(form: Form, parts: &Compact<'_>, key: &VerifyingKey, roots: &RootCache) -> bool {
-    match form {
+fn is_signed(sender: &Sender, segments: &Segments<'_>, proof: &[u8], roots: &RootCache) -> bool {
+    match sender.form {
         Form::Single => {
-            <&[u8; 64]>::try_from(&*parts.signature).is_ok_and(|it| key.verify(parts.signing_input.as_bytes(), it))
+            let signed = segments.signing_input.as_bytes();
+            <&[u8; 64]>::try_from(proof).is_ok_and(|signature| sender.key.verify(signed, signature))
         }
-        Form::Batch => Membership::parse(&parts.signature)
-            .is_some_and(|place| roots.has_member(key, &batch::leaf(parts.signing_input.as_bytes()), &place)),
+        Form::Batch => Membership::parse(proof)
+            .is_some_and(|place| roots.has_member(&sender.key, &sender.leaf(segments.payload), &place)),
     }
 }
 

@@ -3,12 +3,10 @@
 
 mod common;
 
-use common::{NOW, Verifier, draft, recipient, sender, vectors, verdict};
+use common::{NOW, Verifier, batch, draft, recipient, sender, vectors, verdict};
 use data_encoding::HEXLOWER;
 use xbind::message::MAX_JWS_BYTES;
-use xbind::{
-    Digest, Draft, ErrorKind, InReplyTo, MessageId, Op, PendingCall, SigningKey, Unsigned, VerifyingKey, open, seal,
-};
+use xbind::{Digest, Draft, ErrorKind, InReplyTo, MessageId, Op, PendingCall, SigningKey, Unsigned, open, seal};
 
 fn key(seed: &str) -> SigningKey {
     SigningKey::from_seed(&HEXLOWER.decode(seed.as_bytes()).unwrap().try_into().unwrap())
@@ -168,7 +166,7 @@ fn the_longest_draft_fits() {
         ..draft(1, b"")
     };
     let drafts = vec![draft; 4096];
-    let sealed = common::batch(&sender(), &drafts);
+    let sealed = batch(&sender(), &drafts);
     assert!(sealed.iter().all(|message| message.jws.len() <= MAX_JWS_BYTES));
 }
 
@@ -190,12 +188,25 @@ fn errors_tell_nothing_of_the_body() {
 }
 
 #[test]
-fn keys_of_strangers_do_not_pass_for_known_ones() {
+fn a_header_met_before_vouches_for_nobody_else() {
     let home = Verifier::new(recipient().did());
-    home.known.keys.get(sender().did().as_str()).unwrap();
-    let alias = sender().did().as_str().replace("did:key:", "did:key:1:");
-    assert!(VerifyingKey::from_did(&alias).is_err());
-    assert!(home.known.keys.get(&alias).is_err());
+    let other = SigningKey::from_seed(&[9; 32]);
+    let known = seal(&sender(), &draft(1, b"")).unwrap().jws;
+    home.open(&known, b"").unwrap();
+    let (header, rest) = known.split_once('.').unwrap();
+    for seed in [&sender(), &other] {
+        let theirs = seal(seed, &draft(2, b"")).unwrap().jws;
+        let (_, theirs) = theirs.split_once('.').unwrap();
+        let (claims, signature) = rest.split_once('.').unwrap();
+        let (their_claims, their_signature) = theirs.split_once('.').unwrap();
+        let expected = if seed.did() == sender().did() { "INVALID_SIGNATURE" } else { "MALFORMED_MESSAGE" };
+        assert_eq!(verdict(&home.open(&format!("{header}.{their_claims}.{signature}"), b"")), expected);
+        assert_eq!(verdict(&home.open(&format!("{header}.{claims}.{their_signature}"), b"")), "INVALID_SIGNATURE");
+    }
+    let pair = batch(&sender(), &[draft(3, b""), draft(4, b"")]);
+    home.open(&pair[0].jws, b"").unwrap();
+    let (batched, _) = pair[1].jws.split_once('.').unwrap();
+    assert_eq!(verdict(&home.open(&format!("{batched}.{rest}"), b"")), "INVALID_SIGNATURE");
 }
 
 #[test]

@@ -5,8 +5,8 @@
 use serde_json::Value;
 use std::path::PathBuf;
 use xbind::{
-    Acquaintances, Did, Digest, Draft, KeyCache, MessageId, Op, PendingCall, Policy, ReplayWindow, Result, RootCache,
-    Sealed, SigningKey, VerifiedMessage, VerifyingKey, open,
+    Acquaintances, Did, Digest, Draft, MessageId, Op, PendingCall, Policy, ReplayWindow, Result, RootCache, Sealed,
+    SenderCache, SigningKey, VerifiedMessage, VerifyingKey, open,
 };
 
 /// 2025-01-01T00:00:00Z.
@@ -53,7 +53,7 @@ impl Verifier {
                 max_body: 1 << 20,
                 track_replies: true,
             },
-            known: Acquaintances { keys: KeyCache::new(16), roots: RootCache::new(16) },
+            known: Acquaintances { senders: SenderCache::new(16), roots: RootCache::new(16) },
             window: ReplayWindow::new(1000),
         }
     }
