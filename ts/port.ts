@@ -20,7 +20,7 @@ const outside = AsyncLocalStorage.snapshot()
 /** Events taken from the native side at once. */
 const BATCH = 256
 /** How long the port may work before the event loop gets its turn, in milliseconds. */
-const SLICE = 5
+const SLICE = 1
 const MAX_TIMER = 0x7fff_ffff
 /** Room for so many pending calls stays allocated. */
 const KEPT_PLACES = 1024
