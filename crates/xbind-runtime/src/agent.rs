@@ -271,9 +271,10 @@ impl Agent {
         if state.outbox.is_empty() && state.running > 1 {
             state.outbox.reserve(state.running.min(16)); // as many may soon be answered
         }
+        let bytes = outgoing.body.len();
         state.outbox.push(outgoing);
         let joins = !std::mem::replace(&mut state.queued, true);
-        self.port.add_dirty(joins.then_some(self), 1);
+        self.port.add_dirty(joins.then_some(self), 1, bytes);
     }
 
     /// What to seal next, at most a batch.
@@ -293,7 +294,7 @@ impl Agent {
         let mut state = self.state.guard();
         state.queued = !state.outbox.is_empty();
         if state.queued {
-            self.port.add_dirty(Some(self), 0);
+            self.port.add_dirty(Some(self), 0, 0);
         }
     }
 

@@ -49,6 +49,10 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
+    pub(crate) const fn len(&self) -> usize {
+        self.pending
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.pending >= MAX_PENDING
     }

@@ -14,6 +14,8 @@ use crate::port::Port;
 const SIGNATURE_COST: usize = 35;
 /// Rough cost of one more message under the same signature, in microseconds.
 const MESSAGE_COST: usize = 4;
+/// Roughly how many bytes of bodies are hashed at both ends in a microsecond.
+const BYTES_PER_MICROSECOND: usize = 400;
 /// Work below this is done before a worker thread would have woken up, in microseconds.
 const INLINE_BUDGET: usize = 500;
 
@@ -22,9 +24,10 @@ pub(crate) struct Pool {
     threads: usize,
 }
 
-/// The pool, if these agents have more to seal than the calling thread should do at once.
-pub(crate) fn worth_it(agents: usize, messages: usize) -> Option<&'static Pool> {
-    let cost = agents.saturating_mul(SIGNATURE_COST).saturating_add(messages.saturating_mul(MESSAGE_COST));
+/// The pool, if there is more to seal than the calling thread should do at once.
+pub(crate) fn worth_it(agents: usize, messages: usize, bytes: usize) -> Option<&'static Pool> {
+    let signing = agents.saturating_mul(SIGNATURE_COST).saturating_add(messages.saturating_mul(MESSAGE_COST));
+    let cost = signing.saturating_add(bytes / BYTES_PER_MICROSECOND);
     (cost > INLINE_BUDGET).then(pool).flatten()
 }
 

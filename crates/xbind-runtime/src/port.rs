@@ -69,6 +69,8 @@ struct Agents {
 struct Dirty {
     agents: Vec<Arc<Agent>>,
     messages: usize,
+    /// Of their bodies.
+    bytes: usize,
 }
 
 /// See the module's documentation.
@@ -248,8 +250,9 @@ impl Port {
     pub fn flush(self: &Arc<Self>, max: usize, into: &mut Vec<Event>) -> bool {
         self.woken.store(false, Ordering::Release);
         self.expire();
-        while let Some((agents, messages)) = self.take_dirty() {
-            match pool::worth_it(agents.len(), messages) {
+        while let Some(Dirty { agents, messages, bytes }) = self.take_dirty() {
+            let alone = messages == 1 && self.calls.guard().len() <= 1;
+            match pool::worth_it(agents.len(), messages, bytes).filter(|_| !alone) {
                 Some(pool) => pool.spread(self, agents),
                 None => flush::work_off(agents),
             }
@@ -273,18 +276,15 @@ impl Port {
         !dirty.agents.is_empty() && dirty.messages >= ahead
     }
 
-    fn take_dirty(&self) -> Option<(Vec<Arc<Agent>>, usize)> {
-        if !self.is_ripe() {
-            return None;
-        }
-        let Dirty { agents, messages } = std::mem::take(&mut *self.dirty.guard());
-        Some((agents, messages))
+    fn take_dirty(&self) -> Option<Dirty> {
+        self.is_ripe().then(|| std::mem::take(&mut *self.dirty.guard()))
     }
 
     /// Counts messages to sign, and notes their agent unless it is on the list or its batch is under way.
-    pub(crate) fn add_dirty(&self, agent: Option<&Arc<Agent>>, messages: usize) {
+    pub(crate) fn add_dirty(&self, agent: Option<&Arc<Agent>>, messages: usize, bytes: usize) {
         let mut dirty = self.dirty.guard();
         dirty.messages = dirty.messages.saturating_add(messages);
+        dirty.bytes = dirty.bytes.saturating_add(bytes);
         let Some(agent) = agent else { return };
         dirty.agents.push(agent.clone());
         drop(dirty);
