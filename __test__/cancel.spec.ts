@@ -64,6 +64,16 @@ describe('a timeout', () => {
     }
   })
 
+  test('holds for a call that is made when the time of an earlier one is up', async ({ agent }) => {
+    const [caller, callee] = [agent(), agent('callee')]
+    callee.handle(({ payload }) => (payload === 'stuck' ? never : payload))
+    await turn()
+    expect(codeOf(await caller.call('callee', 1, { timeoutMs: 20 }))).toBe('ok')
+    const busyUntil = performance.now() + 30
+    while (performance.now() < busyUntil);
+    expect(codeOf(await caller.call('callee', 'stuck', { timeoutMs: 50 }))).toBe('TIMEOUT')
+  })
+
   test('many end in the order of their deadlines', async ({ agent }) => {
     const [caller, callee] = [agent(), agent('callee')]
     callee.handle(() => never)

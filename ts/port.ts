@@ -411,6 +411,7 @@ export class Port<Agent extends object = object> {
   #due(): void {
     this.#timer = undefined
     this.#timerAt = Infinity
+    this.#submit() // calls that have not crossed have deadlines too
     const next = native.nextDeadline(this.number)
     if (next !== null) this.#arm(Math.max(next, 1))
     this.schedule()
