@@ -57,6 +57,9 @@ impl Default for AgentOptions {
 /// The most messages whose signatures one recipient remembers.
 const REPLAY_CAPACITY: usize = 1_000_000;
 
+/// The room that an agent keeps for messages to sign, from one batch to the next.
+const KEPT_OUTBOX: usize = 64;
+
 /// Who may call an agent that has a handler.
 #[derive(Debug)]
 pub enum Allow {
@@ -268,9 +271,6 @@ impl Agent {
     }
 
     fn put_out(self: &Arc<Self>, state: &mut State, outgoing: Outgoing) {
-        if state.outbox.is_empty() && state.running > 1 {
-            state.outbox.reserve(state.running.min(16)); // as many may soon be answered
-        }
         let bytes = outgoing.body.len();
         state.outbox.push(outgoing);
         let joins = !std::mem::replace(&mut state.queued, true);
@@ -281,7 +281,8 @@ impl Agent {
     pub(crate) fn take_batch(&self) -> Vec<Outgoing> {
         let mut state = self.state.guard();
         let rest = state.outbox.len().min(xbind::batch::MAX_BATCH);
-        let rest = state.outbox.split_off(rest);
+        let mut rest = state.outbox.split_off(rest);
+        rest.reserve(state.outbox.len().min(KEPT_OUTBOX)); // as much may come again
         std::mem::replace(&mut state.outbox, rest)
     }
 
@@ -295,6 +296,8 @@ impl Agent {
         state.queued = !state.outbox.is_empty();
         if state.queued {
             self.port.add_dirty(Some(self), 0, 0);
+        } else {
+            state.outbox = Vec::new();
         }
     }
 
