@@ -12,7 +12,9 @@ import { fail, ok, type Result } from './result'
 const { setTimeout, clearTimeout, setImmediate } = globalThis
 /** Cheaper than queueMicrotask, which makes an async resource of every task. */
 const microtask = Promise.resolve()
-const now = performance.now.bind(performance)
+const { uptime } = process
+/** Milliseconds, never set back; `performance` would cost a millisecond when it is first touched. */
+const now = (): number => uptime() * 1000
 
 /** Handlers see no caller's AsyncLocalStorage: calls of several callers are worked off together. */
 const outside = AsyncLocalStorage.snapshot()

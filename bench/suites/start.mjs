@@ -17,7 +17,7 @@ const LIMIT_MS = 30_000
 const SELF = fileURLToPath(import.meta.url)
 
 export async function run({ quick, peers, progress, table }) {
-  const count = quick ? 5 : 15
+  const count = quick ? 5 : 25
   const everyone = ['bare', ...peers]
   const times = new Map(everyone.map((peer) => [peer, []]))
   const failed = new Map()
@@ -30,15 +30,22 @@ export async function run({ quick, peers, progress, table }) {
       progress.step(peer)
     }
   }
-  const bare = median(times.get('bare'))
-  const over = (peer) => times.get(peer).map((time) => ({ over: time - bare }))
+  const bare = times.get('bare')
+  const over = (peer) => {
+    const [first, ...others] = times.get(peer).map((time) => ({ over: time - median(bare) }))
+    return [{ ...first, fastest: Math.min(...times.get(peer)) - Math.min(...bare) }, ...others]
+  }
   const samples = new Map(peers.filter((peer) => !failed.has(peer)).map((peer) => [peer, over(peer)]))
   return table({
     title: 'Start: load, make two agents, one signed call, end',
     notes: [
-      `a new process each time; milliseconds more than the median of a process that does nothing (${bare.toFixed(0)} ms)`,
+      `a new process each time, ${count} of each; fastest: over the fastest process that does nothing (${Math.min(...bare).toFixed(0)} ms),`,
+      `all: over the median of those (${median(bare).toFixed(0)} ms)`,
     ],
-    metrics: [{ key: 'over', label: 'over bare Node.js', unit: 'ms', better: 'less' }],
+    metrics: [
+      { key: 'fastest', label: 'fastest', unit: 'ms', better: 'less' },
+      { key: 'over', label: 'all', unit: 'ms', better: 'less' },
+    ],
     samples,
     failed,
   })
