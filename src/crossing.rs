@@ -14,6 +14,11 @@ use crate::convert::BindingError;
 const EVENTS_AT: usize = 16 << 10;
 const TEXT_AT: usize = 32 << 10;
 
+/// The most words of an event.
+const EVENT_WORDS: usize = 10;
+/// The most events that have room, behind the two words of their head.
+pub const MOST_EVENTS: usize = ((TEXT_AT - EVENTS_AT) / 4 - 2) / EVENT_WORDS;
+
 /// Text of more bytes crosses by itself, as does what comes after so much.
 const LONG_TEXT: usize = 16 << 10;
 const MOST_TEXT: usize = 64 << 10;

@@ -311,7 +311,7 @@ pub fn flush<'env>(
     let mut more = false;
     in_port(port, |port| {
         crossing::submit(port, memory, size(words.into()));
-        more = port.flush(size(max.into()), &mut happened);
+        more = port.flush(size(max.into()).min(crossing::MOST_EVENTS), &mut happened);
     });
     let mut kept = PORTS.with_borrow_mut(|ports| ports.open.get_mut(&port).map(|open| take(&mut open.kept)));
     let mut events = Events::new(env, kept.get_or_insert_default())?;

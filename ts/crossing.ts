@@ -13,6 +13,10 @@ const COMMAND_WORDS = EVENTS_AT / 4
 const MOST_WORDS = 10
 /** UTF-8 takes at most three bytes for a unit of a string. */
 const UNIT_BYTES = 3
+
+/** How many DIDs the native side wants kept. */
+const SENDERS = 4096
+
 /** Commands that wait to cross together. */
 export class Commands {
   readonly memory = new Uint8Array(SIZE)
@@ -94,7 +98,8 @@ export class Events {
   #unit = 0
   #object = 0
   /** DIDs, where the native side wants them kept. */
-  readonly #senders: string[] = []
+  // oxlint-disable-next-line unicorn/no-new-array -- room for all at once, or V8 keeps a slow table
+  readonly #senders = new Array<string>(SENDERS)
 
   constructor({ memory }: Commands) {
     this.#words = new Int32Array(memory.buffer, EVENTS_AT, (TEXT_AT - EVENTS_AT) / 4)
