@@ -186,7 +186,7 @@ pub fn handle(port: u32, agent: u32, on: bool, only: Option<Vec<String>>) -> Fal
         let allow = match only {
             Some(dids) => {
                 let dids = dids.iter().map(|did| VerifyingKey::from_did(did).map(|key| *key.did()));
-                Allow::Only(dids.collect::<xbind::Result<HashSet<_>>>()?)
+                Allow::Only(Box::new(dids.collect::<xbind::Result<HashSet<_>>>()?))
             }
             None => Allow::Everyone,
         };

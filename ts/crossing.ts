@@ -97,9 +97,8 @@ export class Events {
   #end = 0
   #unit = 0
   #object = 0
-  /** DIDs, where the native side wants them kept. */
-  // oxlint-disable-next-line unicorn/no-new-array -- room for all at once, or V8 keeps a slow table
-  readonly #senders = new Array<string>(SENDERS)
+  /** DIDs, where the native side wants them kept; made with the first of them. */
+  #senders: string[] | undefined
 
   constructor({ memory }: Commands) {
     this.#words = new Int32Array(memory.buffer, EVENTS_AT, (TEXT_AT - EVENTS_AT) / 4)
@@ -133,8 +132,10 @@ export class Events {
 
   sender(): string {
     const slot = this.word()
-    if (slot < 0) return (this.#senders[~slot] = this.beside())
-    return this.#senders[slot] as string
+    // oxlint-disable-next-line unicorn/no-new-array -- room for all at once, or V8 keeps a slow table
+    const senders = (this.#senders ??= new Array<string>(SENDERS))
+    if (slot < 0) return (senders[~slot] = this.beside())
+    return senders[slot] as string
   }
 
   body(): string | Uint8Array {

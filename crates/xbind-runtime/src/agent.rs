@@ -66,7 +66,7 @@ pub enum Allow {
     /// Everybody on the bus.
     Everyone,
     /// The agents of these DIDs.
-    Only(HashSet<Did>),
+    Only(Box<HashSet<Did>>),
 }
 
 pub(crate) struct Outgoing {
@@ -114,7 +114,7 @@ pub(crate) struct Request {
 #[derive(Default)]
 struct State {
     closed: bool,
-    handler: Option<Box<Allow>>,
+    handler: Option<Allow>,
     running: usize,
     /// Calls for the handler, beyond `concurrency`.
     waiting: VecDeque<Request>,
@@ -231,7 +231,7 @@ impl Agent {
         if state.closed {
             return Err(Error::new(ErrorKind::AgentClosed, "this agent is closed"));
         }
-        state.handler = allow.map(Box::new);
+        state.handler = allow;
         if state.handler.is_none() {
             for request in std::mem::take(&mut state.waiting) {
                 state.waiting_bytes = state.waiting_bytes.saturating_sub(request.size());
@@ -372,7 +372,7 @@ impl Agent {
             return request.caller.settle_request(&request.reference.id, outcome);
         }
         let allowed = match &state.handler {
-            Some(allow) if request.message.op() == Op::Call => match &**allow {
+            Some(allow) if request.message.op() == Op::Call => match allow {
                 Allow::Everyone => true,
                 Allow::Only(dids) => dids.contains(request.message.from()),
             },
