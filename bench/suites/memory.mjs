@@ -24,7 +24,7 @@ export async function run({ quick, compare, peers }) {
       { key: 'left', label: 'left', unit: 'bytes/agent', better: 'less', digits: 0 },
     ],
     peers,
-    count: quick ? 2 : 5,
+    count: quick ? 2 : 3,
     fresh: true,
     params: () => ({}),
   })

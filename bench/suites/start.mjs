@@ -17,7 +17,7 @@ const LIMIT_MS = 30_000
 const SELF = fileURLToPath(import.meta.url)
 
 export async function run({ quick, peers, progress, table }) {
-  const count = quick ? 5 : 25
+  const count = quick ? 5 : 20
   const everyone = ['bare', ...peers]
   const times = new Map(everyone.map((peer) => [peer, []]))
   const failed = new Map()
