@@ -5,7 +5,7 @@ import { signedFleet, signedRefusals } from './fleet.mjs'
 function createKey() {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519')
   return {
-    // Not as JWK: a collection in the middle of that export makes Node.js 20 wait for itself, for ever.
+    // Not as JWK: in a loop of many keys, that export now and then never returns on Node.js 20.
     did: didKey(publicKey.export({ type: 'spki', format: 'der' }).subarray(-32)),
     sign: (data) => sign(null, data, privateKey),
     verify: (data, signature) => verify(null, data, publicKey, signature),
