@@ -74,6 +74,19 @@ describe('a timeout', () => {
     expect(codeOf(await caller.call('callee', 'stuck', { timeoutMs: 50 }))).toBe('TIMEOUT')
   })
 
+  test('and giving up end each of many, to the last', async ({ agent }) => {
+    const [caller, callee] = [agent(), agent({ name: 'callee', agentOptions: { inbox: { maxMessages: 5000 } } })]
+    callee.handle(({ payload }) => (payload === 'stuck' ? never : payload))
+    const abort = new AbortController()
+    const calls = Array.from({ length: 3000 }, () => caller.call('callee', 'stuck', { signal: abort.signal }))
+    await turn()
+    abort.abort()
+    expect(new Set((await Promise.all(calls)).map((result) => codeOf(result)))).toEqual(new Set(['ABORTED']))
+    const next = agent('next')
+    next.handle(({ payload }) => payload)
+    expect(valueOf(await caller.call('next', 'on'))).toBe('on')
+  })
+
   test('many end in the order of their deadlines', async ({ agent }) => {
     const [caller, callee] = [agent(), agent('callee')]
     callee.handle(() => never)

@@ -182,9 +182,10 @@ export class Port<Agent extends object = object> {
   /** The caller gives up; `settle` as it was when the call began, since its place may be another's by now. */
   abandon(place: number, settle: Settle): void {
     if (this.#pending[place] !== settle) return
+    const generation = this.#generations[place] as number
     this.#vacate(place)
     this.#submit()
-    native.abandon(this.number, place, this.#generations[place] as number)
+    native.abandon(this.number, place, generation)
     this.schedule()
     settle(fail(aborted))
   }

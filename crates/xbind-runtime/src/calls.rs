@@ -73,6 +73,13 @@ impl Calls {
         }
     }
 
+    /// A reply did not match: the call waits on, unless it was given up meanwhile and another has its slot.
+    pub(crate) fn put_back(&mut self, call: Call) {
+        if self.slots.get(slot(call.number)).is_none_or(Option::is_none) {
+            self.begin(call);
+        }
+    }
+
     fn get_mut(&mut self, number: u64) -> Option<&mut Call> {
         self.slots.get_mut(slot(number))?.as_mut().filter(|call| call.number == number)
     }

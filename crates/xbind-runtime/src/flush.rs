@@ -124,7 +124,7 @@ fn carry(sender: &Arc<Agent>, jws: &str, outgoing: Outgoing, request: Option<InR
         }
         (Err(error), _, answered) => {
             if let Some(call) = answered {
-                recipient.port.calls.guard().begin(call); // it waits on for an answer that matches
+                recipient.port.calls.guard().put_back(call);
             }
             return Err(error);
         }
