@@ -74,7 +74,7 @@ describe('a timeout', () => {
     expect(codeOf(await caller.call('callee', 'stuck', { timeoutMs: 50 }))).toBe('TIMEOUT')
   })
 
-  test('and giving up end each of many, to the last', async ({ agent }) => {
+  test('is not waited for by calls that were given up, the last of many included', async ({ agent }) => {
     const [caller, callee] = [agent(), agent({ name: 'callee', agentOptions: { inbox: { maxMessages: 5000 } } })]
     callee.handle(({ payload }) => (payload === 'stuck' ? never : payload))
     const abort = new AbortController()
