@@ -6,6 +6,7 @@
 mod convert;
 mod crossing;
 mod identity;
+mod net;
 mod port;
 mod rights;
 mod verifier;

@@ -1,0 +1,35 @@
+//! What opens sockets for a client. So far one [`Fetcher`]: documents over https, from addresses that the owner of the
+//! program configured or that a stranger named, each with its [rules](Whose).
+//!
+//! | file | what |
+//! | --- | --- |
+//! | [`address`] | which IP addresses may be asked, and by whom they may be named |
+//! | `target` | one spelling of a URL, and whether it may be asked at all |
+//! | `resolve` | a name becomes addresses once, and all of them are judged |
+//! | `connect`, `tls` | a connection to exactly what was judged, and whose certificate it shows |
+//! | `exchange` | one request, one bounded answer |
+//! | `fetch` | one flight for all who ask, and not again within the interval |
+//! | `thread` | the thread on which all of it waits; it starts with the first fetch |
+//!
+//! Nothing here follows a redirect, asks a proxy, keeps cookies, sends credentials, or takes compressed answers.
+
+#![forbid(unsafe_code)]
+
+pub mod address;
+mod connect;
+mod error;
+mod exchange;
+mod fetch;
+mod resolve;
+mod rules;
+mod table;
+mod target;
+mod thread;
+mod tls;
+
+pub use error::FetchError;
+pub use fetch::{Document, Fetcher, INTERVAL, Settings};
+pub use resolve::Lookup;
+pub use rules::{Rules, Whose};
+pub use target::{MAX_URL, Target};
+pub use tls::Roots;

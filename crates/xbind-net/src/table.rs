@@ -1,0 +1,90 @@
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hyper::body::Bytes;
+use tokio::sync::watch;
+
+use crate::{FetchError, Rules};
+
+/// The canonical URL, and what was asked of it.
+pub(crate) type Key = (String, Rules);
+pub(crate) type Outcome = Result<Bytes, FetchError>;
+
+/// What is fetched and what was fetched lately, bounded in count and in bytes.
+pub(crate) struct Table {
+    max_documents: usize,
+    max_bytes: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    entries: HashMap<Key, Entry>,
+    bytes: usize,
+}
+
+enum Entry {
+    Running(watch::Receiver<Option<Outcome>>),
+    Kept(Outcome),
+}
+
+/// What there is for one who asks.
+pub(crate) enum Found {
+    /// Others have asked and wait.
+    Running(watch::Receiver<Option<Outcome>>),
+    /// Asked lately.
+    Kept(Outcome),
+    /// Nothing: to be fetched, and told here.
+    Nothing(watch::Sender<Option<Outcome>>),
+}
+
+impl Table {
+    pub(crate) fn new(max_documents: usize, max_bytes: usize) -> Self {
+        Self { max_documents, max_bytes, state: Mutex::default() }
+    }
+
+    pub(crate) fn find(&self, key: &Key) -> Result<Found, FetchError> {
+        let mut state = self.state();
+        match state.entries.get(key) {
+            Some(Entry::Running(flight)) => return Ok(Found::Running(flight.clone())),
+            Some(Entry::Kept(outcome)) => return Ok(Found::Kept(outcome.clone())),
+            None => {}
+        }
+        if state.entries.len() >= self.max_documents {
+            return Err(FetchError::Busy);
+        }
+        let (sender, receiver) = watch::channel(None);
+        state.entries.insert(key.clone(), Entry::Running(receiver));
+        Ok(Found::Nothing(sender))
+    }
+
+    /// Keeps an outcome until it is forgotten, or, where there is no room for it, that it was asked for.
+    pub(crate) fn keep(&self, key: &Key, outcome: &Outcome) {
+        let mut state = self.state();
+        let bytes = state.bytes.saturating_add(size(outcome));
+        let kept = if bytes > self.max_bytes {
+            Err(FetchError::TooSoon)
+        } else {
+            state.bytes = bytes;
+            outcome.clone()
+        };
+        if let Some(entry) = state.entries.get_mut(key) {
+            *entry = Entry::Kept(kept);
+        }
+    }
+
+    pub(crate) fn forget(&self, key: &Key) {
+        let mut state = self.state();
+        if let Some(Entry::Kept(outcome)) = state.entries.remove(key) {
+            state.bytes = state.bytes.saturating_sub(size(&outcome));
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn size(outcome: &Outcome) -> usize {
+    outcome.as_ref().map_or(0, Bytes::len)
+}

@@ -1,0 +1,77 @@
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::client::Resumption;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{CertificateError, ClientConfig, Error, RootCertStore};
+
+use crate::FetchError;
+
+/// Whose certificates are believed: Mozilla's roots, which come with the program, and more that the owner adds, as for a
+/// company's own authority or a proxy that opens TLS.
+#[derive(Clone, Debug, Default)]
+pub struct Roots {
+    /// More roots, as PEM. A text without a certificate is an error.
+    pub pem: Vec<Vec<u8>>,
+    /// Files of the same, read when something is fetched for the first time.
+    pub files: Vec<PathBuf>,
+}
+
+/// TLS 1.2 and 1.3 with ring, without memory of earlier connections.
+pub(crate) fn config(roots: &Roots) -> Result<Arc<ClientConfig>, FetchError> {
+    let mut store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for pem in &roots.pem {
+        add(&mut store, pem)?;
+    }
+    for file in &roots.files {
+        add(&mut store, &std::fs::read(file).map_err(|_| FetchError::Roots)?)?;
+    }
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|_| FetchError::Internal)?
+        .with_root_certificates(store)
+        .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn add(store: &mut RootCertStore, pem: &[u8]) -> Result<(), FetchError> {
+    let before = store.len();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|_| FetchError::Roots)?;
+        store.add(certificate).map_err(|_| FetchError::Roots)?;
+    }
+    if store.len() == before { Err(FetchError::Roots) } else { Ok(()) }
+}
+
+pub(crate) async fn secure(
+    stream: TcpStream,
+    name: ServerName<'static>,
+    config: Arc<ClientConfig>,
+) -> Result<TlsStream<TcpStream>, FetchError> {
+    TlsConnector::from(config).connect(name, stream).await.map_err(|error| reason(&error))
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "all other ways to fail are one to the reader")]
+fn reason(error: &io::Error) -> FetchError {
+    use CertificateError as Bad;
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(Error::InvalidCertificate(why)) => match why {
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => FetchError::WrongName,
+            Bad::Expired | Bad::ExpiredContext { .. } | Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
+                FetchError::Expired
+            }
+            Bad::UnknownIssuer => FetchError::UnknownIssuer,
+            _ => FetchError::Certificate,
+        },
+        Some(_) => FetchError::Tls,
+        None => FetchError::BrokenOff,
+    }
+}
