@@ -88,3 +88,61 @@ impl Table {
 fn size(outcome: &Outcome) -> usize {
     outcome.as_ref().map_or(0, Bytes::len)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::Whose;
+
+    fn key(url: &str) -> Key {
+        let rules = Rules { whose: Whose::Stranger, max_bytes: 1, timeout: Duration::ZERO, accept: String::new() };
+        (url.to_owned(), rules)
+    }
+
+    fn outcome(bytes: usize) -> Outcome {
+        Ok(vec![0; bytes].into())
+    }
+
+    fn kept(table: &Table, url: &str) -> Outcome {
+        match table.find(&key(url)) {
+            Ok(Found::Kept(outcome)) => outcome,
+            _ => panic!("{url} is not kept"),
+        }
+    }
+
+    #[test]
+    fn so_many_documents_and_a_place_for_each_that_is_forgotten() {
+        let table = Table::new(2, 10);
+        assert!(matches!(table.find(&key("a")), Ok(Found::Nothing(_))));
+        assert!(matches!(table.find(&key("b")), Ok(Found::Nothing(_))));
+        assert!(matches!(table.find(&key("c")), Err(FetchError::Busy)));
+        assert!(matches!(table.find(&key("a")), Ok(Found::Running(_))));
+        table.keep(&key("a"), &outcome(1));
+        assert!(matches!(table.find(&key("c")), Err(FetchError::Busy)));
+        table.forget(&key("a"));
+        assert!(matches!(table.find(&key("c")), Ok(Found::Nothing(_))));
+        table.forget(&key("b"));
+        assert!(matches!(table.find(&key("b")), Ok(Found::Nothing(_))), "also one that never landed");
+    }
+
+    #[test]
+    fn so_many_bytes_and_what_has_no_room_is_still_not_asked_for_again() {
+        let table = Table::new(9, 10);
+        for (url, bytes) in [("a", 6), ("b", 5), ("c", 4)] {
+            assert!(matches!(table.find(&key(url)), Ok(Found::Nothing(_))));
+            table.keep(&key(url), &outcome(bytes));
+        }
+        assert_eq!(
+            [kept(&table, "a"), kept(&table, "b"), kept(&table, "c")],
+            [outcome(6), Err(FetchError::TooSoon), outcome(4)]
+        );
+        for url in ["a", "b", "c"] {
+            table.forget(&key(url));
+        }
+        assert!(matches!(table.find(&key("d")), Ok(Found::Nothing(_))));
+        table.keep(&key("d"), &outcome(10));
+        assert_eq!(kept(&table, "d"), outcome(10));
+    }
+}
