@@ -1,4 +1,21 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+/** The bounds of one request. */
+export interface FetchLimits {
+  /** The longest answer that is taken. */
+  readonly maxBytes: number;
+  /** From the question to the last byte of the answer. */
+  readonly timeoutMs: number;
+  /** Media types to ask for. */
+  readonly accept: string;
+  /** Whether the address came with a token, rather than from your own configuration: only the public network then. */
+  readonly stranger: boolean;
+}
+/**
+ * A client of your own, as behind a proxy: gets a document, and rejects for anything but a complete answer with status 200.
+ * It has to keep the rules that the built-in one keeps: no redirects, and for strangers no addresses of your own network. The
+ * URL was judged by its text; size and time are checked again behind it.
+ */
+export type FetchDocument = (url: string, limits: FetchLimits) => Promise<Uint8Array | string>;
 export interface StatusRef {
   readonly index: number;
   readonly uri: string;
@@ -438,21 +455,6 @@ export declare class AutoGenxBindAgent {
   close(): void;
   [Symbol.dispose](): void;
 }
-/** The bounds of one request. */
-export interface FetchLimits {
-  /** The longest answer that is taken. */
-  readonly maxBytes: number;
-  /** From the question to the last byte of the answer. */
-  readonly timeoutMs: number;
-  /** Media types to ask for. */
-  readonly accept: string;
-}
-/**
- * A client of your own, as behind a proxy: gets a document, and rejects for anything but a complete answer with status 200.
- * It has to keep the rules that the built-in one keeps: no redirects, no addresses of your own network. The URL is https,
- * without credentials; size and time are checked again behind it.
- */
-export type FetchDocument = (url: string, limits: FetchLimits) => Promise<Uint8Array | string>;
 /** What is asked about: a token or a link of a delegation by its id, or somebody in it by DID. */
 export interface RevocationSubject {
   readonly tokenId?: string;

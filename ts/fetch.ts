@@ -1,8 +1,7 @@
-// Documents from addresses that others chose: https only, public hosts only, bounded in time and size. The network modules
-// are loaded when something is fetched, since most processes never do.
-import type { LookupAddress } from 'node:dns'
-import type { IncomingMessage } from 'node:http'
+// Documents from addresses: by the client of crates/xbind-net, whose rules and bounds are there, or by one of the user's own.
 import { types } from 'node:util'
+import type { FetcherRef } from './binding-net'
+import { native } from './native'
 
 /** The bounds of one request. */
 export interface FetchLimits {
@@ -12,40 +11,38 @@ export interface FetchLimits {
   readonly timeoutMs: number
   /** Media types to ask for. */
   readonly accept: string
+  /** Whether the address came with a token, rather than from your own configuration: only the public network then. */
+  readonly stranger: boolean
 }
 
 /**
  * A client of your own, as behind a proxy: gets a document, and rejects for anything but a complete answer with status 200.
- * It has to keep the rules that the built-in one keeps: no redirects, no addresses of your own network. The URL is https,
- * without credentials; size and time are checked again behind it.
+ * It has to keep the rules that the built-in one keeps: no redirects, and for strangers no addresses of your own network. The
+ * URL was judged by its text; size and time are checked again behind it.
  */
 export type FetchDocument = (url: string, limits: FetchLimits) => Promise<Uint8Array | string>
 
-/** What the built-in client takes from the machine it runs on; tests bring another. */
-export interface World {
-  resolve(host: string): Promise<LookupAddress[]>
-  isPublic(address: string): boolean
-  /** Certificates to trust instead of Node's. */
-  ca?: string
-}
-
-export const JWKS: FetchLimits = {
+export const JWKS: FetchLimits = Object.freeze({
   maxBytes: 64 * 1024,
   timeoutMs: 5000,
   accept: 'application/jwk-set+json, application/json',
-}
-export const STATUS_LIST: FetchLimits = {
+  stranger: false,
+})
+export const STATUS_LIST: FetchLimits = Object.freeze({
   maxBytes: 2 << 20,
   timeoutMs: 5000,
   accept: 'application/statuslist+jwt',
-}
+  stranger: true,
+})
+/** At an origin that the user has named. */
+export const LISTED_STATUS_LIST: FetchLimits = Object.freeze({ ...STATUS_LIST, stranger: false })
 
 const COOLDOWN_SECONDS = 30
 
 /** Why a document was not fetched, in a few words that hold nothing secret. */
 class FetchError extends Error {}
 
-/** One document: fetched once at a time, and not again within the cooldown. */
+/** One document: fetched once at a time, and not again within the cooldown, by the clock of whoever relies upon it. */
 export class RemoteDocument {
   readonly #get: () => Promise<string>
   #askedAt: number | undefined
@@ -85,19 +82,15 @@ export class RemoteDocument {
   }
 }
 
-/** Whether a text is an address that may be fetched: https, without credentials. */
+/** Whether a text is an address that its user may name: https without credentials, or http on this machine. */
 export function isFetchable(url: string): boolean {
-  return url.length <= 2048 && URL.canParse(url) && vetted(new URL(url)) === undefined
-}
-
-function vetted({ protocol, username, password }: URL): string | undefined {
-  if (protocol !== 'https:') return 'the address is not https'
-  return username + password === '' ? undefined : 'the address holds credentials'
+  return native.refuseUrl(url, false) === null
 }
 
 /** A document by any client, within its limits whatever that client does. */
 async function obtain(fetch: FetchDocument, url: string, limits: FetchLimits): Promise<string> {
-  if (!isFetchable(url)) throw new FetchError('the address is not https without credentials')
+  const refused = native.refuseUrl(url, limits.stranger)
+  if (refused !== null) throw new FetchError(refused)
   const answer: unknown = await within(limits.timeoutMs, () => fetch(url, limits))
   const bytes = typeof answer === 'string' ? Buffer.from(answer) : answer
   if (!types.isUint8Array(bytes)) throw new FetchError('the client gave no bytes')
@@ -128,135 +121,14 @@ function reasonOf(error: unknown): string {
   return typeof code === 'string' && /^[A-Z0-9_]{1,64}$/.test(code) ? code : 'the request failed'
 }
 
-/** The built-in client: looks the host up once, and connects to what it has vetted. */
-export function client(world: World): FetchDocument {
+/** The built-in client, with the names and roots of this machine unless others are given. */
+export function client(fetcher?: FetcherRef): FetchDocument {
   return async (url, limits) => {
-    const target = new URL(url)
-    const why = vetted(target)
-    if (why !== undefined) throw new FetchError(why)
-    const addresses = await vettedAddresses(world, target.hostname.replace(/^\[|\]$/g, ''))
-    return read(await request(target, addresses, limits, world.ca), limits)
+    const answer = await native.fetch(url, limits, fetcher)
+    if (typeof answer === 'string') throw new FetchError(answer)
+    return answer
   }
-}
-
-async function vettedAddresses(world: World, host: string): Promise<LookupAddress[]> {
-  const { isIP } = require('node:net') as typeof import('node:net')
-  const family = isIP(host)
-  const addresses = family === 0 ? await world.resolve(host) : [{ address: host, family }]
-  // One that is not public is enough to refuse: whoever answers so is not to be trusted with the others either.
-  if (addresses.length === 0 || !addresses.every(({ address }) => world.isPublic(address))) {
-    throw new FetchError('the host is not on the public network')
-  }
-  return addresses
-}
-
-function request(
-  target: URL,
-  addresses: LookupAddress[],
-  { timeoutMs, accept }: FetchLimits,
-  ca: string | undefined,
-): Promise<IncomingMessage> {
-  const https = require('node:https') as typeof import('node:https')
-  const [first] = addresses
-  return new Promise((resolve, reject) => {
-    const asked = https.request(target, {
-      agent: false,
-      headers: { accept, 'user-agent': 'private.me-autogen' },
-      rejectUnauthorized: true,
-      signal: AbortSignal.timeout(timeoutMs),
-      ...(ca !== undefined && { ca }),
-      lookup: (_host, options, done) => {
-        if (options.all === true) done(null, addresses)
-        else done(null, first?.address ?? '', first?.family)
-      },
-    })
-    asked.on('response', resolve).on('error', reject).end()
-  })
-}
-
-async function read(answer: IncomingMessage, { maxBytes, accept }: FetchLimits): Promise<Uint8Array> {
-  try {
-    const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = answer.headers
-    if (answer.statusCode !== 200) throw new FetchError(`the server answered ${answer.statusCode}`)
-    if (encoding !== 'identity') throw new FetchError('the answer is encoded')
-    if (!isExpected(type, accept)) throw new FetchError('the answer is of another media type')
-    const chunks: Buffer[] = []
-    let length = 0
-    for await (const chunk of answer as AsyncIterable<Buffer>) {
-      length += chunk.length
-      if (length > maxBytes) throw new FetchError(`the answer is longer than ${maxBytes} bytes`)
-      chunks.push(chunk)
-    }
-    return Buffer.concat(chunks)
-  } finally {
-    answer.destroy()
-  }
-}
-
-/** Loosely: servers of static files know few media types, but a page of HTML is an error or a trap. */
-function isExpected(type: string, accept: string): boolean {
-  const essence = (type.split(';')[0] ?? '').trim().toLowerCase()
-  const kind = /[+/](?:json|jwt)\b/.exec(accept)?.[0].slice(1) ?? ''
-  return ['', 'text/plain', 'application/octet-stream'].includes(essence) || essence.endsWith(kind)
-}
-
-/** IANA's special-purpose registries (RFC 6890), multicast, and the addresses at which clouds answer their machines. */
-const RESERVED_V4 = [
-  '0.0.0.0/8',
-  '10.0.0.0/8',
-  '100.64.0.0/10',
-  '127.0.0.0/8',
-  '168.63.129.16/32',
-  '169.254.0.0/16',
-  '172.16.0.0/12',
-  '192.0.0.0/24',
-  '192.0.2.0/24',
-  '192.88.99.0/24',
-  '192.168.0.0/16',
-  '198.18.0.0/15',
-  '198.51.100.0/24',
-  '203.0.113.0/24',
-  '224.0.0.0/4',
-  '240.0.0.0/4',
-]
-/** The only part of IPv6 that is public, and what is reserved in it: also what carries IPv4 inside (Teredo, 6to4). */
-const GLOBAL_V6 = ['2000::/3']
-const RESERVED_V6 = ['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20']
-
-type Blocks = Record<'v4' | 'v6' | 'global', import('node:net').BlockList>
-let blocks: Blocks | undefined
-
-function makeBlocks(): Blocks {
-  const { BlockList } = require('node:net') as typeof import('node:net')
-  const listed = (subnets: string[], family: 'ipv4' | 'ipv6') => {
-    const list = new BlockList()
-    for (const subnet of subnets) {
-      const [address = '', bits] = subnet.split('/')
-      list.addSubnet(address, Number(bits), family)
-    }
-    return list
-  }
-  return { v4: listed(RESERVED_V4, 'ipv4'), v6: listed(RESERVED_V6, 'ipv6'), global: listed(GLOBAL_V6, 'ipv6') }
-}
-
-/** Whether an address is one of the public network's. */
-export function isPublic(address: string): boolean {
-  const { isIP } = require('node:net') as typeof import('node:net')
-  const { v4, v6, global } = (blocks ??= makeBlocks())
-  switch (isIP(address)) {
-    case 4:
-      return !v4.check(address, 'ipv4')
-    case 6:
-      return global.check(address, 'ipv6') && !v6.check(address, 'ipv6')
-    default:
-      return false
-  }
-}
-
-function resolve(host: string): Promise<LookupAddress[]> {
-  const { lookup } = require('node:dns/promises') as typeof import('node:dns/promises')
-  return lookup(host, { all: true, verbatim: true })
 }
 
 /** The built-in client on this machine. */
-export const fetchPublic: FetchDocument = client({ resolve, isPublic })
+export const fetchPublic: FetchDocument = client()

@@ -2,7 +2,7 @@ import type { Failure } from './binding'
 import type { Link, StatusListRef, StatusListsRef, StatusRef } from './binding-rights'
 import { bounded, checkFunction, checkList, checkNumber, checkObject, checkString, optional } from './check'
 import { failure, isFailure, XBindError } from './errors'
-import { fetchPublic, isFetchable, RemoteDocument, STATUS_LIST, type FetchDocument } from './fetch'
+import { fetchPublic, isFetchable, LISTED_STATUS_LIST, RemoteDocument, STATUS_LIST, type FetchDocument } from './fetch'
 import { keyOf, type Identity } from './identity'
 import { native } from './native'
 import { fail, ok, orThrow, result, type Result } from './result'
@@ -223,13 +223,13 @@ export class StatusListSource implements RevocationSource {
   /** What has to be fetched before a link can be judged, if it may be. */
   #documentFor(issuer: string, status: StatusRef, first: boolean, now: number): RemoteDocument | undefined {
     const { uri } = status
-    if (!this.#fetch || !isFetchable(uri) || !(this.#origins?.has(new URL(uri).origin) ?? first)) return undefined
+    if (!this.#fetch || !(this.#origins?.has(originOf(uri)) ?? first)) return undefined
     const name = `${issuer}\n${uri}` // neither holds a control character
     const known = this.#documents.get(name)
     const answers = typeof native.askList(this.#lists, issuer, status, now) === 'number'
     if (known) return answers && !known.isOlder(this.#refreshSeconds, now) ? undefined : known
     if (answers || !this.#hasRoom(now)) return undefined
-    const document = new RemoteDocument(uri, STATUS_LIST, this.#fetch)
+    const document = new RemoteDocument(uri, this.#origins ? LISTED_STATUS_LIST : STATUS_LIST, this.#fetch)
     this.#documents.set(name, document)
     return document
   }
@@ -249,6 +249,11 @@ export class StatusListSource implements RevocationSource {
         ? { lists: source.#lists, refresh: (links, now, put) => source.#refresh(links, now, put) }
         : undefined
   }
+}
+
+/** Empty for what is no URL. */
+function originOf(uri: string): string {
+  return URL.canParse(uri) ? new URL(uri).origin : ''
 }
 
 function checkOrigin(text: string): string {
