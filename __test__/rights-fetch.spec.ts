@@ -31,14 +31,14 @@ describe('vectors/fetch.json', () => {
   }>('fetch.json')
 
   test.each(urls)('$url: $why', ({ url, owner, stranger }) => {
-    expect([native.refuseUrl(url, false), native.refuseUrl(url, true)]).toEqual([owner, stranger])
+    expect([native.refuseUrl(url, 'owner'), native.refuseUrl(url, 'stranger')]).toEqual([owner, stranger])
   })
 
   test.each(addresses)('$address: $why', ({ address, class: kind }) => {
     const url = new URL(address.includes(':') ? `https://[${address}]/` : `https://${address}/`).href
     const forOwner = kind === 'never' ? 'the host has an address that is never asked' : null
     const forStranger = kind === 'public' ? null : 'the host is not on the public network'
-    expect([native.refuseUrl(url, false), native.refuseUrl(url, true)]).toEqual([forOwner, forStranger])
+    expect([native.refuseUrl(url, 'owner'), native.refuseUrl(url, 'stranger')]).toEqual([forOwner, forStranger])
   })
 
   test('what is taken has the origin that WHATWG URLs have', () => {
@@ -363,11 +363,9 @@ describe('the built-in client', () => {
       ['process.exit() in the middle of it', 'process.exit(7)', 7],
       ['process.exit() a little later', 'setTimeout(() => process.exit(7), 50)', 7],
       ['an exception', "throw new Error('x')", 1],
-    ])('%s ends it at once', async (_, then, code) => {
-      const started = Date.now()
+    ])('%s ends it', async (_, then, code) => {
       const ended = await node(silent + then)
       expect([ended.code, ended.stdout]).toEqual([code, ''])
-      expect(Date.now() - started).toBeLessThan(60_000)
     })
 
     test('it is waited for until its time is over, and no longer', async () => {
@@ -393,7 +391,7 @@ describe('the built-in client', () => {
             void verifier.verify('${token()}')
           }
           parentPort.postMessage('asked')
-          if (Math.random() < 0.5) setTimeout(() => process.exit(), 5)
+          if (workerData.endsWith('1/')) setTimeout(() => process.exit(), 5)
         \`
         for (let i = 0; i < 8; i++) {
           const worker = new Worker(program, { eval: true, execArgv: [], workerData: 'http://localhost:' + server.address().port + '/' + i + '/' })
@@ -436,7 +434,7 @@ describe("a client of the user's own", () => {
     })
     expect(codeOf(await verifier.verify(token()))).toBe('ok')
     const accept = 'application/jwk-set+json, application/json'
-    const limits = { maxBytes: 65_536, timeoutMs: 5000, accept, stranger: false }
+    const limits = { maxBytes: 65_536, timeoutMs: 5000, accept, named: 'owner' }
     expect(asked).toEqual([[`${issuer}/jwks.json`, limits]])
   })
 

@@ -48,19 +48,33 @@ fn roots(pem: Vec<Vec<u8>>) -> Roots {
     Roots { pem, files: file.map(PathBuf::from).into_iter().collect() }
 }
 
-fn whose(stranger: bool) -> Whose {
-    if stranger { Whose::Stranger } else { Whose::Owner }
+/// Who named an address.
+#[napi(string_enum = "lowercase")]
+pub enum BindingWhose {
+    Owner,
+    Listed,
+    Stranger,
+}
+
+impl From<BindingWhose> for Whose {
+    fn from(whose: BindingWhose) -> Self {
+        match whose {
+            BindingWhose::Owner => Self::Owner,
+            BindingWhose::Listed => Self::Listed,
+            BindingWhose::Stranger => Self::Stranger,
+        }
+    }
 }
 
 /// Why an address may not be asked, as far as its text tells.
 #[napi(catch_unwind)]
-pub fn refuse_url(url: String, stranger: bool) -> Option<String> {
-    Target::parse(&url, whose(stranger)).err().map(|error| error.to_string())
+pub fn refuse_url(url: String, named: BindingWhose) -> Option<String> {
+    Target::parse(&url, named.into()).err().map(|error| error.to_string())
 }
 
 #[napi(object, object_to_js = false)]
 pub struct BindingRules {
-    pub stranger: bool,
+    pub named: BindingWhose,
     pub max_bytes: f64,
     pub timeout_ms: f64,
     pub accept: String,
@@ -75,7 +89,7 @@ pub fn fetch<'env>(
     fetcher: Option<&FetcherRef>,
 ) -> napi::Result<Object<'env>> {
     let rules = Rules {
-        whose: whose(rules.stranger),
+        whose: rules.named.into(),
         max_bytes: size(rules.max_bytes),
         timeout: Duration::from_millis(whole(rules.timeout_ms)),
         accept: rules.accept,

@@ -8,7 +8,7 @@ export interface FetcherRef {
 /** What src/net.rs exports. */
 export interface NetBinding {
   /** Why an address may not be asked, as far as its text tells. */
-  refuseUrl(url: string, stranger: boolean): string | null
+  refuseUrl(url: string, named: FetchLimits['named']): string | null
   /** The bytes of a document, or the reason why there are none. */
   fetch(url: string, limits: FetchLimits, fetcher?: FetcherRef): Promise<Uint8Array | string>
   /** A fetcher with names and roots (PEM) of its own; the rules hold for these addresses too. */

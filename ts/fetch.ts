@@ -11,8 +11,11 @@ export interface FetchLimits {
   readonly timeoutMs: number
   /** Media types to ask for. */
   readonly accept: string
-  /** Whether the address came with a token, rather than from your own configuration: only the public network then. */
-  readonly stranger: boolean
+  /**
+   * Who named the address: you (`owner`), a token within an origin that you named (`listed`), or a token alone (`stranger`).
+   * For strangers only the public network may be asked.
+   */
+  readonly named: 'owner' | 'listed' | 'stranger'
 }
 
 /**
@@ -26,16 +29,16 @@ export const JWKS: FetchLimits = Object.freeze({
   maxBytes: 64 * 1024,
   timeoutMs: 5000,
   accept: 'application/jwk-set+json, application/json',
-  stranger: false,
+  named: 'owner',
 })
 export const STATUS_LIST: FetchLimits = Object.freeze({
   maxBytes: 2 << 20,
   timeoutMs: 5000,
   accept: 'application/statuslist+jwt',
-  stranger: true,
+  named: 'stranger',
 })
 /** At an origin that the user has named. */
-export const LISTED_STATUS_LIST: FetchLimits = Object.freeze({ ...STATUS_LIST, stranger: false })
+export const LISTED_STATUS_LIST: FetchLimits = Object.freeze({ ...STATUS_LIST, named: 'listed' })
 
 const COOLDOWN_SECONDS = 30
 
@@ -84,12 +87,12 @@ export class RemoteDocument {
 
 /** Whether a text is an address that its user may name: https without credentials, or http on this machine. */
 export function isFetchable(url: string): boolean {
-  return native.refuseUrl(url, false) === null
+  return native.refuseUrl(url, 'owner') === null
 }
 
 /** A document by any client, within its limits whatever that client does. */
 async function obtain(fetch: FetchDocument, url: string, limits: FetchLimits): Promise<string> {
-  const refused = native.refuseUrl(url, limits.stranger)
+  const refused = native.refuseUrl(url, limits.named)
   if (refused !== null) throw new FetchError(refused)
   const answer: unknown = await within(limits.timeoutMs, () => fetch(url, limits))
   const bytes = typeof answer === 'string' ? Buffer.from(answer) : answer

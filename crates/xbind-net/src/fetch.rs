@@ -156,7 +156,7 @@ impl Inner {
     fn lane(&self, whose: Whose) -> &Lane {
         match whose {
             Whose::Owner => &self.owner,
-            Whose::Stranger => &self.stranger,
+            Whose::Listed | Whose::Stranger => &self.stranger,
         }
     }
 

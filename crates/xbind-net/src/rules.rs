@@ -10,6 +10,9 @@ pub enum Whose {
     /// The owner of the program configured it. It may lead into a private network and to this machine, and on this machine
     /// it may be plain http; never to what is no server's, nor to a cloud's metadata.
     Owner,
+    /// The owner configured its origin, and a stranger names the rest: where it may lead is the owner's word, and what it may
+    /// use up a stranger's.
+    Listed,
     /// It came with a card, a token or a message: https, port 443, and the public network only.
     Stranger,
 }
@@ -21,11 +24,17 @@ impl Whose {
     /// `NotPublic`, `Forbidden`, `NotHttps`.
     pub fn accepts(self, address: IpAddr, secure: bool) -> Result<(), FetchError> {
         match (self, class(address)) {
-            (Self::Owner, Class::Loopback) => Ok(()),
-            (_, Class::Public) | (Self::Owner, Class::Private) if secure => Ok(()),
-            (Self::Owner, Class::Public | Class::Private) => Err(FetchError::NotHttps),
-            (Self::Owner, Class::Never) => Err(FetchError::Forbidden),
+            (_, Class::Public) if secure => Ok(()),
             (Self::Stranger, _) => Err(FetchError::NotPublic),
+            (Self::Owner | Self::Listed, Class::Never) => Err(FetchError::Forbidden),
+            (Self::Owner | Self::Listed, Class::Loopback) => Ok(()),
+            (Self::Owner | Self::Listed, Class::Public | Class::Private) => {
+                if secure {
+                    Ok(())
+                } else {
+                    Err(FetchError::NotHttps)
+                }
+            }
         }
     }
 }

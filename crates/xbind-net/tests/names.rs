@@ -172,3 +172,16 @@ fn sixteen_connections_at_a_time() {
     assert!(asking.into_iter().all(|each| each.join().unwrap().is_ok()));
     assert_eq!((server.hits(), most.load(Ordering::SeqCst)), (64, 16));
 }
+
+#[test]
+fn what_strangers_name_takes_no_room_from_the_owners_addresses() {
+    let fetcher = remembering(LONG);
+    let server = saying(json("{}"));
+    let listed = Rules { whose: Whose::Listed, ..rules(LONG) };
+    let full = (0..).find(|index| fetch(&fetcher, &format!("{}{index}", server.http()), listed.clone()).is_err());
+    assert_eq!(full, Some(1024));
+    assert_eq!(fetch(&fetcher, &server.http(), listed), Err(FetchError::Busy));
+    let stranger = Rules { whose: Whose::Stranger, ..rules(LONG) };
+    assert_eq!(fetch(&fetcher, "https://login.example/", stranger), Err(FetchError::Busy));
+    assert_eq!(text(fetch(&fetcher, &server.http(), rules(LONG))), Ok("{}".to_owned()));
+}

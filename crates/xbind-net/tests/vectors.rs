@@ -50,7 +50,7 @@ fn each_address_is_of_its_class() {
 fn each_url_may_be_asked_or_not() {
     let mut wrong = Vec::new();
     for UrlCase { url, owner, stranger, why } in vectors().urls {
-        for (whose, expected) in [(Whose::Owner, owner), (Whose::Stranger, stranger)] {
+        for (whose, expected) in [(Whose::Owner, owner.clone()), (Whose::Listed, owner), (Whose::Stranger, stranger)] {
             let found = Target::parse(&url, whose).err().map(|error| error.to_string());
             if found != expected {
                 wrong.push(format!("{url:?} ({why}), {whose:?}: {found:?}, not {expected:?}"));
