@@ -7,8 +7,11 @@ export interface FetchLimits {
   readonly timeoutMs: number;
   /** Media types to ask for. */
   readonly accept: string;
-  /** Whether the address came with a token, rather than from your own configuration: only the public network then. */
-  readonly stranger: boolean;
+  /**
+   * Who named the address: you (`owner`), a token within an origin that you named (`listed`), or a token alone (`stranger`).
+   * For strangers only the public network may be asked.
+   */
+  readonly named: "owner" | "listed" | "stranger";
 }
 /**
  * A client of your own, as behind a proxy: gets a document, and rejects for anything but a complete answer with status 200.
@@ -509,7 +512,7 @@ export declare class RevocationList implements RevocationSource {
   /** How many tokens and DIDs it holds. */
   get size(): number;
 }
-/** An issuer that is known by an address, and its keys: a JWK set, or the https URL that it is fetched from and cached. */
+/** An issuer that is known by an address, and its keys: a JWK set, or the https URL (on this machine, http) it is fetched from. */
 export interface TrustedIssuer {
   /** Exactly as its tokens name it in `iss`. */
   issuer: string;
@@ -656,7 +659,8 @@ export interface StatusListSourceOptions {
   maxLists?: number;
   /**
    * Where lists are fetched from, such as `https://status.example`. By default wherever a trusted issuer's own token points,
-   * and nowhere for a link of a delegation, whose maker nobody here has chosen.
+   * and nowhere for a link of a delegation, whose maker nobody here has chosen. What is listed may be in your own network;
+   * tokens choose the path there.
    */
   origins?: readonly string[];
   /** Never fetches; lists come by `put` alone. */

@@ -48,33 +48,24 @@ fn roots(pem: Vec<Vec<u8>>) -> Roots {
     Roots { pem, files: file.map(PathBuf::from).into_iter().collect() }
 }
 
-/// Who named an address.
-#[napi(string_enum = "lowercase")]
-pub enum BindingWhose {
-    Owner,
-    Listed,
-    Stranger,
-}
-
-impl From<BindingWhose> for Whose {
-    fn from(whose: BindingWhose) -> Self {
-        match whose {
-            BindingWhose::Owner => Self::Owner,
-            BindingWhose::Listed => Self::Listed,
-            BindingWhose::Stranger => Self::Stranger,
-        }
+/// Who named an address: the least trusted, unless it says otherwise.
+fn whose(named: &str) -> Whose {
+    match named {
+        "owner" => Whose::Owner,
+        "listed" => Whose::Listed,
+        _ => Whose::Stranger,
     }
 }
 
 /// Why an address may not be asked, as far as its text tells.
 #[napi(catch_unwind)]
-pub fn refuse_url(url: String, named: BindingWhose) -> Option<String> {
-    Target::parse(&url, named.into()).err().map(|error| error.to_string())
+pub fn refuse_url(url: String, named: String) -> Option<String> {
+    Target::parse(&url, whose(&named)).err().map(|error| error.to_string())
 }
 
 #[napi(object, object_to_js = false)]
 pub struct BindingRules {
-    pub named: BindingWhose,
+    pub named: String,
     pub max_bytes: f64,
     pub timeout_ms: f64,
     pub accept: String,
@@ -89,7 +80,7 @@ pub fn fetch<'env>(
     fetcher: Option<&FetcherRef>,
 ) -> napi::Result<Object<'env>> {
     let rules = Rules {
-        whose: rules.named.into(),
+        whose: whose(&rules.named),
         max_bytes: size(rules.max_bytes),
         timeout: Duration::from_millis(whole(rules.timeout_ms)),
         accept: rules.accept,

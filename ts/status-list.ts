@@ -101,7 +101,8 @@ export interface StatusListSourceOptions {
   maxLists?: number
   /**
    * Where lists are fetched from, such as `https://status.example`. By default wherever a trusted issuer's own token points,
-   * and nowhere for a link of a delegation, whose maker nobody here has chosen.
+   * and nowhere for a link of a delegation, whose maker nobody here has chosen. What is listed may be in your own network;
+   * tokens choose the path there.
    */
   origins?: readonly string[]
   /** Never fetches; lists come by `put` alone. */

@@ -10,7 +10,7 @@ import { systemTime } from './seconds'
 import { statusLists, type VerifiersLists } from './status-list'
 import type { TokenClaims } from './token'
 
-/** An issuer that is known by an address, and its keys: a JWK set, or the https URL that it is fetched from and cached. */
+/** An issuer that is known by an address, and its keys: a JWK set, or the https URL (on this machine, http) it is fetched from. */
 export interface TrustedIssuer {
   /** Exactly as its tokens name it in `iss`. */
   issuer: string
@@ -340,7 +340,7 @@ function readTrust(trust: TokenVerifierOptions['trust'], fetch: FetchDocument): 
     }
     if (typeof jwks === 'string') {
       if (!isFetchable(jwks)) {
-        throw new XBindError(failure('INVALID_CONFIG', 'trust.jwks is no https URL without credentials'))
+        throw new XBindError(failure('INVALID_CONFIG', 'trust.jwks is no https URL in its plain spelling'))
       }
       trusted.remote.set(issuer, new RemoteDocument(jwks, JWKS, fetch))
       trusted.issuers.push({ issuer })
