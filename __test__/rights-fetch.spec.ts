@@ -438,6 +438,20 @@ describe("a client of the user's own", () => {
     expect(asked).toEqual([[`${issuer}/jwks.json`, limits]])
   })
 
+  test.each([
+    ['stranger', undefined],
+    ['listed', [issuer]],
+  ])('learns who named the address of a status list: %s', async (named, origins) => {
+    const asked: unknown[] = []
+    const uri = `${issuer}/status`
+    const fetch: FetchDocument = async (...args) => (asked.push(args), '')
+    const revocations = new StatusListSource({ fetch, ...(origins && { origins }) })
+    const presented = forgedToken(forger(1), agent.did, { status: { status_list: { idx: 0, uri } } })
+    expect(codeOf(await trusting([forger(1).did], { revocations }).verify(presented))).toBe('REVOCATION_UNKNOWN')
+    const limits = { maxBytes: 2 << 20, timeoutMs: 5000, accept: 'application/statuslist+jwt', named }
+    expect(asked).toEqual([[uri, limits]])
+  })
+
   test('one request for many tokens at once', async () => {
     const verifier = remote()
     const verdicts = await Promise.all(Array.from({ length: 50 }, () => verifier.verify(token())))
