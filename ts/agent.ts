@@ -70,7 +70,8 @@ export interface CallOptions {
   approval?: string
 }
 
-const IMPORT_OPTIONS = ['name', 'agentOptions', 'verbose', 'logger', 'passphrase']
+/** A provider is taken no notice of: the key is in the file. */
+const IMPORT_OPTIONS = ['name', 'agentOptions', 'verbose', 'logger', 'passphrase', 'identityProvider']
 const MAX_TIMEOUT = 0x7fff_ffff
 const abortedFailure = failure('ABORTED', 'the caller gave up')
 const closedFailure = failure('AGENT_CLOSED', 'this agent is closed', 'make a new one, or import its identity again')
@@ -141,7 +142,12 @@ export class AutoGenxBindAgent {
   ): Promise<Result<AutoGenxBindAgent>> {
     const given = passphraseIn(config, 'fromIdentity', IMPORT_OPTIONS)
     // As it is now, whatever the caller does with it while the passphrase is worked on.
-    const { passphrase: _, agentOptions: options, ...rest } = config
+    const {
+      passphrase: _,
+      agentOptions: options,
+      identityProvider: __,
+      ...rest
+    } = config as InternalConfig & { passphrase?: string }
     const isPlain = Object.prototype.toString.call(options) === '[object Object]'
     const own = (
       'agentOptions' in config ? { ...rest, agentOptions: isPlain ? { ...options } : options } : rest

@@ -16,7 +16,7 @@ const { get: length } = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Ui
 /** Gives secret bytes to a native function, which copies them. */
 export function lend<T>(secret: Uint8Array, use: (bytes: Uint8Array) => T): T {
   const size = length.call(secret)
-  if (size > scratch.length) return use(secret) // too long for a key: refused by its length
+  if (size === 0 || size > scratch.length) return use(secret) // no key has that length
   try {
     scratch.set(secret)
     return use(scratch.subarray(0, size))
