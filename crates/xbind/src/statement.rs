@@ -20,7 +20,10 @@ pub(crate) const CONTEXTS: &str = "xbind-";
 #[must_use]
 pub fn is_statement(data: &[u8]) -> bool {
     let begins = |text: &str| data.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text.as_bytes()));
-    begins(CONTEXTS) || header(data).is_some_and(|header| [false, true].iter().any(|anew| names_type(header, *anew)))
+    begins(CONTEXTS)
+        || header(data).is_some_and(|header| {
+            names_type(header, false) || (header.contains(&b'=') && names_type(header, true))
+        })
 }
 
 /// What stands before the first full stop, but for what nobody reads.
