@@ -98,9 +98,8 @@ impl FromNapiValue for SecretText {
         check_status!(status, "not a string")?;
         let mut bytes = Zeroizing::new(vec![0_u8; length.saturating_add(1)]);
         // SAFETY: the text and the 0 behind it have room.
-        let status = unsafe {
-            sys::napi_get_value_string_utf8(env, value, bytes.as_mut_ptr().cast(), bytes.len(), &mut length)
-        };
+        let status =
+            unsafe { sys::napi_get_value_string_utf8(env, value, bytes.as_mut_ptr().cast(), bytes.len(), &mut length) };
         check_status!(status, "not a string")?;
         bytes.truncate(length);
         let text = String::from_utf8(std::mem::take(&mut *bytes));

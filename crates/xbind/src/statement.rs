@@ -21,9 +21,8 @@ pub(crate) const CONTEXTS: &str = "xbind-";
 pub fn is_statement(data: &[u8]) -> bool {
     let begins = |text: &str| data.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text.as_bytes()));
     begins(CONTEXTS)
-        || header(data).is_some_and(|header| {
-            names_type(header, false) || (header.contains(&b'=') && names_type(header, true))
-        })
+        || header(data)
+            .is_some_and(|header| names_type(header, false) || (header.contains(&b'=') && names_type(header, true)))
 }
 
 /// What stands before the first full stop, but for what nobody reads.
