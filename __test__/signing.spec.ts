@@ -134,7 +134,7 @@ describe('an Identity as identityProvider', () => {
 
   test('must be one: what only looks like it is a provider without getDID', ({ bus }) => {
     const identity = Identity.generate()
-    for (const fake of [Object.create(identity), { ...identity }, new Proxy(identity, {})]) {
+    for (const fake of [Object.create(identity), Object.assign({}, identity), new Proxy(identity, {})]) {
       expect(() => new AutoGenxBindAgent({ identityProvider: fake as Identity, agentOptions: { bus } })).toThrow(
         TypeError,
       )

@@ -17,8 +17,10 @@ function pkcs8(seed: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed])
 }
 
+const turned = (bytes: Uint8Array): Buffer => Buffer.from(bytes.toReversed())
+
 function little(number: bigint, length: number): Buffer {
-  return Buffer.from(number.toString(16).padStart(length * 2, '0'), 'hex').reverse()
+  return turned(Buffer.from(number.toString(16).padStart(length * 2, '0'), 'hex'))
 }
 
 /** What would betray a key: eight bytes each of seed, hash and scalar, in both orders, and the scalar as it is computed with. */
@@ -27,14 +29,14 @@ function pieces(seed: Uint8Array, name: string): Piece[] {
   const scalar = Buffer.from(hash.subarray(0, 32))
   scalar[0]! &= 248
   scalar[31] = (scalar[31]! & 127) | 64
-  const reduced = BigInt(`0x${Buffer.from(scalar).reverse().toString('hex')}`) % ORDER
+  const reduced = BigInt(`0x${turned(scalar).toString('hex')}`) % ORDER
   const limbs = Array.from({ length: 4 }, (_, n) => little((reduced >> BigInt(52 * n)) & ((1n << 52n) - 1n), 8))
   const secrets = { seed, hash, scalar, reduced: little(reduced, 32), limbs: Buffer.concat(limbs) }
   return Object.entries(secrets).flatMap(([what, bytes]) =>
     Array.from({ length: bytes.length / 8 }, (_, n) => Buffer.from(bytes.subarray(n * 8, n * 8 + 8))).flatMap(
       (piece): Piece[] => [
         [masked(piece), `${what} of ${name}`],
-        [masked(Buffer.from(piece).reverse()), `${what}, turned, of ${name}`],
+        [masked(turned(piece)), `${what}, turned, of ${name}`],
       ],
     ),
   )
