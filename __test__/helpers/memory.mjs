@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { AutoGenxBindAgent, Identity, issueToken, MessageBus } from '../../dist/index.mjs'
 
 const MASK = 0xa5
+const FOUR_MASKS = 0xa5a5a5a5 | 0
 
 const valueOf = (result) => {
   if (result.ok) return result.value
@@ -75,18 +76,22 @@ process.disconnect()
 
 /** Which of these masked pieces of eight bytes stand in the memory that this process writes to. */
 function search(pieces) {
+  // Numbers all along: a string or buffer of what is compared would itself be found.
   const begins = new Uint8Array(1 << 24)
   const named = new Map()
   for (const [masked, name] of pieces) {
     const piece = Buffer.from(masked, 'base64')
-    begins[piece[0] | (piece[1] << 8) | (piece[2] << 16)] = 1
-    named.set(piece.toString('latin1'), name)
+    const [low, high] = [piece.readInt32LE(0), piece.readInt32LE(4)]
+    begins[low & 0xffffff] = 1
+    if (!named.has(low)) named.set(low, new Map())
+    named.get(low).set(high, name)
   }
   const found = new Map()
   const window = Buffer.from(new ArrayBuffer(1 << 20))
   const words = new Int32Array(window.buffer)
   const memory = openSync('/proc/self/mem')
-  const key = Buffer.alloc(8)
+  const fourFrom = (i) =>
+    (window[i] | (window[i + 1] << 8) | (window[i + 2] << 16) | (window[i + 3] << 24)) ^ FOUR_MASKS
   for (const line of readFileSync('/proc/self/maps', 'latin1').split('\n')) {
     const [, from, to, rights, place] = /^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+ *(.*)$/.exec(line) ?? []
     if (!rights?.startsWith('rw')) continue
@@ -103,10 +108,9 @@ function search(pieces) {
           i += 3 // no piece has so many zeros
           continue
         }
-        const begin = (window[i] ^ MASK) | ((window[i + 1] ^ MASK) << 8) | ((window[i + 2] ^ MASK) << 16)
-        if (begins[begin] === 0) continue
-        for (let j = 0; j < 8; j++) key[j] = window[i + j] ^ MASK
-        const name = named.get(key.toString('latin1'))
+        const low = fourFrom(i)
+        if (begins[low & 0xffffff] === 0) continue
+        const name = named.get(low)?.get(fourFrom(i + 4))
         if (name) found.set(`${name} in ${place || 'memory'} ${(at + BigInt(i)).toString(16)}`, name)
       }
     }
