@@ -157,17 +157,33 @@ export declare class Identity {
   /** From an RFC 8032 seed, 32 bytes. Errors: INVALID_KEY. */
   static fromSeed(seed: Uint8Array): Result<Identity>;
   /**
-   * From PKCS#8 (RFC 5958, RFC 8410) version 1 or 2, DER or PEM, plain or encrypted with PBES2 (RFC 8018).
+   * From PKCS#8 (RFC 5958, RFC 8410) version 1 or 2, DER or PEM, plain or encrypted with PBES2 (RFC 8018): docs/keys.md.
+   * A passphrase may take up to seconds, in which nothing else happens: see `fromPKCS8Async`.
    * Errors: IMPORT_FAILED, WRONG_PASSPHRASE.
    */
   static fromPKCS8(pkcs8: Uint8Array | string, options?: {
     passphrase?: string;
   }): Result<Identity>;
+  /** The same; a passphrase is worked on by another thread. Errors: IMPORT_FAILED, WRONG_PASSPHRASE. */
+  static fromPKCS8Async(pkcs8: Uint8Array | string, options?: {
+    passphrase?: string;
+  }): Promise<Result<Identity>>;
   /** 32 bytes. */
   get publicKey(): Uint8Array;
-  /** The 64-byte Ed25519 signature of `data`. Throws SIGN_FAILED after `destroy()`. */
+  /**
+   * The 64-byte Ed25519 signature of `data`. Throws SIGN_FAILED after `destroy()`, and for what somebody could take for a
+   * message, token or other statement of this package: there are functions that make those.
+   */
   sign(data: Uint8Array): Uint8Array;
-  /** The private key as PKCS#8 version 1: 48 bytes of DER, or PEM; encrypted (PBES2, scrypt, AES-256-CBC) with a passphrase. Errors: EXPORT_FAILED. */
+  /**
+   * The same for any bytes, also those of a message or token that a stranger made up: whoever chooses what is signed here
+   * can speak in the name of this identity. Throws SIGN_FAILED after `destroy()`.
+   */
+  dangerouslySign(data: Uint8Array): Uint8Array;
+  /**
+   * The private key as PKCS#8 version 1: 48 bytes of DER, or PEM; encrypted (PBES2, scrypt, AES-256-CBC) with a passphrase,
+   * which takes some 30 ms: see `toPKCS8Async`. Errors: EXPORT_FAILED.
+   */
   toPKCS8(options?: {
     passphrase?: string;
     format?: "der";
@@ -176,6 +192,15 @@ export declare class Identity {
     passphrase?: string;
     format: "pem";
   }): Result<string>;
+  /** The same; a passphrase is worked on by another thread. Errors: EXPORT_FAILED, also if it is destroyed meanwhile. */
+  toPKCS8Async(options?: {
+    passphrase?: string;
+    format?: "der";
+  }): Promise<Result<Uint8Array>>;
+  toPKCS8Async(options: {
+    passphrase?: string;
+    format: "pem";
+  }): Promise<Result<string>>;
   /** The public key as a JWK (RFC 8037). */
   toJWK(): PublicJWK;
   /** The document that `did:key` derives from the DID. */
@@ -343,7 +368,8 @@ export interface AgentConfig {
   /** One line per message to stderr (or `logger`), DIDs shortened, never a payload or a key. */
   verbose?: boolean;
   logger?: Logger;
-  identityProvider?: xBindIdentityProvider;
+  /** A key that is not the agent's own. An `Identity` stays its owner's: the agent can sign until it is destroyed. */
+  identityProvider?: xBindIdentityProvider | Identity;
 }
 export interface AgentOptions {
   /** Where the agent lives; the module's own bus by default. */
@@ -450,7 +476,10 @@ export declare class AutoGenxBindAgent {
    * Errors: INVALID_DID, INVALID_CONFIG, AGENT_CLOSED, SIGN_FAILED.
    */
   decide(request: CallDecision): Promise<Result<string>>;
-  /** The private key as PKCS#8 version 1 DER, encrypted with a passphrase. Errors: EXPORT_FAILED, AGENT_CLOSED. */
+  /**
+   * The private key as PKCS#8 version 1 DER; with a passphrase encrypted, which another thread works on.
+   * Errors: EXPORT_FAILED, AGENT_CLOSED (also if it is closed meanwhile).
+   */
   exportIdentity(options?: {
     passphrase?: string;
   }): Promise<Result<Uint8Array>>;

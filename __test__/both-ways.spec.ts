@@ -71,7 +71,7 @@ describe.each<[string, Way, boolean]>([
     const signed: string[] = []
     const sign = (bytes: Uint8Array): Uint8Array => {
       signed.push(Buffer.from(bytes).toString('latin1'))
-      return identity.sign(bytes)
+      return identity.dangerouslySign(bytes)
     }
     const caller = agent({ identityProvider: { getDID: () => identity.did, sign } })
     const callee = agent()

@@ -102,7 +102,7 @@ describe('what goes over the bus', () => {
     const identity = Identity.generate()
     const signed: string[] = []
     const sign = (bytes: Uint8Array): Uint8Array => {
-      const signature = identity.sign(bytes)
+      const signature = identity.dangerouslySign(bytes)
       signed.push(`${Buffer.from(bytes).toString('latin1')}.${Buffer.from(signature).toString('base64url')}`)
       return signature
     }

@@ -77,7 +77,7 @@ test('with an identity provider, too', async () => {
     `
     const { Identity } = require(${JSON.stringify('ENTRY')})
     const identity = Identity.generate()
-    const identityProvider = { getDID: () => identity.did, sign: async (bytes) => identity.sign(bytes) }
+    const identityProvider = { getDID: () => identity.did, sign: async (bytes) => identity.dangerouslySign(bytes) }
     const remote = new AutoGenxBindAgent({ identityProvider })
     panicNext()
     console.log(code(await remote.call('callee', 1)), code(await remote.call('callee', 2)))

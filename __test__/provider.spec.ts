@@ -10,7 +10,7 @@ function keptElsewhere(sign?: (identity: Identity) => Sign, more: Partial<xBindI
   const identity = Identity.generate()
   const provider = {
     getDID: () => identity.did,
-    sign: sign?.(identity) ?? ((bytes: Uint8Array) => identity.sign(bytes)),
+    sign: sign?.(identity) ?? ((bytes: Uint8Array) => identity.dangerouslySign(bytes)),
     ...more,
   }
   return { identity, provider }
@@ -20,10 +20,13 @@ const join = (bus: MessageBus, identityProvider: xBindIdentityProvider, name?: s
 
 describe('a provider that signs', () => {
   test.each<[string, (identity: Identity) => Sign]>([
-    ['at once', (identity) => (bytes) => identity.sign(bytes)],
-    ['later', (identity) => async (bytes) => (await turn(), identity.sign(bytes))],
-    ['with a Buffer', (identity) => (bytes) => Buffer.from(identity.sign(bytes))],
-    ['with a view', (identity) => (bytes) => new Uint8Array([0, ...identity.sign(bytes), 0]).subarray(1, 65)],
+    ['at once', (identity) => (bytes) => identity.dangerouslySign(bytes)],
+    ['later', (identity) => async (bytes) => (await turn(), identity.dangerouslySign(bytes))],
+    ['with a Buffer', (identity) => (bytes) => Buffer.from(identity.dangerouslySign(bytes))],
+    [
+      'with a view',
+      (identity) => (bytes) => new Uint8Array([0, ...identity.dangerouslySign(bytes), 0]).subarray(1, 65),
+    ],
   ])('%s: its agent calls, answers, sends and receives', async (_, sign) => {
     const { MessageBus: Bus } = await import('@private.me/autogen')
     const bus = new Bus()
@@ -49,7 +52,7 @@ describe('a provider that signs', () => {
       most = Math.max(most, ++asked)
       for (let i = 0; i < asked * 3; i++) await turn()
       asked--
-      return identity.sign(bytes)
+      return identity.dangerouslySign(bytes)
     })
     const [sender, recipient] = [join(bus, provider), agent('recipient')]
     const sent: Promise<unknown>[] = []
@@ -68,12 +71,12 @@ describe('a provider that signs', () => {
 describe('a provider that fails', () => {
   const other = Identity.generate()
   test.each<[string, (identity: Identity) => Sign]>([
-    ['signs with another key', () => (bytes) => other.sign(bytes)],
-    ['signs other bytes', (identity) => (bytes) => identity.sign(bytes.subarray(1))],
-    ['gives too few bytes', (identity) => (bytes) => identity.sign(bytes).subarray(1)],
+    ['signs with another key', () => (bytes) => other.dangerouslySign(bytes)],
+    ['signs other bytes', (identity) => (bytes) => identity.dangerouslySign(bytes.subarray(1))],
+    ['gives too few bytes', (identity) => (bytes) => identity.dangerouslySign(bytes).subarray(1)],
     ['gives zeros', () => () => new Uint8Array(64)],
-    ['gives hex', (identity) => (bytes) => Buffer.from(identity.sign(bytes)).toString('hex') as never],
-    ['gives an array', (identity) => (bytes) => [...identity.sign(bytes)] as never],
+    ['gives hex', (identity) => (bytes) => Buffer.from(identity.dangerouslySign(bytes)).toString('hex') as never],
+    ['gives an array', (identity) => (bytes) => [...identity.dangerouslySign(bytes)] as never],
     ['gives nothing', () => () => undefined as never],
     [
       'throws',
@@ -138,7 +141,7 @@ describe('a provider that fails', () => {
 
   test('hangs once: the calls after the one that ran out of time go through', async ({ agent, bus }) => {
     let hangs = true
-    const { provider } = keptElsewhere((identity) => (bytes) => (hangs ? never : identity.sign(bytes)))
+    const { provider } = keptElsewhere((identity) => (bytes) => (hangs ? never : identity.dangerouslySign(bytes)))
     const [remote, plain] = [join(bus, provider), agent('plain')]
     plain.handle(({ payload }) => payload)
     expect(codeOf(await remote.call('plain', 1, { timeoutMs: 20 }))).toBe('TIMEOUT')
@@ -149,7 +152,7 @@ describe('a provider that fails', () => {
   test('fails once: what comes after goes through', async ({ agent, bus }) => {
     let calls = 0
     const { provider } = keptElsewhere(
-      (identity) => (bytes) => (calls++ === 0 ? new Uint8Array(64) : identity.sign(bytes)),
+      (identity) => (bytes) => (calls++ === 0 ? new Uint8Array(64) : identity.dangerouslySign(bytes)),
     )
     const [remote, plain] = [join(bus, provider), agent('plain')]
     plain.handle(({ payload }) => payload)
@@ -159,7 +162,9 @@ describe('a provider that fails', () => {
 
   test('answers when its agent is closed already', async ({ agent, bus }) => {
     const late = gate()
-    const { provider } = keptElsewhere((identity) => async (bytes) => (await late.promise, identity.sign(bytes)))
+    const { provider } = keptElsewhere(
+      (identity) => async (bytes) => (await late.promise, identity.dangerouslySign(bytes)),
+    )
     const [remote, plain] = [join(bus, provider), agent('plain')]
     const call = remote.call('plain', 1)
     await turn()
@@ -188,7 +193,7 @@ describe('a provider that fails', () => {
   test('changes its DID: the agent keeps the one it joined with', async ({ agent, bus }) => {
     const [first, second] = [Identity.generate(), Identity.generate()]
     let current = first
-    const remote = join(bus, { getDID: () => current.did, sign: (bytes) => current.sign(bytes) })
+    const remote = join(bus, { getDID: () => current.did, sign: (bytes) => current.dangerouslySign(bytes) })
     current = second
     expect(remote.getDID()).toBe(first.did)
     agent('plain')

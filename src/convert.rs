@@ -1,9 +1,11 @@
 //! Values that cross the border.
 
-use napi::bindgen_prelude::{Either, Uint8Array};
+use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 use xbind::Error;
 use xbind_runtime::Payload;
+
+use crate::bytes::Bytes;
 
 /// A failure as data; `ts/errors.ts` makes the exception of it.
 #[napi(object, object_from_js = false)]
@@ -36,12 +38,12 @@ pub fn fallible<T>(result: Result<T, impl Into<BindingError>>) -> Fallible<T> {
 }
 
 /// JSON text, or bytes.
-pub type Content = Either<String, Uint8Array>;
+pub type Content = Either<String, Bytes>;
 
 pub fn payload(content: Content) -> Payload {
     match content {
         Either::A(text) => Payload::Json(text),
-        Either::B(bytes) => Payload::Bytes(bytes.to_vec()),
+        Either::B(bytes) => Payload::Bytes(bytes.into_vec()),
     }
 }
 

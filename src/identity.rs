@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
-use napi::bindgen_prelude::{Either, External, Uint8Array, Uint8ArraySlice};
+use napi::bindgen_prelude::{External, Uint8Array, Uint8ArraySlice};
 use napi_derive::napi;
-use xbind::pkcs8::EncryptionSeed;
-use xbind::{Error, ErrorKind, MessageId, Op, SigningKey, VerifyingKey, jwk, pkcs8};
+use xbind::{Error, ErrorKind, MessageId, Op, SigningKey, VerifyingKey, jwk};
 use xbind_runtime::{Agent, now, random};
 
+use crate::bytes::{Bytes, SecretBytes};
 use crate::convert::{BindingError, Fallible, fallible, whole};
 
 /// A signing key in native memory.
@@ -23,7 +23,7 @@ pub enum Key {
 pub type KeyRef = External<Key>;
 
 impl Key {
-    fn new(key: SigningKey) -> External<Self> {
+    pub fn new(key: SigningKey) -> External<Self> {
         External::new(Self::Own(RefCell::new(Some(key))))
     }
 
@@ -44,9 +44,7 @@ impl Key {
 }
 
 pub fn fresh_key() -> xbind::Result<SigningKey> {
-    let mut seed = zeroize::Zeroizing::new([0_u8; 32]);
-    random(&mut *seed)?;
-    Ok(SigningKey::from_seed(&seed))
+    SigningKey::generate(|seed| random(seed))
 }
 
 #[napi(catch_unwind)]
@@ -55,19 +53,10 @@ pub fn generate_key() -> Fallible<KeyRef> {
 }
 
 #[napi(catch_unwind)]
-pub fn key_from_seed(seed: &[u8]) -> Fallible<KeyRef> {
+pub fn key_from_seed(seed: SecretBytes) -> Fallible<KeyRef> {
+    let seed = seed.as_slice();
     let wrong = |_| Error::new(ErrorKind::InvalidKey, format!("a seed has 32 bytes, not {}", seed.len()));
     fallible(<&[u8; 32]>::try_from(seed).map_err(wrong).map(|seed| Key::new(SigningKey::from_seed(seed))))
-}
-
-#[napi(catch_unwind)]
-pub fn key_from_pkcs8(input: Either<String, Uint8Array>, passphrase: Option<String>) -> Fallible<KeyRef> {
-    let passphrase = passphrase.map(zeroize::Zeroizing::new);
-    let passphrase = passphrase.as_ref().map(|text| text.as_str());
-    fallible(match input {
-        Either::A(text) => pkcs8::decode(zeroize::Zeroizing::new(text).as_bytes(), passphrase).map(Key::new),
-        Either::B(bytes) => pkcs8::decode(&bytes, passphrase).map(Key::new),
-    })
 }
 
 #[napi(catch_unwind)]
@@ -75,13 +64,21 @@ pub fn key_did(key: &KeyRef) -> Fallible<String> {
     fallible(key.with(ErrorKind::InvalidKey, |key| Ok(key.did().as_str().to_owned())))
 }
 
-/// Writes the signature into the 64 bytes of `signature`, which the caller made in its own realm.
+/// Writes the signature into the 64 bytes of `signature`, which the caller made in its own realm. `dangerously` signs a
+/// statement of ours as well.
 #[napi(catch_unwind)]
-pub fn key_sign(key: &KeyRef, data: &[u8], mut signature: Uint8ArraySlice<'_>) -> Option<BindingError> {
-    let signed = key.with(ErrorKind::SignFailed, |key| Ok(key.sign(data)));
+pub fn key_sign(
+    key: &KeyRef,
+    data: Bytes,
+    dangerously: bool,
+    mut signature: Uint8ArraySlice<'_>,
+) -> Option<BindingError> {
+    let data = data.as_slice();
+    let signed =
+        key.with(ErrorKind::SignFailed, |key| if dangerously { Ok(key.sign(data)) } else { key.sign_data(data) });
     match signed {
         Ok(bytes) => {
-            // SAFETY: no other code runs on this thread until we return, and `data` was read before.
+            // SAFETY: no other code runs on this thread until we return.
             let target = unsafe { signature.as_mut() };
             target.copy_from_slice(&bytes);
             None
@@ -93,27 +90,6 @@ pub fn key_sign(key: &KeyRef, data: &[u8], mut signature: Uint8ArraySlice<'_>) -
 #[napi(catch_unwind)]
 pub fn destroy_key(key: &KeyRef) {
     drop(key.take());
-}
-
-/// PKCS#8 in DER, or with `pem` as text.
-#[napi(catch_unwind)]
-pub fn export_key(key: &KeyRef, pem: bool, passphrase: Option<String>) -> Fallible<Either<String, Uint8Array>> {
-    fallible(key.with(ErrorKind::ExportFailed, |key| export(key, pem, passphrase)))
-}
-
-pub fn export(key: &SigningKey, pem: bool, passphrase: Option<String>) -> xbind::Result<Either<String, Uint8Array>> {
-    let passphrase = passphrase.map(zeroize::Zeroizing::new);
-    let mut seed = EncryptionSeed { salt: [0; 16], iv: [0; 16] };
-    random(&mut seed.salt)?;
-    random(&mut seed.iv)?;
-    Ok(match (pem, passphrase) {
-        (false, None) => Either::B(Uint8Array::with_data_copied(pkcs8::encode_der(key).as_slice())),
-        (false, Some(phrase)) => {
-            Either::B(Uint8Array::with_data_copied(pkcs8::encrypt_der(key, &phrase, &seed)?.as_slice()))
-        }
-        (true, None) => Either::A(pkcs8::encode_pem(key).to_string()),
-        (true, Some(phrase)) => Either::A(pkcs8::encrypt_pem(key, &phrase, &seed)?.to_string()),
-    })
 }
 
 #[napi(object)]
@@ -136,7 +112,7 @@ pub struct BindingSealed {
 }
 
 #[napi(catch_unwind)]
-pub fn seal(key: &KeyRef, draft: BindingDraft, body: &[u8]) -> Fallible<BindingSealed> {
+pub fn seal(key: &KeyRef, draft: BindingDraft, body: Bytes) -> Fallible<BindingSealed> {
     fallible(key.with(ErrorKind::SignFailed, |key| {
         let mut id = [0; 16];
         random(&mut id)?;
@@ -158,7 +134,7 @@ pub fn seal(key: &KeyRef, draft: BindingDraft, body: &[u8]) -> Fallible<BindingS
                 issued_at: draft.now.map_or_else(now, whole),
                 ttl: u32::try_from(whole(draft.ttl)).unwrap_or(u32::MAX),
                 content_type: &draft.content_type,
-                body,
+                body: body.as_slice(),
                 token: draft.token.as_deref(),
                 in_reply_to,
             },
@@ -173,7 +149,8 @@ pub fn did_to_public_key(did: String) -> Fallible<Uint8Array> {
 }
 
 #[napi(catch_unwind)]
-pub fn public_key_to_did(public_key: &[u8]) -> Fallible<String> {
+pub fn public_key_to_did(public_key: Bytes) -> Fallible<String> {
+    let public_key = public_key.as_slice();
     let wrong = |_| Error::new(ErrorKind::InvalidKey, format!("a public key has 32 bytes, not {}", public_key.len()));
     let key = <&[u8; 32]>::try_from(public_key).map_err(wrong).and_then(VerifyingKey::from_bytes);
     fallible(key.map(|key| key.did().as_str().to_owned()))
@@ -189,9 +166,10 @@ pub fn known_key(did: &str) -> xbind::Result<Arc<VerifyingKey>> {
 }
 
 #[napi(catch_unwind)]
-pub fn verify_signature(did: String, data: &[u8], signature: &[u8]) -> Fallible<bool> {
+pub fn verify_signature(did: String, data: Bytes, signature: Bytes) -> Fallible<bool> {
     let key = known_key(&did);
-    fallible(key.map(|key| signature.try_into().is_ok_and(|signature| key.verify(data, signature))))
+    let signature = signature.as_slice().try_into();
+    fallible(key.map(|key| signature.is_ok_and(|signature| key.verify(data.as_slice(), signature))))
 }
 
 /// The JWK of a DID's key, as JSON.

@@ -3,9 +3,11 @@
 
 #![expect(unreachable_pub, reason = "what napi exports must be `pub`, though no Rust crate can reach it")]
 
+mod bytes;
 mod convert;
 mod crossing;
 mod identity;
+mod key_file;
 mod net;
 mod port;
 mod rights;

@@ -12,6 +12,7 @@ use napi_derive::napi;
 use xbind::{Error, ErrorKind, MessageId, VerifyingKey};
 use xbind_runtime::{AgentOptions, Allow, Bus, NewCall, Payload, Port, Reply, Signer};
 
+use crate::bytes::Bytes;
 use crate::convert::{BindingError, Content, Fallible, fallible, number, payload, size, whole};
 use crate::crossing::{self, Events, Kept, wide};
 use crate::identity::{Key, KeyRef, fresh_key};
@@ -252,8 +253,9 @@ pub fn is_cancelled(port: u32, low: u32, high: u32) -> bool {
 
 /// The identity provider's signature; none if it failed.
 #[napi(catch_unwind)]
-pub fn signed(port: u32, agent: u32, time: u32, signature: Option<&[u8]>) {
-    in_port(port, |port| port.signed(agent, time, signature.and_then(|bytes| bytes.try_into().ok())));
+pub fn signed(port: u32, agent: u32, time: u32, signature: Option<Bytes>) {
+    let signature = signature.and_then(|bytes| bytes.as_slice().try_into().ok());
+    in_port(port, |port| port.signed(agent, time, signature));
 }
 
 /// Milliseconds until the next pending call runs out of time; none if there is none.

@@ -4,6 +4,7 @@ use napi::bindgen_prelude::{External, Function};
 use napi_derive::napi;
 use xbind::{Acquaintances, Error, ErrorKind, PendingCall, Policy, ReplayWindow, RootCache, SenderCache, VerifyingKey};
 
+use crate::bytes::Bytes;
 use crate::convert::{Fallible, fallible, number, size, whole};
 
 /// How many keys and batch roots a verifier remembers having verified.
@@ -61,7 +62,7 @@ pub fn open(
     verifier: &VerifierRef,
     now: f64,
     jws: String,
-    body: &[u8],
+    body: Bytes,
     token: Option<String>,
     pending: Function<'_, String, Option<String>>,
 ) -> Fallible<BindingMessage> {
@@ -70,7 +71,7 @@ pub fn open(
     if !now.is_finite() || now < 0.0 {
         return fallible(Err(Error::new(ErrorKind::InvalidConfig, "the clock gave no time")));
     }
-    let opened = xbind::open(policy, known, replay, whole(now), &jws, body, token.as_deref(), find);
+    let opened = xbind::open(policy, known, replay, whole(now), &jws, body.as_slice(), token.as_deref(), find);
     fallible(opened.map(|message| BindingMessage {
         id: message.id().text(),
         op: message.op().as_str(),

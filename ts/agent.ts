@@ -4,6 +4,8 @@ import { bounded, checkBytes, checkFunction, checkList, checkObject, checkSignal
 import { defaultBus, refOf, type MessageBus } from './bus'
 import type { Failure, KeyRef, Options } from './binding'
 import { failure, isFailure, XBindError } from './errors'
+import { keyIn, signWith, type Identity } from './identity'
+import { passphraseIn, readKey, readKeyAsync, writeKeyAsync } from './key-file'
 import { Duty, type HandleOptions, type Post } from './admission'
 import { short, stderrLogger, type Logger } from './log'
 import { native } from './native'
@@ -20,7 +22,8 @@ export interface AgentConfig {
   /** One line per message to stderr (or `logger`), DIDs shortened, never a payload or a key. */
   verbose?: boolean
   logger?: Logger
-  identityProvider?: xBindIdentityProvider
+  /** A key that is not the agent's own. An `Identity` stays its owner's: the agent can sign until it is destroyed. */
+  identityProvider?: xBindIdentityProvider | Identity
 }
 
 export interface AgentOptions {
@@ -67,12 +70,21 @@ export interface CallOptions {
   approval?: string
 }
 
+/** A provider is taken no notice of: the key is in the file. */
+const IMPORT_OPTIONS = ['name', 'agentOptions', 'verbose', 'logger', 'passphrase', 'identityProvider']
 const MAX_TIMEOUT = 0x7fff_ffff
 const abortedFailure = failure('ABORTED', 'the caller gave up')
 const closedFailure = failure('AGENT_CLOSED', 'this agent is closed', 'make a new one, or import its identity again')
 
 /** What the port may ask of agents; set by the class, which alone sees into them. */
 let members: Members<AutoGenxBindAgent>
+
+interface Extras {
+  provider: xBindIdentityProvider | undefined
+  /** The key of an Identity that signs for the agent. */
+  owned: KeyRef | undefined
+  logger: Logger | undefined
+}
 
 /** How `fromIdentity` hands the constructor a key. */
 const importedKey = Symbol('importedKey')
@@ -86,7 +98,7 @@ export class AutoGenxBindAgent {
   readonly #did: string
   readonly #timeoutMs: number
   /** None for most agents; kept together so that an idle agent stays small. */
-  readonly #extras: { provider: xBindIdentityProvider | undefined; logger: Logger | undefined } | undefined
+  readonly #extras: Extras | undefined
   #duty: Duty | undefined
   #receivers: Receivers<Message> | undefined
   #closed = false
@@ -97,16 +109,19 @@ export class AutoGenxBindAgent {
    */
   constructor(config: AgentConfig = {}) {
     checkObject(config, 'config')
-    const { name, agentOptions = {}, verbose = false, logger, identityProvider: provider } = config
+    const { name, agentOptions = {}, verbose = false, logger, identityProvider } = config
     optional(name, checkString, 'name')
     checkObject(agentOptions, 'agentOptions')
     if (typeof verbose !== 'boolean') throw new TypeError('verbose must be a boolean')
     if (logger !== undefined) checkLogger(logger)
+    const owned = keyIn(identityProvider)
+    const provider = owned ? undefined : (identityProvider as xBindIdentityProvider | undefined)
     if (provider !== undefined) checkProvider(provider)
     const bus = refOf(agentOptions.bus === undefined ? defaultBus() : agentOptions.bus)
     const options = nativeOptions(name, agentOptions)
     this.#timeoutMs = bounded(agentOptions.timeoutMs, 30_000, 'timeoutMs', 1, MAX_TIMEOUT)
-    const signer = provider ? didOf(provider) : (config as InternalConfig)[importedKey]
+    const did = owned ? orThrow(native.keyDid(owned)) : provider && didOf(provider)
+    const signer = did ?? (config as InternalConfig)[importedKey]
 
     this.#port = openPort(members)
     this.#number = orThrow(native.join(this.#port.number, bus, options, signer))
@@ -114,7 +129,7 @@ export class AutoGenxBindAgent {
     this.#did = orThrow(native.agentDid(this.#port.number, this.#number))
     this.name = name
     const log = logger ?? (verbose ? stderrLogger : undefined)
-    this.#extras = provider || log ? { provider, logger: verbose ? log : undefined } : undefined
+    this.#extras = provider || owned || log ? { provider, owned, logger: verbose ? log : undefined } : undefined
   }
 
   /**
@@ -125,18 +140,30 @@ export class AutoGenxBindAgent {
     pkcs8: Uint8Array | string,
     config: Omit<AgentConfig, 'identityProvider'> & { passphrase?: string } = {},
   ): Promise<Result<AutoGenxBindAgent>> {
-    if (typeof pkcs8 !== 'string') checkBytes(pkcs8, 'pkcs8')
-    checkObject(config, 'config')
-    optional(config.passphrase, checkString, 'passphrase')
-    const key = native.keyFromPkcs8(pkcs8, config.passphrase)
-    if (isFailure(key)) return Promise.resolve(fail(key))
+    const given = passphraseIn(config, 'fromIdentity', IMPORT_OPTIONS)
+    // As it is now, whatever the caller does with it while the passphrase is worked on.
+    const {
+      passphrase: _,
+      agentOptions: options,
+      identityProvider: __,
+      ...rest
+    } = config as InternalConfig & { passphrase?: string }
+    const isPlain = Object.prototype.toString.call(options) === '[object Object]'
+    const own = (
+      'agentOptions' in config ? { ...rest, agentOptions: isPlain ? { ...options } : options } : rest
+    ) as AgentConfig
+    if (given === undefined) return Promise.resolve(AutoGenxBindAgent.#with(readKey(pkcs8, undefined), own))
+    return readKeyAsync(pkcs8, given).then((key) => AutoGenxBindAgent.#with(key, own))
+  }
+
+  static #with(key: KeyRef | Failure, config: AgentConfig): Result<AutoGenxBindAgent> {
+    if (isFailure(key)) return fail(key)
     try {
       const internal: InternalConfig = { ...config, [importedKey]: key }
-      delete internal.identityProvider
-      return Promise.resolve(ok(new AutoGenxBindAgent(internal)))
+      return ok(new AutoGenxBindAgent(internal))
     } catch (error) {
       native.destroyKey(key)
-      if (error instanceof XBindError) return Promise.resolve({ ok: false, error })
+      if (error instanceof XBindError) return { ok: false, error }
       throw error
     }
   }
@@ -268,7 +295,7 @@ export class AutoGenxBindAgent {
   }
 
   #key(): KeyRef | Failure {
-    return this.#closed ? closedFailure : native.agentKey(this.#port.number, this.#number)
+    return this.#closed ? closedFailure : (this.#extras?.owned ?? native.agentKey(this.#port.number, this.#number))
   }
 
   /**
@@ -309,18 +336,22 @@ export class AutoGenxBindAgent {
     return Promise.resolve(isFailure(key) ? fail(key) : approveWith(key, request))
   }
 
-  /** The private key as PKCS#8 version 1 DER, encrypted with a passphrase. Errors: EXPORT_FAILED, AGENT_CLOSED. */
+  /**
+   * The private key as PKCS#8 version 1 DER; with a passphrase encrypted, which another thread works on.
+   * Errors: EXPORT_FAILED, AGENT_CLOSED (also if it is closed meanwhile).
+   */
   exportIdentity(options: { passphrase?: string } = {}): Promise<Result<Uint8Array>> {
-    checkObject(options, 'options')
-    const { passphrase } = options
-    optional(passphrase, checkString, 'passphrase')
-    if (this.#closed) return Promise.resolve(fail(closedFailure))
+    return this.#export(passphraseIn(options, 'exportIdentity', ['passphrase']))
+  }
+
+  async #export(passphrase: string | undefined): Promise<Result<Uint8Array>> {
+    if (this.#closed) return fail(closedFailure)
     const provider = this.#extras?.provider
     if (provider) return exportFrom(provider, this.#did, passphrase)
     const key = this.#key()
-    if (isFailure(key)) return Promise.resolve(fail(key))
-    const exported = native.exportKey(key, false, passphrase) as Uint8Array | Failure
-    return Promise.resolve(isFailure(exported) ? fail(exported) : ok(new Uint8Array(exported)))
+    if (isFailure(key)) return fail(key)
+    const exported = (await writeKeyAsync(key, false, passphrase)) as Result<Uint8Array>
+    return this.#closed && !exported.ok ? fail(closedFailure) : exported
   }
 
   /** Leaves the bus: pending calls end with AGENT_CLOSED, the key is wiped. Idempotent. */
@@ -357,7 +388,10 @@ export class AutoGenxBindAgent {
         return agent.#duty?.admit(call, body, token) ?? { code: 'AGENT_CLOSED' }
       },
       arrived: (agent) => agent.#receivers?.arrived(),
-      sign: (agent, bytes) => agent.#extras?.provider?.sign(bytes),
+      sign: (agent, bytes) => {
+        const { provider, owned } = agent.#extras ?? {}
+        return owned ? signWith(owned, bytes, true) : provider?.sign(bytes)
+      },
       closed: (agent) => agent.#leave(),
       note: (agent, line) => agent.#note(line),
     }
@@ -427,13 +461,15 @@ async function exportFrom(
   } catch {
     return fail(failure('EXPORT_FAILED', 'the identity provider failed to export its key'))
   }
-  const key = native.keyFromPkcs8(bytes)
-  if (isFailure(key) || native.keyDid(key) !== did) {
-    return fail(failure('EXPORT_FAILED', 'the identity provider exported another key than that of its DID'))
+  const key = readKey(bytes, undefined)
+  try {
+    if (isFailure(key) || native.keyDid(key) !== did) {
+      return fail(failure('EXPORT_FAILED', 'the identity provider exported another key than that of its DID'))
+    }
+    return (await writeKeyAsync(key, false, passphrase)) as Result<Uint8Array>
+  } finally {
+    if (!isFailure(key)) native.destroyKey(key)
   }
-  const exported = native.exportKey(key, false, passphrase)
-  native.destroyKey(key)
-  return isFailure(exported) ? fail(exported) : ok(new Uint8Array(exported as Uint8Array))
 }
 
 function heeding(signal: AbortSignal, settle: Settle, abandon: (settle: Settle) => void): Settle {

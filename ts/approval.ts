@@ -53,9 +53,9 @@ export function approveWith(key: KeyRef, request: CallDecision): Result<string> 
   checkObject(request, 'request')
   const { decision, call, ttlSeconds = 300, now } = request
   checkString(decision, 'request.decision')
-  const decided = decidedCall(call)
+  const { body, ...decided } = decidedCall(call)
   const wrong = notWhole({ ttlSeconds, now })
-  return wrong ? fail(wrong) : result(native.approveCall(key, decision, decided, call.body, ttlSeconds, now))
+  return wrong ? fail(wrong) : result(native.approveCall(key, decision, decided, body, ttlSeconds, now))
 }
 
 /**
@@ -70,20 +70,20 @@ export function verifyApproval(
   checkString(statement, 'statement')
   checkObject(options, 'options')
   const { call, approvers, now, clockSkewSeconds = 30 } = options
-  const decided = decidedCall(call)
+  const { body, ...decided } = decidedCall(call)
   checkList(approvers, 'approvers')
   const wrong = notWhole({ now, clockSkewSeconds })
   if (wrong) return fail(wrong)
-  const approval = native.verifyApproval(statement, decided, call.body, approvers, now, clockSkewSeconds)
+  const approval = native.verifyApproval(statement, decided, body, approvers, now, clockSkewSeconds)
   return isFailure(approval) ? fail(approval) : ok(Object.freeze({ ...approval }))
 }
 
-function decidedCall(call: ApprovedCall): DecidedCall {
+function decidedCall(call: ApprovedCall): DecidedCall & { body: Uint8Array } {
   checkObject(call, 'call')
   const { caller, recipient, body, contentType = 'application/json' } = call
   checkString(caller, 'call.caller')
   checkString(recipient, 'call.recipient')
   checkBytes(body, 'call.body')
   checkString(contentType, 'call.contentType')
-  return { caller, recipient, contentType }
+  return { caller, recipient, contentType, body }
 }

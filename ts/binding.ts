@@ -6,11 +6,16 @@ export interface Binding extends RightsBinding, NetBinding {
   generateKey(): KeyRef | Failure
   keyFromSeed(seed: Uint8Array): KeyRef | Failure
   keyFromPkcs8(pkcs8: string | Uint8Array, passphrase?: string): KeyRef | Failure
+  /** The same on another thread. */
+  importKey(pkcs8: string | Uint8Array, passphrase?: string): Promise<KeyRef | Failure>
   keyDid(key: KeyRef): string | Failure
-  /** Writes 64 bytes into `signature`. */
-  keySign(key: KeyRef, data: Uint8Array, signature: Uint8Array): Failure | null
+  /** Writes 64 bytes into `signature`; `dangerously` also for a statement of ours. */
+  keySign(key: KeyRef, data: Uint8Array, dangerously: boolean, signature: Uint8Array): Failure | null
   destroyKey(key: KeyRef): void
   exportKey(key: KeyRef, pem: boolean, passphrase?: string): string | Uint8Array | Failure
+  /** What a passphrase takes time for, on another thread; good for one `exportPrepared`. */
+  prepareExport(passphrase: string): Promise<WrappingRef | Failure>
+  exportPrepared(key: KeyRef, pem: boolean, wrapping: WrappingRef): string | Uint8Array | Failure
   seal(key: KeyRef, draft: Draft, body: Uint8Array): { jws: string; id: string } | Failure
   didToPublicKey(did: string): Uint8Array | Failure
   publicKeyToDid(publicKey: Uint8Array): string | Failure
@@ -79,6 +84,9 @@ export interface Binding extends RightsBinding, NetBinding {
 declare const opaque: unique symbol
 export interface KeyRef {
   readonly [opaque]: 'key'
+}
+export interface WrappingRef {
+  readonly [opaque]: 'wrapping'
 }
 export interface BusRef {
   readonly [opaque]: 'bus'

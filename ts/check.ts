@@ -20,6 +20,15 @@ export function checkObject(value: unknown, what: string): asserts value is obje
     throw new TypeError(`${what} must be an object, not ${nameOf(value)}`)
 }
 
+/** Options are objects of known names: a mistyped one, or something else in their place, must not read as none. */
+export function known(options: object, what: string, names: readonly string[]): void {
+  const kind = Object.prototype.toString.call(options)
+  if (kind !== '[object Object]') throw new TypeError(`${what} takes an object of options, not ${nameOf(options)}`)
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) throw new TypeError(`${what} has no option ${name}`)
+  }
+}
+
 export function checkList(value: unknown, what: string): asserts value is readonly string[] {
   if (!Array.isArray(value)) throw new TypeError(`${what} must be a list, not ${nameOf(value)}`)
   for (const each of value as unknown[]) checkString(each, what)

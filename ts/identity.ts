@@ -1,6 +1,7 @@
 import type { KeyRef } from './binding'
 import { checkBytes, checkObject, checkString, checkNumber, optional } from './check'
 import { failure, isFailure, XBindError } from './errors'
+import { lend, passphraseIn, readKey, readKeyAsync, writeKey, writeKeyAsync } from './key-file'
 import type { OutgoingMessage, SealedMessage } from './message'
 import { native } from './native'
 import { fail, ok, orThrow, result, type Result } from './result'
@@ -24,6 +25,15 @@ export interface PublicJWK {
 /** The native key behind one, for those who sign with it; set by the class, which alone sees it. */
 export let keyOf: (identity: Identity, what: string) => KeyRef
 
+/** The same for any value; undefined for what is no Identity of this module. */
+export let keyIn: (value: unknown) => KeyRef | undefined
+
+/** Options of an export. */
+interface ExportOptions {
+  passphrase?: string
+  format?: 'der' | 'pem'
+}
+
 /** An Ed25519 key (RFC 8032) and its `did:key`. The private key stays in native memory. */
 export class Identity {
   readonly #key: KeyRef
@@ -43,18 +53,22 @@ export class Identity {
   /** From an RFC 8032 seed, 32 bytes. Errors: INVALID_KEY. */
   static fromSeed(seed: Uint8Array): Result<Identity> {
     checkBytes(seed, 'seed')
-    return Identity.#from(native.keyFromSeed(seed))
+    return Identity.#from(lend(seed, (bytes) => native.keyFromSeed(bytes)))
   }
 
   /**
-   * From PKCS#8 (RFC 5958, RFC 8410) version 1 or 2, DER or PEM, plain or encrypted with PBES2 (RFC 8018).
+   * From PKCS#8 (RFC 5958, RFC 8410) version 1 or 2, DER or PEM, plain or encrypted with PBES2 (RFC 8018): docs/keys.md.
+   * A passphrase may take up to seconds, in which nothing else happens: see `fromPKCS8Async`.
    * Errors: IMPORT_FAILED, WRONG_PASSPHRASE.
    */
   static fromPKCS8(pkcs8: Uint8Array | string, options: { passphrase?: string } = {}): Result<Identity> {
-    if (typeof pkcs8 !== 'string') checkBytes(pkcs8, 'pkcs8')
-    checkObject(options, 'options')
-    optional(options.passphrase, checkString, 'passphrase')
-    return Identity.#from(native.keyFromPkcs8(pkcs8, options.passphrase))
+    return Identity.#from(readKey(pkcs8, passphraseIn(options, 'fromPKCS8', ['passphrase'])))
+  }
+
+  /** The same; a passphrase is worked on by another thread. Errors: IMPORT_FAILED, WRONG_PASSPHRASE. */
+  static fromPKCS8Async(pkcs8: Uint8Array | string, options: { passphrase?: string } = {}): Promise<Result<Identity>> {
+    const key = readKeyAsync(pkcs8, passphraseIn(options, 'fromPKCS8Async', ['passphrase']))
+    return settled(key, (key) => Identity.#from(key))
   }
 
   static #from(key: ReturnType<typeof native.generateKey>): Result<Identity> {
@@ -66,25 +80,41 @@ export class Identity {
     return new Uint8Array(orThrow(native.didToPublicKey(this.did)))
   }
 
-  /** The 64-byte Ed25519 signature of `data`. Throws SIGN_FAILED after `destroy()`. */
+  /**
+   * The 64-byte Ed25519 signature of `data`. Throws SIGN_FAILED after `destroy()`, and for what somebody could take for a
+   * message, token or other statement of this package: there are functions that make those.
+   */
   sign(data: Uint8Array): Uint8Array {
     checkBytes(data, 'data')
-    const signature = new Uint8Array(64)
-    const failed = native.keySign(this.#key, data, signature)
-    if (failed) throw new XBindError(failed)
-    return signature
+    return signWith(this.#key, data, false)
   }
 
-  /** The private key as PKCS#8 version 1: 48 bytes of DER, or PEM; encrypted (PBES2, scrypt, AES-256-CBC) with a passphrase. Errors: EXPORT_FAILED. */
+  /**
+   * The same for any bytes, also those of a message or token that a stranger made up: whoever chooses what is signed here
+   * can speak in the name of this identity. Throws SIGN_FAILED after `destroy()`.
+   */
+  dangerouslySign(data: Uint8Array): Uint8Array {
+    checkBytes(data, 'data')
+    return signWith(this.#key, data, true)
+  }
+
+  /**
+   * The private key as PKCS#8 version 1: 48 bytes of DER, or PEM; encrypted (PBES2, scrypt, AES-256-CBC) with a passphrase,
+   * which takes some 30 ms: see `toPKCS8Async`. Errors: EXPORT_FAILED.
+   */
   toPKCS8(options?: { passphrase?: string; format?: 'der' }): Result<Uint8Array>
   toPKCS8(options: { passphrase?: string; format: 'pem' }): Result<string>
-  toPKCS8(options: { passphrase?: string; format?: 'der' | 'pem' } = {}): Result<Uint8Array | string> {
-    checkObject(options, 'options')
-    optional(options.passphrase, checkString, 'passphrase')
-    const { format = 'der' } = options
-    if (format !== 'der' && format !== 'pem') throw new TypeError("format must be 'der' or 'pem'")
-    const exported = result(native.exportKey(this.#key, format === 'pem', options.passphrase))
-    return exported.ok && typeof exported.value !== 'string' ? ok(new Uint8Array(exported.value)) : exported
+  toPKCS8(options: ExportOptions = {}): Result<Uint8Array | string> {
+    const passphrase = passphraseIn(options, 'toPKCS8', EXPORT_OPTIONS)
+    return writeKey(this.#key, isPem(options), passphrase)
+  }
+
+  /** The same; a passphrase is worked on by another thread. Errors: EXPORT_FAILED, also if it is destroyed meanwhile. */
+  toPKCS8Async(options?: { passphrase?: string; format?: 'der' }): Promise<Result<Uint8Array>>
+  toPKCS8Async(options: { passphrase?: string; format: 'pem' }): Promise<Result<string>>
+  toPKCS8Async(options: ExportOptions = {}): Promise<Result<Uint8Array | string>> {
+    const passphrase = passphraseIn(options, 'toPKCS8Async', EXPORT_OPTIONS)
+    return writeKeyAsync(this.#key, isPem(options), passphrase)
   }
 
   /** The public key as a JWK (RFC 8037). */
@@ -107,6 +137,7 @@ export class Identity {
     checkString(op, 'op')
     checkString(to, 'to')
     checkBytes(body, 'body')
+    const own = new Uint8Array(body) // what was signed is what is returned, whoever writes meanwhile
     checkString(contentType, 'contentType')
     checkNumber(ttlSeconds, 'ttlSeconds')
     optional(token, checkString, 'token')
@@ -134,8 +165,8 @@ export class Identity {
       requestId: inReplyTo?.id,
       request: inReplyTo?.jws,
     }
-    const sealed = native.seal(this.#key, draft, body)
-    return isFailure(sealed) ? fail(sealed) : ok({ jws: sealed.jws, body, token, id: sealed.id })
+    const sealed = native.seal(this.#key, draft, own)
+    return isFailure(sealed) ? fail(sealed) : ok({ jws: sealed.jws, body: own, token, id: sealed.id })
   }
 
   /** Wipes the key; the identity is unusable afterwards. */
@@ -148,11 +179,33 @@ export class Identity {
   }
 
   static {
+    keyIn = (value) => (typeof value === 'object' && value !== null && #key in value ? value.#key : undefined)
     keyOf = (identity, what) => {
-      if (typeof identity === 'object' && identity !== null && #key in identity) return identity.#key
+      const key = keyIn(identity)
+      if (key) return key
       throw new TypeError(`${what} must be an Identity`)
     }
   }
+}
+
+const EXPORT_OPTIONS = ['passphrase', 'format']
+
+function isPem({ format = 'der' }: ExportOptions): boolean {
+  if (format !== 'der' && format !== 'pem') throw new TypeError("format must be 'der' or 'pem'")
+  return format === 'pem'
+}
+
+/** @internal `dangerously` for what this package makes itself. */
+export function signWith(key: KeyRef, data: Uint8Array, dangerously: boolean): Uint8Array {
+  const signature = new Uint8Array(64)
+  const failed = native.keySign(key, data, dangerously, signature)
+  if (failed) throw new XBindError(failed)
+  return signature
+}
+
+/** In a promise of the caller's realm. */
+async function settled<T, R>(promise: Promise<T>, then: (value: T) => R): Promise<R> {
+  return then(await promise)
 }
 
 /** The 32 bytes of an Ed25519 `did:key`. Errors: INVALID_DID. */

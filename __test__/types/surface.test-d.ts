@@ -1,4 +1,5 @@
 import {
+  type AgentConfig,
   AutoGenxBindAgent,
   type DeliveryReceipt,
   HandlerError,
@@ -145,6 +146,10 @@ describe('identities', () => {
     expectTypeOf(identity.toPKCS8({ format: 'pem' })).toEqualTypeOf<Result<string>>()
     // @ts-expect-error: no such format
     identity.toPKCS8({ format: 'jwk' })
+    expectTypeOf(identity.toPKCS8Async({ passphrase: 'p' })).toEqualTypeOf<Promise<Result<Uint8Array>>>()
+    expectTypeOf(identity.toPKCS8Async({ format: 'pem' })).toEqualTypeOf<Promise<Result<string>>>()
+    expectTypeOf(Identity.fromPKCS8Async('pem', { passphrase: 'p' })).toEqualTypeOf<Promise<Result<Identity>>>()
+    expectTypeOf<Identity>().toExtend<NonNullable<AgentConfig['identityProvider']>>()
     expectTypeOf(identity.toJWK().crv).toEqualTypeOf<'Ed25519'>()
     // @ts-expect-error: a JWK has no private part
     void identity.toJWK().d
@@ -161,6 +166,7 @@ describe('identities', () => {
     expectTypeOf(publicKeyToDID(bytes)).toEqualTypeOf<Result<string>>()
     // @ts-expect-error: bytes, not text
     identity.sign('text')
+    expectTypeOf(identity.dangerouslySign(bytes)).toEqualTypeOf<Uint8Array>()
   })
 })
 

@@ -8,6 +8,7 @@ use xbind::{Approval, ApprovalDraft, ApprovedCall, Decision, Error, ErrorKind, K
 
 use super::token::fresh_id;
 use super::{did, dids, time};
+use crate::bytes::Bytes;
 use crate::convert::{Fallible, fallible, number, whole};
 use crate::identity::KeyRef;
 
@@ -133,14 +134,14 @@ pub fn approve_call(
     key: &KeyRef,
     decision: String,
     call: BindingCall,
-    body: &[u8],
+    body: Bytes,
     ttl: f64,
     now: Option<f64>,
 ) -> Fallible<String> {
     fallible(key.with(ErrorKind::SignFailed, |key| {
         let unknown = || Error::new(ErrorKind::InvalidConfig, "decision is neither approve nor deny");
         let decision = Decision::of(&decision).ok_or_else(unknown)?;
-        let call = call.with(body)?;
+        let call = call.with(body.as_slice())?;
         xbind::approve(key, &ApprovalDraft { decision, call, ttl: whole(ttl), now: time(now), id: fresh_id()? })
     }))
 }
@@ -158,13 +159,13 @@ pub struct BindingApproval {
 pub fn verify_approval(
     statement: String,
     call: BindingCall,
-    body: &[u8],
+    body: Bytes,
     approvers: Vec<String>,
     now: Option<f64>,
     clock_skew: f64,
 ) -> Fallible<BindingApproval> {
     let verified = dids(&approvers).and_then(|approvers| {
-        Approval::verify(&statement, &call.with(body)?, &approvers, time(now), whole(clock_skew))
+        Approval::verify(&statement, &call.with(body.as_slice())?, &approvers, time(now), whole(clock_skew))
     });
     fallible(verified.map(|approval| BindingApproval {
         decision: approval.decision().as_str(),

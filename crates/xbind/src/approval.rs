@@ -16,7 +16,7 @@ pub const MAX_APPROVAL_TTL: u64 = 3600;
 pub const MAX_APPROVAL_BYTES: usize = 4096;
 
 /// `typ` of the protected header.
-const TYPE: &str = "agent-approval+jwt";
+pub(crate) const TYPE: &str = "agent-approval+jwt";
 
 /// What the approver decided; a refusal is a signed statement too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

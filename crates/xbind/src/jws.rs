@@ -2,6 +2,7 @@
 
 use crate::did::Did;
 use crate::key::SigningKey;
+use crate::statement;
 use base64_simd::{AsOut, URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
@@ -76,6 +77,7 @@ pub(crate) fn names_key(kid: &str, signer: &Did) -> bool {
 
 /// The protected header under which a key signs things of that `typ`, encoded.
 pub(crate) fn header(signer: &Did, typ: &str) -> String {
+    debug_assert!(statement::TYPES.contains(&typ), "statement.rs lists each type");
     let (did, fragment) = (signer.as_str(), signer.multibase());
     let json = format!(r#"{{"alg":"EdDSA","kid":"{did}#{fragment}","typ":"{typ}"}}"#);
     encode(json.as_bytes())

@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::mem;
@@ -14,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::did::{self, Did};
 use crate::error::{Error, ErrorKind, Result};
+use crate::scrub;
 
 /// A public key that is safe to verify with: canonical, on the curve, not of small order.
 #[derive(Clone)]
@@ -86,8 +88,9 @@ impl fmt::Debug for VerifyingKey {
 
 /// A private key, wiped when dropped.
 pub struct SigningKey {
-    // The seed alone, since the scalar is hashed out of it in well under a microsecond.
-    seed: Zeroizing<[u8; 32]>,
+    // The seed alone, since the scalar is hashed out of it in well under a microsecond. On the heap, because what is moved
+    // leaves a copy behind.
+    seed: Box<Zeroizing<[u8; 32]>>,
     verifying: VerifyingKey,
 }
 
@@ -95,9 +98,26 @@ impl SigningKey {
     /// The key of an RFC 8032 seed (section 5.1.5).
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        let key = ed25519_dalek::VerifyingKey::from(&ExpandedSecretKey::from(seed));
-        let did = Did::of_vetted_key(key.as_bytes());
-        Self { seed: Zeroizing::new(*seed), verifying: VerifyingKey { key, did } }
+        let made: std::result::Result<Self, Infallible> = Self::generate(|own| {
+            own.copy_from_slice(seed);
+            Ok(())
+        });
+        let Ok(key) = made;
+        key
+    }
+
+    /// The key of the seed that `fill` writes, for one, from a random source.
+    ///
+    /// # Errors
+    /// Those of `fill`.
+    pub fn generate<E>(fill: impl FnOnce(&mut [u8; 32]) -> std::result::Result<(), E>) -> std::result::Result<Self, E> {
+        scrub::after::<{ scrub::SIGNING }, _>(|| {
+            let mut seed = Box::new(Zeroizing::new([0; 32]));
+            fill(&mut seed)?;
+            let key = ed25519_dalek::VerifyingKey::from(&ExpandedSecretKey::from(&**seed));
+            let did = Did::of_vetted_key(key.as_bytes());
+            Ok(Self { seed, verifying: VerifyingKey { key, did } })
+        })
     }
 
     /// The name of this key.
@@ -115,11 +135,13 @@ impl SigningKey {
     /// Signs (RFC 8032 section 5.1.6): deterministic, 64 bytes.
     #[must_use]
     pub fn sign(&self, data: &[u8]) -> [u8; 64] {
-        raw_sign::<Sha512>(&ExpandedSecretKey::from(&*self.seed), data, &self.verifying.key).to_bytes()
+        scrub::after::<{ scrub::SIGNING }, _>(|| {
+            raw_sign::<Sha512>(&ExpandedSecretKey::from(&**self.seed), data, &self.verifying.key).to_bytes()
+        })
     }
 
-    pub(crate) const fn seed(&self) -> &Zeroizing<[u8; 32]> {
-        &self.seed
+    pub(crate) fn seed(&self) -> &[u8] {
+        &**self.seed
     }
 }
 

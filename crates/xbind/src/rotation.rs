@@ -18,7 +18,7 @@ pub const MAX_NOTICE: u64 = 2_592_000;
 pub const MAX_ROTATION_BYTES: usize = 4096;
 
 /// `typ` of both protected headers: nothing else that a key signs can be taken for its consent.
-const TYPE: &str = "agent-rotation+jwt";
+pub(crate) const TYPE: &str = "agent-rotation+jwt";
 
 /// From one key to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

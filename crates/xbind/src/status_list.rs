@@ -26,7 +26,7 @@ pub const INVALID: u8 = 1;
 pub const SUSPENDED: u8 = 2;
 
 /// `typ` of the protected header.
-const TYPE: &str = "statuslist+jwt";
+pub(crate) const TYPE: &str = "statuslist+jwt";
 /// Best compression: a list is written once and fetched often.
 const LEVEL: u8 = 9;
 

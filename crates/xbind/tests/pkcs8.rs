@@ -7,11 +7,24 @@ use ed25519_dalek::pkcs8::{EncodePrivateKey, KeypairBytes};
 use known::{base64, bytes, cases, expected, load, text};
 use proptest::prelude::*;
 use serde_json::Value;
-use xbind::pkcs8::{EncryptionSeed, MAX_INPUT, decode, encode_der, encode_pem, encrypt_der, encrypt_pem};
+use xbind::pkcs8::{EncryptionSeed, MAX_INPUT, Wrapping, decode, decode_pem, encode_der, encode_pem};
 use xbind::{ErrorKind, SigningKey};
+use zeroize::Zeroizing;
 
 fn input(case: &Value) -> Vec<u8> {
     if case["pem"].is_string() { text(case, "pem").as_bytes().to_vec() } else { base64(case, "derBase64") }
+}
+
+fn encrypt_der(key: &SigningKey, passphrase: &str, seed: EncryptionSeed) -> Zeroizing<Vec<u8>> {
+    Wrapping::derive(passphrase, seed).unwrap().encrypt_der(key).unwrap()
+}
+
+fn encrypt_pem(key: &SigningKey, passphrase: &str, seed: EncryptionSeed) -> Zeroizing<String> {
+    Wrapping::derive(passphrase, seed).unwrap().encrypt_pem(key).unwrap()
+}
+
+const fn seed() -> EncryptionSeed {
+    EncryptionSeed { salt: [2; 16], iv: [3; 16] }
 }
 
 #[test]
@@ -32,8 +45,8 @@ fn vectors_of_exports() {
         let (der, pem) = match case["passphrase"].as_str() {
             None => (encode_der(&key), encode_pem(&key)),
             Some(passphrase) => {
-                let seed = EncryptionSeed { salt: bytes(case, "saltHex"), iv: bytes(case, "ivHex") };
-                (encrypt_der(&key, passphrase, &seed).unwrap(), encrypt_pem(&key, passphrase, &seed).unwrap())
+                let seed = || EncryptionSeed { salt: bytes(case, "saltHex"), iv: bytes(case, "ivHex") };
+                (encrypt_der(&key, passphrase, seed()), encrypt_pem(&key, passphrase, seed()))
             }
         };
         assert_eq!(*der, base64(case, "derBase64"));
@@ -57,8 +70,7 @@ fn what_is_refused_says_why_and_repeats_nothing() {
 #[test]
 fn an_encrypted_key_without_a_passphrase_asks_for_one() {
     let key = SigningKey::from_seed(&[1; 32]);
-    let seed = EncryptionSeed { salt: [2; 16], iv: [3; 16] };
-    let file = encrypt_pem(&key, "secret", &seed).unwrap();
+    let file = encrypt_pem(&key, "secret", seed());
     let error = decode(file.as_bytes(), None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ImportFailed);
     assert!(error.hint().unwrap().contains("passphrase"));
@@ -68,10 +80,7 @@ fn an_encrypted_key_without_a_passphrase_asks_for_one() {
 
 #[test]
 fn an_empty_passphrase_does_not_pass_for_encryption() {
-    let key = SigningKey::from_seed(&[1; 32]);
-    let seed = EncryptionSeed { salt: [2; 16], iv: [3; 16] };
-    assert_eq!(encrypt_der(&key, "", &seed).unwrap_err().kind(), ErrorKind::ExportFailed);
-    assert_eq!(encrypt_pem(&key, "", &seed).unwrap_err().kind(), ErrorKind::ExportFailed);
+    assert_eq!(Wrapping::derive("", seed()).err().map(|error| error.kind()), Some(ErrorKind::ExportFailed));
 }
 
 #[test]
@@ -93,6 +102,15 @@ fn the_export_is_what_the_generic_encoder_writes_for_version_1() {
 fn version_2(key: &SigningKey, seed: &[u8; 32]) -> Vec<u8> {
     let public_key = Some(ed25519_dalek::pkcs8::PublicKeyBytes(*key.did().public_key()));
     KeypairBytes { secret_key: *seed, public_key }.to_pkcs8_der().unwrap().as_bytes().to_vec()
+}
+
+#[test]
+fn text_is_never_der() {
+    let key = SigningKey::from_seed(&[1; 32]);
+    let der = encode_der(&key); // ASCII all through, for this seed
+    assert!(decode(&der, None).is_ok() && decode(encode_pem(&key).as_bytes(), None).is_ok());
+    assert!(decode_pem(encode_pem(&key).as_bytes(), None).is_ok());
+    assert_eq!(decode_pem(&der, None).unwrap_err().kind(), ErrorKind::ImportFailed);
 }
 
 proptest! {

@@ -1,0 +1,60 @@
+//! PEM (RFC 7468), strictly: one block, which white space may surround.
+
+use base64_simd::{AsOut, STANDARD};
+use zeroize::Zeroizing;
+
+/// Characters of a line that is written.
+const WIDTH: usize = 64;
+
+/// Label and contents of the one block that a text is.
+pub(crate) fn decode(text: &[u8]) -> Option<(&str, Zeroizing<Vec<u8>>)> {
+    let mut lines = text.trim_ascii().split(|byte| *byte == b'\n');
+    let mut line = || lines.next().map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let label = label(line()?, b"-----BEGIN ")?;
+    let mut base64 = Zeroizing::new(Vec::with_capacity(text.len()));
+    let mut width = None;
+    let end = loop {
+        let line = line()?;
+        if line.starts_with(b"-") {
+            break line;
+        }
+        let before = *width.get_or_insert(line.len());
+        // All lines are as long as the first; the last may be shorter.
+        if line.is_empty() || line.len() > before || !base64.len().is_multiple_of(before) {
+            return None;
+        }
+        base64.extend_from_slice(line);
+    };
+    if self::label(end, b"-----END ")? != label || lines.next().is_some() || base64.is_empty() {
+        return None;
+    }
+    let mut contents = Zeroizing::new(vec![0; base64.len()]);
+    let length = STANDARD.decode(&base64, contents.as_mut_slice().as_out()).ok()?.len();
+    contents.truncate(length);
+    Some((label, contents))
+}
+
+/// The label of a first or last line.
+fn label<'a>(line: &'a [u8], before: &[u8]) -> Option<&'a str> {
+    str::from_utf8(line.strip_prefix(before)?.strip_suffix(b"-----")?).ok()
+}
+
+/// A block with lines of 64 characters that end in LF.
+pub(crate) fn encode(label: &str, contents: &[u8]) -> Zeroizing<String> {
+    let length = STANDARD.encoded_length(contents.len());
+    let mut base64 = Zeroizing::new(String::with_capacity(length));
+    STANDARD.encode_append(contents, &mut *base64);
+    // All at once: a text that grows leaves copies behind.
+    let room = length.saturating_add(length / WIDTH).saturating_add(label.len().saturating_mul(2)).saturating_add(64);
+    let mut text = Zeroizing::new(String::with_capacity(room));
+    let mut push = |parts: &[&str]| parts.iter().for_each(|part| text.push_str(part));
+    push(&["-----BEGIN ", label, "-----\n"]);
+    let mut rest = base64.as_str();
+    while !rest.is_empty() {
+        let (line, behind) = rest.split_at_checked(WIDTH).unwrap_or((rest, ""));
+        push(&[line, "\n"]);
+        rest = behind;
+    }
+    push(&["-----END ", label, "-----\n"]);
+    text
+}
