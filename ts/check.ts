@@ -25,6 +25,21 @@ export function checkList(value: unknown, what: string): asserts value is readon
   for (const each of value as unknown[]) checkString(each, what)
 }
 
+/** A copy of a list of strings, each of them read once. */
+export function strings(value: unknown, what: string): string[] {
+  if (!Array.isArray(value)) throw new TypeError(`${what} must be a list, not ${nameOf(value)}`)
+  const copy = [...(value as unknown[])]
+  for (const each of copy) checkString(each, what)
+  return copy as string[]
+}
+
+/** A mistyped option must not read as none. */
+export function known(options: object, what: string, names: readonly string[]): void {
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) throw new TypeError(`${what} has no option ${name}`)
+  }
+}
+
 export function checkNumber(value: unknown, what: string): asserts value is number {
   if (typeof value !== 'number') throw new TypeError(`${what} must be a number, not ${nameOf(value)}`)
 }
