@@ -70,6 +70,17 @@ describe('StatusList', () => {
     expect(packed).toEqual({ bits: 1, lst: expect.stringMatching(/^eNrbuRgAAhcBXQ$/) as string })
   })
 
+  test('gives memory back while lists are read one after the other, without a turn of the event loop', () => {
+    const jws = valueOf(new StatusList({ size: 1 << 23 }).sign(operator, { uri, now: NOW }))
+    const before = process.memoryUsage.rss()
+    let most = 0
+    for (let i = 0; i < 600; i++) {
+      valueOf(StatusList.read(jws, { uri, issuer: operator.did }))
+      most = Math.max(most, process.memoryUsage.rss() - before)
+    }
+    expect(most).toBeLessThan(300 << 20) // of 600 MiB that were read
+  })
+
   test('goes on with what was signed before', () => {
     const read = valueOf(StatusList.read(published([3, 99]), { uri, issuer: operator.did }))
     expect([read.size, read.bits, read.get(3), read.get(4), read.get(99)]).toEqual([104, 1, 1, 0, 1])
