@@ -258,7 +258,8 @@ export declare function approveCall(approver: Identity, request: CallDecision): 
 /**
  * Verifies a decision about a call by one of these approvers, DIDs. A no verifies too: look at `decision`.
  * Errors: INVALID_TOKEN (no approval, or about another caller), UNTRUSTED_ISSUER (by none of these, or by the caller),
- * WRONG_AUDIENCE (another recipient), TOKEN_NOT_YET_VALID, TOKEN_EXPIRED, INVALID_SIGNATURE (another body), INVALID_DID.
+ * WRONG_AUDIENCE (another recipient), TOKEN_NOT_YET_VALID, TOKEN_EXPIRED, INVALID_SIGNATURE (another body), INVALID_DID,
+ * INVALID_CONFIG (a time). Throws INVALID_CONFIG for a skew of more than 300 s.
  */
 export declare function verifyApproval(statement: string, options: {
   call: ApprovedCall;
@@ -354,9 +355,9 @@ export interface TokenRequest {
 export declare function issueToken(issuer: Identity, request: TokenRequest): Result<string>;
 /**
  * Hands narrower rights on, offline: an EdDSA JWT of type agent-deleg+jwt that carries its parent. What is left out is the
- * parent's; nothing wider is ever cut down to fit. Whether the token is genuine is for the verifier to see.
- * Errors: INVALID_DELEGATION (wider than the token, not the holder's, too deep), TOKEN_EXPIRED, TOKEN_NOT_YET_VALID,
- * INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, SIGN_FAILED.
+ * parent's; nothing wider is ever cut down to fit. A token that no verifier could accept, whoever it trusts, is refused.
+ * Errors: INVALID_DELEGATION (wider than the token, not the holder's, too deep, a link not by its issuer), TOKEN_EXPIRED,
+ * TOKEN_NOT_YET_VALID, INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, SIGN_FAILED.
  */
 export declare function delegateToken(holder: Identity, token: string, request: Partial<TokenRequest> & {
   subject: string;
@@ -631,7 +632,8 @@ export interface ApprovalRequest {
 }
 /**
  * A handler for an approver: `operator.handle(approvals(operator, (request) => …))`. Each decision is signed for this caller,
- * this agent and these arguments. Calls that ask for no approval go to `otherwise`.
+ * this agent and these arguments. Calls that ask for no approval go to `otherwise`. Arguments that could be read in more than
+ * one way are neither shown nor signed: INVALID_PAYLOAD.
  */
 export declare function approvals(approver: AutoGenxBindAgent, decide: (request: ApprovalRequest) => boolean | Promise<boolean>, otherwise?: Handler): Handler;
 /**
@@ -684,8 +686,13 @@ export interface StatusListSourceOptions {
   maxAgeSeconds?: number;
   /** How old a copy may be before the next is asked for; default 300. While none comes, the old one serves its time. */
   refreshSeconds?: number;
-  /** Default 1000. */
+  /**
+   * Default 1000. Half of it is for issuers that a verifier with this source trusts, each an equal part; of the other half,
+   * an issuer that none trusts has an eighth of all at most.
+   */
   maxLists?: number;
+  /** How much memory the lists may take, shared out in the same way; default 64 MiB, at least 1 MiB. */
+  maxBytes?: number;
   /**
    * Where lists are fetched from, such as `https://status.example`. By default wherever a trusted issuer's own token points,
    * and nowhere for a link of a delegation, whose maker nobody here has chosen. What is listed may be in your own network;
@@ -716,8 +723,9 @@ export declare class StatusListSource implements RevocationSource {
   constructor(options?: StatusListSourceOptions);
   /**
    * Takes a signed list in, as where nothing can be fetched. It speaks for the tokens of the DID that signed it, or with
-   * `issuer` and `jwks` for those of that issuer. Errors: INVALID_TOKEN, TOKEN_EXPIRED (older than the one at hand),
-   * INVALID_KEY (the JWK set), INVALID_CONFIG (no room for another).
+   * `issuer` and `jwks` for those of that issuer. Of two lists of the same second both count. Errors: INVALID_TOKEN,
+   * TOKEN_EXPIRED (older than the one at hand), TOKEN_NOT_YET_VALID (from the future, while another is at hand),
+   * INVALID_KEY (the JWK set), INVALID_DID, INVALID_CONFIG (no room for it).
    */
   put(jws: string, by?: {
     issuer: string;
@@ -780,10 +788,12 @@ export declare class KeyHistory {
   });
   /**
    * Verifies a rotation and takes it in: the successor becomes active when the rotation says. Errors: INVALID_TOKEN;
-   * INVALID_DELEGATION if the old key is not the latest, had no right to sign then, or has chosen another successor before,
-   * if the new key was used before, or after 64 keys.
+   * TOKEN_NOT_YET_VALID if it is dated more than 30 s after `now`; INVALID_DELEGATION if the old key is not the latest, had
+   * no right to sign then, or has chosen another successor before, if the new key was used before, or after 64 keys.
    */
-  prepare(statement: string): Result<Rotation>;
+  prepare(statement: string, options?: {
+    now?: number;
+  }): Result<Rotation>;
   /** Brings the start of a prepared key forward, as when the one before it was lost. Tells whether the key is known. */
   activate(did: string, options?: {
     from?: number;

@@ -101,6 +101,7 @@ describe('a rotation', () => {
 })
 
 describe('KeyHistory', () => {
+  const at = { now: NOW + 100 }
   const history = (): KeyHistory => new KeyHistory(first.did, { activeFrom: NOW - 1000 })
 
   test('of one key', () => {
@@ -117,7 +118,7 @@ describe('KeyHistory', () => {
 
   test('a planned change: both sign for a while, and what the old key signed stands', () => {
     const keys = history()
-    valueOf(keys.prepare(valueOf(rotation({ activeFrom: NOW + 100, overlapSeconds: 50 }))))
+    valueOf(keys.prepare(valueOf(rotation({ activeFrom: NOW + 100, overlapSeconds: 50 })), at))
     const states = (did: string) => [NOW, NOW + 99, NOW + 100, NOW + 149, NOW + 150].map((at) => keys.state(did, at))
     expect(states(first.did)).toEqual(['active', 'active', 'retiring', 'retiring', 'retired'])
     expect(states(second.did)).toEqual(['prepared', 'prepared', 'active', 'active', 'active'])
@@ -129,7 +130,7 @@ describe('KeyHistory', () => {
 
   test('an emergency: the old key is doubtful from then on', () => {
     const keys = history()
-    valueOf(keys.prepare(valueOf(rotation({ overlapSeconds: 0 }))))
+    valueOf(keys.prepare(valueOf(rotation({ overlapSeconds: 0 })), at))
     expect([keys.state(first.did, NOW - 1), keys.state(first.did, NOW)]).toEqual(['active', 'tainted'])
     expect([keys.verifies(first.did, NOW - 1), keys.verifies(first.did, NOW)]).toEqual([true, false])
     expect(keys.current(NOW)).toBe(second.did)
@@ -137,7 +138,7 @@ describe('KeyHistory', () => {
 
   test('taint and revocation', () => {
     const keys = history()
-    valueOf(keys.prepare(valueOf(rotation())))
+    valueOf(keys.prepare(valueOf(rotation()), at))
     expect(keys.taint(first.did, { from: NOW + 10 })).toBe(true)
     expect(keys.taint(first.did, { from: NOW + 20 })).toBe(true)
     expect([NOW + 9, NOW + 10].map((at) => keys.verifies(first.did, at))).toEqual([true, false])
@@ -153,7 +154,7 @@ describe('KeyHistory', () => {
 
   test('a lost key: the next one starts earlier', () => {
     const keys = history()
-    valueOf(keys.prepare(valueOf(rotation({ activeFrom: NOW + 1000 }))))
+    valueOf(keys.prepare(valueOf(rotation({ activeFrom: NOW + 1000 })), at))
     expect(keys.maySign(second.did, NOW)).toBe(false)
     expect(keys.activate(second.did, { from: NOW })).toBe(true)
     expect(keys.maySign(second.did, NOW)).toBe(true)
@@ -163,10 +164,13 @@ describe('KeyHistory', () => {
 
   test.each<[string, (keys: KeyHistory) => string]>([
     ['a successor of a successor that is not known', () => valueOf(rotation({}, second, third))],
-    ['a second successor', (keys) => (valueOf(keys.prepare(valueOf(rotation()))), valueOf(rotation({}, first, third)))],
+    [
+      'a second successor',
+      (keys) => (valueOf(keys.prepare(valueOf(rotation()), at)), valueOf(rotation({}, first, third))),
+    ],
     [
       'back to the first key',
-      (keys) => (valueOf(keys.prepare(valueOf(rotation()))), valueOf(rotation({ now: NOW + 1 }, second, first))),
+      (keys) => (valueOf(keys.prepare(valueOf(rotation()), at)), valueOf(rotation({ now: NOW + 1 }, second, first))),
     ],
     ['by a key that was revoked', (keys) => (keys.revoke(first.did), valueOf(rotation()))],
     ['by a key that was doubtful then', (keys) => (keys.taint(first.did, { from: NOW }), valueOf(rotation()))],
@@ -175,16 +179,33 @@ describe('KeyHistory', () => {
   ])('INVALID_DELEGATION: %s', (_, statement) => {
     const keys = history()
     const text = statement(keys)
-    expect(codeOf(keys.prepare(text))).toBe('INVALID_DELEGATION')
+    expect(codeOf(keys.prepare(text, at))).toBe('INVALID_DELEGATION')
     expect(keys.state(third.did)).toBeUndefined()
   })
 
   test('the same statement again changes nothing', () => {
     const keys = history()
     const statement = valueOf(rotation())
-    valueOf(keys.prepare(statement))
-    expect(codeOf(keys.prepare(statement))).toBe('ok')
+    valueOf(keys.prepare(statement, at))
+    expect(codeOf(keys.prepare(statement, at))).toBe('ok')
     expect(keys.current(NOW)).toBe(second.did)
+  })
+
+  test.each([31, 86_400, 94_000_000_000])('a rotation dated %d s ahead waits, and freezes nothing', (ahead) => {
+    const keys = history()
+    const statement = valueOf(rotation({ now: NOW + ahead, overlapSeconds: 0 }))
+    expect(codeOf(keys.prepare(statement, { now: NOW }))).toBe('TOKEN_NOT_YET_VALID')
+    expect([keys.state(second.did), keys.maySign(first.did, NOW)]).toEqual([undefined, true])
+    expect(codeOf(keys.prepare(statement, { now: NOW + ahead - 30 }))).toBe('ok')
+  })
+
+  test('by the system clock where no time is given', () => {
+    const keys = new KeyHistory(first.did)
+    const now = Math.floor(Date.now() / 1000)
+    expect(codeOf(keys.prepare(valueOf(rotation({ now: now + 86_400, overlapSeconds: 0 }))))).toBe(
+      'TOKEN_NOT_YET_VALID',
+    )
+    expect(codeOf(keys.prepare(valueOf(rotation({ now }))))).toBe('ok')
   })
 
   test('64 keys, and no more', () => {
@@ -193,10 +214,10 @@ describe('KeyHistory', () => {
       const statement = valueOf(
         rotation({ now: NOW + i, activeFrom: NOW + i, overlapSeconds: 1 }, keys[i], keys[i + 1]),
       )
-      expect(codeOf(history.prepare(statement))).toBe('ok')
+      expect(codeOf(history.prepare(statement, at))).toBe('ok')
     }
     const last = valueOf(rotation({ now: NOW + 63, overlapSeconds: 1 }, keys[63], keys[64]))
-    expect(codeOf(history.prepare(last))).toBe('INVALID_DELEGATION')
+    expect(codeOf(history.prepare(last, at))).toBe('INVALID_DELEGATION')
     expect([history.name, history.current(NOW + 100)]).toEqual([keys[0]!.did, keys[63]!.did])
   })
 

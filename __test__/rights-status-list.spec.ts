@@ -70,6 +70,17 @@ describe('StatusList', () => {
     expect(packed).toEqual({ bits: 1, lst: expect.stringMatching(/^eNrbuRgAAhcBXQ$/) as string })
   })
 
+  test('gives memory back while lists are read one after the other, without a turn of the event loop', () => {
+    const jws = valueOf(new StatusList({ size: 1 << 23 }).sign(operator, { uri, now: NOW }))
+    const before = process.memoryUsage.rss()
+    let most = 0
+    for (let i = 0; i < 600; i++) {
+      valueOf(StatusList.read(jws, { uri, issuer: operator.did }))
+      most = Math.max(most, process.memoryUsage.rss() - before)
+    }
+    expect(most).toBeLessThan(300 << 20) // of 600 MiB that were read
+  })
+
   test('goes on with what was signed before', () => {
     const read = valueOf(StatusList.read(published([3, 99]), { uri, issuer: operator.did }))
     expect([read.size, read.bits, read.get(3), read.get(4), read.get(99)]).toEqual([104, 1, 1, 0, 1])
@@ -503,12 +514,63 @@ describe('StatusListSource by hand', () => {
     expect(['INVALID_DID', code]).toContain(codeOf(put))
   })
 
+  test('of two lists of the same second both count', () => {
+    for (const [one, two] of [
+      [[3], [4]],
+      [[], [3, 4]],
+      [[3, 4], []],
+    ] as const) {
+      const lists = source()
+      valueOf(lists.put(published([...one], { lifetimeSeconds: 600 })))
+      expect(codeOf(lists.put(published([...two])))).toBe('ok')
+      const at = (index: number) => lists.statusOf(operator.did, { index, uri })
+      expect([3, 4, 5].map(at)).toEqual([1, 1, 0].map((status) => ({ evidence: 'fresh', status })))
+    }
+  })
+
+  test('a thousand texts that nobody signed take no place', () => {
+    const lists = source({ maxLists: 2 })
+    for (let i = 0; i < 1000; i++) {
+      const unsigned = forged({ sub: `${uri}/${i}` }).replace(/[^.]*$/, 'A'.repeat(86))
+      expect(codeOf(lists.put(unsigned))).toBe('INVALID_TOKEN')
+    }
+    expect(codeOf(lists.put(published([3])))).toBe('ok')
+    expect(codeOf(lists.put(forged({ sub: `${uri}0` })))).toBe('INVALID_CONFIG') // its share: an eighth, one at least
+  })
+
+  test('strangers leave room for the issuer that a verifier trusts', () => {
+    const lists = source({ maxLists: 8 })
+    trusting([operator.did], { revocations: lists })
+    const codes = Array.from({ length: 20 }, (_, i) =>
+      codeOf(lists.put(forged({ iss: undefined }, {}, forger(60 + i)))),
+    )
+    expect(codes.filter((code) => code === 'ok')).toHaveLength(4)
+    const own = Array.from({ length: 4 }, (_, i) => codeOf(lists.put(forged({ sub: `${uri}/${i}` }))))
+    expect(own).toEqual(['ok', 'ok', 'ok', 'ok'])
+    expect(codeOf(lists.put(published()))).toBe('INVALID_CONFIG')
+  })
+
+  test('lists are counted in bytes as well', () => {
+    const long = (n: number) => {
+      const lst = b64u(deflateSync(new Uint8Array(1 << 20)))
+      return forged({ sub: `${uri}/${n}`, status_list: { bits: 1, lst } })
+    }
+    const lists = source({ maxBytes: 4 << 20 })
+    trusting([operator.did], { revocations: lists })
+    const codes = Array.from({ length: 6 }, (_, n) => codeOf(lists.put(long(n))))
+    expect(codes).toEqual(['ok', 'ok', 'ok', 'ok', 'INVALID_CONFIG', 'INVALID_CONFIG'])
+    // By default too: 1000 lists of 1 MiB each come as 2 MiB of text.
+    const open = source()
+    const taken = Array.from({ length: 100 }, (_, n) => codeOf(open.put(long(n)))).filter((code) => code === 'ok')
+    expect(taken).toHaveLength(8)
+  })
+
   test('older ones, and ones too many', () => {
     const lists = source({ maxLists: 1 })
     valueOf(lists.put(published([3])))
     expect(codeOf(lists.put(published([], { now: NOW - 1 })))).toBe('TOKEN_EXPIRED')
     expect(codeOf(lists.put(forged({ sub: `${uri}0` })))).toBe('INVALID_CONFIG')
-    expect(codeOf(lists.put(published([4])))).toBe('ok')
+    expect(codeOf(lists.put(published([4], { now: NOW + 1 })))).toBe('ok')
     expect(lists.statusOf(operator.did, { index: 3, uri })).toEqual({ evidence: 'fresh', status: 0 })
   })
 

@@ -92,6 +92,7 @@ describe('vectors/token-status-list.json', () => {
     asked?: string
     issuer?: string
     code?: string
+    held?: string
   }
   const { now, cases } = vectors<{ now: number; cases: ListCase[] }>('token-status-list.json')
   const known = [1, 2, 3, 4, 50, 99].map(forger)
@@ -110,7 +111,9 @@ describe('vectors/token-status-list.json', () => {
   test.each(direct)('fetched for a token: $name: $why', async (each) => {
     const issuer = known.find(({ did }) => did === each.signer)!
     const clock = { now }
-    const source = new StatusListSource({ fetch: () => Promise.resolve(each.list) })
+    const given = each.held === undefined ? [] : [each.held]
+    const fetch = () => Promise.resolve(given.shift() ?? each.list)
+    const source = new StatusListSource({ fetch, refreshSeconds: 1, now: () => now })
     const trust = [each.signer]
     const verifier = new TokenVerifier({ audience: 'me', trust, now: () => clock.now, revocations: source })
     const token = (iat: number) => {
@@ -118,6 +121,7 @@ describe('vectors/token-status-list.json', () => {
       return forgedToken(issuer, each.signer, { aud: 'me', iat, exp: iat + 60, status })
     }
     await verifier.verify(token(now))
+    if (each.held !== undefined) source.put(each.list)
     clock.now = each.at
     const later = verifier.verifySync(token(each.at))
     expect(codeOf(later)).toBe(verdict(each))
@@ -127,6 +131,7 @@ describe('vectors/token-status-list.json', () => {
   test.each(cases.filter((each) => each.code === undefined))('put in by hand: $name: $why', (each) => {
     const clock = { now }
     const source = new StatusListSource({ offline: true, now: () => clock.now })
+    if (each.held !== undefined) valueOf(source.put(each.held))
     valueOf(source.put(each.list))
     clock.now = each.at
     const answer = source.statusOf(each.issuer ?? each.signer, { index: each.index, uri: each.asked ?? each.uri })
@@ -136,9 +141,14 @@ describe('vectors/token-status-list.json', () => {
 
   test.each(cases.filter((each) => each.code !== undefined))('refused by hand: $name: $why', (each) => {
     const source = new StatusListSource({ offline: true, now: () => now })
+    if (each.held !== undefined) valueOf(source.put(each.held))
     const put = source.put(each.list)
     // By hand a list is looked up by what it says of itself, so one for another address or by another signer is that one's.
     const about = source.statusOf(each.signer, { index: each.index, uri: each.uri })
+    if (each.held !== undefined) {
+      expect([about.evidence, codeOf(put)]).toEqual([each.evidence, each.code])
+      return
+    }
     expect(about.evidence).not.toBe('fresh')
     if (!put.ok) expect(['INVALID_TOKEN', 'INVALID_DID']).toContain(put.error.code)
   })
@@ -182,5 +192,25 @@ describe('vectors/token-approval.json', () => {
     expect(verified.ok ? verified.value.decision : errorOf(verified).code).toBe(
       each.expect === 'accept' ? 'approve' : verdict,
     )
+  })
+})
+
+describe('vectors/jwk-set.json', () => {
+  interface SetCase extends Omit<Case, 'token'> {
+    jwks: string
+  }
+  const { cases } = vectors<{ cases: SetCase[] }>('jwk-set.json')
+  const issuer = 'https://login.example'
+  const seen = (jwks: string) => {
+    const url = 'https://login.example/keys'
+    return new TokenVerifier({ audience: 'me', trust: [{ issuer, jwks: url }], fetch: () => Promise.resolve(jwks) })
+  }
+
+  test.each(cases)('$name: $why', async ({ jwks, expect: verdict }) => {
+    const token = forgedToken(forger(99), 'x', { iss: issuer, aud: 'me' }, { kid: 'none' })
+    const error = errorOf(await seen(jwks).verify(token))
+    expect(error.code).toBe('UNTRUSTED_ISSUER')
+    // A set that is refused is as good as none that came.
+    expect(error.message.includes('were not fetched')).toBe(verdict === 'reject')
   })
 })

@@ -1,5 +1,6 @@
 //! Scopes, tokens, delegation, revocation, rotation and approval.
 
+mod presented;
 mod revocation;
 mod statement;
 mod token;

@@ -1,7 +1,7 @@
 import type { AutoGenxBindAgent, CallOptions, Handler } from './agent'
 import { verifyApproval, type ApprovedCall } from './approval'
-import { checkFunction, checkNumber, checkString, optional } from './check'
-import { failure, XBindError } from './errors'
+import { bounded, checkFunction, checkObject, known, strings } from './check'
+import { failure, isFailure, XBindError } from './errors'
 import type { Admission, Incoming, Refusal } from './port'
 import { native } from './native'
 import { orThrow, type Result } from './result'
@@ -32,9 +32,6 @@ export interface ApprovalPolicy {
   timeoutMs?: number
 }
 
-/** A mistyped policy must not read as none. */
-const known = new Set(['allow', 'trust', 'scopes', 'revocations', 'approval'])
-
 /** What an admission needs of its agent. */
 export interface Post {
   readonly did: string
@@ -47,34 +44,45 @@ export interface Post {
 export class Duty {
   readonly #handler: Handler
   readonly #allow: ((from: string) => boolean) | undefined
+  /** Who may call, where a list says so. */
+  readonly only: string[] | undefined
   readonly #rights: Rights | undefined
 
   constructor(post: () => Post, handler: Handler, options: HandleOptions) {
-    const { allow, trust, scopes, approval } = options
+    known(options, 'handle()', ['allow', 'trust', 'scopes', 'revocations', 'approval'])
+    const { allow, trust, scopes, revocations, approval } = options
     this.#handler = handler
-    this.#allow = predicate(allow)
-    for (const option of Object.keys(options)) {
-      if (!known.has(option)) throw new TypeError(`handle() has no option ${option}`)
+    if (allow === undefined || typeof allow === 'function') {
+      this.#allow = allow
+    } else {
+      this.only = strings(allow, 'allow')
+      const listed = new Set(this.only)
+      this.#allow = (from) => listed.has(from)
     }
-    if (trust === undefined && (scopes ?? options.revocations) !== undefined) {
+    if (trust === undefined && (scopes !== undefined || revocations !== undefined)) {
       const what = scopes === undefined ? 'revocations' : 'scopes'
       throw new XBindError(failure('INVALID_CONFIG', `${what} without trust`, 'say with trust whose tokens count'))
     }
     if (Array.isArray(trust) && trust.length === 0) {
       throw new XBindError(failure('INVALID_CONFIG', 'trust names nobody', 'name whose tokens count'))
     }
-    this.#rights = trust !== undefined || approval !== undefined ? new Rights(post(), options) : undefined
+    const policed = trust !== undefined || approval !== undefined
+    this.#rights = policed ? new Rights(post(), { trust, scopes, revocations, approval }) : undefined
   }
 
   admit(call: Incoming, body: string | Uint8Array, token: string | null): Admission | Promise<Admission> {
     if (this.#allow !== undefined && this.#allow(call.from) !== true) return { code: 'NOT_ALLOWED' }
-    const refusal = this.#rights?.refuse(call, body, token)
+    const presented = token === null ? {} : native.readPresented(token)
+    if (isFailure(presented)) return { code: 'INVALID_TOKEN' }
+    const refusal = this.#rights?.refuse(call, body, presented)
     if (refusal instanceof Promise) return refusal.then((refusal) => refusal ?? this.#handler)
     return refusal ?? this.#handler
   }
 }
 
 type Verdict = Refusal | undefined
+type Policy = { [option in 'trust' | 'scopes' | 'revocations' | 'approval']: HandleOptions[option] }
+type Presented = { token?: string; approval?: string }
 
 class Rights {
   readonly #post: Post
@@ -82,31 +90,28 @@ class Rights {
   readonly #scopes: readonly string[]
   /** Claims that grant all of the scopes: frozen, and the same object for the same token. */
   readonly #enough = new WeakSet<TokenClaims>()
-  readonly #approvers: readonly string[]
-  readonly #approval: ApprovalPolicy | undefined
+  readonly #approval: CheckedApproval | undefined
 
-  constructor(post: Post, { trust, scopes = [], revocations, approval }: HandleOptions) {
+  constructor(post: Post, { trust, scopes, revocations, approval }: Policy) {
     this.#post = post
-    if (!Array.isArray(scopes)) throw new TypeError('scopes must be a list of scopes')
-    for (const scope of scopes as unknown[]) {
-      checkString(scope, 'scopes')
-      covers(scope, scope) // throws for what is no scope
+    this.#scopes = scopes === undefined ? [] : strings(scopes, 'scopes')
+    for (const scope of this.#scopes) covers(scope, scope) // throws for what is no scope
+    if (trust !== undefined) {
+      const revoked = revocations === undefined ? {} : { revocations }
+      this.#verifier = new TokenVerifier({ audience: post.did, trust, ...revoked })
     }
-    this.#scopes = [...scopes]
-    this.#verifier = trust && new TokenVerifier({ audience: post.did, trust, ...(revocations && { revocations }) })
-    this.#approval = approval
-    this.#approvers = approval ? checkApproval(approval) : []
+    this.#approval = approval === undefined ? undefined : checkApproval(approval)
   }
 
-  refuse(call: Incoming, body: string | Uint8Array, presented: string | null): Verdict | Promise<Verdict> {
-    const [token = '', approval] = (presented ?? '').split('~')
+  refuse(call: Incoming, body: string | Uint8Array, presented: Presented): Verdict | Promise<Verdict> {
+    const { token, approval } = presented
     if (!this.#verifier) return this.#decide(call, body, approval)
-    if (token === '') return denied(this.#scopes, [])
+    if (token === undefined) return denied(this.#scopes, [])
     // Without I/O where that is enough, so that a call with a known token is as quick as one without.
     const presenter = call.from
-    const known = this.#verifier.verifySync(token, { presenter })
-    if (known.ok || (known.error.code !== 'UNTRUSTED_ISSUER' && known.error.code !== 'REVOCATION_UNKNOWN')) {
-      return this.#grant(call, known) ?? this.#decide(call, body, approval)
+    const at = this.#verifier.verifySync(token, { presenter })
+    if (at.ok || (at.error.code !== 'UNTRUSTED_ISSUER' && at.error.code !== 'REVOCATION_UNKNOWN')) {
+      return this.#grant(call, at) ?? this.#decide(call, body, approval)
     }
     const asked = this.#verifier.verify(token, { presenter })
     return asked.then((claims) => this.#grant(call, claims) ?? this.#decide(call, body, approval))
@@ -126,25 +131,26 @@ class Rights {
   }
 
   #decide(call: Incoming, body: string | Uint8Array, approval: string | undefined): Verdict | Promise<Verdict> {
-    if (!this.#approval || this.#approval.when?.(call) === false) return undefined
+    const policy = this.#approval
+    if (!policy || policy.when?.(call) === false) return undefined
     const contentType = typeof body === 'string' ? 'application/json' : 'application/octet-stream'
     const bytes = typeof body === 'string' ? Buffer.from(body) : body
     const approved = { caller: call.from, recipient: this.#post.did, body: bytes, contentType }
-    return approval === undefined ? this.#ask(call, approved) : this.#check(approved, approval)
+    return approval === undefined ? this.#ask(call, approved, policy) : this.#check(approved, approval, policy)
   }
 
-  #check(call: ApprovedCall, statement: string): Verdict {
-    const decided = verifyApproval(statement, { call, approvers: this.#approvers })
+  #check(call: ApprovedCall, statement: string, { approvers }: CheckedApproval): Verdict {
+    const decided = verifyApproval(statement, { call, approvers })
     if (!decided.ok) return { code: 'APPROVAL_REQUIRED' }
     const { decision, approver, id, expiresAt } = decided.value
     if (decision !== 'approve') return { code: 'APPROVAL_REFUSED' }
     return this.#post.useOnce(approver, id, expiresAt) ? undefined : { code: 'APPROVAL_REQUIRED' }
   }
 
-  async #ask(call: Incoming, approved: Required<ApprovedCall>): Promise<Verdict> {
+  async #ask(call: Incoming, approved: Required<ApprovedCall>, policy: CheckedApproval): Promise<Verdict> {
     const { caller, contentType, body } = approved
-    const [approver = ''] = this.#approvers
-    const { timeoutMs = 60_000 } = this.#approval ?? {}
+    const { approvers, timeoutMs } = policy
+    const [approver = ''] = approvers
     const approvalRequest: ApprovalRequestBody = {
       caller,
       contentType,
@@ -154,7 +160,7 @@ class Rights {
     const answer = await this.#post.call(approver, { approvalRequest }, { timeoutMs, signal: call.signal })
     if (!answer.ok) return { code: answer.error.code === 'TIMEOUT' ? 'APPROVAL_TIMEOUT' : 'APPROVAL_REQUIRED' }
     const { approval } = (answer.value ?? {}) as { approval?: unknown }
-    return typeof approval === 'string' ? this.#check(approved, approval) : { code: 'APPROVAL_REQUIRED' }
+    return typeof approval === 'string' ? this.#check(approved, approval, policy) : { code: 'APPROVAL_REQUIRED' }
   }
 }
 
@@ -179,7 +185,8 @@ export interface ApprovalRequest {
 
 /**
  * A handler for an approver: `operator.handle(approvals(operator, (request) => …))`. Each decision is signed for this caller,
- * this agent and these arguments. Calls that ask for no approval go to `otherwise`.
+ * this agent and these arguments. Calls that ask for no approval go to `otherwise`. Arguments that could be read in more than
+ * one way are neither shown nor signed: INVALID_PAYLOAD.
  */
 export function approvals(
   approver: AutoGenxBindAgent,
@@ -187,16 +194,18 @@ export function approvals(
   otherwise?: Handler,
 ): Handler {
   checkFunction(decide, 'decide')
-  optional(otherwise, checkFunction, 'otherwise')
+  if (otherwise !== undefined) checkFunction(otherwise, 'otherwise')
   return async (call) => {
     const request = requestIn(call.payload)
     if (!request) {
       if (otherwise) return otherwise(call)
       throw new TypeError('not a request for an approval')
     }
-    const body = Buffer.from(request.body, 'base64url')
     const { caller, contentType, chain } = request
-    const payload: unknown = contentType === 'application/json' ? JSON.parse(body.toString()) : new Uint8Array(body)
+    const shown = native.shownBody(contentType, request.body)
+    if (isFailure(shown)) throw new XBindError(shown)
+    const body = new Uint8Array(typeof shown === 'string' ? Buffer.from(shown) : shown) // payload is the decider's own
+    const payload: unknown = typeof shown === 'string' ? JSON.parse(shown) : new Uint8Array(shown)
     const yes = await decide({ agent: call.from, caller, payload, chain })
     const decision = yes === true ? 'approve' : 'deny'
     const signed = await approver.decide({ decision, call: { caller, recipient: call.from, body, contentType } })
@@ -213,25 +222,22 @@ function requestIn(payload: unknown): ApprovalRequestBody | undefined {
   return strings.every((value) => typeof value === 'string') ? (request as ApprovalRequestBody) : undefined
 }
 
-function predicate(allow: HandleOptions['allow']): ((from: string) => boolean) | undefined {
-  if (allow === undefined || typeof allow === 'function') return allow
-  if (!Array.isArray(allow)) throw new TypeError('allow must be a list of DIDs or a function')
-  for (const did of allow as unknown[]) checkString(did, 'allow')
-  const listed = new Set(allow as readonly string[])
-  return (from) => listed.has(from)
+interface CheckedApproval {
+  readonly approvers: readonly string[]
+  readonly when: ApprovalPolicy['when']
+  readonly timeoutMs: number
 }
 
-function checkApproval({ by, when, timeoutMs }: ApprovalPolicy): readonly string[] {
-  const approvers = typeof by === 'string' ? [by] : by
-  if (!Array.isArray(approvers)) throw new TypeError('approval.by must be a DID or a list of DIDs')
-  for (const did of approvers as unknown[]) {
-    checkString(did, 'approval.by')
-    orThrow(native.didToPublicKey(did))
-  }
-  optional(when, checkFunction, 'approval.when')
-  optional(timeoutMs, checkNumber, 'approval.timeoutMs')
+/** A copy, so that nobody changes the policy afterwards. */
+function checkApproval(policy: ApprovalPolicy): CheckedApproval {
+  checkObject(policy, 'approval')
+  known(policy, 'approval', ['by', 'when', 'timeoutMs'])
+  const { by, when, timeoutMs } = policy
+  const approvers = typeof by === 'string' ? [by] : strings(by, 'approval.by')
+  for (const did of approvers) orThrow(native.didToPublicKey(did))
+  if (when !== undefined) checkFunction(when, 'approval.when')
   if (approvers.length === 0) throw new XBindError(failure('INVALID_CONFIG', 'approval.by names nobody'))
-  return approvers as readonly string[]
+  return { approvers, when, timeoutMs: bounded(timeoutMs, 60_000, 'approval.timeoutMs', 1, 0x7fff_ffff) }
 }
 
 function denied(needs: readonly string[], holds: readonly string[]): Refusal {

@@ -11,6 +11,7 @@ import { short, stderrLogger, type Logger } from './log'
 import { native } from './native'
 import { decode, encode } from './payload'
 import { openPort, type DeliveryReceipt, type IncomingCall, type Members, type Port, type Settle } from './port'
+import { presentedText } from './presented'
 import { Receivers } from './receivers'
 import { fail, ok, orThrow, result, type Result } from './result'
 import { delegationOf, grantOf, type TokenRequest } from './token'
@@ -187,7 +188,8 @@ export class AutoGenxBindAgent {
     }
     optional(token, checkString, 'token')
     optional(approval, checkString, 'approval')
-    const presented = approval === undefined ? token : `${token ?? ''}~${approval}`
+    const presented = presentedText(token, approval)
+    if (isFailure(presented)) return Promise.resolve(fail(presented))
     return this.#begin<T>(agentName, payload, false, timeoutMs, signal, presented)
   }
 
@@ -276,8 +278,7 @@ export class AutoGenxBindAgent {
     if (handler !== null) checkFunction(handler, 'handler')
     checkObject(options, 'options')
     const duty = handler === null ? undefined : new Duty(() => this.#post(), handler as Handler, options)
-    const only = Array.isArray(options.allow) ? (options.allow as string[]) : undefined
-    const failed = native.handle(this.#port.number, this.#number, duty !== undefined, only)
+    const failed = native.handle(this.#port.number, this.#number, duty !== undefined, duty?.only)
     if (failed) throw new XBindError(failed)
     // A call that was let in before finds a handler also when there is none for those that come now.
     if (duty) this.#duty = duty

@@ -1,6 +1,6 @@
 import type { KeyRef } from './binding'
 import type { DecidedCall } from './binding-rights'
-import { checkBytes, checkList, checkObject, checkString } from './check'
+import { bounded, checkBytes, checkObject, checkString, known, strings } from './check'
 import { isFailure } from './errors'
 import { keyOf, type Identity } from './identity'
 import { native } from './native'
@@ -51,6 +51,7 @@ export function approveCall(approver: Identity, request: CallDecision): Result<s
 /** @internal For agents, whose keys are elsewhere. */
 export function approveWith(key: KeyRef, request: CallDecision): Result<string> {
   checkObject(request, 'request')
+  known(request, 'request', ['decision', 'call', 'ttlSeconds', 'now'])
   const { decision, call, ttlSeconds = 300, now } = request
   checkString(decision, 'request.decision')
   const { body, ...decided } = decidedCall(call)
@@ -61,7 +62,8 @@ export function approveWith(key: KeyRef, request: CallDecision): Result<string> 
 /**
  * Verifies a decision about a call by one of these approvers, DIDs. A no verifies too: look at `decision`.
  * Errors: INVALID_TOKEN (no approval, or about another caller), UNTRUSTED_ISSUER (by none of these, or by the caller),
- * WRONG_AUDIENCE (another recipient), TOKEN_NOT_YET_VALID, TOKEN_EXPIRED, INVALID_SIGNATURE (another body), INVALID_DID.
+ * WRONG_AUDIENCE (another recipient), TOKEN_NOT_YET_VALID, TOKEN_EXPIRED, INVALID_SIGNATURE (another body), INVALID_DID,
+ * INVALID_CONFIG (a time). Throws INVALID_CONFIG for a skew of more than 300 s.
  */
 export function verifyApproval(
   statement: string,
@@ -69,17 +71,20 @@ export function verifyApproval(
 ): Result<Approval> {
   checkString(statement, 'statement')
   checkObject(options, 'options')
-  const { call, approvers, now, clockSkewSeconds = 30 } = options
+  known(options, 'options', ['call', 'approvers', 'now', 'clockSkewSeconds'])
+  const { call, approvers, now, clockSkewSeconds } = options
   const { body, ...decided } = decidedCall(call)
-  checkList(approvers, 'approvers')
-  const wrong = notWhole({ now, clockSkewSeconds })
+  const by = strings(approvers, 'approvers')
+  const skew = bounded(clockSkewSeconds, 30, 'clockSkewSeconds', 0, 300)
+  const wrong = notWhole({ now })
   if (wrong) return fail(wrong)
-  const approval = native.verifyApproval(statement, decided, body, approvers, now, clockSkewSeconds)
+  const approval = native.verifyApproval(statement, decided, body, by, now, skew)
   return isFailure(approval) ? fail(approval) : ok(Object.freeze({ ...approval }))
 }
 
 function decidedCall(call: ApprovedCall): DecidedCall & { body: Uint8Array } {
   checkObject(call, 'call')
+  known(call, 'call', ['caller', 'recipient', 'body', 'contentType'])
   const { caller, recipient, body, contentType = 'application/json' } = call
   checkString(caller, 'call.caller')
   checkString(recipient, 'call.recipient')

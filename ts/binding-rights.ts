@@ -35,11 +35,14 @@ export interface RightsBinding {
   /** For a token that was verified with the keys that are trusted now; null if it is refused. */
   verifyKnownToken(
     verifier: TokenVerifierRef,
-    token: KnownToken,
+    token: number,
     now: number,
     scopes?: readonly string[],
     presenter?: string,
   ): Evidence | null
+
+  /** Gives back what `verifyToken` has remembered. */
+  forgetKnownTokens(verifier: TokenVerifierRef): void
 
   newRevocationList(capacity: number): RevocationListRef
   revokeToken(list: RevocationListRef, id: string, keepUntil?: number): Failure | null
@@ -49,15 +52,19 @@ export interface RightsBinding {
   purgeRevocations(list: RevocationListRef, now?: number): void
   revocations(list: RevocationListRef): number
 
-  newStatusList(bits: number, size: number): StatusListRef | Failure
-  readStatusList(jws: string, uri: string, signer: string): StatusListRef | Failure
-  setStatus(list: StatusListRef, index: number, status: number): Failure | null
-  getStatus(list: StatusListRef, index: number): number | null
-  statusListSize(list: StatusListRef): number
-  statusListBits(list: StatusListRef): number
-  signStatusList(key: KeyRef, list: StatusListRef, draft: ListDraft): string | Failure
+  newStatusList(bits: number, size: number): StatusBytes | Failure
+  readStatusList(jws: string, uri: string, signer: string): StatusBytes | Failure
+  /** These look into the bytes where they lie, and keep no hold of them. */
+  setStatus(bits: number, bytes: Uint8Array, index: number, status: number): Failure | null
+  getStatus(bits: number, bytes: Uint8Array, index: number): number | null
+  statusListSize(bits: number, bytes: number): number
+  signStatusList(key: KeyRef, bits: number, bytes: Uint8Array, draft: ListDraft): string | Failure
 
-  newStatusLists(capacity: number, maxAge: number): StatusListsRef
+  newStatusLists(capacity: number, maxBytes: number, maxAge: number): StatusListsRef
+  /** How much native memory the lists take. */
+  listsBytes(lists: StatusListsRef): number
+  /** Makes V8 know of so much native memory, as long as somebody holds it. */
+  weight(bytes: number): object
   putList(
     lists: StatusListsRef,
     jws: string,
@@ -84,7 +91,7 @@ export interface RightsBinding {
   ): string | Failure
   verifyRotation(statement: string): Rotation | Failure
   newKeyHistory(did: string, activeFrom: number): KeyHistoryRef | Failure
-  prepareKey(history: KeyHistoryRef, statement: string): Rotation | Failure
+  prepareKey(history: KeyHistoryRef, statement: string, now?: number): Rotation | Failure
   activateKey(history: KeyHistoryRef, did: string, from?: number): boolean
   taintKey(history: KeyHistoryRef, did: string, from?: number): boolean
   revokeKey(history: KeyHistoryRef, did: string): boolean
@@ -92,6 +99,11 @@ export interface RightsBinding {
   maySign(history: KeyHistoryRef, did: string, at?: number): boolean
   receiptStands(history: KeyHistoryRef, did: string, signedAt: number): boolean
   currentKey(history: KeyHistoryRef, at?: number): string | null
+
+  readPresented(text: string): { token?: string; approval?: string } | Failure
+  writePresented(token?: string, approval?: string): string | null | Failure
+  /** JSON text or bytes of a body in base64url, strictly read. */
+  shownBody(contentType: string, body: string): string | Uint8Array | Failure
 
   approveCall(
     key: KeyRef,
@@ -115,20 +127,20 @@ declare const opaque: unique symbol
 export interface TokenVerifierRef {
   readonly [opaque]: 'token verifier'
 }
-export interface KnownToken {
-  readonly [opaque]: 'token verifier'
-}
 export interface RevocationListRef {
   readonly [opaque]: 'revocation list'
-}
-export interface StatusListRef {
-  readonly [opaque]: 'status list'
 }
 export interface StatusListsRef {
   readonly [opaque]: 'status lists'
 }
 export interface KeyHistoryRef {
   readonly [opaque]: 'key history'
+}
+
+/** A list of statuses in JavaScript's memory. */
+export interface StatusBytes {
+  readonly bits: number
+  readonly bytes: Uint8Array
 }
 
 /** What is left out keeps its default, which for a delegation is its parent's. */
@@ -184,7 +196,8 @@ export interface VerifiedToken {
   chain: string[]
   claims: string
   revocation: Evidence
-  known: KnownToken
+  /** By which it is verified again, until all are forgotten; none where other sources were asked. */
+  known?: number
 }
 
 export interface ListDraft {

@@ -34,6 +34,14 @@ export function checkList(value: unknown, what: string): asserts value is readon
   for (const each of value as unknown[]) checkString(each, what)
 }
 
+/** A copy of a list of strings, each of them read once. */
+export function strings(value: unknown, what: string): string[] {
+  if (!Array.isArray(value)) throw new TypeError(`${what} must be a list, not ${nameOf(value)}`)
+  const copy = [...(value as unknown[])]
+  for (const each of copy) checkString(each, what)
+  return copy as string[]
+}
+
 export function checkNumber(value: unknown, what: string): asserts value is number {
   if (typeof value !== 'number') throw new TypeError(`${what} must be a number, not ${nameOf(value)}`)
 }

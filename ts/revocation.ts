@@ -1,5 +1,5 @@
 import type { RevocationListRef } from './binding-rights'
-import { bounded, checkObject, checkString, optional } from './check'
+import { bounded, checkObject, checkString, known, optional } from './check'
 import { native } from './native'
 import { fail, ok, type Result } from './result'
 import { checkTime, notWhole } from './seconds'
@@ -21,7 +21,7 @@ export interface RevocationSource {
   isRevoked(subject: RevocationSubject): boolean | Promise<boolean>
 }
 
-/** The native list behind one, for verifiers that ask it there; undefined for other sources. */
+/** The native list behind one, for verifiers that ask it there; undefined for a source that answers for itself. */
 export let listOf: (source: RevocationSource) => RevocationListRef | undefined
 
 /**
@@ -34,6 +34,7 @@ export class RevocationList implements RevocationSource {
   /** Room for 100 000 entries by default. Throws INVALID_CONFIG. */
   constructor(options: { maxEntries?: number } = {}) {
     checkObject(options, 'options')
+    known(options, 'RevocationList', ['maxEntries'])
     this.#list = native.newRevocationList(bounded(options.maxEntries, 100_000, 'maxEntries', 1, 10_000_000))
   }
 
@@ -45,6 +46,7 @@ export class RevocationList implements RevocationSource {
   revokeToken(tokenId: string, options: { keepUntil?: number } = {}): Result<void> {
     checkString(tokenId, 'tokenId')
     checkObject(options, 'options')
+    known(options, 'revokeToken()', ['keepUntil'])
     const { keepUntil } = options
     const failed = notWhole({ keepUntil }) ?? native.revokeToken(this.#list, tokenId, keepUntil)
     return failed ? fail(failed) : ok(undefined)
@@ -58,6 +60,7 @@ export class RevocationList implements RevocationSource {
   revokeDID(did: string, options: { issuedUntil?: number } = {}): Result<void> {
     checkString(did, 'did')
     checkObject(options, 'options')
+    known(options, 'revokeDID()', ['issuedUntil'])
     const { issuedUntil } = options
     const failed = notWhole({ issuedUntil }) ?? native.revokeDid(this.#list, did, issuedUntil)
     return failed ? fail(failed) : ok(undefined)
@@ -81,8 +84,10 @@ export class RevocationList implements RevocationSource {
   /** Drops the entries that need not be kept any longer. `now` is in seconds since the epoch. */
   purge(options: { now?: number } = {}): void {
     checkObject(options, 'options')
-    optional(options.now, checkTime, 'now')
-    native.purgeRevocations(this.#list, options.now)
+    known(options, 'purge()', ['now'])
+    const { now } = options
+    optional(now, checkTime, 'now')
+    native.purgeRevocations(this.#list, now)
   }
 
   /** How many tokens and DIDs it holds. */
@@ -91,10 +96,8 @@ export class RevocationList implements RevocationSource {
   }
 
   static {
-    listOf = (source) => {
-      // A subclass that answers for itself is asked itself.
-      const own = #list in source && source.isRevoked === RevocationList.prototype.isRevoked
-      return own ? source.#list : undefined
-    }
+    // What a subclass, an object or a prototype has put in its place is asked itself.
+    const { isRevoked } = RevocationList.prototype
+    listOf = (source) => (#list in source && source.isRevoked === isRevoked ? source.#list : undefined)
   }
 }

@@ -1,6 +1,6 @@
 import type { Failure } from './binding'
 import type { KeyHistoryRef, Rotation as Rotated } from './binding-rights'
-import { checkObject, checkString, optional } from './check'
+import { checkObject, checkString, known, optional } from './check'
 import { isFailure, XBindError } from './errors'
 import { keyOf, type Identity } from './identity'
 import { native } from './native'
@@ -36,6 +36,7 @@ export interface RotationRequest {
 export function signRotation(old: Identity, next: Identity, request: RotationRequest = {}): Result<string> {
   const [oldKey, nextKey] = [keyOf(old, 'old'), keyOf(next, 'next')]
   checkObject(request, 'request')
+  known(request, 'request', ['activeFrom', 'overlapSeconds', 'now'])
   const { activeFrom, overlapSeconds = 86_400, now } = request
   const wrong = notWhole({ activeFrom, overlapSeconds, now })
   return wrong ? fail(wrong) : result(native.signRotation(oldKey, nextKey, activeFrom, overlapSeconds, now))
@@ -70,6 +71,7 @@ export class KeyHistory {
   constructor(did: string, options: { activeFrom?: number } = {}) {
     checkString(did, 'did')
     checkObject(options, 'options')
+    known(options, 'KeyHistory', ['activeFrom'])
     const { activeFrom = 0 } = options
     const wrong = notWhole({ activeFrom })
     if (wrong) throw new XBindError(wrong)
@@ -79,12 +81,16 @@ export class KeyHistory {
 
   /**
    * Verifies a rotation and takes it in: the successor becomes active when the rotation says. Errors: INVALID_TOKEN;
-   * INVALID_DELEGATION if the old key is not the latest, had no right to sign then, or has chosen another successor before,
-   * if the new key was used before, or after 64 keys.
+   * TOKEN_NOT_YET_VALID if it is dated more than 30 s after `now`; INVALID_DELEGATION if the old key is not the latest, had
+   * no right to sign then, or has chosen another successor before, if the new key was used before, or after 64 keys.
    */
-  prepare(statement: string): Result<Rotation> {
+  prepare(statement: string, options: { now?: number } = {}): Result<Rotation> {
     checkString(statement, 'statement')
-    return rotation(native.prepareKey(this.#history, statement))
+    checkObject(options, 'options')
+    known(options, 'prepare()', ['now'])
+    const { now } = options
+    const wrong = notWhole({ now })
+    return wrong ? fail(wrong) : rotation(native.prepareKey(this.#history, statement, now))
   }
 
   /** Brings the start of a prepared key forward, as when the one before it was lost. Tells whether the key is known. */
@@ -137,8 +143,10 @@ export class KeyHistory {
 function timeIn(did: string, options: { from?: number }): number | undefined {
   checkString(did, 'did')
   checkObject(options, 'options')
-  optional(options.from, checkTime, 'from')
-  return options.from
+  known(options, 'options', ['from'])
+  const { from } = options
+  optional(from, checkTime, 'from')
+  return from
 }
 
 function rotation(read: Rotated | Failure): Result<Rotation> {

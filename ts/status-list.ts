@@ -1,6 +1,6 @@
 import type { Failure } from './binding'
-import type { Link, StatusListRef, StatusListsRef, StatusRef } from './binding-rights'
-import { bounded, checkFunction, checkList, checkNumber, checkObject, checkString, optional } from './check'
+import type { Link, StatusBytes, StatusListsRef, StatusRef } from './binding-rights'
+import { bounded, checkFunction, checkNumber, checkObject, checkString, known, strings } from './check'
 import { failure, isFailure, XBindError } from './errors'
 import { fetchPublic, isFetchable, LISTED_STATUS_LIST, RemoteDocument, STATUS_LIST, type FetchDocument } from './fetch'
 import { keyOf, type Identity } from './identity'
@@ -8,6 +8,7 @@ import { native } from './native'
 import { fail, ok, orThrow, result, type Result } from './result'
 import type { RevocationSource, RevocationSubject } from './revocation'
 import { notWhole, systemTime } from './seconds'
+import { jwksText } from './jwks'
 
 /** The status of many tokens, for their issuer to publish (Token Status List, draft-ietf-oauth-status-list-18). */
 export class StatusList {
@@ -18,14 +19,15 @@ export class StatusList {
   /** The token is revoked for the time being; takes lists of 2 bits at least. */
   static readonly SUSPENDED = 2
 
-  #list: StatusListRef
+  #list: StatusBytes
 
   /** A list of at least `size` tokens, all of them valid, of 1, 2, 4 or 8 bits each, default 1. Throws INVALID_CONFIG. */
   constructor(options: { size: number; bits?: 1 | 2 | 4 | 8 }) {
     checkObject(options, 'options')
-    checkNumber(options.size, 'size')
-    optional(options.bits, checkNumber, 'bits')
+    known(options, 'StatusList', ['size', 'bits'])
     const { size, bits = 1 } = options
+    checkNumber(size, 'size')
+    checkNumber(bits, 'bits')
     const wrong = notWhole({ size, bits })
     if (wrong) throw new XBindError(wrong)
     this.#list = orThrow(native.newStatusList(bits, size))
@@ -35,9 +37,11 @@ export class StatusList {
   static read(jws: string, options: { uri: string; issuer: string }): Result<StatusList> {
     checkString(jws, 'jws')
     checkObject(options, 'options')
-    checkString(options.uri, 'uri')
-    checkString(options.issuer, 'issuer')
-    const read = native.readStatusList(jws, options.uri, options.issuer)
+    known(options, 'read()', ['uri', 'issuer'])
+    const { uri, issuer } = options
+    checkString(uri, 'uri')
+    checkString(issuer, 'issuer')
+    const read = native.readStatusList(jws, uri, issuer)
     if (isFailure(read)) return fail(read)
     const list = new StatusList({ size: 1 })
     list.#list = read
@@ -53,24 +57,25 @@ export class StatusList {
     // 255 fits no narrower list, and one byte is what crosses.
     if (status > 255)
       return fail(failure('INVALID_CONFIG', `status is ${status}`, 'give a status that the bits can hold'))
-    const failed = native.setStatus(this.#list, index, status)
+    const failed = native.setStatus(this.#list.bits, this.#list.bytes, index, status)
     return failed ? fail(failed) : ok(undefined)
   }
 
   /** The status at an index; undefined beyond the end. */
   get(index: number): number | undefined {
     checkNumber(index, 'index')
-    return notWhole({ index }) ? undefined : (native.getStatus(this.#list, index) ?? undefined)
+    if (notWhole({ index })) return undefined
+    return native.getStatus(this.#list.bits, this.#list.bytes, index) ?? undefined
   }
 
   /** How many tokens it has room for. */
   get size(): number {
-    return native.statusListSize(this.#list)
+    return native.statusListSize(this.#list.bits, this.#list.bytes.length)
   }
 
   /** 1, 2, 4 or 8. */
   get bits(): number {
-    return native.statusListBits(this.#list)
+    return this.#list.bits
   }
 
   /**
@@ -84,11 +89,13 @@ export class StatusList {
   ): Result<string> {
     const key = keyOf(issuer, 'issuer')
     checkObject(options, 'options')
+    known(options, 'sign()', ['uri', 'lifetimeSeconds', 'ttlSeconds', 'now'])
     const { uri, lifetimeSeconds = 3600, ttlSeconds, now } = options
     checkString(uri, 'uri')
     const wrong = notWhole({ lifetimeSeconds, ttlSeconds, now })
     if (wrong) return fail(wrong)
-    return result(native.signStatusList(key, this.#list, { uri, lifetime: lifetimeSeconds, ttl: ttlSeconds, now }))
+    const { bits, bytes } = this.#list
+    return result(native.signStatusList(key, bits, bytes, { uri, lifetime: lifetimeSeconds, ttl: ttlSeconds, now }))
   }
 }
 
@@ -97,8 +104,13 @@ export interface StatusListSourceOptions {
   maxAgeSeconds?: number
   /** How old a copy may be before the next is asked for; default 300. While none comes, the old one serves its time. */
   refreshSeconds?: number
-  /** Default 1000. */
+  /**
+   * Default 1000. Half of it is for issuers that a verifier with this source trusts, each an equal part; of the other half,
+   * an issuer that none trusts has an eighth of all at most.
+   */
   maxLists?: number
+  /** How much memory the lists may take, shared out in the same way; default 64 MiB, at least 1 MiB. */
+  maxBytes?: number
   /**
    * Where lists are fetched from, such as `https://status.example`. By default wherever a trusted issuer's own token points,
    * and nowhere for a link of a delegation, whose maker nobody here has chosen. What is listed may be in your own network;
@@ -122,6 +134,8 @@ export let statusLists: (source: RevocationSource) => VerifiersLists | undefined
 
 export interface VerifiersLists {
   readonly lists: StatusListsRef
+  /** Whether it answers for itself, so that it has to be asked besides. */
+  readonly asksItself: () => boolean
   /** Fetches what the links need, and gives the reasons why some of it did not come. */
   refresh(links: readonly Link[], now: number, put: PutList): Promise<string[]>
 }
@@ -134,7 +148,8 @@ type PutList = (lists: StatusListsRef, text: string, uri: string, issuer: string
  */
 export class StatusListSource implements RevocationSource {
   readonly #lists: StatusListsRef
-  readonly #documents = new Map<string, RemoteDocument>()
+  /** Those of the first link of a token are by an issuer that a verifier trusts. */
+  readonly #documents = new Map<string, { document: RemoteDocument; first: boolean }>()
   readonly #maxLists: number
   readonly #refreshSeconds: number
   /** After which time no list that was fetched is still at hand once the old ones were purged. */
@@ -142,42 +157,44 @@ export class StatusListSource implements RevocationSource {
   readonly #origins: ReadonlySet<string> | undefined
   readonly #fetch: FetchDocument | undefined
   readonly #now: () => number
+  /** What V8 knows of the memory that the lists take. */
+  #weights: object[] = []
+  #weighed = 0
 
   /** Throws INVALID_CONFIG. */
   constructor(options: StatusListSourceOptions = {}) {
     checkObject(options, 'options')
+    known(options, 'StatusListSource', SOURCE)
     const { origins, offline = false, fetch = fetchPublic, now = systemTime } = options
-    optional(origins, checkList, 'origins')
+    const { refreshSeconds, maxLists, maxBytes, maxAgeSeconds } = options
     checkFunction(fetch, 'fetch')
     checkFunction(now, 'now')
     if (typeof offline !== 'boolean') throw new TypeError('offline must be a boolean')
-    this.#origins = origins && new Set(origins.map(checkOrigin))
+    this.#origins = origins === undefined ? undefined : new Set(strings(origins, 'origins').map(checkOrigin))
     this.#fetch = offline ? undefined : fetch
     this.#now = now
-    this.#refreshSeconds = bounded(options.refreshSeconds, 300, 'refreshSeconds', 1, 86_400)
-    this.#maxLists = bounded(options.maxLists, 1000, 'maxLists', 1, 100_000)
-    const maxAge = bounded(options.maxAgeSeconds, 86_400, 'maxAgeSeconds', 1, 31_536_000)
+    this.#refreshSeconds = bounded(refreshSeconds, 300, 'refreshSeconds', 1, 86_400)
+    this.#maxLists = bounded(maxLists, 1000, 'maxLists', 1, 100_000)
+    const maxAge = bounded(maxAgeSeconds, 86_400, 'maxAgeSeconds', 1, 31_536_000)
     this.#keptSeconds = maxAge + 61 // clocks may differ by 30 s, where it was signed and here
-    this.#lists = native.newStatusLists(this.#maxLists, maxAge)
+    const bytes = bounded(maxBytes, 64 << 20, 'maxBytes', 1 << 20, 2 ** 40)
+    this.#lists = native.newStatusLists(this.#maxLists, bytes, maxAge)
   }
 
   /**
    * Takes a signed list in, as where nothing can be fetched. It speaks for the tokens of the DID that signed it, or with
-   * `issuer` and `jwks` for those of that issuer. Errors: INVALID_TOKEN, TOKEN_EXPIRED (older than the one at hand),
-   * INVALID_KEY (the JWK set), INVALID_CONFIG (no room for another).
+   * `issuer` and `jwks` for those of that issuer. Of two lists of the same second both count. Errors: INVALID_TOKEN,
+   * TOKEN_EXPIRED (older than the one at hand), TOKEN_NOT_YET_VALID (from the future, while another is at hand),
+   * INVALID_KEY (the JWK set), INVALID_DID, INVALID_CONFIG (no room for it).
    */
   put(jws: string, by?: { issuer: string; jwks: { keys: readonly object[] } }): Result<void> {
     checkString(jws, 'jws')
-    if (by !== undefined) {
-      checkObject(by, 'by')
-      checkString(by.issuer, 'by.issuer')
-      checkObject(by.jwks, 'by.jwks')
-    }
+    const named = by === undefined ? undefined : namedIssuer(by)
     const says = whatItSays(jws)
     if (!says) return fail(failure('INVALID_TOKEN', 'the status list is not a compact JWS with kid and sub'))
     const now = this.#time()
-    const jwks = by && JSON.stringify(by.jwks)
-    const failed = native.putList(this.#lists, jws, says.uri, by?.issuer ?? says.signer, jwks, now)
+    const failed = native.putList(this.#lists, jws, says.uri, named?.issuer ?? says.signer, named?.jwks, now)
+    this.#weigh()
     return failed ? fail(failed) : ok(undefined)
   }
 
@@ -185,10 +202,11 @@ export class StatusListSource implements RevocationSource {
   statusOf(issuer: string, status: StatusRef): StatusEvidence {
     checkString(issuer, 'issuer')
     checkObject(status, 'status')
-    checkNumber(status.index, 'status.index')
-    checkString(status.uri, 'status.uri')
-    if (notWhole({ index: status.index })) return { evidence: 'unreadable' }
-    const answer = native.askList(this.#lists, issuer, status, this.#time())
+    const { index, uri } = status
+    checkNumber(index, 'status.index')
+    checkString(uri, 'status.uri')
+    if (notWhole({ index })) return { evidence: 'unreadable' }
+    const answer = native.askList(this.#lists, issuer, { index, uri }, this.#time())
     return typeof answer === 'number' ? { evidence: 'fresh', status: answer } : { evidence: answer }
   }
 
@@ -207,7 +225,19 @@ export class StatusListSource implements RevocationSource {
   #time(): number {
     const now = this.#now()
     checkNumber(now, 'now()')
+    if (!(Number.isFinite(now) && now >= 0)) throw new TypeError(`now() must be seconds since the epoch, not ${now}`)
     return now
+  }
+
+  /** Tells V8 of what grew in native memory, and of what went away. */
+  #weigh(): void {
+    const bytes = native.listsBytes(this.#lists)
+    if (bytes < this.#weighed) {
+      this.#weights = []
+      this.#weighed = 0
+    }
+    if (bytes > this.#weighed) this.#weights.push(native.weight(bytes - this.#weighed))
+    this.#weighed = bytes
   }
 
   async #refresh(links: readonly Link[], now: number, put: PutList): Promise<string[]> {
@@ -215,7 +245,11 @@ export class StatusListSource implements RevocationSource {
       const document = status && this.#documentFor(issuer, status, place === 0, now)
       if (!document) return []
       const { uri } = status
-      const take = (text: string) => put(this.#lists, text, uri, issuer)?.message
+      const take = (text: string) => {
+        const failed = put(this.#lists, text, uri, issuer)
+        this.#weigh()
+        return failed?.message
+      }
       return [document.refresh(now, take).then(() => document.failure)]
     })
     return (await Promise.all(asked)).filter((failure) => failure !== undefined)
@@ -226,28 +260,41 @@ export class StatusListSource implements RevocationSource {
     const { uri } = status
     if (!this.#fetch || !(this.#origins?.has(originOf(uri)) ?? first)) return undefined
     const name = `${issuer}\n${uri}` // neither holds a control character
-    const known = this.#documents.get(name)
+    const kept = this.#documents.get(name)
     const answers = typeof native.askList(this.#lists, issuer, status, now) === 'number'
-    if (known) return answers && !known.isOlder(this.#refreshSeconds, now) ? undefined : known
-    if (answers || !this.#hasRoom(now)) return undefined
+    if (kept) return answers && !kept.document.isOlder(this.#refreshSeconds, now) ? undefined : kept.document
+    if (answers || !this.#hasRoom(first, now)) return undefined
     const document = new RemoteDocument(uri, this.#origins ? LISTED_STATUS_LIST : STATUS_LIST, this.#fetch)
-    this.#documents.set(name, document)
+    this.#documents.set(name, { document, first })
     return document
   }
 
-  #hasRoom(now: number): boolean {
-    if (this.#documents.size < this.#maxLists) return true
+  #hasRoom(first: boolean, now: number): boolean {
+    if (this.#fits(first)) return true
     native.purgeLists(this.#lists, now)
-    for (const [name, document] of this.#documents) {
+    this.#weigh()
+    for (const [name, { document }] of this.#documents) {
       if (document.fetchedAt === undefined || document.isOlder(this.#keptSeconds, now)) this.#documents.delete(name)
     }
-    return this.#documents.size < this.#maxLists
+    return this.#fits(first)
+  }
+
+  /** Whoever hands rights on takes one half at most: nobody here has chosen them. */
+  #fits(first: boolean): boolean {
+    if (first) return this.#documents.size < this.#maxLists
+    const others = [...this.#documents.values()].filter((other) => !other.first).length
+    return this.#documents.size < this.#maxLists && others < Math.max(1, this.#maxLists >> 1)
   }
 
   static {
+    const { isRevoked, statusOf } = StatusListSource.prototype
     statusLists = (source) =>
       #lists in source
-        ? { lists: source.#lists, refresh: (links, now, put) => source.#refresh(links, now, put) }
+        ? {
+            lists: source.#lists,
+            asksItself: () => source.isRevoked !== isRevoked || source.statusOf !== statusOf,
+            refresh: (links, now, put) => source.#refresh(links, now, put),
+          }
         : undefined
   }
 }
@@ -255,6 +302,16 @@ export class StatusListSource implements RevocationSource {
 /** Empty for what is no URL. */
 function originOf(uri: string): string {
   return URL.canParse(uri) ? new URL(uri).origin : ''
+}
+
+const SOURCE = ['maxAgeSeconds', 'refreshSeconds', 'maxLists', 'maxBytes', 'origins', 'offline', 'fetch', 'now']
+
+function namedIssuer(by: { issuer: string; jwks: { keys: readonly object[] } }): { issuer: string; jwks: string } {
+  checkObject(by, 'by')
+  known(by, 'by', ['issuer', 'jwks'])
+  const { issuer, jwks } = by
+  checkString(issuer, 'by.issuer')
+  return { issuer, jwks: jwksText(jwks, 'by.jwks') }
 }
 
 function checkOrigin(text: string): string {

@@ -1,8 +1,9 @@
 import type { Failure } from './binding'
-import type { Asked, Evidence, KnownToken, Link, TokenVerifierRef, VerifiedToken } from './binding-rights'
-import { bounded, checkFunction, checkList, checkNumber, checkObject, checkString, optional } from './check'
+import type { Asked, Evidence, Link, TokenVerifierRef, VerifiedToken } from './binding-rights'
+import { bounded, checkFunction, checkNumber, checkObject, checkString, known, optional, strings } from './check'
 import { failure, isFailure, XBindError } from './errors'
 import { fetchPublic, isFetchable, JWKS, RemoteDocument, type FetchDocument } from './fetch'
+import { jwksText } from './jwks'
 import { native } from './native'
 import { fail, ok, orThrow, type Result } from './result'
 import { listOf, type RevocationSource, type RevocationSubject } from './revocation'
@@ -51,8 +52,22 @@ export interface TokenDemands {
 
 interface Known {
   readonly claims: TokenClaims
-  readonly ref: KnownToken
+  readonly place: number
 }
+
+const OPTIONS = [
+  'audience',
+  'trust',
+  'now',
+  'clockSkewSeconds',
+  'maxLifetimeSeconds',
+  'revocations',
+  'revocationTimeoutMs',
+  'dangerouslyAcceptUnknownRevocation',
+  'fetch',
+]
+
+const DEMANDS = ['scopes', 'presenter']
 
 /** How much text of known tokens is kept, in characters. */
 const KNOWN_SIZE = 1 << 20
@@ -66,7 +81,8 @@ export class TokenVerifier {
   readonly #verifier: TokenVerifierRef
   readonly #now: () => number
   readonly #remote: ReadonlyMap<string, RemoteDocument>
-  readonly #sources: readonly RevocationSource[]
+  /** Those that answer for themselves. */
+  readonly #sources: () => readonly RevocationSource[]
   readonly #lists: readonly VerifiersLists[]
   readonly #sourceTimeoutMs: number
   /** Tokens verified with the keys of now, so that what they say need not be told again. */
@@ -76,23 +92,25 @@ export class TokenVerifier {
   /** Throws INVALID_DID, INVALID_KEY (a JWK set), INVALID_CONFIG. */
   constructor(options: TokenVerifierOptions) {
     checkObject(options, 'options')
-    const { audience, trust, now = systemTime, fetch = fetchPublic } = options
+    known(options, 'TokenVerifier', OPTIONS)
+    const { audience, trust, now = systemTime, fetch = fetchPublic, revocations } = options
+    const { revocationTimeoutMs, clockSkewSeconds, maxLifetimeSeconds } = options
     const { dangerouslyAcceptUnknownRevocation: acceptUnknown = false } = options
     checkString(audience, 'audience')
     checkFunction(now, 'now')
     checkFunction(fetch, 'fetch')
     if (typeof acceptUnknown !== 'boolean') throw new TypeError('dangerouslyAcceptUnknownRevocation must be a boolean')
     const { dids, issuers, remote } = readTrust(trust, fetch)
-    const { own, revoked, lists } = sorted(options.revocations)
+    const { own, revoked, lists } = sorted(revocations)
     this.#now = now
     this.#remote = remote
     this.#sources = own
     this.#lists = lists
-    this.#sourceTimeoutMs = bounded(options.revocationTimeoutMs, 5000, 'revocationTimeoutMs', 1, 600_000)
+    this.#sourceTimeoutMs = bounded(revocationTimeoutMs, 5000, 'revocationTimeoutMs', 1, 600_000)
     const policy = {
       audience,
-      clockSkew: bounded(options.clockSkewSeconds, 30, 'clockSkewSeconds', 0, 300),
-      maxLifetime: bounded(options.maxLifetimeSeconds, 86_400, 'maxLifetimeSeconds', 1, 31_536_000),
+      clockSkew: bounded(clockSkewSeconds, 30, 'clockSkewSeconds', 0, 300),
+      maxLifetime: bounded(maxLifetimeSeconds, 86_400, 'maxLifetimeSeconds', 1, 31_536_000),
       dids,
       issuers,
       acceptUnknown,
@@ -115,10 +133,11 @@ export class TokenVerifier {
   verifySync(token: string, options: TokenDemands = {}): Result<TokenClaims> {
     const asked = this.#asked(token, options)
     this.#forgetOldKeys(asked.now)
-    if (this.#sources.length === 0) return this.#judge(token, asked, [])
+    const sources = this.#sources()
+    if (sources.length === 0) return this.#judge(token, asked, [])
     const links = native.tokenLinks(this.#verifier, token, asked)
     if (isFailure(links)) return this.#refuse(token, links)
-    const answers = links.map((link) => conclusion(this.#ask(link).map(atOnce)))
+    const answers = links.map((link) => conclusion(ask(sources, link).map(atOnce)))
     return this.#judge(token, asked, answers)
   }
 
@@ -126,7 +145,8 @@ export class TokenVerifier {
     this.#forgetOldKeys(asked.now)
     const missing = this.#remote.size === 0 ? null : native.missingKey(this.#verifier, token)
     if (missing !== null) await this.#fetchKeys(missing, asked.now)
-    if (this.#remote.size + this.#sources.length + this.#lists.length === 0) return this.#judge(token, asked, [])
+    const sources = this.#sources()
+    if (this.#remote.size + sources.length + this.#lists.length === 0) return this.#judge(token, asked, [])
     let links = native.tokenLinks(this.#verifier, token, asked)
     const issuer = isFailure(links) ? undefined : links[0]?.issuer
     // Only a good token makes us look whether its issuer has taken the key back meanwhile.
@@ -135,7 +155,7 @@ export class TokenVerifier {
       links = native.tokenLinks(this.#verifier, token, asked)
     }
     if (isFailure(links)) return this.#refuse(token, links)
-    const [answers, reasons] = await Promise.all([this.#askAll(links), this.#fetchLists(links, asked.now)])
+    const [answers, reasons] = await Promise.all([this.#askAll(sources, links), this.#fetchLists(links, asked.now)])
     return this.#judge(token, { ...asked, now: this.#time() }, answers, reasons)
   }
 
@@ -148,23 +168,24 @@ export class TokenVerifier {
     const known = answers.length === 0 ? this.#known.get(token) : undefined
     if (known) {
       const scopes = asked.scopes.length === 0 ? undefined : asked.scopes
-      const revocation = native.verifyKnownToken(this.#verifier, known.ref, asked.now, scopes, asked.presenter)
+      const revocation = native.verifyKnownToken(this.#verifier, known.place, asked.now, scopes, asked.presenter)
       if (revocation === known.claims.revocation) return ok(known.claims)
     }
     const verified = native.verifyToken(this.#verifier, token, asked, answers)
     if (isFailure(verified)) return this.#refuse(token, verified, reasons)
     const claims = claimsOf(verified)
-    if (answers.length === 0) this.#remember(token, { claims, ref: verified.known })
+    if (verified.known !== undefined) this.#remember(token, { claims, place: verified.known })
     return ok(claims)
   }
 
   #remember(token: string, known: Known): void {
     this.#knownSize += token.length
     if (this.#knownSize > KNOWN_SIZE) this.#forget()
-    this.#known.set(token, known)
+    else this.#known.set(token, known)
   }
 
   #forget(): void {
+    native.forgetKnownTokens(this.#verifier)
     this.#known.clear()
     this.#knownSize = 0
   }
@@ -194,10 +215,10 @@ export class TokenVerifier {
   #asked(token: string, options: TokenDemands): Asked {
     checkString(token, 'token')
     checkObject(options, 'options')
-    const { scopes = [], presenter } = options
-    checkList(scopes, 'scopes')
+    known(options, 'verify()', DEMANDS)
+    const { scopes, presenter } = options
     optional(presenter, checkString, 'presenter')
-    return { now: this.#time(), scopes, presenter }
+    return { now: this.#time(), scopes: scopes === undefined ? [] : strings(scopes, 'scopes'), presenter }
   }
 
   #time(): number {
@@ -231,21 +252,8 @@ export class TokenVerifier {
     return (await Promise.all(this.#lists.map((lists) => lists.refresh(links, now, put)))).flat()
   }
 
-  /** Every source's answer to every question about a link: anything at all. */
-  #ask(link: Link): unknown[] {
-    return questions(link).flatMap((question) =>
-      this.#sources.map((source) => {
-        try {
-          return source.isRevoked(question)
-        } catch {
-          return undefined
-        }
-      }),
-    )
-  }
-
-  async #askAll(links: readonly Link[]): Promise<(boolean | undefined)[]> {
-    if (this.#sources.length === 0) return []
+  async #askAll(sources: readonly RevocationSource[], links: readonly Link[]): Promise<(boolean | undefined)[]> {
+    if (sources.length === 0) return []
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, this.#sourceTimeoutMs)
@@ -257,10 +265,23 @@ export class TokenVerifier {
         return undefined
       }
     }
-    const answers = await Promise.all(links.map((link) => Promise.all(this.#ask(link).map(inTime))))
+    const answers = await Promise.all(links.map((link) => Promise.all(ask(sources, link).map(inTime))))
     clearTimeout(timer)
     return answers.map(conclusion)
   }
+}
+
+/** Every source's answer to every question about a link: anything at all. */
+function ask(sources: readonly RevocationSource[], link: Link): unknown[] {
+  return questions(link).flatMap((question) =>
+    sources.map((source) => {
+      try {
+        return source.isRevoked(question)
+      } catch {
+        return undefined
+      }
+    }),
+  )
 }
 
 /** Who speaks for the rights is asked about as well as who uses them. */
@@ -333,6 +354,7 @@ function readTrust(trust: TokenVerifierOptions['trust'], fetch: FetchDocument): 
       continue
     }
     checkObject(each, 'trust')
+    known(each, 'trust', ['issuer', 'jwks'])
     const { issuer, jwks } = each
     checkString(issuer, 'trust.issuer')
     if (trusted.issuers.some((other) => other.issuer === issuer)) {
@@ -345,25 +367,28 @@ function readTrust(trust: TokenVerifierOptions['trust'], fetch: FetchDocument): 
       trusted.remote.set(issuer, new RemoteDocument(jwks, JWKS, fetch))
       trusted.issuers.push({ issuer })
     } else {
-      checkObject(jwks, 'trust.jwks')
-      trusted.issuers.push({ issuer, jwks: JSON.stringify(jwks) })
+      trusted.issuers.push({ issuer, jwks: jwksText(jwks, 'trust.jwks') })
     }
   }
   return trusted
 }
 
-/** The lists of this package are asked in native memory, all else here. */
+/**
+ * The lists of this package are asked in native memory, all else here: also what a subclass or an object has put in the place
+ * of their methods, now or later.
+ */
 function sorted(revocations: TokenVerifierOptions['revocations'] = []) {
   const sources = Array.isArray(revocations)
-    ? (revocations as readonly RevocationSource[])
+    ? [...(revocations as readonly RevocationSource[])]
     : [revocations as RevocationSource]
   for (const source of sources) {
     checkObject(source, 'revocations')
     checkFunction(source.isRevoked, 'revocations.isRevoked')
   }
+  const lists = new Map(sources.map((source) => [source, statusLists(source)]))
   return {
     revoked: sources.flatMap((source) => listOf(source) ?? []),
-    lists: sources.flatMap((source) => statusLists(source) ?? []),
-    own: sources.filter((source) => !listOf(source) && !statusLists(source)),
+    lists: [...lists.values()].filter((list) => list !== undefined),
+    own: () => sources.filter((source) => lists.get(source)?.asksItself() ?? !listOf(source)),
   }
 }

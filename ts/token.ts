@@ -1,6 +1,6 @@
 import type { Failure } from './binding'
-import type { Evidence, Grant } from './binding-rights'
-import { checkList, checkNumber, checkObject, checkString, optional } from './check'
+import type { Evidence, Grant, StatusRef } from './binding-rights'
+import { checkNumber, checkObject, checkString, known, strings } from './check'
 import { failure, isFailure } from './errors'
 import { keyOf, type Identity } from './identity'
 import { native } from './native'
@@ -56,17 +56,15 @@ export interface TokenRequest {
 export function issueToken(issuer: Identity, request: TokenRequest): Result<string> {
   const key = keyOf(issuer, 'issuer')
   checkObject(request, 'request')
-  checkString(request.audience, 'request.audience')
-  checkList(request.scopes, 'request.scopes')
   const grant = grantOf(request)
   return isFailure(grant) ? fail(grant) : result(native.issueToken(key, grant))
 }
 
 /**
  * Hands narrower rights on, offline: an EdDSA JWT of type agent-deleg+jwt that carries its parent. What is left out is the
- * parent's; nothing wider is ever cut down to fit. Whether the token is genuine is for the verifier to see.
- * Errors: INVALID_DELEGATION (wider than the token, not the holder's, too deep), TOKEN_EXPIRED, TOKEN_NOT_YET_VALID,
- * INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, SIGN_FAILED.
+ * parent's; nothing wider is ever cut down to fit. A token that no verifier could accept, whoever it trusts, is refused.
+ * Errors: INVALID_DELEGATION (wider than the token, not the holder's, too deep, a link not by its issuer), TOKEN_EXPIRED,
+ * TOKEN_NOT_YET_VALID, INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, SIGN_FAILED.
  */
 export function delegateToken(
   holder: Identity,
@@ -76,33 +74,51 @@ export function delegateToken(
   const key = keyOf(holder, 'holder')
   checkString(token, 'token')
   checkObject(request, 'request')
-  optional(request.audience, checkString, 'request.audience')
-  optional(request.scopes, checkList, 'request.scopes')
   const grant = delegationOf(request)
   return isFailure(grant) ? fail(grant) : result(native.delegateToken(key, token, grant))
 }
 
+const REQUEST = ['subject', 'audience', 'scopes', 'ttlSeconds', 'claims', 'status', 'now']
+
 /** @internal For agents, whose keys are elsewhere. */
 export function delegationOf(request: Partial<TokenRequest> & { subject: string }): Grant | Failure {
-  if (request.claims === undefined) return grantOf(request)
-  return failure('INVALID_CONFIG', 'a delegation has no claims', 'the first issuer puts claims into its token')
+  known(request, 'request', REQUEST)
+  const { subject, audience, scopes, ttlSeconds, claims, status, now } = request
+  if (claims !== undefined) {
+    return failure('INVALID_CONFIG', 'a delegation has no claims', 'the first issuer puts claims into its token')
+  }
+  return read({ subject, audience, scopes, ttlSeconds, status, now })
 }
 
 /** @internal For agents, whose keys are elsewhere. */
-export function grantOf(request: Partial<TokenRequest> & { subject: string }): Grant | Failure {
+export function grantOf(request: TokenRequest): Grant | Failure {
+  known(request, 'request', REQUEST)
+  const { subject, audience, scopes, ttlSeconds, claims, status, now } = request
+  checkString(audience, 'request.audience')
+  return read({ subject, audience, scopes: strings(scopes, 'request.scopes'), ttlSeconds, claims, status, now })
+}
+
+/** Each member of the request was read once. */
+function read(request: { [member in keyof TokenRequest]: TokenRequest[member] | undefined }): Grant | Failure {
   const { subject, audience, scopes, ttlSeconds, claims, status, now } = request
   checkString(subject, 'request.subject')
-  if (status !== undefined) {
-    checkObject(status, 'request.status')
-    checkNumber(status.index, 'request.status.index')
-    checkString(status.uri, 'request.status.uri')
-  }
-  const wrong = notWhole({ ttlSeconds, now, 'status.index': status?.index })
+  if (audience !== undefined) checkString(audience, 'request.audience')
+  const place = status === undefined ? undefined : statusRef(status)
+  const wrong = notWhole({ ttlSeconds, now, 'status.index': place?.index })
   if (wrong) return wrong
   const text = claims === undefined ? undefined : textOf(claims)
   if (isFailure(text)) return text
-  const place = status && { index: status.index, uri: status.uri }
-  return { subject, audience, scopes, ttl: ttlSeconds, claims: text, status: place, now }
+  const granted = scopes === undefined ? undefined : strings(scopes, 'request.scopes')
+  return { subject, audience, scopes: granted, ttl: ttlSeconds, claims: text, status: place, now }
+}
+
+function statusRef(status: { readonly index: number; readonly uri: string }): StatusRef {
+  checkObject(status, 'request.status')
+  known(status, 'request.status', ['index', 'uri'])
+  const { index, uri } = status
+  checkNumber(index, 'request.status.index')
+  checkString(uri, 'request.status.uri')
+  return { index, uri }
 }
 
 function textOf(claims: Record<string, unknown>): string | Failure {

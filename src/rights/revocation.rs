@@ -1,9 +1,9 @@
 //! Taking rights back: lists of what is revoked, and status lists.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Either, External};
+use napi::Env;
+use napi::bindgen_prelude::{BufferSlice, Either, External, Uint8ArraySlice};
 use napi_derive::napi;
 use xbind::{
     Bits, Error, ErrorKind, Evidence, JwkSet, Link, ListSigner, RevocationList, Standing, StatusList, StatusListDraft,
@@ -17,7 +17,6 @@ use crate::identity::KeyRef;
 
 pub type ListRef = External<Arc<RevocationList>>;
 pub type ListsRef = External<Arc<StatusLists>>;
-pub type StatusListRef = External<RefCell<StatusList>>;
 
 #[napi(catch_unwind)]
 pub fn new_revocation_list(capacity: f64) -> ListRef {
@@ -58,37 +57,61 @@ pub fn revocations(list: &ListRef) -> f64 {
     list.len().try_into().map_or(0.0, number)
 }
 
+/// A list whose bytes lie in JavaScript's own memory: what native memory holds is given back only when the event loop
+/// turns, however many lists are read before.
+#[napi(object, object_from_js = false)]
+pub struct BindingStatusList<'env> {
+    pub bits: u8,
+    pub bytes: BufferSlice<'env>,
+}
+
+fn to_js<'env>(env: &'env Env, list: &StatusList) -> napi::Result<BindingStatusList<'env>> {
+    Ok(BindingStatusList { bits: list.bits().count(), bytes: BufferSlice::copy_from(env, list.bytes())? })
+}
+
+fn bits(count: impl Into<u64>) -> xbind::Result<Bits> {
+    Bits::of(count.into()).ok_or_else(|| Error::new(ErrorKind::InvalidConfig, "bits is none of 1, 2, 4, 8"))
+}
+
 #[napi(catch_unwind)]
-pub fn new_status_list(bits: f64, len: f64) -> Fallible<StatusListRef> {
-    let bits = Bits::of(whole(bits)).ok_or_else(|| Error::new(ErrorKind::InvalidConfig, "bits is none of 1, 2, 4, 8"));
-    fallible(bits.and_then(|bits| StatusList::new(bits, whole(len))).map(|list| External::new(RefCell::new(list))))
+pub fn new_status_list(env: &Env, count: f64, len: f64) -> napi::Result<Fallible<BindingStatusList<'_>>> {
+    match bits(whole(count)).and_then(|bits| StatusList::new(bits, whole(len))) {
+        Ok(list) => to_js(env, &list).map(Either::A),
+        Err(error) => Ok(Either::B(error.into())),
+    }
 }
 
 /// Reads a list that this DID signed for that address.
 #[napi(catch_unwind)]
-pub fn read_status_list(text: String, uri: String, signer: String) -> Fallible<StatusListRef> {
-    let read = did(&signer).and_then(|did| xbind::read_status_list(&text, &uri, ListSigner::Did(&did)));
-    fallible(read.map(|signed| External::new(RefCell::new(signed.list))))
+pub fn read_status_list(
+    env: &Env,
+    text: String,
+    uri: String,
+    signer: String,
+) -> napi::Result<Fallible<BindingStatusList<'_>>> {
+    match did(&signer).and_then(|did| xbind::read_status_list(&text, &uri, ListSigner::Did(&did))) {
+        Ok(signed) => to_js(env, &signed.list).map(Either::A),
+        Err(error) => Ok(Either::B(error.into())),
+    }
+}
+
+// These borrow the private memory of a `StatusList` for as long as they run, which nobody else can write to.
+
+#[napi(catch_unwind)]
+pub fn set_status(count: u8, mut list: Uint8ArraySlice<'_>, index: f64, status: u8) -> Option<BindingError> {
+    // SAFETY: this is the only reference to it while no JavaScript runs.
+    let list = unsafe { list.as_mut() };
+    bits(count).and_then(|bits| bits.set(list, whole(index), status)).err().map(BindingError::from)
 }
 
 #[napi(catch_unwind)]
-pub fn set_status(list: &StatusListRef, index: f64, status: u8) -> Option<BindingError> {
-    list.borrow_mut().set(whole(index), status).err().map(BindingError::from)
+pub fn get_status(count: u8, list: Uint8ArraySlice<'_>, index: f64) -> Option<u8> {
+    bits(count).ok()?.get(&list, whole(index))
 }
 
 #[napi(catch_unwind)]
-pub fn get_status(list: &StatusListRef, index: f64) -> Option<u8> {
-    list.borrow().get(whole(index))
-}
-
-#[napi(catch_unwind)]
-pub fn status_list_size(list: &StatusListRef) -> f64 {
-    number(list.borrow().len())
-}
-
-#[napi(catch_unwind)]
-pub fn status_list_bits(list: &StatusListRef) -> u8 {
-    list.borrow().bits().count()
+pub fn status_list_size(count: u8, bytes: f64) -> f64 {
+    number(bits(count).map_or(0, |bits| bits.room(size(bytes))))
 }
 
 #[napi(object, object_to_js = false)]
@@ -100,15 +123,33 @@ pub struct BindingListDraft {
 }
 
 #[napi(catch_unwind)]
-pub fn sign_status_list(key: &KeyRef, list: &StatusListRef, draft: BindingListDraft) -> Fallible<String> {
+pub fn sign_status_list(
+    key: &KeyRef,
+    count: u8,
+    list: Uint8ArraySlice<'_>,
+    draft: BindingListDraft,
+) -> Fallible<String> {
     let BindingListDraft { uri, lifetime, ttl, now } = &draft;
     let draft = StatusListDraft { uri, now: time(*now), lifetime: whole(*lifetime), ttl: ttl.map(whole) };
-    fallible(key.with(ErrorKind::SignFailed, |key| list.borrow().sign(key, &draft)))
+    let list = bits(count).and_then(|bits| StatusList::from_bytes(bits, list.to_vec()));
+    fallible(list.and_then(|list| key.with(ErrorKind::SignFailed, |key| list.sign(key, &draft))))
 }
 
 #[napi(catch_unwind)]
-pub fn new_status_lists(capacity: f64, max_age: f64) -> ListsRef {
-    External::new(Arc::new(StatusLists::new(size(capacity), whole(max_age))))
+pub fn new_status_lists(capacity: f64, bytes: f64, max_age: f64) -> ListsRef {
+    External::new(Arc::new(StatusLists::within(size(capacity), size(bytes), whole(max_age))))
+}
+
+/// How many bytes the lists take in native memory.
+#[napi(catch_unwind)]
+pub fn lists_bytes(lists: &ListsRef) -> f64 {
+    lists.bytes().try_into().map_or(0.0, number)
+}
+
+/// Stands for so much native memory in the eyes of V8, as long as somebody holds it.
+#[napi(catch_unwind)]
+pub fn weight(bytes: f64) -> External<()> {
+    External::new_with_size_hint((), size(bytes))
 }
 
 /// Takes in a list by a DID, or with a JWK set by an issuer of another name.

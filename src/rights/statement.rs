@@ -2,14 +2,14 @@
 
 use std::cell::RefCell;
 
-use napi::bindgen_prelude::External;
+use napi::bindgen_prelude::{Buffer, Either3, External};
 use napi_derive::napi;
-use xbind::{Approval, ApprovalDraft, ApprovedCall, Decision, Error, ErrorKind, KeyHistory, KeyState, Rotation};
+use xbind::{Approval, ApprovalDraft, ApprovedCall, Decision, Error, ErrorKind, KeyHistory, KeyState, Rotation, Shown};
 
 use super::token::fresh_id;
 use super::{did, dids, time};
 use crate::bytes::Bytes;
-use crate::convert::{Fallible, fallible, number, whole};
+use crate::convert::{BindingError, Fallible, fallible, number, whole};
 use crate::identity::KeyRef;
 
 pub type HistoryRef = External<RefCell<KeyHistory>>;
@@ -65,9 +65,9 @@ pub fn new_key_history(first: String, active_from: f64) -> Fallible<HistoryRef> 
 }
 
 #[napi(catch_unwind)]
-pub fn prepare_key(history: &HistoryRef, statement: String) -> Fallible<BindingRotation> {
+pub fn prepare_key(history: &HistoryRef, statement: String, now: Option<f64>) -> Fallible<BindingRotation> {
     fallible(Rotation::verify(&statement).and_then(|rotation| {
-        history.borrow_mut().prepare(&rotation)?;
+        history.borrow_mut().prepare(&rotation, time(now))?;
         Ok(rotation.into())
     }))
 }
@@ -113,6 +113,16 @@ pub fn receipt_stands(history: &HistoryRef, key: String, signed_at: f64) -> bool
 #[napi(catch_unwind)]
 pub fn current_key(history: &HistoryRef, at: Option<f64>) -> Option<String> {
     history.borrow().current(time(at)).map(|did| did.as_str().to_owned())
+}
+
+/// What an approver is shown, JSON text or bytes, of a body in base64url.
+#[napi(catch_unwind)]
+pub fn shown_body(content_type: String, body: String) -> Either3<String, Buffer, BindingError> {
+    match Shown::read(&content_type, &body) {
+        Ok(Shown::Json(text)) => Either3::A(text),
+        Ok(Shown::Bytes(bytes)) => Either3::B(bytes.into()),
+        Err(error) => Either3::C(error.into()),
+    }
 }
 
 #[napi(object, object_to_js = false)]

@@ -23,6 +23,9 @@ pub struct TokenVerifier {
     revoked: Vec<Arc<RevocationList>>,
     lists: Vec<Arc<StatusLists>>,
     accept_unknown: bool,
+    /// What JavaScript remembers by its place here. An object of its own for each would be given back only when the event
+    /// loop turns, however many are verified before.
+    known: RefCell<Vec<Arc<VerifiedToken>>>,
 }
 
 pub type TokenVerifierRef = External<TokenVerifier>;
@@ -70,13 +73,26 @@ impl TokenVerifier {
             max_lifetime: whole(policy.max_lifetime),
             ..TokenPolicy::new(&policy.audience)
         };
+        let verifier = xbind::TokenVerifier::new(core, trust)?;
+        for list in lists {
+            let issuers = policy.issuers.iter().map(|BindingIssuer { issuer, .. }| issuer);
+            policy.dids.iter().chain(issuers).for_each(|issuer| list.trust(issuer));
+        }
         Ok(Self {
-            verifier: xbind::TokenVerifier::new(core, trust)?,
+            verifier,
             keys: RefCell::new(keys),
             revoked: revoked.iter().map(|list| Arc::clone(list)).collect(),
             lists: lists.iter().map(|lists| Arc::clone(lists)).collect(),
             accept_unknown: policy.accept_unknown,
+            known: RefCell::default(),
         })
+    }
+
+    fn remember(&self, token: &Arc<VerifiedToken>) -> Option<u32> {
+        let mut known = self.known.borrow_mut();
+        let place = u32::try_from(known.len()).ok()?;
+        known.push(Arc::clone(token));
+        Some(place)
     }
 
     /// The strongest evidence at hand: fresh evidence of one source decides, whatever the others lack.
@@ -197,8 +213,8 @@ pub struct BindingToken {
     pub claims: String,
     /// What the answer about revocation rests on.
     pub revocation: &'static str,
-    /// For [`verify_known_token`].
-    pub known: External<Arc<VerifiedToken>>,
+    /// For [`verify_known_token`], until [`forget_known_tokens`]; none where other sources were asked.
+    pub known: Option<u32>,
 }
 
 /// Why a token is refused, and with `REVOCATION_UNKNOWN` what evidence there was.
@@ -257,7 +273,10 @@ pub fn verify_token(
     let verified = evidence.of(&asked, |now, asked| verifier.verifier.verify(&token, now, asked));
     let revocation = evidence.grade();
     match verified {
-        Ok(token) => Either::A(accepted(token, revocation)),
+        Ok(token) => {
+            let known = answers.is_empty().then(|| verifier.remember(&token)).flatten();
+            Either::A(accepted(&token, revocation, known))
+        }
         Err(error) => {
             let BindingError { code, message, hint, retryable } = error.into();
             Either::B(BindingRefusal { code, message, hint, retryable, revocation })
@@ -270,15 +289,21 @@ pub fn verify_token(
 #[napi(catch_unwind)]
 pub fn verify_known_token(
     verifier: &TokenVerifierRef,
-    token: &External<Arc<VerifiedToken>>,
+    token: u32,
     now: f64,
     scopes: Option<Vec<String>>,
     presenter: Option<String>,
 ) -> Option<&'static str> {
     let asked = BindingAsked { now, scopes: scopes.unwrap_or_default(), presenter };
+    let token = Arc::clone(verifier.known.borrow().get(usize::try_from(token).ok()?)?);
     let evidence = Answers::new(verifier, &[]);
-    let verified = evidence.of(&asked, |now, asked| verifier.verifier.verify_again(token, now, asked));
+    let verified = evidence.of(&asked, |now, asked| verifier.verifier.verify_again(&token, now, asked));
     verified.ok().map(|()| evidence.grade())
+}
+
+#[napi(catch_unwind)]
+pub fn forget_known_tokens(verifier: &TokenVerifierRef) {
+    verifier.known.take();
 }
 
 /// What is known about the revocation of each link, and how good the worst of it is.
@@ -337,7 +362,7 @@ impl<'a> Answers<'a> {
     }
 }
 
-fn accepted(token: Arc<VerifiedToken>, revocation: &'static str) -> BindingToken {
+fn accepted(token: &VerifiedToken, revocation: &'static str, known: Option<u32>) -> BindingToken {
     BindingToken {
         issuer: token.issuer().to_owned(),
         subject: token.subject().to_owned(),
@@ -349,6 +374,6 @@ fn accepted(token: Arc<VerifiedToken>, revocation: &'static str) -> BindingToken
         chain: token.chain().map(str::to_owned).collect(),
         claims: token.claims().to_owned(),
         revocation,
-        known: External::new(token),
+        known,
     }
 }

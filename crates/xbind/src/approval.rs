@@ -2,10 +2,11 @@
 
 use crate::did::Did;
 use crate::error::{Error, ErrorKind, Result};
-use crate::json::Members;
+use crate::json::{self, Members};
 use crate::jws::{self, Header, Text, UnsignedJws};
 use crate::key::{SigningKey, VerifyingKey};
 use crate::message::{self, DIGEST_PREFIX, Digest, MessageId};
+use crate::payload;
 use serde::Deserialize;
 
 /// How long an approval lives unless its approver says otherwise, in seconds.
@@ -55,6 +56,37 @@ pub struct ApprovedCall<'a> {
     pub content_type: &'a str,
     /// The very bytes of its body.
     pub body: &'a [u8],
+}
+
+/// The body of a call as whoever decides upon it is shown it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// JSON that has one reading only.
+    Json(String),
+    /// Bytes.
+    Bytes(Vec<u8>),
+}
+
+impl Shown {
+    /// Reads the body of a call that asks for an approval, `body` in base64url, so strictly that what is shown of it is what
+    /// will be signed: JSON is UTF-8 without a byte order mark, repeats no member, nests at most 128 levels, holds whole
+    /// characters, and numbers that a double holds digit for digit.
+    ///
+    /// # Errors
+    /// `INVALID_PAYLOAD` for anything else, and for media types but `application/json` and `application/octet-stream`.
+    pub fn read(content_type: &str, body: &str) -> Result<Self> {
+        let refuse = |why: &'static str| Error::new(ErrorKind::InvalidPayload, why);
+        let bytes = jws::decode(body).ok_or_else(|| refuse("the body to decide upon is not base64url"))?;
+        match content_type {
+            "application/octet-stream" => Ok(Self::Bytes(bytes)),
+            "application/json" => String::from_utf8(bytes)
+                .ok()
+                .filter(|json| json::is_strict_within(json, payload::MAX_DEPTH) && json::has_exact_numbers(json))
+                .map(Self::Json)
+                .ok_or_else(|| refuse("the body to decide upon is JSON that can be read in more than one way")),
+            _ => Err(refuse("the body to decide upon is neither application/json nor application/octet-stream")),
+        }
+    }
 }
 
 /// A decision to be signed.

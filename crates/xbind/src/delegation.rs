@@ -5,11 +5,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::grant::{Grant, LINK_TYPE, MAX_DELEGATION_BYTES, invalid};
 use crate::json::Members;
 use crate::jws::UnsignedJws;
-use crate::key::SigningKey;
+use crate::key::{KeyCache, SigningKey, VerifyingKey};
 use crate::message::DEFAULT_SKEW;
 use crate::revocation::StatusRef;
 use crate::scope::ScopeSet;
 use crate::token::{self, DEFAULT_TOKEN_TTL};
+use std::sync::Arc;
 use std::{iter, mem};
 
 /// How often rights can be handed on.
@@ -35,12 +36,14 @@ pub struct DelegationDraft<'a> {
 }
 
 /// Signs a delegation of a token whose subject is the key's DID: a compact JWS of type `agent-deleg+jwt`. Nothing wider
-/// is ever cut down to fit: it is refused. Whether the token is genuine is not checked here.
+/// is ever cut down to fit: it is refused. So is a token that no verifier could accept, whoever it trusts: what hangs on
+/// trust, and a signature by a key of a JWK set, is for the verifier to judge.
 ///
 /// # Errors
 /// `INVALID_DELEGATION` if the key is not the subject's, the draft is wider than the token, the chain gets too deep or
-/// meets somebody twice; `TOKEN_EXPIRED`, `TOKEN_NOT_YET_VALID`; `INVALID_TOKEN` if the token cannot be read;
-/// `INVALID_CONFIG` for a draft outside its bounds, or a result longer than 64 KiB.
+/// meets somebody twice, or a link of it is not by its issuer; `TOKEN_EXPIRED`, `TOKEN_NOT_YET_VALID`; `INVALID_TOKEN` if
+/// the token cannot be read or is not by its issuer; `INVALID_CONFIG` for a draft outside its bounds, or a result longer
+/// than 64 KiB.
 pub fn delegate(holder: &SigningKey, token: &str, draft: &DelegationDraft<'_>) -> Result<String> {
     Ok(draft.unsigned(holder.did(), token)?.sign(holder))
 }
@@ -59,6 +62,7 @@ impl DelegationDraft<'_> {
         if chain.delegations.len() >= MAX_DELEGATIONS {
             return Err(too_deep());
         }
+        chain.check_genuine()?;
         if chain.meets(self.subject.as_str()) {
             return Err(broken("the subject is in the chain already"));
         }
@@ -68,7 +72,8 @@ impl DelegationDraft<'_> {
         let scopes = self.scopes.unwrap_or(&parent.scopes);
         check_scopes(&parent.scopes, scopes)?;
         let issued_at = self.now.max(parent.link.issued_at);
-        let expires_at = self.expiry(parent, issued_at)?;
+        let not_before = chain.grants().map(|grant| grant.not_before).max().unwrap_or(u64::MAX);
+        let expires_at = self.expiry(parent, not_before, issued_at)?;
 
         let mut claims = Members::new();
         claims.text("iss", holder.as_str());
@@ -80,11 +85,14 @@ impl DelegationDraft<'_> {
         token::push_rights(&mut claims, scopes, self.status)?;
         claims.raw("act", &chain.act(self.subject.as_str()));
         claims.text("prf", token);
-        token::within(MAX_DELEGATION_BYTES, UnsignedJws::new(holder, LINK_TYPE, &claims.finish()))
+        let link = token::within(MAX_DELEGATION_BYTES, UnsignedJws::new(holder, LINK_TYPE, &claims.finish()))?;
+        // Whatever was overlooked above: what no verifier could read is not made.
+        Chain::parse(&link.clone().finish(&[0; 64]))?;
+        Ok(link)
     }
 
-    fn expiry(&self, parent: &Grant, issued_at: u64) -> Result<u64> {
-        if parent.not_before > self.now.saturating_add(DEFAULT_SKEW) {
+    fn expiry(&self, parent: &Grant, not_before: u64, issued_at: u64) -> Result<u64> {
+        if not_before > self.now.saturating_add(DEFAULT_SKEW) {
             return Err(Error::new(ErrorKind::TokenNotYetValid, "the token to delegate is not valid yet"));
         }
         if issued_at >= parent.expires_at {
@@ -160,6 +168,32 @@ impl Chain {
         Ok(())
     }
 
+    /// What can be checked without knowing whom a verifier trusts: every signature by a DID, and who each is.
+    fn check_genuine(&self) -> Result<()> {
+        let keys = KeyCache::new(64);
+        if self.root.link.issuer.starts_with("did:") {
+            let key = self.root.did_issuer(&keys)?;
+            self.root.check_did_terms(&key, &keys)?;
+            self.root.check_signature(&key)?;
+        } else {
+            self.root.check_named_terms(&keys)?;
+        }
+        self.check_links(&keys)
+    }
+
+    /// Whether each link is by the key of its issuer, and for a DID.
+    pub(crate) fn check_links(&self, keys: &KeyCache) -> Result<()> {
+        for link in &self.delegations {
+            let key = keys.get(&link.link.issuer).ok().filter(|key| link.has_kid_of(key.did()));
+            let key = key.ok_or_else(|| broken("a delegation is not by the key of its issuer"))?;
+            if !link.is_signed_by(&key) {
+                return Err(broken("a delegation is not signed by its issuer"));
+            }
+            keys.get(&link.link.subject).map_err(|_| broken("a delegation's subject is not a DID"))?;
+        }
+        Ok(())
+    }
+
     fn meets(&self, did: &str) -> bool {
         self.root.link.issuer == did || self.grants().any(|grant| grant.link.subject == did)
     }
@@ -175,6 +209,38 @@ impl Chain {
             }
             act.finish()
         })
+    }
+}
+
+/// What a token owes to its issuer, whoever trusts it.
+impl Grant {
+    /// The key of an issuer that is a DID.
+    pub(crate) fn did_issuer(&self, keys: &KeyCache) -> Result<Arc<VerifyingKey>> {
+        keys.get(&self.link.issuer).map_err(|_| invalid("the claim iss is not a usable DID"))
+    }
+
+    /// Of a token by a DID, whose key this is.
+    pub(crate) fn check_did_terms(&self, key: &VerifyingKey, keys: &KeyCache) -> Result<()> {
+        if !self.has_kid_of(key.did()) {
+            return Err(invalid("the header's kid is not the key of iss"));
+        }
+        keys.get(&self.link.subject).map_err(|_| invalid("the claim sub is not a DID"))?;
+        if self.client.as_ref() != Some(&self.link.subject) {
+            return Err(invalid("the claim client_id is not the subject"));
+        }
+        Ok(())
+    }
+
+    /// Of a token by an issuer with a JWK set: a DID by another spelling would be a way round its revocation.
+    pub(crate) fn check_named_terms(&self, keys: &KeyCache) -> Result<()> {
+        if self.link.subject.starts_with("did:key:") {
+            keys.get(&self.link.subject).map_err(|_| invalid("the claim sub is not a usable DID"))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_signature(&self, key: &VerifyingKey) -> Result<()> {
+        if self.is_signed_by(key) { Ok(()) } else { Err(invalid("the token is not signed by its issuer")) }
     }
 }
 

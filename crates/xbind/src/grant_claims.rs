@@ -39,6 +39,9 @@ impl<'a> Claims<'a> {
         let client = name(self.client_id.take(), "the claim client_id is missing or empty")?;
         let mut further = Members::new();
         if let Some(act) = self.act.take() {
+            if self.further.len() >= MAX_FURTHER_CLAIMS {
+                return Err(invalid("the token has more than 64 further claims"));
+            }
             self.further.push((Text::from("act"), act));
         }
         for (name, value) in &self.further {

@@ -59,10 +59,71 @@ pub(crate) fn push_quoted(out: &mut String, text: &str) {
 }
 
 /// Whether the text is one JSON value without repeated members at any depth, nested at most [`MAX_DEPTH`] deep, whose
-/// strings are text (no half of a surrogate pair) and whose numbers a double can hold.
+/// strings are text (no half of a surrogate pair) and whose numbers a double can hold. An array or object is itself the
+/// first level.
 pub(crate) fn is_strict(text: &str) -> bool {
+    is_strict_within(text, MAX_DEPTH)
+}
+
+/// The same, with another limit to nesting.
+pub(crate) fn is_strict_within(text: &str, max_depth: usize) -> bool {
     let mut json = serde_json::Deserializer::from_str(text);
-    Strict { deeper: MAX_DEPTH }.deserialize(&mut json).is_ok() && json.end().is_ok()
+    json.disable_recursion_limit(); // ours is at hand, and exact
+    Strict { deeper: max_depth }.deserialize(&mut json).is_ok() && json.end().is_ok()
+}
+
+/// Whether every number of a JSON text is one that a double holds, digit for digit: what is shown of it is what it says.
+pub(crate) fn has_exact_numbers(json: &str) -> bool {
+    let mut rest = json;
+    while let Some(at) = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
+        let (_, from) = rest.split_at(at);
+        rest = if let Some(string) = from.strip_prefix('"') {
+            after_string(string)
+        } else {
+            let end = from.find(|c: char| !matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E')).unwrap_or(from.len());
+            let (number, after) = from.split_at(end);
+            if !is_exact(number) {
+                return false;
+            }
+            after
+        };
+    }
+    true
+}
+
+fn after_string(text: &str) -> &str {
+    let mut rest = text;
+    loop {
+        let end = rest.find(['"', '\\']).unwrap_or(rest.len());
+        let (_, from) = rest.split_at(end);
+        let mut chars = from.chars();
+        if chars.next() != Some('\\') {
+            return chars.as_str();
+        }
+        chars.next();
+        rest = chars.as_str();
+    }
+}
+
+fn is_exact(number: &str) -> bool {
+    let Ok(value) = number.parse::<f64>() else { return false };
+    let exact = digits(number).is_some_and(|said| digits(&format!("{value:e}")) == Some(said));
+    value.is_finite() && exact
+}
+
+/// The digits that count, and the power of ten of the last of them; of zero, none and 0.
+fn digits(number: &str) -> Option<(String, i64)> {
+    let number = number.strip_prefix('-').unwrap_or(number);
+    let (mantissa, power) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{whole}{fraction}");
+    let counted = all.trim_start_matches('0').trim_end_matches('0');
+    if counted.is_empty() {
+        return Some((String::new(), 0));
+    }
+    let zeros = i64::try_from(all.len().checked_sub(all.trim_end_matches('0').len())?).ok()?;
+    let power = power.parse::<i64>().ok()?.checked_sub(i64::try_from(fraction.len()).ok()?)?.checked_add(zeros)?;
+    Some((counted.to_owned(), power))
 }
 
 #[derive(Clone, Copy)]

@@ -2,6 +2,7 @@
 
 use crate::did::Did;
 use crate::error::{Error, ErrorKind, Result};
+use crate::message::DEFAULT_SKEW;
 use crate::rotation::Rotation;
 
 /// How many keys an agent can have had.
@@ -57,13 +58,15 @@ impl KeyHistory {
         &self.first.did
     }
 
-    /// Takes a verified rotation in: the successor is prepared, and becomes active when the rotation says. A rotation
-    /// that is known already changes nothing.
+    /// Takes a verified rotation in at `now`, in seconds since the epoch: the successor is prepared, and becomes active
+    /// when the rotation says. A rotation that is known already changes nothing.
     ///
     /// # Errors
+    /// `TOKEN_NOT_YET_VALID` if the rotation is dated more than 30 s ahead: it would be the one successor of its key, and
+    /// let nobody sign until then.
     /// `INVALID_DELEGATION` if the old key is not the latest (so that it has one successor at most), if it is doubtful or
     /// revoked, if it had no right to sign at the time of the statement, if the new key was used before, or after 64 keys.
-    pub fn prepare(&mut self, rotation: &Rotation) -> Result<()> {
+    pub fn prepare(&mut self, rotation: &Rotation, now: u64) -> Result<()> {
         if self.knows(rotation) {
             return Ok(());
         }
@@ -83,6 +86,10 @@ impl KeyHistory {
         }
         if !latest.may_sign(rotation.issued_at) {
             return Err(refuse("the old key had no right to sign when the rotation was signed"));
+        }
+        if rotation.issued_at > now.saturating_add(DEFAULT_SKEW) {
+            let why = format!("the rotation is dated {} s ahead", rotation.issued_at.saturating_sub(now));
+            return Err(Error::new(ErrorKind::TokenNotYetValid, why));
         }
         latest.succeeded = Some((rotation.active_from, rotation.old_until()));
         if rotation.is_emergency() {

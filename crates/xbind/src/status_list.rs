@@ -87,6 +87,34 @@ impl Bits {
         }
     }
 
+    /// The status at an index of a list in memory, or `None` beyond its end.
+    #[must_use]
+    pub fn get(self, list: &[u8], index: u64) -> Option<u8> {
+        let (byte, shift) = self.place(index)?;
+        Some(list.get(byte)?.checked_shr(shift)? & self.largest())
+    }
+
+    /// Sets the status at an index of a list in memory.
+    ///
+    /// # Errors
+    /// `INVALID_CONFIG` beyond the end, or for a status that the bits cannot hold.
+    pub fn set(self, list: &mut [u8], index: u64, status: u8) -> Result<()> {
+        if status > self.largest() {
+            return Err(config("the list's bits cannot hold that status"));
+        }
+        let outside = || config("the index is beyond the end of the list");
+        let (at, shift) = self.place(index).ok_or_else(outside)?;
+        let byte = list.get_mut(at).ok_or_else(outside)?;
+        *byte = *byte & !(self.largest() << shift) | status << shift;
+        Ok(())
+    }
+
+    /// How many tokens a list of so many bytes has room for.
+    #[must_use]
+    pub fn room(self, bytes: usize) -> u64 {
+        u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(self.per_byte())
+    }
+
     /// The byte that holds a status, and how far left in it.
     fn place(self, index: u64) -> Option<(usize, u32)> {
         let byte = index.checked_div(self.per_byte())?;
@@ -115,11 +143,27 @@ impl StatusList {
         }
     }
 
+    /// A list with these bytes.
+    ///
+    /// # Errors
+    /// `INVALID_CONFIG` for none, or more than 1 MiB of them.
+    pub fn from_bytes(bits: Bits, bytes: Vec<u8>) -> Result<Self> {
+        match bytes.len() {
+            1..=MAX_LIST_BYTES => Ok(Self { bits, bytes }),
+            _ => Err(config("a status list holds 1 token to 1 MiB of tokens")),
+        }
+    }
+
+    /// Its bytes, the first index in the lowest bits of the first.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The status at an index, or `None` beyond the end.
     #[must_use]
     pub fn get(&self, index: u64) -> Option<u8> {
-        let (byte, shift) = self.bits.place(index)?;
-        Some(self.bytes.get(byte)?.checked_shr(shift)? & self.bits.largest())
+        self.bits.get(&self.bytes, index)
     }
 
     /// Sets the status at an index.
@@ -127,14 +171,7 @@ impl StatusList {
     /// # Errors
     /// `INVALID_CONFIG` beyond the end, or for a status that the bits cannot hold.
     pub fn set(&mut self, index: u64, status: u8) -> Result<()> {
-        if status > self.bits.largest() {
-            return Err(config("the list's bits cannot hold that status"));
-        }
-        let outside = || config("the index is beyond the end of the list");
-        let (at, shift) = self.bits.place(index).ok_or_else(outside)?;
-        let byte = self.bytes.get_mut(at).ok_or_else(outside)?;
-        *byte = *byte & !(self.bits.largest() << shift) | status << shift;
-        Ok(())
+        self.bits.set(&mut self.bytes, index, status)
     }
 
     /// How many bits each status takes.
@@ -147,7 +184,7 @@ impl StatusList {
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "it always holds one at least")]
     pub fn len(&self) -> u64 {
-        u64::try_from(self.bytes.len()).unwrap_or(u64::MAX).saturating_mul(self.bits.per_byte())
+        self.bits.room(self.bytes.len())
     }
 
     /// Signs the list: a compact JWS of type `statuslist+jwt`.
@@ -182,6 +219,22 @@ impl StatusList {
         list.number("bits", self.bits.count().into());
         list.text("lst", &packed);
         list.finish()
+    }
+
+    /// Its own statuses, and those of the other where its own are [`VALID`].
+    fn or(mut self, other: &Self) -> Self {
+        self.bytes.resize(self.bytes.len().max(other.bytes.len()), 0);
+        let largest = self.bits.largest();
+        for (own, its) in self.bytes.iter_mut().zip(&other.bytes) {
+            let mut mask = largest;
+            while mask != 0 {
+                if *own & mask == 0 {
+                    *own |= its & mask;
+                }
+                mask = mask.checked_shl(self.bits.count().into()).unwrap_or(0);
+            }
+        }
+        self
     }
 
     fn from_json(json: &str) -> Option<Self> {
@@ -250,6 +303,29 @@ pub struct SignedList {
     pub ttl: Option<u64>,
     /// The list.
     pub list: StatusList,
+}
+
+impl SignedList {
+    /// How much memory the list takes, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.list.bytes.len()
+    }
+
+    /// Both of two lists that were signed in the same second: what one of them revokes is revoked.
+    pub(crate) fn merged(&self, other: Self) -> Result<Self> {
+        if self.list.bits != other.list.bits {
+            let why = "the status list is no newer than the one at hand, and of another number of bits";
+            return Err(Error::new(ErrorKind::TokenExpired, why));
+        }
+        let earlier = |one: Option<u64>, two: Option<u64>| one.into_iter().chain(two).min();
+        Ok(Self {
+            issued_at: other.issued_at,
+            expires_at: earlier(self.expires_at, other.expires_at),
+            ttl: earlier(self.ttl, other.ttl),
+            list: other.list.or(&self.list),
+        })
+    }
 }
 
 /// Reads a signed list that was fetched from `uri`.

@@ -7,7 +7,9 @@ mod common;
 use common::{NOW, recipient, sender as caller};
 use proptest::prelude::*;
 use xbind::approval::MAX_APPROVAL_TTL;
-use xbind::{Approval, ApprovalDraft, ApprovedCall, Decision, ErrorKind, ReplayWindow, Result, SigningKey, approve};
+use xbind::{
+    Approval, ApprovalDraft, ApprovedCall, Decision, ErrorKind, ReplayWindow, Result, Shown, SigningKey, approve,
+};
 
 const BODY: &[u8] = br#"{"pay":"supplier-7","eur":1200}"#;
 
@@ -112,5 +114,69 @@ proptest! {
         prop_assert!(verify(&text, &call(&body)).is_ok());
         let outcome = verify(&text, &call(&other)).map_err(|error| error.kind());
         prop_assert_eq!(outcome.is_ok(), body == other);
+    }
+}
+
+#[test]
+fn what_is_shown_has_one_reading() {
+    let read = |json: &[u8]| Shown::read("application/json", &data_encoding::BASE64URL_NOPAD.encode(json));
+    let deep = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+    for good in [
+        "{}",
+        "null",
+        "\"\"",
+        " [1, 2.5, -3, 0, -0, 1e21, 1E-7, 0.1, 1.0, 100, 1200e-2, 5e-324, 1.7976931348623157e308] ",
+        r#"{"pay":"supplier-7","eur":920,"n":9007199254740992,"a":{"a":"\u00e9\ud83d\ude00 9999999999999999999"}}"#,
+        "123456789012345680000",
+        &deep(128),
+    ] {
+        assert_eq!(read(good.as_bytes()).unwrap(), Shown::Json(good.to_owned()));
+    }
+    for bad in [
+        r#"{"eur":9,"eur":9000}"#,
+        r#"{"eur":9,"e\u0075r":9000}"#,
+        r#"[{"a":[{"b":1,"b":1}]}]"#,
+        r#""\ud800""#,
+        r#"{"\udc00":1}"#,
+        "9007199254740993",
+        "0.1000000000000000055",
+        "1200.00000000000000001",
+        "1e400",
+        "1e-400",
+        "1e99999999999999999999",
+        "01",
+        "1.",
+        "+1",
+        "NaN",
+        "'x'",
+        "{} {}",
+        "{}x",
+        "",
+        "{\"a\":1,}",
+        "\u{feff}{}",
+        "[1] // x",
+        &deep(129),
+        &deep(100_000),
+    ] {
+        assert_eq!(read(bad.as_bytes()).unwrap_err().kind(), ErrorKind::InvalidPayload, "{bad}");
+    }
+    for bad in [&b"\"\xff\""[..], b"\"\xc0\xaf\"", b"\"\xed\xa0\x80\""] {
+        assert_eq!(read(bad).unwrap_err().kind(), ErrorKind::InvalidPayload);
+    }
+    assert_eq!(Shown::read("application/octet-stream", "_w").unwrap(), Shown::Bytes(vec![0xff]));
+    for (content_type, body) in [
+        ("application/json", "e30="),
+        ("application/json", "e3 0"),
+        ("application/json", "e31"),
+        ("application/json", "e30\n"),
+        ("application/octet-stream", "_w=="),
+        ("application/octet-stream", "/w"),
+        ("application/octet-stream", "_x"),
+        ("text/plain", "e30"),
+        ("application/json; charset=utf-8", "e30"),
+        ("Application/JSON", "e30"),
+        ("", "e30"),
+    ] {
+        assert_eq!(Shown::read(content_type, body).unwrap_err().kind(), ErrorKind::InvalidPayload, "{content_type}");
     }
 }

@@ -120,6 +120,82 @@ fn times_are_those_of_the_parent() {
     assert_eq!(verifier().verify(&late, NOW + 599, &Asked::default()).unwrap().expires_at(), NOW + 600);
 }
 
+/// Signs whatever the claims hold.
+fn forged(signer: usize, typ: &str, claims: &serde_json::Value) -> String {
+    let encode = |text: &str| data_encoding::BASE64URL_NOPAD.encode(text.as_bytes());
+    let did = *key(signer).did();
+    let header = format!(r#"{{"alg":"EdDSA","kid":"{did}#{}","typ":"{typ}"}}"#, did.multibase());
+    let input = format!("{}.{}", encode(&header), encode(&claims.to_string()));
+    let signature = data_encoding::BASE64URL_NOPAD.encode(&key(signer).sign(input.as_bytes()));
+    format!("{input}.{signature}")
+}
+
+fn root_claims(issuer: usize, subject: usize) -> serde_json::Value {
+    serde_json::json!({
+        "iss": key(issuer).did().as_str(), "sub": key(subject).did().as_str(), "aud": AUDIENCE,
+        "client_id": key(subject).did().as_str(), "iat": NOW, "exp": NOW + 600, "jti": "x", "scope": "a",
+    })
+}
+
+#[test]
+fn what_no_verifier_could_accept_is_not_handed_on() {
+    let own = forged(1, "at+jwt", &root_claims(1, 1));
+    assert_eq!(refusal(1, &own, &to(2)), ErrorKind::InvalidDelegation, "the issuer is the subject");
+    let mut client = root_claims(0, 1);
+    client["client_id"] = serde_json::json!("x");
+    assert_eq!(refusal(1, &forged(0, "at+jwt", &client), &to(2)), ErrorKind::InvalidToken, "another client");
+    assert_eq!(refusal(1, &forged(5, "at+jwt", &root_claims(0, 1)), &to(2)), ErrorKind::InvalidToken, "another key");
+    let honest = root("a", 600);
+    let cut = format!("{}A", &honest[..honest.len() - 1]);
+    assert!(delegate(&key(1), &cut, &to(2)).is_err(), "a broken signature");
+    let mut later = root_claims(0, 1);
+    later["nbf"] = serde_json::json!(NOW + 100);
+    assert_eq!(refusal(1, &forged(0, "at+jwt", &later), &to(2)), ErrorKind::TokenNotYetValid);
+    let mut named = root_claims(0, 1);
+    named["iss"] = serde_json::json!("did:web:operator.example");
+    assert_eq!(refusal(1, &forged(0, "at+jwt", &named), &to(2)), ErrorKind::InvalidToken, "an issuer that is no DID");
+    let child = delegate(&key(1), &honest, &to(2)).unwrap();
+    let (input, _) = child.rsplit_once('.').unwrap();
+    let stolen = format!("{input}.{}", data_encoding::BASE64URL_NOPAD.encode(&key(9).sign(input.as_bytes())));
+    assert_eq!(refusal(2, &stolen, &to(3)), ErrorKind::InvalidDelegation, "a link that its issuer did not sign");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Odd parents, some of them forged by who may sign so: whatever is made of them, a verifier takes.
+    #[test]
+    fn what_is_handed_on_is_accepted(
+        people in prop::collection::vec(0..4_usize, 1..10),
+        edits in prop::collection::vec((0..9_usize, 0..6_usize), 0..3),
+        late in 0..700_u64,
+        ttl in prop::option::of(0..700_u64),
+        scopes in prop::sample::select(vec![None, Some("a"), Some("a.x"), Some("b")]),
+    ) {
+        let mut claims = root_claims(0, people[0]);
+        claims["scope"] = serde_json::json!("a.* a");
+        for (member, value) in &edits {
+            let name = ["iss", "sub", "aud", "client_id", "iat", "exp", "scope", "nbf", "act"][*member];
+            // Of another audience, a verifier of that one.
+            if name == "aud" && *value == 1 { continue; }
+            let values = ["1", "\"x\"", "1735689700", "{\"sub\":\"x\"}", "null", "[\"did:web:api.example\"]"];
+            claims[name] = serde_json::from_str(values[*value]).unwrap();
+        }
+        let mut token = forged(0, "at+jwt", &claims);
+        let now = NOW + late;
+        let scopes = scopes.map(|text| ScopeSet::parse(text).unwrap());
+        for pair in people.windows(2) {
+            let draft = DelegationDraft { now, ttl, scopes: scopes.as_ref(), ..to(pair[1]) };
+            let Ok(child) = delegate(&key(pair[0]), &token, &draft) else { continue };
+            let holder = key(pair[1]);
+            let asked = Asked { presenter: Some(holder.did()), ..Asked::default() };
+            let verdict = verifier().verify(&child, now, &asked).map(drop);
+            prop_assert!(verdict.is_ok(), "{verdict:?}");
+            token = child;
+        }
+    }
+}
+
 #[test]
 fn eight_times_and_no_more() {
     let mut token = root("a", 600);

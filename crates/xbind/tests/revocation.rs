@@ -218,10 +218,73 @@ fn lists_are_bounded_in_number() {
     let text = signed(&list_of(&[]), NOW, 600);
     lists.put(&text, URI, signer, NOW).unwrap();
     lists.put(&text, URI, signer, NOW).unwrap();
-    let other = |uri: &str| lists.put("x", uri, signer, NOW).unwrap_err().kind();
-    assert_eq!(other("https://other.example"), ErrorKind::InvalidConfig);
-    assert_eq!(other(""), ErrorKind::InvalidToken);
-    assert_eq!(other(&"x".repeat(513)), ErrorKind::InvalidToken);
+    let other = |uri: &str| list_at(&operator, uri, NOW, &list_of(&[]));
+    let put = |uri: &str| lists.put(&other(uri), uri, signer, NOW).map_err(|error| error.kind());
+    assert_eq!(put("https://other.example"), Err(ErrorKind::InvalidConfig));
+    let unreadable = |uri: &str| lists.put("x", uri, signer, NOW).unwrap_err().kind();
+    assert_eq!(unreadable(""), ErrorKind::InvalidToken);
+    assert_eq!(unreadable(&"x".repeat(513)), ErrorKind::InvalidToken);
+}
+
+fn list_at(key: &SigningKey, uri: &str, now: u64, list: &StatusList) -> String {
+    list.sign(key, &StatusListDraft { uri, now, lifetime: 600, ttl: None }).unwrap()
+}
+
+#[test]
+fn what_nobody_signed_takes_no_place() {
+    let lists = StatusLists::new(1, 86_400);
+    let operator = operator();
+    let signer = ListSigner::Did(operator.did());
+    for n in 0..1000 {
+        let uri = format!("{URI}{n}");
+        assert_eq!(lists.put("x.y.z", &uri, signer, NOW).unwrap_err().kind(), ErrorKind::InvalidToken);
+        assert_eq!(lists.ask(operator.did().as_str(), &StatusRef { index: 0, uri }, NOW), Evidence::Unreadable);
+    }
+    // Only the reasons of the last are remembered.
+    let first = StatusRef { index: 0, uri: format!("{URI}0") };
+    assert_eq!(lists.ask(operator.did().as_str(), &first, NOW), Evidence::Absent);
+    assert_eq!(lists.bytes(), 0);
+    lists.put(&signed(&list_of(&[]), NOW, 600), URI, signer, NOW).unwrap();
+}
+
+#[test]
+fn strangers_share_one_half_and_each_trusted_issuer_keeps_its_part() {
+    let lists = StatusLists::new(16, 86_400);
+    let (one, two) = (SigningKey::from_seed(&[1; 32]), SigningKey::from_seed(&[2; 32]));
+    lists.trust(one.did().as_str());
+    lists.trust(two.did().as_str());
+    let put = |key: &SigningKey, n: u8| {
+        let uri = format!("{URI}{n}");
+        lists.put(&list_at(key, &uri, NOW, &list_of(&[])), &uri, ListSigner::Did(key.did()), NOW).is_ok()
+    };
+    let taken = |key: &SigningKey| (0..20).filter(|n| put(key, *n)).count();
+    let stranger = SigningKey::from_seed(&[100; 32]);
+    assert_eq!(taken(&stranger), 2, "an eighth");
+    assert_eq!((101..200).map(|n| taken(&SigningKey::from_seed(&[n; 32]))).sum::<usize>(), 6, "one half together");
+    // The first may take what is free, but not the part of the second.
+    let first = (0..20).filter(|n| put(&one, *n)).count();
+    assert_eq!(first, 4);
+    assert_eq!((0..20).filter(|n| put(&two, *n)).count(), 4);
+    assert!((0..4).all(|n| put(&one, n)), "what is at hand can be replaced");
+}
+
+#[test]
+fn lists_are_bounded_in_bytes() {
+    let lists = StatusLists::within(1000, 4 * MAX_LIST_BYTES, 86_400);
+    let long = StatusList::new(Bits::Eight, MAX_LIST_BYTES.try_into().unwrap()).unwrap();
+    let put = |key: &SigningKey, n: u8, list: &StatusList| {
+        let uri = format!("{URI}{n}");
+        lists.put(&list_at(key, &uri, NOW, list), &uri, ListSigner::Did(key.did()), NOW).map_err(|error| error.kind())
+    };
+    let (trusted, stranger) = (SigningKey::from_seed(&[1; 32]), SigningKey::from_seed(&[100; 32]));
+    lists.trust(trusted.did().as_str());
+    assert_eq!(put(&stranger, 1, &long), Ok(()));
+    assert_eq!(put(&stranger, 2, &long), Err(ErrorKind::InvalidConfig));
+    assert_eq!((0..9).filter(|n| put(&trusted, *n, &long).is_ok()).count(), 3);
+    assert_eq!(lists.bytes(), 4 * MAX_LIST_BYTES);
+    assert_eq!(put(&trusted, 20, &list_of(&[])), Err(ErrorKind::InvalidConfig));
+    lists.purge(NOW + 90_000);
+    assert_eq!(lists.bytes(), 0);
 }
 
 #[test]
@@ -273,6 +336,25 @@ fn each_single_bit_of_a_signed_list_counts() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn of_two_lists_of_one_second_both_count(
+        bits in prop::sample::select(vec![Bits::One, Bits::Two, Bits::Four, Bits::Eight]),
+        one in prop::collection::vec(any::<u8>(), 1..40),
+        two in prop::collection::vec(any::<u8>(), 1..40),
+    ) {
+        let key = SigningKey::from_seed(&[5; 32]);
+        let list = |bytes: &[u8]| StatusList::from_bytes(bits, bytes.to_vec()).unwrap();
+        let lists = StatusLists::new(4, 86_400);
+        for each in [&one, &two] {
+            lists.put(&list_at(&key, URI, NOW, &list(each)), URI, ListSigner::Did(key.did()), NOW).unwrap();
+        }
+        for index in 0..list(&one).len().max(list(&two).len()) {
+            let was = [list(&two).get(index), list(&one).get(index)];
+            let expected = was.into_iter().flatten().find(|status| *status != VALID).unwrap_or(VALID);
+            prop_assert_eq!(lists.ask(key.did().as_str(), &at(index), NOW), Evidence::Fresh(expected));
+        }
+    }
 
     #[test]
     fn what_is_set_is_read_back(

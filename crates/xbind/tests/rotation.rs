@@ -75,7 +75,7 @@ fn each_single_bit_of_a_statement_counts() {
 fn a_planned_rotation_overlaps() {
     use KeyState::{Active, Prepared, Retired, Retiring};
     let mut history = history();
-    history.prepare(&Rotation { active_from: NOW + 100, ..rotation(1, 2, NOW, 50) }).unwrap();
+    history.prepare(&Rotation { active_from: NOW + 100, ..rotation(1, 2, NOW, 50) }, NOW * 2).unwrap();
     let times = [NOW - 1, NOW, NOW + 99, NOW + 100, NOW + 149, NOW + 150, u64::MAX];
     assert_eq!(states(&history, 1, &times), [Prepared, Active, Active, Retiring, Retiring, Retired, Retired]);
     assert_eq!(states(&history, 2, &times), [Prepared, Prepared, Prepared, Active, Active, Active, Active]);
@@ -89,8 +89,8 @@ fn a_planned_rotation_overlaps() {
 #[test]
 fn old_receipts_still_verify() {
     let mut history = history();
-    history.prepare(&rotation(1, 2, NOW + 100, 50)).unwrap();
-    history.prepare(&rotation(2, 3, NOW + 500, 50)).unwrap();
+    history.prepare(&rotation(1, 2, NOW + 100, 50), NOW * 2).unwrap();
+    history.prepare(&rotation(2, 3, NOW + 500, 50), NOW * 2).unwrap();
     assert!(history.verifies(&did(1), NOW + 149) && !history.verifies(&did(1), NOW + 150));
     assert!(history.verifies(&did(2), NOW + 100) && !history.verifies(&did(2), NOW + 99));
     assert!(history.may_sign(&did(3), NOW + 10_000));
@@ -108,7 +108,7 @@ fn old_receipts_still_verify() {
 #[test]
 fn an_emergency_has_no_overlap() {
     let mut history = history();
-    history.prepare(&rotation(1, 2, NOW + 100, 0)).unwrap();
+    history.prepare(&rotation(1, 2, NOW + 100, 0), NOW * 2).unwrap();
     assert_eq!(
         states(&history, 1, &[NOW + 99, NOW + 100, NOW + 101]),
         [KeyState::Active, KeyState::Tainted, KeyState::Tainted]
@@ -119,7 +119,7 @@ fn an_emergency_has_no_overlap() {
 #[test]
 fn a_prepared_key_can_be_brought_forward() {
     let mut history = history();
-    history.prepare(&Rotation { active_from: NOW + 1000, ..rotation(1, 2, NOW, 50) }).unwrap();
+    history.prepare(&Rotation { active_from: NOW + 1000, ..rotation(1, 2, NOW, 50) }, NOW * 2).unwrap();
     history.revoke(&did(1));
     assert_eq!(history.current(NOW + 10), None);
     assert!(history.activate(&did(2), NOW + 10));
@@ -131,17 +131,18 @@ fn a_prepared_key_can_be_brought_forward() {
 #[test]
 fn a_key_has_one_successor_and_comes_once() {
     let mut history = history();
-    let refused = |history: &mut KeyHistory, rotation: Rotation| history.prepare(&rotation).unwrap_err().kind();
+    let refused =
+        |history: &mut KeyHistory, rotation: Rotation| history.prepare(&rotation, NOW * 2).unwrap_err().kind();
     let broken = ErrorKind::InvalidDelegation;
     let first = rotation(1, 2, NOW + 10, 50);
-    history.prepare(&first).unwrap();
-    history.prepare(&first).unwrap();
+    history.prepare(&first, NOW * 2).unwrap();
+    history.prepare(&first, NOW * 2).unwrap();
     assert_eq!(refused(&mut history, rotation(1, 3, NOW + 10, 50)), broken, "another successor");
     assert_eq!(refused(&mut history, rotation(1, 2, NOW + 11, 50)), broken, "the same one, otherwise");
     assert_eq!(refused(&mut history, rotation(3, 4, NOW + 10, 50)), broken, "by a stranger");
     assert_eq!(refused(&mut history, rotation(2, 1, NOW + 20, 50)), broken, "back to the first");
     assert_eq!(refused(&mut history, rotation(2, 3, NOW + 9, 50)), broken, "before its own time");
-    history.prepare(&rotation(2, 3, NOW + 10, 50)).unwrap();
+    history.prepare(&rotation(2, 3, NOW + 10, 50), NOW * 2).unwrap();
 }
 
 #[test]
@@ -151,20 +152,35 @@ fn a_doubtful_key_names_no_successor() {
         assert!(doubt(&mut history, &did(1)));
         for signed_at in [NOW, NOW + 99, NOW + 100] {
             // A thief writes whatever time he likes.
-            let error = history.prepare(&rotation(1, 66, signed_at, 50)).unwrap_err();
+            let error = history.prepare(&rotation(1, 66, signed_at, 50), NOW * 2).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidDelegation);
         }
     }
 }
 
 #[test]
+fn a_rotation_from_the_future_freezes_nothing() {
+    let mut history = history();
+    for ahead in [31, 3600, 94_000_000_000, u64::MAX - NOW] {
+        let at = NOW + ahead;
+        let far = Rotation { old: did(1), new: did(66), issued_at: at, active_from: at, overlap: 0 };
+        assert_eq!(history.prepare(&far, NOW).unwrap_err().kind(), ErrorKind::TokenNotYetValid, "{ahead} s ahead");
+        assert_eq!(history.state(&did(66), u64::MAX), None);
+    }
+    assert!(history.may_sign(&did(1), NOW));
+    history.prepare(&rotation(1, 2, NOW + 30, 50), NOW).unwrap();
+    // What is known is known, whatever the clock says now.
+    history.prepare(&rotation(1, 2, NOW + 30, 50), 0).unwrap();
+}
+
+#[test]
 fn a_history_is_bounded() {
     let mut history = history();
     for n in 1..u8::try_from(MAX_KEYS).unwrap() {
-        history.prepare(&rotation(n, n + 1, NOW + u64::from(n), 5)).unwrap();
+        history.prepare(&rotation(n, n + 1, NOW + u64::from(n), 5), NOW * 2).unwrap();
     }
     let one_more = rotation(64, 65, NOW + 100, 5);
-    assert_eq!(history.prepare(&one_more).unwrap_err().kind(), ErrorKind::InvalidDelegation);
+    assert_eq!(history.prepare(&one_more, NOW * 2).unwrap_err().kind(), ErrorKind::InvalidDelegation);
 }
 
 proptest! {
@@ -179,7 +195,7 @@ proptest! {
         for (after, notice, overlap) in steps {
             // Signed by a key that is in use, so no earlier than its own start.
             let rotation = Rotation { active_from: start + after + notice, ..rotation(last, last + 1, start + after, overlap) };
-            history.prepare(&rotation).unwrap();
+            history.prepare(&rotation, NOW * 2).unwrap();
             start = rotation.active_from;
             last += 1;
         }

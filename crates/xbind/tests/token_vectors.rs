@@ -10,12 +10,20 @@ use common::{vector_path, vectors, verdict};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use xbind::{
-    Approval, ApprovedCall, Asked, Did, ErrorKind, Evidence, JwkSet, ListSigner, Result, RevocationList, Rotation,
-    Scope, StatusLists, StatusRef, TokenPolicy, TokenVerifier, Trust, VerifiedToken, VerifyingKey, status_lists,
+    Approval, ApprovedCall, Asked, Did, ErrorKind, Evidence, JwkSet, ListSigner, Presented, Result, RevocationList,
+    Rotation, Scope, StatusLists, StatusRef, TokenPolicy, TokenVerifier, Trust, VerifiedToken, VerifyingKey,
+    status_lists,
 };
 
-const FILES: [&str; 5] =
-    ["token-v1.json", "token-delegation.json", "token-status-list.json", "token-rotation.json", "token-approval.json"];
+const FILES: [&str; 7] = [
+    "token-v1.json",
+    "token-delegation.json",
+    "token-status-list.json",
+    "token-rotation.json",
+    "token-approval.json",
+    "jwk-set.json",
+    "presented.json",
+];
 
 #[test]
 fn every_token_gets_its_verdict() {
@@ -34,6 +42,9 @@ fn every_status_list_gets_its_grade() {
     for case in cases(&file) {
         let lists = StatusLists::new(1, status_lists::DEFAULT_MAX_LIST_AGE);
         let (uri, signer) = (text(case, "uri"), did(text(case, "signer")));
+        if let Some(held) = case["held"].as_str() {
+            lists.put(held, uri, ListSigner::Did(&signer), file["now"].as_u64().unwrap()).unwrap();
+        }
         let taken = lists.put(text(case, "list"), uri, ListSigner::Did(&signer), file["now"].as_u64().unwrap());
         let code = taken.as_ref().err().map(|error| error.kind().code());
         let status =
@@ -88,6 +99,38 @@ fn every_approval_gets_its_verdict() {
         let now = case["now"].as_u64().or(file["now"].as_u64()).unwrap();
         let outcome = Approval::verify(text(case, "token"), &call, &approvers, now, 30).and_then(Approval::granted);
         check(case, &outcome, &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_jwk_set_gets_its_verdict() {
+    let file = vectors("jwk-set.json");
+    let mut wrong = Vec::new();
+    for case in cases(&file) {
+        let outcome = JwkSet::parse(text(case, "jwks"));
+        check(case, &outcome, &mut wrong);
+        if let Ok(set) = outcome {
+            let kids = case["kids"].as_array().unwrap();
+            assert_eq!(set.len(), kids.len(), "{}", case["name"]);
+            assert!(kids.iter().all(|kid| set.get(kid.as_str().unwrap()).is_some()), "{}", case["name"]);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn what_is_presented_gets_its_verdict() {
+    let file = vectors("presented.json");
+    let mut wrong = Vec::new();
+    for case in cases(&file) {
+        let presented = text(case, "text");
+        let outcome = Presented::parse(presented);
+        check(case, &outcome, &mut wrong);
+        if let Ok(parts) = outcome {
+            assert_eq!((parts.token, parts.approval), (case["token"].as_str(), case["approval"].as_str()));
+            assert_eq!(parts.text().unwrap().as_deref(), Some(presented), "{}", case["name"]);
+        }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

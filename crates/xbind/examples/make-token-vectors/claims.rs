@@ -4,7 +4,7 @@ use super::forge::*;
 use serde_json::{Value, json};
 
 pub fn cases() -> Vec<Value> {
-    [members(), people(), times(), scopes(), further(), json_of()].concat()
+    [members(), people(), times(), scopes(), further(), names(), json_of()].concat()
 }
 
 const REQUIRED: [&str; 7] = ["iss", "sub", "aud", "client_id", "iat", "exp", "jti"];
@@ -226,6 +226,17 @@ fn further() -> Vec<Value> {
         invalid("further-half-surrogate", "half a surrogate pair is no text", add("x", r#""\ud800""#)),
         invalid("further-half-surrogate-name", "half a surrogate pair is no text", add("x", r#"{"\udc00":1}"#)),
         invalid("further-huge-number", "a number that a double cannot hold", add("x", "1e999")),
+        accept("further-63-and-act", "act counts among the 64", with_claims(&many(63).add("act", "{}"))),
+        invalid("further-64-and-act", "act counts among the 64", with_claims(&many(64).add("act", "{}"))),
+        invalid("further-64-and-act-first", "act counts among the 64", {
+            let act = Object::of(&[("act", "{}".to_owned())]);
+            with_claims(&(0..64).fold(act, |all, n| all.add(&format!("x{n}"), n)).and(&claims()))
+        }),
+        invalid("further-64-and-may-act", "may_act counts as well", with_claims(&many(64).add("may_act", "{}"))),
+        accept("act-16-levels", "its own value is the first level", add("act", &nested_act(16))),
+        invalid("act-17-levels", "its own value is the first level", add("act", &nested_act(17))),
+        accept("further-name-empty", "a name like any other", add("", "1")),
+        accept("further-name-control", "a name like any other", add("a\\u0085b", "1")),
         accept(
             "act",
             "who acted before (RFC 8693); tells, and grants nothing",
@@ -268,6 +279,44 @@ fn further() -> Vec<Value> {
         ),
         status("status-uri-empty", "an address", r#"{"status_list":{"idx":7,"uri":""}}"#),
     ]
+}
+
+fn nested_act(levels: usize) -> String {
+    format!("{}{{}}{}", r#"{"act":"#.repeat(levels - 1), "}".repeat(levels - 1))
+}
+
+/// Control characters are those of Unicode's category Cc.
+fn names() -> Vec<Value> {
+    let jti = |text: &str| with_claims(&claims().set("jti", quoted(text)));
+    let uri = |text: &str| {
+        let status = format!(r#"{{"status_list":{{"idx":7,"uri":"{text}"}}}}"#);
+        with_claims(&claims().add("status", status))
+    };
+    let mut cases = Vec::new();
+    for code in ["0000", "0009", "001f", "007f", "0080", "0085", "009f"] {
+        let text = format!("a\\u{code}b");
+        cases.push(invalid(&format!("jti-control-{code}"), "Unicode Cc", jti(&text)));
+        cases.push(invalid(&format!("uri-control-{code}"), "Unicode Cc", uri(&text)));
+    }
+    for code in ["0020", "00a0", "00ad", "200b", "2028", "202e", "feff", "ffff"] {
+        cases.push(accept(&format!("jti-no-control-{code}"), "not in Unicode Cc", jti(&format!("a\\u{code}b"))));
+    }
+    cases.push(accept("jti-longest", "512 bytes", jti(&"x".repeat(512))));
+    cases.push(invalid("jti-bytes-not-characters", "512 bytes", jti(&"\u{e9}".repeat(257))));
+    let kid = |len: usize| {
+        let header = header().set("kid", quoted(&"k".repeat(len)));
+        with_header(header.json())
+    };
+    cases.push(invalid("kid-513", "512 bytes at most", kid(513)));
+    cases.push(invalid("kid-512", "not the key of iss", kid(512)));
+    let external = |len: usize| {
+        let header =
+            Object::of(&[("alg", quoted("EdDSA")), ("kid", quoted(&"k".repeat(len))), ("typ", quoted("at+jwt"))]);
+        sign(&issuer(), header.json(), claims_of(ISSUER, agent().did().as_str()).json())
+    };
+    cases.push(invalid("jwks-kid-513", "512 bytes at most, before the issuer is looked up", external(513)));
+    cases.push(refuse("UNTRUSTED_ISSUER", "jwks-kid-512", "a key that is not in the set", external(512)));
+    cases
 }
 
 fn json_of() -> Vec<Value> {

@@ -186,6 +186,10 @@ fn people() -> Vec<Value> {
             let root = with_claims(&claims_of(own.did().as_str(), own.did().as_str()));
             signed(&own, &link(&own, &worker(), &act(&[&worker(), &own]), &root))
         }),
+        broken("to-first-issuer-later", twice, {
+            let first = operator();
+            signed(&worker(), &link(&worker(), &first, &act(&[&first, &worker(), &agent()]), &by_agent(&honest())))
+        }),
         subject("subject-no-did", "agent-7"),
         subject("subject-did-web", "did:web:agent.example"),
         subject("subject-alias", &worker().did().as_str().replace("did:key:", "did:key:1:")),
@@ -203,6 +207,16 @@ fn people() -> Vec<Value> {
             let subjects: Vec<_> = (2..=11).rev().map(key).collect();
             let act = act(&subjects.iter().collect::<Vec<_>>());
             signed(&last, &link(&last, &next, &act, &chain(token(), 8)).set("iat", NOW + 2))
+        }),
+        broken("nine-of-nothing", "the ninth link from outside is looked at, and nothing within it", {
+            (0..9).fold("x".to_owned(), |parent, _| by_agent(&honest().set("prf", quoted(&parent))))
+        }),
+        invalid("eight-of-nothing", "the ninth text is no token", {
+            (0..8).fold("x".to_owned(), |parent, _| by_agent(&honest().set("prf", quoted(&parent))))
+        }),
+        invalid("nine-malformed", "the ninth text is no link either", {
+            let ninth = by_agent(&honest().without("jti"));
+            (0..8).fold(ninth, |parent, _| by_agent(&honest().set("prf", quoted(&parent))))
         }),
     ]
 }
@@ -229,8 +243,15 @@ fn acts() -> Vec<Value> {
         malformed("act-sub-number", r#"{"sub":1}"#),
         malformed("act-more", &format!(r#"{{"sub":{sub},"act":{},"iss":"https://a.example"}}"#, act(&[&agent]))),
         malformed("act-repeated", &format!(r#"{{"sub":{sub},"sub":{sub},"act":{}}}"#, act(&[&agent]))),
+        disagrees("act-16-levels", deep_act(16)),
+        malformed("act-17-levels", &deep_act(17)),
         malformed("act-inner-null", &format!(r#"{{"sub":{sub},"act":null}}"#)),
     ]
+}
+
+fn deep_act(levels: usize) -> String {
+    let sub = quoted(worker().did().as_str());
+    (1..levels).fold(format!(r#"{{"sub":{sub}}}"#), |act, _| format!(r#"{{"sub":{sub},"act":{act}}}"#))
 }
 
 fn parents() -> Vec<Value> {
@@ -363,6 +384,23 @@ fn forged() -> Vec<Value> {
             by_agent(&honest().add("sub", quoted(stranger().did().as_str()))),
         ),
         invalid("id-missing", "each link can be revoked", by_agent(&honest().without("jti"))),
+        invalid("expires-at-once", "exp is after iat, as in a token", {
+            by_agent(&honest().set("iat", NOW + 10).set("exp", NOW + 10))
+        }),
+        invalid("expires-before", "exp is after iat, as in a token", {
+            by_agent(&honest().set("iat", NOW + 10).set("exp", NOW + 9))
+        }),
+        invalid("kid-513", "512 bytes at most", {
+            let header = header_of(agent().did(), TYPE).set("kid", quoted(&"k".repeat(513)));
+            sign(&agent(), header.json(), honest().json())
+        }),
+        broken("kid-512", "the key of iss", {
+            let header = header_of(agent().did(), TYPE).set("kid", quoted(&"k".repeat(512)));
+            sign(&agent(), header.json(), honest().json())
+        }),
+        invalid("typ-link-claims-of-token", "typ alone tells a link from a token", {
+            sign(&operator(), header_of(operator().did(), TYPE).json(), claims().json())
+        }),
         invalid("expiry-missing", "every grant ends", by_agent(&honest().without("exp"))),
         invalid("issue-missing", "every grant begins", by_agent(&honest().without("iat"))),
         invalid(

@@ -70,6 +70,11 @@ impl Object {
         Self(members)
     }
 
+    /// These members, and then the other's.
+    pub fn and(&self, other: &Self) -> Self {
+        Self([self.0.clone(), other.0.clone()].concat())
+    }
+
     pub fn json(&self) -> String {
         let members: Vec<_> = self.0.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
         format!("{{{}}}", members.join(","))

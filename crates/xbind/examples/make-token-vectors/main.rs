@@ -16,7 +16,9 @@ mod delegation;
 mod forge;
 mod framing;
 mod header;
+mod jwks;
 mod policy;
+mod presented;
 mod statements;
 mod status;
 
@@ -38,6 +40,8 @@ pub fn files() -> Vec<(&'static str, String)> {
         ("token-status-list.json", text(&json!({ "note": LISTS, "now": forge::NOW, "cases": status::cases() }))),
         ("token-rotation.json", text(&json!({ "note": ROTATIONS, "cases": statements::rotations() }))),
         ("token-approval.json", text(&statements::approvals())),
+        ("jwk-set.json", text(&json!({ "note": JWKS, "cases": jwks::cases() }))),
+        ("presented.json", text(&json!({ "note": PRESENTED, "cases": presented::cases() }))),
     ]
 }
 
@@ -46,7 +50,10 @@ const TOKENS: &str = "Tokens, each verified by a fresh verifier for `audience` t
     second of issue that is revoked. An accepted token has the properties in `token`'s neighbour `is`. Keys: Ed25519 \
     seeds of 32 equal bytes, operator 1, agent 2, worker 3, helper 4 and so on, stranger 99, the JWKS issuer 50.";
 const LISTS: &str = "Status lists, each fetched from `uri` at `now`, of which the signer is asked about `index` at `at`: \
-    `evidence` is fresh (with `status`), stale, absent or unreadable; `code` tells why a list was not taken in.";
+    `evidence` is fresh (with `status`), stale, absent or unreadable; `code` tells why a list was not taken in. Before \
+    it, `held` was taken in if it is there.";
+const JWKS: &str = "JWK sets; `kids` are those of the usable keys of an accepted one.";
+const PRESENTED: &str = "What a call presents beside its body, taken apart: `token` and `approval`, or neither.";
 const ROTATIONS: &str = "Rotations of a key; `rotation` is what an accepted one says.";
 
 fn file(note: &str, cases: Vec<Value>) -> Value {

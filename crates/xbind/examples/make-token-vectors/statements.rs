@@ -21,6 +21,10 @@ fn rotation_claims() -> Object {
     ])
 }
 
+fn times(iat: u64, nbf: u64, overlap: u64) -> Object {
+    rotation_claims().set("iat", iat).set("nbf", nbf).set("overlap", overlap)
+}
+
 /// Signs the claims with two keys, each under a header of its own.
 fn twice(claims: &str, signers: [(&SigningKey, Object); 2]) -> String {
     let signatures = signers.map(|(key, header)| {
@@ -72,6 +76,17 @@ pub fn rotations() -> Vec<Value> {
         set("to-itself", "another key", "sub", quoted(old.did().as_str())),
         set("to-no-did", "a DID", "sub", quoted("worker")),
         set("from-alias", "a DID", "iss", quoted(&old.did().as_str().replace("did:key:", "did:key:1:"))),
+        accept(
+            "at-the-end-of-time",
+            "no overlap ends after 2^64 - 1; a history takes it in when its time has come",
+            by_both(&times(u64::MAX, u64::MAX, 0)),
+        )
+        .with("rotation", json!({ "old": old.did().as_str(), "new": new.did().as_str(), "issuedAt": u64::MAX, "activeFrom": u64::MAX, "overlap": 0 })),
+        accept("ends-with-time", "nbf + overlap is 2^64 - 1", by_both(&times(u64::MAX - 60, u64::MAX - 60, 60)))
+            .with("rotation", json!({ "old": old.did().as_str(), "new": new.did().as_str(), "issuedAt": u64::MAX - 60, "activeFrom": u64::MAX - 60, "overlap": 60 })),
+        invalid("ends-after-time", "nbf + overlap is at most 2^64 - 1", by_both(&times(u64::MAX - 60, u64::MAX - 60, 61))),
+        invalid("ends-after-time-by-one", "nbf + overlap is at most 2^64 - 1", by_both(&times(u64::MAX, u64::MAX, 1))),
+        set("nbf-beyond-64-bits", "an integer below 2^64", "nbf", "18446744073709551616".to_owned()),
         set("iat-string", "a number", "iat", quoted("1")),
         invalid("claim-missing", "all five claims", by_both(&rotation_claims().without("overlap"))),
         invalid("claim-more", "no other claim", by_both(&rotation_claims().add("aud", "\"x\""))),
@@ -151,13 +166,18 @@ fn digest(body: &str) -> String {
     format!("sha-256:{}", encode(Digest::of(body.as_bytes()).as_bytes()))
 }
 
-fn approved(claims: &Object) -> String {
+/// An honest yes.
+pub fn approved() -> String {
+    signed(&approval_claims())
+}
+
+fn signed(claims: &Object) -> String {
     sign(&operator(), header_of(operator().did(), APPROVAL).json(), claims.json())
 }
 
 pub fn approvals() -> Value {
-    let set = |claim: &str, value: String| approved(&approval_claims().set(claim, value));
-    let honest = approved(&approval_claims());
+    let set = |claim: &str, value: String| signed(&approval_claims().set(claim, value));
+    let honest = signed(&approval_claims());
     let header = |typ: &str| sign(&operator(), header_of(operator().did(), typ).json(), approval_claims().json());
     let by = |key: &SigningKey| {
         let claims = approval_claims().set("iss", quoted(key.did().as_str()));
@@ -218,15 +238,43 @@ pub fn approvals() -> Value {
         invalid("lives-too-long", "one hour at most", set("exp", (NOW + 3601).to_string())),
         invalid("expires-at-once", "expires after it is issued", set("exp", NOW.to_string())),
         grammar("jti-short", "jti", "\"AAEC\""),
+        refuse("INVALID_SIGNATURE", "pd-empty", "any string, compared with the body", set("pd", "\"\"".to_owned())),
+        refuse("INVALID_SIGNATURE", "pd-no-digest", "any string, compared with the body", set("pd", quoted("x"))),
+        grammar("pd-number", "pd", "1"),
+        grammar("pd-null", "pd", "null"),
+        refuse("INVALID_SIGNATURE", "pt-empty", "any string, compared with the body", set("pt", "\"\"".to_owned())),
+        refuse("WRONG_AUDIENCE", "aud-empty", "any string, compared with the recipient", set("aud", "\"\"".to_owned())),
+        refuse("WRONG_AUDIENCE", "aud-no-did", "any string, compared with the recipient", set("aud", quoted("worker"))),
+        refuse(
+            "WRONG_AUDIENCE",
+            "aud-alias",
+            "any string, compared with the recipient",
+            set("aud", quoted(&worker().did().as_str().replace("did:key:", "did:key:1:"))),
+        ),
+        invalid("sub-no-did", "any string, compared with the caller", set("sub", quoted("agent"))),
+        refuse(
+            "UNTRUSTED_ISSUER",
+            "iss-empty",
+            "any string, compared with the approvers",
+            set("iss", "\"\"".to_owned()),
+        ),
+        refuse(
+            "UNTRUSTED_ISSUER",
+            "iss-no-did",
+            "any string, compared with the approvers",
+            set("iss", quoted("operator")),
+        ),
+        grammar("iss-number", "iss", "1"),
+        grammar("sub-null", "sub", "null"),
         grammar("jti-number", "jti", "1"),
         grammar("aud-array", "aud", &format!("[{}]", quoted(worker().did().as_str()))),
         grammar("pl-string", "pl", &quoted(&BODY.len().to_string())),
-        invalid("claim-missing", "all ten claims", approved(&approval_claims().without("pd"))),
-        invalid("claim-more", "no other claim", approved(&approval_claims().add("limit", 1))),
+        invalid("claim-missing", "all ten claims", signed(&approval_claims().without("pd"))),
+        invalid("claim-more", "no other claim", signed(&approval_claims().add("limit", 1))),
         invalid(
             "claim-repeated",
             "a member stands once",
-            approved(&approval_claims().add("decision", quoted("approve"))),
+            signed(&approval_claims().add("decision", quoted("approve"))),
         ),
         invalid("empty", "a compact JWS", String::new()),
         invalid("too-long", "4096 bytes at most", format!("{honest}{}", "A".repeat(4096))),

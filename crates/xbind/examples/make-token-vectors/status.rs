@@ -9,7 +9,7 @@ const URI: &str = "https://api.example/status/1";
 const TYPE: &str = "statuslist+jwt";
 
 pub fn cases() -> Vec<Value> {
-    [fresh(), graded(), unreadable(), packed()].concat()
+    [fresh(), graded(), unreadable(), packed(), succeeding()].concat()
 }
 
 /// Asked about an index right after it was fetched.
@@ -162,6 +162,104 @@ fn unreadable() -> Vec<Value> {
         add("ttl-fraction", "an integer", "ttl", "1.5"),
         add("sub-repeated", "a member stands once", "sub", &quoted(URI)),
         add("list-repeated", "a member stands once", "status_list", ONE_BIT),
+    ]
+}
+
+/// After another one was taken in.
+fn succeeding() -> Vec<Value> {
+    let list = |at: u64, set: &[(u64, u8)], bits: Bits| {
+        let mut list = StatusList::new(bits, 8).unwrap();
+        set.iter().for_each(|(index, status)| list.set(*index, *status).unwrap());
+        list.sign(&operator(), &StatusListDraft { uri: URI, now: at, lifetime: 3600, ttl: None }).unwrap()
+    };
+    let revoking = list(NOW, &[(3, 1)], Bits::One);
+    let after = |name: &str, why: &str, held: &str, next: String, index: u64, is: u8| {
+        case(name, why, next, index, "fresh").with("status", json!(is)).with("held", json!(held))
+    };
+    let refused = |case: Value, code: &str| case.with("code", json!(code));
+    let wide = |set: &[(u64, u8)]| list(NOW, set, Bits::Two);
+    vec![
+        after(
+            "newer",
+            "replaces the one at hand",
+            &list(NOW - 1, &[(3, 1)], Bits::One),
+            list(NOW, &[], Bits::One),
+            3,
+            0,
+        ),
+        after("same-again", "changes nothing", &revoking, revoking.clone(), 3, 1),
+        after(
+            "same-second-held",
+            "of two lists of one second both count",
+            &revoking,
+            list(NOW, &[(4, 1)], Bits::One),
+            3,
+            1,
+        ),
+        after(
+            "same-second-next",
+            "of two lists of one second both count",
+            &revoking,
+            list(NOW, &[(4, 1)], Bits::One),
+            4,
+            1,
+        ),
+        after(
+            "same-second-neither",
+            "of two lists of one second both count",
+            &revoking,
+            list(NOW, &[(4, 1)], Bits::One),
+            5,
+            0,
+        ),
+        after("same-second-none", "of two lists of one second both count", &revoking, list(NOW, &[], Bits::One), 3, 1),
+        after(
+            "same-second-later-status",
+            "the later one's status, unless that is 0",
+            &wide(&[(3, 2)]),
+            wide(&[(3, 1)]),
+            3,
+            1,
+        ),
+        after(
+            "same-second-earlier-status",
+            "the later one's status, unless that is 0",
+            &wide(&[(3, 2)]),
+            wide(&[]),
+            3,
+            2,
+        ),
+        refused(
+            after("same-second-other-bits", "no newer, and not to be laid upon it", &revoking, wide(&[]), 3, 1),
+            "TOKEN_EXPIRED",
+        ),
+        refused(
+            after("older", "does not bring back what was", &revoking, list(NOW - 1, &[], Bits::One), 3, 1),
+            "TOKEN_EXPIRED",
+        ),
+        refused(
+            after(
+                "ahead",
+                "from the future, while another is at hand",
+                &revoking,
+                list(NOW + 31, &[], Bits::One),
+                3,
+                1,
+            ),
+            "TOKEN_NOT_YET_VALID",
+        ),
+        after(
+            "after-one-ahead",
+            "one from the future does not stand in the way",
+            &list(NOW + 31, &[], Bits::One),
+            revoking.clone(),
+            3,
+            1,
+        ),
+        refused(
+            after("unreadable-after", "nor does what cannot be read", &revoking, "x".to_owned(), 3, 1),
+            "INVALID_TOKEN",
+        ),
     ]
 }
 
