@@ -18,13 +18,22 @@ export interface Binding extends RightsBinding {
   didDocumentJson(did: string): string | Failure
 
   newVerifier(policy: Policy): VerifierRef | Failure
+  /** An opening waits for `accept`: a reply, and every message if the policy asks about senders. */
   open(
     verifier: VerifierRef,
     now: number,
     jws: string,
     body: Uint8Array,
     token: string | undefined,
-    pending: (id: string) => string | undefined,
+  ): Opened | Opening | Failure
+  /** `call` is the JWS of the call that the message claims to answer. */
+  accept(
+    verifier: VerifierRef,
+    opening: OpeningRef,
+    now: number,
+    body: Uint8Array,
+    token: string | undefined,
+    call: string | undefined,
   ): Opened | Failure
 
   newBus(): BusRef
@@ -86,6 +95,10 @@ export interface VerifierRef {
   readonly [opaque]: 'verifier'
 }
 
+export interface OpeningRef {
+  readonly [opaque]: 'opening'
+}
+
 export interface Failure {
   readonly code: string
   readonly message: string
@@ -110,6 +123,18 @@ export interface Policy {
   maxLifetime: number
   maxBody: number
   maxTracked: number
+  allow: readonly string[] | undefined
+  /** Whether every message waits for `accept`. */
+  asks: boolean
+}
+
+/** A genuine message that nobody has accepted yet. */
+export interface Opening {
+  opening: OpeningRef
+  from: string
+  issuedAt: number
+  /** The id of the call that it claims to answer. */
+  answers?: string
 }
 
 export interface Opened {

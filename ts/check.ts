@@ -20,6 +20,25 @@ export function checkObject(value: unknown, what: string): asserts value is obje
     throw new TypeError(`${what} must be an object, not ${nameOf(value)}`)
 }
 
+/** Options are objects of known names: a mistyped one, or something else in their place, must not read as none. */
+export function known(options: object, what: string, names: readonly string[]): void {
+  const kind = Object.prototype.toString.call(options)
+  if (kind !== '[object Object]') throw new TypeError(`${what} takes an object of options, not ${nameOf(options)}`)
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) throw new TypeError(`${what} has no option ${name}`)
+  }
+}
+
+/** A copy of a list of strings, each element read once. */
+export function strings(value: unknown, what: string): string[] {
+  if (!Array.isArray(value)) throw new TypeError(`${what} must be a list, not ${nameOf(value)}`)
+  return Array.from({ length: value.length }, (_, at) => {
+    const each: unknown = value[at]
+    checkString(each, what)
+    return each
+  })
+}
+
 export function checkList(value: unknown, what: string): asserts value is readonly string[] {
   if (!Array.isArray(value)) throw new TypeError(`${what} must be a list, not ${nameOf(value)}`)
   for (const each of value as unknown[]) checkString(each, what)
@@ -31,9 +50,14 @@ export function checkNumber(value: unknown, what: string): asserts value is numb
 
 export function checkSignal(value: unknown, what: string): asserts value is AbortSignal | undefined {
   if (value === undefined) return
-  if (typeof value !== 'object' || value === null || !('aborted' in value && 'addEventListener' in value)) {
-    throw new TypeError(`${what} must be an AbortSignal, not ${nameOf(value)}`)
-  }
+  const signal = value as Partial<AbortSignal> | null
+  const fits =
+    typeof signal === 'object' &&
+    signal !== null &&
+    typeof signal.aborted === 'boolean' &&
+    typeof signal.addEventListener === 'function' &&
+    typeof signal.removeEventListener === 'function'
+  if (!fits) throw new TypeError(`${what} must be an AbortSignal, not ${nameOf(value)}`)
 }
 
 export function optional<T>(value: T | undefined, check: (value: unknown, what: string) => void, what: string): void {

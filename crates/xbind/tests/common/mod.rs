@@ -5,8 +5,8 @@
 use serde_json::Value;
 use std::path::PathBuf;
 use xbind::{
-    Acquaintances, Did, Digest, Draft, MessageId, Op, PendingCall, Policy, ReplayWindow, Result, RootCache, Sealed,
-    SenderCache, SigningKey, VerifiedMessage, VerifyingKey, open,
+    Acquaintances, Did, Digest, Draft, MessageId, Op, PendingCall, Policy, Recipient, ReplayWindow, Result, RootCache,
+    Sealed, SenderCache, SigningKey, VerifiedMessage, VerifyingKey, open,
 };
 
 /// 2025-01-01T00:00:00Z.
@@ -59,7 +59,12 @@ impl Verifier {
     }
 
     pub fn open<'b>(&self, jws: &str, body: &'b [u8]) -> Result<VerifiedMessage<&'b [u8]>> {
-        open(&self.policy, &self.known, &self.window, NOW, jws, body, None, |_| None)
+        open(&self.recipient(), NOW, jws, body, None, |_| None)
+    }
+
+    /// Takes messages from everybody.
+    pub fn recipient(&self) -> Recipient<'_> {
+        Recipient { policy: &self.policy, known: &self.known, replay: &self.window, refused: &|_, _| None }
     }
 }
 
@@ -140,5 +145,5 @@ fn open_case(verifier: &Verifier, file: &Value, case: &Value) -> Result<Verified
         })
     };
     let jws = case["jws"].as_str().unwrap();
-    open(&verifier.policy, &verifier.known, &verifier.window, now, jws, body, case["token"].as_str(), pending)
+    open(&verifier.recipient(), now, jws, body, case["token"].as_str(), pending)
 }
