@@ -159,14 +159,12 @@ export class MessageVerifier {
       let answer: unknown
       try {
         answer = source.isRevoked({ did: from, issuedAt })
+        if (types.isPromise(answer)) answer.catch(() => undefined) // too late to matter, also if it rejects
       } catch {
         // it does not know
       }
       if (answer === true) return failure('REVOKED', `${from} was revoked`)
-      if (answer !== false) {
-        isUnknown = true
-        quiet(answer)
-      }
+      if (answer !== false) isUnknown = true
     }
     if (!isUnknown) return undefined
     return failure('REVOCATION_UNKNOWN', `no source knows at once whether ${from} was revoked`, 'open it again', true)
@@ -175,11 +173,8 @@ export class MessageVerifier {
   /** The JWS of the call of that id, by what the user of this class knows. */
   #callOf(id: string): string | undefined {
     const call: unknown = this.#pending?.(id)
-    if (call === undefined) return undefined
-    checkObject(call, 'pending()')
-    const { jws } = call as Partial<SealedMessage>
-    checkString(jws, 'pending().jws')
-    return jws
+    const jws = typeof call === 'object' && call !== null ? (call as Partial<SealedMessage>).jws : undefined
+    return typeof jws === 'string' ? jws : undefined
   }
 }
 
@@ -191,9 +186,4 @@ function sourcesIn(revocations: MessageVerifierOptions['revocations']): Revocati
     checkFunction(source.isRevoked, 'revocations.isRevoked')
   }
   return sources
-}
-
-/** A promise that comes too late to matter must not end the process when it rejects. */
-function quiet(answer: unknown): void {
-  if (types.isPromise(answer)) answer.catch(() => undefined)
 }
