@@ -6,6 +6,7 @@
 mod convert;
 mod crossing;
 mod identity;
+mod payload;
 mod port;
 mod rights;
 mod verifier;

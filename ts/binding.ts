@@ -17,6 +17,9 @@ export interface Binding extends RightsBinding {
   jwkJson(did: string): string | Failure
   didDocumentJson(did: string): string | Failure
 
+  /** Why JSON text may not go into a body: its depth, half a surrogate pair. */
+  checkJson(text: string): Failure | null
+
   newVerifier(policy: Policy): VerifierRef | Failure
   /** An opening waits for `accept`: a reply, and every message if the policy asks about senders. */
   open(

@@ -50,10 +50,10 @@ export function checkNumber(value: unknown, what: string): asserts value is numb
 
 export function checkSignal(value: unknown, what: string): asserts value is AbortSignal | undefined {
   if (value === undefined) return
-  const signal = value as Partial<AbortSignal> | null
+  const signal = value as Partial<AbortSignal>
   const fits =
-    typeof signal === 'object' &&
-    signal !== null &&
+    typeof value === 'object' &&
+    value !== null &&
     typeof signal.aborted === 'boolean' &&
     typeof signal.addEventListener === 'function' &&
     typeof signal.removeEventListener === 'function'
