@@ -4,8 +4,10 @@ import { failure } from './errors'
 
 /** As deep as the core lets JSON nest. */
 const MAX_DEPTH = 128
-/** Of so many lists and objects none is looked up: a few that hold each other can stand for billions, but not these. */
-const FEW = 4096
+/** The longest text there is. A few objects that hold each other can stand for more, and JSON.stringify would not end. */
+const MOST = 2 ** 29
+/** Beyond so much, in characters at least, lists and objects are copied once and found again. */
+const MUCH = 2 ** 21
 const MAX_PATH = 160
 
 const HINT = 'send plain data: null, booleans, finite numbers, strings, lists, objects, and what has toJSON()'
@@ -28,7 +30,7 @@ export function encodeJson(value: unknown, what: string): string | Failure {
   } catch (error) {
     // Not `instanceof`, which would look at what a getter has thrown.
     const why = unfit.has(error as Unfit) ? (error as Unfit).why : 'cannot be read'
-    return failure('INVALID_PAYLOAD', `${snapshot.path(what)} ${why}, and JSON would lose it`, HINT)
+    return failure('INVALID_PAYLOAD', `${snapshot.path(what)} ${why}`, HINT)
   }
 }
 
@@ -58,8 +60,9 @@ class Snapshot {
   /** The members that lead to the one that is looked at. */
   readonly #at: (string | number)[] = []
   #depth = 0
-  #count = 0
-  #seen: Map<object, unknown> | undefined
+  /** How long the text will be, at least. */
+  #length = 0
+  #seen: Map<object, { readonly copy: unknown; readonly length: number }> | undefined
   /** Somebody gave all objects a toJSON, which has had its say when the copy is made. */
   readonly #bare = 'toJSON' in Object.prototype
   /** Somebody gave all objects a member that loops see. */
@@ -97,7 +100,12 @@ class Snapshot {
 
   #container(value: object, depth: number, mayReplace: boolean): unknown {
     if (depth >= MAX_DEPTH) throw new Unfit('is more than 128 levels deep, or holds itself')
-    if (this.#seen?.has(value)) return this.#seen.get(value)
+    const seen = this.#seen?.get(value)
+    if (seen) {
+      this.#grow(seen.length)
+      return seen.copy
+    }
+    const before = this.#length
     const isList = Array.isArray(value)
     const isPlain = isList ? isListOf(value) : isRecord(value)
     if (!isPlain && (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value))) throw new Unfit('is bytes')
@@ -106,28 +114,38 @@ class Snapshot {
     const copy = isList ? this.#list(value, depth) : this.#record(value as Record<string, unknown>, depth)
     this.#depth = depth
     if (this.#bare) Object.setPrototypeOf(copy, null)
-    if (++this.#count > FEW) (this.#seen ??= new Map()).set(value, copy)
+    this.#grow(1)
+    if (this.#length > MUCH) (this.#seen ??= new Map()).set(value, { copy, length: this.#length - before })
     return copy
+  }
+
+  #grow(length: number): void {
+    this.#length += length
+    if (this.#length > MOST) throw new Unfit('is too much for any text')
   }
 
   #list(list: readonly unknown[], depth: number): unknown[] {
     const copy: unknown[] = []
     const at = this.#at
-    const { length } = list
-    for (let i = 0; i < length; i++) {
+    const count = list.length
+    let length = 0
+    for (let i = 0; i < count; i++) {
       at[depth] = i
       this.#depth = depth + 1
       let value = list[i]
       if (!isSimple(value)) value = this.of(value, depth + 1)
       if (value === undefined) throw new Unfit('is undefined')
+      length += typeof value === 'string' ? value.length : 1
       copy.push(value)
     }
+    this.#grow(length)
     return copy
   }
 
   #record(record: Record<string, unknown>, depth: number): Record<string, unknown> {
     const copy: Record<string, unknown> = {}
     const at = this.#at
+    let length = 0
     // Nearly twice as quick as Object.keys, and the same where nothing is inherited.
     for (const name in record) {
       if (this.#inherits && !Object.hasOwn(record, name)) continue
@@ -136,9 +154,11 @@ class Snapshot {
       let value = record[name]
       if (!isSimple(value)) value = this.of(value, depth + 1)
       if (value === undefined) continue
+      length += typeof value === 'string' ? value.length : 1
       if (name !== '__proto__') copy[name] = value
       else Object.defineProperty(copy, name, { value, enumerable: true })
     }
+    this.#grow(length)
     return copy
   }
 
