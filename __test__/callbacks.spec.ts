@@ -124,7 +124,7 @@ test('handlers that throw or answer what cannot be looked at', async ({ agent })
       throw value
     })
     expect(await calls.at(-1)).toBe('HANDLER_FAILED')
-    ask(() => Promise.reject(value as Error))
+    ask(() => Promise.reject(value))
     expect(await calls.at(-1)).toBe('HANDLER_FAILED')
   }
   for (const value of answered) {

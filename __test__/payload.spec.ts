@@ -252,9 +252,9 @@ describe('INVALID_PAYLOAD', () => {
     ['a boolean in a box', [Object(true)], 'payload[0] is a Boolean'],
     [
       'arguments',
-      (function (..._: unknown[]) {
+      (function () {
         return arguments
-      })(1),
+      })(),
       'payload is an Arguments',
     ], // oxlint-disable-line prefer-rest-params
     ['a namespace', { Math }, 'payload.Math is a Math'],
@@ -324,7 +324,7 @@ describe('INVALID_PAYLOAD', () => {
     )
     expect((await echo(agent, [counting])).arrived).toEqual([{ a: [1, 1], b: [2, 2] }])
     const first: unknown[] = [1, 2]
-    const meddling = { toJSON: () => (first.fill(new Map()), 'changed') }
+    const meddling = { toJSON: () => (first.splice(0, 2, new Map(), new Map()), 'changed') }
     expect((await echo(agent, [first, meddling])).arrived).toEqual([[1, 2], 'changed'])
     const shrinking = [{ toJSON: () => (shrinking.pop(), 1) }, 2]
     expect(codeOf((await echo(agent, shrinking)).result)).toBe('INVALID_PAYLOAD')
@@ -333,6 +333,7 @@ describe('INVALID_PAYLOAD', () => {
   test('a toJSON that all objects were given is asked once', async ({ agent }) => {
     let asked = 0
     const toJSON = (): unknown => (asked++ === 0 ? { fine: true } : new Map())
+    // oxlint-disable-next-line no-extend-native -- as some old libraries do
     Object.defineProperty(Object.prototype, 'toJSON', {
       value: toJSON,
       configurable: true,
@@ -350,6 +351,7 @@ describe('INVALID_PAYLOAD', () => {
   })
 
   test('members that all objects were given are no data', async ({ agent }) => {
+    // oxlint-disable-next-line no-extend-native -- the same
     Object.defineProperty(Object.prototype, 'inherited', {
       value: () => 1,
       configurable: true,
