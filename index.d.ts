@@ -68,6 +68,60 @@ export type Result<T, E = XBindError> = {
   readonly ok: false;
   readonly error: E;
 };
+/** What is asked about: a token or a link of a delegation by its id, or somebody in it by DID. */
+export interface RevocationSubject {
+  readonly tokenId?: string;
+  readonly did?: string;
+  /** When the token or link was issued, in seconds since the epoch. */
+  readonly issuedAt: number;
+  /** With tokenId: who issued it. */
+  readonly issuer?: string;
+  /** With tokenId: where its issuer publishes whether it still stands. */
+  readonly status?: {
+    readonly index: number;
+    readonly uri: string;
+  };
+}
+/** Knows what was revoked. Whoever throws, rejects or answers anything but a boolean does not know, and refuses the token. */
+export interface RevocationSource {
+  isRevoked(subject: RevocationSubject): boolean | Promise<boolean>;
+}
+/**
+ * Revoked tokens and DIDs in this process, bounded. A chain of delegations falls with any of its links: by the link's id, or
+ * by the DID of anybody in it. What is revoked is revoked for every verifier that has the list, from the next token on.
+ */
+export declare class RevocationList implements RevocationSource {
+  #private;
+  /** Room for 100 000 entries by default. Throws INVALID_CONFIG. */
+  constructor(options?: {
+    maxEntries?: number;
+  });
+  /**
+   * Revokes a token or a link of a delegation, and everything delegated from it. With `keepUntil`, the entry may be dropped
+   * after that second: give the token's expiry and the verifiers' clock skew. Errors: INVALID_CONFIG if the list is full;
+   * then nothing was revoked.
+   */
+  revokeToken(tokenId: string, options?: {
+    keepUntil?: number;
+  }): Result<void>;
+  /**
+   * Revokes whatever the DID issues or is granted, whenever: a thief of its key writes what time of issue he likes. With
+   * `issuedUntil` only what was issued up to that second, so that rights can be granted anew to a key that is not in doubt.
+   * The later of two calls' times holds. Errors: INVALID_DID, INVALID_CONFIG if the list is full; then nothing was revoked.
+   */
+  revokeDID(did: string, options?: {
+    issuedUntil?: number;
+  }): Result<void>;
+  /** Takes the revocation of a DID back, as after a suspension; tells whether there was one. Tokens stay revoked. */
+  reinstate(did: string): boolean;
+  isRevoked(subject: RevocationSubject): boolean;
+  /** Drops the entries that need not be kept any longer. `now` is in seconds since the epoch. */
+  purge(options?: {
+    now?: number;
+  }): void;
+  /** How many tokens and DIDs it holds. */
+  get size(): number;
+}
 export interface OutgoingMessage {
   op: "call" | "send" | "result" | "error";
   /** The recipient's DID. */
@@ -118,8 +172,20 @@ export interface MessageVerifierOptions {
   maxBodyBytes?: number;
   /** Bound of the replay window, 1 000 000 by default; when full, messages are refused with REPLAY_WINDOW_FULL, nothing is forgotten. */
   maxTrackedMessages?: number;
-  /** Calls this side has made, so that a result or error can be matched; without it they are refused. */
+  /**
+   * Calls this side has made, so that a result or error can be matched; without it they are refused. It is asked about every
+   * reply that is genuine, before the reply takes a place in the replay window: what it throws, `open` throws, and the same
+   * reply can be opened again. So it looks a call up and changes nothing; whoever keeps a list takes the call off it when
+   * `open` has returned the reply.
+   */
   pending?: (callId: string) => SealedMessage | undefined;
+  /** DIDs whose messages are taken; of all others nothing is remembered, and they get NOT_ALLOWED. Everybody by default. */
+  allow?: readonly string[];
+  /**
+   * Asked about every sender, by `did` and `issuedAt`, before anything of the message is remembered. One that throws, or
+   * answers anything but a boolean (a promise too), does not know: REVOCATION_UNKNOWN. None by default.
+   */
+  revocations?: RevocationSource | readonly RevocationSource[];
 }
 /** Verifies messages addressed to one DID, and remembers what it has accepted so that nothing is accepted twice. */
 export declare class MessageVerifier {
@@ -127,9 +193,9 @@ export declare class MessageVerifier {
   /** Throws INVALID_DID, INVALID_CONFIG. */
   constructor(options: MessageVerifierOptions);
   /**
-   * Opens one message: all checks of docs/wire-format.md, in that order.
+   * Opens one message: all checks of docs/wire-format.md, in that order. Throws what `now` and `pending` throw.
    * Errors: MALFORMED_MESSAGE, PAYLOAD_TOO_LARGE, WRONG_AUDIENCE, MESSAGE_EXPIRED, MESSAGE_NOT_YET_VALID,
-   * INVALID_SIGNATURE, REPLAYED, REPLAY_WINDOW_FULL, REPLY_MISMATCH.
+   * INVALID_SIGNATURE, NOT_ALLOWED, REVOKED, REVOCATION_UNKNOWN, REPLY_MISMATCH, REPLAYED, REPLAY_WINDOW_FULL.
    */
   open(jws: string, body: Uint8Array, token?: string): Result<VerifiedMessage>;
 }

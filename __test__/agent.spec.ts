@@ -136,8 +136,7 @@ describe('importing', () => {
     const identity = Identity.generate()
     const key = valueOf(identity.toPKCS8())
     const provider = { getDID: () => Identity.generate().did, sign: () => new Uint8Array(64) }
-    using agent = valueOf(await AutoGenxBindAgent.fromIdentity(key, { identityProvider: provider } as never))
-    expect(agent.getDID()).toBe(identity.did)
+    expect(() => AutoGenxBindAgent.fromIdentity(key, { identityProvider: provider } as never)).toThrow(TypeError)
     expect(codeOf(await AutoGenxBindAgent.fromIdentity(key, { name: '-' }))).toBe('INVALID_NAME')
     using again = valueOf(await AutoGenxBindAgent.fromIdentity(key))
     expect(again.getDID()).toBe(identity.did)

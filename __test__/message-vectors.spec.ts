@@ -1,4 +1,4 @@
-import { Identity, MessageVerifier, verifySignature } from '@private.me/autogen'
+import { Identity, MessageVerifier, RevocationList, verifySignature } from '@private.me/autogen'
 import { describe, expect, test } from 'vitest'
 import { parts, sha256 } from './helpers/jws.ts'
 import { codeOf, valueOf } from './helpers/result.ts'
@@ -16,6 +16,8 @@ interface Case {
   after?: string
   now?: number
   pending?: { jti: string; jws: string }
+  allow?: string[]
+  revoked?: string[]
   maxTrackedMessages?: number
   maxBodyBytes?: number
   clockSkewSeconds?: number
@@ -57,22 +59,28 @@ describe.each(['message-v1.json', 'message-batch.json'])('vectors/%s', (file) =>
     const { maxTrackedMessages, maxBodyBytes, clockSkewSeconds, maxLifetimeSeconds } = each
     const given = Object.entries({ maxTrackedMessages, maxBodyBytes, clockSkewSeconds, maxLifetimeSeconds })
     const bounds = Object.fromEntries(given.filter(([, value]) => value !== undefined))
-    const clock = { now }
-    const { pending } = each
+    const revocations = new RevocationList()
+    for (const did of each.revoked ?? []) revocations.revokeDID(did)
+    let current = each
     const verifier = new MessageVerifier({
       audience: self,
-      now: () => clock.now,
+      now: () => current.now ?? now,
       ...bounds,
-      ...(pending && { pending: (id: string) => (id === pending.jti ? asSealed(pending) : undefined) }),
+      pending: (id) => (id === current.pending?.jti ? asSealed(current.pending) : undefined),
+      revocations: each.revoked ? revocations : [],
+      ...(each.allow && { allow: each.allow }),
     })
-    if (each.after !== undefined) {
-      const before = byName.get(each.after)
-      if (before === undefined) throw new Error(`no case ${each.after}`)
-      clock.now = before.now ?? now
-      verifier.open(before.jws, bodyOf(before), before.token)
-    }
-    clock.now = each.now ?? now
+    for (current of before(each)) verifier.open(current.jws, bodyOf(current), current.token)
+    current = each
     return codeOf(verifier.open(each.jws, bodyOf(each), each.token))
+  }
+
+  /** What the verifier is given first. */
+  function before({ after }: Case): Case[] {
+    if (after === undefined) return []
+    const last = byName.get(after)
+    if (last === undefined) throw new Error(`no case ${after}`)
+    return [...before(last), last]
   }
 
   test.each(cases.filter((each) => !beyond(each)))('$name: $why', (each) => {

@@ -143,22 +143,6 @@ describe('opening', () => {
     expect(valueOf(asker.open(reply.jws, reply.body)).inReplyTo).toBe(request.id)
     expect(codeOf(asker.open(reply.jws, reply.body))).toBe('REPLAYED')
   })
-
-  test('a verifier may be asked in the middle of another opening', () => {
-    const request = seal()
-    const reply = seal({ op: 'result', to: alice.did, inReplyTo: request }, bob)
-    const other = seal({ to: alice.did, op: 'send' }, bob)
-    const inner: string[] = []
-    const asker: MessageVerifier = verifier({
-      audience: alice.did,
-      pending: () => {
-        inner.push(codeOf(asker.open(other.jws, other.body)), codeOf(asker.open(reply.jws, reply.body)))
-        return request
-      },
-    })
-    expect(codeOf(asker.open(reply.jws, reply.body))).toBe('ok')
-    expect(inner).toEqual(['ok', 'REPLAYED'])
-  })
 })
 
 describe('jose, an independent implementation', () => {

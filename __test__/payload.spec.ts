@@ -17,6 +17,8 @@ async function echo(agent: Make, payload: unknown, agentOptions = {}) {
   return { arrived, result }
 }
 
+const shared = { a: [1] }
+
 describe('what JSON holds goes there and back', () => {
   test.for<[string, unknown]>([
     ['null', null],
@@ -42,33 +44,28 @@ describe('what JSON holds goes there and back', () => {
 
   test.for<[string, unknown, unknown]>([
     ['undefined', undefined, null],
-    ['undefined inside', { a: undefined, b: [undefined] }, { b: [null] }],
-    ['functions inside', { a: () => 1, b: [() => 1] }, { b: [null] }],
-    ['symbols inside', { a: Symbol('s'), [Symbol('k')]: 1 }, {}],
-    ['NaN and the infinities', [Number.NaN, Infinity, -Infinity], [null, null, null]],
-    ['minus zero', -0, 0],
+    ['undefined members', { a: undefined, b: { c: undefined, d: 1 } }, { b: { d: 1 } }],
+    ['symbols as names', { a: 1, [Symbol('k')]: 2 }, { a: 1 }],
+    ['names that are not enumerable', Object.defineProperty({ a: 1 }, 'b', { value: 2 }), { a: 1 }],
+    ['members of a list beside its elements', Object.assign([1], { more: 2 }), [1]],
+    ['minus zero', [-0], [0]],
     ['a Date', new Date(0), '1970-01-01T00:00:00.000Z'],
-    ['an invalid Date', new Date(Number.NaN), null],
-    ['a Map and a Set', [new Map([[1, 2]]), new Set([1])], [{}, {}]],
-    ['a RegExp', /x/, {}],
     ['toJSON', { toJSON: () => ({ chosen: true }) }, { chosen: true }],
-    ['bytes inside', { bytes: new Uint8Array([1, 2]) }, { bytes: { 0: 1, 1: 2 } }],
-    ['boxed values', [Object(1), Object('s'), Object(true)], [1, 's', true]],
-    ['inherited members', Object.create({ inherited: 1 }, { own: { value: 2, enumerable: true } }), { own: 2 }],
-    ['no prototype', Object.assign(Object.create(null) as object, { a: 1 }), { a: 1 }],
+    ['toJSON that gives nothing, in an object', { a: { toJSON: () => undefined }, b: 1 }, { b: 1 }],
+    ['toJSON of a class', [new URL('https://example.com/a')], ['https://example.com/a']],
+    ['toJSON of a list', { a: Object.assign([1], { toJSON: () => 'chosen' }) }, { a: 'chosen' }],
+    ['toJSON, and the name that it is told', { a: { toJSON: (name: string) => name } }, { a: 'a' }],
     [
-      'a class',
-      new (class Point {
-        x = 1
-        #y = 2
-        get y() {
-          return this.#y
-        }
-      })(),
-      { x: 1 },
+      'toJSON, and the place that it is told',
+      [0, { toJSON: (name: unknown) => [typeof name, name] }],
+      [0, ['string', '1']],
     ],
-    ['an ArrayBuffer', new ArrayBuffer(2), {}],
-    ['an error', new Error('m'), {}],
+    ['a getter', Object.defineProperty({}, 'a', { get: () => 1, enumerable: true }), { a: 1 }],
+    ['a Proxy', new Proxy({ a: [1] }, {}), { a: [1] }],
+    ['a Proxy of a list', new Proxy([1, 2], {}), [1, 2]],
+    ['no prototype', Object.assign(Object.create(null) as object, { a: 1 }), { a: 1 }],
+    ['a list without a prototype', Object.setPrototypeOf([1], null), [1]],
+    ['the same object twice', [shared, { shared }], [{ a: [1] }, { shared: { a: [1] } }]],
   ])('or becomes what JSON makes of it: %s', async ([, payload, becomes], { agent }) => {
     const { arrived, result } = await echo(agent, payload)
     expect(arrived).toStrictEqual(becomes)
@@ -81,11 +78,10 @@ describe('what JSON holds goes there and back', () => {
   })
 
   test('from another realm', async ({ agent }) => {
-    const foreign = runInNewContext('({ list: [1, { a: new Date(0) }], bytes: new Uint8Array([1, 2]) })') as {
-      bytes: unknown
-    }
-    expect(valueOf((await echo(agent, foreign)).result)).toMatchObject({ list: [1, { a: '1970-01-01T00:00:00.000Z' }] })
-    const bytes = valueOf((await echo(agent, foreign.bytes)).result) as Iterable<number>
+    const foreign: unknown = runInNewContext('({ list: [1, { a: new Date(0) }] })')
+    expect(valueOf((await echo(agent, foreign)).result)).toEqual({ list: [1, { a: '1970-01-01T00:00:00.000Z' }] })
+    const foreignBytes: unknown = runInNewContext('new Uint8Array([1, 2])')
+    const bytes = valueOf((await echo(agent, foreignBytes)).result) as Iterable<number>
     expect([bytes instanceof Uint8Array, [...bytes]]).toEqual([true, [1, 2]])
   })
 
@@ -203,6 +199,200 @@ describe('INVALID_PAYLOAD', () => {
       expect(error.message).not.toContain('unreachable')
     }
     expect(valueOf(await callee.receive())).toEqual([])
+  })
+
+  class Point {
+    x = 1
+    #y = 2
+    get y() {
+      return this.#y
+    }
+  }
+  const lying = (first: unknown, then: unknown): object => {
+    let asked = 0
+    return {
+      get a() {
+        return asked++ === 0 ? first : then
+      },
+    }
+  }
+
+  test.for<[string, unknown, string]>([
+    ['NaN', { n: Number.NaN }, 'payload.n is NaN'],
+    ['NaN itself', Number.NaN, 'payload is NaN'],
+    ['Infinity', [[1], [0, Infinity]], 'payload[1][1] is Infinity'],
+    ['minus Infinity', { 'a b': -Infinity }, 'payload["a b"] is -Infinity'],
+    ['undefined in a list', [1, undefined], 'payload[1] is undefined'],
+    ['a hole in a list', { list: Object.assign([], { 2: 1 }) }, 'payload.list[0] is undefined'],
+    ['a list of nothing', { list: Object.assign([], { length: 1e6 }) }, 'payload.list[0] is undefined'],
+    ['a function', { items: [{}, {}, {}, { when: () => 1 }] }, 'payload.items[3].when is a function'],
+    ['a class', [Point], 'payload[0] is a function'],
+    ['a symbol', { a: Symbol('s') }, 'payload.a is a symbol'],
+    ['a BigInt', { a: [1n] }, 'payload.a[0] is a BigInt'],
+    ['a Map', { a: new Map([[1, 2]]) }, 'payload.a is a Map'],
+    ['a Set', new Set([1]), 'payload is a Set'],
+    ['a WeakMap', [new WeakMap()], 'payload[0] is a WeakMap'],
+    ['an Error', { cause: new Error('m') }, 'payload.cause is an Error'],
+    ['a Promise', { later: Promise.resolve(1) }, 'payload.later is a Promise'],
+    ['a RegExp', { a: /x/ }, 'payload.a is a RegExp'],
+    ['a Date of no time', { at: new Date(Number.NaN) }, 'payload.at is a Date of no time'],
+    ['bytes', { a: new Uint8Array([1, 2]) }, 'payload.a is bytes'],
+    ['a Buffer, though it has toJSON', [Buffer.from('x')], 'payload[0] is bytes'],
+    ['floats', new Float32Array([1]), 'payload is bytes'],
+    ['a DataView', { a: new DataView(new ArrayBuffer(1)) }, 'payload.a is bytes'],
+    ['an ArrayBuffer', new ArrayBuffer(2), 'payload is bytes'],
+    ['a SharedArrayBuffer', [new SharedArrayBuffer(2)], 'payload[0] is bytes'],
+    ['an instance of a class', { at: new Point() }, 'payload.at is an instance of a class without toJSON()'],
+    ['a list of a class', [new (class Many extends Array {})()], 'payload[0] is an Array'],
+    ['inherited members', Object.create({ a: 1 }), 'payload is an instance of a class without toJSON()'],
+    ['a Map from another realm', [runInNewContext('new Map()')], 'payload[0] is a Map'],
+    ['an instance from another realm', runInNewContext('new (class A {})()'), 'payload is an instance of a class'],
+    ['a number in a box', [Object(1)], 'payload[0] is a Number'],
+    ['a string in a box', { s: Object('s') }, 'payload.s is a String'],
+    ['a boolean in a box', [Object(true)], 'payload[0] is a Boolean'],
+    [
+      'arguments',
+      (function () {
+        return arguments
+      })(),
+      'payload is an Arguments',
+    ], // oxlint-disable-line prefer-rest-params
+    ['a namespace', { Math }, 'payload.Math is a Math'],
+    ['a generator', [(function* () {})()], 'payload[0] is'], // oxlint-disable-line require-yield
+    ['a Proxy of a Map', { a: new Proxy(new Map(), {}) }, 'payload.a is'],
+    ['toJSON that gives a Map', { a: { toJSON: () => new Map() } }, 'payload.a is a Map'],
+    ['toJSON that gives NaN', [{ toJSON: () => Number.NaN }], 'payload[0] is NaN'],
+    ['toJSON that gives what has one', { a: { toJSON: () => new Date(0) } }, 'payload.a is a Date'],
+    ['toJSON that gives nothing, in a list', [{ toJSON: () => undefined }], 'payload[0] is undefined'],
+    ['toJSON that gives a function', { a: { toJSON: () => () => 1 } }, 'payload.a is a function'],
+    [
+      'toJSON inside what toJSON gives',
+      { a: { toJSON: () => ({ toJSON: () => 1 }) } },
+      'payload.a.toJSON is a function',
+    ],
+    [
+      'a getter that throws',
+      {
+        list: [
+          {
+            get a() {
+              return expect.unreachable()
+            },
+          },
+        ],
+      },
+      'payload.list[0].a cannot be read',
+    ],
+    [
+      'a getter that throws undefined',
+      [
+        {
+          get a() {
+            throw undefined
+          },
+        },
+      ],
+      'payload[0].a cannot be read',
+    ], // oxlint-disable-line no-throw-literal
+    ['a toJSON that throws', { a: { toJSON: () => expect.unreachable() } }, 'payload.a cannot be read'],
+    ['a cycle', { a: cycle }, 'payload.a.self'],
+    ['a long path', { ['x'.repeat(1000)]: Number.NaN }, 'xxx… is NaN'],
+    ['control characters in a path', { 'a\nb': Number.NaN }, 'payload["a\\nb"] is NaN'],
+  ])('what JSON would lose, and where: %s', async ([, payload, message], { agent }) => {
+    const callee = agent()
+    callee.handle(() => expect.unreachable())
+    const caller = agent()
+    for (const result of [await caller.call(callee.getDID(), payload), await caller.send(callee.getDID(), payload)]) {
+      const error = errorOf(result)
+      expect([error.code, error.retryable]).toEqual(['INVALID_PAYLOAD', false])
+      expect(error.message).toContain(message)
+      expect(error.message.length).toBeLessThan(300)
+      expect(error.message).not.toContain('unreachable')
+    }
+  })
+
+  test('each member is read once, and what was looked at is what is sent', async ({ agent }) => {
+    expect((await echo(agent, lying(1, new Map()))).arrived).toEqual({ a: 1 })
+    expect((await echo(agent, lying({ b: [1] }, Number.NaN))).arrived).toEqual({ a: { b: [1] } })
+    let reads = 0
+    const counting = new Proxy(
+      { a: 1, b: 2 },
+      {
+        get: (target, name) =>
+          name === 'toJSON' || typeof name === 'symbol' ? undefined : [Reflect.get(target, name), ++reads],
+      },
+    )
+    expect((await echo(agent, [counting])).arrived).toEqual([{ a: [1, 1], b: [2, 2] }])
+    const first: unknown[] = [1, 2]
+    const meddling = { toJSON: () => (first.splice(0, 2, new Map(), new Map()), 'changed') }
+    expect((await echo(agent, [first, meddling])).arrived).toEqual([[1, 2], 'changed'])
+    const shrinking = [{ toJSON: () => (shrinking.pop(), 1) }, 2]
+    expect(codeOf((await echo(agent, shrinking)).result)).toBe('INVALID_PAYLOAD')
+  })
+
+  test('a toJSON that all objects were given is asked once', async ({ agent }) => {
+    let asked = 0
+    const toJSON = (): unknown => (asked++ === 0 ? { fine: true } : new Map())
+    // oxlint-disable-next-line no-extend-native -- as some old libraries do
+    Object.defineProperty(Object.prototype, 'toJSON', {
+      value: toJSON,
+      configurable: true,
+      enumerable: true,
+      writable: true,
+    }) // oxlint-disable-line no-extend-native
+    try {
+      const caller = agent()
+      const sent = caller.send(caller.getDID(), {})
+      expect(asked).toBe(1)
+      expect(codeOf(await sent)).toBe('WRONG_AUDIENCE')
+    } finally {
+      delete (Object.prototype as { toJSON?: unknown }).toJSON
+    }
+  })
+
+  test('members that all objects were given are no data', async ({ agent }) => {
+    // oxlint-disable-next-line no-extend-native -- the same
+    Object.defineProperty(Object.prototype, 'inherited', {
+      value: () => 1,
+      configurable: true,
+      enumerable: true,
+      writable: true,
+    }) // oxlint-disable-line no-extend-native
+    try {
+      expect(valueOf((await echo(agent, { a: { b: 1 } })).result)).toEqual({ a: { b: 1 } })
+    } finally {
+      delete (Object.prototype as { inherited?: unknown }).inherited
+    }
+  })
+
+  test('calls made while another payload is read stand for themselves', async ({ agent }) => {
+    const callee = agent('callee').handle(({ payload }) => payload)
+    const caller = agent()
+    const inner: Promise<unknown>[] = []
+    const nosy = {
+      toJSON: () => {
+        inner.push(caller.call('callee', 'inner').then(valueOf))
+        return 'outer'
+      },
+    }
+    expect(valueOf(await caller.call(callee.getDID(), [nosy, nosy]))).toEqual(['outer', 'outer'])
+    expect(await Promise.all(inner)).toEqual(['inner', 'inner'])
+  })
+
+  test('a signal that aborts, and an agent that closes, while the payload is read', async ({ agent }) => {
+    agent('callee').handle(() => expect.unreachable())
+    const [aborting, closing] = [agent(), agent()]
+    const controller = new AbortController()
+    const abort = { toJSON: () => controller.abort() ?? 1 }
+    expect(codeOf(await aborting.call('callee', abort, { signal: controller.signal }))).toBe('ABORTED')
+    expect(codeOf(await closing.call('callee', { toJSON: () => closing.close() ?? 1 }))).toBe('AGENT_CLOSED')
+  })
+
+  test('a few objects that stand for billions end in an error, not in the memory', async ({ agent }) => {
+    let many: unknown = ['x'.repeat(100)]
+    for (let n = 0; n < 40; n++) many = [many, many]
+    const caller = agent()
+    expect(codeOf(await caller.call(caller.getDID(), many))).toBe('INVALID_PAYLOAD')
   })
 
   test('128 levels are fine, and brackets in a text are none', async ({ agent }) => {

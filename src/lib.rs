@@ -9,6 +9,7 @@ mod crossing;
 mod identity;
 mod key_file;
 mod net;
+mod payload;
 mod port;
 mod rights;
 mod verifier;

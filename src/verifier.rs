@@ -1,11 +1,17 @@
 //! Opening messages from any transport.
 
-use napi::bindgen_prelude::{External, Function};
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use napi::bindgen_prelude::{Either3, External};
 use napi_derive::napi;
-use xbind::{Acquaintances, Error, ErrorKind, PendingCall, Policy, ReplayWindow, RootCache, SenderCache, VerifyingKey};
+use xbind::{
+    Acquaintances, Authentic, Did, Error, ErrorKind, PendingCall, Policy, Recipient, ReplayWindow, RootCache,
+    SenderCache, VerifiedMessage, VerifyingKey, authenticate,
+};
 
 use crate::bytes::Bytes;
-use crate::convert::{Fallible, fallible, number, size, whole};
+use crate::convert::{BindingError, Fallible, fallible, number, size, whole};
 
 /// How many keys and batch roots a verifier remembers having verified.
 const KNOWN: usize = 4096;
@@ -14,6 +20,21 @@ pub struct Verifier {
     policy: Policy,
     replay: ReplayWindow,
     known: Acquaintances,
+    /// Everybody, or these.
+    allowed: Option<HashSet<Did>>,
+    /// Whether somebody is asked about every sender before a message of his is taken.
+    asks: bool,
+}
+
+impl Verifier {
+    fn with_recipient<T>(&self, use_recipient: impl FnOnce(&Recipient<'_>) -> T) -> T {
+        let Self { policy, replay, known, allowed, .. } = self;
+        let refused = |sender: &Did, _| {
+            let is_allowed = allowed.as_ref().is_none_or(|allowed| allowed.contains(sender));
+            (!is_allowed).then_some(ErrorKind::NotAllowed)
+        };
+        use_recipient(&Recipient { policy, known, replay, refused: &refused })
+    }
 }
 
 pub type VerifierRef = External<Verifier>;
@@ -25,23 +46,32 @@ pub struct BindingPolicy {
     pub max_lifetime: f64,
     pub max_body: f64,
     pub max_tracked: f64,
+    /// DIDs; everybody without.
+    pub allow: Option<Vec<String>>,
+    /// Messages wait for [`accept`], not only replies.
+    pub asks: bool,
 }
 
 #[napi(catch_unwind)]
 pub fn new_verifier(policy: BindingPolicy) -> Fallible<VerifierRef> {
-    fallible(VerifyingKey::from_did(&policy.audience).map(|key| {
-        External::new(Verifier {
-            policy: Policy {
-                audience: *key.did(),
-                clock_skew: whole(policy.clock_skew),
-                max_lifetime: whole(policy.max_lifetime),
-                max_body: size(policy.max_body),
-                track_replies: true,
-            },
-            replay: ReplayWindow::new(size(policy.max_tracked)),
-            known: Acquaintances { senders: SenderCache::new(KNOWN), roots: RootCache::new(KNOWN) },
-        })
-    }))
+    fallible(verifier(policy).map(External::new))
+}
+
+fn verifier(policy: BindingPolicy) -> xbind::Result<Verifier> {
+    let did_of = |did: &String| VerifyingKey::from_did(did).map(|key| *key.did());
+    Ok(Verifier {
+        policy: Policy {
+            audience: did_of(&policy.audience)?,
+            clock_skew: whole(policy.clock_skew),
+            max_lifetime: whole(policy.max_lifetime),
+            max_body: size(policy.max_body),
+            track_replies: true,
+        },
+        replay: ReplayWindow::new(size(policy.max_tracked)),
+        known: Acquaintances { senders: SenderCache::new(KNOWN), roots: RootCache::new(KNOWN) },
+        allowed: policy.allow.map(|dids| dids.iter().map(did_of).collect()).transpose()?,
+        asks: policy.asks,
+    })
 }
 
 #[napi(object, object_from_js = false)]
@@ -56,30 +86,73 @@ pub struct BindingMessage {
     pub in_reply_to: Option<String>,
 }
 
-/// Opens a message; `pending` gives the JWS of the call of an id.
+/// A genuine message about which JavaScript is to be asked first; none once it was accepted.
+pub type OpeningRef = External<RefCell<Option<Authentic>>>;
+
+#[napi(object, object_from_js = false)]
+pub struct BindingOpening {
+    pub opening: OpeningRef,
+    pub from: String,
+    pub issued_at: f64,
+    /// The id of the call that it claims to answer.
+    pub answers: Option<String>,
+}
+
+type Opened = Either3<BindingMessage, BindingOpening, BindingError>;
+
+/// Opens a message. One about which JavaScript has something to say first waits for [`accept`]: nothing is called from here,
+/// so that no exception and no depth of a callback can meet a native frame.
 #[napi(catch_unwind)]
-pub fn open(
+pub fn open(verifier: &VerifierRef, now: f64, jws: String, body: Bytes, token: Option<String>) -> Opened {
+    if !now.is_finite() || now < 0.0 {
+        return Either3::C(Error::new(ErrorKind::InvalidConfig, "the clock gave no time").into());
+    }
+    let opened = verifier.with_recipient(|recipient| {
+        let message = authenticate(recipient, whole(now), &jws, body.as_slice().len())?;
+        if verifier.asks || message.in_reply_to().is_some() {
+            return Ok(Either3::B(BindingOpening {
+                from: message.from().as_str().to_owned(),
+                issued_at: number(message.issued_at()),
+                answers: message.in_reply_to().map(|call| call.id.text()),
+                opening: External::new(RefCell::new(Some(message))),
+            }));
+        }
+        message.accept(recipient, whole(now), body.as_slice(), token.as_deref(), None).map(|message| Either3::A(message.into()))
+    });
+    opened.unwrap_or_else(|error: Error| Either3::C(error.into()))
+}
+
+/// Goes on with an opening, at the same time and with the same body; `call` is the JWS of the call that the message claims
+/// to answer.
+#[napi(catch_unwind)]
+pub fn accept(
     verifier: &VerifierRef,
+    opening: &OpeningRef,
     now: f64,
-    jws: String,
     body: Bytes,
     token: Option<String>,
-    pending: Function<'_, String, Option<String>>,
+    call: Option<String>,
 ) -> Fallible<BindingMessage> {
-    let find = |id: &xbind::MessageId| PendingCall::of(&pending.call(id.text()).ok()??);
-    let Verifier { policy, replay, known } = &**verifier;
-    if !now.is_finite() || now < 0.0 {
-        return fallible(Err(Error::new(ErrorKind::InvalidConfig, "the clock gave no time")));
+    let Some(message) = opening.take() else {
+        return fallible(Err(Error::new(ErrorKind::Internal, "a message is accepted once")));
+    };
+    let call = message.in_reply_to().zip(call).and_then(|(claimed, jws)| PendingCall::of(&claimed.id, &jws));
+    let accepted = verifier
+        .with_recipient(|recipient| message.accept(recipient, whole(now), body.as_slice(), token.as_deref(), call.as_ref()));
+    fallible(accepted.map(BindingMessage::from))
+}
+
+impl<B> From<VerifiedMessage<B>> for BindingMessage {
+    fn from(message: VerifiedMessage<B>) -> Self {
+        Self {
+            id: message.id().text(),
+            op: message.op().as_str(),
+            from: message.from().as_str().to_owned(),
+            to: message.to().as_str().to_owned(),
+            content_type: message.content_type().to_owned(),
+            issued_at: number(message.issued_at()),
+            expires_at: number(message.expires_at()),
+            in_reply_to: message.in_reply_to().map(|id| id.text()),
+        }
     }
-    let opened = xbind::open(policy, known, replay, whole(now), &jws, body.as_slice(), token.as_deref(), find);
-    fallible(opened.map(|message| BindingMessage {
-        id: message.id().text(),
-        op: message.op().as_str(),
-        from: message.from().as_str().to_owned(),
-        to: message.to().as_str().to_owned(),
-        content_type: message.content_type().to_owned(),
-        issued_at: number(message.issued_at()),
-        expires_at: number(message.expires_at()),
-        in_reply_to: message.in_reply_to().map(|id| id.text()),
-    }))
 }

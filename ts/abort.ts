@@ -6,7 +6,10 @@ interface Listening {
 /** Many calls may share one signal: they share one listener on it, so that Node.js does not warn of a leak. */
 const signals = new WeakMap<AbortSignal, Listening>()
 
-/** Runs `react` when the signal aborts; what is returned takes that back. */
+/**
+ * Runs `react` when the signal aborts, and not before this has returned; what is returned takes that back. Throws what the
+ * signal throws when it is listened to. A signal may be anybody's object: nothing that it does later reaches others.
+ */
 export function onAbort(signal: AbortSignal, react: () => void): () => void {
   let listening = signals.get(signal)
   if (!listening) signals.set(signal, (listening = listen(signal)))
@@ -21,12 +24,24 @@ function listen(signal: AbortSignal): Listening {
   const reactions = new Set<() => void>()
   const stop = (): void => {
     signals.delete(signal)
-    signal.removeEventListener('abort', abort)
+    try {
+      signal.removeEventListener('abort', abort)
+    } catch {
+      // it may call `abort` once more, for nobody
+    }
   }
-  const abort = (): void => {
+  const react = (): void => {
     stop()
-    for (const react of reactions) react()
+    const all = [...reactions]
+    reactions.clear()
+    for (const each of all) each()
+  }
+  let isReady = false
+  const abort = (): void => {
+    if (isReady) react()
+    else void Promise.resolve().then(react) // it aborts while it is being listened to
   }
   signal.addEventListener('abort', abort)
+  isReady = true
   return { reactions, stop }
 }

@@ -1,6 +1,16 @@
 import { onAbort } from './abort'
 import { approveWith, type CallDecision } from './approval'
-import { bounded, checkBytes, checkFunction, checkList, checkObject, checkSignal, checkString, optional } from './check'
+import {
+  bounded,
+  checkBytes,
+  checkFunction,
+  checkList,
+  checkObject,
+  checkSignal,
+  checkString,
+  known,
+  optional,
+} from './check'
 import { defaultBus, refOf, type MessageBus } from './bus'
 import type { Failure, KeyRef, Options } from './binding'
 import { failure, isFailure, XBindError } from './errors'
@@ -71,8 +81,15 @@ export interface CallOptions {
   approval?: string
 }
 
-/** A provider is taken no notice of: the key is in the file. */
-const IMPORT_OPTIONS = ['name', 'agentOptions', 'verbose', 'logger', 'passphrase', 'identityProvider']
+const CONFIG = ['name', 'agentOptions', 'verbose', 'logger', 'identityProvider']
+const FROM_IDENTITY = ['name', 'agentOptions', 'verbose', 'logger', 'passphrase']
+const AGENT_OPTIONS = ['bus', 'timeoutMs', 'messageTtlSeconds', 'maxPayloadBytes', 'inbox', 'concurrency']
+const INBOX = ['maxMessages', 'maxBytes']
+const CALL_OPTIONS = ['timeoutMs', 'signal', 'token', 'approval']
+const SEND_OPTIONS = ['signal']
+const RECEIVE_OPTIONS = ['max', 'waitMs', 'signal']
+const none = Object.freeze({})
+
 const MAX_TIMEOUT = 0x7fff_ffff
 const abortedFailure = failure('ABORTED', 'the caller gave up')
 const closedFailure = failure('AGENT_CLOSED', 'this agent is closed', 'make a new one, or import its identity again')
@@ -98,6 +115,8 @@ export class AutoGenxBindAgent {
   readonly #number: number
   readonly #did: string
   readonly #timeoutMs: number
+  /** Bytes of a payload. */
+  readonly #longest: number
   /** None for most agents; kept together so that an idle agent stays small. */
   readonly #extras: Extras | undefined
   #duty: Duty | undefined
@@ -110,19 +129,24 @@ export class AutoGenxBindAgent {
    */
   constructor(config: AgentConfig = {}) {
     checkObject(config, 'config')
+    known(config, 'AutoGenxBindAgent', CONFIG)
     const { name, agentOptions = {}, verbose = false, logger, identityProvider } = config
+    const { [importedKey]: key } = config as InternalConfig
     optional(name, checkString, 'name')
     checkObject(agentOptions, 'agentOptions')
+    known(agentOptions, 'agentOptions', AGENT_OPTIONS)
+    const { bus: home, timeoutMs } = agentOptions
     if (typeof verbose !== 'boolean') throw new TypeError('verbose must be a boolean')
     if (logger !== undefined) checkLogger(logger)
     const owned = keyIn(identityProvider)
     const provider = owned ? undefined : (identityProvider as xBindIdentityProvider | undefined)
     if (provider !== undefined) checkProvider(provider)
-    const bus = refOf(agentOptions.bus === undefined ? defaultBus() : agentOptions.bus)
+    const bus = refOf(home === undefined ? defaultBus() : home)
     const options = nativeOptions(name, agentOptions)
-    this.#timeoutMs = bounded(agentOptions.timeoutMs, 30_000, 'timeoutMs', 1, MAX_TIMEOUT)
+    this.#timeoutMs = bounded(timeoutMs, 30_000, 'timeoutMs', 1, MAX_TIMEOUT)
+    this.#longest = options.maxPayloadBytes
     const did = owned ? orThrow(native.keyDid(owned)) : provider && didOf(provider)
-    const signer = did ?? (config as InternalConfig)[importedKey]
+    const signer = did ?? key
 
     this.#port = openPort(members)
     this.#number = orThrow(native.join(this.#port.number, bus, options, signer))
@@ -141,14 +165,9 @@ export class AutoGenxBindAgent {
     pkcs8: Uint8Array | string,
     config: Omit<AgentConfig, 'identityProvider'> & { passphrase?: string } = {},
   ): Promise<Result<AutoGenxBindAgent>> {
-    const given = passphraseIn(config, 'fromIdentity', IMPORT_OPTIONS)
+    const given = passphraseIn(config, 'fromIdentity', FROM_IDENTITY)
     // As it is now, whatever the caller does with it while the passphrase is worked on.
-    const {
-      passphrase: _,
-      agentOptions: options,
-      identityProvider: __,
-      ...rest
-    } = config as InternalConfig & { passphrase?: string }
+    const { passphrase: _, agentOptions: options, ...rest } = config as InternalConfig & { passphrase?: string }
     const isPlain = Object.prototype.toString.call(options) === '[object Object]'
     const own = (
       'agentOptions' in config ? { ...rest, agentOptions: isPlain ? { ...options } : options } : rest
@@ -178,9 +197,9 @@ export class AutoGenxBindAgent {
    * An agent without a handler gets the call in its inbox and answers with a signed DeliveryReceipt.
    * Errors: docs/errors.md, addressing, message and delivery.
    */
-  call<T = unknown>(agentName: string, payload: unknown, options: CallOptions = {}): Promise<Result<T>> {
+  call<T = unknown>(agentName: string, payload: unknown, options: CallOptions = none): Promise<Result<T>> {
     checkString(agentName, 'agentName')
-    checkObject(options, 'options')
+    checkOptions(options, 'call()', CALL_OPTIONS)
     const { timeoutMs = this.#timeoutMs, signal, token, approval } = options
     if (typeof timeoutMs !== 'number') throw new TypeError('timeoutMs must be a number')
     if (!(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT)) {
@@ -197,10 +216,11 @@ export class AutoGenxBindAgent {
    * One-way; resolves when the message stands in the recipient's inbox, which the recipient has signed for.
    * Errors: docs/errors.md, addressing, message and delivery.
    */
-  send(to: string, payload: unknown, options: { signal?: AbortSignal } = {}): Promise<Result<DeliveryReceipt>> {
+  send(to: string, payload: unknown, options: { signal?: AbortSignal } = none): Promise<Result<DeliveryReceipt>> {
     checkString(to, 'to')
-    checkObject(options, 'options')
-    return this.#begin<DeliveryReceipt>(to, payload, true, this.#timeoutMs, options.signal)
+    checkOptions(options, 'send()', SEND_OPTIONS)
+    const { signal } = options
+    return this.#begin<DeliveryReceipt>(to, payload, true, this.#timeoutMs, signal)
   }
 
   #begin<T>(
@@ -212,17 +232,25 @@ export class AutoGenxBindAgent {
     token?: string,
   ): Promise<Result<T>> {
     checkSignal(signal, 'signal')
-    if (this.#closed) return Promise.resolve(fail(closedFailure))
-    if (signal?.aborted) return Promise.resolve(fail(abortedFailure))
+    const over = this.#over(signal)
+    if (over) return Promise.resolve(fail(over))
     const content = encode(payload)
-    if (isFailure(content)) return Promise.resolve(fail(content))
-    return new Promise((resolve) => {
-      const logger = this.#extras?.logger
-      let settle = resolve as Settle
-      if (logger) settle = logged(logger, this.#label(), to, oneWay, settle)
-      if (signal) settle = heeding(signal, settle, (settle) => this.#port.abandon(place, settle))
-      const place = this.#port.begin(this.#number, to, content, oneWay, timeoutMs, token, settle)
-    })
+    const wrong = this.#over(signal) ?? (isFailure(content) ? content : undefined) // encoding runs the payload's own code
+    if (wrong) return Promise.resolve(fail(wrong))
+    let settle!: Settle
+    const settled = new Promise<Result<T>>((resolve) => (settle = resolve as Settle))
+    const logger = this.#extras?.logger
+    if (logger) settle = logged(logger, this.#label(), to, oneWay, settle)
+    if (signal) settle = heeding(signal, settle, (settle) => this.#port.abandon(place, settle))
+    const body = content as string | Uint8Array
+    const place = this.#port.begin(this.#number, to, body, oneWay, timeoutMs, token, settle)
+    return settled
+  }
+
+  /** Why nothing begins any more. */
+  #over(signal: AbortSignal | undefined): Failure | undefined {
+    if (this.#closed) return closedFailure
+    return signal?.aborted ? abortedFailure : undefined
   }
 
   /**
@@ -230,9 +258,9 @@ export class AutoGenxBindAgent {
    * Errors: AGENT_CLOSED, ABORTED.
    */
   receive<P = unknown>(
-    options: { max?: number; waitMs?: number; signal?: AbortSignal } = {},
+    options: { max?: number; waitMs?: number; signal?: AbortSignal } = none,
   ): Promise<Result<Message<P>[]>> {
-    checkObject(options, 'options')
+    checkOptions(options, 'receive()', RECEIVE_OPTIONS)
     const { max = Number.MAX_SAFE_INTEGER, waitMs = 0, signal } = options
     for (const [what, value, least] of [
       ['max', max, 1],
@@ -393,6 +421,7 @@ export class AutoGenxBindAgent {
         const { provider, owned } = agent.#extras ?? {}
         return owned ? signWith(owned, bytes, true) : provider?.sign(bytes)
       },
+      longest: (agent) => agent.#longest,
       closed: (agent) => agent.#leave(),
       note: (agent, line) => agent.#note(line),
     }
@@ -413,9 +442,16 @@ function toMessage(
   }
 }
 
+function checkOptions(options: object, what: string, names: readonly string[]): void {
+  if (options === none) return // most calls have none
+  checkObject(options, 'options')
+  known(options, what, names)
+}
+
 function nativeOptions(name: string | undefined, options: AgentOptions): Options {
   const { inbox = {} } = options
   checkObject(inbox, 'inbox')
+  known(inbox, 'inbox', INBOX)
   return {
     name,
     maxPayloadBytes: bounded(options.maxPayloadBytes, 1 << 20, 'maxPayloadBytes', 1, 0x7fff_ffff),

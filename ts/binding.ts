@@ -23,14 +23,26 @@ export interface Binding extends RightsBinding, NetBinding {
   jwkJson(did: string): string | Failure
   didDocumentJson(did: string): string | Failure
 
+  /** Why JSON text may not go into a body: its depth, half a surrogate pair. */
+  checkJson(text: string): Failure | null
+
   newVerifier(policy: Policy): VerifierRef | Failure
+  /** An opening waits for `accept`: a reply, and every message if the policy asks about senders. */
   open(
     verifier: VerifierRef,
     now: number,
     jws: string,
     body: Uint8Array,
     token: string | undefined,
-    pending: (id: string) => string | undefined,
+  ): Opened | Opening | Failure
+  /** `call` is the JWS of the call that the message claims to answer. */
+  accept(
+    verifier: VerifierRef,
+    opening: OpeningRef,
+    now: number,
+    body: Uint8Array,
+    token: string | undefined,
+    call: string | undefined,
   ): Opened | Failure
 
   newBus(): BusRef
@@ -95,6 +107,10 @@ export interface VerifierRef {
   readonly [opaque]: 'verifier'
 }
 
+export interface OpeningRef {
+  readonly [opaque]: 'opening'
+}
+
 export interface Failure {
   readonly code: string
   readonly message: string
@@ -119,6 +135,18 @@ export interface Policy {
   maxLifetime: number
   maxBody: number
   maxTracked: number
+  allow: readonly string[] | undefined
+  /** Whether every message waits for `accept`. */
+  asks: boolean
+}
+
+/** A genuine message that nobody has accepted yet. */
+export interface Opening {
+  opening: OpeningRef
+  from: string
+  issuedAt: number
+  /** The id of the call that it claims to answer. */
+  answers?: string
 }
 
 export interface Opened {

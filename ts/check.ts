@@ -48,9 +48,14 @@ export function checkNumber(value: unknown, what: string): asserts value is numb
 
 export function checkSignal(value: unknown, what: string): asserts value is AbortSignal | undefined {
   if (value === undefined) return
-  if (typeof value !== 'object' || value === null || !('aborted' in value && 'addEventListener' in value)) {
-    throw new TypeError(`${what} must be an AbortSignal, not ${nameOf(value)}`)
-  }
+  const signal = value as Partial<AbortSignal>
+  const fits =
+    typeof value === 'object' &&
+    value !== null &&
+    typeof signal.aborted === 'boolean' &&
+    typeof signal.addEventListener === 'function' &&
+    typeof signal.removeEventListener === 'function'
+  if (!fits) throw new TypeError(`${what} must be an AbortSignal, not ${nameOf(value)}`)
 }
 
 export function optional<T>(value: T | undefined, check: (value: unknown, what: string) => void, what: string): void {

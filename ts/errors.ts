@@ -1,4 +1,5 @@
 import type { Failure } from './binding'
+import { checkObject, checkString, known } from './check'
 
 /** Stable for ever: codes are added, never renamed. Each has a heading in docs/errors.md. */
 export type XBindErrorCode =
@@ -104,9 +105,14 @@ export class HandlerError extends Error {
   readonly data: unknown
 
   constructor(code: string, message: string, options: { data?: unknown; cause?: unknown } = {}) {
-    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    checkString(code, 'code')
+    checkString(message, 'message')
+    checkObject(options, 'options')
+    known(options, 'HandlerError', ['data', 'cause'])
+    const { data, cause } = options
+    super(message, 'cause' in options ? { cause } : undefined)
     this.code = code
-    this.data = options.data
+    this.data = data
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {

@@ -1,5 +1,5 @@
 import type { KeyRef } from './binding'
-import { checkBytes, checkObject, checkString, checkNumber, optional } from './check'
+import { checkBytes, checkObject, checkString, checkNumber, known, optional } from './check'
 import { failure, isFailure, XBindError } from './errors'
 import { lend, passphraseIn, readKey, readKeyAsync, writeKey, writeKeyAsync } from './key-file'
 import type { OutgoingMessage, SealedMessage } from './message'
@@ -133,6 +133,7 @@ export class Identity {
    */
   seal(message: OutgoingMessage): Result<SealedMessage> {
     checkObject(message, 'message')
+    known(message, 'seal()', ['op', 'to', 'body', 'contentType', 'ttlSeconds', 'token', 'inReplyTo', 'now'])
     const { op, to, body, contentType = 'application/json', ttlSeconds = 30, token, inReplyTo, now } = message
     checkString(op, 'op')
     checkString(to, 'to')
@@ -142,10 +143,11 @@ export class Identity {
     checkNumber(ttlSeconds, 'ttlSeconds')
     optional(token, checkString, 'token')
     optional(now, checkNumber, 'now')
+    optional(inReplyTo, checkObject, 'inReplyTo')
+    const { id: requestId, jws: request } = inReplyTo ?? {}
     if (inReplyTo !== undefined) {
-      checkObject(inReplyTo, 'inReplyTo')
-      checkString(inReplyTo.id, 'inReplyTo.id')
-      checkString(inReplyTo.jws, 'inReplyTo.jws')
+      checkString(requestId, 'inReplyTo.id')
+      checkString(request, 'inReplyTo.jws')
     }
     for (const [what, seconds] of [
       ['ttlSeconds', ttlSeconds],
@@ -162,8 +164,8 @@ export class Identity {
       ttl: ttlSeconds,
       now,
       token,
-      requestId: inReplyTo?.id,
-      request: inReplyTo?.jws,
+      requestId,
+      request,
     }
     const sealed = native.seal(this.#key, draft, own)
     return isFailure(sealed) ? fail(sealed) : ok({ jws: sealed.jws, body: own, token, id: sealed.id })

@@ -5,7 +5,7 @@ import { Commands, Events } from './crossing'
 import { failure, HandlerError, isFailure, XBindError, type RemoteError, type XBindErrorCode } from './errors'
 import { short } from './log'
 import { native } from './native'
-import { decode, encode } from './payload'
+import { decode, encode, encodeJson } from './payload'
 import { fail, ok, type Result } from './result'
 
 // Taken when the module loads: fake timers of a test framework must not stop the bus.
@@ -34,6 +34,8 @@ export interface Members<Agent> {
   /** The inbox has a message. */
   arrived(agent: Agent): void
   sign(agent: Agent, bytes: Uint8Array): unknown
+  /** The most bytes of a body. */
+  longest(agent: Agent): number
   /** The bus was closed. */
   closed(agent: Agent): void
   note(agent: Agent, line: string): void
@@ -236,7 +238,11 @@ export class Port<Agent extends object = object> {
       if (events.begin(flushed(this.number, memory, length))) this.schedule()
     }
     for (let read = 1; !events.done; read++) {
-      this.#dispatch(events)
+      try {
+        this.#dispatch(events)
+      } catch {
+        // It was read whole before anybody's code ran: the others are not to be lost with it.
+      }
       if (read % 16 === 0 && now() - this.#turnBegan > SLICE) return this.schedule()
     }
     // Commands or a wake that came while older events were left over still wait to be flushed.
@@ -349,12 +355,27 @@ export class Port<Agent extends object = object> {
     const { agent } = ticket
     let detail: string | undefined
     try {
-      if (error instanceof HandlerError) detail = told(error)
+      if (error instanceof HandlerError) detail = this.#told(agent, error)
       else this.#ask.note(agent, `the handler threw: ${nameOf(error)}`)
     } catch {
       this.#ask.note(agent, 'the handler threw a value that cannot be looked at')
     }
     this.#refuse(ticket, detail === undefined ? { code: 'HANDLER_FAILED' } : { code: 'HANDLER_FAILED', detail })
+  }
+
+  /** What a HandlerError tells, as JSON: as much of it as may go into a body. */
+  #told(agent: Agent, error: HandlerError): string | undefined {
+    const { code, message, data } = error
+    const plain = `"code":${JSON.stringify(String(code))},"message":${JSON.stringify(String(message))}`
+    const longest = this.#ask.longest(agent)
+    const json = data === undefined ? undefined : encodeJson(data, 'data')
+    const lost = isFailure(json) ? json : json === undefined ? undefined : misfit(`{${plain},"data":${json}}`, longest)
+    if (json !== undefined && !lost) return `{${plain},"data":${json as string}}`
+    if (lost) this.#ask.note(agent, `the data of a HandlerError were not sent: ${lost.message}`)
+    const whole = misfit(`{${plain}}`, longest)
+    if (!whole) return `{${plain}}`
+    this.#ask.note(agent, `a HandlerError was not sent: ${whole.message}`)
+    return undefined
   }
 
   #refuse(ticket: Ticket, { code, detail }: Refusal): void {
@@ -470,8 +491,17 @@ function delivered(messageId: string, to: string): Result<DeliveryReceipt> {
 }
 
 function failed(messageId: string | null, reason: Failure, remote: string | null): Result<never> {
-  const context = { ...(messageId && { messageId }), ...(remote && { remote: JSON.parse(remote) as RemoteError }) }
+  const told = remote === null ? undefined : remoteIn(remote)
+  const context = { ...(messageId && { messageId }), ...(told && { remote: told }) }
   return { ok: false, error: new XBindError(reason, context) }
+}
+
+function remoteIn(text: string): RemoteError | undefined {
+  try {
+    return JSON.parse(text) as RemoteError
+  } catch {
+    return undefined
+  }
 }
 
 function cancelled(): XBindError {
@@ -486,12 +516,12 @@ function isSignature(value: unknown): value is Uint8Array {
   return types.isUint8Array(value) && value.length === 64
 }
 
-/** What a HandlerError tells, as JSON; its data only if JSON can hold them. */
-function told(error: HandlerError): string {
-  const { code, message, data } = error
-  const plain = { code: String(code), message: String(message) }
-  const whole = encode({ ...plain, data })
-  return typeof whole === 'string' ? whole : JSON.stringify(plain)
+/** Why the detail of a refusal may not go into a body, if it may not. */
+function misfit(detail: string, longest: number): Failure | undefined {
+  const body = `{"code":"HANDLER_FAILED","detail":${detail}}`
+  const bytes = Buffer.byteLength(body)
+  if (bytes > longest) return failure('PAYLOAD_TOO_LARGE', `the answer has ${bytes} bytes, the limit is ${longest}`)
+  return native.checkJson(body) ?? undefined
 }
 
 /** The kind of a thrown value; its message may hold what nobody should read in a log. */

@@ -28,21 +28,22 @@ export class Receivers<M> {
       if (!taken.ok || taken.value.length > 0) return Promise.resolve(taken)
     }
     if (waitMs === 0) return Promise.resolve(ok([]))
-    return new Promise((resolve) => {
-      const giveUp = (result: Result<M[]>): void => {
-        this.#leave(waiter)
-        done(result)
-      }
-      const timer = waitMs <= MAX_TIMER ? setTimeout(() => giveUp(ok([])), waitMs) : undefined
-      const done = (result: Result<M[]>): void => {
-        clearTimeout(timer)
-        unheed?.()
-        resolve(result)
-      }
-      const waiter: Waiter<M> = { max, done }
-      const unheed = signal && onAbort(signal, () => giveUp(fail(failure('ABORTED', 'the caller gave up'))))
-      this.#queue.push(waiter)
-    })
+    let resolve!: (result: Result<M[]>) => void
+    const received = new Promise<Result<M[]>>((settle) => (resolve = settle))
+    const giveUp = (result: Result<M[]>): void => {
+      this.#leave(waiter)
+      done(result)
+    }
+    const done = (result: Result<M[]>): void => {
+      clearTimeout(timer)
+      unheed?.()
+      resolve(result)
+    }
+    const waiter: Waiter<M> = { max, done }
+    const unheed = signal && onAbort(signal, () => giveUp(fail(failure('ABORTED', 'the caller gave up'))))
+    const timer = waitMs <= MAX_TIMER ? setTimeout(() => giveUp(ok([])), waitMs) : undefined
+    this.#queue.push(waiter)
+    return received
   }
 
   /** One message at a time, so that a loop that is left early has taken none too many. */

@@ -2,6 +2,7 @@
 export const peers = {
   ours: { label: 'this package', ours: true },
   'ours-with-token': { label: 'this package, every call with a token' },
+  'json-stringify': { label: 'JSON.stringify', proves: 'nothing' },
   unsigned: { label: 'hand-rolled, no signatures', proves: 'nothing' },
   'node-crypto': { label: 'hand-rolled, node:crypto' },
   'sodium-native': { label: 'hand-rolled, sodium-native', package: 'sodium-native' },

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import {
   AutoGenxBindAgent,
   Identity,
@@ -16,6 +17,17 @@ export function identity() {
     sign: (data) => mine.sign(data),
     verify: (data, signature) => verifySignature(mine.did, data, signature).value,
   }
+}
+
+/** What `call` and `send` do with a payload first; it is no part of the public surface, so it is bundled here. */
+export async function payload() {
+  const { rolldown } = await import('rolldown')
+  const input = fileURLToPath(new URL('../../ts/payload.ts', import.meta.url))
+  const bundle = await rolldown({ input, platform: 'node' })
+  const { output } = await bundle.generate({ format: 'esm' })
+  await bundle.close()
+  const text = Buffer.from(output[0].code).toString('base64')
+  return (await import(`data:text/javascript;base64,${text}`)).encode
 }
 
 function valueOf(result) {

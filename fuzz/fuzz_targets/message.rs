@@ -4,8 +4,8 @@
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use xbind::{
-    Acquaintances, Draft, ErrorKind, MessageId, Op, Policy, ReplayWindow, RootCache, SenderCache, SigningKey, Unsigned,
-    open, payload,
+    Acquaintances, Draft, ErrorKind, MessageId, Op, Policy, Recipient, ReplayWindow, RootCache, SenderCache, SigningKey,
+    Unsigned, open, payload,
 };
 
 const NOW: u64 = 1_735_689_600;
@@ -77,7 +77,8 @@ fn as_payload(text: &[u8]) {
 /// Opens it with an empty body, twice.
 fn check(jws: &str) -> bool {
     let window = ReplayWindow::new(1);
-    let open = || open(&POLICY, &KNOWN, &window, NOW, jws, b"", None, |_| None);
+    let recipient = Recipient { policy: &POLICY, known: &KNOWN, replay: &window, refused: &|_, _| None };
+    let open = || open(&recipient, NOW, jws, b"", None, |_| None);
     let Ok(message) = open() else { return false };
     assert_eq!(message.to(), &POLICY.audience);
     assert_ne!(message.from(), message.to());

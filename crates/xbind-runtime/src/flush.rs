@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use xbind::{Draft, Error, ErrorKind, InReplyTo, MessageId, Op, Result, Sealed, Unsigned, open};
+use xbind::{Draft, Error, ErrorKind, InReplyTo, MessageId, Op, Recipient, Result, Sealed, Unsigned, open};
 
 use crate::agent::{Agent, Outgoing, Request};
 use crate::calls::Call;
@@ -95,14 +95,16 @@ pub(crate) fn deliver(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgo
 fn carry(sender: &Arc<Agent>, jws: &str, outgoing: Outgoing, request: Option<InReplyTo>) -> Result<()> {
     let recipient = outgoing.to;
     recipient.bus.check_running(&[sender.did(), recipient.did()])?; // stopped since the message was issued
-    let (policy, known) = (recipient.policy(), &recipient.bus.known);
+    let policy = recipient.policy();
+    let opener =
+        Recipient { policy: &policy, known: &recipient.bus.known, replay: recipient.replay(), refused: &|_, _| None };
     let mut answered = None;
     let pending = |id: &MessageId| {
         answered = recipient.port.calls.guard().take_id(id);
         answered.as_ref().and_then(Call::expected)
     };
     let token = outgoing.token;
-    let opened = open(&policy, known, recipient.replay(), clock::now(), jws, outgoing.body, token.as_deref(), pending);
+    let opened = open(&opener, clock::now(), jws, outgoing.body, token.as_deref(), pending);
     match (opened, request, answered) {
         (Ok(message), Some(reference), _) => {
             recipient.admit(Request { message, token, reference, caller: sender.clone() });

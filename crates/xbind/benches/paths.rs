@@ -4,8 +4,8 @@
 use std::hint::black_box;
 use xbind::message::DEFAULT_TTL;
 use xbind::{
-    Acquaintances, Did, Draft, MessageId, Op, Policy, ReplayWindow, RootCache, Sealed, SenderCache, SigningKey,
-    Unsigned, open, pkcs8, seal,
+    Acquaintances, Did, Draft, MessageId, Op, Policy, Recipient, ReplayWindow, RootCache, Sealed, SenderCache,
+    SigningKey, Unsigned, open, pkcs8, seal,
 };
 
 const NOW: u64 = 1_790_000_000;
@@ -97,8 +97,9 @@ fn open_batch(key: &SigningKey, to: Did, size: u16) -> Box<dyn FnMut()> {
 fn open_all(known: &Acquaintances, to: Did, sealed: &[Sealed]) {
     let policy = Policy { audience: to, clock_skew: 30, max_lifetime: 300, max_body: BODY.len(), track_replies: true };
     let replay = ReplayWindow::new(sealed.len());
+    let recipient = Recipient { policy: &policy, known, replay: &replay, refused: &|_, _| None };
     for message in sealed {
-        assert!(open(&policy, known, &replay, NOW, &message.jws, BODY, None, |_| None).is_ok());
+        assert!(open(&recipient, NOW, &message.jws, BODY, None, |_| None).is_ok());
     }
 }
 

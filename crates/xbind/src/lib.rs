@@ -49,7 +49,7 @@ pub use jws::UnsignedJws;
 pub use key::{KeyCache, SigningKey, VerifyingKey};
 pub use key_history::{KeyHistory, KeyState};
 pub use message::{Digest, InReplyTo, MessageId, Op};
-pub use open::{Acquaintances, PendingCall, Policy, VerifiedMessage, open};
+pub use open::{Acquaintances, Authentic, PendingCall, Policy, Recipient, VerifiedMessage, authenticate, open};
 pub use presented::Presented;
 pub use replay::{ReplayWindow, Reservation};
 pub use revocation::{RevocationList, Standing, StatusRef};

@@ -35,6 +35,20 @@ pub struct Acquaintances {
     pub roots: RootCache,
 }
 
+/// Who opens messages for one DID: what it accepts, what it remembers, and from whom it takes nothing.
+#[derive(Clone, Copy)]
+pub struct Recipient<'a> {
+    /// What it accepts.
+    pub policy: &'a Policy,
+    /// What it need not verify again.
+    pub known: &'a Acquaintances,
+    /// What it has accepted.
+    pub replay: &'a ReplayWindow,
+    /// Why nothing of this sender is taken that was issued in that second, if so: `REVOKED`, or `NOT_ALLOWED` for one who is
+    /// not on a fixed list. Asked when the signature is verified, and before anything of the message takes a place.
+    pub refused: &'a dyn Fn(&Did, u64) -> Option<ErrorKind>,
+}
+
 /// A call that this side made and that has no answer yet.
 #[derive(Clone, Copy, Debug)]
 pub struct PendingCall {
@@ -45,13 +59,30 @@ pub struct PendingCall {
 }
 
 impl PendingCall {
-    /// What an answer to a call must match, read from the call's JWS, which this side has sealed itself.
+    /// What an answer to the call of this id must match, read from the call's JWS, which this side has sealed itself.
     #[must_use]
-    pub fn of(jws: &str) -> Option<Self> {
+    pub fn of(id: &MessageId, jws: &str) -> Option<Self> {
         let claims = jws::split(jws)?.payload;
-        let to = VerifyingKey::from_did(&Claims::parse(&claims).ok()?.audience).ok()?;
+        let claims = Claims::parse(&claims).ok().filter(|claims| claims.id == *id)?;
+        let to = VerifyingKey::from_did(&claims.audience).ok()?;
         Some(Self { to: *to.did(), digest: Digest::of(jws.as_bytes()) })
     }
+}
+
+/// A message that its sender has signed for this recipient and that is in time. Nobody has looked at what travels beside it,
+/// whether it was accepted before, or whether anybody waits for it: [`Authentic::accept`] does.
+#[derive(Debug)]
+pub struct Authentic {
+    id: MessageId,
+    op: Op,
+    from: Did,
+    content_type: Cow<'static, str>,
+    issued_at: u64,
+    expires_at: u64,
+    in_reply_to: Option<InReplyTo>,
+    body_len: u64,
+    body_digest: Digest,
+    token_digest: Option<Digest>,
 }
 
 /// A message whose every check has passed.
@@ -69,23 +100,34 @@ pub struct VerifiedMessage<B> {
 }
 
 /// Opens a message: the checks of docs/wire-format.md, in that order. `now` is in seconds since the epoch; `pending`
-/// looks a call up that a result or error claims to answer.
+/// looks a call up that a result or error claims to answer. It is asked before anything of the reply takes a place, so that
+/// answers to nothing cost nothing; whoever takes calls off a list does so when the reply was accepted.
 ///
 /// # Errors
 /// `MALFORMED_MESSAGE`, `PAYLOAD_TOO_LARGE`, `WRONG_AUDIENCE`, `MESSAGE_NOT_YET_VALID`, `MESSAGE_EXPIRED`,
-/// `INVALID_SIGNATURE`, `REPLAYED`, `REPLAY_WINDOW_FULL`, `REPLY_MISMATCH`.
-#[expect(clippy::too_many_arguments, reason = "a recipient's standing state, then the parts of one message")]
+/// `INVALID_SIGNATURE`, what the recipient refuses the sender with, `REPLY_MISMATCH`, `REPLAYED`, `REPLAY_WINDOW_FULL`.
 pub fn open<B: AsRef<[u8]>>(
-    policy: &Policy,
-    known: &Acquaintances,
-    replay: &ReplayWindow,
+    recipient: &Recipient<'_>,
     now: u64,
     jws: &str,
     body: B,
     token: Option<&str>,
     pending: impl FnOnce(&MessageId) -> Option<PendingCall>,
 ) -> Result<VerifiedMessage<B>> {
-    check_sizes(policy, jws, body.as_ref())?;
+    let message = authenticate(recipient, now, jws, body.as_ref().len())?;
+    let call = message.in_reply_to().and_then(|call| pending(&call.id));
+    message.accept(recipient, now, body, token, call.as_ref())
+}
+
+/// The first nine checks of docs/wire-format.md, for those who must look for the call that a reply answers before they go
+/// on. Nothing is remembered of the message.
+///
+/// # Errors
+/// `MALFORMED_MESSAGE`, `PAYLOAD_TOO_LARGE`, `WRONG_AUDIENCE`, `MESSAGE_NOT_YET_VALID`, `MESSAGE_EXPIRED`,
+/// `INVALID_SIGNATURE`, what the recipient refuses the sender with.
+pub fn authenticate(recipient: &Recipient<'_>, now: u64, jws: &str, body_len: usize) -> Result<Authentic> {
+    let Recipient { policy, known, refused, .. } = recipient;
+    check_sizes(policy, jws, body_len)?;
     let not_compact = || malformed("the message is not a compact JWS");
     let segments = jws::segments(jws).ok_or_else(not_compact)?;
     let claims = jws::decode(segments.payload).ok_or_else(not_compact)?;
@@ -101,35 +143,100 @@ pub fn open<B: AsRef<[u8]>>(
     if !is_signed(&sender, &segments, &proof, &known.roots) {
         return Err(Error::new(ErrorKind::InvalidSignature, "the signature does not cover the message"));
     }
-
-    let reservation = if !claims.op.is_reply() || policy.track_replies {
-        let until = claims.expires_at.saturating_add(policy.clock_skew);
-        Some(replay.reserve(key.did(), &claims.id, until, now)?)
-    } else {
-        None
-    };
-    check_beside(&claims, body.as_ref(), token)?; // a failure gives the reservation up
-    if let Some(reservation) = reservation {
-        reservation.commit();
+    if let Some(kind) = refused(key.did(), claims.issued_at) {
+        let why = if kind == ErrorKind::Revoked { "was revoked" } else { "is not one whose messages are taken" };
+        return Err(Error::new(kind, format!("{} {why}", key.did())));
     }
-    if let Some(call) = &claims.in_reply_to {
-        check_reply(call, key.did(), pending(&call.id))?;
-    }
-
-    Ok(VerifiedMessage {
+    Ok(Authentic {
         id: claims.id,
         op: claims.op,
         from: *key.did(),
-        to: policy.audience,
-        body,
         content_type: match &*claims.content_type {
             JSON => Cow::Borrowed(JSON), // costs no allocation
             other => Cow::Owned(other.to_owned()),
         },
         issued_at: claims.issued_at,
         expires_at: claims.expires_at,
-        in_reply_to: claims.in_reply_to.map(|call| call.id),
+        in_reply_to: claims.in_reply_to,
+        body_len: claims.body_len,
+        body_digest: claims.body_digest,
+        token_digest: claims.token_digest,
     })
+}
+
+impl Authentic {
+    /// The sender, as the signature proves it.
+    #[must_use]
+    pub const fn from(&self) -> &Did {
+        &self.from
+    }
+
+    /// Seconds since the epoch, by the sender's clock.
+    #[must_use]
+    pub const fn issued_at(&self) -> u64 {
+        self.issued_at
+    }
+
+    /// The call that a result or error claims to answer.
+    #[must_use]
+    pub const fn in_reply_to(&self) -> Option<&InReplyTo> {
+        self.in_reply_to.as_ref()
+    }
+
+    /// The rest of the checks. `call` is the one that a reply claims to answer, if it waits; recipient and time are those
+    /// that it was authenticated with.
+    ///
+    /// # Errors
+    /// `REPLY_MISMATCH`, `REPLAYED`, `REPLAY_WINDOW_FULL`, `INVALID_SIGNATURE`.
+    pub fn accept<B: AsRef<[u8]>>(
+        self,
+        recipient: &Recipient<'_>,
+        now: u64,
+        body: B,
+        token: Option<&str>,
+        call: Option<&PendingCall>,
+    ) -> Result<VerifiedMessage<B>> {
+        let Recipient { policy, replay, .. } = recipient;
+        if let Some(claimed) = &self.in_reply_to {
+            check_reply(claimed, &self.from, call)?;
+        }
+        let reservation = if self.in_reply_to.is_none() || policy.track_replies {
+            let until = self.expires_at.saturating_add(policy.clock_skew);
+            Some(replay.reserve(&self.from, &self.id, until, now)?)
+        } else {
+            None
+        };
+        self.check_beside(body.as_ref(), token)?; // a failure gives the reservation up
+        if let Some(reservation) = reservation {
+            reservation.commit();
+        }
+        Ok(VerifiedMessage {
+            id: self.id,
+            op: self.op,
+            from: self.from,
+            to: policy.audience,
+            body,
+            content_type: self.content_type,
+            issued_at: self.issued_at,
+            expires_at: self.expires_at,
+            in_reply_to: self.in_reply_to.map(|call| call.id),
+        })
+    }
+
+    /// What travels beside the JWS: the body, and the token if one is presented.
+    fn check_beside(&self, body: &[u8], token: Option<&str>) -> Result<()> {
+        let refuse = |why: &'static str| Err(Error::new(ErrorKind::InvalidSignature, why));
+        if u64::try_from(body.len()) != Ok(self.body_len) || Digest::of(body) != self.body_digest {
+            return refuse("the signature does not cover the body");
+        }
+        match (&self.token_digest, token) {
+            (None, None) => Ok(()),
+            (Some(signed), Some(token)) if *signed == Digest::of(token.as_bytes()) => Ok(()),
+            (Some(_), Some(_)) => refuse("the signature does not cover the token"),
+            (Some(_), None) => refuse("the token that the message presents is missing"),
+            (None, Some(_)) => refuse("the message presents no token"),
+        }
+    }
 }
 
 impl<B> VerifiedMessage<B> {
@@ -194,12 +301,12 @@ impl<B> VerifiedMessage<B> {
     }
 }
 
-fn check_sizes(policy: &Policy, jws: &str, body: &[u8]) -> Result<()> {
+fn check_sizes(policy: &Policy, jws: &str, body_len: usize) -> Result<()> {
     if jws.len() > MAX_JWS_BYTES {
         return Err(malformed("the JWS is longer than 4096 bytes"));
     }
-    if body.len() > policy.max_body {
-        let why = format!("the body is {} bytes long, the limit is {}", body.len(), policy.max_body);
+    if body_len > policy.max_body {
+        let why = format!("the body is {body_len} bytes long, the limit is {}", policy.max_body);
         return Err(Error::new(ErrorKind::PayloadTooLarge, why));
     }
     Ok(())
@@ -247,22 +354,7 @@ fn is_signed(sender: &Sender, segments: &Segments<'_>, proof: &[u8], roots: &Roo
     }
 }
 
-/// What travels beside the JWS: the body, and the token if one is presented.
-fn check_beside(claims: &Claims<'_>, body: &[u8], token: Option<&str>) -> Result<()> {
-    let refuse = |why: &'static str| Err(Error::new(ErrorKind::InvalidSignature, why));
-    if u64::try_from(body.len()) != Ok(claims.body_len) || Digest::of(body) != claims.body_digest {
-        return refuse("the signature does not cover the body");
-    }
-    match (&claims.token_digest, token) {
-        (None, None) => Ok(()),
-        (Some(signed), Some(token)) if *signed == Digest::of(token.as_bytes()) => Ok(()),
-        (Some(_), Some(_)) => refuse("the signature does not cover the token"),
-        (Some(_), None) => refuse("the token that the message presents is missing"),
-        (None, Some(_)) => refuse("the message presents no token"),
-    }
-}
-
-fn check_reply(call: &InReplyTo, sender: &Did, pending: Option<PendingCall>) -> Result<()> {
+fn check_reply(call: &InReplyTo, sender: &Did, pending: Option<&PendingCall>) -> Result<()> {
     let refuse = |why: &'static str| Err(Error::new(ErrorKind::ReplyMismatch, why));
     match pending {
         None => refuse("the reply answers no pending call"),

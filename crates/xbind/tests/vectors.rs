@@ -53,6 +53,8 @@ fn each_code_of_a_message_has_a_case() {
         ErrorKind::MessageNotYetValid,
         ErrorKind::MessageExpired,
         ErrorKind::InvalidSignature,
+        ErrorKind::NotAllowed,
+        ErrorKind::Revoked,
         ErrorKind::Replayed,
         ErrorKind::ReplayWindowFull,
         ErrorKind::ReplyMismatch,

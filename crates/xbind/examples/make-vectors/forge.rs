@@ -41,6 +41,11 @@ pub struct Case {
     pub max_body_bytes: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tracked_messages: Option<usize>,
+    /// Whose messages are taken, if not everybody's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub revoked: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,6 +77,8 @@ pub fn accept(name: &'static str, why: &'static str, jws: String) -> Case {
         max_lifetime_seconds: None,
         max_body_bytes: None,
         max_tracked_messages: None,
+        allow: Vec::new(),
+        revoked: Vec::new(),
         pending: None,
         token: None,
         jws,

@@ -17,6 +17,7 @@ mod claims;
 mod envelope;
 mod forge;
 mod framing;
+mod order;
 
 use std::path::Path;
 use std::{fs, io};
@@ -28,7 +29,7 @@ fn main() -> io::Result<()> {
 
 /// Each file's name in vectors/, and its text.
 pub fn files() -> [(&'static str, String); 2] {
-    let cases = [accepted::cases(), framing::cases(), envelope::cases(), claims::cases()].concat();
+    let cases = [accepted::cases(), framing::cases(), envelope::cases(), claims::cases(), order::cases()].concat();
     let single = forge::File {
         note: "Messages to one recipient, each opened by a fresh verifier at `now` unless the case says otherwise; \
                `after` names a case that this verifier is given first. Keys: RFC 8032 section 7.1, TEST 1 to 3.",

@@ -5,8 +5,8 @@
 use serde_json::Value;
 use std::path::PathBuf;
 use xbind::{
-    Acquaintances, Did, Digest, Draft, MessageId, Op, PendingCall, Policy, ReplayWindow, Result, RootCache, Sealed,
-    SenderCache, SigningKey, VerifiedMessage, VerifyingKey, open,
+    Acquaintances, Did, Digest, Draft, ErrorKind, MessageId, Op, PendingCall, Policy, Recipient, ReplayWindow, Result,
+    RootCache, Sealed, SenderCache, SigningKey, VerifiedMessage, VerifyingKey, open,
 };
 
 /// 2025-01-01T00:00:00Z.
@@ -59,7 +59,12 @@ impl Verifier {
     }
 
     pub fn open<'b>(&self, jws: &str, body: &'b [u8]) -> Result<VerifiedMessage<&'b [u8]>> {
-        open(&self.policy, &self.known, &self.window, NOW, jws, body, None, |_| None)
+        open(&self.recipient(), NOW, jws, body, None, |_| None)
+    }
+
+    /// Takes messages from everybody.
+    pub fn recipient(&self) -> Recipient<'_> {
+        Recipient { policy: &self.policy, known: &self.known, replay: &self.window, refused: &|_, _| None }
     }
 }
 
@@ -91,8 +96,7 @@ pub fn run_cases(file: &Value) -> (Vec<String>, usize) {
     let mut wrong = Vec::new();
     for case in cases {
         let verifier = verifier(file, case);
-        if let Some(first) = case["after"].as_str() {
-            let first = cases.iter().find(|case| case["name"] == first).unwrap();
+        for first in before(cases, case) {
             let outcome = open_case(&verifier, file, first);
             assert_eq!(verdict(&outcome), expected(first), "{} before {}", first["name"], case["name"]);
         }
@@ -102,6 +106,15 @@ pub fn run_cases(file: &Value) -> (Vec<String>, usize) {
         }
     }
     (wrong, cases.iter().filter(|case| case["expect"] == "reject").count())
+}
+
+/// What a recipient is given before a case, first things first.
+fn before<'a>(cases: &'a [Value], case: &Value) -> Vec<&'a Value> {
+    let Some(name) = case["after"].as_str() else { return Vec::new() };
+    let last = cases.iter().find(|case| case["name"] == name).unwrap();
+    let mut all = before(cases, last);
+    all.push(last);
+    all
 }
 
 fn expected(case: &Value) -> &str {
@@ -140,5 +153,13 @@ fn open_case(verifier: &Verifier, file: &Value, case: &Value) -> Result<Verified
         })
     };
     let jws = case["jws"].as_str().unwrap();
-    open(&verifier.policy, &verifier.known, &verifier.window, now, jws, body, case["token"].as_str(), pending)
+    let names =
+        |list: &Value, did: &Did| list.as_array().is_some_and(|dids| dids.iter().any(|name| name == did.as_str()));
+    let refused = |sender: &Did, _| {
+        let is_allowed = case["allow"].is_null() || names(&case["allow"], sender);
+        let why = if is_allowed { ErrorKind::Revoked } else { ErrorKind::NotAllowed };
+        (!is_allowed || names(&case["revoked"], sender)).then_some(why)
+    };
+    let recipient = Recipient { refused: &refused, ..verifier.recipient() };
+    open(&recipient, now, jws, body, case["token"].as_str(), pending)
 }

@@ -1,0 +1,3 @@
+export function payload() {
+  return (value) => JSON.stringify(value)
+}
