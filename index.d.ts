@@ -1,9 +1,4 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-export interface StatusRef {
-  readonly index: number;
-  readonly uri: string;
-}
-type Evidence = "fresh" | "unchecked" | "stale" | "absent" | "unreadable" | "unknown";
 /** Stable for ever: codes are added, never renamed. Each has a heading in docs/errors.md. */
 export type XBindErrorCode = "INVALID_DID" | "INVALID_KEY" | "IMPORT_FAILED" | "EXPORT_FAILED" | "WRONG_PASSPHRASE" | "SIGN_FAILED" | "INVALID_NAME" | "AGENT_NOT_FOUND" | "AMBIGUOUS_NAME" | "AGENT_CLOSED" | "INVALID_PAYLOAD" | "PAYLOAD_TOO_LARGE" | "MALFORMED_MESSAGE" | "INVALID_SIGNATURE" | "WRONG_AUDIENCE" | "MESSAGE_EXPIRED" | "MESSAGE_NOT_YET_VALID" | "REPLAYED" | "REPLAY_WINDOW_FULL" | "REPLY_MISMATCH" | "TIMEOUT" | "ABORTED" | "INBOX_FULL" | "NOT_ALLOWED" | "HANDLER_FAILED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "UNTRUSTED_ISSUER" | "SCOPE_DENIED" | "INVALID_DELEGATION" | "REVOKED" | "REVOCATION_UNKNOWN" | "APPROVAL_REQUIRED" | "APPROVAL_REFUSED" | "APPROVAL_TIMEOUT" | "REGISTRY_UNAVAILABLE" | "NAME_TAKEN" | "INVALID_CONFIG" | "INTERNAL";
 /** What the other agent's handler chose to tell, by throwing a `HandlerError`. */
@@ -85,34 +80,6 @@ export interface VerifiedMessage {
   readonly inReplyTo: string | undefined;
   readonly jws: string;
 }
-export interface MessageVerifierOptions {
-  /** The DID whose messages are opened. */
-  audience: string;
-  /** Seconds since the epoch; the system clock by default. */
-  now?: () => number;
-  /** Default 30. */
-  clockSkewSeconds?: number;
-  /** Default 300, which is also the most. */
-  maxLifetimeSeconds?: number;
-  /** Default 1 MiB. */
-  maxBodyBytes?: number;
-  /** Bound of the replay window, 1 000 000 by default; when full, messages are refused with REPLAY_WINDOW_FULL, nothing is forgotten. */
-  maxTrackedMessages?: number;
-  /** Calls this side has made, so that a result or error can be matched; without it they are refused. */
-  pending?: (callId: string) => SealedMessage | undefined;
-}
-/** Verifies messages addressed to one DID, and remembers what it has accepted so that nothing is accepted twice. */
-export declare class MessageVerifier {
-  #private;
-  /** Throws INVALID_DID, INVALID_CONFIG. */
-  constructor(options: MessageVerifierOptions);
-  /**
-   * Opens one message: all checks of docs/wire-format.md, in that order.
-   * Errors: MALFORMED_MESSAGE, PAYLOAD_TOO_LARGE, WRONG_AUDIENCE, MESSAGE_EXPIRED, MESSAGE_NOT_YET_VALID,
-   * INVALID_SIGNATURE, REPLAYED, REPLAY_WINDOW_FULL, REPLY_MISMATCH.
-   */
-  open(jws: string, body: Uint8Array, token?: string): Result<VerifiedMessage>;
-}
 export interface DIDDocument {
   readonly "@context": string[];
   readonly id: string;
@@ -193,34 +160,6 @@ export interface CallDecision {
   /** Seconds since the epoch, for tests. */
   now?: number;
 }
-/** A decision that is genuine, in time, and about the very call that it was held against. */
-export interface Approval {
-  readonly decision: "approve" | "deny";
-  /** Who decided, proven by the signature. */
-  readonly approver: string;
-  /** Unique for its approver: an approval is for one call, which whoever relies on it has to see to. */
-  readonly id: string;
-  /** Seconds since the epoch. */
-  readonly issuedAt: number;
-  /** Seconds since the epoch. */
-  readonly expiresAt: number;
-}
-/**
- * Signs a yes or no to one call: a JWT of type agent-approval+jwt. Errors: INVALID_CONFIG (anything out of its bounds, or an
- * approver who is the caller), INVALID_DID, SIGN_FAILED.
- */
-export declare function approveCall(approver: Identity, request: CallDecision): Result<string>;
-/**
- * Verifies a decision about a call by one of these approvers, DIDs. A no verifies too: look at `decision`.
- * Errors: INVALID_TOKEN (no approval, or about another caller), UNTRUSTED_ISSUER (by none of these, or by the caller),
- * WRONG_AUDIENCE (another recipient), TOKEN_NOT_YET_VALID, TOKEN_EXPIRED, INVALID_SIGNATURE (another body), INVALID_DID.
- */
-export declare function verifyApproval(statement: string, options: {
-  call: ApprovedCall;
-  approvers: readonly string[];
-  now?: number;
-  clockSkewSeconds?: number;
-}): Result<Approval>;
 /** An in-process bus. The default one belongs to the module instance, so test files do not see each other. */
 export declare class MessageBus {
   #private;
@@ -259,30 +198,6 @@ export interface IncomingCall<P = unknown> {
   /** On whose behalf the caller acts: from the outermost delegator to the caller, DIDs; empty without a token. */
   readonly chain: readonly string[];
 }
-/** What a verified token says. Frozen, with everything in it. */
-export interface TokenClaims {
-  /** Who vouches for the rights: a trusted DID, or the name of a trusted issuer. */
-  readonly issuer: string;
-  /** Who may use them. */
-  readonly subject: string;
-  readonly audience: string;
-  readonly scopes: readonly string[];
-  /** Unique for the issuer of the last link. */
-  readonly id: string;
-  /** Seconds since the epoch. */
-  readonly issuedAt: number;
-  /** Seconds since the epoch. */
-  readonly expiresAt: number;
-  /** From the outermost delegator to the subject, DIDs. */
-  readonly chain: readonly string[];
-  /** The first issuer's further claims. */
-  readonly claims: Readonly<Record<string, unknown>>;
-  /**
-   * What the answer about revocation rests on: `fresh` if everyone who was to be asked answered, `unchecked` if the verifier
-   * has no sources and the token names no status list. Anything else only with `dangerouslyAcceptUnknownRevocation`.
-   */
-  readonly revocation: Evidence;
-}
 export interface TokenRequest {
   /** The DID that may use the token. */
   subject: string;
@@ -302,20 +217,6 @@ export interface TokenRequest {
   /** Seconds since the epoch, for tests. */
   now?: number;
 }
-/**
- * Grants scopes, offline, with the issuer's own key: an EdDSA JWT of type at+jwt (RFC 9068).
- * Errors: INVALID_DID (the subject), INVALID_CONFIG (anything out of its bounds), SIGN_FAILED (destroyed).
- */
-export declare function issueToken(issuer: Identity, request: TokenRequest): Result<string>;
-/**
- * Hands narrower rights on, offline: an EdDSA JWT of type agent-deleg+jwt that carries its parent. What is left out is the
- * parent's; nothing wider is ever cut down to fit. Whether the token is genuine is for the verifier to see.
- * Errors: INVALID_DELEGATION (wider than the token, not the holder's, too deep), TOKEN_EXPIRED, TOKEN_NOT_YET_VALID,
- * INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, SIGN_FAILED.
- */
-export declare function delegateToken(holder: Identity, token: string, request: Partial<TokenRequest> & {
-  subject: string;
-}): Result<string>;
 export interface AgentConfig {
   /** A label, and an address on the bus: letters, digits, '.', '_', '-', 1 to 64, first and last a letter or digit. */
   name?: string;
@@ -471,42 +372,6 @@ export interface RevocationSubject {
 export interface RevocationSource {
   isRevoked(subject: RevocationSubject): boolean | Promise<boolean>;
 }
-/**
- * Revoked tokens and DIDs in this process, bounded. A chain of delegations falls with any of its links: by the link's id, or
- * by the DID of anybody in it. What is revoked is revoked for every verifier that has the list, from the next token on.
- */
-export declare class RevocationList implements RevocationSource {
-  #private;
-  /** Room for 100 000 entries by default. Throws INVALID_CONFIG. */
-  constructor(options?: {
-    maxEntries?: number;
-  });
-  /**
-   * Revokes a token or a link of a delegation, and everything delegated from it. With `keepUntil`, the entry may be dropped
-   * after that second: give the token's expiry and the verifiers' clock skew. Errors: INVALID_CONFIG if the list is full;
-   * then nothing was revoked.
-   */
-  revokeToken(tokenId: string, options?: {
-    keepUntil?: number;
-  }): Result<void>;
-  /**
-   * Revokes whatever the DID issues or is granted, whenever: a thief of its key writes what time of issue he likes. With
-   * `issuedUntil` only what was issued up to that second, so that rights can be granted anew to a key that is not in doubt.
-   * The later of two calls' times holds. Errors: INVALID_DID, INVALID_CONFIG if the list is full; then nothing was revoked.
-   */
-  revokeDID(did: string, options?: {
-    issuedUntil?: number;
-  }): Result<void>;
-  /** Takes the revocation of a DID back, as after a suspension; tells whether there was one. Tokens stay revoked. */
-  reinstate(did: string): boolean;
-  isRevoked(subject: RevocationSubject): boolean;
-  /** Drops the entries that need not be kept any longer. `now` is in seconds since the epoch. */
-  purge(options?: {
-    now?: number;
-  }): void;
-  /** How many tokens and DIDs it holds. */
-  get size(): number;
-}
 /** An issuer that is known by an address, and its keys: a JWK set, or the https URL that it is fetched from and cached. */
 export interface TrustedIssuer {
   /** Exactly as its tokens name it in `iss`. */
@@ -537,28 +402,6 @@ export interface TokenVerifierOptions {
   dangerouslyAcceptUnknownRevocation?: boolean;
   /** A client of your own for JWK sets, as behind a proxy. */
   fetch?: FetchDocument;
-}
-/** What one presentation of a token must satisfy. */
-export interface TokenDemands {
-  /** What it must grant, all of it. */
-  scopes?: readonly string[];
-  /** Who presents it, proven by other means: it must be the subject. Without, the token is taken from anybody. */
-  presenter?: string;
-}
-/** Verifies tokens and delegations for one audience, offline but for issuers whose keys or status lists are fetched. */
-export declare class TokenVerifier {
-  #private;
-  /** Throws INVALID_DID, INVALID_KEY (a JWK set), INVALID_CONFIG. */
-  constructor(options: TokenVerifierOptions);
-  /**
-   * Verifies a token or a delegation: the checks of docs/tokens.md, in that order. Fetches the keys of an issuer that is
-   * trusted by the URL of its JWK set, and status lists.
-   * Errors: INVALID_TOKEN, INVALID_DELEGATION, UNTRUSTED_ISSUER, WRONG_AUDIENCE, TOKEN_NOT_YET_VALID, TOKEN_EXPIRED,
-   * SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, INVALID_DID (the presenter), INVALID_CONFIG (a scope that is none).
-   */
-  verify(token: string, options?: TokenDemands): Promise<Result<TokenClaims>>;
-  /** The same without I/O: an issuer whose keys are not in memory answers UNTRUSTED_ISSUER, a source that needs time does not know. */
-  verifySync(token: string, options?: TokenDemands): Result<TokenClaims>;
 }
 /** Who may call a handler, and with which rights. */
 export interface HandleOptions {
@@ -600,180 +443,5 @@ export interface ApprovalRequest {
  * this agent and these arguments. Calls that ask for no approval go to `otherwise`.
  */
 export declare function approvals(approver: AutoGenxBindAgent, decide: (request: ApprovalRequest) => boolean | Promise<boolean>, otherwise?: Handler): Handler;
-/**
- * Whether who holds the scope `granted` holds `needed` too. A last segment `*` covers everything below: `invoice.*` covers
- * `invoice.read` and `invoice.read.lines`, but neither `invoice` itself nor `invoice:read`. Throws INVALID_CONFIG for a text
- * that is no scope: segments of letters, digits, `_` and `-`, parted by `:` or `.`, at most 128 bytes.
- */
-export declare function covers(granted: string, needed: string): boolean;
-/** The status of many tokens, for their issuer to publish (Token Status List, draft-ietf-oauth-status-list-18). */
-export declare class StatusList {
-  #private;
-  /** The token stands. */
-  static readonly VALID = 0;
-  /** The token was revoked, for good. */
-  static readonly INVALID = 1;
-  /** The token is revoked for the time being; takes lists of 2 bits at least. */
-  static readonly SUSPENDED = 2;
-  /** A list of at least `size` tokens, all of them valid, of 1, 2, 4 or 8 bits each, default 1. Throws INVALID_CONFIG. */
-  constructor(options: {
-    size: number;
-    bits?: 1 | 2 | 4 | 8;
-  });
-  /** A list that was signed before, to go on with it. Errors: INVALID_TOKEN, INVALID_DID. */
-  static read(jws: string, options: {
-    uri: string;
-    issuer: string;
-  }): Result<StatusList>;
-  /** Errors: INVALID_CONFIG beyond the end, or for a status that the bits cannot hold. */
-  set(index: number, status: number): Result<void>;
-  /** The status at an index; undefined beyond the end. */
-  get(index: number): number | undefined;
-  /** How many tokens it has room for. */
-  get size(): number;
-  /** 1, 2, 4 or 8. */
-  get bits(): number;
-  /**
-   * Signs the list for the address at which it is published: a JWT of type statuslist+jwt. It may be relied upon for
-   * `lifetimeSeconds`, default 3600, and a copy kept for `ttlSeconds`, by default as long as that: between a revocation and
-   * its being known everywhere lies that time at most. Errors: INVALID_CONFIG, SIGN_FAILED.
-   */
-  sign(issuer: Identity, options: {
-    uri: string;
-    lifetimeSeconds?: number;
-    ttlSeconds?: number;
-    now?: number;
-  }): Result<string>;
-}
-export interface StatusListSourceOptions {
-  /** How long a list is relied upon after it was signed, whatever it says itself; default 86 400. */
-  maxAgeSeconds?: number;
-  /** How old a copy may be before the next is asked for; default 300. While none comes, the old one serves its time. */
-  refreshSeconds?: number;
-  /** Default 1000. */
-  maxLists?: number;
-  /**
-   * Where lists are fetched from, such as `https://status.example`. By default wherever a trusted issuer's own token points,
-   * and nowhere for a link of a delegation, whose maker nobody here has chosen.
-   */
-  origins?: readonly string[];
-  /** Never fetches; lists come by `put` alone. */
-  offline?: boolean;
-  /** A client of your own, as behind a proxy. */
-  fetch?: FetchDocument;
-  /** Seconds since the epoch; the system clock by default. */
-  now?: () => number;
-}
-/** What a list says: its status for a token, or why it says nothing. Only fresh evidence decides. */
-export type StatusEvidence = {
-  readonly evidence: "fresh";
-  readonly status: number;
-} | {
-  readonly evidence: "stale" | "absent" | "unreadable";
-};
-/**
- * Status lists of others, fetched when a token names them, or put in by hand. Given to a `TokenVerifier`, it answers for the
- * tokens with a `status` claim; without fresh evidence they are refused with REVOCATION_UNKNOWN.
- */
-export declare class StatusListSource implements RevocationSource {
-  #private;
-  /** Throws INVALID_CONFIG. */
-  constructor(options?: StatusListSourceOptions);
-  /**
-   * Takes a signed list in, as where nothing can be fetched. It speaks for the tokens of the DID that signed it, or with
-   * `issuer` and `jwks` for those of that issuer. Errors: INVALID_TOKEN, TOKEN_EXPIRED (older than the one at hand),
-   * INVALID_KEY (the JWK set), INVALID_CONFIG (no room for another).
-   */
-  put(jws: string, by?: {
-    issuer: string;
-    jwks: {
-      keys: readonly object[];
-    };
-  }): Result<void>;
-  /** What is known here of a token by that issuer. Fetches nothing. */
-  statusOf(issuer: string, status: StatusRef): StatusEvidence;
-  /** Throws REVOCATION_UNKNOWN for a token with a status that no fresh list here answers for. */
-  isRevoked(subject: RevocationSubject): boolean;
-}
-/** From one key to the next, as both of them signed it. Times in seconds since the epoch. */
-export interface Rotation {
-  /** The DID until now. */
-  readonly old: string;
-  /** The DID from now on. */
-  readonly new: string;
-  readonly issuedAt: number;
-  /** From when on the new key may sign. */
-  readonly activeFrom: number;
-  /** How long the old key may sign beside the new one from then on. 0 is an emergency: the old key is not to be trusted. */
-  readonly overlapSeconds: number;
-}
-export interface RotationRequest {
-  /** By default at once; at most 30 days ahead. */
-  activeFrom?: number;
-  /** Default 86 400, at most 604 800. */
-  overlapSeconds?: number;
-  /** Seconds since the epoch, for tests. */
-  now?: number;
-}
-/**
- * Signs with both keys that one follows the other: a JWS with two signatures (RFC 7515 section 7.2.1).
- * Errors: INVALID_CONFIG (anything out of its bounds, or one key twice), SIGN_FAILED (destroyed).
- */
-export declare function signRotation(old: Identity, next: Identity, request?: RotationRequest): Result<string>;
-/**
- * Verifies both signatures. Whether the old key had the right to choose its successor at that time is for a `KeyHistory` to
- * say. Errors: INVALID_TOKEN.
- */
-export declare function verifyRotation(statement: string): Result<Rotation>;
-/**
- * Where a key stands: announced (`prepared`), in use (`active`), in use beside its successor (`retiring`), replaced
- * (`retired`), doubtful from some time on (`tainted`), or taken back for all times (`revoked`).
- */
-export type KeyState = "prepared" | "active" | "retiring" | "retired" | "tainted" | "revoked";
-/**
- * The keys of one agent, from the first on; the first one's DID is the agent's lasting name. All who hold the same rotations
- * give the same answers: an earlier start, taint and revocation are the holder's own verdicts. Times are in seconds since
- * the epoch, by default the system clock's.
- */
-export declare class KeyHistory {
-  #private;
-  /** The DID of the first key. */
-  readonly name: string;
-  /** The history of an agent whose first key is in use since `activeFrom`, default 0. Throws INVALID_DID, INVALID_CONFIG. */
-  constructor(did: string, options?: {
-    activeFrom?: number;
-  });
-  /**
-   * Verifies a rotation and takes it in: the successor becomes active when the rotation says. Errors: INVALID_TOKEN;
-   * INVALID_DELEGATION if the old key is not the latest, had no right to sign then, or has chosen another successor before,
-   * if the new key was used before, or after 64 keys.
-   */
-  prepare(statement: string): Result<Rotation>;
-  /** Brings the start of a prepared key forward, as when the one before it was lost. Tells whether the key is known. */
-  activate(did: string, options?: {
-    from?: number;
-  }): boolean;
-  /** Marks a key as doubtful from some time on: what it signed before stands. Tells whether the key is known. */
-  taint(did: string, options?: {
-    from?: number;
-  }): boolean;
-  /** Takes a key back: nothing that it signed stands, whenever. Tells whether the key is known. */
-  revoke(did: string): boolean;
-  /** Where a key stands; undefined for a key that is not the agent's. */
-  state(did: string, at?: number): KeyState | undefined;
-  /** Whether a key may sign for the agent. */
-  maySign(did: string, at?: number): boolean;
-  /**
-   * Whether something signed by that key at `signedAt` stands, asked at any later time. `signedAt` must come from a witness:
-   * who holds a stolen key writes what time he likes.
-   */
-  verifies(did: string, signedAt: number): boolean;
-  /** The newest key that may sign; undefined if none may. */
-  current(at?: number): string | undefined;
-}
-
-export {
-  Evidence as RevocationEvidence,
-};
 
 export {};

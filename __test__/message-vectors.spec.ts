@@ -1,4 +1,5 @@
-import { Identity, MessageVerifier, verifySignature } from '@private.me/autogen'
+import { Identity, verifySignature } from '@private.me/autogen'
+import { MessageVerifier } from '@private.me/autogen/messages'
 import { describe, expect, test } from 'vitest'
 import { parts, sha256 } from './helpers/jws.ts'
 import { codeOf, valueOf } from './helpers/result.ts'

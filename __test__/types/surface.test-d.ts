@@ -6,7 +6,6 @@ import {
   type IncomingCall,
   type Message,
   MessageBus,
-  MessageVerifier,
   type Result,
   type SealedMessage,
   type VerifiedMessage,
@@ -16,6 +15,7 @@ import {
   publicKeyToDID,
   verifySignature,
 } from '@private.me/autogen'
+import { MessageVerifier } from '@private.me/autogen/messages'
 import { describe, expectTypeOf, test } from 'vitest'
 
 declare const agent: AutoGenxBindAgent
