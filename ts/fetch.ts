@@ -2,7 +2,8 @@
 // are loaded when something is fetched, since most processes never do.
 import type { LookupAddress } from 'node:dns'
 import type { IncomingMessage } from 'node:http'
-import { types } from 'node:util'
+import { TextDecoder, types } from 'node:util'
+import { clearTimeout, setTimeout } from './timers'
 
 /** The bounds of one request. */
 export interface FetchLimits {
