@@ -3,16 +3,27 @@
 export type XBindErrorCode = "INVALID_DID" | "INVALID_KEY" | "IMPORT_FAILED" | "EXPORT_FAILED" | "WRONG_PASSPHRASE" | "SIGN_FAILED" | "INVALID_NAME" | "AGENT_NOT_FOUND" | "AMBIGUOUS_NAME" | "AGENT_CLOSED" | "INVALID_PAYLOAD" | "PAYLOAD_TOO_LARGE" | "MALFORMED_MESSAGE" | "INVALID_SIGNATURE" | "WRONG_AUDIENCE" | "MESSAGE_EXPIRED" | "MESSAGE_NOT_YET_VALID" | "REPLAYED" | "REPLAY_WINDOW_FULL" | "REPLY_MISMATCH" | "TIMEOUT" | "ABORTED" | "INBOX_FULL" | "NOT_ALLOWED" | "HANDLER_FAILED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "UNTRUSTED_ISSUER" | "SCOPE_DENIED" | "INVALID_DELEGATION" | "REVOKED" | "REVOCATION_UNKNOWN" | "APPROVAL_REQUIRED" | "APPROVAL_REFUSED" | "APPROVAL_TIMEOUT" | "REGISTRY_UNAVAILABLE" | "NAME_TAKEN" | "INVALID_CONFIG" | "INTERNAL";
 /** What the other agent's handler chose to tell, by throwing a `HandlerError`. */
 export interface RemoteError {
+  /** The code that the handler chose; its own words, none of `XBindErrorCode`. */
   readonly code: string;
+  /** What the handler says went wrong. */
   readonly message: string;
+  /** What the handler added, as JSON carried it. */
   readonly data?: unknown;
 }
 /**
  * The error of every failed `Result`. Recognised across realms and copies of this package:
  * `error instanceof XBindError` tests a brand, not a prototype.
+ *
+ * @example
+ * ```ts
+ * const answer = await agent.call('nobody', null)
+ * if (!answer.ok) console.log(answer.error.code, answer.error.hint, JSON.stringify(answer.error))
+ * ```
  */
 export declare class XBindError extends Error {
+  /** Always `XBindError`. */
   readonly name: "XBindError";
+  /** What went wrong, for programs; each code has a heading in docs/errors.md. */
   readonly code: XBindErrorCode;
   /** What to do about it, in one sentence; never holds key material or payload. */
   readonly hint: string | undefined;
@@ -22,31 +33,68 @@ export declare class XBindError extends Error {
   readonly messageId: string | undefined;
   /** With HANDLER_FAILED: what the other agent's handler chose to tell. */
   readonly remote: RemoteError | undefined;
+  /** What `JSON.stringify` writes: all that the error says, and no stack. */
+  toJSON(): Pick<XBindError, "name" | "code" | "message" | "hint" | "retryable" | "messageId" | "remote">;
+  /** Tests a brand, so that errors of another realm or copy of this package count too. */
   static [Symbol.hasInstance](value: unknown): boolean;
 }
-/** Thrown by a handler to tell the caller something. Any other thrown value stays on the handler's side. */
+/**
+ * Thrown by a handler to tell the caller something. Any other thrown value stays on the handler's side.
+ *
+ * @example
+ * ```ts
+ * agent.handle(() => {
+ *   throw new HandlerError('OFF_TOPIC', 'ask about something else', { data: { try: ['identity'] } })
+ * })
+ * ```
+ */
 export declare class HandlerError extends Error {
+  /** Always `HandlerError`. */
   readonly name: "HandlerError";
+  /** A code of your own; the caller reads it in `error.remote.code`. */
   readonly code: string;
+  /** Anything that JSON can hold; the caller reads it in `error.remote.data`. */
   readonly data: unknown;
+  /** The caller is told `code`, `message` and `data`; the `cause` stays here. */
   constructor(code: string, message: string, options?: {
+    /** Told to the caller. */
     data?: unknown;
+    /** Stays on this side. */
     cause?: unknown;
   });
+  /** What `JSON.stringify` writes: what the caller is told. */
+  toJSON(): Pick<HandlerError, "name" | "code" | "message" | "data">;
+  /** Tests a brand, so that errors of another realm or copy of this package count too. */
   static [Symbol.hasInstance](value: unknown): boolean;
 }
-/** What every function returns that can fail because of its input or of the outside world. */
+/**
+ * What every function returns that can fail because of its input or of the outside world.
+ *
+ * @example
+ * ```ts
+ * const result = await agent.call('writer', { topic: 'identity' })
+ * if (result.ok) console.log(result.value)
+ * else console.error(result.error.code, result.error.hint)
+ * ```
+ */
 export type Result<T, E = XBindError> = {
+  /** It went well. */
   readonly ok: true;
+  /** What was asked for. */
   readonly value: T;
 } | {
+  /** It failed. */
   readonly ok: false;
+  /** Why, with a code to tell one reason from another. */
   readonly error: E;
 };
+/** What is to be sealed: one message to one DID. */
 export interface OutgoingMessage {
+  /** What the message is: a `call` wants an answer, `send` none; `result` and `error` answer a call. */
   op: "call" | "send" | "result" | "error";
   /** The recipient's DID. */
   to: string;
+  /** What is said. It travels beside the JWS, and its digest is signed. */
   body: Uint8Array;
   /** Default application/json. */
   contentType?: string;
@@ -59,44 +107,76 @@ export interface OutgoingMessage {
   /** Seconds since the epoch, for tests and replays of recorded traffic. */
   now?: number;
 }
+/** A signed message. What has to travel: `jws`, `body`, and `token` if there is one. */
 export interface SealedMessage {
+  /** The signed claims, in JWS compact form (RFC 7515). */
   readonly jws: string;
+  /** The bytes whose digest the JWS signs. */
   readonly body: Uint8Array;
+  /** The token presented with it; undefined without one. */
   readonly token: string | undefined;
+  /** Unique for its sender; the answer names it. */
   readonly id: string;
 }
+/** A message that passed every check: genuine, in time, for this audience, and opened for the first time. */
 export interface VerifiedMessage {
+  /** Unique for its sender. */
   readonly id: string;
+  /** What the message is: `call`, `send`, or the `result` or `error` that answers a call. */
   readonly op: "call" | "send" | "result" | "error";
   /** Proven by the signature. */
   readonly from: string;
+  /** The DID whose verifier opened it. */
   readonly to: string;
+  /** The very bytes that were verified. */
   readonly body: Uint8Array;
+  /** The media type of the body. */
   readonly contentType: string;
   /** Seconds since the epoch. */
   readonly issuedAt: number;
   /** Seconds since the epoch. */
   readonly expiresAt: number;
+  /** The id of the call that it answers; undefined for calls and sends. */
   readonly inReplyTo: string | undefined;
+  /** The signed claims as they came, to be kept as proof. */
   readonly jws: string;
 }
+/** The document that a `did:key` stands for (DID Core). */
 export interface DIDDocument {
+  /** The vocabularies of the document. */
   readonly "@context": string[];
+  /** The DID itself. */
   readonly id: string;
+  /** Keys and what each may be used for. */
   readonly [member: string]: unknown;
 }
 /** The public key of an identity as a JSON Web Key (RFC 8037). */
 export interface PublicJWK {
+  /** Always `OKP`. */
   kty: "OKP";
+  /** Always `Ed25519`. */
   crv: "Ed25519";
+  /** The 32 bytes of the public key, base64url. */
   x: string;
+  /** What names the key in its DID document: the DID, and after `#` the key. */
   kid: string;
+  /** Always `EdDSA`. */
   alg: "EdDSA";
+  /** Always `sig`. */
   use: "sig";
 }
-/** An Ed25519 key (RFC 8032) and its `did:key`. The private key stays in native memory. */
+/**
+ * An Ed25519 key (RFC 8032) and its `did:key`. The private key stays in native memory.
+ *
+ * @example
+ * ```ts
+ * const identity = Identity.generate()
+ * const signature = identity.sign(new TextEncoder().encode('hello'))
+ * ```
+ */
 export declare class Identity {
   #private;
+  /** Who this is: `did:key:z6Mk…`, which spells the public key. */
   readonly did: string;
   private constructor();
   /** A fresh key from the operating system's random source. */
@@ -108,6 +188,7 @@ export declare class Identity {
    * Errors: IMPORT_FAILED, WRONG_PASSPHRASE.
    */
   static fromPKCS8(pkcs8: Uint8Array | string, options?: {
+    /** Of an encrypted file. */
     passphrase?: string;
   }): Result<Identity>;
   /** 32 bytes. */
@@ -116,12 +197,12 @@ export declare class Identity {
   sign(data: Uint8Array): Uint8Array;
   /** The private key as PKCS#8 version 1: 48 bytes of DER, or PEM; encrypted (PBES2, scrypt, AES-256-CBC) with a passphrase. Errors: EXPORT_FAILED. */
   toPKCS8(options?: {
-    passphrase?: string;
-    format?: "der";
+    /** Encrypts; without it the key stands there plainly. */ passphrase?: string;
+    /** Default `der`. */ format?: "der";
   }): Result<Uint8Array>;
   toPKCS8(options: {
-    passphrase?: string;
-    format: "pem";
+    /** Encrypts; without it the key stands there plainly. */ passphrase?: string;
+    /** Text instead of bytes. */ format: "pem";
   }): Result<string>;
   /** The public key as a JWK (RFC 8037). */
   toJWK(): PublicJWK;
@@ -130,17 +211,31 @@ export declare class Identity {
   /**
    * Builds and signs one message; the body travels beside the JWS (docs/wire-format.md).
    * Errors: INVALID_DID, WRONG_AUDIENCE (to oneself), MALFORMED_MESSAGE (an option out of bounds), SIGN_FAILED (destroyed).
+   *
+   * @example
+   * ```ts
+   * const sealed = identity.seal({ op: 'send', to: friend.did, body: new TextEncoder().encode('"hello"') })
+   * ```
    */
   seal(message: OutgoingMessage): Result<SealedMessage>;
   /** Wipes the key; the identity is unusable afterwards. */
   destroy(): void;
+  /** The same as `destroy()`, for `using identity = …`. */
   [Symbol.dispose](): void;
 }
 /** The 32 bytes of an Ed25519 `did:key`. Errors: INVALID_DID. */
 export declare function didToPublicKey(did: string): Result<Uint8Array>;
 /** The `did:key` of a 32-byte Ed25519 public key. Errors: INVALID_KEY. */
 export declare function publicKeyToDID(publicKey: Uint8Array): Result<string>;
-/** Strict Ed25519 verification: false for a wrong signature; INVALID_DID only for an unusable DID. */
+/**
+ * Strict Ed25519 verification: false for a wrong signature; INVALID_DID only for an unusable DID.
+ *
+ * @example
+ * ```ts
+ * const verified = verifySignature(friend.did, data, signature)
+ * if (verified.ok && verified.value) console.log('signed by', friend.did)
+ * ```
+ */
 export declare function verifySignature(did: string, data: Uint8Array, signature: Uint8Array): Result<boolean>;
 /** The call that is decided upon: these two, and these very bytes. */
 export interface ApprovedCall {
@@ -148,12 +243,16 @@ export interface ApprovedCall {
   caller: string;
   /** The DID that is asked. */
   recipient: string;
+  /** The arguments of the call, byte for byte. */
   body: Uint8Array;
   /** Default application/json. */
   contentType?: string;
 }
+/** A yes or no to one call, before it is signed. */
 export interface CallDecision {
+  /** `approve` lets the call run; `deny` refuses it, signed as well. */
   decision: "approve" | "deny";
+  /** The call that is decided upon. */
   call: ApprovedCall;
   /** Default 300, at most 3600. */
   ttlSeconds?: number;
@@ -163,11 +262,21 @@ export interface CallDecision {
 /** An in-process bus. The default one belongs to the module instance, so test files do not see each other. */
 export declare class MessageBus {
   #private;
-  /** The bus of that name in this process, shared by its worker threads. Throws INVALID_NAME. */
+  /**
+   * The bus of that name in this process, shared by its worker threads. Throws INVALID_NAME.
+   *
+   * @example
+   * ```ts
+   * const crew = MessageBus.shared('crew') // in every thread that is to take part
+   * const worker = new AutoGenxBindAgent({ name: 'worker', agentOptions: { bus: crew } })
+   * ```
+   */
   static shared(name: string): MessageBus;
   /** Who is here, in the order in which they came. */
   agents(): {
+    /** Who it is. */
     readonly did: string;
+    /** Its label, if it has one. */
     readonly name: string | undefined;
   }[];
   /**
@@ -178,18 +287,26 @@ export declare class MessageBus {
   /** Closes the bus and every agent on it, also those of other threads. */
   close(): void;
 }
+/** Where lines go: `console`, or a logger with these four methods. */
 export type Logger = Pick<Console, "debug" | "info" | "warn" | "error">;
+/** What a recipient signs for a message that stands in its inbox. */
 export interface DeliveryReceipt {
+  /** Always `delivered`. */
   readonly status: "delivered";
+  /** The id of the message, as its recipient sees it. */
   readonly messageId: string;
+  /** The DID that signed for it. */
   readonly to: string;
 }
 /** A call that a handler answers. */
 export interface IncomingCall<P = unknown> {
+  /** Unique for its caller. */
   readonly id: string;
   /** The caller's DID, proven by its signature. */
   readonly from: string;
+  /** What the caller sent; of the type that you expect, which nobody has checked. */
   readonly payload: P;
+  /** When the caller signed it, by its clock, to the second. */
   readonly issuedAt: Date;
   /** Aborts when the caller gives up, the deadline passes or the agent closes. */
   readonly signal: AbortSignal;
@@ -198,6 +315,7 @@ export interface IncomingCall<P = unknown> {
   /** On whose behalf the caller acts: from the outermost delegator to the caller, DIDs; empty without a token. */
   readonly chain: readonly string[];
 }
+/** What a token is to grant, to whom, where and for how long. */
 export interface TokenRequest {
   /** The DID that may use the token. */
   subject: string;
@@ -211,21 +329,28 @@ export interface TokenRequest {
   claims?: Record<string, unknown>;
   /** Where the issuer publishes whether the token still stands (`StatusList`). */
   status?: {
+    /** The place of this token in the list. */
     readonly index: number;
+    /** Where the list is published. */
     readonly uri: string;
   };
   /** Seconds since the epoch, for tests. */
   now?: number;
 }
+/** What a new agent is told; all of it may be left out. */
 export interface AgentConfig {
   /** A label, and an address on the bus: letters, digits, '.', '_', '-', 1 to 64, first and last a letter or digit. */
   name?: string;
+  /** Where the agent lives, and its bounds. */
   agentOptions?: AgentOptions;
   /** One line per message to stderr (or `logger`), DIDs shortened, never a payload or a key. */
   verbose?: boolean;
+  /** Where the lines of `verbose` go; stderr by default. */
   logger?: Logger;
+  /** Signs with a key that lives elsewhere; a key is generated by default. */
   identityProvider?: xBindIdentityProvider;
 }
+/** Where an agent lives, and its bounds. */
 export interface AgentOptions {
   /** Where the agent lives; the module's own bus by default. */
   bus?: MessageBus;
@@ -235,42 +360,76 @@ export interface AgentOptions {
   messageTtlSeconds?: number;
   /** Default 1 MiB. */
   maxPayloadBytes?: number;
-  /** Default 1024 messages and 16 MiB. */
+  /** Room for messages and for calls that wait for the handler, together; beyond it INBOX_FULL. */
   inbox?: {
+    /** Default 1024. */
     maxMessages?: number;
+    /** Default 16 MiB. */
     maxBytes?: number;
   };
   /** Calls handled at once; more wait, up to the inbox bound. Default 64. */
   concurrency?: number;
 }
-/** Keys that live elsewhere: a KMS, Vault transit, an HSM, the OS keychain. */
+/**
+ * Keys that live elsewhere: a KMS, Vault transit, an HSM, the OS keychain.
+ *
+ * @example
+ * ```ts
+ * const keystore: xBindIdentityProvider = {
+ *   getDID: () => friend.did,
+ *   sign: (data) => friend.sign(data), // or ask a KMS, which may take its time
+ * }
+ * const signer = new AutoGenxBindAgent({ identityProvider: keystore })
+ * ```
+ */
 export interface xBindIdentityProvider {
+  /** The `did:key` of the key; asked once, when the agent is made. */
   getDID(): string;
   /** 64-byte Ed25519 signature by the key of getDID(); checked before anything leaves. */
   sign(data: Uint8Array): Uint8Array | Promise<Uint8Array>;
   /** Absent: exportIdentity() answers EXPORT_FAILED. */
   exportPKCS8?(): Uint8Array | Promise<Uint8Array>;
 }
+/** Answers a call: what it returns is the answer, what it throws is a refusal (see `HandlerError`). */
 export type Handler<P = unknown, R = unknown> = (call: IncomingCall<P>) => R | Promise<R>;
+/** What stands in an inbox: a message, or a call that nobody answered. */
 export interface Message<P = unknown> {
+  /** Unique for its sender. */
   readonly id: string;
+  /** `message` for what was sent, `call` for a call that came while there was no handler. */
   readonly kind: "message" | "call";
   /** The sender's DID, proven by its signature. */
   readonly from: string;
+  /** What the sender sent; of the type that you expect, which nobody has checked. */
   readonly payload: P;
+  /** When the sender signed it, by its clock, to the second. */
   readonly issuedAt: Date;
 }
+/** How long to wait for the answer, and what to present with the call. */
 export interface CallOptions {
+  /** How long the answer may take; the agent's own by default, 30 000. */
   timeoutMs?: number;
+  /** Gives the call up: the caller gets ABORTED, and the handler sees its own signal abort. */
   signal?: AbortSignal;
   /** A token for the agent that is called; it travels beside the call, whose signature covers it. */
   token?: string;
   /** An approval of this very call, signed by an approver. */
   approval?: string;
 }
-/** An agent with a cryptographic identity: calls other agents by name or DID, every message signed and verified. */
+/**
+ * An agent with a cryptographic identity: calls other agents by name or DID, every message signed and verified.
+ *
+ * @example
+ * ```ts
+ * const researcher = new AutoGenxBindAgent({ name: 'researcher' })
+ * const writer = new AutoGenxBindAgent({ name: 'writer' }).handle(({ payload }) => `about ${payload}`)
+ * const answer = await researcher.call<string>('writer', 'identity')
+ * if (answer.ok) console.log(answer.value) // about identity
+ * ```
+ */
 export declare class AutoGenxBindAgent {
   #private;
+  /** Its label, as it was made with: it finds the agent and proves nothing. */
   readonly name: string | undefined;
   /**
    * Generates an identity unless a provider brings one, and joins the bus.
@@ -280,31 +439,61 @@ export declare class AutoGenxBindAgent {
   /**
    * An agent with an exported identity: PKCS#8, DER or PEM, plain or encrypted.
    * Errors: IMPORT_FAILED, WRONG_PASSPHRASE, and those of the constructor.
+   *
+   * @example
+   * ```ts
+   * const restored = await AutoGenxBindAgent.fromIdentity(await readFile('agent.key'), { passphrase })
+   * if (!restored.ok) throw restored.error
+   * ```
    */
   static fromIdentity(pkcs8: Uint8Array | string, config?: Omit<AgentConfig, "identityProvider"> & {
+    /** Of an encrypted file. */
     passphrase?: string;
   }): Promise<Result<AutoGenxBindAgent>>;
+  /** Who it is: `did:key:z6Mk…`, which spells the public key. */
   getDID(): string;
   /**
    * Asks another agent, by name or DID. The request and the reply are signed, and both are verified.
    * An agent without a handler gets the call in its inbox and answers with a signed DeliveryReceipt.
    * Errors: docs/errors.md, addressing, message and delivery.
+   *
+   * @example
+   * ```ts
+   * const answer = await agent.call<{ summary: string }>('writer', { topic: 'identity' }, { timeoutMs: 5000 })
+   * console.log(answer.ok ? answer.value.summary : answer.error.code)
+   * ```
    */
   call<T = unknown>(agentName: string, payload: unknown, options?: CallOptions): Promise<Result<T>>;
   /**
    * One-way; resolves when the message stands in the recipient's inbox, which the recipient has signed for.
    * Errors: docs/errors.md, addressing, message and delivery.
+   *
+   * @example
+   * ```ts
+   * const sent = await agent.send('writer', 'the sources are in')
+   * if (!sent.ok && sent.error.retryable) console.log('later, then')
+   * ```
    */
   send(to: string, payload: unknown, options?: {
+    /** Gives the message up. */
     signal?: AbortSignal;
   }): Promise<Result<DeliveryReceipt>>;
   /**
    * Drains the inbox, oldest first. With waitMs, waits for the first message at most so long.
    * Errors: AGENT_CLOSED, ABORTED.
+   *
+   * @example
+   * ```ts
+   * const inbox = await agent.receive<string>({ max: 10, waitMs: 1000 })
+   * if (inbox.ok) for (const { from, payload } of inbox.value) console.log(from, payload)
+   * ```
    */
   receive<P = unknown>(options?: {
+    /** At most so many; all by default. */
     max?: number;
+    /** How long to wait for the first message; default 0, which takes what is there. */
     waitMs?: number;
+    /** Ends the waiting with ABORTED. */
     signal?: AbortSignal;
   }): Promise<Result<Message<P>[]>>;
   /** `for await (const message of agent.messages())`, until the agent closes. */
@@ -312,11 +501,23 @@ export declare class AutoGenxBindAgent {
   /**
    * Answers calls; null sends them to the inbox again. The options say who may call, and with which rights.
    * Throws XBindError: INVALID_DID, INVALID_CONFIG, AGENT_CLOSED.
+   *
+   * @example
+   * ```ts
+   * agent.handle<{ topic: string }>(({ from, payload }) => ({ summary: payload.topic, askedBy: from }), {
+   *   allow: [friend.did],
+   * })
+   * ```
    */
   handle<P = unknown, R = unknown>(handler: Handler<P, R> | null, options?: HandleOptions): this;
   /**
    * Grants scopes with this agent's key: a token that agents which trust this one's DID accept. See `issueToken`.
    * Errors: INVALID_DID, INVALID_CONFIG, AGENT_CLOSED, SIGN_FAILED (the key is with an identity provider).
+   *
+   * @example
+   * ```ts
+   * const token = await agent.grant({ subject: friend.did, audience: agent.getDID(), scopes: ['reports:write'] })
+   * ```
    */
   grant(request: TokenRequest): Promise<Result<string>>;
   /**
@@ -324,6 +525,7 @@ export declare class AutoGenxBindAgent {
    * Errors: INVALID_DELEGATION, TOKEN_EXPIRED, INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, AGENT_CLOSED, SIGN_FAILED.
    */
   delegate(token: string, request: Partial<TokenRequest> & {
+    /** The DID that may use what is handed on. */
     subject: string;
   }): Promise<Result<string>>;
   /**
@@ -331,12 +533,22 @@ export declare class AutoGenxBindAgent {
    * Errors: INVALID_DID, INVALID_CONFIG, AGENT_CLOSED, SIGN_FAILED.
    */
   decide(request: CallDecision): Promise<Result<string>>;
-  /** The private key as PKCS#8 version 1 DER, encrypted with a passphrase. Errors: EXPORT_FAILED, AGENT_CLOSED. */
+  /**
+   * The private key as PKCS#8 version 1 DER, encrypted with a passphrase. Errors: EXPORT_FAILED, AGENT_CLOSED.
+   *
+   * @example
+   * ```ts
+   * const exported = await agent.exportIdentity({ passphrase })
+   * if (exported.ok) await writeFile('agent.key', exported.value, { mode: 0o600 })
+   * ```
+   */
   exportIdentity(options?: {
+    /** Encrypts; without it the key stands there plainly. */
     passphrase?: string;
   }): Promise<Result<Uint8Array>>;
   /** Leaves the bus: pending calls end with AGENT_CLOSED, the key is wiped. Idempotent. */
   close(): void;
+  /** The same as `close()`, for `using agent = …`. */
   [Symbol.dispose](): void;
 }
 /** The bounds of one request. */
@@ -356,7 +568,9 @@ export interface FetchLimits {
 export type FetchDocument = (url: string, limits: FetchLimits) => Promise<Uint8Array | string>;
 /** What is asked about: a token or a link of a delegation by its id, or somebody in it by DID. */
 export interface RevocationSubject {
+  /** The id of the token or link; absent where a DID is asked about. */
   readonly tokenId?: string;
+  /** A DID in the chain; absent where a token is asked about. */
   readonly did?: string;
   /** When the token or link was issued, in seconds since the epoch. */
   readonly issuedAt: number;
@@ -364,22 +578,28 @@ export interface RevocationSubject {
   readonly issuer?: string;
   /** With tokenId: where its issuer publishes whether it still stands. */
   readonly status?: {
+    /** Its place in the list. */
     readonly index: number;
+    /** Where the list is published. */
     readonly uri: string;
   };
 }
 /** Knows what was revoked. Whoever throws, rejects or answers anything but a boolean does not know, and refuses the token. */
 export interface RevocationSource {
+  /** Whether it was revoked, now or when the promise settles. */
   isRevoked(subject: RevocationSubject): boolean | Promise<boolean>;
 }
 /** An issuer that is known by an address, and its keys: a JWK set, or the https URL that it is fetched from and cached. */
 export interface TrustedIssuer {
   /** Exactly as its tokens name it in `iss`. */
   issuer: string;
+  /** Its public keys (RFC 7517), or the https URL where it publishes them. */
   jwks: {
+    /** JWKs; those that are no Ed25519 keys are passed over. */
     keys: readonly object[];
   } | string;
 }
+/** For whom tokens are verified, whose are accepted, and where revocations are asked. */
 export interface TokenVerifierOptions {
   /** The recipient, exactly as tokens name it. */
   audience: string;
@@ -416,12 +636,15 @@ export interface HandleOptions {
   /** Somebody signs each call, with its very arguments, before the handler runs. */
   approval?: ApprovalPolicy;
 }
+/** Who has to approve of calls, and of which. */
 export interface ApprovalPolicy {
   /** DIDs whose approval counts. The first one is asked over the bus when a call brings none along. */
   by: string | readonly string[];
   /** Which calls need one; all by default. */
   when?: (call: {
+    /** The caller's DID, proven by its signature. */
     readonly from: string;
+    /** The arguments of the call. */
     readonly payload: unknown;
   }) => boolean;
   /** How long the approver may take, default 60 000. */
@@ -441,6 +664,11 @@ export interface ApprovalRequest {
 /**
  * A handler for an approver: `operator.handle(approvals(operator, (request) => …))`. Each decision is signed for this caller,
  * this agent and these arguments. Calls that ask for no approval go to `otherwise`.
+ *
+ * @example
+ * ```ts
+ * agent.handle(approvals(agent, ({ payload }) => (payload as { amount: number }).amount < 1000))
+ * ```
  */
 export declare function approvals(approver: AutoGenxBindAgent, decide: (request: ApprovalRequest) => boolean | Promise<boolean>, otherwise?: Handler): Handler;
 

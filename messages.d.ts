@@ -2,6 +2,7 @@
 import type { Result, SealedMessage, VerifiedMessage } from './index'
 export type { OutgoingMessage, SealedMessage, VerifiedMessage } from './index'
 
+/** Whose messages are opened, and within which bounds. */
 export interface MessageVerifierOptions {
   /** The DID whose messages are opened. */
   audience: string;
@@ -18,7 +19,16 @@ export interface MessageVerifierOptions {
   /** Calls this side has made, so that a result or error can be matched; without it they are refused. */
   pending?: (callId: string) => SealedMessage | undefined;
 }
-/** Verifies messages addressed to one DID, and remembers what it has accepted so that nothing is accepted twice. */
+/**
+ * Verifies messages addressed to one DID, and remembers what it has accepted so that nothing is accepted twice.
+ *
+ * @example
+ * ```ts
+ * const verifier = new MessageVerifier({ audience: identity.did })
+ * const opened = verifier.open(sealed.jws, sealed.body)
+ * if (opened.ok) console.log(opened.value.from, opened.value.body)
+ * ```
+ */
 export declare class MessageVerifier {
   #private;
   /** Throws INVALID_DID, INVALID_CONFIG. */

@@ -8,10 +8,14 @@ export type { ApprovedCall, CallDecision, FetchDocument, FetchLimits, Revocation
  * that is no scope: segments of letters, digits, `_` and `-`, parted by `:` or `.`, at most 128 bytes.
  */
 export declare function covers(granted: string, needed: string): boolean;
+/** Where a token says that its status is published. */
 export interface StatusRef {
+  /** The place of the token in the list. */
   readonly index: number;
+  /** Where the list is published. */
   readonly uri: string;
 }
+/** What is known about revocation. Only `fresh` is an answer; `unchecked` says that nobody was to be asked. */
 type Evidence = "fresh" | "unchecked" | "stale" | "absent" | "unreadable" | "unknown";
 /** What a verified token says. Frozen, with everything in it. */
 export interface TokenClaims {
@@ -19,7 +23,9 @@ export interface TokenClaims {
   readonly issuer: string;
   /** Who may use them. */
   readonly subject: string;
+  /** Where they may be used, as the issuer wrote it. */
   readonly audience: string;
+  /** What is granted: no more than every link of the chain grants. */
   readonly scopes: readonly string[];
   /** Unique for the issuer of the last link. */
   readonly id: string;
@@ -40,6 +46,11 @@ export interface TokenClaims {
 /**
  * Grants scopes, offline, with the issuer's own key: an EdDSA JWT of type at+jwt (RFC 9068).
  * Errors: INVALID_DID (the subject), INVALID_CONFIG (anything out of its bounds), SIGN_FAILED (destroyed).
+ *
+ * @example
+ * ```ts
+ * const issued = issueToken(identity, { subject: friend.did, audience: 'https://billing.example', scopes: ['invoice.*'] })
+ * ```
  */
 export declare function issueToken(issuer: Identity, request: TokenRequest): Result<string>;
 /**
@@ -47,18 +58,32 @@ export declare function issueToken(issuer: Identity, request: TokenRequest): Res
  * parent's; nothing wider is ever cut down to fit. Whether the token is genuine is for the verifier to see.
  * Errors: INVALID_DELEGATION (wider than the token, not the holder's, too deep), TOKEN_EXPIRED, TOKEN_NOT_YET_VALID,
  * INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, SIGN_FAILED.
+ *
+ * @example
+ * ```ts
+ * const narrower = delegateToken(friend, token, { subject: agent.getDID(), scopes: ['invoice.read'], ttlSeconds: 60 })
+ * ```
  */
 export declare function delegateToken(holder: Identity, token: string, request: Partial<TokenRequest> & {
+  /** The DID that may use what is handed on. */
   subject: string;
 }): Result<string>;
 /**
  * Revoked tokens and DIDs in this process, bounded. A chain of delegations falls with any of its links: by the link's id, or
  * by the DID of anybody in it. What is revoked is revoked for every verifier that has the list, from the next token on.
+ *
+ * @example
+ * ```ts
+ * const revocations = new RevocationList()
+ * revocations.revokeDID(friend.did)
+ * agent.handle(() => 'paid', { trust: [identity.did], scopes: ['invoice.pay'], revocations })
+ * ```
  */
 export declare class RevocationList implements RevocationSource {
   #private;
   /** Room for 100 000 entries by default. Throws INVALID_CONFIG. */
   constructor(options?: {
+    /** At most 10 000 000. */
     maxEntries?: number;
   });
   /**
@@ -67,6 +92,7 @@ export declare class RevocationList implements RevocationSource {
    * then nothing was revoked.
    */
   revokeToken(tokenId: string, options?: {
+    /** Seconds since the epoch; for ever by default. */
     keepUntil?: number;
   }): Result<void>;
   /**
@@ -75,13 +101,16 @@ export declare class RevocationList implements RevocationSource {
    * The later of two calls' times holds. Errors: INVALID_DID, INVALID_CONFIG if the list is full; then nothing was revoked.
    */
   revokeDID(did: string, options?: {
+    /** Seconds since the epoch. */
     issuedUntil?: number;
   }): Result<void>;
   /** Takes the revocation of a DID back, as after a suspension; tells whether there was one. Tokens stay revoked. */
   reinstate(did: string): boolean;
+  /** Whether the token, link or DID stands on this list. */
   isRevoked(subject: RevocationSubject): boolean;
   /** Drops the entries that need not be kept any longer. `now` is in seconds since the epoch. */
   purge(options?: {
+    /** The system clock by default. */
     now?: number;
   }): void;
   /** How many tokens and DIDs it holds. */
@@ -94,7 +123,15 @@ export interface TokenDemands {
   /** Who presents it, proven by other means: it must be the subject. Without, the token is taken from anybody. */
   presenter?: string;
 }
-/** Verifies tokens and delegations for one audience, offline but for issuers whose keys or status lists are fetched. */
+/**
+ * Verifies tokens and delegations for one audience, offline but for issuers whose keys or status lists are fetched.
+ *
+ * @example
+ * ```ts
+ * const verifier = new TokenVerifier({ audience: 'https://billing.example', trust: [identity.did] })
+ * const claims = await verifier.verify(token, { scopes: ['invoice.read'], presenter: friend.did })
+ * ```
+ */
 export declare class TokenVerifier {
   #private;
   /** Throws INVALID_DID, INVALID_KEY (a JWK set), INVALID_CONFIG. */
@@ -109,7 +146,16 @@ export declare class TokenVerifier {
   /** The same without I/O: an issuer whose keys are not in memory answers UNTRUSTED_ISSUER, a source that needs time does not know. */
   verifySync(token: string, options?: TokenDemands): Result<TokenClaims>;
 }
-/** The status of many tokens, for their issuer to publish (Token Status List, draft-ietf-oauth-status-list-18). */
+/**
+ * The status of many tokens, for their issuer to publish (Token Status List, draft-ietf-oauth-status-list-18).
+ *
+ * @example
+ * ```ts
+ * const list = new StatusList({ size: 1000 })
+ * list.set(7, StatusList.INVALID)
+ * const published = list.sign(identity, { uri: 'https://status.example/1' })
+ * ```
+ */
 export declare class StatusList {
   #private;
   /** The token stands. */
@@ -120,12 +166,14 @@ export declare class StatusList {
   static readonly SUSPENDED = 2;
   /** A list of at least `size` tokens, all of them valid, of 1, 2, 4 or 8 bits each, default 1. Throws INVALID_CONFIG. */
   constructor(options: {
-    size: number;
-    bits?: 1 | 2 | 4 | 8;
+    /** How many tokens it has room for, at least. */ size: number;
+    /** Of each token; default 1. */ bits?: 1 | 2 | 4 | 8;
   });
   /** A list that was signed before, to go on with it. Errors: INVALID_TOKEN, INVALID_DID. */
   static read(jws: string, options: {
+    /** Where it was published. */
     uri: string;
+    /** The DID that signed it. */
     issuer: string;
   }): Result<StatusList>;
   /** Errors: INVALID_CONFIG beyond the end, or for a status that the bits cannot hold. */
@@ -142,12 +190,17 @@ export declare class StatusList {
    * its being known everywhere lies that time at most. Errors: INVALID_CONFIG, SIGN_FAILED.
    */
   sign(issuer: Identity, options: {
+    /** Where it will be published, as the tokens name it. */
     uri: string;
+    /** How long it may be relied upon, default 3600. */
     lifetimeSeconds?: number;
+    /** How long a copy may be kept; by default as long as it may be relied upon. */
     ttlSeconds?: number;
+    /** Seconds since the epoch, for tests. */
     now?: number;
   }): Result<string>;
 }
+/** Where status lists may come from, and how long each is relied upon. */
 export interface StatusListSourceOptions {
   /** How long a list is relied upon after it was signed, whatever it says itself; default 86 400. */
   maxAgeSeconds?: number;
@@ -169,14 +222,23 @@ export interface StatusListSourceOptions {
 }
 /** What a list says: its status for a token, or why it says nothing. Only fresh evidence decides. */
 export type StatusEvidence = {
+  /** A list is at hand that may be relied upon now. */
   readonly evidence: "fresh";
+  /** What it says: 0 is valid. */
   readonly status: number;
 } | {
+  /** Why nothing is known: the list is too old, not there, or has no such place. */
   readonly evidence: "stale" | "absent" | "unreadable";
 };
 /**
  * Status lists of others, fetched when a token names them, or put in by hand. Given to a `TokenVerifier`, it answers for the
  * tokens with a `status` claim; without fresh evidence they are refused with REVOCATION_UNKNOWN.
+ *
+ * @example
+ * ```ts
+ * const revocations = new StatusListSource({ origins: ['https://status.example'] })
+ * const verifier = new TokenVerifier({ audience: 'https://billing.example', trust: [identity.did], revocations })
+ * ```
  */
 export declare class StatusListSource implements RevocationSource {
   #private;
@@ -188,8 +250,9 @@ export declare class StatusListSource implements RevocationSource {
    * INVALID_KEY (the JWK set), INVALID_CONFIG (no room for another).
    */
   put(jws: string, by?: {
-    issuer: string;
-    jwks: {
+    /** As its tokens name it in `iss`. */ issuer: string;
+    /** Its public keys. */ jwks: {
+      /** JWKs (RFC 7517). */
       keys: readonly object[];
     };
   }): Result<void>;
@@ -204,12 +267,14 @@ export interface Rotation {
   readonly old: string;
   /** The DID from now on. */
   readonly new: string;
+  /** When both keys signed it. */
   readonly issuedAt: number;
   /** From when on the new key may sign. */
   readonly activeFrom: number;
   /** How long the old key may sign beside the new one from then on. 0 is an emergency: the old key is not to be trusted. */
   readonly overlapSeconds: number;
 }
+/** When the next key begins, and how long the old one may sign beside it. */
 export interface RotationRequest {
   /** By default at once; at most 30 days ahead. */
   activeFrom?: number;
@@ -221,6 +286,11 @@ export interface RotationRequest {
 /**
  * Signs with both keys that one follows the other: a JWS with two signatures (RFC 7515 section 7.2.1).
  * Errors: INVALID_CONFIG (anything out of its bounds, or one key twice), SIGN_FAILED (destroyed).
+ *
+ * @example
+ * ```ts
+ * const statement = signRotation(identity, friend, { overlapSeconds: 3600 })
+ * ```
  */
 export declare function signRotation(old: Identity, next: Identity, request?: RotationRequest): Result<string>;
 /**
@@ -237,6 +307,13 @@ export type KeyState = "prepared" | "active" | "retiring" | "retired" | "tainted
  * The keys of one agent, from the first on; the first one's DID is the agent's lasting name. All who hold the same rotations
  * give the same answers: an earlier start, taint and revocation are the holder's own verdicts. Times are in seconds since
  * the epoch, by default the system clock's.
+ *
+ * @example
+ * ```ts
+ * const history = new KeyHistory(identity.did)
+ * const taken = history.prepare(statement)
+ * console.log(history.current(), history.maySign(identity.did))
+ * ```
  */
 export declare class KeyHistory {
   #private;
@@ -244,6 +321,7 @@ export declare class KeyHistory {
   readonly name: string;
   /** The history of an agent whose first key is in use since `activeFrom`, default 0. Throws INVALID_DID, INVALID_CONFIG. */
   constructor(did: string, options?: {
+    /** Seconds since the epoch. */
     activeFrom?: number;
   });
   /**
@@ -254,10 +332,12 @@ export declare class KeyHistory {
   prepare(statement: string): Result<Rotation>;
   /** Brings the start of a prepared key forward, as when the one before it was lost. Tells whether the key is known. */
   activate(did: string, options?: {
+    /** Now by default. */
     from?: number;
   }): boolean;
   /** Marks a key as doubtful from some time on: what it signed before stands. Tells whether the key is known. */
   taint(did: string, options?: {
+    /** Now by default. */
     from?: number;
   }): boolean;
   /** Takes a key back: nothing that it signed stands, whenever. Tells whether the key is known. */
@@ -276,6 +356,7 @@ export declare class KeyHistory {
 }
 /** A decision that is genuine, in time, and about the very call that it was held against. */
 export interface Approval {
+  /** `approve` or `deny`. */
   readonly decision: "approve" | "deny";
   /** Who decided, proven by the signature. */
   readonly approver: string;
@@ -289,6 +370,11 @@ export interface Approval {
 /**
  * Signs a yes or no to one call: a JWT of type agent-approval+jwt. Errors: INVALID_CONFIG (anything out of its bounds, or an
  * approver who is the caller), INVALID_DID, SIGN_FAILED.
+ *
+ * @example
+ * ```ts
+ * const statement = approveCall(identity, { decision: 'approve', call })
+ * ```
  */
 export declare function approveCall(approver: Identity, request: CallDecision): Result<string>;
 /**
@@ -297,9 +383,13 @@ export declare function approveCall(approver: Identity, request: CallDecision): 
  * WRONG_AUDIENCE (another recipient), TOKEN_NOT_YET_VALID, TOKEN_EXPIRED, INVALID_SIGNATURE (another body), INVALID_DID.
  */
 export declare function verifyApproval(statement: string, options: {
+  /** The call that is about to run. */
   call: ApprovedCall;
+  /** DIDs whose word counts. */
   approvers: readonly string[];
+  /** Seconds since the epoch; the system clock by default. */
   now?: number;
+  /** Default 30, at most 300. */
   clockSkewSeconds?: number;
 }): Result<Approval>;
 

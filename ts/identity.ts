@@ -5,28 +5,47 @@ import type { OutgoingMessage, SealedMessage } from './message'
 import { native } from './native'
 import { fail, ok, orThrow, result, type Result } from './result'
 
+/** The document that a `did:key` stands for (DID Core). */
 export interface DIDDocument {
+  /** The vocabularies of the document. */
   readonly '@context': string[]
+  /** The DID itself. */
   readonly id: string
+  /** Keys and what each may be used for. */
   readonly [member: string]: unknown
 }
 
 /** The public key of an identity as a JSON Web Key (RFC 8037). */
 export interface PublicJWK {
+  /** Always `OKP`. */
   kty: 'OKP'
+  /** Always `Ed25519`. */
   crv: 'Ed25519'
+  /** The 32 bytes of the public key, base64url. */
   x: string
+  /** What names the key in its DID document: the DID, and after `#` the key. */
   kid: string
+  /** Always `EdDSA`. */
   alg: 'EdDSA'
+  /** Always `sig`. */
   use: 'sig'
 }
 
 /** The native key behind one, for those who sign with it; set by the class, which alone sees it. */
 export let keyOf: (identity: Identity, what: string) => KeyRef
 
-/** An Ed25519 key (RFC 8032) and its `did:key`. The private key stays in native memory. */
+/**
+ * An Ed25519 key (RFC 8032) and its `did:key`. The private key stays in native memory.
+ *
+ * @example
+ * ```ts
+ * const identity = Identity.generate()
+ * const signature = identity.sign(new TextEncoder().encode('hello'))
+ * ```
+ */
 export class Identity {
   readonly #key: KeyRef
+  /** Who this is: `did:key:z6Mk…`, which spells the public key. */
   declare readonly did: string
 
   private constructor(key: KeyRef) {
@@ -50,7 +69,13 @@ export class Identity {
    * From PKCS#8 (RFC 5958, RFC 8410) version 1 or 2, DER or PEM, plain or encrypted with PBES2 (RFC 8018).
    * Errors: IMPORT_FAILED, WRONG_PASSPHRASE.
    */
-  static fromPKCS8(pkcs8: Uint8Array | string, options: { passphrase?: string } = {}): Result<Identity> {
+  static fromPKCS8(
+    pkcs8: Uint8Array | string,
+    options: {
+      /** Of an encrypted file. */
+      passphrase?: string
+    } = {},
+  ): Result<Identity> {
     if (typeof pkcs8 !== 'string') checkBytes(pkcs8, 'pkcs8')
     checkObject(options, 'options')
     optional(options.passphrase, checkString, 'passphrase')
@@ -76,8 +101,14 @@ export class Identity {
   }
 
   /** The private key as PKCS#8 version 1: 48 bytes of DER, or PEM; encrypted (PBES2, scrypt, AES-256-CBC) with a passphrase. Errors: EXPORT_FAILED. */
-  toPKCS8(options?: { passphrase?: string; format?: 'der' }): Result<Uint8Array>
-  toPKCS8(options: { passphrase?: string; format: 'pem' }): Result<string>
+  toPKCS8(options?: {
+    /** Encrypts; without it the key stands there plainly. */ passphrase?: string
+    /** Default `der`. */ format?: 'der'
+  }): Result<Uint8Array>
+  toPKCS8(options: {
+    /** Encrypts; without it the key stands there plainly. */ passphrase?: string
+    /** Text instead of bytes. */ format: 'pem'
+  }): Result<string>
   toPKCS8(options: { passphrase?: string; format?: 'der' | 'pem' } = {}): Result<Uint8Array | string> {
     checkObject(options, 'options')
     optional(options.passphrase, checkString, 'passphrase')
@@ -100,6 +131,11 @@ export class Identity {
   /**
    * Builds and signs one message; the body travels beside the JWS (docs/wire-format.md).
    * Errors: INVALID_DID, WRONG_AUDIENCE (to oneself), MALFORMED_MESSAGE (an option out of bounds), SIGN_FAILED (destroyed).
+   *
+   * @example
+   * ```ts
+   * const sealed = identity.seal({ op: 'send', to: friend.did, body: new TextEncoder().encode('"hello"') })
+   * ```
    */
   seal(message: OutgoingMessage): Result<SealedMessage> {
     checkObject(message, 'message')
@@ -143,6 +179,7 @@ export class Identity {
     native.destroyKey(this.#key)
   }
 
+  /** The same as `destroy()`, for `using identity = …`. */
   [Symbol.dispose](): void {
     this.destroy()
   }
@@ -168,7 +205,15 @@ export function publicKeyToDID(publicKey: Uint8Array): Result<string> {
   return result(native.publicKeyToDid(publicKey))
 }
 
-/** Strict Ed25519 verification: false for a wrong signature; INVALID_DID only for an unusable DID. */
+/**
+ * Strict Ed25519 verification: false for a wrong signature; INVALID_DID only for an unusable DID.
+ *
+ * @example
+ * ```ts
+ * const verified = verifySignature(friend.did, data, signature)
+ * if (verified.ok && verified.value) console.log('signed by', friend.did)
+ * ```
+ */
 export function verifySignature(did: string, data: Uint8Array, signature: Uint8Array): Result<boolean> {
   checkString(did, 'did')
   checkBytes(data, 'data')
