@@ -1,14 +1,11 @@
 // What the documents say is so: examples run and print what is written below them, links lead somewhere.
-import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
-import { promisify } from 'node:util'
 import * as api from '@private.me/autogen'
 import * as messages from '@private.me/autogen/messages'
 import * as tokens from '@private.me/autogen/tokens'
-import { afterAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 
-const execute = promisify(execFile)
 const root = resolve(import.meta.dirname, '..')
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 

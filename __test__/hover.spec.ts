@@ -62,8 +62,19 @@ test.each(entries)('%s.d.ts says of every member what it is', (entry) => {
 
 test('one that says nothing would be found', () => {
   const lines = [
-    ...['/** A. */', 'export interface A {', 'b: string', '/** C. */', 'c(options: { d: 1 }): void', '}'],
-    ...['export declare class E {', '#private', 'private f', '/** G. */', 'constructor()', 'static h(): void', '}'],
+    '/** A. */',
+    'export interface A {',
+    'b: string',
+    '/** C. */',
+    'c(options: { d: 1 }): void',
+    '}',
+    'export declare class E {',
+    '#private',
+    'private f',
+    '/** G. */',
+    'constructor()',
+    'static h(): void',
+    '}',
   ]
   const text = lines.join('\n')
   expect(missing(text)).toEqual(['A.b', 'A.c.d', 'E', 'E.h'])

@@ -151,7 +151,7 @@ describe('a thread that ends in the middle of a call', () => {
     const main = onBus('main')
     const calls = Array.from({ length: 60 }, () => main.call('doomed', 1))
     // A call that has not left yet when the thread ends meets no agent of that name: each must have begun.
-    for (const _ of calls) await worker.event('started')
+    for (let begun = 0; begun < calls.length; begun++) await worker.event('started')
     await worker.worker.terminate()
     const codes = (await Promise.all(calls)).map((result) => codeOf(result))
     expect(codes).toEqual(calls.map(() => 'AGENT_CLOSED'))

@@ -60,8 +60,10 @@ function isPublished(name, version) {
   const args = ['view', `${name}@${version}`, 'version', '--json', '--prefer-online', ...options]
   const { status, stdout } = spawn(args, { encoding: 'utf8', cwd: folder, stdio: ['ignore', 'pipe', 'ignore'] })
   if (status === 0) return stdout.trim() !== ''
-  if (/"code": *"E404"/.test(stdout)) return false
-  stop(`the registry does not say whether it has ${name} ${version}: ${stdout.trim()}`)
+  if (!/"code": *"E404"/.test(stdout)) {
+    stop(`the registry does not say whether it has ${name} ${version}: ${stdout.trim()}`)
+  }
+  return false
 }
 
 function manifestOf(tarball) {

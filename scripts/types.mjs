@@ -72,11 +72,12 @@ function withoutKnown(ts, entry, source, known) {
   }
   const kept = source.statements.filter((statement) => !known.has(statement.name?.text))
   const body = kept.map((statement) => statement.getFullText(source).replace(/^\/\/\/ <reference .*\n/gm, '')).join('')
-  const again = common.filter((name) => own.get(name))
-  const used = common.filter((name) => new RegExp(`\\b${name}\\b`).test(body))
+  const inOrder = common.toSorted((a, b) => (a < b ? -1 : 1))
+  const again = inOrder.filter((name) => own.get(name))
+  const used = inOrder.filter((name) => new RegExp(`\\b${name}\\b`).test(body))
   const lines = ['/// <reference lib="esnext.disposable" preserve="true" />\n']
-  if (used.length > 0) lines.push(`import type { ${used.toSorted().join(', ')} } from './index'\n`)
-  if (again.length > 0) lines.push(`export type { ${again.toSorted().join(', ')} } from './index'\n`)
+  if (used.length > 0) lines.push(`import type { ${used.join(', ')} } from './index'\n`)
+  if (again.length > 0) lines.push(`export type { ${again.join(', ')} } from './index'\n`)
   return `${lines.join('')}${body.trimStart().replace(/^/, '\n')}\n`.replace(/\n+$/, '\n')
 }
 
