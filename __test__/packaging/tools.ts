@@ -53,12 +53,14 @@ export function everyTool(client: Client): void {
       })
     })
 
-    // The resolution that knows no "exports"; newer compilers have none such.
-    test.runIf(compilers !== patched)('TypeScript 5.9, node10', async () => {
-      const file = 'node_modules/typescript-5/bin/tsc'
-      succeeded(await project.node([file, '--project', 'tsconfig.node10.json', '--outDir', 'out/node10']))
-      succeeded(await project.node(['out/node10/parts.cjs']), 'the parts are one')
-    })
+    // The resolution that knows no "exports"; newer compilers have none such, and Yarn's patch is not for the older one.
+    if (compilers !== patched) {
+      test('TypeScript 5.9, node10', async () => {
+        const file = 'node_modules/typescript-5/bin/tsc'
+        succeeded(await project.node([file, '--project', 'tsconfig.node10.json', '--outDir', 'out/node10']))
+        succeeded(await project.node(['out/node10/parts.cjs']), 'the parts are one')
+      })
+    }
 
     test.each(['forks', 'threads', 'vmThreads'])('Vitest, %s', async (pool) => {
       succeeded(await project.bin(['vitest', 'run', `--pool=${pool}`]), '1 passed')
