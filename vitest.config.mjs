@@ -1,9 +1,16 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
+const dist = fileURLToPath(new URL('dist', import.meta.url))
+
 export default defineConfig({
   // The specs test what ships, not the sources.
-  resolve: { alias: { '@private.me/autogen': fileURLToPath(new URL('dist/index.mjs', import.meta.url)) } },
+  resolve: {
+    alias: [
+      { find: /^@private\.me\/autogen$/, replacement: `${dist}/index.mjs` },
+      { find: /^@private\.me\/autogen\/(\w+)$/, replacement: `${dist}/$1.mjs` },
+    ],
+  },
   test: {
     include: ['__test__/**/*.spec.ts'],
     exclude: ['__test__/packaging/**'],

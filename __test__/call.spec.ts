@@ -1,4 +1,5 @@
-import { AutoGenxBindAgent, Identity, MessageBus, MessageVerifier } from '@private.me/autogen'
+import { AutoGenxBindAgent, Identity, MessageBus } from '@private.me/autogen'
+import { MessageVerifier } from '@private.me/autogen/messages'
 import { describe, expect } from 'vitest'
 import { gate, test, turn } from './helpers/bus.ts'
 import { parts } from './helpers/jws.ts'

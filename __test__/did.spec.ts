@@ -1,4 +1,5 @@
-import { AutoGenxBindAgent, didToPublicKey, Identity, MessageVerifier, publicKeyToDID } from '@private.me/autogen'
+import { AutoGenxBindAgent, didToPublicKey, Identity, publicKeyToDID } from '@private.me/autogen'
+import { MessageVerifier } from '@private.me/autogen/messages'
 import { describe, expect, test } from 'vitest'
 import { codeOf, valueOf } from './helpers/result.ts'
 import { hex, vectors } from './helpers/vectors.ts'

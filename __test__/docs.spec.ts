@@ -1,12 +1,11 @@
 // What the documents say is so: examples run and print what is written below them, links lead somewhere.
-import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
-import { promisify } from 'node:util'
 import * as api from '@private.me/autogen'
-import { afterAll, describe, expect, test } from 'vitest'
+import * as messages from '@private.me/autogen/messages'
+import * as tokens from '@private.me/autogen/tokens'
+import { describe, expect, test } from 'vitest'
 
-const execute = promisify(execFile)
 const root = resolve(import.meta.dirname, '..')
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 
@@ -25,60 +24,6 @@ const documents = (): string[] => files().filter((file) => file.endsWith('.md'))
 const fences = /^```([^\n]*)\n(.*?)^```$/gms
 const withoutCode = (text: string): string => text.replace(fences, '').replace(/`[^`\n]*`/g, '')
 
-describe('the examples of README.md', () => {
-  interface Example {
-    code: string
-    output: string
-  }
-
-  /** The blocks marked `ts run`, each with the `text` block that follows it. */
-  function examples(): Example[] {
-    const blocks = [...read('README.md').matchAll(fences)].map(([, kind = '', text = '']) => ({ kind, text }))
-    return blocks.flatMap(({ kind, text: code }, i) => {
-      const next = blocks[i + 1]
-      return kind === 'ts run' ? [{ code, output: next?.kind === 'text' ? next.text : '' }] : []
-    })
-  }
-
-  /** Matches what is written; `…` stands for what differs from run to run. */
-  const pattern = (text: string): RegExp =>
-    new RegExp(
-      `^${text
-        .trim()
-        .split('…')
-        .map((part) => part.replace(/[$()*+.?[\\\]^{|}]/g, '\\$&'))
-        .join('.+')}$`,
-    )
-
-  mkdirSync(join(root, 'target'), { recursive: true })
-  const folder = mkdtempSync(join(root, 'target/readme-'))
-  afterAll(() => rmSync(folder, { recursive: true }))
-
-  test('are one program, which compiles and prints what is written below each', { timeout: 300_000 }, async () => {
-    const mark = '── next ──'
-    const parts = examples()
-    expect(parts.length).toBeGreaterThan(3)
-    writeFileSync(join(folder, 'readme.mts'), parts.map(({ code }) => code).join(`console.log('${mark}');\n`))
-    const tsc = join(root, 'node_modules/typescript/bin/tsc')
-    const options = ['--ignoreConfig', '--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node']
-    const compiled = await execute(process.execPath, [tsc, ...options, 'readme.mts'], { cwd: folder }).catch(
-      (error: { stdout: string }) => error,
-    )
-    expect(compiled.stdout).toBe('')
-    const { stdout, stderr } = await execute(process.execPath, ['readme.mjs'], { cwd: folder })
-    expect(stderr).toBe('')
-    const printed = stdout.split(`${mark}\n`)
-    expect(printed).toHaveLength(parts.length)
-    for (const [i, { output }] of parts.entries()) expect(printed[i]?.trim()).toMatch(pattern(output))
-  })
-
-  test('the pattern of an output lets nothing but the dots vary', () => {
-    expect("to: 'did:key:z6Mkx'").toMatch(pattern("to: 'did:key:z6Mk…'"))
-    expect("to: 'did:key:z6Mkx', more").not.toMatch(pattern("to: 'did:key:z6Mk…'"))
-    expect('a(b)').not.toMatch(pattern('a(c)'))
-  })
-})
-
 test('the package needs no other and runs nothing when it is installed', () => {
   const manifest = JSON.parse(read('package.json')) as Record<string, object>
   expect(Object.keys(manifest)).not.toEqual(expect.arrayContaining([expect.stringMatching(/^(peerD|d)ependencies$/)]))
@@ -95,10 +40,63 @@ test.each(['README.md', 'ARCHITECTURE.md', 'SECURITY.md', 'CONTRIBUTING.md'])(
   },
 )
 
-test('README.md names everything that is exported', () => {
-  const table = /^## API$(.*?)^## /ms.exec(read('README.md'))?.[1] ?? ''
-  const missing = Object.keys(api).filter((name) => !new RegExp(`\`(new )?${name}\\b`).test(table))
-  expect(missing).toEqual([])
+describe('docs/api.md', () => {
+  const parts = {
+    '@private.me/autogen': api,
+    '@private.me/autogen/tokens': tokens,
+    '@private.me/autogen/messages': messages,
+  }
+
+  /** The text below a heading, up to the next one of its level. */
+  function below(heading: string, text: string): string {
+    const level = heading.split(' ', 1)[0] ?? ''
+    const [, , rest = ''] = text.split(new RegExp(`^(${heading.replaceAll('.', '\\.')})$`, 'm'))
+    return rest.split(new RegExp(`^#{1,${level.length}} `, 'm'))[0] ?? ''
+  }
+
+  /** The members that code can reach, but for those that every error and object has. */
+  function membersOf(value: { prototype: object }): Set<string> {
+    const names = [...Object.getOwnPropertyNames(value.prototype), ...Object.getOwnPropertyNames(value)]
+    return new Set(names.filter((name) => !['constructor', 'name', 'length', 'prototype'].includes(name)))
+  }
+
+  test.each(Object.entries(parts))('names everything of %s', (name, exported) => {
+    const part = below(`## ${name}`, read('docs/api.md'))
+    const functions = below('### Functions', part)
+    for (const [what, value] of Object.entries(exported as Record<string, { prototype: object }>)) {
+      if (!/^[A-Z]/.test(what)) {
+        expect(functions, what).toContain(`\`${what}(`)
+        continue
+      }
+      const section = below(`### ${what}`, part)
+      const named = Array.from(section.matchAll(/`(?:[A-Z]\w+)?\.(\w+)/g), ([, member = '']) => member)
+      expect([what, ...[...membersOf(value)].filter((member) => !named.includes(member))]).toEqual([what])
+    }
+  })
+
+  test('names no member that there is not', () => {
+    for (const [name, exported] of Object.entries(parts)) {
+      const types = read(`${name.split('/')[2] ?? 'index'}.d.ts`)
+      const part = below(`## ${name}`, read('docs/api.md'))
+      for (const what of Object.keys(exported).filter((key) => /^[A-Z]/.test(key))) {
+        const declared = new RegExp(`^export declare class ${what}\\b(.*?)^}`, 'ms').exec(types)?.[1] ?? ''
+        const section = below(`### ${what}`, part)
+        for (const [, member = ''] of section.matchAll(/`(?:[A-Z]\w+)?\.(\w+)/g)) {
+          const isThere = member === 'message' || new RegExp(`\\b${member}\\b`).test(declared)
+          expect([what, member, isThere]).toEqual([what, member, true])
+        }
+      }
+    }
+  })
+})
+
+test('README.md is short: at most 900 words beside its code', () => {
+  const words = read('README.md')
+    .replace(fences, '')
+    .split(/\s+/)
+    .filter((word) => /\w/.test(word))
+  expect(words.length).toBeGreaterThan(300)
+  expect(words.length).toBeLessThanOrEqual(900)
 })
 
 test('docs/errors.md has the codes of the types, in their order', () => {

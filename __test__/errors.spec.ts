@@ -34,6 +34,22 @@ describe('an XBindError', () => {
     expect(error.stack).toContain('XBindError')
   })
 
+  test('says all of itself as JSON, but for its stack', async () => {
+    const { name, code, message, hint, retryable } = error
+    expect(JSON.parse(JSON.stringify(error))).toEqual({ name, code, message, hint, retryable })
+    using caller = new AutoGenxBindAgent()
+    using callee = new AutoGenxBindAgent()
+    const thrown = new HandlerError('E', 'm', { data: [1], cause: new Error('nobody may see this') })
+    callee.handle(() => {
+      throw thrown
+    })
+    const failed = errorOf(await caller.call(callee.getDID(), 1))
+    const told = JSON.parse(JSON.stringify({ failed })) as { failed: object }
+    const remote = { code: 'E', message: 'm', data: [1] }
+    expect(told.failed).toMatchObject({ name: 'XBindError', code: 'HANDLER_FAILED', message: failed.message, remote })
+    expect(JSON.parse(JSON.stringify(thrown))).toEqual({ name: 'HandlerError', ...remote })
+  })
+
   test('is recognised by its brand, from any copy of the package, and nothing else is', () => {
     const copy = anotherCopy()
     expect(copy.XBindError).not.toBe(XBindError)

@@ -1,15 +1,8 @@
 // Bytes that another thread writes to all the time: what was checked is what is used, and nothing is read twice.
 import { Worker } from 'node:worker_threads'
-import {
-  approveCall,
-  AutoGenxBindAgent,
-  Identity,
-  MessageBus,
-  MessageVerifier,
-  publicKeyToDID,
-  verifyApproval,
-  verifySignature,
-} from '@private.me/autogen'
+import { AutoGenxBindAgent, Identity, MessageBus, publicKeyToDID, verifySignature } from '@private.me/autogen'
+import { approveCall, verifyApproval } from '@private.me/autogen/tokens'
+import { MessageVerifier } from '@private.me/autogen/messages'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { valueOf } from './helpers/result.ts'
 import { utf8 } from './helpers/vectors.ts'

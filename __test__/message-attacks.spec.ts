@@ -2,7 +2,7 @@
 import { createHmac, generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { MessageVerifier } from '@private.me/autogen'
+import { MessageVerifier } from '@private.me/autogen/messages'
 import { describe, expect, test } from 'vitest'
 import { b64u, Forger, parts, sha256, type Members } from './helpers/jws.ts'
 import { codeOf, errorOf, valueOf } from './helpers/result.ts'

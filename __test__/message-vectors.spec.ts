@@ -1,4 +1,6 @@
-import { Identity, MessageVerifier, RevocationList, verifySignature } from '@private.me/autogen'
+import { Identity, verifySignature } from '@private.me/autogen'
+import { MessageVerifier } from '@private.me/autogen/messages'
+import { RevocationList } from '@private.me/autogen/tokens'
 import { describe, expect, test } from 'vitest'
 import { parts, sha256 } from './helpers/jws.ts'
 import { codeOf, valueOf } from './helpers/result.ts'

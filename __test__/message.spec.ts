@@ -1,4 +1,5 @@
-import { Identity, MessageVerifier, type OutgoingMessage, type SealedMessage } from '@private.me/autogen'
+import { Identity, type OutgoingMessage, type SealedMessage } from '@private.me/autogen'
+import { MessageVerifier } from '@private.me/autogen/messages'
 import { compactVerify, importJWK, type JWSHeaderParameters } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { b64u, parts, sha256 } from './helpers/jws.ts'

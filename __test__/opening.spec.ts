@@ -1,4 +1,6 @@
-import { Identity, MessageVerifier, RevocationList, type MessageVerifierOptions } from '@private.me/autogen'
+import { Identity } from '@private.me/autogen'
+import { RevocationList } from '@private.me/autogen/tokens'
+import { MessageVerifier, type MessageVerifierOptions } from '@private.me/autogen/messages'
 import { describe, expect, test } from 'vitest'
 import { node } from './helpers/child.ts'
 import { codeOf, errorOf, valueOf } from './helpers/result.ts'
@@ -101,7 +103,8 @@ describe('pending', () => {
 
   test('without end it ends in a RangeError, and the process lives', async () => {
     const { stdout, code } = await node(`
-      import { Identity, MessageVerifier } from '@private.me/autogen'
+      import { Identity } from '@private.me/autogen'
+import { MessageVerifier } from '@private.me/autogen/messages'
       const [a, b] = [Identity.generate(), Identity.generate()]
       const body = Buffer.from('{}')
       const request = a.seal({ op: 'call', to: b.did, body }).value

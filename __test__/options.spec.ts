@@ -1,13 +1,7 @@
 // Absent means undefined and nothing else: every option of every entry, given as what is nearly nothing.
-import {
-  AutoGenxBindAgent,
-  HandlerError,
-  Identity,
-  MessageBus,
-  MessageVerifier,
-  RevocationList,
-  XBindError,
-} from '@private.me/autogen'
+import { AutoGenxBindAgent, HandlerError, Identity, MessageBus, XBindError } from '@private.me/autogen'
+import { RevocationList } from '@private.me/autogen/tokens'
+import { MessageVerifier } from '@private.me/autogen/messages'
 import { afterAll, describe, expect, test } from 'vitest'
 import { valueOf } from './helpers/result.ts'
 

@@ -6,8 +6,8 @@ import { run, type Ended } from './helpers/child.ts'
 import { copyWithHooks, type Copy } from './helpers/hooks.ts'
 
 let copy: Copy
-beforeAll(() => {
-  copy = copyWithHooks()
+beforeAll(async () => {
+  copy = await copyWithHooks()
 }, 900_000)
 afterAll(() => copy?.remove())
 

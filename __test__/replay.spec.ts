@@ -1,5 +1,6 @@
 // A message is accepted once.
-import { Identity, MessageVerifier, type SealedMessage } from '@private.me/autogen'
+import { Identity, type SealedMessage } from '@private.me/autogen'
+import { MessageVerifier } from '@private.me/autogen/messages'
 import { describe, expect, test } from 'vitest'
 import { codeOf, valueOf } from './helpers/result.ts'
 import { utf8 } from './helpers/vectors.ts'

@@ -1,4 +1,5 @@
-import { approveCall, verifyApproval, type ApprovedCall, type CallDecision } from '@private.me/autogen'
+import { type ApprovedCall, type CallDecision } from '@private.me/autogen'
+import { approveCall, verifyApproval } from '@private.me/autogen/tokens'
 import { describe, expect, test } from 'vitest'
 import { parts, sha256, type Members } from './helpers/jws.ts'
 import { codeOf, valueOf } from './helpers/result.ts'

@@ -1,4 +1,5 @@
-import { delegateToken, Identity, issueToken, type TokenRequest } from '@private.me/autogen'
+import { Identity, type TokenRequest } from '@private.me/autogen'
+import { delegateToken, issueToken } from '@private.me/autogen/tokens'
 import { describe, expect, test } from 'vitest'
 import { parts, type Members } from './helpers/jws.ts'
 import { codeOf, errorOf, valueOf } from './helpers/result.ts'

@@ -1,12 +1,6 @@
 // Tokens, links, lists and rotations of this package read by others, and theirs read here.
-import {
-  delegateToken,
-  issueToken,
-  signRotation,
-  StatusList,
-  StatusListSource,
-  type Identity,
-} from '@private.me/autogen'
+import { type Identity } from '@private.me/autogen'
+import { delegateToken, issueToken, signRotation, StatusList, StatusListSource } from '@private.me/autogen/tokens'
 import {
   compactVerify,
   createLocalJWKSet,

@@ -1,7 +1,7 @@
+import { Identity, type RevocationSource, type RevocationSubject } from '@private.me/autogen'
 import {
   approveCall,
   delegateToken,
-  Identity,
   issueToken,
   KeyHistory,
   RevocationList,
@@ -10,9 +10,7 @@ import {
   StatusListSource,
   TokenVerifier,
   verifyApproval,
-  type RevocationSource,
-  type RevocationSubject,
-} from '@private.me/autogen'
+} from '@private.me/autogen/tokens'
 import { describe, expect, test } from 'vitest'
 import { codeOf, valueOf } from './helpers/result.ts'
 import { AUDIENCE, NOW, seeded, trusting } from './helpers/rights.ts'

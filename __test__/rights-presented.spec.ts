@@ -2,11 +2,11 @@ import {
   approvals,
   AutoGenxBindAgent,
   Identity,
-  issueToken,
   MessageBus,
   type CallOptions,
   type HandleOptions,
 } from '@private.me/autogen'
+import { issueToken } from '@private.me/autogen/tokens'
 import { describe, expect, test } from 'vitest'
 import { codeOf, valueOf } from './helpers/result.ts'
 import { vectors } from './helpers/vectors.ts'

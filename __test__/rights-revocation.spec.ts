@@ -1,11 +1,5 @@
-import {
-  delegateToken,
-  issueToken,
-  RevocationList,
-  XBindError,
-  type RevocationSource,
-  type RevocationSubject,
-} from '@private.me/autogen'
+import { XBindError, type RevocationSource, type RevocationSubject } from '@private.me/autogen'
+import { delegateToken, issueToken, RevocationList } from '@private.me/autogen/tokens'
 import { describe, expect, test } from 'vitest'
 import { never } from './helpers/bus.ts'
 import { codeOf, errorOf, valueOf } from './helpers/result.ts'

@@ -1,4 +1,5 @@
-import { KeyHistory, signRotation, verifyRotation, type Identity, type RotationRequest } from '@private.me/autogen'
+import { type Identity } from '@private.me/autogen'
+import { KeyHistory, signRotation, verifyRotation, type RotationRequest } from '@private.me/autogen/tokens'
 import { describe, expect, test } from 'vitest'
 import { b64u, type Members } from './helpers/jws.ts'
 import { codeOf, valueOf } from './helpers/result.ts'

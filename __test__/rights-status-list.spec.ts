@@ -1,13 +1,11 @@
+import { XBindError, type FetchDocument, type TokenVerifierOptions } from '@private.me/autogen'
 import {
   delegateToken,
   issueToken,
   StatusList,
   StatusListSource,
-  XBindError,
-  type FetchDocument,
   type StatusListSourceOptions,
-  type TokenVerifierOptions,
-} from '@private.me/autogen'
+} from '@private.me/autogen/tokens'
 import { deflateSync } from 'node:zlib'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { b64u, parts, type Members } from './helpers/jws.ts'

@@ -1,13 +1,5 @@
-import {
-  covers,
-  delegateToken,
-  Identity,
-  issueToken,
-  TokenVerifier,
-  XBindError,
-  type TokenClaims,
-  type TokenRequest,
-} from '@private.me/autogen'
+import { Identity, XBindError, type TokenRequest } from '@private.me/autogen'
+import { covers, delegateToken, issueToken, TokenVerifier, type TokenClaims } from '@private.me/autogen/tokens'
 import { randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'

@@ -1,3 +1,4 @@
+import { type TokenVerifierOptions } from '@private.me/autogen'
 import {
   RevocationList,
   StatusListSource,
@@ -5,8 +6,7 @@ import {
   verifyApproval,
   verifyRotation,
   type TokenClaims,
-  type TokenVerifierOptions,
-} from '@private.me/autogen'
+} from '@private.me/autogen/tokens'
 import { describe, expect, test } from 'vitest'
 import { codeOf, errorOf, valueOf } from './helpers/result.ts'
 import { forgedToken, forger } from './helpers/rights.ts'

@@ -1,7 +1,8 @@
 // A private key leaves through an explicit export, and nowhere else.
 import { inspect } from 'node:util'
 import { serialize } from 'node:v8'
-import { AutoGenxBindAgent, Identity, MessageBus, MessageVerifier, XBindError } from '@private.me/autogen'
+import { AutoGenxBindAgent, Identity, MessageBus, XBindError } from '@private.me/autogen'
+import { MessageVerifier } from '@private.me/autogen/messages'
 import { describe, expect, test } from 'vitest'
 import { node } from './helpers/child.ts'
 import { errorOf, valueOf } from './helpers/result.ts'

@@ -3,17 +3,8 @@ import { pbkdf2 } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import {
-  approveCall,
-  AutoGenxBindAgent,
-  delegateToken,
-  Identity,
-  issueToken,
-  signRotation,
-  StatusList,
-  verifySignature,
-  XBindError,
-} from '@private.me/autogen'
+import { AutoGenxBindAgent, Identity, verifySignature, XBindError } from '@private.me/autogen'
+import { approveCall, delegateToken, issueToken, signRotation, StatusList } from '@private.me/autogen/tokens'
 import { describe, expect } from 'vitest'
 import { test } from './helpers/bus.ts'
 import { codeOf, errorOf, valueOf } from './helpers/result.ts'

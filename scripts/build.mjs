@@ -1,9 +1,18 @@
-// node scripts/build.mjs [addon] [dist] [types]: everything without arguments.
-import { buildAddon } from './addon.mjs'
-import { buildDist, buildTypes } from './dist.mjs'
+// node scripts/build.mjs [addon] [dist] [types] [hooks]: the first three without arguments. `hooks` is the addon that tests
+// want. With --check nothing is written: the types must be what is committed.
+import { buildAddon, buildHooks } from './addon.mjs'
+import { buildDist } from './dist.mjs'
 import { checkToolchain } from './toolchain.mjs'
+import { buildTypes, checkTypes } from './types.mjs'
 
-const steps = { addon: buildAddon, dist: buildDist, types: buildTypes }
+const usual = { addon: buildAddon, dist: buildDist, types: buildTypes }
+const steps = { ...usual, hooks: buildHooks, '--check': checkTypes }
 const asked = process.argv.slice(2)
-if (asked.length === 0 || asked.includes('addon')) checkToolchain()
-for (const name of asked.length === 0 ? Object.keys(steps) : asked) await steps[name]()
+const names = asked.length === 0 ? Object.keys(usual) : asked
+const unknown = names.find((name) => !Object.hasOwn(steps, name))
+if (unknown !== undefined) {
+  console.error(`error: nothing is called ${unknown}; there are ${Object.keys(steps).join(', ')}`)
+  process.exit(1)
+}
+if (names.some((name) => name === 'addon' || name === 'hooks')) checkToolchain()
+for (const name of names) await steps[name]()

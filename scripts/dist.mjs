@@ -1,53 +1,66 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { root, run } from './run.mjs'
+import { entries } from './entries.mjs'
+import { root } from './run.mjs'
 
-/** ts/ → dist/index.cjs, one file, and dist/index.mjs, which re-exports it so that both share one class. */
+const SHARED = "Symbol.for('@private.me/autogen.shared')"
+
+/**
+ * ts/ → dist/<entry>.cjs, and dist/<entry>.mjs, which re-exports it so that both share one class.
+ * All that the first entry needs is in its one file, because that is what starts fastest; the others take from it what they
+ * have in common, so that there is one of each class.
+ */
 export async function buildDist() {
   const { rolldown } = await import('rolldown')
-  const bundle = await rolldown({
-    input: join(root, 'ts/index.ts'),
-    platform: 'node',
-    external: /^@private\.me\//,
-    tsconfig: join(root, 'tsconfig.json'),
-  })
-  const { output } = await bundle.write({
-    file: join(root, 'dist/index.cjs'),
-    format: 'cjs',
-    exports: 'named',
-    esModule: true,
-    minify: false,
-    comments: false,
-  })
+  const [main, ...others] = entries
+  const file = (name) => join(root, `ts/${name}.ts`)
+  const options = { platform: 'node', external: /^@private\.me\//, tsconfig: join(root, 'tsconfig.json') }
+  const format = { format: 'cjs', exports: 'named', esModule: true, minify: false, comments: false }
+
+  const first = await rolldown({ ...options, input: file(main) })
+  const alone = await first.generate(format)
+  await first.close()
+  const inMain = new Set(alone.output[0].moduleIds)
+
+  const bundle = await rolldown({ ...options, input: Object.fromEntries(entries.map((name) => [name, file(name)])) })
+  const groups = [{ name: 'shared', test: (id) => inMain.has(id) && id !== file(main) }]
+  const names = { entryFileNames: '[name].cjs', chunkFileNames: '[name].cjs', codeSplitting: { groups } }
+  const { output } = await bundle.generate({ ...format, ...names })
   await bundle.close()
-  const names = output[0].exports.toSorted()
-  // Not `import cjs from …`: where the required module throws, Node 20 ends the process even if the import is caught.
-  const lines = [
-    "import { createRequire } from 'node:module'",
-    "const cjs = createRequire(import.meta.url)('./index.cjs')",
-    ...names.map((name) => `export const ${name} = cjs.${name}`),
-  ]
-  writeFileSync(join(root, 'dist/index.mjs'), `${lines.join('\n')}\n`)
+
+  const chunk = (name) => output.find(({ fileName }) => fileName === `${name}.cjs`)
+  const written = [[main, withShared(chunk('shared').code, chunk(main).exports)]]
+  for (const name of others) {
+    written.push([name, chunk(name).code.replace('require("./shared.cjs")', `require("./${main}.cjs")[${SHARED}]`)])
+  }
+  if (output.length !== entries.length + 1 || written.some(([, code]) => code.includes('shared.cjs'))) {
+    throw new Error(`unexpected files: ${output.map(({ fileName }) => fileName).join(', ')}`)
+  }
+  rmSync(join(root, 'dist'), { recursive: true, force: true })
+  for (const [name, code] of written) write(name, code, chunk(name).exports.toSorted())
 }
 
-/** The declarations of ts/ in one file, index.d.ts. */
-export function buildTypes() {
-  const file = join(root, 'index.d.ts')
-  run(process.execPath, [
-    join(root, 'node_modules/dts-bundle-generator/dist/bin/dts-bundle-generator.js'),
-    '--silent',
-    '--no-banner',
-    '--export-referenced-types=false',
-    '--project',
-    join(root, 'tsconfig.json'),
-    '--out-file',
-    file,
-    join(root, 'ts/index.ts'),
-  ])
-  // Lets `using agent = …` type-check whatever `lib` the user's project has.
-  const first = '/// <reference lib="esnext.disposable" preserve="true" />\n'
-  const rest = readFileSync(file, 'utf8')
-    .replace(/^\/\/\/ <reference .*\n/gm, '')
-    .replaceAll('\t', '  ')
-  writeFileSync(file, first + rest)
+/** What others take stands beside the public names, where nobody sees it. */
+function withShared(code, names) {
+  return [
+    "Object.defineProperty(exports, '__esModule', { value: true })",
+    'const $shared = {}',
+    `Object.defineProperty(exports, ${SHARED}, { value: $shared })`,
+    code.replaceAll('Object.defineProperty(exports, ', 'Object.defineProperty($shared, '),
+    ...names.toSorted().map((name) => `exports.${name} = $shared.${name}`),
+    '',
+  ].join('\n')
+}
+
+// Not `import cjs from …`: where the required module throws, Node 20 ends the process even if the import is caught.
+function write(entry, code, names) {
+  const lines = [
+    "import { createRequire } from 'node:module'",
+    `const cjs = createRequire(import.meta.url)('./${entry}.cjs')`,
+    ...names.map((name) => `export const ${name} = cjs.${name}`),
+  ]
+  const folder = join(root, 'dist')
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, `${entry}.cjs`), code)
+  writeFileSync(join(folder, `${entry}.mjs`), `${lines.join('\n')}\n`)
 }

@@ -1,23 +1,44 @@
-// The platform packages depend on nothing and are published first, so package.json can name them only in what is
-// published: a lock file cannot hold packages that no registry has yet. `npm pack` calls this around its work.
+// What only a published package.json can say. `npm pack` calls this around its work.
+// - The platform packages are published first, so only what is published can name them: a lock file cannot hold packages that
+//   no registry has yet.
+// - Where the package was built is known where it is built: a build server names its repository in GITHUB_REPOSITORY.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { targets } from './platforms.mjs'
 import { root } from './run.mjs'
 
-const file = join(root, 'package.json')
-const { optionalDependencies, ...manifest } = JSON.parse(readFileSync(file, 'utf8'))
-const write = (value) => writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`)
+const main = join(root, 'package.json')
+const read = (file) => JSON.parse(readFileSync(file, 'utf8'))
+const write = (file, value) => writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`)
+
+/** The same manifest with the members that only a published one has, or without them. */
+function published({ optionalDependencies, repository, homepage, bugs, ...manifest }, more) {
+  return { ...manifest, ...more }
+}
+
+function origin(directory) {
+  const { GITHUB_SERVER_URL: server = 'https://github.com', GITHUB_REPOSITORY: name } = process.env
+  if (!name) return {}
+  const repository = { type: 'git', url: `git+${server}/${name}.git`, ...(directory && { directory }) }
+  return { repository, homepage: `${server}/${name}#readme`, bugs: `${server}/${name}/issues` }
+}
 
 switch (process.argv[2]) {
   case 'add': {
+    const manifest = read(main)
     const packages = Object.keys(targets).map((platform) => [`${manifest.name}-${platform}`, manifest.version])
-    write({ ...manifest, optionalDependencies: Object.fromEntries(packages) })
+    write(main, published(manifest, { ...origin(), optionalDependencies: Object.fromEntries(packages) }))
     break
   }
   case 'remove':
-    write(manifest)
+    write(main, published(read(main)))
     break
+  case 'platform': {
+    const folder = process.argv[3]
+    const file = join(root, 'npm', folder, 'package.json')
+    write(file, published(read(file), origin(`npm/${folder}`)))
+    break
+  }
   default:
     console.error('error: publish the tarball that `npm pack` makes, not the folder')
     process.exit(1)

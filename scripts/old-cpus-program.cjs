@@ -1,6 +1,7 @@
 // What has to work on every CPU. Prints `ok`, or fails.
 const assert = require('node:assert/strict')
-const { AutoGenxBindAgent, Identity, MessageVerifier, didToPublicKey, verifySignature } = require('../dist/index.cjs')
+const { AutoGenxBindAgent, Identity, didToPublicKey, verifySignature } = require('../dist/index.cjs')
+const { MessageVerifier } = require('../dist/messages.cjs')
 
 const valueOf = (result) => {
   if (result.ok) return result.value

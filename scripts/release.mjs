@@ -1,5 +1,5 @@
-// node scripts/release.mjs <platform>: the binary of one platform, as it is published.
-import { buildAddon } from './addon.mjs'
+// node scripts/release.mjs <platform>: the binary of one platform, as it is published, and the one that its tests want.
+import { buildAddon, buildHooks } from './addon.mjs'
 import { targets } from './platforms.mjs'
 import { run } from './run.mjs'
 
@@ -11,6 +11,7 @@ if (target === undefined) {
 }
 run('rustup', ['target', 'add', target])
 // zig links against the oldest C library that is supported, whatever the machine that builds has.
-if (target.endsWith('-gnu')) await buildAddon({ platform, cargo: ['zigbuild'], target: `${target}.2.17` })
-else if (target.endsWith('-musl')) await buildAddon({ platform, cargo: ['zigbuild'], target })
-else await buildAddon({ platform, target })
+const cargo = platform.startsWith('linux') ? ['zigbuild'] : ['build']
+const wanted = { platform, cargo, target: target.endsWith('-gnu') ? `${target}.2.17` : target }
+await buildAddon(wanted)
+await buildHooks(wanted)

@@ -1,15 +1,10 @@
 // Builds, runs the Rust and the TypeScript tests, and ends with one line: `N passed, N failed`.
-import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
-import { lines, root } from './run.mjs'
+// node scripts/test.mjs [rust] [ts] [nodes] [packaging]: the first two without arguments.
+import { delimiter, dirname } from 'node:path'
+import { lines } from './run.mjs'
 import { checkToolchain } from './toolchain.mjs'
 
-const suites = {
-  rust: () => cargo(['test', '--workspace', '--no-fail-fast', '--quiet']),
-  ts: () => vitest('vitest.config.mjs'),
-  packaging: () => vitest('__test__/packaging/vitest.config.mjs'),
-}
+const suites = { rust, ts, nodes, packaging: () => specs('__test__/packaging/vitest.config.mjs') }
 
 const total = { passed: 0, failed: 0 }
 process.on('exit', (code) => {
@@ -18,49 +13,66 @@ process.on('exit', (code) => {
   console.log(`\n${total.passed} passed, ${total.failed} failed`)
 })
 
+const asked = process.argv.slice(2)
+const unknown = asked.find((name) => !Object.hasOwn(suites, name))
+if (unknown !== undefined) {
+  console.error(`error: there are no ${unknown} tests; there are ${Object.keys(suites).join(', ')}`)
+  process.exit(1)
+}
+
 checkToolchain()
 const { install } = await import('./install.mjs')
 install()
-const { buildAddon } = await import('./addon.mjs')
+const { buildAddon, buildHooks } = await import('./addon.mjs')
 await buildAddon()
 const { buildDist } = await import('./dist.mjs')
 await buildDist()
 
-const asked = process.argv.slice(2)
 for (const name of asked.length === 0 ? ['rust', 'ts'] : asked) {
   console.log(`\n── ${name} ──`)
-  const { passed, failed, code } = await suites[name]()
-  total.passed += passed
-  total.failed += failed
-  if (code !== 0 && failed === 0) {
-    console.error(`error: the ${name} tests ended with code ${code}, beside the tests themselves`)
-    total.failed++
-  }
+  await suites[name]()
 }
 process.exitCode = total.failed === 0 ? 0 : 1
 
-async function cargo(args) {
+function count(name, { passed, failed, code }) {
+  total.passed += passed
+  total.failed += failed
+  if (code === 0 || failed > 0) return
+  console.error(`error: the ${name} tests ended with code ${code}, beside the tests themselves`)
+  total.failed++
+}
+
+async function rust() {
+  const { compile } = await import('./cargo.mjs')
+  // Beforehand, because while `cargo test` compiles it says either nothing or too much.
+  await compile('the Rust tests', ['test', '--workspace', '--locked', '--no-run'])
   const counts = { passed: 0, failed: 0 }
-  const code = await lines('cargo', args, (line) => {
+  const code = await lines('cargo', ['test', '--workspace', '--locked', '--no-fail-fast', '--quiet'], (line) => {
     console.log(line)
     const [, passed, failed] = /^test result: .*? (\d+) passed; (\d+) failed;/.exec(line) ?? []
     counts.passed += Number(passed ?? 0)
     counts.failed += Number(failed ?? 0)
   })
-  return { ...counts, code }
+  count('Rust', { ...counts, code })
 }
 
-function vitest(config) {
-  const file = join(root, 'target/vitest.json')
-  mkdirSync(join(root, 'target'), { recursive: true })
-  rmSync(file, { force: true })
-  const args = ['run', '--config', config, '--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
-  const script = join(root, 'node_modules/vitest/vitest.mjs')
-  const { status } = spawnSync(process.execPath, [script, ...args], { cwd: root, stdio: 'inherit' })
-  try {
-    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(file, 'utf8'))
-    return { passed: numPassedTests, failed: numFailedTests, code: status }
-  } catch {
-    return { passed: 0, failed: 0, code: status || 1 }
+async function ts() {
+  await buildHooks()
+  await specs('vitest.config.mjs')
+}
+
+/** The same specs on the oldest and the newest Node.js, but for the one that runs this. */
+async function nodes() {
+  await buildHooks()
+  const { otherNodes } = await import('./nodes.mjs')
+  for (const [major, node] of otherNodes()) {
+    console.log(`\n── Node.js ${major} ──`)
+    const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` }
+    await specs('vitest.config.mjs', { node, env })
   }
+}
+
+async function specs(config, options) {
+  const { vitest } = await import('./vitest.mjs')
+  count(config, vitest(config, options))
 }

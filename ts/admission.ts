@@ -23,11 +23,17 @@ export interface HandleOptions {
   approval?: ApprovalPolicy
 }
 
+/** Who has to approve of calls, and of which. */
 export interface ApprovalPolicy {
   /** DIDs whose approval counts. The first one is asked over the bus when a call brings none along. */
   by: string | readonly string[]
   /** Which calls need one; all by default. */
-  when?: (call: { readonly from: string; readonly payload: unknown }) => boolean
+  when?: (call: {
+    /** The caller's DID, proven by its signature. */
+    readonly from: string
+    /** The arguments of the call. */
+    readonly payload: unknown
+  }) => boolean
   /** How long the approver may take, default 60 000. */
   timeoutMs?: number
 }
@@ -187,6 +193,11 @@ export interface ApprovalRequest {
  * A handler for an approver: `operator.handle(approvals(operator, (request) => …))`. Each decision is signed for this caller,
  * this agent and these arguments. Calls that ask for no approval go to `otherwise`. Arguments that could be read in more than
  * one way are neither shown nor signed: INVALID_PAYLOAD.
+ *
+ * @example
+ * ```ts
+ * agent.handle(approvals(agent, ({ payload }) => (payload as { amount: number }).amount < 1000))
+ * ```
  */
 export function approvals(
   approver: AutoGenxBindAgent,

@@ -26,17 +26,21 @@ import { Receivers } from './receivers'
 import { fail, ok, orThrow, result, type Result } from './result'
 import { delegationOf, grantOf, type TokenRequest } from './token'
 
+/** What a new agent is told; all of it may be left out. */
 export interface AgentConfig {
   /** A label, and an address on the bus: letters, digits, '.', '_', '-', 1 to 64, first and last a letter or digit. */
   name?: string
+  /** Where the agent lives, and its bounds. */
   agentOptions?: AgentOptions
   /** One line per message to stderr (or `logger`), DIDs shortened, never a payload or a key. */
   verbose?: boolean
+  /** Where the lines of `verbose` go; stderr by default. */
   logger?: Logger
-  /** A key that is not the agent's own. An `Identity` stays its owner's: the agent can sign until it is destroyed. */
+  /** Signs with a key that is not the agent's own. An `Identity` stays its owner's: the agent can sign until it is destroyed. */
   identityProvider?: xBindIdentityProvider | Identity
 }
 
+/** Where an agent lives, and its bounds. */
 export interface AgentOptions {
   /** Where the agent lives; the module's own bus by default. */
   bus?: MessageBus
@@ -46,14 +50,31 @@ export interface AgentOptions {
   messageTtlSeconds?: number
   /** Default 1 MiB. */
   maxPayloadBytes?: number
-  /** Default 1024 messages and 16 MiB. */
-  inbox?: { maxMessages?: number; maxBytes?: number }
+  /** Room for messages and for calls that wait for the handler, together; beyond it INBOX_FULL. */
+  inbox?: {
+    /** Default 1024. */
+    maxMessages?: number
+    /** Default 16 MiB. */
+    maxBytes?: number
+  }
   /** Calls handled at once; more wait, up to the inbox bound. Default 64. */
   concurrency?: number
 }
 
-/** Keys that live elsewhere: a KMS, Vault transit, an HSM, the OS keychain. */
+/**
+ * Keys that live elsewhere: a KMS, Vault transit, an HSM, the OS keychain.
+ *
+ * @example
+ * ```ts
+ * const keystore: xBindIdentityProvider = {
+ *   getDID: () => friend.did,
+ *   sign: (data) => friend.sign(data), // or ask a KMS, which may take its time
+ * }
+ * const signer = new AutoGenxBindAgent({ identityProvider: keystore })
+ * ```
+ */
 export interface xBindIdentityProvider {
+  /** The `did:key` of the key; asked once, when the agent is made. */
   getDID(): string
   /** 64-byte Ed25519 signature by the key of getDID(); checked before anything leaves. */
   sign(data: Uint8Array): Uint8Array | Promise<Uint8Array>
@@ -61,19 +82,28 @@ export interface xBindIdentityProvider {
   exportPKCS8?(): Uint8Array | Promise<Uint8Array>
 }
 
+/** Answers a call: what it returns is the answer, what it throws is a refusal (see `HandlerError`). */
 export type Handler<P = unknown, R = unknown> = (call: IncomingCall<P>) => R | Promise<R>
 
+/** What stands in an inbox: a message, or a call that nobody answered. */
 export interface Message<P = unknown> {
+  /** Unique for its sender. */
   readonly id: string
+  /** `message` for what was sent, `call` for a call that came while there was no handler. */
   readonly kind: 'message' | 'call'
   /** The sender's DID, proven by its signature. */
   readonly from: string
+  /** What the sender sent; of the type that you expect, which nobody has checked. */
   readonly payload: P
+  /** When the sender signed it, by its clock, to the second. */
   readonly issuedAt: Date
 }
 
+/** How long to wait for the answer, and what to present with the call. */
 export interface CallOptions {
+  /** How long the answer may take; the agent's own by default, 30 000. */
   timeoutMs?: number
+  /** Gives the call up: the caller gets ABORTED, and the handler sees its own signal abort. */
   signal?: AbortSignal
   /** A token for the agent that is called; it travels beside the call, whose signature covers it. */
   token?: string
@@ -108,8 +138,19 @@ interface Extras {
 const importedKey = Symbol('importedKey')
 type InternalConfig = AgentConfig & { [importedKey]?: KeyRef }
 
-/** An agent with a cryptographic identity: calls other agents by name or DID, every message signed and verified. */
+/**
+ * An agent with a cryptographic identity: calls other agents by name or DID, every message signed and verified.
+ *
+ * @example
+ * ```ts
+ * const researcher = new AutoGenxBindAgent({ name: 'researcher' })
+ * const writer = new AutoGenxBindAgent({ name: 'writer' }).handle(({ payload }) => `about ${payload}`)
+ * const answer = await researcher.call<string>('writer', 'identity')
+ * if (answer.ok) console.log(answer.value) // about identity
+ * ```
+ */
 export class AutoGenxBindAgent {
+  /** Its label, as it was made with: it finds the agent and proves nothing. */
   readonly name: string | undefined
   readonly #port: Port<AutoGenxBindAgent>
   readonly #number: number
@@ -160,10 +201,19 @@ export class AutoGenxBindAgent {
   /**
    * An agent with an exported identity: PKCS#8, DER or PEM, plain or encrypted.
    * Errors: IMPORT_FAILED, WRONG_PASSPHRASE, and those of the constructor.
+   *
+   * @example
+   * ```ts
+   * const restored = await AutoGenxBindAgent.fromIdentity(await readFile('agent.key'), { passphrase })
+   * if (!restored.ok) throw restored.error
+   * ```
    */
   static fromIdentity(
     pkcs8: Uint8Array | string,
-    config: Omit<AgentConfig, 'identityProvider'> & { passphrase?: string } = {},
+    config: Omit<AgentConfig, 'identityProvider'> & {
+      /** Of an encrypted file. */
+      passphrase?: string
+    } = {},
   ): Promise<Result<AutoGenxBindAgent>> {
     const given = passphraseIn(config, 'fromIdentity', FROM_IDENTITY)
     // As it is now, whatever the caller does with it while the passphrase is worked on.
@@ -188,6 +238,7 @@ export class AutoGenxBindAgent {
     }
   }
 
+  /** Who it is: `did:key:z6Mk…`, which spells the public key. */
   getDID(): string {
     return this.#did
   }
@@ -196,6 +247,12 @@ export class AutoGenxBindAgent {
    * Asks another agent, by name or DID. The request and the reply are signed, and both are verified.
    * An agent without a handler gets the call in its inbox and answers with a signed DeliveryReceipt.
    * Errors: docs/errors.md, addressing, message and delivery.
+   *
+   * @example
+   * ```ts
+   * const answer = await agent.call<{ summary: string }>('writer', { topic: 'identity' }, { timeoutMs: 5000 })
+   * console.log(answer.ok ? answer.value.summary : answer.error.code)
+   * ```
    */
   call<T = unknown>(agentName: string, payload: unknown, options: CallOptions = none): Promise<Result<T>> {
     checkString(agentName, 'agentName')
@@ -215,8 +272,21 @@ export class AutoGenxBindAgent {
   /**
    * One-way; resolves when the message stands in the recipient's inbox, which the recipient has signed for.
    * Errors: docs/errors.md, addressing, message and delivery.
+   *
+   * @example
+   * ```ts
+   * const sent = await agent.send('writer', 'the sources are in')
+   * if (!sent.ok && sent.error.retryable) console.log('later, then')
+   * ```
    */
-  send(to: string, payload: unknown, options: { signal?: AbortSignal } = none): Promise<Result<DeliveryReceipt>> {
+  send(
+    to: string,
+    payload: unknown,
+    options: {
+      /** Gives the message up. */
+      signal?: AbortSignal
+    } = none,
+  ): Promise<Result<DeliveryReceipt>> {
     checkString(to, 'to')
     checkOptions(options, 'send()', SEND_OPTIONS)
     const { signal } = options
@@ -256,9 +326,22 @@ export class AutoGenxBindAgent {
   /**
    * Drains the inbox, oldest first. With waitMs, waits for the first message at most so long.
    * Errors: AGENT_CLOSED, ABORTED.
+   *
+   * @example
+   * ```ts
+   * const inbox = await agent.receive<string>({ max: 10, waitMs: 1000 })
+   * if (inbox.ok) for (const { from, payload } of inbox.value) console.log(from, payload)
+   * ```
    */
   receive<P = unknown>(
-    options: { max?: number; waitMs?: number; signal?: AbortSignal } = none,
+    options: {
+      /** At most so many; all by default. */
+      max?: number
+      /** How long to wait for the first message; default 0, which takes what is there. */
+      waitMs?: number
+      /** Ends the waiting with ABORTED. */
+      signal?: AbortSignal
+    } = none,
   ): Promise<Result<Message<P>[]>> {
     checkOptions(options, 'receive()', RECEIVE_OPTIONS)
     const { max = Number.MAX_SAFE_INTEGER, waitMs = 0, signal } = options
@@ -301,6 +384,13 @@ export class AutoGenxBindAgent {
   /**
    * Answers calls; null sends them to the inbox again. The options say who may call, and with which rights.
    * Throws XBindError: INVALID_DID, INVALID_CONFIG, AGENT_CLOSED.
+   *
+   * @example
+   * ```ts
+   * agent.handle<{ topic: string }>(({ from, payload }) => ({ summary: payload.topic, askedBy: from }), {
+   *   allow: [friend.did],
+   * })
+   * ```
    */
   handle<P = unknown, R = unknown>(handler: Handler<P, R> | null, options: HandleOptions = {}): this {
     if (handler !== null) checkFunction(handler, 'handler')
@@ -330,6 +420,11 @@ export class AutoGenxBindAgent {
   /**
    * Grants scopes with this agent's key: a token that agents which trust this one's DID accept. See `issueToken`.
    * Errors: INVALID_DID, INVALID_CONFIG, AGENT_CLOSED, SIGN_FAILED (the key is with an identity provider).
+   *
+   * @example
+   * ```ts
+   * const token = await agent.grant({ subject: friend.did, audience: agent.getDID(), scopes: ['reports:write'] })
+   * ```
    */
   grant(request: TokenRequest): Promise<Result<string>> {
     checkObject(request, 'request')
@@ -345,7 +440,13 @@ export class AutoGenxBindAgent {
    * Hands on a part of the rights in a token that was issued to this agent. See `delegateToken`.
    * Errors: INVALID_DELEGATION, TOKEN_EXPIRED, INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, AGENT_CLOSED, SIGN_FAILED.
    */
-  delegate(token: string, request: Partial<TokenRequest> & { subject: string }): Promise<Result<string>> {
+  delegate(
+    token: string,
+    request: Partial<TokenRequest> & {
+      /** The DID that may use what is handed on. */
+      subject: string
+    },
+  ): Promise<Result<string>> {
     checkString(token, 'token')
     checkObject(request, 'request')
     optional(request.audience, checkString, 'request.audience')
@@ -368,8 +469,19 @@ export class AutoGenxBindAgent {
   /**
    * The private key as PKCS#8 version 1 DER; with a passphrase encrypted, which another thread works on.
    * Errors: EXPORT_FAILED, AGENT_CLOSED (also if it is closed meanwhile).
+   *
+   * @example
+   * ```ts
+   * const exported = await agent.exportIdentity({ passphrase })
+   * if (exported.ok) await writeFile('agent.key', exported.value, { mode: 0o600 })
+   * ```
    */
-  exportIdentity(options: { passphrase?: string } = {}): Promise<Result<Uint8Array>> {
+  exportIdentity(
+    options: {
+      /** Encrypts; without it the key stands there plainly. */
+      passphrase?: string
+    } = {},
+  ): Promise<Result<Uint8Array>> {
     return this.#export(passphraseIn(options, 'exportIdentity', ['passphrase']))
   }
 
@@ -396,6 +508,7 @@ export class AutoGenxBindAgent {
     this.#receivers?.close(closedFailure)
   }
 
+  /** The same as `close()`, for `using agent = …`. */
   [Symbol.dispose](): void {
     this.close()
   }

@@ -13,13 +13,17 @@ export interface ApprovedCall {
   caller: string
   /** The DID that is asked. */
   recipient: string
+  /** The arguments of the call, byte for byte. */
   body: Uint8Array
   /** Default application/json. */
   contentType?: string
 }
 
+/** A yes or no to one call, before it is signed. */
 export interface CallDecision {
+  /** `approve` lets the call run; `deny` refuses it, signed as well. */
   decision: 'approve' | 'deny'
+  /** The call that is decided upon. */
   call: ApprovedCall
   /** Default 300, at most 3600. */
   ttlSeconds?: number
@@ -29,6 +33,7 @@ export interface CallDecision {
 
 /** A decision that is genuine, in time, and about the very call that it was held against. */
 export interface Approval {
+  /** `approve` or `deny`. */
   readonly decision: 'approve' | 'deny'
   /** Who decided, proven by the signature. */
   readonly approver: string
@@ -43,6 +48,11 @@ export interface Approval {
 /**
  * Signs a yes or no to one call: a JWT of type agent-approval+jwt. Errors: INVALID_CONFIG (anything out of its bounds, or an
  * approver who is the caller), INVALID_DID, SIGN_FAILED.
+ *
+ * @example
+ * ```ts
+ * const statement = approveCall(identity, { decision: 'approve', call })
+ * ```
  */
 export function approveCall(approver: Identity, request: CallDecision): Result<string> {
   return approveWith(keyOf(approver, 'approver'), request)
@@ -67,7 +77,16 @@ export function approveWith(key: KeyRef, request: CallDecision): Result<string> 
  */
 export function verifyApproval(
   statement: string,
-  options: { call: ApprovedCall; approvers: readonly string[]; now?: number; clockSkewSeconds?: number },
+  options: {
+    /** The call that is about to run. */
+    call: ApprovedCall
+    /** DIDs whose word counts. */
+    approvers: readonly string[]
+    /** Seconds since the epoch; the system clock by default. */
+    now?: number
+    /** Default 30, at most 300. */
+    clockSkewSeconds?: number
+  },
 ): Result<Approval> {
   checkString(statement, 'statement')
   checkObject(options, 'options')

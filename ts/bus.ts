@@ -11,7 +11,15 @@ export let refOf: (bus: MessageBus) => BusRef
 export class MessageBus {
   #bus: BusRef = native.newBus()
 
-  /** The bus of that name in this process, shared by its worker threads. Throws INVALID_NAME. */
+  /**
+   * The bus of that name in this process, shared by its worker threads. Throws INVALID_NAME.
+   *
+   * @example
+   * ```ts
+   * const crew = MessageBus.shared('crew') // in every thread that is to take part
+   * const worker = new AutoGenxBindAgent({ name: 'worker', agentOptions: { bus: crew } })
+   * ```
+   */
   static shared(name: string): MessageBus {
     checkString(name, 'name')
     const bus = new MessageBus()
@@ -20,7 +28,12 @@ export class MessageBus {
   }
 
   /** Who is here, in the order in which they came. */
-  agents(): { readonly did: string; readonly name: string | undefined }[] {
+  agents(): {
+    /** Who it is. */
+    readonly did: string
+    /** Its label, if it has one. */
+    readonly name: string | undefined
+  }[] {
     return native.busAgents(this.#bus).map(({ did, name }) => ({ did, name }))
   }
 

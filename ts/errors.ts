@@ -53,8 +53,11 @@ export type XBindErrorCode =
 
 /** What the other agent's handler chose to tell, by throwing a `HandlerError`. */
 export interface RemoteError {
+  /** The code that the handler chose; its own words, none of `XBindErrorCode`. */
   readonly code: string
+  /** What the handler says went wrong. */
   readonly message: string
+  /** What the handler added, as JSON carried it. */
   readonly data?: unknown
 }
 
@@ -68,9 +71,17 @@ function branded(value: unknown, brand: symbol): boolean {
 /**
  * The error of every failed `Result`. Recognised across realms and copies of this package:
  * `error instanceof XBindError` tests a brand, not a prototype.
+ *
+ * @example
+ * ```ts
+ * const answer = await agent.call('nobody', null)
+ * if (!answer.ok) console.log(answer.error.code, answer.error.hint, JSON.stringify(answer.error))
+ * ```
  */
 export class XBindError extends Error {
+  /** Always `XBindError`. */
   declare readonly name: 'XBindError'
+  /** What went wrong, for programs; each code has a heading in docs/errors.md. */
   readonly code: XBindErrorCode
   /** What to do about it, in one sentence; never holds key material or payload. */
   readonly hint: string | undefined
@@ -91,6 +102,13 @@ export class XBindError extends Error {
     this.remote = context.remote
   }
 
+  /** What `JSON.stringify` writes: all that the error says, and no stack. */
+  toJSON(): Pick<XBindError, 'name' | 'code' | 'message' | 'hint' | 'retryable' | 'messageId' | 'remote'> {
+    const { name, code, message, hint, retryable, messageId, remote } = this
+    return { name, code, message, hint, retryable, messageId, remote }
+  }
+
+  /** Tests a brand, so that errors of another realm or copy of this package count too. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return branded(value, xbindError)
   }
@@ -98,13 +116,35 @@ export class XBindError extends Error {
 Object.defineProperty(XBindError.prototype, 'name', { value: 'XBindError', configurable: true, writable: true })
 Object.defineProperty(XBindError.prototype, xbindError, { value: true })
 
-/** Thrown by a handler to tell the caller something. Any other thrown value stays on the handler's side. */
+/**
+ * Thrown by a handler to tell the caller something. Any other thrown value stays on the handler's side.
+ *
+ * @example
+ * ```ts
+ * agent.handle(() => {
+ *   throw new HandlerError('OFF_TOPIC', 'ask about something else', { data: { try: ['identity'] } })
+ * })
+ * ```
+ */
 export class HandlerError extends Error {
+  /** Always `HandlerError`. */
   declare readonly name: 'HandlerError'
+  /** A code of your own; the caller reads it in `error.remote.code`. */
   readonly code: string
+  /** Anything that JSON can hold; the caller reads it in `error.remote.data`. */
   readonly data: unknown
 
-  constructor(code: string, message: string, options: { data?: unknown; cause?: unknown } = {}) {
+  /** The caller is told `code`, `message` and `data`; the `cause` stays here. */
+  constructor(
+    code: string,
+    message: string,
+    options: {
+      /** Told to the caller. */
+      data?: unknown
+      /** Stays on this side. */
+      cause?: unknown
+    } = {},
+  ) {
     checkString(code, 'code')
     checkString(message, 'message')
     checkObject(options, 'options')
@@ -115,6 +155,13 @@ export class HandlerError extends Error {
     this.data = data
   }
 
+  /** What `JSON.stringify` writes: what the caller is told. */
+  toJSON(): Pick<HandlerError, 'name' | 'code' | 'message' | 'data'> {
+    const { name, code, message, data } = this
+    return { name, code, message, data }
+  }
+
+  /** Tests a brand, so that errors of another realm or copy of this package count too. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return branded(value, handlerError)
   }

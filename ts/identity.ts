@@ -6,37 +6,58 @@ import type { OutgoingMessage, SealedMessage } from './message'
 import { native } from './native'
 import { fail, ok, orThrow, result, type Result } from './result'
 
+/** The document that a `did:key` stands for (DID Core). */
 export interface DIDDocument {
+  /** The vocabularies of the document. */
   readonly '@context': string[]
+  /** The DID itself. */
   readonly id: string
+  /** Keys and what each may be used for. */
   readonly [member: string]: unknown
 }
 
 /** The public key of an identity as a JSON Web Key (RFC 8037). */
 export interface PublicJWK {
+  /** Always `OKP`. */
   kty: 'OKP'
+  /** Always `Ed25519`. */
   crv: 'Ed25519'
+  /** The 32 bytes of the public key, base64url. */
   x: string
+  /** What names the key in its DID document: the DID, and after `#` the key. */
   kid: string
+  /** Always `EdDSA`. */
   alg: 'EdDSA'
+  /** Always `sig`. */
   use: 'sig'
 }
 
 /** The native key behind one, for those who sign with it; set by the class, which alone sees it. */
 export let keyOf: (identity: Identity, what: string) => KeyRef
 
-/** The same for any value; undefined for what is no Identity of this module. */
+/** The native key of any value; undefined for what is no Identity of this module. */
 export let keyIn: (value: unknown) => KeyRef | undefined
 
 /** Options of an export. */
 interface ExportOptions {
+  /** Encrypts; without it the key stands there plainly. */
   passphrase?: string
+  /** Bytes or text; default `der`. */
   format?: 'der' | 'pem'
 }
 
-/** An Ed25519 key (RFC 8032) and its `did:key`. The private key stays in native memory. */
+/**
+ * An Ed25519 key (RFC 8032) and its `did:key`. The private key stays in native memory.
+ *
+ * @example
+ * ```ts
+ * const identity = Identity.generate()
+ * const signature = identity.sign(new TextEncoder().encode('hello'))
+ * ```
+ */
 export class Identity {
   readonly #key: KeyRef
+  /** Who this is: `did:key:z6Mk…`, which spells the public key. */
   declare readonly did: string
 
   private constructor(key: KeyRef) {
@@ -61,12 +82,24 @@ export class Identity {
    * A passphrase may take up to seconds, in which nothing else happens: see `fromPKCS8Async`.
    * Errors: IMPORT_FAILED, WRONG_PASSPHRASE.
    */
-  static fromPKCS8(pkcs8: Uint8Array | string, options: { passphrase?: string } = {}): Result<Identity> {
+  static fromPKCS8(
+    pkcs8: Uint8Array | string,
+    options: {
+      /** Of an encrypted file. */
+      passphrase?: string
+    } = {},
+  ): Result<Identity> {
     return Identity.#from(readKey(pkcs8, passphraseIn(options, 'fromPKCS8', ['passphrase'])))
   }
 
   /** The same; a passphrase is worked on by another thread. Errors: IMPORT_FAILED, WRONG_PASSPHRASE. */
-  static fromPKCS8Async(pkcs8: Uint8Array | string, options: { passphrase?: string } = {}): Promise<Result<Identity>> {
+  static fromPKCS8Async(
+    pkcs8: Uint8Array | string,
+    options: {
+      /** Of an encrypted file. */
+      passphrase?: string
+    } = {},
+  ): Promise<Result<Identity>> {
     const key = readKeyAsync(pkcs8, passphraseIn(options, 'fromPKCS8Async', ['passphrase']))
     return settled(key, (key) => Identity.#from(key))
   }
@@ -130,6 +163,11 @@ export class Identity {
   /**
    * Builds and signs one message; the body travels beside the JWS (docs/wire-format.md).
    * Errors: INVALID_DID, WRONG_AUDIENCE (to oneself), MALFORMED_MESSAGE (an option out of bounds), SIGN_FAILED (destroyed).
+   *
+   * @example
+   * ```ts
+   * const sealed = identity.seal({ op: 'send', to: friend.did, body: new TextEncoder().encode('"hello"') })
+   * ```
    */
   seal(message: OutgoingMessage): Result<SealedMessage> {
     checkObject(message, 'message')
@@ -176,6 +214,7 @@ export class Identity {
     native.destroyKey(this.#key)
   }
 
+  /** The same as `destroy()`, for `using identity = …`. */
   [Symbol.dispose](): void {
     this.destroy()
   }
@@ -223,7 +262,15 @@ export function publicKeyToDID(publicKey: Uint8Array): Result<string> {
   return result(native.publicKeyToDid(publicKey))
 }
 
-/** Strict Ed25519 verification: false for a wrong signature; INVALID_DID only for an unusable DID. */
+/**
+ * Strict Ed25519 verification: false for a wrong signature; INVALID_DID only for an unusable DID.
+ *
+ * @example
+ * ```ts
+ * const verified = verifySignature(friend.did, data, signature)
+ * if (verified.ok && verified.value) console.log('signed by', friend.did)
+ * ```
+ */
 export function verifySignature(did: string, data: Uint8Array, signature: Uint8Array): Result<boolean> {
   checkString(did, 'did')
   checkBytes(data, 'data')

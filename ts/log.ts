@@ -1,3 +1,4 @@
+/** Where lines go: `console`, or a logger with these four methods. */
 export type Logger = Pick<Console, 'debug' | 'info' | 'warn' | 'error'>
 
 const stderr = (line: string): void => void process.stderr.write(`${line}\n`)

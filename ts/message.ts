@@ -17,10 +17,13 @@ import { fail, ok, orThrow, type Result } from './result'
 import type { RevocationSource } from './revocation'
 import { systemTime } from './seconds'
 
+/** What is to be sealed: one message to one DID. */
 export interface OutgoingMessage {
+  /** What the message is: a `call` wants an answer, `send` none; `result` and `error` answer a call. */
   op: 'call' | 'send' | 'result' | 'error'
   /** The recipient's DID. */
   to: string
+  /** What is said. It travels beside the JWS, and its digest is signed. */
   body: Uint8Array
   /** Default application/json. */
   contentType?: string
@@ -34,29 +37,43 @@ export interface OutgoingMessage {
   now?: number
 }
 
+/** A signed message. What has to travel: `jws`, `body`, and `token` if there is one. */
 export interface SealedMessage {
+  /** The signed claims, in JWS compact form (RFC 7515). */
   readonly jws: string
+  /** The bytes whose digest the JWS signs. */
   readonly body: Uint8Array
+  /** The token presented with it; undefined without one. */
   readonly token: string | undefined
+  /** Unique for its sender; the answer names it. */
   readonly id: string
 }
 
+/** A message that passed every check: genuine, in time, for this audience, and opened for the first time. */
 export interface VerifiedMessage {
+  /** Unique for its sender. */
   readonly id: string
+  /** What the message is: `call`, `send`, or the `result` or `error` that answers a call. */
   readonly op: 'call' | 'send' | 'result' | 'error'
   /** Proven by the signature. */
   readonly from: string
+  /** The DID whose verifier opened it. */
   readonly to: string
+  /** The very bytes that were verified. */
   readonly body: Uint8Array
+  /** The media type of the body. */
   readonly contentType: string
   /** Seconds since the epoch. */
   readonly issuedAt: number
   /** Seconds since the epoch. */
   readonly expiresAt: number
+  /** The id of the call that it answers; undefined for calls and sends. */
   readonly inReplyTo: string | undefined
+  /** The signed claims as they came, to be kept as proof. */
   readonly jws: string
 }
 
+/** Whose messages are opened, and within which bounds. */
 export interface MessageVerifierOptions {
   /** The DID whose messages are opened. */
   audience: string
@@ -98,7 +115,16 @@ const OPTIONS = [
   'revocations',
 ] as const satisfies readonly (keyof MessageVerifierOptions)[]
 
-/** Verifies messages addressed to one DID, and remembers what it has accepted so that nothing is accepted twice. */
+/**
+ * Verifies messages addressed to one DID, and remembers what it has accepted so that nothing is accepted twice.
+ *
+ * @example
+ * ```ts
+ * const verifier = new MessageVerifier({ audience: identity.did })
+ * const opened = verifier.open(sealed.jws, sealed.body)
+ * if (opened.ok) console.log(opened.value.from, opened.value.body)
+ * ```
+ */
 export class MessageVerifier {
   readonly #verifier: VerifierRef
   readonly #now: () => number

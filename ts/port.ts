@@ -7,9 +7,8 @@ import { short } from './log'
 import { native } from './native'
 import { decode, encode, encodeJson } from './payload'
 import { fail, ok, type Result } from './result'
+import { clearTimeout, setImmediate, setTimeout } from './timers'
 
-// Taken when the module loads: fake timers of a test framework must not stop the bus.
-const { setTimeout, clearTimeout, setImmediate } = globalThis
 /** Cheaper than queueMicrotask, which makes an async resource of every task. */
 const microtask = Promise.resolve()
 const { uptime } = process
@@ -54,18 +53,25 @@ export interface Refusal {
 /** What is to happen when a call has ended. */
 export type Settle = (result: Result<unknown>) => void
 
+/** What a recipient signs for a message that stands in its inbox. */
 export interface DeliveryReceipt {
+  /** Always `delivered`. */
   readonly status: 'delivered'
+  /** The id of the message, as its recipient sees it. */
   readonly messageId: string
+  /** The DID that signed for it. */
   readonly to: string
 }
 
 /** A call that a handler answers. */
 export interface IncomingCall<P = unknown> {
+  /** Unique for its caller. */
   readonly id: string
   /** The caller's DID, proven by its signature. */
   readonly from: string
+  /** What the caller sent; of the type that you expect, which nobody has checked. */
   readonly payload: P
+  /** When the caller signed it, by its clock, to the second. */
   readonly issuedAt: Date
   /** Aborts when the caller gives up, the deadline passes or the agent closes. */
   readonly signal: AbortSignal

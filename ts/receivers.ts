@@ -2,8 +2,8 @@ import type { Failure } from './binding'
 import { onAbort } from './abort'
 import { failure } from './errors'
 import { fail, ok, type Result } from './result'
+import { clearTimeout, setTimeout } from './timers'
 
-const { setTimeout, clearTimeout } = globalThis
 const MAX_TIMER = 0x7fff_ffff
 
 type Take<M> = (max: number, listen: boolean) => Result<M[]>

@@ -1,9 +1,29 @@
 import type { Failure } from './binding'
 import { isFailure, XBindError } from './errors'
 
-/** What every function returns that can fail because of its input or of the outside world. */
+/**
+ * What every function returns that can fail because of its input or of the outside world.
+ *
+ * @example
+ * ```ts
+ * const result = await agent.call('writer', { topic: 'identity' })
+ * if (result.ok) console.log(result.value)
+ * else console.error(result.error.code, result.error.hint)
+ * ```
+ */
 export type Result<T, E = XBindError> =
-  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: E }
+  | {
+      /** It went well. */
+      readonly ok: true
+      /** What was asked for. */
+      readonly value: T
+    }
+  | {
+      /** It failed. */
+      readonly ok: false
+      /** Why, with a code to tell one reason from another. */
+      readonly error: E
+    }
 
 export function ok<T>(value: T): Result<T> {
   return { ok: true, value }

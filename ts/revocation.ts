@@ -6,18 +6,26 @@ import { checkTime, notWhole } from './seconds'
 
 /** What is asked about: a token or a link of a delegation by its id, or somebody in it by DID. */
 export interface RevocationSubject {
+  /** The id of the token or link; absent where a DID is asked about. */
   readonly tokenId?: string
+  /** A DID in the chain; absent where a token is asked about. */
   readonly did?: string
   /** When the token or link was issued, in seconds since the epoch. */
   readonly issuedAt: number
   /** With tokenId: who issued it. */
   readonly issuer?: string
   /** With tokenId: where its issuer publishes whether it still stands. */
-  readonly status?: { readonly index: number; readonly uri: string }
+  readonly status?: {
+    /** Its place in the list. */
+    readonly index: number
+    /** Where the list is published. */
+    readonly uri: string
+  }
 }
 
 /** Knows what was revoked. Whoever throws, rejects or answers anything but a boolean does not know, and refuses the token. */
 export interface RevocationSource {
+  /** Whether it was revoked, now or when the promise settles. */
   isRevoked(subject: RevocationSubject): boolean | Promise<boolean>
 }
 
@@ -27,12 +35,24 @@ export let listOf: (source: RevocationSource) => RevocationListRef | undefined
 /**
  * Revoked tokens and DIDs in this process, bounded. A chain of delegations falls with any of its links: by the link's id, or
  * by the DID of anybody in it. What is revoked is revoked for every verifier that has the list, from the next token on.
+ *
+ * @example
+ * ```ts
+ * const revocations = new RevocationList()
+ * revocations.revokeDID(friend.did)
+ * agent.handle(() => 'paid', { trust: [identity.did], scopes: ['invoice.pay'], revocations })
+ * ```
  */
 export class RevocationList implements RevocationSource {
   readonly #list: RevocationListRef
 
   /** Room for 100 000 entries by default. Throws INVALID_CONFIG. */
-  constructor(options: { maxEntries?: number } = {}) {
+  constructor(
+    options: {
+      /** At most 10 000 000. */
+      maxEntries?: number
+    } = {},
+  ) {
     checkObject(options, 'options')
     known(options, 'RevocationList', ['maxEntries'])
     this.#list = native.newRevocationList(bounded(options.maxEntries, 100_000, 'maxEntries', 1, 10_000_000))
@@ -43,7 +63,13 @@ export class RevocationList implements RevocationSource {
    * after that second: give the token's expiry and the verifiers' clock skew. Errors: INVALID_CONFIG if the list is full;
    * then nothing was revoked.
    */
-  revokeToken(tokenId: string, options: { keepUntil?: number } = {}): Result<void> {
+  revokeToken(
+    tokenId: string,
+    options: {
+      /** Seconds since the epoch; for ever by default. */
+      keepUntil?: number
+    } = {},
+  ): Result<void> {
     checkString(tokenId, 'tokenId')
     checkObject(options, 'options')
     known(options, 'revokeToken()', ['keepUntil'])
@@ -57,7 +83,13 @@ export class RevocationList implements RevocationSource {
    * `issuedUntil` only what was issued up to that second, so that rights can be granted anew to a key that is not in doubt.
    * The later of two calls' times holds. Errors: INVALID_DID, INVALID_CONFIG if the list is full; then nothing was revoked.
    */
-  revokeDID(did: string, options: { issuedUntil?: number } = {}): Result<void> {
+  revokeDID(
+    did: string,
+    options: {
+      /** Seconds since the epoch. */
+      issuedUntil?: number
+    } = {},
+  ): Result<void> {
     checkString(did, 'did')
     checkObject(options, 'options')
     known(options, 'revokeDID()', ['issuedUntil'])
@@ -72,6 +104,7 @@ export class RevocationList implements RevocationSource {
     return native.reinstate(this.#list, did)
   }
 
+  /** Whether the token, link or DID stands on this list. */
   isRevoked(subject: RevocationSubject): boolean {
     checkObject(subject, 'subject')
     const { tokenId, did, issuedAt } = subject
@@ -82,7 +115,12 @@ export class RevocationList implements RevocationSource {
   }
 
   /** Drops the entries that need not be kept any longer. `now` is in seconds since the epoch. */
-  purge(options: { now?: number } = {}): void {
+  purge(
+    options: {
+      /** The system clock by default. */
+      now?: number
+    } = {},
+  ): void {
     checkObject(options, 'options')
     known(options, 'purge()', ['now'])
     const { now } = options

@@ -13,6 +13,7 @@ export interface Rotation {
   readonly old: string
   /** The DID from now on. */
   readonly new: string
+  /** When both keys signed it. */
   readonly issuedAt: number
   /** From when on the new key may sign. */
   readonly activeFrom: number
@@ -20,6 +21,7 @@ export interface Rotation {
   readonly overlapSeconds: number
 }
 
+/** When the next key begins, and how long the old one may sign beside it. */
 export interface RotationRequest {
   /** By default at once; at most 30 days ahead. */
   activeFrom?: number
@@ -32,6 +34,11 @@ export interface RotationRequest {
 /**
  * Signs with both keys that one follows the other: a JWS with two signatures (RFC 7515 section 7.2.1).
  * Errors: INVALID_CONFIG (anything out of its bounds, or one key twice), SIGN_FAILED (destroyed).
+ *
+ * @example
+ * ```ts
+ * const statement = signRotation(identity, friend, { overlapSeconds: 3600 })
+ * ```
  */
 export function signRotation(old: Identity, next: Identity, request: RotationRequest = {}): Result<string> {
   const [oldKey, nextKey] = [keyOf(old, 'old'), keyOf(next, 'next')]
@@ -61,6 +68,13 @@ export type KeyState = 'prepared' | 'active' | 'retiring' | 'retired' | 'tainted
  * The keys of one agent, from the first on; the first one's DID is the agent's lasting name. All who hold the same rotations
  * give the same answers: an earlier start, taint and revocation are the holder's own verdicts. Times are in seconds since
  * the epoch, by default the system clock's.
+ *
+ * @example
+ * ```ts
+ * const history = new KeyHistory(identity.did)
+ * const taken = history.prepare(statement)
+ * console.log(history.current(), history.maySign(identity.did))
+ * ```
  */
 export class KeyHistory {
   readonly #history: KeyHistoryRef
@@ -68,7 +82,13 @@ export class KeyHistory {
   declare readonly name: string
 
   /** The history of an agent whose first key is in use since `activeFrom`, default 0. Throws INVALID_DID, INVALID_CONFIG. */
-  constructor(did: string, options: { activeFrom?: number } = {}) {
+  constructor(
+    did: string,
+    options: {
+      /** Seconds since the epoch. */
+      activeFrom?: number
+    } = {},
+  ) {
     checkString(did, 'did')
     checkObject(options, 'options')
     known(options, 'KeyHistory', ['activeFrom'])
@@ -94,12 +114,24 @@ export class KeyHistory {
   }
 
   /** Brings the start of a prepared key forward, as when the one before it was lost. Tells whether the key is known. */
-  activate(did: string, options: { from?: number } = {}): boolean {
+  activate(
+    did: string,
+    options: {
+      /** Now by default. */
+      from?: number
+    } = {},
+  ): boolean {
     return native.activateKey(this.#history, did, timeIn(did, options))
   }
 
   /** Marks a key as doubtful from some time on: what it signed before stands. Tells whether the key is known. */
-  taint(did: string, options: { from?: number } = {}): boolean {
+  taint(
+    did: string,
+    options: {
+      /** Now by default. */
+      from?: number
+    } = {},
+  ): boolean {
     return native.taintKey(this.#history, did, timeIn(did, options))
   }
 

@@ -10,7 +10,16 @@ import type { RevocationSource, RevocationSubject } from './revocation'
 import { notWhole, systemTime } from './seconds'
 import { jwksText } from './jwks'
 
-/** The status of many tokens, for their issuer to publish (Token Status List, draft-ietf-oauth-status-list-18). */
+/**
+ * The status of many tokens, for their issuer to publish (Token Status List, draft-ietf-oauth-status-list-18).
+ *
+ * @example
+ * ```ts
+ * const list = new StatusList({ size: 1000 })
+ * list.set(7, StatusList.INVALID)
+ * const published = list.sign(identity, { uri: 'https://status.example/1' })
+ * ```
+ */
 export class StatusList {
   /** The token stands. */
   static readonly VALID = 0
@@ -22,7 +31,10 @@ export class StatusList {
   #list: StatusBytes
 
   /** A list of at least `size` tokens, all of them valid, of 1, 2, 4 or 8 bits each, default 1. Throws INVALID_CONFIG. */
-  constructor(options: { size: number; bits?: 1 | 2 | 4 | 8 }) {
+  constructor(options: {
+    /** How many tokens it has room for, at least. */ size: number
+    /** Of each token; default 1. */ bits?: 1 | 2 | 4 | 8
+  }) {
     checkObject(options, 'options')
     known(options, 'StatusList', ['size', 'bits'])
     const { size, bits = 1 } = options
@@ -34,7 +46,15 @@ export class StatusList {
   }
 
   /** A list that was signed before, to go on with it. Errors: INVALID_TOKEN, INVALID_DID. */
-  static read(jws: string, options: { uri: string; issuer: string }): Result<StatusList> {
+  static read(
+    jws: string,
+    options: {
+      /** Where it was published. */
+      uri: string
+      /** The DID that signed it. */
+      issuer: string
+    },
+  ): Result<StatusList> {
     checkString(jws, 'jws')
     checkObject(options, 'options')
     known(options, 'read()', ['uri', 'issuer'])
@@ -85,7 +105,16 @@ export class StatusList {
    */
   sign(
     issuer: Identity,
-    options: { uri: string; lifetimeSeconds?: number; ttlSeconds?: number; now?: number },
+    options: {
+      /** Where it will be published, as the tokens name it. */
+      uri: string
+      /** How long it may be relied upon, default 3600. */
+      lifetimeSeconds?: number
+      /** How long a copy may be kept; by default as long as it may be relied upon. */
+      ttlSeconds?: number
+      /** Seconds since the epoch, for tests. */
+      now?: number
+    },
   ): Result<string> {
     const key = keyOf(issuer, 'issuer')
     checkObject(options, 'options')
@@ -99,6 +128,7 @@ export class StatusList {
   }
 }
 
+/** Where status lists may come from, and how long each is relied upon. */
 export interface StatusListSourceOptions {
   /** How long a list is relied upon after it was signed, whatever it says itself; default 86 400. */
   maxAgeSeconds?: number
@@ -127,7 +157,16 @@ export interface StatusListSourceOptions {
 
 /** What a list says: its status for a token, or why it says nothing. Only fresh evidence decides. */
 export type StatusEvidence =
-  { readonly evidence: 'fresh'; readonly status: number } | { readonly evidence: 'stale' | 'absent' | 'unreadable' }
+  | {
+      /** A list is at hand that may be relied upon now. */
+      readonly evidence: 'fresh'
+      /** What it says: 0 is valid. */
+      readonly status: number
+    }
+  | {
+      /** Why nothing is known: the list is too old, not there, or has no such place. */
+      readonly evidence: 'stale' | 'absent' | 'unreadable'
+    }
 
 /** What verifiers do with a source beyond asking it; undefined for other sources. Set by the class, which alone sees it. */
 export let statusLists: (source: RevocationSource) => VerifiersLists | undefined
@@ -145,6 +184,12 @@ type PutList = (lists: StatusListsRef, text: string, uri: string, issuer: string
 /**
  * Status lists of others, fetched when a token names them, or put in by hand. Given to a `TokenVerifier`, it answers for the
  * tokens with a `status` claim; without fresh evidence they are refused with REVOCATION_UNKNOWN.
+ *
+ * @example
+ * ```ts
+ * const revocations = new StatusListSource({ origins: ['https://status.example'] })
+ * const verifier = new TokenVerifier({ audience: 'https://billing.example', trust: [identity.did], revocations })
+ * ```
  */
 export class StatusListSource implements RevocationSource {
   readonly #lists: StatusListsRef
@@ -187,7 +232,16 @@ export class StatusListSource implements RevocationSource {
    * TOKEN_EXPIRED (older than the one at hand), TOKEN_NOT_YET_VALID (from the future, while another is at hand),
    * INVALID_KEY (the JWK set), INVALID_DID, INVALID_CONFIG (no room for it).
    */
-  put(jws: string, by?: { issuer: string; jwks: { keys: readonly object[] } }): Result<void> {
+  put(
+    jws: string,
+    by?: {
+      /** As its tokens name it in `iss`. */ issuer: string
+      /** Its public keys. */ jwks: {
+        /** JWKs (RFC 7517). */
+        keys: readonly object[]
+      }
+    },
+  ): Result<void> {
     checkString(jws, 'jws')
     const named = by === undefined ? undefined : namedIssuer(by)
     const says = whatItSays(jws)

@@ -9,15 +9,23 @@ import { fail, ok, orThrow, type Result } from './result'
 import { listOf, type RevocationSource, type RevocationSubject } from './revocation'
 import { systemTime } from './seconds'
 import { statusLists, type VerifiersLists } from './status-list'
+import { clearTimeout, setTimeout } from './timers'
 import type { TokenClaims } from './token'
 
 /** An issuer that is known by an address, and its keys: a JWK set, or the https URL (on this machine, http) it is fetched from. */
 export interface TrustedIssuer {
   /** Exactly as its tokens name it in `iss`. */
   issuer: string
-  jwks: { keys: readonly object[] } | string
+  /** Its public keys (RFC 7517), or the https URL where it publishes them. */
+  jwks:
+    | {
+        /** JWKs; those that are no Ed25519 keys are passed over. */
+        keys: readonly object[]
+      }
+    | string
 }
 
+/** For whom tokens are verified, whose are accepted, and where revocations are asked. */
 export interface TokenVerifierOptions {
   /** The recipient, exactly as tokens name it. */
   audience: string
@@ -76,7 +84,15 @@ const KNOWN_SIZE = 1 << 20
 const KEYS_REFRESH = 600
 const KEYS_MAX_AGE = 3600
 
-/** Verifies tokens and delegations for one audience, offline but for issuers whose keys or status lists are fetched. */
+/**
+ * Verifies tokens and delegations for one audience, offline but for issuers whose keys or status lists are fetched.
+ *
+ * @example
+ * ```ts
+ * const verifier = new TokenVerifier({ audience: 'https://billing.example', trust: [identity.did] })
+ * const claims = await verifier.verify(token, { scopes: ['invoice.read'], presenter: friend.did })
+ * ```
+ */
 export class TokenVerifier {
   readonly #verifier: TokenVerifierRef
   readonly #now: () => number

@@ -13,7 +13,9 @@ export interface TokenClaims {
   readonly issuer: string
   /** Who may use them. */
   readonly subject: string
+  /** Where they may be used, as the issuer wrote it. */
   readonly audience: string
+  /** What is granted: no more than every link of the chain grants. */
   readonly scopes: readonly string[]
   /** Unique for the issuer of the last link. */
   readonly id: string
@@ -32,6 +34,7 @@ export interface TokenClaims {
   readonly revocation: Evidence
 }
 
+/** What a token is to grant, to whom, where and for how long. */
 export interface TokenRequest {
   /** The DID that may use the token. */
   subject: string
@@ -44,7 +47,12 @@ export interface TokenRequest {
   /** Further claims, plain data: none that the format names itself. */
   claims?: Record<string, unknown>
   /** Where the issuer publishes whether the token still stands (`StatusList`). */
-  status?: { readonly index: number; readonly uri: string }
+  status?: {
+    /** The place of this token in the list. */
+    readonly index: number
+    /** Where the list is published. */
+    readonly uri: string
+  }
   /** Seconds since the epoch, for tests. */
   now?: number
 }
@@ -52,6 +60,11 @@ export interface TokenRequest {
 /**
  * Grants scopes, offline, with the issuer's own key: an EdDSA JWT of type at+jwt (RFC 9068).
  * Errors: INVALID_DID (the subject), INVALID_CONFIG (anything out of its bounds), SIGN_FAILED (destroyed).
+ *
+ * @example
+ * ```ts
+ * const issued = issueToken(identity, { subject: friend.did, audience: 'https://billing.example', scopes: ['invoice.*'] })
+ * ```
  */
 export function issueToken(issuer: Identity, request: TokenRequest): Result<string> {
   const key = keyOf(issuer, 'issuer')
@@ -65,11 +78,19 @@ export function issueToken(issuer: Identity, request: TokenRequest): Result<stri
  * parent's; nothing wider is ever cut down to fit. A token that no verifier could accept, whoever it trusts, is refused.
  * Errors: INVALID_DELEGATION (wider than the token, not the holder's, too deep, a link not by its issuer), TOKEN_EXPIRED,
  * TOKEN_NOT_YET_VALID, INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, SIGN_FAILED.
+ *
+ * @example
+ * ```ts
+ * const narrower = delegateToken(friend, token, { subject: agent.getDID(), scopes: ['invoice.read'], ttlSeconds: 60 })
+ * ```
  */
 export function delegateToken(
   holder: Identity,
   token: string,
-  request: Partial<TokenRequest> & { subject: string },
+  request: Partial<TokenRequest> & {
+    /** The DID that may use what is handed on. */
+    subject: string
+  },
 ): Result<string> {
   const key = keyOf(holder, 'holder')
   checkString(token, 'token')

@@ -10,8 +10,8 @@ export interface Ended {
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Runs a program in the checkout to its end; one that hangs is killed, and its code is the signal. */
-export function run(program: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
-  const options = { cwd: root, env: { ...process.env, ...env }, timeout: 60_000, maxBuffer: 1 << 26 }
+export function run(program: string, args: string[], env: NodeJS.ProcessEnv = {}, timeout = 60_000): Promise<Ended> {
+  const options = { cwd: root, env: { ...process.env, ...env }, timeout, maxBuffer: 1 << 26 }
   return new Promise((resolve) => {
     execFile(program, args, options, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : (error.code ?? error.signal ?? 'killed'), stdout, stderr })

@@ -1,10 +1,10 @@
 // A copy of the package with an addon that panics on demand.
-import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { thisPlatform } from '../../scripts/platforms.mjs'
+import { run } from './child.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -16,36 +16,20 @@ export interface Copy {
   remove: () => void
 }
 
-export function copyWithHooks(): Copy {
-  const library = buildAddon()
-  const folder = mkdtempSync(join(tmpdir(), 'xbind-hooks-'))
+export async function copyWithHooks(): Promise<Copy> {
   const platform = thisPlatform()
-  const entry = join(folder, 'dist/index.cjs')
+  const library = process.env.XBIND_HOOKS ?? (await buildAddon(platform))
+  const folder = mkdtempSync(join(tmpdir(), 'xbind-hooks-'))
   const addon = join(folder, `npm/${platform}/xbind.${platform}.node`)
-  for (const file of [entry, addon]) mkdirSync(join(file, '..'), { recursive: true })
-  copyFileSync(join(root, 'dist/index.cjs'), entry)
+  mkdirSync(join(addon, '..'), { recursive: true })
+  cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true })
   copyFileSync(library, addon)
-  return { entry, addon, remove: () => rmSync(folder, { recursive: true }) }
+  return { entry: join(folder, 'dist/index.cjs'), addon, remove: () => rmSync(folder, { recursive: true }) }
 }
 
-function buildAddon(): string {
-  const args = [
-    'build',
-    '--quiet',
-    '--locked',
-    '--package',
-    'xbind-node',
-    '--features',
-    'test-hooks',
-    '--message-format=json',
-  ]
-  const { status, stdout, stderr } = spawnSync('cargo', args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28 })
-  if (status !== 0) throw new Error(`the addon with test hooks did not build: ${stderr}`)
-  const artifacts = stdout.split('\n').filter((line) => line.includes('"compiler-artifact"'))
-  const files = artifacts.map((line) => JSON.parse(line) as { target: { name: string }; filenames: string[] })
-  const library = files
-    .find(({ target }) => target.name === 'xbind_node')
-    ?.filenames.find((name) => /\.(so|dylib|dll)$/.test(name))
-  if (library === undefined) throw new Error('cargo named no library')
-  return library
+/** Where there is no Rust, as where a release is tried, `XBIND_HOOKS` names the addon. */
+async function buildAddon(platform: string): Promise<string> {
+  const { code, stderr } = await run(process.execPath, ['scripts/build.mjs', 'hooks'], {}, 900_000)
+  if (code !== 0) throw new Error(`the addon with test hooks did not build: ${stderr}`)
+  return join(root, `target/hooks/xbind.${platform}.node`)
 }

@@ -1,6 +1,7 @@
 // Tokens over again, on Node's crypto alone: it makes grants that the package would never sign.
 import { randomBytes } from 'node:crypto'
-import { Identity, TokenVerifier, type TokenVerifierOptions } from '@private.me/autogen'
+import { Identity, type TokenVerifierOptions } from '@private.me/autogen'
+import { TokenVerifier } from '@private.me/autogen/tokens'
 import { Forger, type Members } from './jws.ts'
 import { valueOf } from './result.ts'
 

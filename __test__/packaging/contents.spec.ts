@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, inject, test } from 'vitest'
+import { entries } from '../../scripts/entries.mjs'
 import { targets, thisPlatform } from '../../scripts/platforms.mjs'
 import { execute } from './execute.ts'
 
@@ -24,11 +25,15 @@ async function files(tarball: string): Promise<string[]> {
   return (await execute(root, 'tar', ['-tzf', tarball])).trim().split('\n').toSorted()
 }
 
-test('the main package holds what it needs and no binary', async () => {
+test('the main package holds what it needs, with its documents, and no binary', async () => {
+  const parts = entries.flatMap((name) => [`dist/${name}.cjs`, `dist/${name}.mjs`, `${name}.d.ts`, `${name}.d.mts`])
+  const documents = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => `docs/${file.replaceAll('\\', '/')}`)
+  const others = ['ARCHITECTURE.md', 'CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json']
+  expect(documents).toEqual(expect.arrayContaining(['docs/api.md', 'docs/guides/transport.md']))
   expect(await files(inject('tarball'))).toEqual(
-    ['LICENSE', 'README.md', 'dist/index.cjs', 'dist/index.mjs', 'index.d.mts', 'index.d.ts', 'package.json'].map(
-      (file) => `package/${file}`,
-    ),
+    [...parts, ...documents, ...others].map((file) => `package/${file}`).toSorted(),
   )
 })
 

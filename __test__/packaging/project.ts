@@ -16,7 +16,9 @@ export class Project {
     mkdirSync(this.folder)
     this.write('package.json', JSON.stringify({ private: true, ...manifest }))
     this.write('.npmrc', `@private.me:registry=${inject('registry')}/\naudit=false\nfund=false\n`)
-    if (client.startsWith('yarn')) this.write('.yarnrc.yml', yarnSettings(client))
+    if (!client.startsWith('yarn')) return
+    this.write('.yarnrc.yml', yarnSettings(client))
+    this.write('yarn.lock', '') // a project of its own, whatever lies in a folder above it
   }
 
   write(file: string, text: string): void {

@@ -16,6 +16,7 @@ export function everyTool(client: Client): void {
       '@types/jest': '30.0.0',
       '@types/node': '20.19.43',
       jest: '30.5.2',
+      'jest-environment-jsdom': '30.5.2',
       'jest-util': '30.5.1',
       'ts-jest': '29.4.15',
       vitest: '4.1.12',
@@ -37,6 +38,10 @@ export function everyTool(client: Client): void {
       succeeded(await project.node([file]), 'the agents talked')
     })
 
+    test.each(['subpaths.mjs', 'subpaths.cjs'])('%s', async (file) => {
+      succeeded(await project.node([file]), 'the parts are one')
+    })
+
     describe.each(Object.entries(compilers))('%s, %s', (compiler) => {
       test.each(['nodenext', 'bundler'])('%s', async (resolution) => {
         const out = `out/${compiler}-${resolution}`
@@ -44,8 +49,18 @@ export function everyTool(client: Client): void {
         const file = `node_modules/${compiler}/bin/tsc`
         succeeded(await (compilers === patched ? project.bin(['tsc', ...options]) : project.node([file, ...options])))
         succeeded(await project.node([`${out}/typed.mjs`]), 'the agents talked')
+        succeeded(await project.node([`${out}/parts.mjs`]), 'the parts are one')
       })
     })
+
+    // The resolution that knows no "exports"; newer compilers have none such, and Yarn's patch is not for the older one.
+    if (compilers !== patched) {
+      test('TypeScript 5.9, node10', async () => {
+        const file = 'node_modules/typescript-5/bin/tsc'
+        succeeded(await project.node([file, '--project', 'tsconfig.node10.json', '--outDir', 'out/node10']))
+        succeeded(await project.node(['out/node10/parts.cjs']), 'the parts are one')
+      })
+    }
 
     test.each(['forks', 'threads', 'vmThreads'])('Vitest, %s', async (pool) => {
       succeeded(await project.bin(['vitest', 'run', `--pool=${pool}`]), '1 passed')
@@ -54,10 +69,14 @@ export function everyTool(client: Client): void {
     test.each(['jest.plain.json', 'jest.ts.json'])('Jest, %s', async (config) => {
       succeeded(await project.bin(['jest', '--config', config]), '1 passed')
     })
+
+    test('Jest, jsdom', async () => {
+      succeeded(await project.bin(['jest', '--config', 'jest.jsdom.json']), '3 passed')
+    })
   })
 }
 
-function succeeded({ code, stdout, stderr }: Ended, telling = ''): void {
+export function succeeded({ code, stdout, stderr }: Ended, telling = ''): void {
   expect(`${stdout}${stderr}\nexit code ${code}`).toMatch(/exit code 0$/)
   expect(stdout + stderr).toContain(telling)
 }

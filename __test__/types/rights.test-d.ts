@@ -1,24 +1,26 @@
 import {
-  type Approval,
-  delegateToken,
   type FetchDocument,
   type Identity,
+  type Result,
+  type RevocationSource,
+  type TokenRequest,
+} from '@private.me/autogen'
+import {
+  type Approval,
+  delegateToken,
   issueToken,
   KeyHistory,
   type KeyState,
-  type Result,
   RevocationList,
-  type RevocationSource,
   type Rotation,
   signRotation,
   StatusList,
   StatusListSource,
   type TokenClaims,
-  type TokenRequest,
   TokenVerifier,
   verifyApproval,
   verifyRotation,
-} from '@private.me/autogen'
+} from '@private.me/autogen/tokens'
 import { describe, expectTypeOf, test } from 'vitest'
 
 declare const identity: Identity

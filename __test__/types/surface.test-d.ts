@@ -7,7 +7,6 @@ import {
   type IncomingCall,
   type Message,
   MessageBus,
-  MessageVerifier,
   type Result,
   type SealedMessage,
   type VerifiedMessage,
@@ -17,6 +16,7 @@ import {
   publicKeyToDID,
   verifySignature,
 } from '@private.me/autogen'
+import { MessageVerifier } from '@private.me/autogen/messages'
 import { describe, expectTypeOf, test } from 'vitest'
 
 declare const agent: AutoGenxBindAgent

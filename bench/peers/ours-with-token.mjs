@@ -1,5 +1,6 @@
 // This package again, where every call must present a token of an operator whom the recipient trusts.
-import { AutoGenxBindAgent, MessageBus, RevocationList } from '../../dist/index.mjs'
+import { AutoGenxBindAgent, MessageBus } from '../../dist/index.mjs'
+import { RevocationList } from '../../dist/tokens.mjs'
 
 const SCOPE = 'report.summarise'
 

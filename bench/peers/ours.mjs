@@ -1,14 +1,7 @@
 import { fileURLToPath } from 'node:url'
-import {
-  AutoGenxBindAgent,
-  Identity,
-  issueToken,
-  MessageBus,
-  MessageVerifier,
-  RevocationList,
-  TokenVerifier,
-  verifySignature,
-} from '../../dist/index.mjs'
+import { AutoGenxBindAgent, Identity, MessageBus, verifySignature } from '../../dist/index.mjs'
+import { MessageVerifier } from '../../dist/messages.mjs'
+import { issueToken, RevocationList, TokenVerifier } from '../../dist/tokens.mjs'
 
 export function identity() {
   const mine = Identity.generate()

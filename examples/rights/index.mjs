@@ -1,6 +1,7 @@
 // Rights that are granted, handed on in part, used, refused, approved and taken back. Run it: node examples/rights/index.mjs
 import assert from 'node:assert/strict'
-import { approvals, AutoGenxBindAgent, MessageBus, RevocationList } from '@private.me/autogen'
+import { approvals, AutoGenxBindAgent, MessageBus } from '@private.me/autogen'
+import { RevocationList } from '@private.me/autogen/tokens'
 
 const valueOf = (result) => (result.ok ? result.value : assert.fail(result.error))
 const show = (what, value) => console.log(`${what.padEnd(24)}${value}`)

@@ -1,0 +1,34 @@
+// The examples of README.md and of the guides, as the packed package brings them: each runs as it is printed.
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, expect, test } from 'vitest'
+import { version } from '../../package.json'
+import { examples, fileOf, mark, outputs, program, programs } from '../helpers/guides.ts'
+import { Project } from './project.ts'
+import { succeeded } from './tools.ts'
+
+const project = new Project('programs', 'npm', {
+  dependencies: { '@private.me/autogen': version },
+  devDependencies: { '@types/node': '20.19.43', typescript: '6.0.3' },
+})
+const installed = join(project.folder, 'node_modules/@private.me/autogen')
+
+beforeAll(async () => {
+  await project.install()
+  for (const document of programs) project.write(`${fileOf(document)}.mts`, program(document, installed))
+  const files = programs.map((document) => `${fileOf(document)}.mts`)
+  const options = ['--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node']
+  succeeded(await project.bin(['tsc', ...options, ...files]))
+})
+
+test.each(programs)('%s', async (document) => {
+  expect(examples(document, installed).length).toBeGreaterThan(2)
+  const { code, stdout, stderr } = await project.node([`${fileOf(document)}.mjs`])
+  expect([code, stderr]).toEqual([0, ''])
+  const printed = stdout.split(`${mark}\n`)
+  for (const [i, output] of outputs(document, installed).entries()) expect(printed[i]?.trim()).toMatch(output)
+})
+
+test('the package brings its guides', () => {
+  expect(readdirSync(join(installed, 'docs/guides'))).toContain('transport.md')
+})

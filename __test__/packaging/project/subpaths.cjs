@@ -1,0 +1,11 @@
+const assert = require('node:assert/strict')
+const { issueToken, TokenVerifier } = require('@private.me/autogen/tokens')
+const { MessageVerifier } = require('@private.me/autogen/messages')
+const { Identity } = require('@private.me/autogen')
+
+const [issuer, holder] = [Identity.generate(), Identity.generate()]
+const issued = issueToken(issuer, { subject: holder.did, audience: 'here', scopes: ['a'] })
+assert(new TokenVerifier({ audience: 'here', trust: [issuer.did] }).verifySync(issued.value).ok)
+const sealed = issuer.seal({ op: 'send', to: holder.did, body: new Uint8Array([1]) })
+assert(new MessageVerifier({ audience: holder.did }).open(sealed.value.jws, sealed.value.body).ok)
+console.log('the parts are one')

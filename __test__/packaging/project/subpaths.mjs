@@ -1,0 +1,34 @@
+// What is imported from several parts of the package, in both module systems, is one.
+import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
+import { AutoGenxBindAgent, Identity, XBindError } from '@private.me/autogen'
+import { MessageVerifier } from '@private.me/autogen/messages'
+import { covers, issueToken, RevocationList, TokenVerifier } from '@private.me/autogen/tokens'
+
+const require = createRequire(import.meta.url)
+assert.equal(require('@private.me/autogen/tokens').TokenVerifier, TokenVerifier)
+assert.equal(require('@private.me/autogen/messages').MessageVerifier, MessageVerifier)
+
+const [issuer, holder] = [Identity.generate(), Identity.generate()]
+const audience = 'https://billing.example'
+const issued = issueToken(issuer, { subject: holder.did, audience, scopes: ['invoice.*'] })
+const verified = new TokenVerifier({ audience, trust: [issuer.did] }).verifySync(issued.value)
+assert.deepEqual(verified.value.scopes, ['invoice.*'])
+assert.throws(() => covers('', ''), XBindError)
+
+const sealed = issuer.seal({ op: 'send', to: holder.did, body: new Uint8Array([1]) })
+assert.equal(
+  new MessageVerifier({ audience: holder.did }).open(sealed.value.jws, sealed.value.body).value.from,
+  issuer.did,
+)
+
+const [boss, clerk] = ['boss', 'clerk'].map((name) => new AutoGenxBindAgent({ name }))
+const revocations = new RevocationList()
+boss.handle(() => 'done', { trust: [boss.getDID()], scopes: ['work'], revocations })
+const { value: token } = await boss.grant({ subject: clerk.getDID(), audience: boss.getDID(), scopes: ['work'] })
+assert.equal((await clerk.call('boss', 1, { token })).value, 'done')
+revocations.revokeDID(clerk.getDID())
+const { error } = await clerk.call('boss', 1, { token })
+assert(error instanceof XBindError)
+assert.equal(error.code, 'REVOKED')
+console.log('the parts are one')

@@ -1,0 +1,40 @@
+// The documents with examples: each is one program, which compiles and prints what is written below each part.
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { examples, fileOf, mark, outputs, pattern, program, programs, root } from './helpers/guides.ts'
+
+const execute = promisify(execFile)
+mkdirSync(join(root, 'target'), { recursive: true })
+const folder = mkdtempSync(join(root, 'target/programs-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+beforeAll(async () => {
+  for (const document of programs) writeFileSync(join(folder, `${fileOf(document)}.mts`), program(document))
+  const tsc = join(root, 'node_modules/typescript/bin/tsc')
+  const options = ['--ignoreConfig', '--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node']
+  const files = programs.map((document) => `${fileOf(document)}.mts`)
+  const compiled = await execute(process.execPath, [tsc, ...options, ...files], { cwd: folder }).catch(
+    (error: { stdout: string }) => error,
+  )
+  if (compiled.stdout !== '') throw new Error(compiled.stdout)
+}, 300_000)
+
+test.each(programs)('%s', async (document) => {
+  expect(examples(document).length).toBeGreaterThan(2)
+  const { stdout, stderr } = await execute(process.execPath, [`${fileOf(document)}.mjs`], { cwd: folder })
+  expect(stderr).toBe('')
+  const printed = stdout.split(`${mark}\n`)
+  const wanted = outputs(document)
+  expect(printed).toHaveLength(wanted.length)
+  for (const [i, output] of wanted.entries()) expect(printed[i]?.trim()).toMatch(output)
+})
+
+test('there are guides, and the pattern of an output lets nothing but the dots vary', () => {
+  expect(programs).toEqual(expect.arrayContaining(['README.md', 'docs/guides/tokens.md', 'docs/guides/transport.md']))
+  expect("to: 'did:key:z6Mkx'").toMatch(pattern("to: 'did:key:z6Mk…'"))
+  expect("to: 'did:key:z6Mkx', more").not.toMatch(pattern("to: 'did:key:z6Mk…'"))
+  expect('a(b)').not.toMatch(pattern('a(c)'))
+})

@@ -1,0 +1,56 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import type { Result, RevocationSource, SealedMessage, VerifiedMessage } from './index'
+export type { OutgoingMessage, SealedMessage, VerifiedMessage } from './index'
+
+/** Whose messages are opened, and within which bounds. */
+export interface MessageVerifierOptions {
+  /** The DID whose messages are opened. */
+  audience: string;
+  /** Seconds since the epoch; the system clock by default. */
+  now?: () => number;
+  /** Default 30. */
+  clockSkewSeconds?: number;
+  /** Default 300, which is also the most. */
+  maxLifetimeSeconds?: number;
+  /** Default 1 MiB. */
+  maxBodyBytes?: number;
+  /** Bound of the replay window, 1 000 000 by default; when full, messages are refused with REPLAY_WINDOW_FULL, nothing is forgotten. */
+  maxTrackedMessages?: number;
+  /**
+   * Calls this side has made, so that a result or error can be matched; without it they are refused. It is asked about every
+   * reply that is genuine, before the reply takes a place in the replay window: what it throws, `open` throws, and the same
+   * reply can be opened again. So it looks a call up and changes nothing; whoever keeps a list takes the call off it when
+   * `open` has returned the reply.
+   */
+  pending?: (callId: string) => SealedMessage | undefined;
+  /** DIDs whose messages are taken; of all others nothing is remembered, and they get NOT_ALLOWED. Everybody by default. */
+  allow?: readonly string[];
+  /**
+   * Asked about every sender, by `did` and `issuedAt`, before anything of the message is remembered. One that throws, or
+   * answers anything but a boolean (a promise too), does not know: REVOCATION_UNKNOWN. None by default.
+   */
+  revocations?: RevocationSource | readonly RevocationSource[];
+}
+/**
+ * Verifies messages addressed to one DID, and remembers what it has accepted so that nothing is accepted twice.
+ *
+ * @example
+ * ```ts
+ * const verifier = new MessageVerifier({ audience: identity.did })
+ * const opened = verifier.open(sealed.jws, sealed.body)
+ * if (opened.ok) console.log(opened.value.from, opened.value.body)
+ * ```
+ */
+export declare class MessageVerifier {
+  #private;
+  /** Throws INVALID_DID, INVALID_CONFIG. */
+  constructor(options: MessageVerifierOptions);
+  /**
+   * Opens one message: all checks of docs/wire-format.md, in that order. Throws what `now` and `pending` throw.
+   * Errors: MALFORMED_MESSAGE, PAYLOAD_TOO_LARGE, WRONG_AUDIENCE, MESSAGE_EXPIRED, MESSAGE_NOT_YET_VALID,
+   * INVALID_SIGNATURE, NOT_ALLOWED, REVOKED, REVOCATION_UNKNOWN, REPLY_MISMATCH, REPLAYED, REPLAY_WINDOW_FULL.
+   */
+  open(jws: string, body: Uint8Array, token?: string): Result<VerifiedMessage>;
+}
+
+export {};

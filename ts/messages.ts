@@ -1,0 +1,8 @@
+// Signed messages for any transport: `Identity` seals them, a `MessageVerifier` opens them.
+export {
+  MessageVerifier,
+  type MessageVerifierOptions,
+  type OutgoingMessage,
+  type SealedMessage,
+  type VerifiedMessage,
+} from './message'
