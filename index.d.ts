@@ -257,20 +257,28 @@ export declare class Identity {
    * which takes some 30 ms: see `toPKCS8Async`. Errors: EXPORT_FAILED.
    */
   toPKCS8(options?: {
+    /** Encrypts; without it the key stands there plainly. */
     passphrase?: string;
+    /** Default `der`. */
     format?: "der";
   }): Result<Uint8Array>;
   toPKCS8(options: {
+    /** Encrypts; without it the key stands there plainly. */
     passphrase?: string;
+    /** Text instead of bytes. */
     format: "pem";
   }): Result<string>;
   /** The same; a passphrase is worked on by another thread. Errors: EXPORT_FAILED, also if it is destroyed meanwhile. */
   toPKCS8Async(options?: {
+    /** Encrypts; without it the key stands there plainly. */
     passphrase?: string;
+    /** Default `der`. */
     format?: "der";
   }): Promise<Result<Uint8Array>>;
   toPKCS8Async(options: {
+    /** Encrypts; without it the key stands there plainly. */
     passphrase?: string;
+    /** Text instead of bytes. */
     format: "pem";
   }): Promise<Result<string>>;
   /** The public key as a JWK (RFC 8037). */

@@ -337,6 +337,7 @@ export declare class KeyHistory {
    * no right to sign then, or has chosen another successor before, if the new key was used before, or after 64 keys.
    */
   prepare(statement: string, options?: {
+    /** In seconds since the epoch; the system clock's by default. */
     now?: number;
   }): Result<Rotation>;
   /** Brings the start of a prepared key forward, as when the one before it was lost. Tells whether the key is known. */

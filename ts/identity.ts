@@ -38,7 +38,6 @@ export let keyOf: (identity: Identity, what: string) => KeyRef
 /** The native key of any value; undefined for what is no Identity of this module. */
 export let keyIn: (value: unknown) => KeyRef | undefined
 
-/** Options of an export. */
 interface ExportOptions {
   /** Encrypts; without it the key stands there plainly. */
   passphrase?: string
@@ -135,16 +134,36 @@ export class Identity {
    * The private key as PKCS#8 version 1: 48 bytes of DER, or PEM; encrypted (PBES2, scrypt, AES-256-CBC) with a passphrase,
    * which takes some 30 ms: see `toPKCS8Async`. Errors: EXPORT_FAILED.
    */
-  toPKCS8(options?: { passphrase?: string; format?: 'der' }): Result<Uint8Array>
-  toPKCS8(options: { passphrase?: string; format: 'pem' }): Result<string>
+  toPKCS8(options?: {
+    /** Encrypts; without it the key stands there plainly. */
+    passphrase?: string
+    /** Default `der`. */
+    format?: 'der'
+  }): Result<Uint8Array>
+  toPKCS8(options: {
+    /** Encrypts; without it the key stands there plainly. */
+    passphrase?: string
+    /** Text instead of bytes. */
+    format: 'pem'
+  }): Result<string>
   toPKCS8(options: ExportOptions = {}): Result<Uint8Array | string> {
     const passphrase = passphraseIn(options, 'toPKCS8', EXPORT_OPTIONS)
     return writeKey(this.#key, isPem(options), passphrase)
   }
 
   /** The same; a passphrase is worked on by another thread. Errors: EXPORT_FAILED, also if it is destroyed meanwhile. */
-  toPKCS8Async(options?: { passphrase?: string; format?: 'der' }): Promise<Result<Uint8Array>>
-  toPKCS8Async(options: { passphrase?: string; format: 'pem' }): Promise<Result<string>>
+  toPKCS8Async(options?: {
+    /** Encrypts; without it the key stands there plainly. */
+    passphrase?: string
+    /** Default `der`. */
+    format?: 'der'
+  }): Promise<Result<Uint8Array>>
+  toPKCS8Async(options: {
+    /** Encrypts; without it the key stands there plainly. */
+    passphrase?: string
+    /** Text instead of bytes. */
+    format: 'pem'
+  }): Promise<Result<string>>
   toPKCS8Async(options: ExportOptions = {}): Promise<Result<Uint8Array | string>> {
     const passphrase = passphraseIn(options, 'toPKCS8Async', EXPORT_OPTIONS)
     return writeKeyAsync(this.#key, isPem(options), passphrase)

@@ -104,7 +104,13 @@ export class KeyHistory {
    * TOKEN_NOT_YET_VALID if it is dated more than 30 s after `now`; INVALID_DELEGATION if the old key is not the latest, had
    * no right to sign then, or has chosen another successor before, if the new key was used before, or after 64 keys.
    */
-  prepare(statement: string, options: { now?: number } = {}): Result<Rotation> {
+  prepare(
+    statement: string,
+    options: {
+      /** In seconds since the epoch; the system clock's by default. */
+      now?: number
+    } = {},
+  ): Result<Rotation> {
     checkString(statement, 'statement')
     checkObject(options, 'options')
     known(options, 'prepare()', ['now'])

@@ -2,7 +2,8 @@
 // told of them is masked, so that it does not find that.
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { AutoGenxBindAgent, Identity, issueToken, MessageBus } from '../../dist/index.mjs'
+import { AutoGenxBindAgent, Identity, MessageBus } from '../../dist/index.mjs'
+import { issueToken } from '../../dist/tokens.mjs'
 
 const MASK = 0xa5
 const FOUR_MASKS = 0xa5a5a5a5 | 0
