@@ -11,9 +11,13 @@ const main = join(root, 'package.json')
 const read = (file) => JSON.parse(readFileSync(file, 'utf8'))
 const write = (file, value) => writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`)
 
-/** The same manifest with the members that only a published one has, or without them. */
-function published({ optionalDependencies, repository, homepage, bugs, ...manifest }, more) {
-  return { ...manifest, ...more }
+/** With what the manifest does not say itself. */
+const withMore = (manifest, more) => ({ ...manifest, ...more, ...manifest })
+
+/** Without what was put in. */
+function without({ optionalDependencies, ...manifest }, more) {
+  const own = ([name, value]) => JSON.stringify(value) !== JSON.stringify(more[name])
+  return Object.fromEntries(Object.entries(manifest).filter(own))
 }
 
 function origin(directory) {
@@ -27,16 +31,16 @@ switch (process.argv[2]) {
   case 'add': {
     const manifest = read(main)
     const packages = Object.keys(targets).map((platform) => [`${manifest.name}-${platform}`, manifest.version])
-    write(main, published(manifest, { ...origin(), optionalDependencies: Object.fromEntries(packages) }))
+    write(main, withMore(manifest, { ...origin(), optionalDependencies: Object.fromEntries(packages) }))
     break
   }
   case 'remove':
-    write(main, published(read(main)))
+    write(main, without(read(main), origin()))
     break
   case 'platform': {
     const folder = process.argv[3]
     const file = join(root, 'npm', folder, 'package.json')
-    write(file, published(read(file), origin(`npm/${folder}`)))
+    write(file, withMore(read(file), origin(`npm/${folder}`)))
     break
   }
   default:
