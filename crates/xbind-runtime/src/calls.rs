@@ -6,43 +6,54 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hashbrown::HashMap;
-use xbind::{Digest, MessageId, PendingCall};
+use xbind::{Did, Digest, MessageId, PendingCall};
 
 use crate::agent::Agent;
+use crate::slots::Slots;
+use crate::transport::{Peer, Route};
 
 /// The most calls that wait for an answer on one port.
 pub(crate) const MAX_PENDING: usize = 1_000_000;
 
-/// The room that stays allocated between calls.
-const KEPT_CAPACITY: usize = 1024;
+/// How far a call has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stage {
+    /// Its recipient is looked up.
+    Sought,
+    /// It waits to be signed.
+    Waiting,
+    /// It waits for room at the recipient.
+    Parked,
+    /// It was signed; this is the digest of its JWS.
+    Sealed(Digest),
+}
 
 /// A call that nobody has answered yet.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) number: u64,
     pub(crate) caller: Arc<Agent>,
-    pub(crate) recipient: Arc<Agent>,
+    /// None while it is looked up.
+    pub(crate) recipient: Option<Peer>,
     pub(crate) id: MessageId,
     /// A `send` is answered with a receipt only.
     pub(crate) one_way: bool,
-    /// Of the sealed request; none before it is sealed.
-    pub(crate) digest: Option<Digest>,
+    pub(crate) stage: Stage,
     pub(crate) deadline: Option<Instant>,
 }
 
 impl Call {
     /// What a reply must match; none before the call is sealed.
     pub(crate) fn expected(&self) -> Option<PendingCall> {
-        Some(PendingCall { to: *self.recipient.did(), digest: self.digest? })
+        let Stage::Sealed(digest) = self.stage else { return None };
+        Some(PendingCall { to: *self.recipient.as_ref()?.did(), digest })
     }
 }
 
-/// The face numbers its calls: a slot, which is used again, in the lower half, and a generation, which is not, in the upper
-/// one, so that a late event cannot end another call.
+/// See the module's documentation.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
-    slots: Vec<Option<Call>>,
-    pending: usize,
+    slots: Slots<Call>,
     by_id: HashMap<MessageId, u64>,
     /// Entries of settled calls stay until they come up or outnumber the living.
     deadlines: BinaryHeap<Reverse<(Instant, u64)>>,
@@ -50,63 +61,65 @@ pub(crate) struct Calls {
 
 impl Calls {
     pub(crate) const fn len(&self) -> usize {
-        self.pending
+        self.slots.len()
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.pending >= MAX_PENDING
-    }
-
-    pub(crate) fn begin(&mut self, call: Call) {
-        if let Some(deadline) = call.deadline {
-            self.deadlines.push(Reverse((deadline, call.number)));
+    /// Its number; none if too many are pending.
+    pub(crate) fn begin(&mut self, call: Call) -> Option<u64> {
+        if self.slots.len() >= MAX_PENDING {
+            return None;
         }
-        self.by_id.insert(call.id, call.number);
-        let slot = slot(call.number);
-        if self.slots.len() <= slot {
-            self.slots.resize_with(slot.saturating_add(1), || None);
+        let (id, deadline) = (call.id, call.deadline);
+        let number = self.slots.insert(call)?;
+        self.slots.get_mut(number)?.number = number;
+        self.by_id.insert(id, number);
+        if let Some(deadline) = deadline {
+            self.deadlines.push(Reverse((deadline, number)));
         }
-        if let Some(place) = self.slots.get_mut(slot)
-            && place.replace(call).is_none()
-        {
-            self.pending = self.pending.saturating_add(1);
-        }
+        Some(number)
     }
 
-    /// A reply did not match: the call waits on, unless it was given up meanwhile and another has its slot.
-    pub(crate) fn put_back(&mut self, call: Call) {
-        if self.slots.get(slot(call.number)).is_none_or(Option::is_none) {
-            self.begin(call);
+    pub(crate) fn is_pending(&self, number: u64) -> bool {
+        self.slots.get(number).is_some()
+    }
+
+    /// Whether the call of that message is pending.
+    pub(crate) fn is_awaited(&self, id: &MessageId) -> bool {
+        self.by_id.contains_key(id)
+    }
+
+    /// The recipient is known; false if the call has ended meanwhile.
+    pub(crate) fn found(&mut self, number: u64, recipient: Peer) -> bool {
+        let Some(call) = self.slots.get_mut(number) else { return false };
+        call.recipient = Some(recipient);
+        call.stage = Stage::Waiting;
+        true
+    }
+
+    pub(crate) fn parked(&mut self, number: u64) {
+        if let Some(call) = self.slots.get_mut(number) {
+            call.stage = Stage::Parked;
         }
-    }
-
-    fn get_mut(&mut self, number: u64) -> Option<&mut Call> {
-        self.slots.get_mut(slot(number))?.as_mut().filter(|call| call.number == number)
-    }
-
-    fn is_alive(&self, number: u64) -> bool {
-        self.slots.get(slot(number)).and_then(Option::as_ref).is_some_and(|call| call.number == number)
     }
 
     /// Notes what was sealed; false if the caller has given up meanwhile, so that nothing need leave.
     pub(crate) fn sealed(&mut self, number: u64, digest: Digest) -> bool {
-        let Some(call) = self.get_mut(number) else { return false };
-        call.digest = Some(digest);
+        let Some(call) = self.slots.get_mut(number) else { return false };
+        call.stage = Stage::Sealed(digest);
         true
     }
 
-    pub(crate) fn is_pending(&self, id: &MessageId) -> bool {
-        self.by_id.contains_key(id)
+    pub(crate) fn expected(&self, id: &MessageId) -> Option<PendingCall> {
+        self.slots.get(*self.by_id.get(id)?)?.expected()
     }
 
     pub(crate) fn take(&mut self, number: u64) -> Option<Call> {
-        let call = self.slots.get_mut(slot(number))?.take_if(|call| call.number == number)?;
+        let call = self.slots.take(number)?;
         self.by_id.remove(&call.id);
-        self.pending = self.pending.saturating_sub(1);
-        if self.pending == 0 {
+        if self.slots.len() == 0 {
             self.deadlines.clear();
-            if self.slots.len() > KEPT_CAPACITY {
-                *self = Self::default(); // a burst gives its memory back
+            if self.by_id.capacity() > MAX_KEPT {
+                (self.by_id, self.deadlines) = (HashMap::new(), BinaryHeap::new());
             }
         }
         Some(call)
@@ -117,11 +130,28 @@ impl Calls {
         self.take(number)
     }
 
+    pub(crate) fn numbers_of(&self, caller: &Arc<Agent>) -> Vec<u64> {
+        let own = self.slots.iter().filter(|(_, call)| Arc::ptr_eq(&call.caller, caller));
+        own.map(|(number, _)| number).collect()
+    }
+
     /// The calls of one agent, which is closing.
     pub(crate) fn take_of(&mut self, caller: &Arc<Agent>) -> Vec<Call> {
-        let own = self.slots.iter().flatten().filter(|call| Arc::ptr_eq(&call.caller, caller));
-        let own: Vec<u64> = own.map(|call| call.number).collect();
-        own.into_iter().filter_map(|number| self.take(number)).collect()
+        self.numbers_of(caller).into_iter().filter_map(|number| self.take(number)).collect()
+    }
+
+    /// The calls that wait for an answer over that route.
+    pub(crate) fn take_over(&mut self, route: Route) -> Vec<Call> {
+        let over = |call: &Call| matches!(&call.recipient, Some(Peer::There(remote)) if remote.route == route);
+        let lost: Vec<_> = self.slots.iter().filter(|(_, call)| over(call)).map(|(number, _)| number).collect();
+        lost.into_iter().filter_map(|number| self.take(number)).collect()
+    }
+
+    /// The calls to that identity.
+    pub(crate) fn take_to(&mut self, did: &Did) -> Vec<Call> {
+        let to = |call: &Call| call.recipient.as_ref().is_some_and(|peer| peer.did() == did);
+        let lost: Vec<_> = self.slots.iter().filter(|(_, call)| to(call)).map(|(number, _)| number).collect();
+        lost.into_iter().filter_map(|number| self.take(number)).collect()
     }
 
     /// One call whose deadline has passed.
@@ -135,12 +165,12 @@ impl Calls {
     }
 
     fn earliest(&mut self) -> Option<(Instant, u64)> {
-        if self.deadlines.len() > self.pending.saturating_mul(2).saturating_add(64) {
-            let live = self.slots.iter().flatten().filter_map(|call| Some(Reverse((call.deadline?, call.number))));
+        if self.deadlines.len() > self.slots.len().saturating_mul(2).saturating_add(64) {
+            let live = self.slots.iter().filter_map(|(number, call)| Some(Reverse((call.deadline?, number))));
             self.deadlines = live.collect();
         }
         while let Some(Reverse((deadline, number))) = self.deadlines.peek().copied() {
-            if self.is_alive(number) {
+            if self.is_pending(number) {
                 return Some((deadline, number));
             }
             self.deadlines.pop();
@@ -149,6 +179,5 @@ impl Calls {
     }
 }
 
-fn slot(number: u64) -> usize {
-    usize::try_from(number & u64::from(u32::MAX)).unwrap_or(usize::MAX)
-}
+/// The room that stays allocated between calls.
+const MAX_KEPT: usize = 2048;

@@ -19,6 +19,16 @@ pub enum Payload {
 }
 
 impl Payload {
+    /// Its length in bytes.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "nothing asks for that")]
+    pub const fn len(&self) -> usize {
+        match self {
+            Self::Json(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+
     /// What a message carries. A body that is not text is bytes, whatever its media type says.
     #[must_use]
     pub fn of(message: VerifiedMessage<Body>) -> Self {
@@ -34,7 +44,8 @@ impl Payload {
 /// Something that the face has to do, in the order in which it happened.
 #[derive(Debug)]
 pub enum Event {
-    /// Run the handler of this agent; answer with [`Port::reply`](crate::Port::reply) under the ticket.
+    /// Run the handler of this agent: [`Port::start`](crate::Port::start) says whether it still may, and
+    /// [`Port::reply`](crate::Port::reply) takes its answer, under the ticket.
     Call {
         /// The face's agent.
         agent: u32,
@@ -58,10 +69,10 @@ pub enum Event {
     },
     /// A call or send of this face has ended.
     Settled {
-        /// The number that [`Port::call`](crate::Port::call) was given.
+        /// The number that [`Port::call`](crate::Port::call) gave.
         call: u64,
-        /// The id of its message; none if it could not begin.
-        id: Option<MessageId>,
+        /// The id of its message.
+        id: MessageId,
         /// How it ended.
         outcome: Outcome,
     },

@@ -1,30 +1,47 @@
-//! Seals what agents have to say, a signature per agent and batch, opens it for the recipients and hands it over. A few
-//! messages are worked off on the calling thread, many on worker threads.
+//! Seals what agents have to say, a signature per agent and batch, and sends it on its way. A few messages are worked off
+//! on the calling thread, many on worker threads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use xbind::{Draft, Error, ErrorKind, InReplyTo, MessageId, Op, Recipient, Result, Sealed, Unsigned, open};
+use xbind::{Draft, Error, ErrorKind, InReplyTo, Result, Sealed, Unsigned};
 
-use crate::agent::{Agent, Outgoing, Request};
-use crate::calls::Call;
-use crate::clock;
-use crate::event::{Outcome, Payload};
+use crate::agent::{Agent, closed};
+use crate::event::Outcome;
+use crate::outbox::Outgoing;
 use crate::refusal::Refusal;
 use crate::sync::Lock;
+use crate::transport::{CallId, Departure, Peer, Remote, Route, local};
 
 /// Works off one batch of each of these agents.
 pub(crate) fn work_off(agents: Vec<Arc<Agent>>) {
+    let _entry = crate::after::enter();
     for agent in agents {
-        let mut batch = agent.take_batch();
-        let sealed = catch_unwind(AssertUnwindSafe(|| seal(&agent, &mut batch)));
-        match sealed {
-            Ok(Ok(Some(sealed))) => deliver(&agent, sealed, batch),
-            Ok(Ok(None)) => continue, // its identity provider signs; Agent::signed goes on from there
-            Ok(Err(error)) => fail(&agent, batch, &error),
-            Err(_) => fail(&agent, batch, &internal()),
+        if work_off_one(&agent) {
+            agent.batch_done();
         }
-        agent.batch_done();
+    }
+}
+
+/// False if its identity provider signs; `Agent::signed` goes on from there.
+fn work_off_one(agent: &Arc<Agent>) -> bool {
+    let mut batch = agent.take_batch();
+    let sealed = catch_unwind(AssertUnwindSafe(|| seal(agent, &mut batch)));
+    match sealed {
+        Ok(Ok(Some(sealed))) => carry(agent, sealed, batch),
+        Ok(Ok(None)) => return false,
+        Ok(Err(error)) => fail(agent, batch, &error),
+        Err(_) => fail(agent, batch, &internal()),
+    }
+    true
+}
+
+/// What a closing agent still has to tell callers elsewhere.
+pub(crate) fn last_words(agent: &Arc<Agent>) {
+    if !agent.is_remote() {
+        while agent.outbox_len() > 0 {
+            work_off_one(agent);
+        }
     }
 }
 
@@ -37,7 +54,7 @@ fn seal(agent: &Arc<Agent>, batch: &mut Vec<Outgoing>) -> Result<Option<Vec<Seal
     if batch.is_empty() {
         return Ok(Some(Vec::new()));
     }
-    let issued_at = clock::now();
+    let issued_at = agent.node.time().unix();
     let drafts: Vec<_> = batch
         .iter()
         .map(|outgoing| Draft {
@@ -45,7 +62,10 @@ fn seal(agent: &Arc<Agent>, batch: &mut Vec<Outgoing>) -> Result<Option<Vec<Seal
             to: *outgoing.to.did(),
             id: outgoing.id,
             issued_at,
-            ttl: agent.message_ttl(),
+            ttl: match &outgoing.to {
+                Peer::Here(_) => agent.options.message_ttl,
+                Peer::There(remote) => agent.node.limits(remote.route).message_ttl,
+            },
             content_type: outgoing.content_type,
             body: &outgoing.body,
             token: outgoing.token.as_deref(),
@@ -59,12 +79,11 @@ fn seal(agent: &Arc<Agent>, batch: &mut Vec<Outgoing>) -> Result<Option<Vec<Seal
         return Ok(None);
     }
     let signature = agent.with_key(|key| key.sign(unsigned.to_sign()));
-    let signature = signature.ok_or_else(|| Error::new(ErrorKind::AgentClosed, "this agent is closed"))?;
-    Ok(Some(unsigned.finish(&signature)))
+    Ok(Some(unsigned.finish(&signature.ok_or_else(closed)?)))
 }
 
 /// Notes what was sealed with the pending calls and carries each message to its recipient.
-pub(crate) fn deliver(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoing>) {
+pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoing>) {
     // Only what is asked is ever answered, so only its digest is needed.
     let requests: Vec<_> =
         sealed.iter().zip(&batch).map(|(sealed, out)| out.call.map(|_| sealed.reference())).collect();
@@ -76,77 +95,62 @@ pub(crate) fn deliver(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgo
         };
         batch.iter().zip(&requests).map(still_wanted).collect()
     };
-    for (((sealed, outgoing), request), wanted) in sealed.iter().zip(batch).zip(requests).zip(wanted) {
+    let mut leaving: Vec<(Route, Vec<Departure>)> = Vec::new();
+    for (((sealed, outgoing), request), wanted) in sealed.into_iter().zip(batch).zip(requests).zip(wanted) {
         if !wanted {
             continue; // the caller gave up before it was sealed
         }
-        let (id, to, answers) = (outgoing.id, outgoing.to.clone(), outgoing.in_reply_to);
-        let carried = catch_unwind(AssertUnwindSafe(|| carry(sender, &sealed.jws, outgoing, request)));
-        let Err(error) = carried.unwrap_or_else(|_| Err(internal())) else { continue };
-        let outcome = Outcome::Failed { error, remote: None };
-        match answers {
-            None => sender.settle_request(&id, outcome),
-            Some(request) => to.settle_request(&request.id, outcome),
+        match &outgoing.to {
+            Peer::Here(recipient) => {
+                let recipient = recipient.clone();
+                carry_here(sender, &recipient, &sealed.jws, outgoing, request);
+            }
+            Peer::There(remote) => {
+                let Remote { did: to, route } = **remote;
+                let call = outgoing.call.map(|_| CallId { caller: *sender.did(), id: outgoing.id });
+                let Outgoing { body, token, .. } = outgoing;
+                let departure = Departure { from: *sender.did(), to, call, jws: sealed.jws, body, token };
+                match leaving.iter_mut().find(|(other, _)| *other == route) {
+                    Some((_, departures)) => departures.push(departure),
+                    None => leaving.push((route, vec![departure])),
+                }
+            }
+        }
+    }
+    for (route, departures) in leaving {
+        for (call, error) in sender.node.depart(route, departures) {
+            if let Some(id) = call {
+                sender.settle_request(&id, Outcome::Failed { error, remote: None });
+            }
         }
     }
 }
 
-/// The bus as a transport: the recipient opens what it is given, like from any other transport.
-fn carry(sender: &Arc<Agent>, jws: &str, outgoing: Outgoing, request: Option<InReplyTo>) -> Result<()> {
-    let recipient = outgoing.to;
-    recipient.bus.check_running(&[sender.did(), recipient.did()])?; // stopped since the message was issued
-    let policy = recipient.policy();
-    let opener =
-        Recipient { policy: &policy, known: &recipient.bus.known, replay: recipient.replay(), refused: &|_, _| None };
-    let mut answered = None;
-    let pending = |id: &MessageId| {
-        answered = recipient.port.calls.guard().take_id(id);
-        answered.as_ref().and_then(Call::expected)
-    };
-    let token = outgoing.token;
-    let opened = open(&opener, clock::now(), jws, outgoing.body, token.as_deref(), pending);
-    match (opened, request, answered) {
-        (Ok(message), Some(reference), _) => {
-            recipient.admit(Request { message, token, reference, caller: sender.clone() });
-        }
-        (Ok(message), None, Some(call)) => {
-            let outcome = if message.op() == Op::Error {
-                let (error, remote) = Refusal::decode(message.body()).into_error(message.from());
-                Outcome::Failed { error, remote }
-            } else if call.one_way {
-                Outcome::Delivered { to: *message.from() }
-            } else {
-                Outcome::Answer(Payload::of(message))
-            };
-            recipient.port.settle(&call, outcome);
-        }
-        (Ok(_), None, None) => {} // opening a reply has taken the call that it answers
-        (Err(error), Some(request), _) if error.kind() == ErrorKind::ReplayWindowFull => {
-            recipient.refuse_opened(sender.clone(), request, error.kind());
-        }
-        (Err(error), _, answered) => {
-            if let Some(call) = answered {
-                recipient.port.calls.guard().put_back(call);
-            }
-            return Err(error);
-        }
+fn carry_here(sender: &Arc<Agent>, recipient: &Arc<Agent>, jws: &str, outgoing: Outgoing, request: Option<InReplyTo>) {
+    let (id, answers) = (outgoing.id, outgoing.in_reply_to);
+    let carried = catch_unwind(AssertUnwindSafe(|| local::carry(sender, recipient, jws, outgoing, request)));
+    let Err(error) = carried.unwrap_or_else(|_| Err(internal())) else { return };
+    let outcome = Outcome::Failed { error, remote: None };
+    match answers {
+        None => sender.settle_request(&id, outcome),
+        Some(request) => recipient.settle_request(&request.id, outcome),
     }
-    Ok(())
 }
 
 /// Nothing of this batch leaves. Callers of the agent learn that it could not answer, its own calls why.
 pub(crate) fn fail(agent: &Arc<Agent>, batch: Vec<Outgoing>, error: &Error) {
     for outgoing in batch {
-        match outgoing.in_reply_to {
-            None => {
+        match (outgoing.in_reply_to, &outgoing.to) {
+            (None, _) => {
                 let outcome = Outcome::Failed { error: error.clone(), remote: None };
                 agent.settle_request(&outgoing.id, outcome);
             }
-            Some(request) => {
+            (Some(request), Peer::Here(caller)) => {
                 let kind = if error.kind() == ErrorKind::Internal { error.kind() } else { ErrorKind::HandlerFailed };
                 let (error, remote) = Refusal::of(kind).into_error(agent.did());
-                outgoing.to.settle_request(&request.id, Outcome::Failed { error, remote });
+                caller.settle_request(&request.id, Outcome::Failed { error, remote });
             }
+            (Some(_), Peer::There(_)) => {} // nothing can be told them without a signature
         }
     }
 }

@@ -1,31 +1,36 @@
-//! A port is where agents meet their face: one module instance on one thread. Commands come in as method calls, what the
-//! face has to do goes out as [`Event`]s.
+//! A port is where agents meet their face: a module instance of Node.js, a Rust program. Commands come in as method calls,
+//! from any thread; what the face has to do goes out as [`Event`]s.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::{self, ThreadId};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use xbind::message::JSON;
-use xbind::{Error, ErrorKind, InReplyTo, Result, payload};
+use xbind::{Did, Error, ErrorKind, InReplyTo, Op, Result, payload};
 
-use crate::agent::{Agent, Outgoing};
-use crate::bus::Bus;
-use crate::calls::{Call, Calls, MAX_PENDING};
+use crate::after::{Task, enter, later};
+use crate::agent::{Agent, closed};
+use crate::bell::Bell;
+use crate::calls::{Call, Calls, MAX_PENDING, Stage};
 use crate::event::{Body, Event, OCTETS, Outcome, Payload};
+use crate::lookup::{Draft, Lookup};
+use crate::node::{Found, Node};
+use crate::outbox::Outgoing;
 use crate::refusal::Refusal;
 use crate::sync::Lock;
 use crate::tickets::{Running, Tickets};
+use crate::time::Time;
+use crate::transport::Peer;
 use crate::{AgentOptions, Signer, clock, flush, pool};
 
 /// The most bytes of what a caller presents: a chain of delegations and an approval.
-const MAX_TOKEN: usize = xbind::grant::MAX_DELEGATION_BYTES + xbind::approval::MAX_APPROVAL_BYTES;
+const MAX_TOKEN: usize = xbind::presented::MAX_PRESENTED_BYTES;
 
-/// Called from other threads when the port has events; must only schedule a [`Port::flush`] on the face's thread.
+/// Called, under no lock, when the port has events; must only see to it that [`Port::flush`] is called soon.
 pub type Waker = Box<dyn Fn() + Send + Sync>;
 
 /// What a handler made of a call.
@@ -37,12 +42,20 @@ pub enum Reply {
     Refused(ErrorKind, Option<String>),
 }
 
+/// Whether a handler may begin with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// It may, and [`Port::reply`] takes its answer.
+    Run,
+    /// The call has ended, or was refused just now.
+    Gone,
+    /// There is no handler any more: [`Port::give_back`] puts the call into the inbox.
+    Inbox,
+}
+
 /// A call to begin.
 #[derive(Debug)]
 pub struct NewCall<'a> {
-    /// How the face will know it: a slot that no other call of this port has now, in the lower half, and in the upper half
-    /// what tells this call from earlier ones of the same slot.
-    pub number: u64,
     /// The caller.
     pub agent: u32,
     /// Name or DID of the recipient.
@@ -75,9 +88,9 @@ struct Dirty {
 
 /// See the module's documentation.
 pub struct Port {
-    home: ThreadId,
     waker: Waker,
-    woken: AtomicBool,
+    time: Time,
+    bell: Bell,
     events: Mutex<VecDeque<Event>>,
     agents: Mutex<Agents>,
     dirty: Mutex<Dirty>,
@@ -88,13 +101,13 @@ pub struct Port {
 }
 
 impl Port {
-    /// A port of the calling thread.
+    /// A port whose deadlines go by that time.
     #[must_use]
-    pub fn new(waker: Waker) -> Arc<Self> {
+    pub fn new(waker: Waker, time: Time) -> Arc<Self> {
         Arc::new(Self {
-            home: thread::current().id(),
             waker,
-            woken: AtomicBool::new(false),
+            time,
+            bell: Bell::default(),
             events: Mutex::default(),
             agents: Mutex::default(),
             dirty: Mutex::default(),
@@ -104,23 +117,29 @@ impl Port {
         })
     }
 
-    /// Brings an agent onto a bus and returns its number on this port.
+    /// Brings an agent onto a node and returns its number on this port. One whose key is elsewhere is listed once the face
+    /// has answered the [`Event::Sign`] that this causes; what is asked of it and by it meanwhile waits.
     ///
     /// # Errors
-    /// `INVALID_NAME`, `INVALID_CONFIG`, `AGENT_CLOSED` for a closed bus.
+    /// `INVALID_NAME`, `INVALID_CONFIG`, `AGENT_CLOSED` for a closed node.
     pub fn join(
         self: &Arc<Self>,
-        bus: &Arc<Bus>,
+        node: &Arc<Node>,
         signer: Signer,
         name: Option<String>,
         options: AgentOptions,
     ) -> Result<u32> {
+        let _entry = enter();
         let mut agents = self.agents.guard();
         let number = agents.last.checked_add(1);
         let number = number.ok_or_else(|| Error::new(ErrorKind::InvalidConfig, "too many agents were made"))?;
-        let agent = bus.admit(self, number, signer, name, options)?;
+        let agent = node.admit(self, number, signer, name, options)?;
         agents.last = number;
-        agents.by_number.insert(number, agent);
+        agents.by_number.insert(number, agent.clone());
+        drop(agents);
+        if agent.is_remote() {
+            agent.prove()?;
+        }
         Ok(number)
     }
 
@@ -130,78 +149,178 @@ impl Port {
     /// `AGENT_CLOSED` where there is none any more.
     pub fn agent(&self, number: u32) -> Result<Arc<Agent>> {
         let agent = self.agents.guard().by_number.get(&number).cloned();
-        agent.ok_or_else(|| Error::new(ErrorKind::AgentClosed, "this agent is closed"))
+        agent.ok_or_else(closed)
     }
 
-    /// Begins a call, which goes out with the next [`Port::flush`]. An [`Event::Settled`] tells how it ended, also if it
-    /// could not begin.
-    pub fn call(&self, call: NewCall<'_>) {
-        let number = call.number;
+    /// Begins a call, which goes out with the next [`Port::flush`], and returns its number. An [`Event::Settled`] tells how
+    /// it ended.
+    ///
+    /// # Errors
+    /// Why it cannot begin: `AGENT_CLOSED`, `AGENT_NOT_FOUND`, `AMBIGUOUS_NAME`, `INVALID_NAME`, `INVALID_DID`, `REVOKED`,
+    /// `WRONG_AUDIENCE`, `INVALID_PAYLOAD`, `PAYLOAD_TOO_LARGE`, `INVALID_TOKEN`, `INBOX_FULL`.
+    pub fn call(self: &Arc<Self>, call: NewCall<'_>) -> Result<u64> {
+        let _entry = enter();
         let begun = catch_unwind(AssertUnwindSafe(|| self.begin(call)));
-        if let Err(error) = begun.unwrap_or_else(|_| Err(flush::internal())) {
-            let outcome = Outcome::Failed { error, remote: None };
-            self.push(Event::Settled { call: number, id: None, outcome });
-        }
+        begun.unwrap_or_else(|_| Err(flush::internal()))
     }
 
-    fn begin(&self, call: NewCall<'_>) -> Result<()> {
-        let NewCall { number, agent, to, payload, one_way, timeout, token } = call;
+    fn begin(self: &Arc<Self>, call: NewCall<'_>) -> Result<u64> {
+        let NewCall { agent, to, payload, one_way, timeout, token } = call;
         let caller = self.agent(agent)?;
-        let recipient = caller.bus.find(to)?;
-        caller.bus.check_running(&[caller.did(), recipient.did()])?;
-        if recipient.did() == caller.did() {
-            return Err(Error::new(ErrorKind::WrongAudience, "an agent cannot call itself")
-                .with_hint("call the function directly, or make a second agent"));
+        let found = caller.node.find(to)?;
+        match &found {
+            Found::Peer(peer) => caller.check_recipient(peer)?,
+            Found::Ask => caller.node.check_running(&[caller.did()])?,
         }
         let (body, content_type) = encode(payload)?;
         caller.check_size(body.len())?;
-        if token.as_ref().is_some_and(|token| token.len() > MAX_TOKEN) {
+        let presented = token.as_ref().map_or(0, String::len);
+        if presented > MAX_TOKEN {
             return Err(Error::new(ErrorKind::InvalidToken, format!("what is presented is over {MAX_TOKEN} bytes")));
         }
+        let bytes = body.len().saturating_add(presented);
         let id = clock::message_id()?;
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let mut calls = self.calls.guard();
-        if calls.is_full() {
+        caller.reserve_outbox(bytes)?;
+        let deadline = timeout.and_then(|timeout| self.time.now().checked_add(timeout));
+        let (recipient, stage) = match &found {
+            Found::Peer(peer) => (Some(peer.clone()), Stage::Waiting),
+            Found::Ask => (None, Stage::Sought),
+        };
+        let call = Call { number: 0, caller: caller.clone(), recipient, id, one_way, stage, deadline };
+        let number = self.calls.guard().begin(call);
+        let Some(number) = number else {
+            caller.free_outbox(bytes);
             return Err(Error::new(ErrorKind::InboxFull, format!("{MAX_PENDING} calls wait for an answer here"))
                 .with_hint("wait for some of them before making more"));
-        }
-        calls.begin(Call {
-            number,
-            caller: caller.clone(),
-            recipient: recipient.clone(),
-            id,
-            one_way,
-            digest: None,
-            deadline,
-        });
-        drop(calls);
-        let op = if one_way { xbind::Op::Send } else { xbind::Op::Call };
-        caller.enqueue(Outgoing {
+        };
+        let op = if one_way { Op::Send } else { Op::Call };
+        let draft = move |to| Outgoing {
             op,
             id,
-            to: recipient,
+            to,
             body,
             content_type,
             token,
             in_reply_to: None,
             call: Some(number),
-        });
-        Ok(())
+            slot: None,
+        };
+        self.send_off(&caller, to, found, number, bytes, Box::new(draft));
+        if !caller.outbox.guard().listed {
+            caller.prove()?; // again, where an earlier proof failed
+        }
+        Ok(number)
+    }
+
+    /// Into the outbox, or behind earlier calls whose recipient is looked up.
+    fn send_off(&self, caller: &Arc<Agent>, to: &str, found: Found, number: u64, bytes: usize, draft: Draft) {
+        let mut outbox = caller.outbox.guard();
+        if outbox.closed {
+            drop(outbox);
+            return caller.fail_call(number, closed());
+        }
+        let found = match found {
+            Found::Peer(peer) if !outbox.looks_up() => {
+                return caller.put_out(&mut outbox, draft(peer));
+            }
+            Found::Peer(peer) => Some(Ok(peer)),
+            Found::Ask => None,
+        };
+        let known = found.clone();
+        let first = {
+            let calls = self.calls.guard();
+            let lookup = Lookup { to: to.into(), number, draft, found };
+            outbox.lookups().push(lookup, bytes, |number| calls.is_pending(number))
+        };
+        if let Some(found) = known {
+            outbox.lookups().resolved(to, &found);
+            return caller.release_lookups(&mut outbox);
+        }
+        drop(outbox);
+        if first {
+            caller.node.seek(caller, to);
+        }
     }
 
     /// The caller gives up: the call is forgotten without an event, and the handler that works on it is told.
     pub fn abandon(&self, call: u64) {
-        let Some(call) = self.calls.guard().take(call) else { return };
-        call.caller.forget(&call.id);
-        call.recipient.cancel(&call.id);
+        let _entry = enter();
+        let taken = self.calls.guard().take(call);
+        if let Some(call) = taken {
+            Self::give_up(&call);
+            if matches!(call.stage, Stage::Sought) {
+                call.caller.lookups_ended();
+            }
+        }
+    }
+
+    /// Nobody waits for that call any more.
+    fn give_up(call: &Call) {
+        call.caller.forget_asked(&call.id);
+        if !matches!(call.stage, Stage::Sealed(_)) {
+            call.caller.forget_unsealed(&call.id);
+        }
+        if let Some(Peer::Here(recipient)) = &call.recipient {
+            recipient.cancel(call.caller.did(), &call.id);
+        }
+    }
+
+    /// Whether the handler may begin with a call: asked just before it does, because much may have happened since
+    /// [`Event::Call`]. What does not hold any more does not begin.
+    pub fn start(self: &Arc<Self>, ticket: u64) -> Start {
+        let _entry = enter();
+        let tickets = self.tickets.guard();
+        let Some(running) = tickets.get(ticket) else { return Start::Gone };
+        let (agent, caller) = (running.agent.clone(), running.caller.clone());
+        let (request, mut cancelled) = (running.request.id, running.cancelled);
+        drop(tickets);
+        if let Peer::Here(caller) = &caller {
+            // It may have given up while its message was on its way, when there was no ticket to cancel.
+            cancelled |= !caller.port.calls.guard().is_awaited(&request);
+        }
+        let refused = {
+            let inbox = agent.inbox.guard();
+            match &inbox.handler {
+                _ if cancelled || inbox.closed => None,
+                None => return Start::Inbox,
+                Some(allow) if !allow.includes(caller.did()) => Some(ErrorKind::NotAllowed),
+                Some(_) => match agent.node.check_running(&[caller.did(), agent.did()]) {
+                    Ok(()) => {
+                        drop(inbox);
+                        if self.tickets.guard().begin(ticket) {
+                            agent.begun();
+                        }
+                        return Start::Run;
+                    }
+                    Err(error) => Some(error.kind()),
+                },
+            }
+        };
+        // Nobody is told where nobody waits.
+        self.reply(ticket, Reply::Refused(refused.unwrap_or(ErrorKind::AgentClosed), None));
+        Start::Gone
+    }
+
+    /// A call that [`Port::start`] sent to the inbox, with the payload that its [`Event::Call`] brought.
+    pub fn give_back(&self, ticket: u64, payload: Payload) {
+        let _entry = enter();
+        let taken = self.tickets.guard().take(ticket);
+        let Some(running) = taken else { return };
+        let agent = running.agent.clone();
+        if !running.cancelled {
+            agent.give_back(running, payload);
+        }
+        agent.finished(false);
     }
 
     /// Answers a running call. One that was cancelled or whose agent closed needs no answer; then this does nothing. What
     /// cannot be sent becomes a refusal, and an [`Event::Unsent`].
-    pub fn reply(&self, ticket: u64, reply: Reply) {
-        let Some(running) = self.tickets.guard().take(ticket) else { return };
-        let Running { agent, caller, request, cancelled } = running;
-        agent.finished();
+    pub fn reply(self: &Arc<Self>, ticket: u64, reply: Reply) {
+        let _entry = enter();
+        let taken = self.tickets.guard().take(ticket);
+        let Some(running) = taken else { return };
+        let Running { agent, caller, request, cancelled, begun, .. } = running;
+        agent.finished(begun);
         if cancelled {
             return;
         }
@@ -211,11 +330,7 @@ impl Port {
         };
         let encoded = catch_unwind(AssertUnwindSafe(|| encode(payload))).unwrap_or_else(|_| Err(flush::internal()));
         match encoded.and_then(|encoded| agent.check_size(encoded.0.len()).map(|()| encoded)) {
-            Ok((body, content_type)) => {
-                if let Ok(outgoing) = agent.reply(xbind::Op::Result, body, content_type, caller, request) {
-                    agent.enqueue(outgoing);
-                }
-            }
+            Ok((body, content_type)) => agent.answer(Op::Result, body, content_type, caller, request),
             Err(error) => {
                 self.push(Event::Unsent { agent: agent.number, error });
                 Self::refuse(&agent, caller, request, Refusal::of(ErrorKind::HandlerFailed));
@@ -229,13 +344,11 @@ impl Port {
         self.tickets.guard().is_cancelled(ticket)
     }
 
-    fn refuse(agent: &Arc<Agent>, caller: Arc<Agent>, request: InReplyTo, mut refusal: Refusal) {
+    fn refuse(agent: &Arc<Agent>, caller: Peer, request: InReplyTo, mut refusal: Refusal) {
         if agent.check_size(refusal.encode().len()).is_err() {
             refusal.detail = None;
         }
-        if let Ok(outgoing) = agent.reply(xbind::Op::Error, refusal.encode(), JSON, caller, request) {
-            agent.enqueue(outgoing);
-        }
+        agent.answer(Op::Error, refusal.encode(), JSON, caller, request);
     }
 
     /// The identity provider's answer to [`Event::Sign`]; none if it failed.
@@ -248,15 +361,17 @@ impl Port {
     /// Ends what has run out of time, seals and delivers what there is to say, and moves at most `max` events into `into`.
     /// True if there is more to do at once.
     pub fn flush(self: &Arc<Self>, max: usize, into: &mut Vec<Event>) -> bool {
-        self.woken.store(false, Ordering::Release);
+        let _entry = enter();
+        self.attend(); // what happens here until the bell is silenced is found below
         self.expire();
         while let Some(Dirty { agents, messages, bytes }) = self.take_dirty() {
             let alone = messages == 1 && self.calls.guard().len() <= 1;
-            match pool::worth_it(agents.len(), messages, bytes).filter(|_| !alone) {
+            match pool::worth_it(agents.len(), messages, bytes).filter(|_| !alone && !self.time.is_driven()) {
                 Some(pool) => pool.spread(self, agents),
                 None => flush::work_off(agents),
             }
         }
+        self.bell.silence();
         let mut events = self.events.guard();
         let count = events.len().min(max);
         into.extend(events.drain(..count));
@@ -266,6 +381,11 @@ impl Port {
         let more = !events.is_empty();
         drop(events);
         more || self.is_ripe()
+    }
+
+    /// The face is going to flush anyway and need not be woken until it has.
+    pub fn attend(&self) {
+        self.bell.ring();
     }
 
     /// While more messages wait to be handled than to be signed, handling goes first: its answers join the same batches,
@@ -281,14 +401,14 @@ impl Port {
     }
 
     /// Counts messages to sign, and notes their agent unless it is on the list or its batch is under way.
-    pub(crate) fn add_dirty(&self, agent: Option<&Arc<Agent>>, messages: usize, bytes: usize) {
+    pub(crate) fn add_dirty(self: &Arc<Self>, agent: Option<&Arc<Agent>>, messages: usize, bytes: usize) {
         let mut dirty = self.dirty.guard();
         dirty.messages = dirty.messages.saturating_add(messages);
         dirty.bytes = dirty.bytes.saturating_add(bytes);
         let Some(agent) = agent else { return };
         dirty.agents.push(agent.clone());
         drop(dirty);
-        self.wake_from_afar();
+        self.wake();
     }
 
     /// Counts messages that go to worker threads until the guard is dropped.
@@ -300,25 +420,31 @@ impl Port {
     /// How long until the next deadline of a pending call.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
-        self.calls.guard().next_deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        self.calls.guard().next_deadline().map(|deadline| deadline.saturating_duration_since(self.time.now()))
     }
 
-    fn expire(&self) {
-        let now = Instant::now();
+    fn expire(self: &Arc<Self>) {
+        let now = self.time.now();
+        let mut seekers: Vec<Arc<Agent>> = Vec::new();
         loop {
-            let Some(call) = self.calls.guard().take_expired(now) else { return };
-            call.caller.forget(&call.id);
-            call.recipient.cancel(&call.id);
-            let error = Error::new(ErrorKind::Timeout, format!("{} did not answer in time", call.recipient.did()))
-                .with_hint("raise timeoutMs, or look why the other agent is slow");
-            self.settle(&call, Outcome::Failed { error, remote: None });
+            let expired = self.calls.guard().take_expired(now);
+            let Some(call) = expired else { break };
+            Self::give_up(&call);
+            self.settle(&call, Outcome::Failed { error: out_of_time(&call), remote: None });
+            if matches!(call.stage, Stage::Sought) && !seekers.iter().any(|other| Arc::ptr_eq(other, &call.caller)) {
+                seekers.push(call.caller);
+            }
+        }
+        for caller in seekers {
+            caller.lookups_ended();
         }
     }
 
     /// Closes one agent: pending calls from it and to it end with `AGENT_CLOSED`, its key is wiped.
     pub fn close(&self, number: u32) {
+        let _entry = enter();
         let Ok(agent) = self.agent(number) else { return };
-        agent.bus.remove(&agent);
+        agent.node.remove(&agent);
         agent.close();
     }
 
@@ -330,38 +456,45 @@ impl Port {
         }
     }
 
-    pub(crate) fn forget(&self, agent: &Agent) {
-        self.agents.guard().by_number.remove(&agent.number);
+    /// Nothing of the port leads to that agent any more, but for handlers that still run for it.
+    pub(crate) fn forget(&self, agent: &Arc<Agent>) {
+        let number = self.agents.guard().by_number.remove(&agent.number);
+        self.dirty.guard().agents.retain(|other| !Arc::ptr_eq(other, agent));
+        drop(number);
     }
 
-    /// Ends the calls that an agent of this port has made or works on.
-    pub(crate) fn end_calls_of(&self, agent: &Arc<Agent>, outcome: &dyn Fn() -> Outcome) {
-        let calls = self.calls.guard().take_of(agent);
-        for call in calls {
-            call.recipient.cancel(&call.id);
-            self.settle(&call, outcome());
+    /// An identity was stopped: calls from here to it end, and handlers here that work for it are told.
+    pub(crate) fn end_with(self: &Arc<Self>, did: &Did) {
+        let lost = self.calls.guard().take_to(did);
+        for call in lost {
+            let error = crate::node::stopped(did);
+            Self::give_up(&call);
+            self.settle(&call, Outcome::Failed { error, remote: None });
         }
-        let cancelled = self.tickets.guard().cancel_all_of(agent);
-        for (ticket, caller, request) in cancelled {
+        let cancelled = self.tickets.guard().cancel_all(|running| running.caller.did() == did);
+        for (ticket, ..) in cancelled {
             self.push(Event::Cancelled { ticket });
-            caller.settle_request(&request, outcome());
         }
     }
 
-    pub(crate) fn settle(&self, call: &Call, outcome: Outcome) {
-        self.push(Event::Settled { call: call.number, id: Some(call.id), outcome });
+    pub(crate) fn settle(self: &Arc<Self>, call: &Call, outcome: Outcome) {
+        self.push(Event::Settled { call: call.number, id: call.id, outcome });
     }
 
-    pub(crate) fn push(&self, event: Event) {
+    pub(crate) fn push(self: &Arc<Self>, event: Event) {
         self.events.guard().push_back(event);
-        self.wake_from_afar();
+        self.wake();
     }
 
-    /// Another thread wakes the face, once until it next flushes; the face's own thread flushes anyway.
-    fn wake_from_afar(&self) {
-        if thread::current().id() != self.home && !self.woken.swap(true, Ordering::AcqRel) {
-            (self.waker)();
+    /// The face is woken once until it next flushes, and after all locks are released.
+    fn wake(self: &Arc<Self>) {
+        if self.bell.ring() {
+            later(Task::Wake(self.clone()));
         }
+    }
+
+    pub(crate) fn ring(&self) {
+        (self.waker)();
     }
 }
 
@@ -375,7 +508,7 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         self.port.under_way.fetch_sub(self.messages, Ordering::AcqRel);
         if self.port.is_ripe() {
-            self.port.wake_from_afar(); // it may have held back for these
+            self.port.wake(); // it may have held back for these
         }
     }
 }
@@ -388,6 +521,17 @@ impl fmt::Debug for Port {
 
 pub(crate) fn closed_outcome(message: &'static str) -> Outcome {
     Outcome::Failed { error: Error::new(ErrorKind::AgentClosed, message), remote: None }
+}
+
+fn out_of_time(call: &Call) -> Error {
+    let whom = call.recipient.as_ref().map_or("the agent", |peer| peer.did().as_str());
+    match call.stage {
+        Stage::Sought => Error::new(ErrorKind::Timeout, "the agent was not found in time"),
+        Stage::Parked => Error::new(ErrorKind::InboxFull, format!("{whom} had no room for the call in time"))
+            .with_hint("try again later, or let it handle more calls at once"),
+        Stage::Waiting | Stage::Sealed(_) => Error::new(ErrorKind::Timeout, format!("{whom} did not answer in time"))
+            .with_hint("wait longer, or look why the other agent is slow"),
+    }
 }
 
 fn encode(payload: Payload) -> Result<(Body, &'static str)> {

@@ -120,9 +120,7 @@ fn sentence(kind: ErrorKind, told: bool) -> (&'static str, &'static str) {
         ErrorKind::NotAllowed => ("does not take calls from this agent", "ask its owner to add your DID to `allow`"),
         ErrorKind::InboxFull => ("has no room for another message", "try again later, or let it receive faster"),
         ErrorKind::ReplayWindowFull => ("cannot remember another message", "try again in a few seconds"),
-        ErrorKind::PayloadTooLarge => {
-            ("refused the size of a payload", "send less, or raise maxPayloadBytes on both sides")
-        }
+        ErrorKind::PayloadTooLarge => ("refused the size of a payload", "send less, or raise the limit on both sides"),
         ErrorKind::InvalidPayload => ("could not read the payload", "send what JSON can hold, at most 128 levels deep"),
         ErrorKind::WrongAudience => ("was shown a token for another agent", "ask for a token with its DID as audience"),
         ErrorKind::AgentClosed => ("has left the bus", "look it up again, or make it anew"),

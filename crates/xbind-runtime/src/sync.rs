@@ -11,3 +11,12 @@ impl<T> Lock<T> for Mutex<T> {
         self.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Atomics that the model checker can take the place of.
+pub(crate) mod atomic {
+    #[cfg(loom)]
+    pub(crate) use loom::sync::atomic::AtomicBool;
+    #[cfg(not(loom))]
+    pub(crate) use std::sync::atomic::AtomicBool;
+    pub(crate) use std::sync::atomic::Ordering;
+}

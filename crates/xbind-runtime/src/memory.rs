@@ -1,0 +1,55 @@
+//! What an identity must not accept twice on a node, whichever of its agents is asked, and though all of them close.
+
+use std::sync::{Arc, Mutex};
+
+use hashbrown::HashMap;
+use xbind::{Did, ReplayWindow};
+
+use crate::sync::Lock;
+
+/// The most messages whose signatures one identity remembers.
+const REPLAY_CAPACITY: usize = 1_000_000;
+
+/// Of one identity.
+pub(crate) struct Memory {
+    pub(crate) replay: ReplayWindow,
+    /// Approvals that were used.
+    pub(crate) used: ReplayWindow,
+}
+
+impl Memory {
+    fn new() -> Self {
+        Self { replay: ReplayWindow::new(REPLAY_CAPACITY), used: ReplayWindow::new(REPLAY_CAPACITY) }
+    }
+
+    fn is_empty(&self, now: u64) -> bool {
+        self.replay.purge(now);
+        self.used.purge(now);
+        self.replay.is_empty() && self.used.is_empty()
+    }
+}
+
+/// Those of all identities that were called on a node.
+#[derive(Default)]
+pub(crate) struct Memories {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    by_did: HashMap<Did, Arc<Memory>>,
+    /// How many there may be before those that nobody needs any more are looked for.
+    sweep_at: usize,
+}
+
+impl Memories {
+    pub(crate) fn of(&self, did: &Did, now: u64) -> Arc<Memory> {
+        let mut kept = self.kept.guard();
+        if kept.by_did.len() >= kept.sweep_at.max(1024) {
+            // One that an agent holds stays; so does one that still has to refuse something.
+            kept.by_did.retain(|_, memory| Arc::strong_count(memory) > 1 || !memory.is_empty(now));
+            kept.sweep_at = kept.by_did.len().saturating_mul(2);
+        }
+        kept.by_did.entry(*did).or_insert_with(|| Arc::new(Memory::new())).clone()
+    }
+}

@@ -1,0 +1,107 @@
+//! The transport between agents of one node: a static call. What it carries is opened like anything that comes in.
+
+use std::sync::Arc;
+
+use xbind::{ErrorKind, InReplyTo, MessageId, Op, PendingCall, Recipient, Result, authenticate};
+
+use crate::agent::Agent;
+use crate::event::{Body, Outcome, Payload};
+use crate::inbox::Request;
+use crate::outbox::Outgoing;
+use crate::port::Port;
+use crate::refusal::Refusal;
+use crate::room::Slot;
+use crate::sync::Lock;
+use crate::transport::Peer;
+
+/// A message at the agent it was brought to.
+pub(crate) struct Incoming<'a> {
+    pub(crate) jws: &'a str,
+    pub(crate) body: Body,
+    pub(crate) token: Option<String>,
+    /// Its place at the recipient, where it has one already.
+    pub(crate) slot: Option<Slot>,
+    /// How far the sender's clock may differ, and how long a message may live.
+    pub(crate) clock_skew: u64,
+    pub(crate) max_lifetime: u64,
+}
+
+/// Hands a message to its recipient.
+pub(crate) fn carry(
+    sender: &Arc<Agent>,
+    recipient: &Arc<Agent>,
+    jws: &str,
+    outgoing: Outgoing,
+    request: Option<InReplyTo>,
+) -> Result<()> {
+    recipient.node.check_running(&[sender.did(), recipient.did()])?; // stopped since the message was issued
+    let Outgoing { body, token, slot, .. } = outgoing;
+    let max_lifetime = recipient.node.max_lifetime();
+    let incoming = Incoming { jws, body, token, slot, clock_skew: 0, max_lifetime }; // one clock for all agents here
+    recipient.take_in(incoming, |_| Peer::Here(sender.clone()), request)
+}
+
+impl Agent {
+    /// Opens a message and acts on it: a request goes to the handler or inbox, a reply to the call that it answers. `back`
+    /// is the way to its sender. `request` spares computing what answers must name.
+    pub(crate) fn take_in(
+        self: &Arc<Self>,
+        incoming: Incoming<'_>,
+        back: impl Fn(&xbind::Did) -> Peer,
+        request: Option<InReplyTo>,
+    ) -> Result<()> {
+        let Incoming { jws, body, token, slot, clock_skew, max_lifetime } = incoming;
+        let (policy, now) = (self.policy(clock_skew, max_lifetime), self.node.time().unix());
+        let recipient = Recipient {
+            policy: &policy,
+            known: &self.node.known,
+            replay: &self.memory().replay,
+            refused: &|sender, _| self.node.check_running(&[sender, self.did()]).err().map(|error| error.kind()),
+        };
+        let message = authenticate(&recipient, now, jws, body.len())?;
+        let reference = |id: &MessageId| request.unwrap_or_else(|| InReplyTo::of(*id, jws));
+        // Nothing is remembered of what would be refused anyway.
+        if message.op() == Op::Call && !self.may_call(message.from()) {
+            self.refuse(back(message.from()), reference(message.id()), ErrorKind::NotAllowed);
+            return Ok(());
+        }
+        let (from, id) = (*message.from(), *message.id());
+        let answers = message.in_reply_to().map(|call| call.id);
+        let expected = answers.and_then(|id| self.expects(&id));
+        let call = expected.as_ref().map(|(_, call)| call);
+        let message = match message.accept(&recipient, now, body, token.as_deref(), call) {
+            Ok(message) => message,
+            // Its signature was verified, so its sender may be told.
+            Err(error) if error.kind() == ErrorKind::ReplayWindowFull => {
+                self.refuse(back(&from), reference(&id), error.kind());
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        if !message.op().is_reply() {
+            self.admit(Request { message, token, reference: reference(&id), caller: back(&from), slot });
+            return Ok(());
+        }
+        // So far the call was only looked at; whoever takes it ends it.
+        let Some((id, (port, _))) = answers.zip(expected) else { return Ok(()) };
+        let call = port.calls.guard().take_id(&id);
+        let Some(call) = call else { return Ok(()) };
+        let outcome = if message.op() == Op::Error {
+            let (error, remote) = Refusal::decode(message.body()).into_error(&from);
+            Outcome::Failed { error, remote }
+        } else if call.one_way {
+            Outcome::Delivered { to: from }
+        } else {
+            Outcome::Answer(Payload::of(message))
+        };
+        port.settle(&call, outcome);
+        Ok(())
+    }
+
+    /// The port whose call of that id waits for an answer: its own, or that of another agent of its DID, since an answer from
+    /// elsewhere names no more than that.
+    fn expects(&self, id: &MessageId) -> Option<(Arc<Port>, PendingCall)> {
+        let at = |port: &Arc<Port>| Some((port.clone(), port.calls.guard().expected(id)?));
+        at(&self.port).or_else(|| self.node.agents_of(self.did()).iter().find_map(|other| at(&other.port)))
+    }
+}
