@@ -171,6 +171,18 @@ impl Authentic {
         &self.from
     }
 
+    /// What it is for.
+    #[must_use]
+    pub const fn op(&self) -> Op {
+        self.op
+    }
+
+    /// Its id, unique for its sender.
+    #[must_use]
+    pub const fn id(&self) -> &MessageId {
+        &self.id
+    }
+
     /// Seconds since the epoch, by the sender's clock.
     #[must_use]
     pub const fn issued_at(&self) -> u64 {

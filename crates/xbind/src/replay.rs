@@ -4,16 +4,21 @@ use crate::did::Did;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::MessageId;
 use sha2::{Digest as _, Sha256};
+use std::collections::hash_map::{Entry, RandomState};
 use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Remembers accepted messages until they have expired, and refuses new ones when it is full: it never makes room by
 /// forgetting one that could come again.
 ///
-/// Threads share it. An empty one owns no heap; an entry takes at most 120 bytes.
+/// However much one sender sends, there is room left for others: a third more than one of them may take.
+///
+/// Threads share it. An empty one owns no heap; an entry takes at most 160 bytes.
 pub struct ReplayWindow {
-    capacity: usize,
+    /// Of one sender.
+    share: usize,
     seen: Mutex<Seen>,
 }
 
@@ -22,6 +27,7 @@ pub struct ReplayWindow {
 pub struct Reservation<'a> {
     window: &'a ReplayWindow,
     key: Key,
+    sender: u64,
     until: u64,
     committed: bool,
 }
@@ -34,8 +40,11 @@ type Key = [u8; 16];
 struct Seen {
     /// Every entry, reserved or committed, with the second until which it stays.
     entries: HashMap<Key, u64>,
-    /// The committed ones by that second, so that the expired are found without a search.
-    by_expiry: BTreeMap<u64, Vec<Key>>,
+    /// The committed ones by that second, so that the expired are found without a search, and whose they are.
+    by_expiry: BTreeMap<u64, Vec<(Key, u64)>>,
+    /// How many each sender has, by a keyed hash, so that nobody can look for a second sender of the same number.
+    by_sender: HashMap<u64, usize>,
+    hasher: RandomState,
     /// The latest second of which entries were dropped: what expires no later may have been among them.
     forgotten: Option<u64>,
 }
@@ -46,10 +55,10 @@ const SWEEP: usize = 64;
 const SMALL: usize = 1024;
 
 impl ReplayWindow {
-    /// An empty window for that many messages.
+    /// An empty window for that many messages of one sender, and a third more of others.
     #[must_use]
-    pub fn new(capacity: usize) -> Self {
-        Self { capacity, seen: Mutex::default() }
+    pub fn new(share: usize) -> Self {
+        Self { share, seen: Mutex::default() }
     }
 
     /// Reserves the place of a message that stays in time until the second `until`, inclusive.
@@ -68,14 +77,21 @@ impl ReplayWindow {
             let why = format!("message {id} may have been accepted before: the clock went back");
             return Err(Error::new(ErrorKind::Replayed, why));
         }
-        if seen.entries.len() >= self.capacity {
-            let why = format!("{} messages are still in time, no other can be remembered", self.capacity);
+        let sender = seen.hasher.hash_one(sender.public_key());
+        let own = seen.by_sender.get(&sender).copied().unwrap_or_default();
+        let most = self.share.saturating_add(self.share.div_ceil(3));
+        if own >= self.share || seen.entries.len() >= most {
+            let count = if own >= self.share { own } else { seen.entries.len() };
+            let why = format!("{count} messages are still in time, no other can be remembered");
             return Err(Error::new(ErrorKind::ReplayWindowFull, why)
                 .with_hint("allow more tracked messages, or shorten the life of messages"));
         }
         let expired = seen.entries.insert(key, until);
         seen.forgotten = seen.forgotten.max(expired);
-        Ok(Reservation { window: self, key, until, committed: false })
+        if expired.is_none() {
+            seen.by_sender.insert(sender, own.saturating_add(1));
+        }
+        Ok(Reservation { window: self, key, sender, until, committed: false })
     }
 
     /// Drops what expired before `now` and gives its memory back; reserving does so too, a little at a time.
@@ -104,7 +120,7 @@ impl Reservation<'_> {
     /// Remembers the message until it has expired.
     pub fn commit(mut self) {
         self.committed = true;
-        self.window.lock().by_expiry.entry(self.until).or_default().push(self.key);
+        self.window.lock().by_expiry.entry(self.until).or_default().push((self.key, self.sender));
     }
 }
 
@@ -112,7 +128,7 @@ impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         if !self.committed {
             let mut seen = self.window.lock();
-            seen.remove(&self.key, self.until);
+            seen.remove(&self.key, self.sender, self.until);
             seen.give_back();
         }
     }
@@ -124,8 +140,8 @@ impl Seen {
         while let Some(mut bucket) = self.by_expiry.first_entry().filter(|bucket| *bucket.key() < now && left > 0) {
             let until = *bucket.key();
             match bucket.get_mut().pop() {
-                Some(key) => {
-                    self.remove(&key, until);
+                Some((key, sender)) => {
+                    self.remove(&key, sender, until);
                     self.forgotten = self.forgotten.max(Some(until));
                     left = left.saturating_sub(1);
                 }
@@ -138,9 +154,18 @@ impl Seen {
     }
 
     /// Unless a later message took the place over.
-    fn remove(&mut self, key: &Key, until: u64) {
-        if self.entries.get(key) == Some(&until) {
-            self.entries.remove(key);
+    fn remove(&mut self, key: &Key, sender: u64, until: u64) {
+        if self.entries.get(key) != Some(&until) {
+            return;
+        }
+        self.entries.remove(key);
+        if let Entry::Occupied(mut own) = self.by_sender.entry(sender) {
+            let left = own.get().saturating_sub(1);
+            if left == 0 {
+                own.remove();
+            } else {
+                own.insert(left);
+            }
         }
     }
 
@@ -150,6 +175,7 @@ impl Seen {
             drop(mem::replace(self, Self { forgotten, ..Self::default() }));
         } else if self.entries.capacity() > SMALL && self.entries.len() < self.entries.capacity() / 8 {
             self.entries.shrink_to(self.entries.len().saturating_mul(2));
+            self.by_sender.shrink_to(self.by_sender.len().saturating_mul(2));
         }
     }
 }

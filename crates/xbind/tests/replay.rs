@@ -233,3 +233,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_sender_that_floods_leaves_room_for_others() {
+    let window = ReplayWindow::new(9);
+    for n in 0..9 {
+        assert_eq!(accept(&window, n, 100, 50), Ok(()));
+    }
+    assert_eq!(accept(&window, 9, 100, 50), Err(ErrorKind::ReplayWindowFull));
+    for n in 0..3 {
+        assert!(window.reserve(&did(2), &id(n), 100, 50).is_ok_and(|place| {
+            place.commit();
+            true
+        }));
+    }
+    let error = window.reserve(&did(3), &id(1), 100, 50).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::ReplayWindowFull);
+    // What expires gives each its share back.
+    assert_eq!(accept(&window, 10, 300, 101), Ok(()));
+    assert!(window.reserve(&did(3), &id(1), 300, 101).is_ok());
+    window.purge(301);
+    assert!(window.is_empty());
+    for n in 20..29 {
+        assert_eq!(accept(&window, n, 400, 301), Ok(()));
+    }
+}
