@@ -339,6 +339,11 @@ export interface CallDecision {
 /** An in-process bus. The default one belongs to the module instance, so test files do not see each other. */
 export declare class MessageBus {
   #private;
+  /** A bus of its own. Throws INVALID_CONFIG. */
+  constructor(options?: {
+    /** The longest life of a message here, 1 to 300, default 30: an agent's `messageTtlSeconds` may not be longer. */
+    maxLifetimeSeconds?: number;
+  });
   /**
    * The bus of that name in this process, shared by its worker threads. Throws INVALID_NAME.
    *
@@ -433,18 +438,21 @@ export interface AgentOptions {
   bus?: MessageBus;
   /** Of a call, default 30 000. */
   timeoutMs?: number;
-  /** Default 5 in process; at most 300. */
+  /** Default 5; at most what the bus accepts, 30 unless it was made with `maxLifetimeSeconds`. */
   messageTtlSeconds?: number;
   /** Default 1 MiB. */
   maxPayloadBytes?: number;
-  /** Room for messages and for calls that wait for the handler, together; beyond it INBOX_FULL. */
+  /**
+   * Room for messages of one sender and its calls that wait for the handler, together; a third more is kept for other
+   * senders. Beyond it messages are refused with INBOX_FULL, and calls wait with their sender until their time is over.
+   */
   inbox?: {
     /** Default 1024. */
     maxMessages?: number;
     /** Default 16 MiB. */
     maxBytes?: number;
   };
-  /** Calls handled at once; more wait, up to the inbox bound. Default 64. */
+  /** Calls handled at once; more wait. Default 64. */
   concurrency?: number;
 }
 /**

@@ -5,7 +5,7 @@
 
 mod bytes;
 mod convert;
-mod crossing;
+mod events;
 mod identity;
 mod key_file;
 mod net;

@@ -2,19 +2,18 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::mem::take;
 use std::sync::Arc;
 use std::time::Duration;
 
-use napi::bindgen_prelude::{Array, Either, Env, External, Function, Uint8Array, Uint8ArraySlice};
+use napi::bindgen_prelude::{Array, Either, Env, External, Function, Uint8Array};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use xbind::{Error, ErrorKind, MessageId, VerifyingKey};
-use xbind_runtime::{AgentOptions, Allow, Bus, NewCall, Payload, Port, Reply, Signer};
+use xbind_runtime::{AgentOptions, Allow, NewCall, Node, NodeOptions, Payload, Port, Reply, Signer, Start, Time};
 
 use crate::bytes::Bytes;
 use crate::convert::{BindingError, Content, Fallible, fallible, number, payload, size, whole};
-use crate::crossing::{self, Events, Kept, wide};
+use crate::events::{Events, Senders};
 use crate::identity::{Key, KeyRef, fresh_key};
 
 /// Numbers are never used again, so that a handler that ends late cannot answer through another port.
@@ -26,7 +25,7 @@ struct Ports {
 
 struct OpenPort {
     port: Arc<Port>,
-    kept: Kept,
+    senders: Senders,
 }
 
 thread_local! {
@@ -41,24 +40,28 @@ fn with_port<T>(port: u32, use_port: impl FnOnce(&Arc<Port>) -> xbind::Result<T>
     }
 }
 
-/// A port that is gone has nothing left to do.
+/// A command, after which JavaScript flushes in any case: it need not be woken for what the command causes. A port that is
+/// gone has nothing left to do.
 fn in_port(port: u32, use_port: impl FnOnce(&Arc<Port>)) {
-    let found = PORTS.with_borrow(|ports| ports.open.get(&port).map(|open| open.port.clone()));
-    if let Some(port) = found {
-        use_port(&port);
-    }
+    let command = |port: &Arc<Port>| {
+        port.attend();
+        use_port(port);
+        Ok(())
+    };
+    drop(with_port(port, command));
 }
 
 /// Opens a port; `wake` is called when another thread has left events there.
 #[napi(catch_unwind)]
 pub fn open_port(env: Env, wake: Function<'_, (), ()>) -> napi::Result<u32> {
     let wake = wake.build_threadsafe_function::<()>().weak::<true>().callee_handled::<false>().build()?;
-    let port = Port::new(Box::new(move || {
+    let wake = move || {
         wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
-    }));
+    };
+    let port = Port::new(Box::new(wake), Time::System);
     let number = PORTS.with_borrow_mut(|ports| {
         ports.last = ports.last.saturating_add(1);
-        ports.open.insert(ports.last, OpenPort { port, kept: Kept::default() });
+        ports.open.insert(ports.last, OpenPort { port, senders: Senders::default() });
         ports.last
     });
     if number == 1 {
@@ -69,7 +72,7 @@ pub fn open_port(env: Env, wake: Function<'_, (), ()>) -> napi::Result<u32> {
 }
 
 fn close_all_ports() {
-    let ports = PORTS.with_borrow_mut(|ports| take(&mut ports.open));
+    let ports = PORTS.with_borrow_mut(|ports| std::mem::take(&mut ports.open));
     for OpenPort { port, .. } in ports.into_values() {
         port.close_all();
     }
@@ -84,16 +87,18 @@ pub fn close_port(port: u32) {
     }
 }
 
-pub type BusRef = External<Arc<Bus>>;
+pub type NodeRef = External<Arc<Node>>;
 
+/// A bus of its own; `max_lifetime` is the longest life of a message in seconds.
 #[napi(catch_unwind)]
-pub fn new_bus() -> BusRef {
-    External::new(Bus::new())
+pub fn new_node(max_lifetime: f64) -> NodeRef {
+    let max_lifetime = u32::try_from(whole(max_lifetime)).unwrap_or(u32::MAX);
+    External::new(Node::new(NodeOptions { max_lifetime, ..NodeOptions::default() }))
 }
 
 #[napi(catch_unwind)]
-pub fn shared_bus(name: String) -> Fallible<BusRef> {
-    fallible(Bus::shared(&name).map(External::new))
+pub fn shared_node(name: String) -> Fallible<NodeRef> {
+    fallible(Node::shared(&name).map(External::new))
 }
 
 #[napi(object)]
@@ -103,18 +108,18 @@ pub struct BindingAgent {
 }
 
 #[napi(catch_unwind)]
-pub fn bus_agents(bus: &BusRef) -> Vec<BindingAgent> {
-    bus.agents().into_iter().map(|(did, name)| BindingAgent { did: did.as_str().to_owned(), name }).collect()
+pub fn node_agents(node: &NodeRef) -> Vec<BindingAgent> {
+    node.agents().into_iter().map(|(did, name)| BindingAgent { did: did.as_str().to_owned(), name }).collect()
 }
 
 #[napi(catch_unwind)]
-pub fn stop_on_bus(bus: &BusRef, did: String) -> Option<BindingError> {
-    VerifyingKey::from_did(&did).map(|key| bus.stop(key.did())).err().map(BindingError::from)
+pub fn stop_on_node(node: &NodeRef, did: String) -> Option<BindingError> {
+    VerifyingKey::from_did(&did).map(|key| node.stop(key.did())).err().map(BindingError::from)
 }
 
 #[napi(catch_unwind)]
-pub fn close_bus(bus: &BusRef) {
-    bus.close();
+pub fn close_node(node: &NodeRef) {
+    node.close();
 }
 
 #[napi(object)]
@@ -127,19 +132,19 @@ pub struct BindingOptions {
     pub concurrency: f64,
 }
 
-/// Brings an agent onto a bus: with a fresh key, with the key of an identity (which is taken), or, for a key elsewhere,
+/// Brings an agent onto a node: with a fresh key, with the key of an identity (which is taken), or, for a key elsewhere,
 /// with the DID of an identity provider.
 #[napi(catch_unwind)]
 pub fn join(
     port: u32,
-    bus: &BusRef,
+    node: &NodeRef,
     options: BindingOptions,
     signer: Option<Either<String, &KeyRef>>,
 ) -> Fallible<u32> {
     fallible(with_port(port, |port| {
         let signer = match signer {
             None => Signer::Local(fresh_key()?),
-            Some(Either::A(did)) => Signer::Remote(VerifyingKey::from_did(&did)?),
+            Some(Either::A(did)) => Signer::Elsewhere(VerifyingKey::from_did(&did)?),
             Some(Either::B(key)) => {
                 let key = key.take().ok_or_else(|| Error::new(ErrorKind::InvalidKey, "this identity was destroyed"))?;
                 Signer::Local(key)
@@ -153,7 +158,7 @@ pub fn join(
             inbox_bytes: size(options.inbox_bytes),
             concurrency: size(options.concurrency),
         };
-        port.join(bus, signer, name, options)
+        port.join(node, signer, name, options)
     }))
 }
 
@@ -195,44 +200,60 @@ pub fn handle(port: u32, agent: u32, on: bool, only: Option<Vec<String>>) -> Fal
     }))
 }
 
-/// Begins a call that does not cross with others; see ts/binding.ts.
+/// Begins a call, and returns its number.
 #[allow(clippy::too_many_arguments, reason = "an object would cost more to take apart")]
 #[napi(catch_unwind)]
 pub fn call(
     port: u32,
     agent: u32,
-    low: u32,
-    high: u32,
     to: String,
     content: Content,
     one_way: bool,
     timeout_ms: f64,
     token: Option<String>,
-) {
-    in_port(port, |port| {
+) -> Fallible<f64> {
+    fallible(with_port(port, |port| {
         let timeout = Some(Duration::from_millis(whole(timeout_ms)));
-        let (number, payload) = (wide(low, high), payload(content));
-        port.call(NewCall { number, agent, to: &to, payload, one_way, timeout, token });
-    });
+        let call = NewCall { agent, to: &to, payload: payload(content), one_way, timeout, token };
+        port.attend();
+        port.call(call).map(number)
+    }))
 }
 
 /// Gives a call up.
 #[napi(catch_unwind)]
-pub fn abandon(port: u32, low: u32, high: u32) {
-    in_port(port, |port| port.abandon(wide(low, high)));
+pub fn abandon(port: u32, call: f64) {
+    in_port(port, |port| port.abandon(whole(call)));
+}
+
+/// Whether the handler may begin with a call: 0 if it may, 1 if the call is over, 2 if it belongs into the inbox now.
+#[napi(catch_unwind)]
+pub fn start(port: u32, ticket: f64) -> u32 {
+    let start = with_port(port, |port| Ok(port.start(whole(ticket))));
+    match start.unwrap_or(Start::Gone) {
+        Start::Run => 0,
+        Start::Gone => 1,
+        Start::Inbox => 2,
+    }
+}
+
+/// Puts a call into the inbox after all, with the content that it brought.
+#[napi(catch_unwind)]
+pub fn give_back(port: u32, ticket: f64, content: Content) {
+    in_port(port, |port| port.give_back(whole(ticket), payload(content)));
 }
 
 /// Answers a running call.
 #[napi(catch_unwind)]
-pub fn answer(port: u32, low: u32, high: u32, content: Content) {
-    in_port(port, |port| port.reply(wide(low, high), Reply::Payload(payload(content))));
+pub fn answer(port: u32, ticket: f64, content: Content) {
+    in_port(port, |port| port.reply(whole(ticket), Reply::Payload(payload(content))));
 }
 
 /// Refuses a running call; `detail` is the JSON object that goes with the code.
 #[napi(catch_unwind)]
-pub fn refuse(port: u32, low: u32, high: u32, code: String, detail: Option<String>) {
+pub fn refuse(port: u32, ticket: f64, code: String, detail: Option<String>) {
     let kind = ErrorKind::from_code(&code).unwrap_or(ErrorKind::Internal);
-    in_port(port, |port| port.reply(wide(low, high), Reply::Refused(kind, detail)));
+    in_port(port, |port| port.reply(whole(ticket), Reply::Refused(kind, detail)));
 }
 
 /// Notes that an approval was used, until the second in which it expires.
@@ -247,8 +268,8 @@ pub fn use_approval(port: u32, agent: u32, approver: String, id: String, until: 
 }
 
 #[napi(catch_unwind)]
-pub fn is_cancelled(port: u32, low: u32, high: u32) -> bool {
-    with_port(port, |port| Ok(port.is_cancelled(wide(low, high)))).unwrap_or(true)
+pub fn is_cancelled(port: u32, ticket: f64) -> bool {
+    with_port(port, |port| Ok(port.is_cancelled(whole(ticket)))).unwrap_or(true)
 }
 
 /// The identity provider's signature; none if it failed.
@@ -279,12 +300,12 @@ pub fn receive<'env>(
         Err(error) => return Ok(Either::B(error.into())),
     };
     let mut flat = env.create_array(0)?;
-    for message in messages {
-        flat.insert(message.op() == xbind::Op::Send)?;
-        flat.insert(message.id().text())?;
-        flat.insert(message.from().as_str())?;
-        flat.insert(number(message.issued_at()))?;
-        match Payload::of(message) {
+    for letter in messages {
+        flat.insert(letter.one_way)?;
+        flat.insert(letter.id.text())?;
+        flat.insert(letter.from.as_str())?;
+        flat.insert(number(letter.issued_at))?;
+        match letter.payload {
             Payload::Json(text) => flat.insert(text)?,
             Payload::Bytes(bytes) => flat.insert(Uint8Array::new(bytes))?,
         }
@@ -292,39 +313,25 @@ pub fn receive<'env>(
     Ok(Either::A(flat))
 }
 
-/// Does what `words` words of commands ask for, without looking for events.
+/// Works off all that was asked for, and returns at most `max` events; see `src/events.rs`.
 #[napi(catch_unwind)]
-pub fn submit(port: u32, memory: &[u8], words: u32) {
-    in_port(port, |port| crossing::submit(port, memory, size(words.into())));
-}
-
-/// The same, then works off all that was asked for, and writes at most `max` events; see `src/crossing.rs`.
-#[napi(catch_unwind)]
-pub fn flush<'env>(
-    env: &'env Env,
-    port: u32,
-    mut memory: Uint8ArraySlice<'_>,
-    words: u32,
-    max: u32,
-) -> napi::Result<Array<'env>> {
-    // SAFETY: JavaScript, which owns the memory, waits for this call, and nothing below calls into it.
-    let memory = unsafe { memory.as_mut() };
+pub fn flush<'env>(env: &'env Env, port: u32, max: u32) -> napi::Result<Array<'env>> {
     let mut happened = Vec::new();
     let mut more = false;
-    in_port(port, |port| {
-        crossing::submit(port, memory, size(words.into()));
-        more = port.flush(size(max.into()).min(crossing::MOST_EVENTS), &mut happened);
+    in_port(port, |port| more = port.flush(size(max.into()), &mut happened));
+    let found = PORTS.with_borrow_mut(|ports| {
+        ports.open.get_mut(&port).map(|open| (open.port.clone(), std::mem::take(&mut open.senders)))
     });
-    let mut kept = PORTS.with_borrow_mut(|ports| ports.open.get_mut(&port).map(|open| take(&mut open.kept)));
-    let mut events = Events::new(env, kept.get_or_insert_default())?;
+    let Some((open, senders)) = found else { return Events::new(env, Senders::default())?.finish(false).0 };
+    let mut events = Events::new(env, senders)?;
     for event in happened {
-        events.push(event)?;
+        events.push(&open, event)?;
     }
-    let beside = events.finish(memory, more)?;
+    let (flat, senders) = events.finish(more);
     PORTS.with_borrow_mut(|ports| {
-        if let (Some(open), Some(kept)) = (ports.open.get_mut(&port), kept) {
-            open.kept = kept;
+        if let Some(open) = ports.open.get_mut(&port) {
+            open.senders = senders;
         }
     });
-    Ok(beside)
+    flat
 }

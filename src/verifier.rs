@@ -117,7 +117,9 @@ pub fn open(verifier: &VerifierRef, now: f64, jws: String, body: Bytes, token: O
                 opening: External::new(RefCell::new(Some(message))),
             }));
         }
-        message.accept(recipient, whole(now), body.as_slice(), token.as_deref(), None).map(|message| Either3::A(message.into()))
+        message
+            .accept(recipient, whole(now), body.as_slice(), token.as_deref(), None)
+            .map(|message| Either3::A(message.into()))
     });
     opened.unwrap_or_else(|error: Error| Either3::C(error.into()))
 }
@@ -137,8 +139,9 @@ pub fn accept(
         return fallible(Err(Error::new(ErrorKind::Internal, "a message is accepted once")));
     };
     let call = message.in_reply_to().zip(call).and_then(|(claimed, jws)| PendingCall::of(&claimed.id, &jws));
-    let accepted = verifier
-        .with_recipient(|recipient| message.accept(recipient, whole(now), body.as_slice(), token.as_deref(), call.as_ref()));
+    let accepted = verifier.with_recipient(|recipient| {
+        message.accept(recipient, whole(now), body.as_slice(), token.as_deref(), call.as_ref())
+    });
     fallible(accepted.map(BindingMessage::from))
 }
 

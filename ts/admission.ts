@@ -2,7 +2,7 @@ import type { AutoGenxBindAgent, CallOptions, Handler } from './agent'
 import { verifyApproval, type ApprovedCall } from './approval'
 import { bounded, checkFunction, checkObject, known, strings } from './check'
 import { failure, isFailure, XBindError } from './errors'
-import type { Admission, Incoming, Refusal } from './port'
+import type { Admission, Held, Incoming, Refusal } from './port'
 import { native } from './native'
 import { orThrow, type Result } from './result'
 import { covers } from './scope'
@@ -76,13 +76,29 @@ export class Duty {
     this.#rights = policed ? new Rights(post(), { trust, scopes, revocations, approval }) : undefined
   }
 
-  admit(call: Incoming, body: string | Uint8Array, token: string | null): Admission | Promise<Admission> {
+  /** `current` says whether this policy is still the agent's. */
+  admit(
+    call: Incoming,
+    body: string | Uint8Array,
+    token: string | null,
+    current: () => boolean,
+  ): Admission | Promise<Admission> {
     if (this.#allow !== undefined && this.#allow(call.from) !== true) return { code: 'NOT_ALLOWED' }
     const presented = token === null ? {} : native.readPresented(token)
     if (isFailure(presented)) return { code: 'INVALID_TOKEN' }
     const refusal = this.#rights?.refuse(call, body, presented)
-    if (refusal instanceof Promise) return refusal.then((refusal) => refusal ?? this.#handler)
+    if (refusal instanceof Promise) return refusal.then((refusal) => refusal ?? this.#held(call, presented, current))
     return refusal ?? this.#handler
+  }
+
+  /** What was true before somebody was asked need not be any more when the handler begins. */
+  #held(call: Incoming, presented: Presented, current: () => boolean): Held {
+    const holds = (): Refusal | 'again' | undefined => {
+      if (!current()) return 'again'
+      if (this.#allow !== undefined && this.#allow(call.from) !== true) return { code: 'NOT_ALLOWED' }
+      return this.#rights?.lost(call, presented)
+    }
+    return { handler: this.#handler, holds }
   }
 }
 
@@ -116,11 +132,31 @@ class Rights {
     // Without I/O where that is enough, so that a call with a known token is as quick as one without.
     const presenter = call.from
     const at = this.#verifier.verifySync(token, { presenter })
-    if (at.ok || (at.error.code !== 'UNTRUSTED_ISSUER' && at.error.code !== 'REVOCATION_UNKNOWN')) {
-      return this.#grant(call, at) ?? this.#decide(call, body, approval)
-    }
-    const asked = this.#verifier.verify(token, { presenter })
-    return asked.then((claims) => this.#grant(call, claims) ?? this.#decide(call, body, approval))
+    if (at.ok || !isToBeAsked(at)) return this.#grant(call, at) ?? this.#decide(call, body, approval)
+    return this.#judge(this.#verifier, token, call, body, approval)
+  }
+
+  /** Sources are asked, then an approver where there must be one, and the sources again if that took its time. */
+  async #judge(
+    verifier: TokenVerifier,
+    token: string,
+    call: Incoming,
+    body: string | Uint8Array,
+    approval: string | undefined,
+  ): Promise<Verdict> {
+    const verify = async (): Promise<Verdict> =>
+      this.#grant(call, await verifier.verify(token, { presenter: call.from }))
+    const refusal = await verify()
+    if (refusal) return refusal
+    const decided = this.#decide(call, body, approval)
+    return decided instanceof Promise ? ((await decided) ?? (await verify())) : decided
+  }
+
+  /** Whether the token has been lost meanwhile, as far as it can be told without asking anybody. */
+  lost(call: Incoming, { token }: Presented): Verdict {
+    if (!this.#verifier || token === undefined) return undefined
+    const at = this.#verifier.verifySync(token, { presenter: call.from })
+    return at.ok || isToBeAsked(at) ? undefined : { code: at.error.code }
   }
 
   #grant(call: Incoming, verified: Result<TokenClaims>): Verdict {
@@ -168,6 +204,11 @@ class Rights {
     const { approval } = (answer.value ?? {}) as { approval?: unknown }
     return typeof approval === 'string' ? this.#check(approved, approval, policy) : { code: 'APPROVAL_REQUIRED' }
   }
+}
+
+/** Whether keys or sources that can only be asked with patience may know more. */
+function isToBeAsked({ error }: { error: XBindError }): boolean {
+  return error.code === 'UNTRUSTED_ISSUER' || error.code === 'REVOCATION_UNKNOWN'
 }
 
 interface ApprovalRequestBody {

@@ -46,18 +46,21 @@ export interface AgentOptions {
   bus?: MessageBus
   /** Of a call, default 30 000. */
   timeoutMs?: number
-  /** Default 5 in process; at most 300. */
+  /** Default 5; at most what the bus accepts, 30 unless it was made with `maxLifetimeSeconds`. */
   messageTtlSeconds?: number
   /** Default 1 MiB. */
   maxPayloadBytes?: number
-  /** Room for messages and for calls that wait for the handler, together; beyond it INBOX_FULL. */
+  /**
+   * Room for messages of one sender and its calls that wait for the handler, together; a third more is kept for other
+   * senders. Beyond it messages are refused with INBOX_FULL, and calls wait with their sender until their time is over.
+   */
   inbox?: {
     /** Default 1024. */
     maxMessages?: number
     /** Default 16 MiB. */
     maxBytes?: number
   }
-  /** Calls handled at once; more wait, up to the inbox bound. Default 64. */
+  /** Calls handled at once; more wait. Default 64. */
   concurrency?: number
 }
 
@@ -311,9 +314,9 @@ export class AutoGenxBindAgent {
     const settled = new Promise<Result<T>>((resolve) => (settle = resolve as Settle))
     const logger = this.#extras?.logger
     if (logger) settle = logged(logger, this.#label(), to, oneWay, settle)
-    if (signal) settle = heeding(signal, settle, (settle) => this.#port.abandon(place, settle))
+    if (signal) settle = heeding(signal, settle, () => this.#port.abandon(number))
     const body = content as string | Uint8Array
-    const place = this.#port.begin(this.#number, to, body, oneWay, timeoutMs, token, settle)
+    const number = this.#port.begin(this.#number, to, body, oneWay, timeoutMs, token, settle)
     return settled
   }
 
@@ -398,8 +401,7 @@ export class AutoGenxBindAgent {
     const duty = handler === null ? undefined : new Duty(() => this.#post(), handler as Handler, options)
     const failed = native.handle(this.#port.number, this.#number, duty !== undefined, duty?.only)
     if (failed) throw new XBindError(failed)
-    // A call that was let in before finds a handler also when there is none for those that come now.
-    if (duty) this.#duty = duty
+    this.#duty = duty
     this.#port.schedule()
     return this
   }
@@ -527,7 +529,8 @@ export class AutoGenxBindAgent {
       admit(agent, call, body, token) {
         const logger = agent.#extras?.logger
         if (logger) write(logger, 'info', `${agent.#label()} ← ${short(call.from)} call ${call.id}`)
-        return agent.#duty?.admit(call, body, token) ?? { code: 'AGENT_CLOSED' }
+        const duty = agent.#duty
+        return duty?.admit(call, body, token, () => agent.#duty === duty)
       },
       arrived: (agent) => agent.#receivers?.arrived(),
       sign: (agent, bytes) => {
@@ -622,12 +625,12 @@ async function exportFrom(
   }
 }
 
-function heeding(signal: AbortSignal, settle: Settle, abandon: (settle: Settle) => void): Settle {
+function heeding(signal: AbortSignal, settle: Settle, abandon: () => void): Settle {
   const settled: Settle = (result) => {
     unheed()
     settle(result)
   }
-  const unheed = onAbort(signal, () => abandon(settled))
+  const unheed = onAbort(signal, abandon)
   return settled
 }
 

@@ -45,49 +45,49 @@ export interface Binding extends RightsBinding, NetBinding {
     call: string | undefined,
   ): Opened | Failure
 
-  newBus(): BusRef
-  sharedBus(name: string): BusRef | Failure
-  busAgents(bus: BusRef): { did: string; name?: string }[]
-  stopOnBus(bus: BusRef, did: string): Failure | null
-  closeBus(bus: BusRef): void
+  /** The longest life of a message, in seconds. */
+  newNode(maxLifetime: number): NodeRef
+  sharedNode(name: string): NodeRef | Failure
+  nodeAgents(node: NodeRef): { did: string; name?: string }[]
+  stopOnNode(node: NodeRef, did: string): Failure | null
+  closeNode(node: NodeRef): void
 
   /** `wake` is called when another thread has left events. */
   openPort(wake: () => void): number
   closePort(port: number): void
   /** A fresh key, the key of an identity (which is taken), or the DID of a key elsewhere. */
-  join(port: number, bus: BusRef, options: Options, signer?: KeyRef | string): number | Failure
+  join(port: number, node: NodeRef, options: Options, signer?: KeyRef | string): number | Failure
   agentDid(port: number, agent: number): string | Failure
   closeAgent(port: number, agent: number): void
   /** The key of an agent, for as long as it is open; a failure if it is with an identity provider. */
   agentKey(port: number, agent: number): KeyRef | Failure
   handle(port: number, agent: number, on: boolean, only?: readonly string[]): Failure | null | undefined
-  /** `low` is a place that no other pending call has, `high` tells this call from earlier ones there. */
+  /** The number of the call, which its end is told with. Commands, down to `refuse`, want a `flush` soon. */
   call(
     port: number,
     agent: number,
-    low: number,
-    high: number,
     to: string,
     content: string | Uint8Array,
     oneWay: boolean,
     timeoutMs: number,
     token: string | undefined,
-  ): void
-  abandon(port: number, low: number, high: number): void
-  answer(port: number, low: number, high: number, content: string | Uint8Array): void
-  refuse(port: number, low: number, high: number, code: string, detail: string | undefined): void
+  ): number | Failure
+  abandon(port: number, call: number): void
+  /** Whether the handler may begin: 0 yes, 1 the call is over, 2 it belongs into the inbox (`giveBack`). */
+  start(port: number, ticket: number): number
+  giveBack(port: number, ticket: number, content: string | Uint8Array): void
+  answer(port: number, ticket: number, content: string | Uint8Array): void
+  refuse(port: number, ticket: number, code: string, detail: string | undefined): void
   /** A failure for an approval that was used before. */
   useApproval(port: number, agent: number, approver: string, id: string, until: number): Failure | null
-  isCancelled(port: number, low: number, high: number): boolean
+  isCancelled(port: number, ticket: number): boolean
   signed(port: number, agent: number, time: number, signature?: Uint8Array): void
   /** Milliseconds until the next pending call runs out of time. */
   nextDeadline(port: number): number | null
   /** Five elements a message: is it one-way, id, sender, seconds, content. */
   receive(port: number, agent: number, max: number, listen: boolean): unknown[] | Failure
-  /** Does what the commands in the first `words` words of the memory ask for (ts/crossing.ts). */
-  submit(port: number, memory: Uint8Array, words: number): void
-  /** The same, works everything off, and writes at most `max` events into the memory; returns what is beside them. */
-  flush(port: number, memory: Uint8Array, words: number, max: number): unknown[]
+  /** Works everything off; at most `max` events, as ts/events.ts reads them. */
+  flush(port: number, max: number): unknown[]
 
   /** Test builds only. */
   panicNext?(): void
@@ -100,8 +100,8 @@ export interface KeyRef {
 export interface WrappingRef {
   readonly [opaque]: 'wrapping'
 }
-export interface BusRef {
-  readonly [opaque]: 'bus'
+export interface NodeRef {
+  readonly [opaque]: 'node'
 }
 export interface VerifierRef {
   readonly [opaque]: 'verifier'

@@ -1,15 +1,28 @@
-import type { BusRef } from './binding'
-import { checkString } from './check'
+import type { NodeRef } from './binding'
+import { bounded, checkObject, checkString, known } from './check'
 import { native } from './native'
 import { wakePort } from './port'
 import { fail, ok, orThrow, type Result } from './result'
 
 /** The native bus behind one, for agents that join it; set by the class, which alone sees it. */
-export let refOf: (bus: MessageBus) => BusRef
+export let refOf: (bus: MessageBus) => NodeRef
 
 /** An in-process bus. The default one belongs to the module instance, so test files do not see each other. */
 export class MessageBus {
-  #bus: BusRef = native.newBus()
+  #node: NodeRef
+
+  /** A bus of its own. Throws INVALID_CONFIG. */
+  constructor(
+    options: {
+      /** The longest life of a message here, 1 to 300, default 30: an agent's `messageTtlSeconds` may not be longer. */
+      maxLifetimeSeconds?: number
+    } = {},
+  ) {
+    checkObject(options, 'options')
+    known(options, 'MessageBus', ['maxLifetimeSeconds'])
+    const { maxLifetimeSeconds } = options
+    this.#node = native.newNode(bounded(maxLifetimeSeconds, 30, 'maxLifetimeSeconds', 1, 300))
+  }
 
   /**
    * The bus of that name in this process, shared by its worker threads. Throws INVALID_NAME.
@@ -23,7 +36,7 @@ export class MessageBus {
   static shared(name: string): MessageBus {
     checkString(name, 'name')
     const bus = new MessageBus()
-    bus.#bus = orThrow(native.sharedBus(name))
+    bus.#node = orThrow(native.sharedNode(name))
     return bus
   }
 
@@ -34,7 +47,7 @@ export class MessageBus {
     /** Its label, if it has one. */
     readonly name: string | undefined
   }[] {
-    return native.busAgents(this.#bus).map(({ did, name }) => ({ did, name }))
+    return native.nodeAgents(this.#node).map(({ did, name }) => ({ did, name }))
   }
 
   /**
@@ -43,21 +56,21 @@ export class MessageBus {
    */
   stop(did: string): Result<void> {
     checkString(did, 'did')
-    const failed = native.stopOnBus(this.#bus, did)
+    const failed = native.stopOnNode(this.#node, did)
     wakePort()
     return failed ? fail(failed) : ok(undefined)
   }
 
   /** Closes the bus and every agent on it, also those of other threads. */
   close(): void {
-    native.closeBus(this.#bus)
+    native.closeNode(this.#node)
     wakePort()
   }
 
   static {
     refOf = (bus) => {
-      if (!(typeof bus === 'object' && bus !== null && #bus in bus)) throw new TypeError('bus must be a MessageBus')
-      return bus.#bus
+      if (!(typeof bus === 'object' && bus !== null && #node in bus)) throw new TypeError('bus must be a MessageBus')
+      return bus.#node
     }
   }
 }

@@ -1,8 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { types } from 'node:util'
 import type { Failure } from './binding'
-import { Commands, Events } from './crossing'
+import { Events } from './events'
 import { failure, HandlerError, isFailure, XBindError, type RemoteError, type XBindErrorCode } from './errors'
+import { hinted } from './hints'
 import { short } from './log'
 import { native } from './native'
 import { decode, encode, encodeJson } from './payload'
@@ -23,13 +24,19 @@ const BATCH = 256
 /** How long the port may work before the event loop gets its turn, in milliseconds. */
 const SLICE = 1
 const MAX_TIMER = 0x7fff_ffff
-/** Room for so many pending calls stays allocated. */
-const KEPT_PLACES = 1024
+/** What native.start says. */
+const MAY_BEGIN = 0
+const BELONGS_INTO_INBOX = 2
 
 /** What the port asks of its agents. */
 export interface Members<Agent> {
-  /** Lets a call in to a handler, or says why not. `token` is what the caller presents, and has signed for. */
-  admit(agent: Agent, call: Incoming, body: string | Uint8Array, token: string | null): Admission | Promise<Admission>
+  /** Lets a call in to a handler, or says why not. `token` is what the caller presents, and has signed for. Nothing for an agent that has no handler any more. */
+  admit(
+    agent: Agent,
+    call: Incoming,
+    body: string | Uint8Array,
+    token: string | null,
+  ): Admission | undefined | Promise<Admission | undefined>
   /** The inbox has a message. */
   arrived(agent: Agent): void
   sign(agent: Agent, bytes: Uint8Array): unknown
@@ -41,7 +48,16 @@ export interface Members<Agent> {
 }
 
 /** The handler that is to answer a call, or why none does. */
-export type Admission = ((call: IncomingCall) => unknown) | Refusal
+export type Admission = Answerer | Held | Refusal
+
+type Answerer = (call: IncomingCall) => unknown
+
+/** A handler that was chosen before somebody was asked, and may not be the right one any more. */
+export interface Held {
+  readonly handler: Answerer
+  /** Why it may not begin after all, or that another policy has to judge. */
+  holds(): Refusal | 'again' | undefined
+}
 
 /** Why a call may not run, as its caller is told. */
 export interface Refusal {
@@ -84,11 +100,10 @@ export interface IncomingCall<P = unknown> {
 const aborted = failure('ABORTED', 'the caller gave up')
 const none: readonly string[] = Object.freeze([])
 
-/** A running call: its agent, and its place and generation on the native side. */
+/** A running call: its agent, and its number on the native side. */
 interface Ticket<Agent = unknown> {
   readonly agent: Agent
-  readonly low: number
-  readonly high: number
+  readonly number: number
   /** A thenable may settle more than once. */
   answered: boolean
 }
@@ -132,17 +147,13 @@ export class Port<Agent extends object = object> {
   readonly number: number
   readonly #ask: Members<Agent>
   readonly #agents = new Map<number, Agent>()
-  /** Pending calls by their place; places are used again. */
-  readonly #pending: (Settle | undefined)[] = []
-  readonly #generations: number[] = []
-  readonly #free: number[] = []
-  #generation = 0
+  /** Who waits for the end of which call. */
+  readonly #pending = new Map<number, Settle>()
   /** How many calls handlers work on. */
   #running = 0
-  /** Of those, the ones whose handler has looked at the signal, by their place on the native side. */
-  readonly #watched = new Map<number, { readonly high: number; readonly controller: AbortController }>()
-  readonly #commands = new Commands()
-  readonly #events = new Events(this.#commands)
+  /** Of those, the ones whose handler has looked at the signal. */
+  readonly #watched = new Map<number, AbortController>()
+  readonly #events = new Events()
   readonly #flush = (): void => outside(() => this.#work())
   #scheduled = false
   /** When the work since the event loop last had its turn began; 0 before any. */
@@ -157,9 +168,10 @@ export class Port<Agent extends object = object> {
 
   add(number: number, agent: Agent): void {
     this.#agents.set(number, agent)
+    this.schedule() // a key that is elsewhere is asked to show itself
   }
 
-  /** Returns the place of the call. It is told how it ended, also if it cannot begin. */
+  /** Returns the number of the call; undefined if it could not begin, and `settle` was told why. */
   begin(
     agent: number,
     to: string,
@@ -168,49 +180,41 @@ export class Port<Agent extends object = object> {
     timeoutMs: number,
     token: string | undefined,
     settle: Settle,
-  ): number {
-    if (this.#pending.length === this.#free.length) this.#timer?.ref()
-    const place = this.#free.pop() ?? this.#pending.length
-    const generation = (this.#generation = (this.#generation + 1) | 0)
-    this.#pending[place] = settle
-    this.#generations[place] = generation
-    const timeout = Math.ceil(timeoutMs)
-    if (
-      typeof content !== 'string' ||
-      !this.#commands.call(agent, place, generation, to, content, oneWay, timeout, token)
-    ) {
-      this.#submit()
-      native.call(this.number, agent, place, generation, to, content, oneWay, timeout, token)
-    }
-    this.#arm(timeoutMs)
+  ): number | undefined {
+    const call = native.call(this.number, agent, to, content, oneWay, Math.ceil(timeoutMs), token)
     this.schedule()
-    return place
+    if (isFailure(call)) {
+      settle(fail(hinted(call)))
+      return undefined
+    }
+    if (this.#pending.size === 0) this.#timer?.ref()
+    this.#pending.set(call, settle)
+    this.#arm(timeoutMs)
+    return call
   }
 
-  /** The caller gives up; `settle` as it was when the call began, since its place may be another's by now. */
-  abandon(place: number, settle: Settle): void {
-    if (this.#pending[place] !== settle) return
-    const generation = this.#generations[place] as number
-    this.#vacate(place)
-    this.#submit()
-    native.abandon(this.number, place, generation)
+  /** The caller gives up. */
+  abandon(call: number | undefined): void {
+    const settle = call === undefined ? undefined : this.#pending.get(call)
+    if (call === undefined || settle === undefined) return
+    this.#pending.delete(call)
+    native.abandon(this.number, call)
     this.schedule()
     settle(fail(aborted))
   }
 
   close(number: number): void {
     this.#agents.delete(number)
-    this.#submit()
     native.closeAgent(this.number, number)
     this.schedule()
   }
 
-  readonly #signalOf: SignalOf = ({ low, high, answered }) => {
-    const watched = this.#watched.get(low)
-    if (watched?.high === high) return watched.controller.signal
+  readonly #signalOf: SignalOf = ({ number, answered }) => {
+    const watched = this.#watched.get(number)
+    if (watched) return watched.signal
     const controller = new AbortController()
-    if (!answered) this.#watched.set(low, { high, controller })
-    if (answered || native.isCancelled(this.number, low, high)) controller.abort(cancelled())
+    if (!answered) this.#watched.set(number, controller)
+    if (answered || native.isCancelled(this.number, number)) controller.abort(cancelled())
     return controller.signal
   }
 
@@ -222,14 +226,6 @@ export class Port<Agent extends object = object> {
     else void microtask.then(this.#flush)
   }
 
-  /** Before a command that does not cross with others, so that none overtakes another. */
-  #submit(): void {
-    const { memory, length } = this.#commands
-    if (length === 0) return
-    this.#commands.clear()
-    native.submit(this.number, memory, length)
-  }
-
   #work(): void {
     this.#scheduled = false
     if (this.#turnBegan === 0) {
@@ -238,11 +234,7 @@ export class Port<Agent extends object = object> {
     }
     const events = this.#events
     const flushes = events.done
-    if (flushes) {
-      const { memory, length } = this.#commands
-      this.#commands.clear()
-      if (events.begin(flushed(this.number, memory, length))) this.schedule()
-    }
+    if (flushes && events.begin(flushed(this.number))) this.schedule()
     for (let read = 1; !events.done; read++) {
       try {
         this.#dispatch(events)
@@ -256,49 +248,45 @@ export class Port<Agent extends object = object> {
     else this.schedule()
   }
 
-  /** Kinds and fields as src/crossing.rs writes them. */
+  /** Kinds and fields as src/events.rs writes them. */
   #dispatch(events: Events): void {
-    switch (events.word()) {
+    switch (events.next<number>()) {
       case 0:
         return this.#run(events)
-      case 1: {
-        const watched = this.#watched.get(events.word())
-        if (watched?.high === events.word()) watched.controller.abort(cancelled())
-        return
-      }
+      case 1:
+        return this.#watched.get(events.next())?.abort(cancelled())
       case 2:
-        return this.#ended(events)(answered(events.body()))
+        return this.#ended(events.next())(answered(events.next()))
       case 3:
-        return this.#ended(events)(delivered(events.beside(), events.beside()))
+        return this.#ended(events.next())(delivered(events.next(), events.next()))
       case 4:
-        return this.#ended(events)(failed(events.beside(), events.beside(), events.beside()))
+        return this.#ended(events.next())(failed(events.next(), events.next(), events.next()))
       case 5: {
-        const agent = this.#agents.get(events.word())
+        const agent = this.#agents.get(events.next())
         return agent && this.#ask.arrived(agent)
       }
       case 6:
-        return this.#sign(events.word(), events.word(), events.beside())
+        return this.#sign(events.next(), events.next(), events.next())
       case 7:
-        return this.#closed(events.word())
+        return this.#closed(events.next())
       case 8: {
-        const agent = this.#agents.get(events.word())
-        const { message } = events.beside<Failure>()
+        const agent = this.#agents.get(events.next())
+        const { message } = events.next<Failure>()
         return agent && this.#ask.note(agent, `the handler's value was not sent: ${message}`)
       }
     }
   }
 
   #run(events: Events): void {
-    const agent = this.#agents.get(events.word())
-    const low = events.word()
-    const high = events.word()
-    const id = events.beside<string>()
+    const agent = this.#agents.get(events.next())
+    const number = events.next<number>()
+    const id = events.next<string>()
     const from = events.sender()
-    const seconds = events.seconds()
-    const token = events.word() === 1 ? events.beside<string>() : null
-    const body = events.body()
+    const seconds = events.next<number>()
+    const token = events.next<string | null>()
+    const body = events.next<string | Uint8Array>()
     if (!agent) return
-    const ticket = { agent, low, high, answered: false }
+    const ticket = { agent, number, answered: false }
     this.#running += 1
     let payload: unknown
     try {
@@ -306,12 +294,15 @@ export class Port<Agent extends object = object> {
     } catch {
       return this.#refuse(ticket, { code: 'INVALID_PAYLOAD' })
     }
+    this.#admit(ticket, new Incoming(this.#signalOf, ticket, id, from, payload, seconds), body, token)
+  }
+
+  #admit(ticket: Ticket<Agent>, call: Incoming, body: string | Uint8Array, token: string | null): void {
     try {
-      const call = new Incoming(this.#signalOf, ticket, id, from, payload, seconds)
-      const admission = this.#ask.admit(agent, call, body, token)
-      if (!isThenable(admission)) return this.#start(ticket, call, admission)
+      const admission = this.#ask.admit(ticket.agent, call, body, token)
+      if (!isThenable(admission)) return this.#resume(ticket, call, body, token, admission)
       admission.then(
-        (admission) => this.#start(ticket, call, admission),
+        (admission) => this.#resume(ticket, call, body, token, admission),
         (error: unknown) => this.#threw(ticket, error),
       )
     } catch (error) {
@@ -319,8 +310,36 @@ export class Port<Agent extends object = object> {
     }
   }
 
-  #start(ticket: Ticket<Agent>, call: Incoming, admission: Admission): void {
-    if (typeof admission !== 'function') return this.#refuse(ticket, admission)
+  /** If somebody was asked, that took time. */
+  #resume(
+    ticket: Ticket<Agent>,
+    call: Incoming,
+    body: string | Uint8Array,
+    token: string | null,
+    admission: Admission | undefined,
+  ): void {
+    try {
+      if (typeof admission !== 'object' || !('holds' in admission)) return this.#start(ticket, call, body, admission)
+      const verdict = admission.holds()
+      if (verdict === 'again') return this.#admit(ticket, call, body, token)
+      this.#start(ticket, call, body, verdict ?? admission.handler)
+    } catch (error) {
+      this.#threw(ticket, error)
+    }
+  }
+
+  #start(
+    ticket: Ticket<Agent>,
+    call: Incoming,
+    body: string | Uint8Array,
+    admission: Answerer | Refusal | undefined,
+  ): void {
+    if (typeof admission === 'object') return this.#refuse(ticket, admission)
+    // Much may have happened since the call was let in; what does not hold any more does not begin.
+    const start = native.start(this.number, ticket.number)
+    if (start === BELONGS_INTO_INBOX) native.giveBack(this.number, ticket.number, body)
+    if (start !== MAY_BEGIN) return void this.#finish(ticket)
+    if (admission === undefined) return this.#refuse(ticket, { code: 'AGENT_CLOSED' })
     try {
       const answer = admission(call)
       if (!isThenable(answer)) return this.#answer(ticket, answer)
@@ -338,23 +357,20 @@ export class Port<Agent extends object = object> {
     if (ticket.answered) return false
     ticket.answered = true
     this.#running -= 1
-    if (this.#watched.size > 0) this.#watched.delete(ticket.low)
+    if (this.#watched.size > 0) this.#watched.delete(ticket.number)
     this.schedule()
     return true
   }
 
   #answer(ticket: Ticket<Agent>, value: unknown): void {
     if (ticket.answered) return
-    const { agent, low, high } = ticket
     const content = encode(value)
     if (isFailure(content)) {
-      this.#ask.note(agent, `the handler's value was not sent: ${content.message}`)
+      this.#ask.note(ticket.agent, `the handler's value was not sent: ${content.message}`)
       return this.#refuse(ticket, { code: 'HANDLER_FAILED' })
     }
-    if (!this.#finish(ticket)) return // encoding runs the value's own code, which may have settled it
-    if (typeof content === 'string' && this.#commands.answer(low, high, content)) return
-    this.#submit()
-    native.answer(this.number, low, high, content)
+    // Encoding runs the value's own code, which may have settled it.
+    if (this.#finish(ticket)) native.answer(this.number, ticket.number, content)
   }
 
   #threw(ticket: Ticket<Agent>, error: unknown): void {
@@ -385,9 +401,7 @@ export class Port<Agent extends object = object> {
   }
 
   #refuse(ticket: Ticket, { code, detail }: Refusal): void {
-    if (!this.#finish(ticket)) return
-    this.#submit()
-    native.refuse(this.number, ticket.low, ticket.high, code, detail)
+    if (this.#finish(ticket)) native.refuse(this.number, ticket.number, code, detail)
   }
 
   #sign(number: number, time: number, bytes: Uint8Array): void {
@@ -406,21 +420,10 @@ export class Port<Agent extends object = object> {
   }
 
   /** Who waits for that call; nobody if it was given up. */
-  #ended(events: Events): Settle {
-    const place = events.word()
-    if (this.#generations[place] !== events.word()) return nobody
-    const settle = this.#pending[place]
-    if (!settle) return nobody
-    this.#vacate(place)
-    return settle
-  }
-
-  #vacate(place: number): void {
-    this.#pending[place] = undefined
-    this.#free.push(place)
-    if (this.#free.length === this.#pending.length && this.#free.length > KEPT_PLACES) {
-      for (const list of [this.#pending, this.#generations, this.#free]) list.length = 0 // a burst gives its memory back
-    }
+  #ended(call: number): Settle {
+    const settle = this.#pending.get(call)
+    this.#pending.delete(call)
+    return settle ?? nobody
   }
 
   #closed(number: number): void {
@@ -441,7 +444,6 @@ export class Port<Agent extends object = object> {
   #due(): void {
     this.#timer = undefined
     this.#timerAt = Infinity
-    this.#submit() // calls that have not crossed have deadlines too
     const next = native.nextDeadline(this.number)
     if (next !== null) this.#arm(Math.max(next, 1))
     this.schedule()
@@ -449,7 +451,7 @@ export class Port<Agent extends object = object> {
 
   /** What is left to do once all events are through. */
   #rest(): void {
-    if (this.#pending.length > this.#free.length) return
+    if (this.#pending.size > 0) return
     this.#timer?.unref()
     if (this.#agents.size > 0 || this.#running > 0 || this.#scheduled) return
     if (this.#timer) clearTimeout(this.#timer)
@@ -472,9 +474,9 @@ export function wakePort(): void {
 }
 
 /** A panic in the native code ends what it worked on, not the process. */
-function flushed(port: number, memory: Uint8Array, words: number): readonly unknown[] | undefined {
+function flushed(port: number): readonly unknown[] | undefined {
   try {
-    return native.flush(port, memory, words, BATCH)
+    return native.flush(port, BATCH)
   } catch {
     return undefined
   }
@@ -499,7 +501,7 @@ function delivered(messageId: string, to: string): Result<DeliveryReceipt> {
 function failed(messageId: string | null, reason: Failure, remote: string | null): Result<never> {
   const told = remote === null ? undefined : remoteIn(remote)
   const context = { ...(messageId && { messageId }), ...(told && { remote: told }) }
-  return { ok: false, error: new XBindError(reason, context) }
+  return { ok: false, error: new XBindError(hinted(reason), context) }
 }
 
 function remoteIn(text: string): RemoteError | undefined {

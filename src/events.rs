@@ -1,0 +1,142 @@
+//! What happened on a port, as one flat array: a number for each kind, then its fields; ts/events.ts reads it.
+
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{Array, Env, ToNapiValue, Uint8Array};
+use xbind::{Did, Error, ErrorKind};
+use xbind_runtime::{Event, Outcome, Payload, Port, Reply};
+
+use crate::convert::{BindingError, number};
+
+/// The array's first two elements are how many are filled, and whether more events are waiting.
+pub struct Events<'env> {
+    env: &'env Env,
+    array: Array<'env>,
+    next: u32,
+    senders: Senders,
+}
+
+impl<'env> Events<'env> {
+    pub fn new(env: &'env Env, senders: Senders) -> napi::Result<Self> {
+        Ok(Self { env, array: env.create_array(2)?, next: 2, senders })
+    }
+
+    pub fn finish(mut self, more: bool) -> (napi::Result<Array<'env>>, Senders) {
+        let filled = self.array.set(0, self.next).and_then(|()| self.array.set(1, more));
+        (filled.map(|()| self.array), self.senders)
+    }
+
+    /// One that cannot be converted ends its own call, and the others come through.
+    pub fn push(&mut self, port: &Arc<Port>, event: Event) -> napi::Result<()> {
+        let first = self.next;
+        let (ticket, call) = match &event {
+            Event::Call { ticket, .. } => (Some(*ticket), None),
+            Event::Settled { call, .. } => (None, Some(*call)),
+            Event::Cancelled { .. }
+            | Event::Unsent { .. }
+            | Event::Arrived { .. }
+            | Event::Sign { .. }
+            | Event::Closed { .. } => (None, None),
+        };
+        let Err(_) = self.convert(event) else { return Ok(()) };
+        self.next = first;
+        if let Some(ticket) = ticket {
+            port.reply(ticket, Reply::Refused(ErrorKind::PayloadTooLarge, None));
+        }
+        if let Some(call) = call {
+            let error = Error::new(ErrorKind::PayloadTooLarge, "the answer is longer than a string can be");
+            self.all(4_u32, number(call), ())?;
+            self.set(BindingError::from(error))?;
+            self.set(())?;
+        }
+        Ok(())
+    }
+
+    fn convert(&mut self, event: Event) -> napi::Result<()> {
+        match event {
+            Event::Call { agent, ticket, id, from, issued_at, payload, token } => {
+                self.all(0_u32, agent, number(ticket))?;
+                self.set(self.env.create_string_latin1(id.text())?)?;
+                self.sender(&from)?;
+                self.set(number(issued_at))?;
+                self.set(token)?;
+                self.payload(payload)
+            }
+            Event::Cancelled { ticket } => self.both(1_u32, number(ticket)),
+            Event::Settled { call, id, outcome } => match outcome {
+                Outcome::Answer(payload) => {
+                    self.both(2_u32, number(call))?;
+                    self.payload(payload)
+                }
+                Outcome::Delivered { to } => {
+                    self.all(3_u32, number(call), id.text())?;
+                    self.set(to.as_str())
+                }
+                Outcome::Failed { error, remote } => {
+                    self.all(4_u32, number(call), id.text())?;
+                    self.both(BindingError::from(error), remote)
+                }
+            },
+            Event::Arrived { agent } => self.both(5_u32, agent),
+            Event::Sign { agent, time, bytes } => {
+                self.all(6_u32, agent, time)?;
+                self.set(Uint8Array::new(bytes))
+            }
+            Event::Closed { agent } => self.both(7_u32, agent),
+            Event::Unsent { agent, error } => self.all(8_u32, agent, BindingError::from(error)),
+        }
+    }
+
+    /// The slot of a DID that the face knows already, or the slot in which it is to keep this one, the other way up, and the
+    /// DID.
+    fn sender(&mut self, did: &Did) -> napi::Result<()> {
+        let (slot, is_known) = self.senders.slot_of(did);
+        if is_known { self.set(slot) } else { self.both(!slot, did.as_str()) }
+    }
+
+    /// JSON as its text, anything else as bytes.
+    fn payload(&mut self, payload: Payload) -> napi::Result<()> {
+        match payload {
+            Payload::Bytes(bytes) => self.set(Uint8Array::new(bytes)),
+            Payload::Json(text) if text.is_ascii() => self.set(self.env.create_string_latin1(&text)?),
+            Payload::Json(text) => self.set(text),
+        }
+    }
+
+    fn all(&mut self, one: impl ToNapiValue, two: impl ToNapiValue, three: impl ToNapiValue) -> napi::Result<()> {
+        self.both(one, two)?;
+        self.set(three)
+    }
+
+    fn both(&mut self, one: impl ToNapiValue, two: impl ToNapiValue) -> napi::Result<()> {
+        self.set(one)?;
+        self.set(two)
+    }
+
+    fn set(&mut self, value: impl ToNapiValue) -> napi::Result<()> {
+        self.array.set(self.next, value)?;
+        self.next = self.next.saturating_add(1);
+        Ok(())
+    }
+}
+
+/// The DIDs that the face keeps as strings: making one for every call would cost more. A public key has one place where
+/// it may be kept, and drives out the one that was there.
+#[derive(Default)]
+pub struct Senders {
+    kept: Vec<[u8; 32]>,
+}
+
+impl Senders {
+    const SLOTS: u16 = 4096;
+
+    fn slot_of(&mut self, did: &Did) -> (i32, bool) {
+        if self.kept.is_empty() {
+            self.kept.resize(Self::SLOTS.into(), [0; 32]);
+        }
+        let key = did.public_key();
+        let slot = key.first_chunk().map_or(0, |bytes| u16::from_ne_bytes(*bytes)) % Self::SLOTS;
+        let Some(kept) = self.kept.get_mut(usize::from(slot)) else { return (0, false) };
+        (slot.into(), std::mem::replace(kept, *key) == *key)
+    }
+}
