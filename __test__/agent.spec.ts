@@ -1,4 +1,4 @@
-import { AutoGenxBindAgent, Identity, XBindError, type AgentConfig } from '@private.me/autogen'
+import { AutoGenxBindAgent, Identity, MessageBus, XBindError, type AgentConfig } from '@private.me/autogen'
 import { describe, expect, test } from 'vitest'
 import { codeOf, valueOf } from './helpers/result.ts'
 
@@ -50,6 +50,7 @@ describe('making an agent', () => {
       messageTtlSeconds: 300,
       maxPayloadBytes: 2 ** 31 - 1,
       concurrency: 2 ** 31 - 1,
+      bus: new MessageBus({ maxLifetimeSeconds: 300 }),
     }
     for (const agentOptions of [least, most])
       expect(() => new AutoGenxBindAgent({ agentOptions }).close()).not.toThrow()

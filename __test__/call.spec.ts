@@ -104,6 +104,7 @@ describe('what goes over the bus', () => {
     const signed: string[] = []
     const sign = (bytes: Uint8Array): Uint8Array => {
       const signature = identity.dangerouslySign(bytes)
+      if (Buffer.from(bytes).toString('latin1').startsWith('xbind-join-v1\0')) return signature
       signed.push(`${Buffer.from(bytes).toString('latin1')}.${Buffer.from(signature).toString('base64url')}`)
       return signature
     }

@@ -171,15 +171,18 @@ describe('the inbox is bounded', () => {
     expect(new Set(sent.map((result) => codeOf(result)))).toEqual(new Set(['ok', 'INBOX_FULL']))
   })
 
-  test('calls that wait for a busy handler count, too', async ({ agent }) => {
+  test("calls beyond a sender's share wait with their sender, and end with their time", async ({ agent }) => {
     const busy = agent({ name: 'busy', agentOptions: { concurrency: 2, inbox: { maxMessages: 3 } } })
     busy.handle(() => never)
     const sender = agent()
-    const calls = Array.from({ length: 7 }, () => sender.call('busy', 1))
-    const full = await Promise.race(calls.slice(5).map(async (call) => codeOf(await call)))
-    expect(full).toBe('INBOX_FULL')
+    const calls = Array.from({ length: 5 }, () => sender.call('busy', 1))
+    const [one, other] = [sender.call('busy', 1, { timeoutMs: 50 }), sender.call('busy', 1, { timeoutMs: 50 })]
+    expect([codeOf(await one), codeOf(await other)]).toEqual(['INBOX_FULL', 'INBOX_FULL'])
+    // Another sender finds the room that is left for others.
+    const third = agent().call('busy', 1)
+    await turn()
     busy.close()
-    const codes = (await Promise.all(calls)).map((result) => codeOf(result))
-    expect(codes).toEqual([...Array.from({ length: 5 }, () => 'AGENT_CLOSED'), 'INBOX_FULL', 'INBOX_FULL'])
+    const codes = (await Promise.all([...calls, third])).map((result) => codeOf(result))
+    expect(codes).toEqual(Array.from({ length: 6 }, () => 'AGENT_CLOSED'))
   })
 })

@@ -123,7 +123,9 @@ describe('a provider that fails', () => {
     }
     expect(valueOf(await plain.receive())).toEqual([])
     remote.handle(() => 'unsigned')
-    expect(codeOf(await plain.call('remote', 1))).toBe('HANDLER_FAILED')
+    // It never showed that its key is there, so it is not listed.
+    expect(codeOf(await plain.call('remote', 1))).toBe('AGENT_NOT_FOUND')
+    expect(bus.agents().map(({ name }) => name)).toEqual(['plain'])
     bus.close()
   })
 

@@ -387,7 +387,7 @@ import { TokenVerifier } from '@private.me/autogen/tokens'
         await new Promise((resolve) => server.on('listening', resolve))
         const program = \`
           const { parentPort, workerData } = require('node:worker_threads')
-          const { TokenVerifier } = require('@private.me/autogen')
+          const { TokenVerifier } = require('@private.me/autogen/tokens')
           for (let i = 0; i < 20; i++) {
             const verifier = new TokenVerifier({ audience: 'x', trust: [{ issuer: '${issuer}', jwks: workerData + i }] })
             void verifier.verify('${token()}')

@@ -1,0 +1,279 @@
+// A decision holds for the moment it was made: whatever waited is judged again before the handler begins.
+import { Identity, MessageBus, AutoGenxBindAgent, approvals } from '@private.me/autogen'
+import { issueToken, RevocationList } from '@private.me/autogen/tokens'
+import { describe, expect } from 'vitest'
+import { gate, never, test, turn, type Make } from './helpers/bus.ts'
+import { codeOf, valueOf } from './helpers/result.ts'
+
+/** A callee that counts its handler's beginnings, and two hundred calls that have been made to it in one turn. */
+function crowd(agent: Make, act: (begun: number) => void, concurrency = 1000) {
+  const callee = agent({ name: 'callee', agentOptions: { concurrency } })
+  const caller = agent('caller')
+  let begun = 0
+  callee.handle(() => {
+    act(++begun)
+    return begun
+  })
+  const calls = Array.from({ length: 200 }, () => caller.call('callee', 1))
+  return { callee, caller, calls, begun: () => begun }
+}
+
+describe('no handler begins', () => {
+  test('after bus.stop() of the caller returned', async ({ agent, bus }) => {
+    const { calls, begun } = crowd(agent, (n) => n === 1 && void valueOf(bus.stop(agents.caller.getDID())))
+    const agents = { caller: { getDID: () => bus.agents().find(({ name }) => name === 'caller')!.did } }
+    const codes = (await Promise.all(calls)).map((result) => codeOf(result))
+    expect([begun(), new Set(codes)]).toEqual([1, new Set(['REVOKED'])])
+  })
+
+  test('after bus.stop() of the callee returned', async ({ agent, bus }) => {
+    const stop = (): void => void valueOf(bus.stop(bus.agents().find(({ name }) => name === 'callee')!.did))
+    const { calls, begun } = crowd(agent, (n) => n === 1 && stop())
+    const codes = (await Promise.all(calls)).map((result) => codeOf(result))
+    expect([begun(), new Set(codes)]).toEqual([1, new Set(['REVOKED'])])
+  })
+
+  test('after the agent closed, or the bus did', async ({ agent, bus }) => {
+    const one = crowd(agent, (n) => n === 1 && one.callee.close())
+    expect(new Set((await Promise.all(one.calls)).map((result) => codeOf(result)))).toEqual(new Set(['AGENT_CLOSED']))
+    expect(one.begun()).toBe(1)
+    const other = crowd(agent, (n) => n === 1 && bus.close())
+    expect(new Set((await Promise.all(other.calls)).map((result) => codeOf(result)))).toEqual(new Set(['AGENT_CLOSED']))
+    expect(other.begun()).toBe(1)
+  })
+
+  test('after the caller gave up', async ({ agent }) => {
+    const [caller, callee] = [agent(), agent('callee')]
+    const controller = new AbortController()
+    let begun = 0
+    callee.handle(() => {
+      if (++begun === 1) controller.abort()
+      return 1
+    })
+    const { signal } = controller
+    const calls = Array.from({ length: 200 }, () => caller.call('callee', 1, { signal }))
+    const codes = (await Promise.all(calls)).map((result) => codeOf(result))
+    expect([begun, new Set(codes)]).toEqual([1, new Set(['ABORTED'])])
+  })
+
+  test('after TIMEOUT was told', async ({ agent }) => {
+    const [caller, callee] = [agent(), agent({ name: 'callee', agentOptions: { concurrency: 1 } })]
+    let begun = 0
+    const { promise, open } = gate()
+    callee.handle(async () => {
+      begun++
+      await promise
+    })
+    const calls = Array.from({ length: 50 }, () => caller.call('callee', 1, { timeoutMs: 20 }))
+    const codes = (await Promise.all(calls)).map((result) => codeOf(result))
+    expect(new Set(codes)).toEqual(new Set(['TIMEOUT']))
+    open()
+    for (let n = 0; n < 20; n++) await turn()
+    expect(begun).toBe(1)
+    expect(codeOf(await caller.call('callee', 'afterwards'))).toBe('ok')
+  })
+
+  test('that a new policy does not let in', async ({ agent }) => {
+    const [caller, callee] = [agent(), agent('callee')]
+    let [begun, later] = [0, 0]
+    callee.handle(() => {
+      begun++
+      callee.handle(() => ++later, { allow: [] })
+      return 'first'
+    })
+    const codes = (await Promise.all(Array.from({ length: 200 }, () => caller.call('callee', 1)))).map((result) =>
+      codeOf(result),
+    )
+    expect([begun, later]).toEqual([1, 0])
+    expect(codes).toEqual(['ok', ...Array.from({ length: 199 }, () => 'NOT_ALLOWED')])
+  })
+
+  test('once it was taken away: the calls go to the inbox', async ({ agent }) => {
+    const [caller, callee] = [agent(), agent('callee')]
+    let begun = 0
+    callee.handle(() => {
+      begun++
+      callee.handle(null)
+      return 'first'
+    })
+    const answers = await Promise.all(Array.from({ length: 200 }, (_, n) => caller.call('callee', n)))
+    expect(begun).toBe(1)
+    expect(answers.map((answer) => valueOf(answer))).toEqual([
+      'first',
+      ...Array.from({ length: 199 }, () => expect.objectContaining({ status: 'delivered', to: callee.getDID() })),
+    ])
+    const inbox = valueOf(await callee.receive())
+    expect(inbox.map(({ payload }) => payload)).toEqual(Array.from({ length: 199 }, (_, n) => n + 1))
+    expect(inbox.every(({ kind, from }) => kind === 'call' && from === caller.getDID())).toBe(true)
+  })
+
+  test('whose token was revoked while somebody was asked', async ({ agent }) => {
+    const issuer = Identity.generate()
+    const [callee, caller, approver] = [agent('callee'), agent('caller'), agent('approver')]
+    const list = new RevocationList()
+    const asked = gate()
+    const answer = gate()
+    let begun = 0
+    approver.handle(
+      approvals(approver, async () => {
+        asked.open()
+        await answer.promise
+        return true
+      }),
+    )
+    callee.handle(() => ++begun, {
+      trust: [issuer.did],
+      scopes: ['a.b'],
+      revocations: [list],
+      approval: { by: approver.getDID() },
+    })
+    const request = { subject: caller.getDID(), audience: callee.getDID(), scopes: ['a.b'] }
+    const token = valueOf(issueToken(issuer, request))
+    const call = caller.call('callee', 1, { token })
+    await asked.promise
+    valueOf(list.revokeDID(issuer.did))
+    answer.open()
+    expect(codeOf(await call)).toBe('REVOKED')
+    expect(begun).toBe(0)
+  })
+
+  test('whose policy changed while somebody was asked', async ({ agent }) => {
+    const [callee, caller, approver] = [agent('callee'), agent('caller'), agent('approver')]
+    const asked = gate()
+    const answer = gate()
+    const begun: string[] = []
+    approver.handle(
+      approvals(approver, async () => {
+        asked.open()
+        await answer.promise
+        return true
+      }),
+    )
+    callee.handle(() => begun.push('old'), { approval: { by: approver.getDID() } })
+    const call = caller.call('callee', 1)
+    await asked.promise
+    callee.handle(() => begun.push('new'), { allow: (from) => from !== caller.getDID() })
+    answer.open()
+    expect(codeOf(await call)).toBe('NOT_ALLOWED')
+    expect(begun).toEqual([])
+  })
+})
+
+test('what a stopped identity has sent leaves inboxes and queues', async ({ agent, bus }) => {
+  const [bad, good, callee] = [agent(), agent(), agent({ name: 'callee', agentOptions: { concurrency: 1 } })]
+  for (const sender of [bad, good]) valueOf(await sender.send('callee', 'letter'))
+  const { promise, open } = gate()
+  let begun = 0
+  callee.handle(async () => {
+    begun++
+    await promise
+  })
+  const first = good.call('callee', 1)
+  const queued = bad.call('callee', 1)
+  await turn()
+  valueOf(bus.stop(bad.getDID()))
+  open()
+  expect([codeOf(await first), codeOf(await queued)]).toEqual(['ok', 'REVOKED'])
+  expect(begun).toBe(1)
+  expect(valueOf(await callee.receive()).map(({ from }) => from)).toEqual([good.getDID()])
+})
+
+describe('a key that is elsewhere is shown before its agent is listed', () => {
+  test('whoever names the DID of another gets nothing that is for it', async ({ agent, bus }) => {
+    const [victim, caller] = [agent('victim'), agent()]
+    victim.handle(() => 'the right one')
+    const identityProvider = { getDID: () => victim.getDID(), sign: () => new Uint8Array(64) }
+    const thief = agent({ name: 'thief', identityProvider })
+    thief.handle(() => 'the thief')
+    expect(valueOf(await caller.call(victim.getDID(), 'secret'))).toBe('the right one')
+    expect(codeOf(await caller.call('thief', 'secret'))).toBe('AGENT_NOT_FOUND')
+    victim.close()
+    expect(codeOf(await caller.call(victim.getDID(), 'secret'))).toBe('AGENT_NOT_FOUND')
+    expect(bus.agents().map(({ name }) => name)).toEqual([undefined])
+    expect(valueOf(await thief.receive())).toEqual([])
+  })
+
+  test('what is asked of it, and by it, meanwhile waits', async ({ agent, bus }) => {
+    const key = Identity.generate()
+    const { promise, open } = gate()
+    const sign = async (bytes: Uint8Array) => {
+      await promise
+      return key.dangerouslySign(bytes)
+    }
+    const slow = agent({ name: 'slow', identityProvider: { getDID: () => key.did, sign } })
+    const other = agent('other')
+    other.handle(() => 'other')
+    slow.handle(() => 'slow')
+    const ended: string[] = []
+    const calls = [slow.call('other', 1), other.call('slow', 1), other.call(key.did, 1)].map(async (call) => {
+      ended.push(String(valueOf(await call)))
+    })
+    for (let n = 0; n < 10; n++) await turn()
+    expect([ended, bus.agents().map(({ name }) => name)]).toEqual([[], ['other']])
+    open()
+    await Promise.all(calls)
+    expect(ended.toSorted()).toEqual(['other', 'slow', 'slow'])
+    expect(bus.agents().map(({ name }) => name)).toContain('slow')
+  })
+
+  test('a provider that fails once is asked again with the next call', async ({ agent }) => {
+    const key = Identity.generate()
+    let asked = 0
+    const sign = (bytes: Uint8Array) => {
+      if (++asked === 1) throw new Error('not now')
+      return key.dangerouslySign(bytes)
+    }
+    const late = agent({ name: 'late', identityProvider: { getDID: () => key.did, sign } })
+    const other = agent('other')
+    other.handle(() => 1)
+    late.handle(() => 'here')
+    await turn()
+    expect(codeOf(await other.call('late', 1))).toBe('AGENT_NOT_FOUND')
+    expect(codeOf(await late.call('other', 1))).toBe('ok')
+    expect(valueOf(await other.call('late', 1))).toBe('here')
+  })
+})
+
+test('agents of one DID use an approval once, also when they close and come again', async () => {
+  const bus = new MessageBus()
+  const agentOptions = { bus }
+  const first = new AutoGenxBindAgent({ name: 'callee', agentOptions })
+  const file = valueOf(await first.exportIdentity())
+  const [caller, approver] = [new AutoGenxBindAgent({ agentOptions }), new AutoGenxBindAgent({ agentOptions })]
+  const body = Buffer.from('{"pay":1}')
+  const call = { caller: caller.getDID(), recipient: first.getDID(), body }
+  const approval = valueOf(await approver.decide({ decision: 'approve', call }))
+  const policy = { approval: { by: approver.getDID() } }
+  first.handle(() => 'paid', policy)
+  expect(valueOf(await caller.call('callee', { pay: 1 }, { approval }))).toBe('paid')
+  first.close()
+  const again = valueOf(await AutoGenxBindAgent.fromIdentity(file, { name: 'callee', agentOptions }))
+  again.handle(() => 'paid', policy)
+  expect(codeOf(await caller.call('callee', { pay: 1 }, { approval }))).toBe('APPROVAL_REQUIRED')
+  bus.close()
+})
+
+test('a sender that floods leaves room for others, and its own calls wait with it', async ({ agent }) => {
+  const callee = agent({ name: 'callee', agentOptions: { concurrency: 1, inbox: { maxMessages: 6 } } })
+  callee.handle(() => never)
+  const [flood, other] = [agent(), agent()]
+  const flooding = Array.from({ length: 5000 }, () => flood.call('callee', 1))
+  await turn()
+  const call = other.call('callee', 1)
+  await turn()
+  callee.close()
+  expect(codeOf(await call)).toBe('AGENT_CLOSED')
+  expect(new Set((await Promise.all(flooding)).map((result) => codeOf(result)))).toEqual(new Set(['AGENT_CLOSED']))
+})
+
+test('a program that asks for more than its outbox holds is told', async ({ agent }) => {
+  const callee = agent({ name: 'callee', agentOptions: { concurrency: 1, inbox: { maxMessages: 1 } } })
+  callee.handle(() => never)
+  const caller = agent()
+  const calls = Array.from({ length: 66_000 }, () => caller.call('callee', 1))
+  const refused = await Promise.race(calls.slice(65_600).map(async (call) => codeOf(await call)))
+  expect(refused).toBe('INBOX_FULL')
+  callee.close()
+  const codes = (await Promise.all(calls)).map((result) => codeOf(result))
+  expect(codes.filter((code) => code === 'INBOX_FULL').length).toBeLessThan(500)
+})
