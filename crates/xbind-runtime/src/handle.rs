@@ -1,28 +1,24 @@
 //! Agents of Rust programs: a [`Handle`] is an agent on a node, with calls that are futures.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::mem::{replace, take};
-use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
-use std::task::{Context, Poll, Waker};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::future::poll_fn;
+use std::mem::take;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::Duration;
 
 use xbind::{Did, Error, ErrorKind, MessageId, Result, SigningKey, VerifyingKey};
 
 use crate::agent::Agent;
-use crate::event::{Event, Outcome, Payload};
+use crate::desk::{Desk, Pending, Waits, note};
+use crate::event::{Outcome, Payload};
 use crate::inbox::{Allow, Letter};
 use crate::node::Node;
 use crate::port::{NewCall, Port, Reply, Start};
 use crate::sync::Lock;
-use crate::transport::{RemoteSigner, SignDone};
+use crate::transport::RemoteSigner;
 use crate::{AgentOptions, Signer};
-
-/// Events taken from a port at once.
-const BATCH: usize = 256;
 
 /// Where the key of a [`Handle`] is.
 #[expect(clippy::large_enum_variant, reason = "handed over once")]
@@ -66,42 +62,6 @@ pub struct Incoming {
     pub token: Option<String>,
 }
 
-/// The face of one handle: its port, and who waits for what.
-struct Desk {
-    port: Arc<Port>,
-    signer: Option<Arc<dyn RemoteSigner>>,
-    waiting: Mutex<Waiting>,
-    /// The thread that works; one at a time, so that events keep their order.
-    working: Mutex<()>,
-}
-
-/// What a round of work leaves to do when its locks are released.
-#[derive(Default)]
-struct Outside {
-    wakers: Vec<Waker>,
-    to_sign: Vec<(u32, u32, Vec<u8>)>,
-    /// Calls that come too late.
-    unwanted: Vec<u64>,
-    closed: bool,
-}
-
-#[derive(Default)]
-struct Waiting {
-    closed: bool,
-    calls: HashMap<u64, Pending>,
-    /// Calls that are being begun, and what ended before it was known by whom it is awaited.
-    beginning: usize,
-    early: HashMap<u64, Outcome>,
-    incoming: VecDeque<(u64, MessageId, Did, Payload, Option<String>)>,
-    for_call: Vec<Waker>,
-    for_letter: Vec<Waker>,
-}
-
-enum Pending {
-    Waits(Option<Waker>),
-    Over(Outcome),
-}
-
 impl Node {
     /// Makes an agent of a Rust program. Its calls go out and its answers come in on a thread of the node's, unless its
     /// time is driven: then with [`Node::drive`].
@@ -133,24 +93,6 @@ impl Node {
         let number = port.join(self, signer, name, options)?;
         let agent = port.agent(number)?;
         Ok(Handle { node: self.clone(), desk, agent, number })
-    }
-
-    /// Does, on the calling thread, all that handles of this node have to do, and says when to call again at the latest.
-    /// Where time is driven it is `now` from here on; a simulation calls this after each thing that it lets happen.
-    pub fn drive(self: &Arc<Self>, now: Instant) -> Option<Instant> {
-        self.time().set(now);
-        let desks = self.desks.all();
-        loop {
-            let mut more = false;
-            for desk in &desks {
-                more |= desk.work();
-            }
-            if !more {
-                break;
-            }
-        }
-        let next = desks.iter().filter_map(|desk| desk.port.next_deadline()).min()?;
-        self.time().now().checked_add(next)
     }
 }
 
@@ -293,193 +235,6 @@ impl Incoming {
 impl Drop for Incoming {
     fn drop(&mut self) {
         self.answer(Reply::Refused(ErrorKind::HandlerFailed, None));
-    }
-}
-
-/// A call under way.
-struct Waits {
-    desk: Arc<Desk>,
-    number: u64,
-}
-
-impl Future for Waits {
-    type Output = Outcome;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
-        let waker = context.waker().clone();
-        let mut waiting = self.desk.waiting.guard();
-        match waiting.calls.remove(&self.number) {
-            Some(Pending::Over(outcome)) => Poll::Ready(outcome),
-            _ => {
-                waiting.calls.insert(self.number, Pending::Waits(Some(waker)));
-                Poll::Pending
-            }
-        }
-    }
-}
-
-impl Drop for Waits {
-    fn drop(&mut self) {
-        let left = self.desk.waiting.guard().calls.remove(&self.number);
-        if let Some(Pending::Waits(_)) = left {
-            self.desk.port.abandon(self.number);
-        }
-    }
-}
-
-impl Desk {
-    /// True if there is more to do.
-    fn work(&self) -> bool {
-        let mut events = Vec::new();
-        let mut outside = Outside::default();
-        let one_at_a_time = self.working.guard();
-        let more = self.port.flush(BATCH, &mut events);
-        let happened = !events.is_empty();
-        for event in events {
-            self.take_in(event, &mut outside);
-        }
-        drop(one_at_a_time);
-        self.tell(outside);
-        more || happened
-    }
-
-    /// Runs foreign code, under no lock.
-    fn tell(&self, outside: Outside) {
-        let Outside { wakers, to_sign, unwanted, closed } = outside;
-        for waker in wakers {
-            waker.wake();
-        }
-        for (agent, time, bytes) in to_sign {
-            if let (Some(signer), Ok(agent)) = (&self.signer, self.port.agent(agent)) {
-                let done = SignDone { agent: Arc::downgrade(&agent), time, answered: false };
-                drop(agent);
-                signer.sign(bytes, done);
-            }
-        }
-        for ticket in unwanted {
-            self.port.reply(ticket, Reply::Refused(ErrorKind::AgentClosed, None));
-        }
-        if closed {
-            self.close();
-        }
-    }
-
-    fn begin(&self) {
-        let mut waiting = self.waiting.guard();
-        waiting.beginning = waiting.beginning.saturating_add(1);
-    }
-
-    fn take_in(&self, event: Event, outside: &mut Outside) {
-        let mut waiting = self.waiting.guard();
-        match event {
-            Event::Call { ticket, .. } if waiting.closed => outside.unwanted.push(ticket),
-            Event::Call { ticket, id, from, payload, token, .. } => {
-                waiting.incoming.push_back((ticket, id, from, payload, token));
-                outside.wakers.append(&mut waiting.for_call);
-            }
-            Event::Settled { call, outcome, .. } => {
-                // One that was dropped is not on the list.
-                if let Some(pending) = waiting.calls.get_mut(&call) {
-                    if let Pending::Waits(Some(waker)) = replace(pending, Pending::Over(outcome)) {
-                        outside.wakers.push(waker);
-                    }
-                } else if waiting.beginning > 0 {
-                    waiting.early.insert(call, outcome);
-                }
-            }
-            Event::Arrived { .. } => outside.wakers.append(&mut waiting.for_letter),
-            Event::Sign { agent, time, bytes } => outside.to_sign.push((agent, time, bytes)),
-            Event::Closed { .. } => outside.closed = true,
-            // Whoever handles the call asks; what could not be sent is told the caller.
-            Event::Cancelled { .. } | Event::Unsent { .. } => {}
-        }
-    }
-
-    fn close(&self) {
-        let mut waiting = self.waiting.guard();
-        waiting.closed = true;
-        let unwanted = take(&mut waiting.incoming);
-        let wakers: Vec<_> = take(&mut waiting.for_call).into_iter().chain(take(&mut waiting.for_letter)).collect();
-        drop(waiting);
-        for waker in wakers {
-            waker.wake();
-        }
-        // Nobody begins with these any more, and they hold the agent.
-        for (ticket, ..) in unwanted {
-            self.port.reply(ticket, Reply::Refused(ErrorKind::AgentClosed, None));
-        }
-    }
-}
-
-/// A future that is polled again and again waits once.
-fn note(wakers: &mut Vec<Waker>, waker: Waker) {
-    if !wakers.iter().any(|other| other.will_wake(&waker)) {
-        wakers.push(waker);
-    }
-}
-
-/// The handles of a node, and the thread that works for them.
-#[derive(Default)]
-pub(crate) struct Desks {
-    all: Mutex<Vec<Weak<Desk>>>,
-    thread: OnceLock<Arc<Signal>>,
-}
-
-#[derive(Default)]
-struct Signal {
-    woken: Mutex<bool>,
-    change: Condvar,
-}
-
-impl Desks {
-    fn add(&self, node: &Arc<Node>, desk: &Arc<Desk>) {
-        let mut all = self.all.guard();
-        all.retain(|desk| desk.strong_count() > 0);
-        all.push(Arc::downgrade(desk));
-        drop(all);
-        if node.time().is_driven() {
-            return;
-        }
-        self.thread.get_or_init(|| {
-            let signal = Arc::new(Signal::default());
-            let (node, own) = (Arc::downgrade(node), signal.clone());
-            // Without a thread nothing would move: calls end with their time, as on a machine that has stopped.
-            drop(thread::Builder::new().name("xbind-node".into()).spawn(move || own.work_for(&node)));
-            signal
-        });
-    }
-
-    fn all(&self) -> Vec<Arc<Desk>> {
-        self.all.guard().iter().filter_map(Weak::upgrade).collect()
-    }
-
-    pub(crate) fn wake(&self) {
-        if let Some(signal) = self.thread.get() {
-            *signal.woken.guard() = true;
-            signal.change.notify_one();
-        }
-    }
-}
-
-impl Signal {
-    /// Until the node is gone; looks now and then whether it is.
-    fn work_for(&self, node: &Weak<Node>) {
-        const LONGEST_SLEEP: Duration = Duration::from_secs(1);
-        loop {
-            let Some(here) = node.upgrade() else { return };
-            let next = here.drive(Instant::now());
-            drop(here);
-            let sleep = next.map_or(LONGEST_SLEEP, |next| next.saturating_duration_since(Instant::now()));
-            let woken = self.woken.guard();
-            let waited = self.change.wait_timeout_while(woken, sleep.min(LONGEST_SLEEP), |woken| !*woken);
-            *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
-        }
-    }
-}
-
-impl fmt::Debug for Desks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desks").finish_non_exhaustive()
     }
 }
 

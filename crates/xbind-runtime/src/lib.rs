@@ -7,9 +7,12 @@
 
 mod after;
 mod agent;
+mod batching;
 mod bell;
 mod calls;
 mod clock;
+mod desk;
+mod desks;
 mod directory;
 mod event;
 mod flush;
@@ -17,6 +20,7 @@ mod handle;
 #[cfg(feature = "test-hooks")]
 pub mod hooks;
 mod inbox;
+mod lane;
 mod lookup;
 mod memory;
 mod name;
@@ -27,6 +31,7 @@ mod port;
 mod refusal;
 mod room;
 mod routes;
+mod signal;
 mod signing;
 mod slots;
 mod sync;

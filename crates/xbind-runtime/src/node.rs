@@ -9,9 +9,9 @@ use xbind::{Acquaintances, Did, Error, ErrorKind, Result, RootCache, SenderCache
 
 use crate::after::enter;
 use crate::agent::Agent;
+use crate::desks::Desks;
 use crate::directory::{Directory, Known, ambiguous, not_found};
 use crate::event::Event;
-use crate::handle::Desks;
 use crate::memory::{Memories, Memory};
 use crate::name::check_name;
 use crate::port::Port;

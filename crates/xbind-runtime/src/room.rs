@@ -177,3 +177,65 @@ impl fmt::Debug for Slot {
         f.debug_struct("Slot").field("load", &self.load).finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, loom))]
+mod tests {
+    use super::*;
+    use loom::sync::atomic::{AtomicUsize, Ordering};
+    use loom::sync::{Arc, Mutex};
+    use loom::thread;
+
+    const SHARE: Load = Load { messages: 1, bytes: 1000 };
+
+    /// A room with two places, one for each sender, and callers that do what agents do with it.
+    #[derive(Default)]
+    struct Here {
+        taken: Mutex<Taken<u8>>,
+        done: AtomicUsize,
+    }
+
+    impl Here {
+        /// One call of that sender, by whoever was told that there may be room.
+        fn go(&self, sender: u8) {
+            let fits = {
+                let mut taken = self.taken.lock().unwrap();
+                let fits = taken.take(SHARE, [sender; 32], Load::of(1));
+                if !fits {
+                    taken.wait(sender.into(), sender);
+                }
+                fits
+            };
+            if fits {
+                self.done.fetch_add(1, Ordering::AcqRel);
+                self.give_back(sender);
+            }
+        }
+
+        fn give_back(&self, sender: u8) {
+            let next = self.taken.lock().unwrap().give_back(&[sender; 32], Load::of(1));
+            if let Some(next) = next {
+                self.go(next);
+            }
+        }
+    }
+
+    /// The places are taken; callers come while they are given back, and all of them get room.
+    #[test]
+    fn nobody_waits_for_room_that_is_there() {
+        loom::model(|| {
+            let here = Arc::new(Here::default());
+            for sender in [1, 2] {
+                assert!(here.taken.lock().unwrap().take(SHARE, [sender; 32], Load::of(1)));
+            }
+            let (first, second) = (here.clone(), here.clone());
+            let callers = [thread::spawn(move || first.go(3)), thread::spawn(move || second.go(1))];
+            here.give_back(1);
+            here.give_back(2);
+            for caller in callers {
+                caller.join().unwrap();
+            }
+            assert_eq!(here.done.load(Ordering::Acquire), 2);
+            assert!(here.taken.lock().unwrap().waiting.is_empty());
+        });
+    }
+}

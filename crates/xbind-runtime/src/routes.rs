@@ -12,6 +12,7 @@ use xbind::{Error, ErrorKind, MessageId};
 use crate::after::{Task, enter, later};
 use crate::agent::Agent;
 use crate::event::{Event, Outcome};
+use crate::lane::{Lane, Next};
 use crate::node::Node;
 use crate::outbox::Place;
 use crate::port::closed_outcome;
@@ -34,13 +35,9 @@ pub(crate) struct Routes {
 #[derive(Default)]
 struct Full {
     /// Sealed, and left by the transport: at most one batch for each agent.
-    left: Vec<Departure>,
+    lane: Lane<Departure>,
     /// Agents that hold back what would go there, by their serial numbers.
     waiting: BTreeMap<u64, Weak<Agent>>,
-    /// A thread hands parcels to the transport: one at a time, which keeps their order.
-    carrying: bool,
-    /// Room was announced meanwhile.
-    again: bool,
 }
 
 impl Routes {
@@ -68,7 +65,7 @@ impl Routes {
     fn queue(&self, route: Route, parcels: &mut Vec<Departure>) -> bool {
         let mut full = self.full.guard();
         let is_first = !full.contains_key(&route);
-        full.entry(route).or_default().left.append(parcels);
+        full.entry(route).or_default().lane.push(parcels);
         is_first
     }
 
@@ -79,31 +76,24 @@ impl Routes {
             let mut parcels = {
                 let mut full = self.full.guard();
                 let Some(state) = full.get_mut(&route) else { return };
-                if state.carrying {
-                    state.again = true;
-                    return;
-                }
-                (state.carrying, state.again) = (true, false);
-                take(&mut state.left)
+                let Some(parcels) = state.lane.begin() else { return };
+                parcels
             };
             // A fault of a transport must not close the route for ever.
             let carried = catch_unwind(AssertUnwindSafe(|| transport.carry(route, &mut parcels)));
             let mut full = self.full.guard();
             let Some(state) = full.get_mut(&route) else { return }; // gone meanwhile
-            let is_blocked = carried.is_err() || !parcels.is_empty();
-            state.carrying = false;
-            parcels.append(&mut state.left);
-            state.left = parcels;
-            if state.left.is_empty() {
-                let state = full.remove(&route).unwrap_or_default();
-                drop(full);
-                for agent in state.waiting.into_values().filter_map(|agent| agent.upgrade()) {
-                    later(Task::Room(agent, Place::Route(route)));
+            match state.lane.end(parcels, carried.is_err()) {
+                Next::Again => {}
+                Next::Wait => return,
+                Next::Done => {
+                    let state = full.remove(&route).unwrap_or_default();
+                    drop(full);
+                    for agent in state.waiting.into_values().filter_map(|agent| agent.upgrade()) {
+                        later(Task::Room(agent, Place::Route(route)));
+                    }
+                    return;
                 }
-                return;
-            }
-            if is_blocked && !state.again {
-                return;
             }
         }
     }

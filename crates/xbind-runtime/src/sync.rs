@@ -20,3 +20,11 @@ pub(crate) mod atomic {
     pub(crate) use std::sync::atomic::AtomicBool;
     pub(crate) use std::sync::atomic::Ordering;
 }
+
+/// Locks that the model checker can take the place of.
+pub(crate) mod lock {
+    #[cfg(loom)]
+    pub(crate) use loom::sync::{Condvar, Mutex};
+    #[cfg(not(loom))]
+    pub(crate) use std::sync::{Condvar, Mutex};
+}

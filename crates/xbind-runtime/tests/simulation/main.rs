@@ -10,205 +10,29 @@
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
     clippy::print_stderr,
+    unreachable_pub,
     reason = "tests"
 )]
 
+#[path = "../common/mod.rs"]
 mod common;
 
+mod actors;
+
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use common::{Faults, Net, Provider, Rng, Spawned, World, json, sleep, text};
-use xbind::{Did, ErrorKind, MessageId, SigningKey};
-use xbind_runtime::{AgentOptions, Allow, CallOptions, Handle, Incoming, Key};
+use actors::{Actor, Policy, Shared, call, collect, serve};
+use common::{Faults, Provider, Rng, World, json};
+use xbind::{ErrorKind, SigningKey};
+use xbind_runtime::{AgentOptions, Allow, CallOptions, Key};
 
 /// Tasks of the program itself; those of an agent have its number.
 const PROGRAM: usize = usize::MAX;
 /// Calls are tasks of their own, since they outlive the wish to make them: agent number and this.
 const CALLS: usize = 1000;
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Policy {
-    None,
-    Everyone,
-    Only(Did),
-}
-
-struct Actor {
-    node: usize,
-    did: Did,
-    name: Option<String>,
-    handle: Option<Arc<Handle>>,
-    policy: Policy,
-    inbox_messages: usize,
-    /// It names a DID whose key it does not have.
-    impostor: bool,
-    /// A key elsewhere that fails at times.
-    unsure: bool,
-}
-
-/// What the test knows of everything that happened.
-#[derive(Default)]
-struct Ledger {
-    next: u64,
-    /// Caller and target of each call by its number.
-    begun: HashMap<u64, (usize, String)>,
-    ended: HashSet<u64>,
-    answered: usize,
-    failed: HashMap<ErrorKind, usize>,
-    handled: HashSet<(usize, Did, Did, MessageId)>,
-    lettered: HashSet<(usize, Did, Did, MessageId)>,
-    /// The last number that an agent has handled of each caller.
-    last: HashMap<(usize, Did), u64>,
-    stopped: HashSet<(usize, Did)>,
-    closed_nodes: HashSet<usize>,
-}
-
-#[derive(Clone)]
-struct Shared {
-    net: Net,
-    ledger: Rc<RefCell<Ledger>>,
-    actors: Rc<RefCell<Vec<Actor>>>,
-    rng: Rc<RefCell<Rng>>,
-    spawned: Spawned,
-    ordered: bool,
-}
-
-impl Shared {
-    fn below(&self, n: u64) -> u64 {
-        self.rng.borrow_mut().below(n)
-    }
-
-    fn percent(&self, p: u64) -> bool {
-        self.rng.borrow_mut().percent(p)
-    }
-}
-
-fn number_in(text: &str, member: &str) -> Option<u64> {
-    let (_, rest) = text.split_once(&format!("\"{member}\":"))?;
-    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
-}
-
-/// What must hold whenever a handler begins.
-fn check_start(shared: &Shared, own: usize, incoming: &Incoming) {
-    let actors = shared.actors.borrow();
-    let (actor, mut ledger) = (&actors[own], shared.ledger.borrow_mut());
-    assert!(!actor.impostor, "an impostor was called");
-    assert!(ledger.handled.insert((actor.node, actor.did, incoming.from, incoming.id)), "a message was handled twice");
-    for did in [actor.did, incoming.from] {
-        assert!(!ledger.stopped.contains(&(actor.node, did)), "a handler began for a stopped identity");
-    }
-    assert!(!ledger.closed_nodes.contains(&actor.node), "a handler began on a closed node");
-    match actor.policy {
-        Policy::None => panic!("a handler began that was taken away"),
-        Policy::Only(did) => assert_eq!(did, incoming.from, "a handler began for one who is not allowed"),
-        Policy::Everyone => {}
-    }
-    let text = text(&incoming.payload);
-    let Some(number) = number_in(&text, "n") else {
-        assert!(text.contains("stranger"), "{text}");
-        return;
-    };
-    let caller = ledger.begun[&number].0;
-    assert_eq!(actors[caller].did, incoming.from, "a call has another sender than it had");
-    if actors[caller].node == actor.node {
-        assert!(!ledger.ended.contains(&number), "a handler began for a call that had ended");
-    }
-    if shared.ordered {
-        let last = ledger.last.insert((own, incoming.from), number).unwrap_or_default();
-        assert!(last < number, "call {number} was handled after call {last}");
-    }
-}
-
-/// The handler of an agent.
-async fn serve(shared: Shared, own: usize, handle: Arc<Handle>) {
-    while let Some(incoming) = handle.next().await {
-        check_start(&shared, own, &incoming);
-        let fate = shared.below(100);
-        let (late, ms) = (shared.percent(60), shared.below(1500));
-        let more = shared.clone();
-        let task = async move {
-            if fate < 8 {
-                sleep(more.net.clone(), 60_000).await; // it never answers in time
-            } else if late {
-                sleep(more.net.clone(), ms).await;
-            }
-            let text = text(&incoming.payload);
-            match fate {
-                8..16 => incoming.refuse(ErrorKind::HandlerFailed),
-                16..22 => drop(incoming),
-                _ => incoming.reply(json(&format!(r#"{{"echo":{}}}"#, number_in(&text, "n").unwrap_or_default()))),
-            }
-        };
-        shared.spawned.borrow_mut().push((own, Box::pin(task)));
-    }
-}
-
-async fn collect(shared: Shared, own: usize, handle: Arc<Handle>) {
-    loop {
-        let Ok(letters) = handle.receive(3).await else { return };
-        for letter in &letters {
-            let actors = shared.actors.borrow();
-            let (actor, mut ledger) = (&actors[own], shared.ledger.borrow_mut());
-            let fresh = ledger.lettered.insert((actor.node, actor.did, letter.from, letter.id));
-            assert!(fresh, "a letter came twice");
-            assert!(
-                !ledger.handled.contains(&(actor.node, actor.did, letter.from, letter.id)),
-                "handled and in the inbox"
-            );
-            assert!(!ledger.stopped.contains(&(actor.node, letter.from)), "a letter of a stopped identity stayed");
-        }
-        let wait = shared.below(400);
-        sleep(shared.net.clone(), wait).await;
-        drop(letters);
-    }
-}
-
-/// Notes the end also of a future that is dropped.
-struct Ends(Rc<RefCell<Ledger>>, u64);
-
-impl Drop for Ends {
-    fn drop(&mut self) {
-        assert!(self.0.borrow_mut().ended.insert(self.1));
-    }
-}
-
-async fn call(shared: Shared, own: usize, to: String, one_way: bool, timeout: u64) {
-    let Some(handle) = shared.actors.borrow()[own].handle.clone() else { return };
-    let number = {
-        let mut ledger = shared.ledger.borrow_mut();
-        ledger.next += 1;
-        let number = ledger.next;
-        ledger.begun.insert(number, (own, to.clone()));
-        number
-    };
-    let ends = Ends(shared.ledger.clone(), number);
-    let payload = json(&format!(r#"{{"n":{number}}}"#));
-    let timeout = Some(std::time::Duration::from_millis(timeout));
-    let options = CallOptions { timeout, token: None };
-    let result = if one_way {
-        handle.send(&to, payload, options).await.map(|_| None)
-    } else {
-        handle.call(&to, payload, options).await.map(Some)
-    };
-    let mut ledger = shared.ledger.borrow_mut();
-    match result {
-        Ok(Some(answer)) => {
-            let answer = text(&answer);
-            // A call that no handler took is answered by a receipt.
-            let echo = number_in(&answer, "echo");
-            assert!(echo == Some(number) || answer.contains(r#""status":"delivered""#), "call {number}: {answer}");
-            ledger.answered += 1;
-        }
-        Ok(None) => ledger.answered += 1,
-        Err(error) => *ledger.failed.entry(error.kind()).or_default() += 1,
-    }
-    drop(ledger);
-    drop(ends);
-}
 
 struct Plan {
     world: World,
