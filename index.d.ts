@@ -462,7 +462,7 @@ export interface AgentOptions {
  * ```ts
  * const keystore: xBindIdentityProvider = {
  *   getDID: () => friend.did,
- *   sign: (data) => friend.sign(data), // or ask a KMS, which may take its time
+ *   sign: (data) => friend.dangerouslySign(data), // stands for a KMS, which may take its time
  * }
  * const signer = new AutoGenxBindAgent({ identityProvider: keystore })
  * ```
@@ -540,7 +540,7 @@ export declare class AutoGenxBindAgent {
   /**
    * Asks another agent, by name or DID. The request and the reply are signed, and both are verified.
    * An agent without a handler gets the call in its inbox and answers with a signed DeliveryReceipt.
-   * Errors: docs/errors.md, addressing, message and delivery.
+   * Errors: docs/errors.md, addressing, messages, delivery and rights; INVALID_DID, SIGN_FAILED, INVALID_CONFIG.
    *
    * @example
    * ```ts
@@ -551,7 +551,7 @@ export declare class AutoGenxBindAgent {
   call<T = unknown>(agentName: string, payload: unknown, options?: CallOptions): Promise<Result<T>>;
   /**
    * One-way; resolves when the message stands in the recipient's inbox, which the recipient has signed for.
-   * Errors: docs/errors.md, addressing, message and delivery.
+   * Errors: docs/errors.md, addressing, messages and delivery; INVALID_DID, SIGN_FAILED, REVOKED.
    *
    * @example
    * ```ts
@@ -565,7 +565,7 @@ export declare class AutoGenxBindAgent {
   }): Promise<Result<DeliveryReceipt>>;
   /**
    * Drains the inbox, oldest first. With waitMs, waits for the first message at most so long.
-   * Errors: AGENT_CLOSED, ABORTED.
+   * Errors: AGENT_CLOSED, ABORTED, INVALID_CONFIG.
    *
    * @example
    * ```ts
@@ -581,11 +581,18 @@ export declare class AutoGenxBindAgent {
     /** Ends the waiting with ABORTED. */
     signal?: AbortSignal;
   }): Promise<Result<Message<P>[]>>;
-  /** `for await (const message of agent.messages())`, until the agent closes. */
+  /**
+   * The inbox, one message after the other, until the agent closes. Waiting for the next one keeps no process alive.
+   *
+   * @example
+   * ```ts
+   * for await (const { from, payload } of agent.messages<string>()) console.log(from, payload)
+   * ```
+   */
   messages<P = unknown>(): AsyncIterableIterator<Message<P>>;
   /**
    * Answers calls; null sends them to the inbox again. The options say who may call, and with which rights.
-   * Throws XBindError: INVALID_DID, INVALID_CONFIG, AGENT_CLOSED.
+   * Throws XBindError: INVALID_DID, INVALID_CONFIG, INVALID_KEY (a JWK set), AGENT_CLOSED.
    *
    * @example
    * ```ts
@@ -607,7 +614,8 @@ export declare class AutoGenxBindAgent {
   grant(request: TokenRequest): Promise<Result<string>>;
   /**
    * Hands on a part of the rights in a token that was issued to this agent. See `delegateToken`.
-   * Errors: INVALID_DELEGATION, TOKEN_EXPIRED, INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, AGENT_CLOSED, SIGN_FAILED.
+   * Errors: INVALID_DELEGATION, TOKEN_EXPIRED, TOKEN_NOT_YET_VALID, INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, AGENT_CLOSED,
+   * SIGN_FAILED.
    */
   delegate(token: string, request: Partial<TokenRequest> & {
     /** The DID that may use what is handed on. */

@@ -20,14 +20,14 @@ function crowd(agent: Make, act: (begun: number) => void, concurrency = 1000) {
 
 describe('no handler begins', () => {
   test('after bus.stop() of the caller returned', async ({ agent, bus }) => {
-    const { calls, begun } = crowd(agent, (n) => n === 1 && void valueOf(bus.stop(agents.caller.getDID())))
+    const { calls, begun } = crowd(agent, (n) => n === 1 && valueOf(bus.stop(agents.caller.getDID())))
     const agents = { caller: { getDID: () => bus.agents().find(({ name }) => name === 'caller')!.did } }
     const codes = (await Promise.all(calls)).map((result) => codeOf(result))
     expect([begun(), new Set(codes)]).toEqual([1, new Set(['REVOKED'])])
   })
 
   test('after bus.stop() of the callee returned', async ({ agent, bus }) => {
-    const stop = (): void => void valueOf(bus.stop(bus.agents().find(({ name }) => name === 'callee')!.did))
+    const stop = (): void => valueOf(bus.stop(bus.agents().find(({ name }) => name === 'callee')!.did))
     const { calls, begun } = crowd(agent, (n) => n === 1 && stop())
     const codes = (await Promise.all(calls)).map((result) => codeOf(result))
     expect([begun(), new Set(codes)]).toEqual([1, new Set(['REVOKED'])])

@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest'
 import { test, turn } from './helpers/bus.ts'
-import { codeOf, valueOf } from './helpers/result.ts'
+import { valueOf } from './helpers/result.ts'
 
 const COUNT = 10_000
 const numbers = Array.from({ length: COUNT }, (_, n) => n)

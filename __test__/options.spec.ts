@@ -226,3 +226,14 @@ test('what stands in the place of a text or a policy is refused', () => {
     expect(() => caller.handle(wrong)).toThrow(TypeError)
   }
 })
+
+test('what is refused says what would be taken', async () => {
+  expect(() => new AutoGenxBindAgent({ nmae: 'a' } as never)).toThrow(
+    'AutoGenxBindAgent has no option nmae; its options are name, agentOptions, verbose, logger, identityProvider',
+  )
+  expect(() => caller.handle(() => 1, { allow: [alice.did, bob] as never })).toThrow('allow[1] must be a string')
+  expect(() => caller.call(callee as never, 1)).toThrow('agentName must be a string, not an Object')
+  await expect(async () => AutoGenxBindAgent.fromIdentity(1 as never)).rejects.toThrow(
+    'pkcs8, where it is no text, must be a Uint8Array, not a number',
+  )
+})

@@ -25,20 +25,21 @@ export function known(options: object, what: string, names: readonly string[]): 
   const kind = Object.prototype.toString.call(options)
   if (kind !== '[object Object]') throw new TypeError(`${what} takes an object of options, not ${nameOf(options)}`)
   for (const name of Object.keys(options)) {
-    if (!names.includes(name)) throw new TypeError(`${what} has no option ${name}`)
+    if (names.includes(name)) continue
+    throw new TypeError(`${what} has no option ${name}; its options are ${names.join(', ')}`)
   }
 }
 
 export function checkList(value: unknown, what: string): asserts value is readonly string[] {
   if (!Array.isArray(value)) throw new TypeError(`${what} must be a list, not ${nameOf(value)}`)
-  for (const each of value as unknown[]) checkString(each, what)
+  for (const [i, each] of (value as unknown[]).entries()) checkString(each, `${what}[${i}]`)
 }
 
 /** A copy of a list of strings, each of them read once. */
 export function strings(value: unknown, what: string): string[] {
   if (!Array.isArray(value)) throw new TypeError(`${what} must be a list, not ${nameOf(value)}`)
   const copy = [...(value as unknown[])]
-  for (const each of copy) checkString(each, what)
+  for (const [i, each] of copy.entries()) checkString(each, `${what}[${i}]`)
   return copy as string[]
 }
 
@@ -79,5 +80,6 @@ export function bounded(
 function nameOf(value: unknown): string {
   if (value === null) return 'null'
   if (typeof value !== 'object') return `a ${typeof value}`.replace('a undefined', 'undefined')
-  return `a ${Object.prototype.toString.call(value).slice(8, -1)}`
+  const name = Object.prototype.toString.call(value).slice(8, -1)
+  return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`
 }

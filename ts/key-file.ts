@@ -42,7 +42,7 @@ export function passphraseIn(
 /** The key in a key file. */
 export function readKey(file: Uint8Array | string, passphrase: string | undefined): KeyRef | Failure {
   if (typeof file === 'string') return native.keyFromPkcs8(file, passphrase)
-  checkBytes(file, 'pkcs8')
+  checkBytes(file, 'pkcs8, where it is no text,')
   return lend(file, (bytes) => native.keyFromPkcs8(bytes, passphrase))
 }
 
@@ -50,7 +50,7 @@ export function readKey(file: Uint8Array | string, passphrase: string | undefine
 export function readKeyAsync(file: Uint8Array | string, passphrase: string | undefined): Promise<KeyRef | Failure> {
   if (passphrase === undefined) return Promise.resolve(readKey(file, passphrase))
   if (typeof file === 'string') return native.importKey(file, passphrase)
-  checkBytes(file, 'pkcs8')
+  checkBytes(file, 'pkcs8, where it is no text,')
   return lend(file, (bytes) => native.importKey(bytes, passphrase))
 }
 
