@@ -2,11 +2,11 @@
 #![forbid(unsafe_code)]
 
 pub mod approval;
+mod attributes;
 pub mod batch;
 mod cache;
 mod claims;
 pub mod delegation;
-mod der;
 pub mod did;
 pub mod error;
 pub mod grant;

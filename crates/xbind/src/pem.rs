@@ -1,10 +1,9 @@
-//! PEM (RFC 7468), strictly: one block, which white space may surround.
+//! PEM (RFC 7468), strictly: one block, which white space may surround. `pem-rfc7468` writes it; as a reader it takes text
+//! before the block and lines that end in CR, and refuses lines of three characters.
 
 use base64_simd::{AsOut, STANDARD};
+use pkcs8::der::pem::{self, LineEnding};
 use zeroize::Zeroizing;
-
-/// Characters of a line that is written.
-const WIDTH: usize = 64;
 
 /// Label and contents of the one block that a text is.
 pub(crate) fn decode(text: &[u8]) -> Option<(&str, Zeroizing<Vec<u8>>)> {
@@ -41,20 +40,6 @@ fn label<'a>(line: &'a [u8], before: &[u8]) -> Option<&'a str> {
 
 /// A block with lines of 64 characters that end in LF.
 pub(crate) fn encode(label: &str, contents: &[u8]) -> Zeroizing<String> {
-    let length = STANDARD.encoded_length(contents.len());
-    let mut base64 = Zeroizing::new(String::with_capacity(length));
-    STANDARD.encode_append(contents, &mut *base64);
-    // All at once: a text that grows leaves copies behind.
-    let room = length.saturating_add(length / WIDTH).saturating_add(label.len().saturating_mul(2)).saturating_add(64);
-    let mut text = Zeroizing::new(String::with_capacity(room));
-    let mut push = |parts: &[&str]| parts.iter().for_each(|part| text.push_str(part));
-    push(&["-----BEGIN ", label, "-----\n"]);
-    let mut rest = base64.as_str();
-    while !rest.is_empty() {
-        let (line, behind) = rest.split_at_checked(WIDTH).unwrap_or((rest, ""));
-        push(&[line, "\n"]);
-        rest = behind;
-    }
-    push(&["-----END ", label, "-----\n"]);
-    text
+    #[expect(clippy::expect_used, reason = "fails only for a label that is none, or a length that overflows")]
+    Zeroizing::new(pem::encode_string(label, LineEnding::LF, contents).expect("a good label and a short text"))
 }

@@ -1,27 +1,29 @@
 //! Private keys on their way in and out: PKCS#8 (RFC 5958, RFC 8410), plain or encrypted (PBES2, RFC 8018). What is accepted
-//! is told in docs/keys.md.
+//! is told in docs/keys.md. The crate `pkcs8` reads and writes the structures. It is laxer than that page, so what it read is
+//! written again, and has to come to the same bytes.
 
+use pkcs8::der::asn1::{OctetStringRef, SequenceRef};
+use pkcs8::der::pem::PemLabel as _;
+use pkcs8::der::{self, Decode as _, Encode as _, EncodeValue as _, Header, SliceReader, Tag};
+use pkcs8::{AlgorithmIdentifierRef, EncryptedPrivateKeyInfoRef, ObjectIdentifier, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
-use crate::der::{self, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE, SET, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::SigningKey;
 use crate::pbes2::{Derived, Scheme};
-use crate::{pem, scrub};
+use crate::{attributes, pbes2, pem, scrub};
 
 /// Longest input that is looked at, in bytes: room for every wrapping of one Ed25519 key, and for other keys to be
 /// told what they are.
 pub const MAX_INPUT: usize = 8192;
 
-const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
-/// Version 1 of PKCS#8 up to the seed: version, algorithm, and the two octet strings around 32 bytes.
-const V1_PREFIX: [u8; 16] =
-    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
-/// Context-specific tags of RFC 5958 section 2.
-const ATTRIBUTES: u8 = 0xa0;
-const PUBLIC_KEY: u8 = 0x81;
-const PLAIN_LABEL: &str = "PRIVATE KEY";
-const ENCRYPTED_LABEL: &str = "ENCRYPTED PRIVATE KEY";
+/// The first byte of DER.
+const SEQUENCE: u8 = 0x30;
+/// RFC 8410 section 3.
+const ED25519: AlgorithmIdentifierRef<'_> =
+    AlgorithmIdentifierRef { oid: ObjectIdentifier::new_unwrap("1.3.101.112"), parameters: None };
+const PLAIN_LABEL: &str = PrivateKeyInfoRef::PEM_LABEL;
+const ENCRYPTED_LABEL: &str = EncryptedPrivateKeyInfoRef::PEM_LABEL;
 
 /// Fresh random bytes for one encryption, from the caller's random source. Never used twice.
 pub struct EncryptionSeed {
@@ -45,10 +47,7 @@ pub fn decode(input: &[u8], passphrase: Option<&str>) -> Result<SigningKey> {
     }
     scrub::after::<{ scrub::KEY_FILE }, _>(|| {
         check_size(input)?;
-        // Of the two structures, the plain one begins with its version and the encrypted one with its algorithm.
-        let mut outer = Reader::new(input);
-        let is_encrypted = outer.sequence().is_some_and(|members| members.next_tag() == Some(SEQUENCE));
-        if is_encrypted { decode_encrypted(input, passphrase) } else { decode_plain(input) }
+        if is_encrypted(input) { decode_encrypted(input, passphrase) } else { decode_plain(input) }
     })
 }
 
@@ -77,7 +76,13 @@ fn check_size(input: &[u8]) -> Result<()> {
 /// PKCS#8 version 1 (RFC 8410 section 7): 48 bytes of DER, which every common tool reads.
 #[must_use]
 pub fn encode_der(key: &SigningKey) -> Zeroizing<Vec<u8>> {
-    Zeroizing::new([&V1_PREFIX[..], key.seed()].concat())
+    #[expect(clippy::expect_used, reason = "fails only for more than 256 MiB")]
+    scrub::after::<{ scrub::SIGNING }, _>(|| version_1(key.seed()).expect("48 bytes"))
+}
+
+fn version_1(seed: &[u8]) -> der::Result<Zeroizing<Vec<u8>>> {
+    let private_key = Zeroizing::new(OctetStringRef::new(seed)?.to_der()?);
+    PrivateKeyInfoRef::new(ED25519, OctetStringRef::new(&private_key)?).to_der().map(Zeroizing::new)
 }
 
 /// The same in PEM (RFC 7468), label `PRIVATE KEY`.
@@ -134,69 +139,57 @@ fn refusal(why: &'static str) -> Error {
     Error::new(ErrorKind::ImportFailed, why)
 }
 
+/// Of the two structures, the plain one begins with its version and the encrypted one with its algorithm.
+fn is_encrypted(input: &[u8]) -> bool {
+    let first_member = SliceReader::new(input).and_then(|mut reader| {
+        Header::decode(&mut reader)?;
+        Tag::peek(&reader)
+    });
+    first_member == Ok(Tag::Sequence)
+}
+
 /// RFC 5958 section 2, without the extensions that it leaves room for.
-struct PrivateKeyInfo<'a> {
-    version: u8,
-    algorithm: &'a [u8],
-    has_parameters: bool,
-    private_key: &'a [u8],
-    public_key: Option<&'a [u8]>,
+fn parse(input: &[u8]) -> Option<PrivateKeyInfoRef<'_>> {
+    let info = PrivateKeyInfoRef::try_from(input).ok()?;
+    let written = Zeroizing::new(info.to_der().ok()?);
+    // The reader skips attributes; they stand before the public key, and their length changes the one of the whole.
+    let (given, written) = (contents(input)?, contents(&written)?);
+    let before = PrivateKeyInfoRef::new(info.algorithm, info.private_key).value_len().ok()?;
+    let (start, end) = written.split_at_checked(before.try_into().ok()?)?;
+    let attributes = given.strip_prefix(start)?.strip_suffix(end)?;
+    attributes::are_well_formed(attributes).then_some(info)
 }
 
-impl<'a> PrivateKeyInfo<'a> {
-    fn parse(input: &'a [u8]) -> Option<Self> {
-        let mut members = der::only_sequence(input)?;
-        let &[version @ (0 | 1)] = members.value(INTEGER)? else { return None };
-        let mut algorithm = members.sequence()?;
-        let (oid, has_parameters) = (algorithm.value(OBJECT_IDENTIFIER)?, algorithm.end().is_none());
-        let private_key = members.value(OCTET_STRING)?;
-        if let Some(attributes) = members.optional(ATTRIBUTES)? {
-            der::set_members(attributes)?.iter().try_for_each(check_attribute)?;
-        }
-        let public_key = members.optional(PUBLIC_KEY)?;
-        members.end()?;
-        Some(Self { version, algorithm: oid, has_parameters, private_key, public_key })
-    }
-}
-
-/// Attributes say nothing that we use; they only have to be well formed (RFC 5958 section 2).
-fn check_attribute(attribute: &Value<'_>) -> Option<()> {
-    let mut members = der::only_sequence(attribute.encoded)?;
-    let is_named = der::is_object_identifier(members.value(OBJECT_IDENTIFIER)?);
-    let values = der::set_members(members.value(SET)?)?;
-    members.end()?;
-    // 0x1f in the lower bits begins a tag of several bytes; 0 is no tag.
-    (is_named && values.iter().all(|value| value.tag & 0x1f != 0x1f && value.tag != 0)).then_some(())
+/// The contents of the one sequence that the input is.
+fn contents(input: &[u8]) -> Option<&[u8]> {
+    <&SequenceRef>::from_der(input).ok().map(SequenceRef::as_bytes)
 }
 
 fn decode_plain(input: &[u8]) -> Result<SigningKey> {
-    let info = PrivateKeyInfo::parse(input).ok_or_else(|| refusal("not a PKCS#8 private key in strict DER"))?;
-    if info.algorithm != ED25519 {
+    let info = parse(input).ok_or_else(|| refusal("not a PKCS#8 private key in strict DER"))?;
+    if info.algorithm.oid != ED25519.oid {
         return Err(refusal("not an Ed25519 key").with_hint("make one with: openssl genpkey -algorithm ed25519"));
     }
-    if info.has_parameters {
+    if info.algorithm != ED25519 {
         return Err(refusal("an Ed25519 key has no algorithm parameters"));
     }
-    let seed: &[u8; 32] = match info.private_key {
-        [0x04, 0x20, seed @ ..] => seed.try_into().ok(),
-        _ => None,
-    }
-    .ok_or_else(|| refusal("the private key is not 32 bytes in an octet string"))?;
+    let seed = <&OctetStringRef>::from_der(info.private_key.as_bytes()).ok();
+    let seed: &[u8; 32] = seed
+        .and_then(|seed| seed.as_bytes().try_into().ok())
+        .ok_or_else(|| refusal("the private key is not 32 bytes in an octet string"))?;
     let key = SigningKey::from_seed(seed);
-    match (info.version, info.public_key) {
-        (0, None) => Ok(key),
-        (1, Some([0, public @ ..])) if public == key.did().public_key() => Ok(key),
-        (1, Some(_)) => Err(refusal("the public key in the file is not the one of its private key")),
-        _ => Err(refusal("a public key goes with version 2 of PKCS#8, and only with it")),
+    // That it goes with version 2, and only with it, is looked at by the reader.
+    match info.public_key {
+        Some(public) if public.as_bytes() != Some(key.did().public_key()) => {
+            Err(refusal("the public key in the file is not the one of its private key"))
+        }
+        _ => Ok(key),
     }
 }
 
 /// RFC 5958 section 3.
 fn decode_encrypted(input: &[u8], passphrase: Option<&str>) -> Result<SigningKey> {
-    let malformed = || refusal("not an encrypted PKCS#8 private key in strict DER");
-    let mut members = der::only_sequence(input).ok_or_else(malformed)?;
-    let scheme = Scheme::parse(&mut members)?;
-    let encrypted = members.value(OCTET_STRING).filter(|_| members.end().is_some()).ok_or_else(malformed)?;
+    let (scheme, encrypted) = pbes2::parse(input)?;
     if encrypted.is_empty() || !encrypted.len().is_multiple_of(16) {
         return Err(refusal("the encrypted data is not a whole number of blocks"));
     }
@@ -205,7 +198,7 @@ fn decode_encrypted(input: &[u8], passphrase: Option<&str>) -> Result<SigningKey
     let mut data = Zeroizing::new(encrypted.to_vec());
     match scheme.decrypt(&scheme.derive(passphrase), &mut data) {
         // One wrong key in 256 leaves a valid padding, but not a structure of the right length behind it.
-        Some(plain) if der::only_sequence(plain).is_some() => decode_plain(plain),
+        Some(plain) if contents(plain).is_some() => decode_plain(plain),
         _ => Err(Error::new(ErrorKind::WrongPassphrase, "the passphrase does not open the key file")),
     }
 }
