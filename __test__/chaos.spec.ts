@@ -64,7 +64,7 @@ class Crowd {
     if (this.#roll(4) > 0) return this.#make({ name, agentOptions })
     const identity = Identity.generate()
     const [slow, wrong] = [this.#roll(2) === 0, this.#roll(8) === 0]
-    const sign = (bytes: Uint8Array) => (wrong ? new Uint8Array(64) : identity.sign(bytes))
+    const sign = (bytes: Uint8Array) => (wrong ? new Uint8Array(64) : identity.dangerouslySign(bytes))
     const later = async (bytes: Uint8Array) => (await turn(), sign(bytes))
     return this.#make({
       name,
