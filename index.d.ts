@@ -462,7 +462,7 @@ export interface AgentOptions {
  * ```ts
  * const keystore: xBindIdentityProvider = {
  *   getDID: () => friend.did,
- *   sign: (data) => friend.sign(data), // or ask a KMS, which may take its time
+ *   sign: (data) => friend.dangerouslySign(data), // or ask a KMS, which may take its time
  * }
  * const signer = new AutoGenxBindAgent({ identityProvider: keystore })
  * ```

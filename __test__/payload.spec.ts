@@ -409,6 +409,14 @@ describe('INVALID_PAYLOAD', () => {
 })
 
 describe('PAYLOAD_TOO_LARGE', () => {
+  test('bytes are bytes, whatever members they bear', async ({ agent }) => {
+    const payload = Object.assign(new Uint8Array([1, 2]), { code: 'NOT_ALLOWED', message: 'made up' })
+    const { arrived, result } = await echo(agent, payload)
+    expect([arrived, valueOf(result)]).toEqual([new Uint8Array([1, 2]), new Uint8Array([1, 2])])
+    const callee = agent('bearer').handle(() => payload)
+    expect(valueOf(await agent().call(callee.getDID(), 1))).toEqual(new Uint8Array([1, 2]))
+  })
+
   test('exactly the limit passes, one byte more does not', async ({ agent }) => {
     const limit = 1 << 20
     for (const fits of ['x'.repeat(limit - 2), new Uint8Array(limit), 'ü'.repeat(limit / 2 - 1)]) {
