@@ -134,6 +134,7 @@ class Snapshot {
     if (!isPlain) throw new Unfit(`is ${kindOf(value)}`)
     const copy = isList ? this.#list(value, depth) : this.#record(value as Record<string, unknown>, depth)
     this.#depth = depth
+    if (!isList && !hasMembers(copy) && hasSlots(value)) throw new Unfit('is a Map, Set, Error or Promise in disguise')
     if (this.#bare) Object.setPrototypeOf(copy, null)
     this.#grow(1)
     if (this.#length > MUCH) (this.#seen ??= new Map()).set(value, { copy, length: this.#length - before })
@@ -199,6 +200,11 @@ class Snapshot {
 function hasMembers(object: object): boolean {
   for (const _ in object) return true
   return false
+}
+
+/** Whether an object holds what none of its members shows, even where its prototype was taken away. */
+function hasSlots(value: object): boolean {
+  return types.isMap(value) || types.isSet(value) || types.isNativeError(value) || types.isPromise(value)
 }
 
 /** Nearly all there is in most payloads. */
