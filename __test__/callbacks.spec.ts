@@ -2,6 +2,7 @@
 import { HandlerError, type Logger } from '@private.me/autogen'
 import { describe, expect } from 'vitest'
 import { test } from './helpers/bus.ts'
+import { node, run } from './helpers/child.ts'
 import { codeOf, errorOf, valueOf } from './helpers/result.ts'
 
 const broken = (): never => {
@@ -178,4 +179,73 @@ test('data of a HandlerError are judged like a payload', async ({ agent }) => {
   expect(await ask(1, 'x'.repeat(2000))).toBeUndefined()
   expect(await ask(1, '\udc00')).toBeUndefined()
   expect(await ask('fine')).toEqual({ code: 'E', message: 'm', data: 'fine' })
+})
+
+describe('where nobody waits, nothing is thrown', () => {
+  // A text of which each character takes six in JSON, and which then is longer than a string can be.
+  const long = `'\\u0001'.repeat(2 ** 27)`
+  test.for<[string, string]>([
+    ['a string', long],
+    ['a string within', `({ a: ${long} })`],
+    ['a name', `({ [${long}]: NaN })`],
+  ])('an answer that is longer than any text: %s', { timeout: 60_000 }, async ([, value]) => {
+    const program = `
+      import { AutoGenxBindAgent } from '@private.me/autogen'
+      const [one, two] = [new AutoGenxBindAgent({ name: 'one' }), new AutoGenxBindAgent({ name: 'two' })]
+      const value = ${value}
+      one.handle(async () => value)
+      const answer = await two.call('one', 1)
+      const call = await two.call('one', value)
+      console.log(answer.error.code, call.error.code)
+      one.close()
+      two.close()`
+    const { code, stdout, stderr } = await node(program)
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'HANDLER_FAILED INVALID_PAYLOAD\n', stderr: '' })
+  })
+
+  test('a signature that cannot be looked at', { timeout: 60_000 }, async () => {
+    const { code, stdout, stderr } = await node(`
+      import { AutoGenxBindAgent, Identity } from '@private.me/autogen'
+      const key = Identity.generate()
+      const look = () => { throw new Error('broken') }
+      let shown = false
+      const sign = async (bytes) => {
+        if (!shown) return (shown = true, key.dangerouslySign(bytes))
+        return Object.defineProperty(new Uint8Array(64), 'length', { get: look })
+      }
+      const one = new AutoGenxBindAgent({ identityProvider: { getDID: () => key.did, sign } })
+      const two = new AutoGenxBindAgent({ name: 'two' }).handle(() => 1)
+      const answer = await one.call('two', 1)
+      console.log(answer.error.code)
+      one.close()
+      two.close()`)
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'SIGN_FAILED\n', stderr: '' })
+  })
+})
+
+describe('more bytes than there is memory for', () => {
+  // The bytes themselves take none: nobody has written to them.
+  const skipped = process.platform === 'linux' ? undefined : 'only Linux bounds the memory of a process'
+  if (skipped !== undefined) console.log(`not tried: ${skipped}`)
+
+  test('end a call and not the process', { timeout: 60_000 }, async ({ skip }) => {
+    if (skipped !== undefined) skip(skipped)
+    const program = `
+      import { AutoGenxBindAgent, Identity, verifySignature } from '@private.me/autogen'
+      const [one, two] = [new AutoGenxBindAgent({ name: 'one' }), new AutoGenxBindAgent({ name: 'two' })]
+      const key = Identity.generate()
+      const many = new Uint8Array(2 ** 32)
+      one.handle(async () => many)
+      const codes = [(await two.call('one', 1)).error.code, (await two.call('one', many)).error.code]
+      for (const use of [() => key.sign(many), () => verifySignature(key.did, many, many), () => Identity.fromSeed(many)]) {
+        try { use(); codes.push('went well') } catch { codes.push('thrown') }
+      }
+      console.log(codes.join(' '))
+      one.close()
+      two.close()`
+    const limited = ['-c', 'ulimit -v 6500000; exec "$0" --input-type=module -e "$1"', process.execPath, program]
+    const { code, stdout } = await run('/bin/sh', limited)
+    const expected = 'HANDLER_FAILED PAYLOAD_TOO_LARGE thrown thrown thrown\n'
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expected })
+  })
 })

@@ -237,3 +237,39 @@ test('what is refused says what would be taken', async () => {
     'pkcs8, where it is no text, must be a Uint8Array, not a number',
   )
 })
+
+describe('names that are not known', () => {
+  class Misspelt {
+    get alow() {
+      return []
+    }
+  }
+  test.each<[string, object]>([
+    ['inherited', Object.create({ alow: [] })],
+    ['hidden', Object.defineProperty({}, 'alow', { value: [] })],
+    ['hidden where nothing is inherited', Object.defineProperty(Object.create(null), 'alow', { value: [] })],
+    ['of a class', new Misspelt()],
+    ['of a class that another extends', new (class extends Misspelt {})()],
+  ])('are refused: %s', (_, options) => {
+    expect(() => callee.handle(() => 'answer', options)).toThrow('handle() has no option alow')
+    expect(() => callee.handle(null, options)).toThrow('handle() has no option alow')
+    expect(() => caller.exportIdentity(options)).toThrow('exportIdentity has no option alow')
+  })
+
+  test('known ones may be inherited', () => {
+    class Policy {
+      get allow() {
+        return [alice.did]
+      }
+    }
+    for (const options of [Object.create({ allow: [alice.did] }), new Policy()]) {
+      expect(callee.handle(() => 'answer', options)).toBe(callee)
+    }
+    callee.handle(() => 'answer')
+  })
+
+  test('options are checked without a handler as well', () => {
+    expect(() => callee.handle(null, { allow: 0 } as never)).toThrow(TypeError)
+    expect(() => callee.handle(null, null as never)).toThrow(TypeError)
+  })
+})

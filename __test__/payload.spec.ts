@@ -409,6 +409,27 @@ describe('INVALID_PAYLOAD', () => {
 })
 
 describe('PAYLOAD_TOO_LARGE', () => {
+  test('bytes are bytes, whatever members they bear', async ({ agent }) => {
+    const payload = Object.assign(new Uint8Array([1, 2]), { code: 'NOT_ALLOWED', message: 'made up' })
+    const { arrived, result } = await echo(agent, payload)
+    expect([arrived, valueOf(result)]).toEqual([new Uint8Array([1, 2]), new Uint8Array([1, 2])])
+    const callee = agent('bearer').handle(() => payload)
+    expect(valueOf(await agent().call(callee.getDID(), 1))).toEqual(new Uint8Array([1, 2]))
+  })
+
+  test.for<[string, object]>([
+    ['a Map', new Map([[1, 2]])],
+    ['a Set', new Set([1])],
+    ['an Error', new Error('lost')],
+    ['a Promise', Promise.resolve(1)],
+  ])('what took off its prototype is known: %s', async ([, value], { agent }) => {
+    for (const prototype of [null, Object.prototype]) {
+      const disguised: unknown = Object.setPrototypeOf(value, prototype)
+      const error = errorOf((await echo(agent, { list: [disguised] })).result)
+      expect([error.code, error.message]).toEqual(['INVALID_PAYLOAD', expect.stringMatching(/^payload\.list\[0\] is /)])
+    }
+  })
+
   test('exactly the limit passes, one byte more does not', async ({ agent }) => {
     const limit = 1 << 20
     for (const fits of ['x'.repeat(limit - 2), new Uint8Array(limit), 'ü'.repeat(limit / 2 - 1)]) {

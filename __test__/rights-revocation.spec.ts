@@ -301,6 +301,31 @@ describe('sources of your own', () => {
     expect(valueOf(await open.verify(link)).revocation).toBe('unknown')
   })
 
+  test.each<[string, PropertyDescriptor & { name: string }]>([
+    [
+      'has a constructor that throws',
+      {
+        name: 'constructor',
+        get: () => {
+          throw new Error('broken')
+        },
+      },
+    ],
+    [
+      'has a catch that throws',
+      {
+        name: 'catch',
+        value: () => {
+          throw new Error('broken')
+        },
+      },
+    ],
+  ])('a promise that %s does not know at once', (_, { name, ...descriptor }) => {
+    const isRevoked = () => Object.defineProperty(Promise.resolve(false), name, descriptor)
+    const verifier = trusting([operator.did], { revocations: { isRevoked } })
+    expect(codeOf(verifier.verifySync(root))).toBe('REVOCATION_UNKNOWN')
+  })
+
   test('one that takes time does not know at once', async () => {
     const verifier = trusting([operator.did], { revocations: { isRevoked: () => Promise.resolve(false) } })
     expect(codeOf(verifier.verifySync(root))).toBe('REVOCATION_UNKNOWN')

@@ -136,6 +136,19 @@ describe('issuing', () => {
     expect(codeOf(issue({ claims: { big: 1n } }))).toBe('INVALID_CONFIG')
   })
 
+  test.each<[string, unknown, string]>([
+    ['a Map', { roles: new Map([['admin', true]]) }, 'request.claims.roles is a Map'],
+    ['claims in a Map', new Map([['team', 'billing']]), 'request.claims is a Map'],
+    ['NaN', { limits: [1, NaN] }, 'request.claims.limits[1] is NaN'],
+    ['a hole', { list: [undefined] }, 'request.claims.list[0] is undefined'],
+    ['a promise', { team: Promise.resolve('billing') }, 'request.claims.team is a Promise'],
+    ['bytes', { key: new Uint8Array(2) }, 'request.claims.key is bytes'],
+    ['a function', { team() {} }, 'request.claims.team is a function'],
+  ])('claims of which JSON would lose something are not signed: %s', (_, claims, message) => {
+    const error = errorOf(issue({ claims: claims as never }))
+    expect([error.code, error.message]).toEqual(['INVALID_CONFIG', message])
+  })
+
   test.each([
     [undefined],
     [{ subject: 5 }],

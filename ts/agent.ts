@@ -307,7 +307,7 @@ export class AutoGenxBindAgent {
     checkSignal(signal, 'signal')
     const over = this.#over(signal)
     if (over) return Promise.resolve(fail(over))
-    const content = encode(payload)
+    const content = encode(payload, this.#longest)
     const wrong = this.#over(signal) ?? (isFailure(content) ? content : undefined) // encoding runs the payload's own code
     if (wrong) return Promise.resolve(fail(wrong))
     let settle!: Settle
@@ -405,7 +405,8 @@ export class AutoGenxBindAgent {
   handle<P = unknown, R = unknown>(handler: Handler<P, R> | null, options: HandleOptions = {}): this {
     if (handler !== null) checkFunction(handler, 'handler')
     checkObject(options, 'options')
-    const duty = handler === null ? undefined : new Duty(() => this.#post(), handler as Handler, options)
+    const policy = new Duty(() => this.#post(), (handler ?? nobody) as Handler, options) // without a handler, they are checked as well
+    const duty = handler === null ? undefined : policy
     const failed = native.handle(this.#port.number, this.#number, duty !== undefined, duty?.only)
     if (failed) throw new XBindError(failed)
     this.#duty = duty
@@ -551,6 +552,8 @@ export class AutoGenxBindAgent {
     }
   }
 }
+
+const nobody: Handler = () => undefined
 
 function toMessage(
   kind: Message['kind'],

@@ -24,10 +24,19 @@ export function checkObject(value: unknown, what: string): asserts value is obje
 export function known(options: object, what: string, names: readonly string[]): void {
   const kind = Object.prototype.toString.call(options)
   if (kind !== '[object Object]') throw new TypeError(`${what} takes an object of options, not ${nameOf(options)}`)
-  for (const name of Object.keys(options)) {
-    if (names.includes(name)) continue
-    throw new TypeError(`${what} has no option ${name}; its options are ${names.join(', ')}`)
+  // Those that are inherited or hidden are read as well.
+  for (let of: object | null = options; of !== null && !isRoot(of); of = Object.getPrototypeOf(of) as object | null) {
+    for (const name of Object.getOwnPropertyNames(of)) {
+      if (names.includes(name) || (of !== options && name === 'constructor')) continue
+      throw new TypeError(`${what} has no option ${name}; its options are ${names.join(', ')}`)
+    }
   }
+}
+
+/** Whether it is the prototype of all objects, of whichever realm. */
+function isRoot(object: object): boolean {
+  if (object === Object.prototype) return true
+  return Object.getPrototypeOf(object) === null && Object.hasOwn(object, 'isPrototypeOf')
 }
 
 export function checkList(value: unknown, what: string): asserts value is readonly string[] {

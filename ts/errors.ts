@@ -175,5 +175,11 @@ export function failure(code: XBindErrorCode, message: string, hint?: string, re
 }
 
 export function isFailure(value: unknown): value is Failure {
-  return typeof value === 'object' && value !== null && typeof (value as Failure).code === 'string'
+  // Bytes may bear any members.
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !ArrayBuffer.isView(value) &&
+    typeof (value as Failure).code === 'string'
+  )
 }

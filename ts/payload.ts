@@ -1,6 +1,7 @@
 import { types } from 'node:util'
 import type { Failure } from './binding'
 import { failure } from './errors'
+import { hinted } from './hints'
 
 /** As deep as the core lets JSON nest. */
 const MAX_DEPTH = 128
@@ -12,25 +13,45 @@ const MAX_PATH = 160
 
 const HINT = 'send plain data: null, booleans, finite numbers, strings, lists, objects, and what has toJSON()'
 
-/** What crosses the border: JSON text, or bytes. Undefined becomes null. A failure for what JSON cannot hold. */
-export function encode(payload: unknown): string | Uint8Array | Failure {
+const { get: byteLength } = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  'byteLength',
+) as { get: () => number }
+
+/**
+ * What crosses the border: JSON text, or bytes. Undefined becomes null. A failure for what JSON cannot hold, and for bytes that
+ * are too many: they are not even copied.
+ */
+export function encode(payload: unknown, longest: number): string | Uint8Array | Failure {
   if (payload === undefined) return 'null'
-  if (types.isUint8Array(payload)) return payload
+  if (types.isUint8Array(payload)) {
+    const size = byteLength.call(payload)
+    if (size <= longest) return payload
+    return hinted(failure('PAYLOAD_TOO_LARGE', `a payload of ${size} bytes is over the limit of ${longest}`))
+  }
   return encodeJson(payload, 'payload')
 }
 
 /** JSON text of a value that is called `what`: a failure rather than a text that tells less than the value. */
 export function encodeJson(value: unknown, what: string): string | Failure {
-  if (typeof value === 'string') return JSON.stringify(value)
   const snapshot = new Snapshot()
   try {
-    const plain = snapshot.of(value, 0)
+    const plain = typeof value === 'string' ? value : snapshot.of(value, 0)
     if (plain === undefined) throw new Unfit('has a toJSON() that gives undefined')
-    return JSON.stringify(plain)
+    return textOf(plain)
   } catch (error) {
     // Not `instanceof`, which would look at what a getter has thrown.
     const why = unfit.has(error as Unfit) ? (error as Unfit).why : 'cannot be read'
     return failure('INVALID_PAYLOAD', `${snapshot.path(what)} ${why}`, HINT)
+  }
+}
+
+/** JSON.stringify throws for nothing but a text that is too long, once only data are left. */
+function textOf(plain: unknown): string {
+  try {
+    return JSON.stringify(plain)
+  } catch {
+    throw new Unfit('is too much for any text')
   }
 }
 
@@ -92,7 +113,7 @@ class Snapshot {
     let path = what
     for (const step of this.#at.slice(0, this.#depth)) {
       if (typeof step === 'number') path += `[${step}]`
-      else path += /^[A-Za-z_$][\w$]*$/.test(step) ? `.${step}` : `[${JSON.stringify(step)}]`
+      else path += /^[A-Za-z_$][\w$]*$/.test(step) ? `.${step}` : `[${JSON.stringify(step.slice(0, MAX_PATH))}]`
       if (path.length > MAX_PATH) return `${path.slice(0, MAX_PATH)}…`
     }
     return path
@@ -113,6 +134,7 @@ class Snapshot {
     if (!isPlain) throw new Unfit(`is ${kindOf(value)}`)
     const copy = isList ? this.#list(value, depth) : this.#record(value as Record<string, unknown>, depth)
     this.#depth = depth
+    if (!isList && !hasMembers(copy) && hasSlots(value)) throw new Unfit('is a Map, Set, Error or Promise in disguise')
     if (this.#bare) Object.setPrototypeOf(copy, null)
     this.#grow(1)
     if (this.#length > MUCH) (this.#seen ??= new Map()).set(value, { copy, length: this.#length - before })
@@ -178,6 +200,11 @@ class Snapshot {
 function hasMembers(object: object): boolean {
   for (const _ in object) return true
   return false
+}
+
+/** Whether an object holds what none of its members shows, even where its prototype was taken away. */
+function hasSlots(value: object): boolean {
+  return types.isMap(value) || types.isSet(value) || types.isNativeError(value) || types.isPromise(value)
 }
 
 /** Nearly all there is in most payloads. */

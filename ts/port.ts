@@ -364,13 +364,19 @@ export class Port<Agent extends object = object> {
 
   #answer(ticket: Ticket<Agent>, value: unknown): void {
     if (ticket.answered) return
-    const content = encode(value)
+    const content = encode(value, this.#ask.longest(ticket.agent))
     if (isFailure(content)) {
       this.#ask.note(ticket.agent, `the handler's value was not sent: ${content.message}`)
       return this.#refuse(ticket, { code: 'HANDLER_FAILED' })
     }
     // Encoding runs the value's own code, which may have settled it.
-    if (this.#finish(ticket)) native.answer(this.number, ticket.number, content)
+    if (!this.#finish(ticket)) return
+    try {
+      native.answer(this.number, ticket.number, content)
+    } catch {
+      // Nothing may be thrown from here, where nobody waits: there is no memory for a copy.
+      native.refuse(this.number, ticket.number, 'HANDLER_FAILED', undefined)
+    }
   }
 
   #threw(ticket: Ticket<Agent>, error: unknown): void {
@@ -406,7 +412,11 @@ export class Port<Agent extends object = object> {
 
   #sign(number: number, time: number, bytes: Uint8Array): void {
     const signed = (signature: unknown): void => {
-      native.signed(this.number, number, time, isSignature(signature) ? signature : undefined)
+      try {
+        native.signed(this.number, number, time, isSignature(signature) ? signature : undefined)
+      } catch {
+        native.signed(this.number, number, time, undefined) // it cannot be looked at
+      }
       this.schedule()
     }
     try {

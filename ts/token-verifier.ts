@@ -309,7 +309,11 @@ function questions({ id, issuer, subject, issuedAt, status }: Link): RevocationS
 /** An answer that takes time is none. */
 function atOnce(answer: unknown): unknown {
   if (typeof answer !== 'object') return answer
-  Promise.resolve(answer).catch(() => {})
+  try {
+    Promise.resolve(answer).catch(() => {})
+  } catch {
+    // a promise whose own members throw: it does not know either
+  }
   return undefined
 }
 
