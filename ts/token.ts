@@ -4,6 +4,7 @@ import { checkNumber, checkObject, checkString, known, strings } from './check'
 import { failure, isFailure } from './errors'
 import { keyOf, type Identity } from './identity'
 import { native } from './native'
+import { encodeJson } from './payload'
 import { fail, result, type Result } from './result'
 import { notWhole } from './seconds'
 
@@ -144,11 +145,7 @@ function statusRef(status: { readonly index: number; readonly uri: string }): St
 
 function textOf(claims: Record<string, unknown>): string | Failure {
   checkObject(claims, 'request.claims')
-  try {
-    const text = JSON.stringify(claims) as string | undefined
-    if (text !== undefined) return text
-  } catch {
-    // a cycle, a BigInt, a toJSON that throws
-  }
-  return failure('INVALID_CONFIG', 'JSON cannot hold these claims', 'give plain data: no functions, cycles or BigInts')
+  const text = encodeJson(claims, 'request.claims')
+  // What a claim says is the issuer's word: less than was given is none of it.
+  return isFailure(text) ? failure('INVALID_CONFIG', text.message, 'give plain data as a message takes it') : text
 }
