@@ -407,7 +407,7 @@ export interface TokenRequest {
   scopes: readonly string[];
   /** Default 3600, at most 86 400. */
   ttlSeconds?: number;
-  /** Further claims, plain data: none that the format names itself. */
+  /** Further claims, plain data: none that the format names itself, nothing that JSON would lose. */
   claims?: Record<string, unknown>;
   /** Where the issuer publishes whether the token still stands (`StatusList`). */
   status?: {

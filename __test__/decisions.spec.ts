@@ -137,6 +137,43 @@ describe('no handler begins', () => {
     expect(begun).toBe(0)
   })
 
+  test.each<[string, () => boolean | Promise<boolean>]>([
+    ['ok', () => false],
+    ['ok', () => Promise.resolve(false)],
+    ['REVOKED', () => Promise.resolve(true)],
+    ['REVOCATION_UNKNOWN', () => Promise.reject(new Error('the source is down'))],
+    [
+      'REVOCATION_UNKNOWN',
+      () => {
+        throw new Error('the source is down')
+      },
+    ],
+  ])('unless its token stands still: %s, with a source that answered at once before: %s', async (code, later) => {
+    const agentOptions = { bus: new MessageBus() }
+    const issuer = Identity.generate()
+    const callee = new AutoGenxBindAgent({ agentOptions })
+    const caller = new AutoGenxBindAgent({ agentOptions })
+    const approver = new AutoGenxBindAgent({ agentOptions })
+    let isRevoked: () => boolean | Promise<boolean> = () => false
+    let begun = 0
+    approver.handle(
+      approvals(approver, () => {
+        isRevoked = later
+        return true
+      }),
+    )
+    callee.handle(() => ++begun, {
+      trust: [issuer.did],
+      revocations: { isRevoked: () => isRevoked() },
+      approval: { by: approver.getDID() },
+    })
+    const request = { subject: caller.getDID(), audience: callee.getDID(), scopes: ['a.b'] }
+    const token = valueOf(issueToken(issuer, request))
+    expect(codeOf(await caller.call(callee.getDID(), 1, { token }))).toBe(code)
+    expect(begun).toBe(code === 'ok' ? 1 : 0)
+    agentOptions.bus.close()
+  })
+
   test('whose policy changed while somebody was asked', async ({ agent }) => {
     const [callee, caller, approver] = [agent('callee'), agent('caller'), agent('approver')]
     const asked = gate()
@@ -156,6 +193,45 @@ describe('no handler begins', () => {
     answer.open()
     expect(codeOf(await call)).toBe('NOT_ALLOWED')
     expect(begun).toEqual([])
+  })
+
+  test('with rights that a policy before granted', async ({ agent }) => {
+    const [callee, caller, approver] = [agent('callee'), agent('caller'), agent('approver')]
+    let seen: unknown
+    const trust = [approver.getDID()]
+    approver.handle(
+      approvals(approver, () => {
+        callee.handle(({ scopes, chain }) => (seen = { scopes, chain }))
+        return true
+      }),
+    )
+    callee.handle(() => 'old', { trust, approval: { by: approver.getDID() } })
+    const request = { subject: caller.getDID(), audience: callee.getDID(), scopes: ['a.b'] }
+    const token = valueOf(await approver.grant(request))
+    expect(codeOf(await caller.call('callee', 1, { token }))).toBe('ok')
+    expect(seen).toEqual({ scopes: [], chain: [] })
+  })
+
+  test.each([
+    ['NOT_ALLOWED', 'allow', { allow: () => Promise.reject<boolean>(new Error('no list')) as never }],
+    [
+      'APPROVAL_REQUIRED',
+      'when',
+      { approval: { by: Identity.generate().did, when: () => Promise.reject<boolean>(new Error('no list')) as never } },
+    ],
+  ])('%s: nor ends the process, where %s is a promise that fails', async (code, _, options) => {
+    const agentOptions = { bus: new MessageBus() }
+    const callee = new AutoGenxBindAgent({ agentOptions })
+    const caller = new AutoGenxBindAgent({ agentOptions })
+    const unhandled: unknown[] = []
+    const note = (reason: unknown) => void unhandled.push(reason)
+    process.on('unhandledRejection', note)
+    callee.handle(() => 'begun', options)
+    expect(codeOf(await caller.call(callee.getDID(), 1))).toBe(code)
+    await turn()
+    process.off('unhandledRejection', note)
+    expect(unhandled).toEqual([])
+    agentOptions.bus.close()
   })
 })
 

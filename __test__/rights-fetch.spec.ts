@@ -540,6 +540,10 @@ describe("a client of the user's own", () => {
     ['rejects', () => Promise.reject(new Error('proxy http://user:hunter2@proxy:3128 refused'))],
     ['rejects with nothing', () => Promise.reject(undefined as never)],
     [
+      'rejects with what throws',
+      () => Promise.reject(new Proxy({}, { getPrototypeOf: thrower, get: thrower }) as never),
+    ],
+    [
       'throws',
       () => {
         throw new Error('hunter2')
@@ -590,3 +594,7 @@ test('a status list that names this machine is not fetched', async () => {
       'give the verifier a StatusListSource that may fetch the list, or put it there',
   ])
 })
+
+function thrower(): never {
+  throw new Error('hunter2')
+}

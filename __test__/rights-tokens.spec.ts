@@ -129,6 +129,19 @@ describe('issuing', () => {
     expect(codeOf(issue(request))).toBe(code)
   })
 
+  test.each<[string, unknown]>([
+    ['request.claims', new Map([['limit', 5]])],
+    ['request.claims.limit', { limit: NaN }],
+    ['request.claims.limit', { limit: Infinity }],
+    ['request.claims.limit', { limit: () => 5 }],
+    ['request.claims.of[1]', { of: [1, undefined] }],
+    ['request.claims.of.only', { of: { only: new Set(['eu']) } }],
+    ['request.claims.key', { key: new Uint8Array(2) }],
+  ])('claims of which JSON would lose something, named by their path: %s', (path, claims) => {
+    const { code, message } = errorOf(issue({ claims: claims as never }))
+    expect([code, message.split(' ')[0]]).toEqual(['INVALID_CONFIG', path])
+  })
+
   test('claims that JSON cannot hold', () => {
     const claims: Record<string, unknown> = {}
     claims.self = claims

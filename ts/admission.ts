@@ -83,7 +83,7 @@ export class Duty {
     token: string | null,
     current: () => boolean,
   ): Admission | Promise<Admission> {
-    if (this.#allow !== undefined && this.#allow(call.from) !== true) return { code: 'NOT_ALLOWED' }
+    if (this.#allow !== undefined && said(this.#allow(call.from)) !== true) return { code: 'NOT_ALLOWED' }
     const presented = token === null ? {} : native.readPresented(token)
     if (isFailure(presented)) return { code: 'INVALID_TOKEN' }
     const refusal = this.#rights?.refuse(call, body, presented)
@@ -95,7 +95,7 @@ export class Duty {
   #held(call: Incoming, presented: Presented, current: () => boolean): Held {
     const holds = (): Refusal | 'again' | undefined => {
       if (!current()) return 'again'
-      if (this.#allow !== undefined && this.#allow(call.from) !== true) return { code: 'NOT_ALLOWED' }
+      if (this.#allow !== undefined && said(this.#allow(call.from)) !== true) return { code: 'NOT_ALLOWED' }
       return this.#rights?.lost(call, presented)
     }
     return { handler: this.#handler, holds }
@@ -129,27 +129,18 @@ class Rights {
     const { token, approval } = presented
     if (!this.#verifier) return this.#decide(call, body, approval)
     if (token === undefined) return denied(this.#scopes, [])
-    // Without I/O where that is enough, so that a call with a known token is as quick as one without.
+    const verifier = this.#verifier
     const presenter = call.from
-    const at = this.#verifier.verifySync(token, { presenter })
-    if (at.ok || !isToBeAsked(at)) return this.#grant(call, at) ?? this.#decide(call, body, approval)
-    return this.#judge(this.#verifier, token, call, body, approval)
-  }
-
-  /** Sources are asked, then an approver where there must be one, and the sources again if that took its time. */
-  async #judge(
-    verifier: TokenVerifier,
-    token: string,
-    call: Incoming,
-    body: string | Uint8Array,
-    approval: string | undefined,
-  ): Promise<Verdict> {
-    const verify = async (): Promise<Verdict> =>
-      this.#grant(call, await verifier.verify(token, { presenter: call.from }))
-    const refusal = await verify()
-    if (refusal) return refusal
-    const decided = this.#decide(call, body, approval)
-    return decided instanceof Promise ? ((await decided) ?? (await verify())) : decided
+    const verify = async (): Promise<Verdict> => this.#grant(call, await verifier.verify(token, { presenter }))
+    const decide = (): Verdict | Promise<Verdict> => {
+      const decided = this.#decide(call, body, approval)
+      // An approver takes time, in which keys, sources and lists may have come to know better, or nothing any more.
+      return decided instanceof Promise ? decided.then((refusal) => refusal ?? verify()) : decided
+    }
+    // Without I/O where that is enough, so that a call with a known token is as quick as one without.
+    const at = verifier.verifySync(token, { presenter })
+    if (at.ok || !isToBeAsked(at)) return this.#grant(call, at) ?? decide()
+    return verify().then((refusal) => refusal ?? decide())
   }
 
   /** Whether the token has been lost meanwhile, as far as it can be told without asking anybody. */
@@ -174,7 +165,7 @@ class Rights {
 
   #decide(call: Incoming, body: string | Uint8Array, approval: string | undefined): Verdict | Promise<Verdict> {
     const policy = this.#approval
-    if (!policy || policy.when?.(call) === false) return undefined
+    if (!policy || said(policy.when?.(call)) === false) return undefined
     const contentType = typeof body === 'string' ? 'application/json' : 'application/octet-stream'
     const bytes = typeof body === 'string' ? Buffer.from(body) : body
     const approved = { caller: call.from, recipient: this.#post.did, body: bytes, contentType }
@@ -204,6 +195,12 @@ class Rights {
     const { approval } = (answer.value ?? {}) as { approval?: unknown }
     return typeof approval === 'string' ? this.#check(approved, approval, policy) : { code: 'APPROVAL_REQUIRED' }
   }
+}
+
+/** What a predicate says. A promise is neither yes nor no, and nobody waits for it: its failure is not to end the process. */
+function said(answer: unknown): unknown {
+  if (typeof answer === 'object') Promise.resolve(answer).catch(() => {})
+  return answer
 }
 
 /** Whether keys or sources that can only be asked with patience may know more. */

@@ -118,10 +118,15 @@ async function within<T>(ms: number, start: () => Promise<T>): Promise<T> {
 }
 
 function reasonOf(error: unknown): string {
-  if (error instanceof FetchError) return error.message
-  // A message may name proxies and their passwords; a code does not.
-  const code = (error as { code?: unknown } | null)?.code
-  return typeof code === 'string' && /^[A-Z0-9_]{1,64}$/.test(code) ? code : 'the request failed'
+  try {
+    if (error instanceof FetchError) return error.message
+    // A message may name proxies and their passwords; a code does not.
+    const code = (error as { code?: unknown } | null)?.code
+    if (typeof code === 'string' && /^[A-Z0-9_]{1,64}$/.test(code)) return code
+  } catch {
+    // a thrown value that throws when it is looked at
+  }
+  return 'the request failed'
 }
 
 /** The built-in client, with the names and roots of this machine unless others are given. */

@@ -321,7 +321,10 @@ export class Port<Agent extends object = object> {
     try {
       if (typeof admission !== 'object' || !('holds' in admission)) return this.#start(ticket, call, body, admission)
       const verdict = admission.holds()
-      if (verdict === 'again') return this.#admit(ticket, call, body, token)
+      if (verdict === 'again') {
+        call.scopes = call.chain = none // granted by a policy that is gone
+        return this.#admit(ticket, call, body, token)
+      }
       this.#start(ticket, call, body, verdict ?? admission.handler)
     } catch (error) {
       this.#threw(ticket, error)

@@ -45,7 +45,7 @@ export interface TokenRequest {
   scopes: readonly string[]
   /** Default 3600, at most 86 400. */
   ttlSeconds?: number
-  /** Further claims, plain data: none that the format names itself. */
+  /** Further claims, plain data: none that the format names itself, nothing that JSON would lose. */
   claims?: Record<string, unknown>
   /** Where the issuer publishes whether the token still stands (`StatusList`). */
   status?: {
@@ -146,5 +146,6 @@ function statusRef(status: { readonly index: number; readonly uri: string }): St
 function textOf(claims: Record<string, unknown>): string | Failure {
   checkObject(claims, 'request.claims')
   const text = encodeJson(claims, 'request.claims')
-  return isFailure(text) ? { ...text, code: 'INVALID_CONFIG' } : text
+  // What a claim says is the issuer's word: less than was given is none of it.
+  return isFailure(text) ? failure('INVALID_CONFIG', text.message, 'give plain data as a message takes it') : text
 }
