@@ -159,6 +159,72 @@ describe('no handler begins', () => {
   })
 })
 
+describe('whoever is asked may change the policy in the same turn', () => {
+  const closed = { allow: () => false }
+
+  test('a predicate, or a source of revocations', async ({ agent }) => {
+    const issuer = Identity.generate()
+    const [callee, caller, approver] = [agent('callee'), agent('caller'), agent('approver')]
+    const begun: string[] = []
+    const change = (answer: boolean): boolean => {
+      callee.handle(() => begun.push('new'), closed)
+      return answer
+    }
+    const by = approver.getDID()
+    const request = { subject: caller.getDID(), audience: callee.getDID(), scopes: ['a.b'] }
+    const token = valueOf(issueToken(issuer, request))
+    for (const policy of [
+      { allow: () => change(true) },
+      { approval: { by, when: () => change(false) } },
+      { trust: [issuer.did], revocations: { isRevoked: () => change(false) } },
+    ]) {
+      callee.handle(() => begun.push('old'), policy)
+      expect(codeOf(await caller.call('callee', 1, { token }))).toBe('NOT_ALLOWED')
+    }
+    expect(begun).toEqual([])
+  })
+
+  test('a predicate that is asked again after an approver', async ({ agent }) => {
+    const [callee, caller, approver] = [agent('callee'), agent('caller'), agent('approver')]
+    const begun: string[] = []
+    let asked = 0
+    approver.handle(approvals(approver, () => true))
+    const allow = (): boolean => {
+      if (++asked === 2) callee.handle(() => begun.push('new'), closed)
+      return true
+    }
+    callee.handle(() => begun.push('old'), { allow, approval: { by: approver.getDID() } })
+    expect([codeOf(await caller.call('callee', 1)), asked, begun]).toEqual(['NOT_ALLOWED', 2, []])
+  })
+
+  test('a predicate that revokes what was verified before it', async ({ agent }) => {
+    const issuer = Identity.generate()
+    const [callee, caller, approver] = [agent('callee'), agent('caller'), agent('approver')]
+    const list = new RevocationList()
+    let begun = 0
+    const when = (): boolean => !list.revokeDID(issuer.did).ok
+    callee.handle(() => ++begun, {
+      trust: [issuer.did],
+      revocations: list,
+      approval: { by: approver.getDID(), when },
+    })
+    const request = { subject: caller.getDID(), audience: callee.getDID(), scopes: ['a.b'] }
+    const token = valueOf(issueToken(issuer, request))
+    expect([codeOf(await caller.call('callee', 1, { token })), begun]).toEqual(['REVOKED', 0])
+  })
+
+  test('each time: the call ends all the same', async ({ agent }) => {
+    const [callee, caller] = [agent('callee'), agent('caller')]
+    let begun = 0
+    const allow = (): boolean => {
+      callee.handle(() => ++begun, { allow })
+      return true
+    }
+    callee.handle(() => ++begun, { allow })
+    expect([codeOf(await caller.call('callee', 1)), begun]).toEqual(['NOT_ALLOWED', 0])
+  })
+})
+
 test('what a stopped identity has sent leaves inboxes and queues', async ({ agent, bus }) => {
   const [bad, good, callee] = [agent(), agent(), agent({ name: 'callee', agentOptions: { concurrency: 1 } })]
   for (const sender of [bad, good]) valueOf(await sender.send('callee', 'letter'))
