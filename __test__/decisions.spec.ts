@@ -282,6 +282,39 @@ describe('a key that is elsewhere is shown before its agent is listed', () => {
     expect(bus.agents().map(({ name }) => name)).toContain('slow')
   })
 
+  test('an answer that comes after a call of its agent has ended still counts', async ({ agent, bus }) => {
+    const key = Identity.generate()
+    const answer = gate()
+    const sign = async (bytes: Uint8Array) => {
+      await answer.promise
+      return key.dangerouslySign(bytes)
+    }
+    const slow = agent({ name: 'slow', identityProvider: { getDID: () => key.did, sign } })
+    const other = agent('other')
+    other.handle(() => 'other')
+    slow.handle(() => 'slow')
+    expect(codeOf(await slow.call('other', 1, { timeoutMs: 20 }))).toBe('TIMEOUT')
+    const call = other.call('slow', 1)
+    answer.open()
+    expect(valueOf(await call)).toBe('slow')
+    expect(bus.agents().map(({ name }) => name)).toContain('slow')
+  })
+
+  test('a provider that lost its question is asked again, for the same', async ({ agent }) => {
+    const key = Identity.generate()
+    const asked: string[] = []
+    const sign = (bytes: Uint8Array) => {
+      asked.push(Buffer.from(bytes).toString('hex'))
+      return asked.length === 1 ? never : key.dangerouslySign(bytes)
+    }
+    const slow = agent({ name: 'slow', identityProvider: { getDID: () => key.did, sign } })
+    const other = agent('other')
+    other.handle(() => 'other')
+    expect(codeOf(await slow.call('other', 1, { timeoutMs: 20 }))).toBe('TIMEOUT')
+    expect(codeOf(await slow.call('other', 1))).toBe('ok')
+    expect(asked[0]).toBe(asked[1])
+  })
+
   test('a provider that fails once is asked again with the next call', async ({ agent }) => {
     const key = Identity.generate()
     let asked = 0
@@ -330,6 +363,27 @@ test('a sender that floods leaves room for others, and its own calls wait with i
   callee.close()
   expect(codeOf(await call)).toBe('AGENT_CLOSED')
   expect(new Set((await Promise.all(flooding)).map((result) => codeOf(result)))).toEqual(new Set(['AGENT_CLOSED']))
+})
+
+test('whoever waits behind a sender with a full share is told of room', async ({ agent }) => {
+  const callee = agent({ name: 'callee', agentOptions: { concurrency: 1, inbox: { maxMessages: 6 } } })
+  const { promise, open } = gate()
+  callee.handle(() => promise)
+  const [flood, other, late] = [agent(), agent(), agent()]
+  const calls = [other.call('callee', 'first')]
+  await turn()
+  const controller = new AbortController()
+  const given = other.call('callee', 'given up', { signal: controller.signal })
+  calls.push(other.call('callee', 'second'))
+  await turn()
+  for (let n = 0; n < 20; n++) calls.push(flood.call('callee', n))
+  await turn()
+  const call = late.call('callee', 'late', { timeoutMs: 200 })
+  await turn()
+  controller.abort()
+  expect([codeOf(await given), codeOf(await call)]).toEqual(['ABORTED', 'TIMEOUT']) // INBOX_FULL, had it not got there
+  open()
+  expect(new Set((await Promise.all(calls)).map((result) => codeOf(result)))).toEqual(new Set(['ok']))
 })
 
 test('a program that asks for more than its outbox holds is told', async ({ agent }) => {

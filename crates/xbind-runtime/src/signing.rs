@@ -28,8 +28,8 @@ pub(crate) struct Asked {
 }
 
 enum What {
-    /// That the key is there.
-    Proof(Vec<u8>),
+    /// That the key is there. Once it has kept a call waiting for too long, the next call asks again for the same.
+    Proof { challenge: Vec<u8>, overdue: bool },
     Batch {
         unsigned: Unsigned,
         batch: Vec<Outgoing>,
@@ -44,7 +44,7 @@ impl Asked {
     /// The messages that go nowhere when the agent does.
     pub(crate) fn into_batch(self) -> Vec<Outgoing> {
         match self.what {
-            What::Proof(_) => Vec::new(),
+            What::Proof { .. } => Vec::new(),
             What::Batch { batch, .. } => batch,
         }
     }
@@ -63,6 +63,13 @@ impl Agent {
         }
         self.node.expect_proof(self);
         let mut outbox = self.outbox.guard();
+        if let Some(Asked { time, what: What::Proof { challenge, overdue } }) = outbox.asked.as_deref_mut()
+            && std::mem::take(overdue)
+        {
+            let (time, bytes) = (*time, challenge.clone()); // whichever answer comes first will do
+            self.port.push(Event::Sign { agent: self.number, time, bytes });
+            return Ok(());
+        }
         if outbox.listed || outbox.closed || outbox.asked.is_some() {
             let unasked = outbox.asked.is_none();
             drop(outbox);
@@ -73,7 +80,8 @@ impl Agent {
         }
         let time = outbox.times_asked.wrapping_add(1);
         outbox.times_asked = time;
-        outbox.asked = Some(Box::new(Asked { time, what: What::Proof(challenge.clone()) }));
+        outbox.asked =
+            Some(Box::new(Asked { time, what: What::Proof { challenge: challenge.clone(), overdue: false } }));
         self.port.push(Event::Sign { agent: self.number, time, bytes: challenge });
         Ok(())
     }
@@ -108,8 +116,7 @@ impl Agent {
                     self.batch_done();
                 }
             }
-            // A proof that kept a call waiting for too long: the next call asks again.
-            Some(What::Proof(_)) => outbox.asked = None,
+            Some(What::Proof { overdue, .. }) => *overdue = true,
             None => {}
         }
     }
@@ -127,7 +134,7 @@ impl Agent {
                 .with_hint("sign the bytes as they are, with the Ed25519 key of its DID, and return 64 bytes")
         };
         match asked.what {
-            What::Proof(challenge) => {
+            What::Proof { challenge, .. } => {
                 let proved = is_valid(&challenge).map(|_| ()).ok_or_else(failed);
                 self.node.proved(self, proved);
             }
