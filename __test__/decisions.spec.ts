@@ -235,6 +235,72 @@ describe('no handler begins', () => {
   })
 })
 
+describe('whoever is asked may change the policy in the same turn', () => {
+  const closed = { allow: () => false }
+
+  test('a predicate, or a source of revocations', async ({ agent }) => {
+    const issuer = Identity.generate()
+    const [callee, caller, approver] = [agent('callee'), agent('caller'), agent('approver')]
+    const begun: string[] = []
+    const change = (answer: boolean): boolean => {
+      callee.handle(() => begun.push('new'), closed)
+      return answer
+    }
+    const by = approver.getDID()
+    const request = { subject: caller.getDID(), audience: callee.getDID(), scopes: ['a.b'] }
+    const token = valueOf(issueToken(issuer, request))
+    for (const policy of [
+      { allow: () => change(true) },
+      { approval: { by, when: () => change(false) } },
+      { trust: [issuer.did], revocations: { isRevoked: () => change(false) } },
+    ]) {
+      callee.handle(() => begun.push('old'), policy)
+      expect(codeOf(await caller.call('callee', 1, { token }))).toBe('NOT_ALLOWED')
+    }
+    expect(begun).toEqual([])
+  })
+
+  test('a predicate that is asked again after an approver', async ({ agent }) => {
+    const [callee, caller, approver] = [agent('callee'), agent('caller'), agent('approver')]
+    const begun: string[] = []
+    let asked = 0
+    approver.handle(approvals(approver, () => true))
+    const allow = (): boolean => {
+      if (++asked === 2) callee.handle(() => begun.push('new'), closed)
+      return true
+    }
+    callee.handle(() => begun.push('old'), { allow, approval: { by: approver.getDID() } })
+    expect([codeOf(await caller.call('callee', 1)), asked, begun]).toEqual(['NOT_ALLOWED', 2, []])
+  })
+
+  test('a predicate that revokes what was verified before it', async ({ agent }) => {
+    const issuer = Identity.generate()
+    const [callee, caller, approver] = [agent('callee'), agent('caller'), agent('approver')]
+    const list = new RevocationList()
+    let begun = 0
+    const when = (): boolean => !list.revokeDID(issuer.did).ok
+    callee.handle(() => ++begun, {
+      trust: [issuer.did],
+      revocations: list,
+      approval: { by: approver.getDID(), when },
+    })
+    const request = { subject: caller.getDID(), audience: callee.getDID(), scopes: ['a.b'] }
+    const token = valueOf(issueToken(issuer, request))
+    expect([codeOf(await caller.call('callee', 1, { token })), begun]).toEqual(['REVOKED', 0])
+  })
+
+  test('each time: the call ends all the same', async ({ agent }) => {
+    const [callee, caller] = [agent('callee'), agent('caller')]
+    let begun = 0
+    const allow = (): boolean => {
+      callee.handle(() => ++begun, { allow })
+      return true
+    }
+    callee.handle(() => ++begun, { allow })
+    expect([codeOf(await caller.call('callee', 1)), begun]).toEqual(['NOT_ALLOWED', 0])
+  })
+})
+
 test('what a stopped identity has sent leaves inboxes and queues', async ({ agent, bus }) => {
   const [bad, good, callee] = [agent(), agent(), agent({ name: 'callee', agentOptions: { concurrency: 1 } })]
   for (const sender of [bad, good]) valueOf(await sender.send('callee', 'letter'))
@@ -292,6 +358,39 @@ describe('a key that is elsewhere is shown before its agent is listed', () => {
     expect(bus.agents().map(({ name }) => name)).toContain('slow')
   })
 
+  test('an answer that comes after a call of its agent has ended still counts', async ({ agent, bus }) => {
+    const key = Identity.generate()
+    const answer = gate()
+    const sign = async (bytes: Uint8Array) => {
+      await answer.promise
+      return key.dangerouslySign(bytes)
+    }
+    const slow = agent({ name: 'slow', identityProvider: { getDID: () => key.did, sign } })
+    const other = agent('other')
+    other.handle(() => 'other')
+    slow.handle(() => 'slow')
+    expect(codeOf(await slow.call('other', 1, { timeoutMs: 20 }))).toBe('TIMEOUT')
+    const call = other.call('slow', 1)
+    answer.open()
+    expect(valueOf(await call)).toBe('slow')
+    expect(bus.agents().map(({ name }) => name)).toContain('slow')
+  })
+
+  test('a provider that lost its question is asked again, for the same', async ({ agent }) => {
+    const key = Identity.generate()
+    const asked: string[] = []
+    const sign = (bytes: Uint8Array) => {
+      asked.push(Buffer.from(bytes).toString('hex'))
+      return asked.length === 1 ? never : key.dangerouslySign(bytes)
+    }
+    const slow = agent({ name: 'slow', identityProvider: { getDID: () => key.did, sign } })
+    const other = agent('other')
+    other.handle(() => 'other')
+    expect(codeOf(await slow.call('other', 1, { timeoutMs: 20 }))).toBe('TIMEOUT')
+    expect(codeOf(await slow.call('other', 1))).toBe('ok')
+    expect(asked[0]).toBe(asked[1])
+  })
+
   test('a provider that fails once is asked again with the next call', async ({ agent }) => {
     const key = Identity.generate()
     let asked = 0
@@ -340,6 +439,27 @@ test('a sender that floods leaves room for others, and its own calls wait with i
   callee.close()
   expect(codeOf(await call)).toBe('AGENT_CLOSED')
   expect(new Set((await Promise.all(flooding)).map((result) => codeOf(result)))).toEqual(new Set(['AGENT_CLOSED']))
+})
+
+test('whoever waits behind a sender with a full share is told of room', async ({ agent }) => {
+  const callee = agent({ name: 'callee', agentOptions: { concurrency: 1, inbox: { maxMessages: 6 } } })
+  const { promise, open } = gate()
+  callee.handle(() => promise)
+  const [flood, other, late] = [agent(), agent(), agent()]
+  const calls = [other.call('callee', 'first')]
+  await turn()
+  const controller = new AbortController()
+  const given = other.call('callee', 'given up', { signal: controller.signal })
+  calls.push(other.call('callee', 'second'))
+  await turn()
+  for (let n = 0; n < 20; n++) calls.push(flood.call('callee', n))
+  await turn()
+  const call = late.call('callee', 'late', { timeoutMs: 200 })
+  await turn()
+  controller.abort()
+  expect([codeOf(await given), codeOf(await call)]).toEqual(['ABORTED', 'TIMEOUT']) // INBOX_FULL, had it not got there
+  open()
+  expect(new Set((await Promise.all(calls)).map((result) => codeOf(result)))).toEqual(new Set(['ok']))
 })
 
 test('a program that asks for more than its outbox holds is told', async ({ agent }) => {

@@ -40,6 +40,7 @@ impl<'env> Events<'env> {
         };
         let Err(_) = self.convert(event) else { return Ok(()) };
         self.next = first;
+        self.senders = Senders::default(); // its sender may be noted, and the face has not heard who that is
         if let Some(ticket) = ticket {
             port.reply(ticket, Reply::Refused(ErrorKind::PayloadTooLarge, None));
         }

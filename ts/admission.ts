@@ -88,7 +88,8 @@ export class Duty {
     if (isFailure(presented)) return { code: 'INVALID_TOKEN' }
     const refusal = this.#rights?.refuse(call, body, presented)
     if (refusal instanceof Promise) return refusal.then((refusal) => refusal ?? this.#held(call, presented, current))
-    return refusal ?? this.#handler
+    // Predicates and sources may have set another policy, though asking them took no time.
+    return refusal ?? (current() ? this.#handler : { handler: this.#handler, holds: () => 'again' })
   }
 
   /** What was true before somebody was asked need not be any more when the handler begins. */
@@ -96,7 +97,7 @@ export class Duty {
     const holds = (): Refusal | 'again' | undefined => {
       if (!current()) return 'again'
       if (this.#allow !== undefined && said(this.#allow(call.from)) !== true) return { code: 'NOT_ALLOWED' }
-      return this.#rights?.lost(call, presented)
+      return this.#rights?.lost(call, presented) ?? (current() ? undefined : 'again')
     }
     return { handler: this.#handler, holds }
   }
@@ -139,7 +140,11 @@ class Rights {
     }
     // Without I/O where that is enough, so that a call with a known token is as quick as one without.
     const at = verifier.verifySync(token, { presenter })
-    if (at.ok || !isToBeAsked(at)) return this.#grant(call, at) ?? decide()
+    if (at.ok || !isToBeAsked(at)) {
+      const verdict = this.#grant(call, at) ?? decide()
+      // `when` was asked after the token.
+      return verdict ?? (this.#approval?.when ? this.lost(call, presented) : undefined)
+    }
     return verify().then((refusal) => refusal ?? decide())
   }
 

@@ -24,6 +24,8 @@ const BATCH = 256
 /** How long the port may work before the event loop gets its turn, in milliseconds. */
 const SLICE = 1
 const MAX_TIMER = 0x7fff_ffff
+/** How often a call is judged at most, when each policy sets another one while it is asked. */
+const MAX_JUDGED = 16
 /** What native.start says. */
 const MAY_BEGIN = 0
 const BELONGS_INTO_INBOX = 2
@@ -297,12 +299,12 @@ export class Port<Agent extends object = object> {
     this.#admit(ticket, new Incoming(this.#signalOf, ticket, id, from, payload, seconds), body, token)
   }
 
-  #admit(ticket: Ticket<Agent>, call: Incoming, body: string | Uint8Array, token: string | null): void {
+  #admit(ticket: Ticket<Agent>, call: Incoming, body: string | Uint8Array, token: string | null, judged = 1): void {
     try {
       const admission = this.#ask.admit(ticket.agent, call, body, token)
-      if (!isThenable(admission)) return this.#resume(ticket, call, body, token, admission)
+      if (!isThenable(admission)) return this.#resume(ticket, call, body, token, admission, judged)
       admission.then(
-        (admission) => this.#resume(ticket, call, body, token, admission),
+        (admission) => this.#resume(ticket, call, body, token, admission, judged),
         (error: unknown) => this.#threw(ticket, error),
       )
     } catch (error) {
@@ -317,13 +319,16 @@ export class Port<Agent extends object = object> {
     body: string | Uint8Array,
     token: string | null,
     admission: Admission | undefined,
+    judged: number,
   ): void {
     try {
       if (typeof admission !== 'object' || !('holds' in admission)) return this.#start(ticket, call, body, admission)
       const verdict = admission.holds()
       if (verdict === 'again') {
         call.scopes = call.chain = none // granted by a policy that is gone
-        return this.#admit(ticket, call, body, token)
+        if (judged < MAX_JUDGED) return this.#admit(ticket, call, body, token, judged + 1)
+        this.#ask.note(ticket.agent, 'each policy of the handler set another one while it was asked')
+        return this.#refuse(ticket, { code: 'NOT_ALLOWED' })
       }
       this.#start(ticket, call, body, verdict ?? admission.handler)
     } catch (error) {

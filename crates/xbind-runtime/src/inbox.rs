@@ -287,8 +287,8 @@ impl Agent {
     pub(crate) fn give_back(self: &Arc<Self>, running: Running, payload: Payload) {
         let Running { caller, request, issued_at, .. } = running;
         let mut inbox = self.inbox.guard();
-        if inbox.closed {
-            return;
+        if inbox.closed || self.node.check_running(&[caller.did(), self.did()]).is_err() {
+            return; // whoever closed or stopped has told the caller
         }
         let from = *caller.did();
         match Room::take(self, &from, payload.len()) {

@@ -163,3 +163,32 @@ impl Agent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use xbind::SigningKey;
+
+    use crate::{AgentOptions, NewCall, Node, NodeOptions, Payload, Port, Signer, Time};
+
+    #[test]
+    fn whoever_asks_again_for_a_key_that_does_not_show_is_noted_once() {
+        let (node, port) = (Node::new(NodeOptions::default()), Port::new(Box::new(|| ()), Time::System));
+        let join = |seed: u8, elsewhere: bool, name: &str| {
+            let key = SigningKey::from_seed(&[seed; 32]);
+            let signer = if elsewhere {
+                Signer::Elsewhere(xbind::VerifyingKey::from_did(key.did().as_str()).unwrap())
+            } else {
+                Signer::Local(key)
+            };
+            port.join(&node, signer, Some(name.to_owned()), AgentOptions::default()).unwrap()
+        };
+        let (_silent, agent) = (join(1, true, "silent"), join(2, false, "asker"));
+        for _ in 0..1000 {
+            let payload = Payload::Json("1".to_owned());
+            let call = NewCall { agent, to: "silent", payload, one_way: false, timeout: None, token: None };
+            let call = port.call(call).unwrap();
+            port.abandon(call);
+        }
+        assert_eq!(node.seekers(), 1);
+    }
+}

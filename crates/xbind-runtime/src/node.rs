@@ -1,6 +1,6 @@
 //! A node: where agents meet, find each other, and are reached from elsewhere.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
@@ -58,9 +58,12 @@ pub struct Node {
     pub(crate) ports: Mutex<Vec<Weak<Port>>>,
     pub(crate) routes: Routes,
     pub(crate) desks: Desks,
-    /// Who waits for an agent that is about to show its key.
-    seeking: Mutex<Vec<(Weak<Agent>, Box<str>)>>,
+    /// Who waits for an agent of that name or DID that is about to show its key, each once.
+    seeking: Mutex<BTreeMap<Box<str>, Seekers>>,
 }
+
+/// Agents by their serial number.
+type Seekers = BTreeMap<u64, Weak<Agent>>;
 
 static SHARED: LazyLock<Mutex<HashMap<Box<str>, Weak<Node>>>> = LazyLock::new(Mutex::default);
 
@@ -251,7 +254,8 @@ impl Node {
                         (Known::Agent(agent), _) => Ok(Peer::Here(agent)),
                         (_, Some(remote)) => Ok(Peer::There(Box::new(*remote))),
                         (Known::Soon, None) => {
-                            self.seeking.guard().push((Arc::downgrade(asker), to.into()));
+                            let mut seeking = self.seeking.guard();
+                            seeking.entry(to.into()).or_default().insert(asker.serial, Arc::downgrade(asker));
                             return;
                         }
                         (Known::Nobody, None) => Err(not_found(to)),
@@ -281,14 +285,20 @@ impl Node {
             Ok(()) => {}
             Err(error) => agent.unproved(&error),
         }
-        self.seek_again();
+        self.seek_again(agent);
     }
 
-    fn seek_again(self: &Arc<Self>) {
-        let seeking = std::mem::take(&mut *self.seeking.guard());
-        for (asker, to) in seeking {
-            if let Some(asker) = asker.upgrade() {
-                self.seek(&asker, &to);
+    #[cfg(test)]
+    pub(crate) fn seekers(&self) -> usize {
+        self.seeking.guard().values().map(BTreeMap::len).sum()
+    }
+
+    /// Something has changed for those who wait for that agent.
+    fn seek_again(self: &Arc<Self>, agent: &Arc<Agent>) {
+        for to in [Some(agent.did().as_str()), agent.name()].into_iter().flatten() {
+            let seeking = self.seeking.guard().remove(to).unwrap_or_default();
+            for asker in seeking.into_values().filter_map(|asker| asker.upgrade()) {
+                self.seek(&asker, to);
             }
         }
     }
@@ -313,7 +323,7 @@ impl Node {
 
     pub(crate) fn remove(self: &Arc<Self>, agent: &Arc<Agent>) {
         self.directory.guard().remove(agent);
-        self.seek_again();
+        self.seek_again(agent);
     }
 
     /// Stops an identity on this node, at once: its queued and running calls, and those to it, end with `REVOKED`, what it
@@ -326,8 +336,8 @@ impl Node {
         for agent in self.agents_of(did) {
             self.directory.guard().give_up(&agent); // one that has not shown its key need not any more
             agent.end_all(ErrorKind::Revoked);
+            self.seek_again(&agent);
         }
-        self.seek_again();
         for agent in self.all_agents() {
             agent.drop_sender(did);
         }
@@ -359,8 +369,8 @@ impl Node {
         for agent in agents {
             agent.close();
             agent.port.push(Event::Closed { agent: agent.number });
+            self.seek_again(&agent);
         }
-        self.seek_again();
         self.routes.close();
         self.desks.wake();
     }

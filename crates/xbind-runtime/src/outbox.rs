@@ -237,11 +237,13 @@ impl Agent {
     }
 
     /// There may be room again: what can go becomes ready, in order. Whoever needs no more passes the word on.
-    pub(crate) fn unpark(self: &Arc<Self>, place: Place) {
+    pub(crate) fn unpark(self: &Arc<Self>, place: Place, tries: u32) {
         let at = if let Place::Agent(at) = &place { Some(at.clone()) } else { None };
         let still_waits = self.let_out(place);
-        if let Some(at) = at.filter(|_| !still_waits) {
-            Room::pass_on(&at);
+        match at {
+            Some(at) if still_waits => Room::try_next(&at, tries),
+            Some(at) => Room::pass_on(&at),
+            None => {}
         }
     }
 

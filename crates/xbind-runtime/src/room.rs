@@ -104,6 +104,9 @@ impl<W> Taken<W> {
     }
 }
 
+/// How many look in vain, one after the other, for room that one message has left.
+const TRIES: u32 = 8;
+
 /// What waits at one agent.
 #[derive(Default)]
 pub(crate) struct Room {
@@ -141,7 +144,19 @@ impl Room {
     /// Whoever was told of room did not need it: the next may look.
     pub(crate) fn pass_on(at: &Arc<Agent>) {
         let next = at.room.taken.guard().next();
-        Self::tell(at, next);
+        Self::tell(at, next, TRIES);
+    }
+
+    /// Whoever was told of room has to wait on, perhaps only because its own share is used up: another may look, if there
+    /// is room at all and not many looked in vain.
+    pub(crate) fn try_next(at: &Arc<Agent>, tries: u32) {
+        let Some(tries) = tries.checked_sub(1) else { return };
+        let next = {
+            let mut taken = at.room.taken.guard();
+            let is_room = taken.all.plus(Load::of(0)).fits(at.bound().with_reserve());
+            if is_room { taken.next() } else { None }
+        };
+        Self::tell(at, next, tries);
     }
 
     /// Nobody need wait for room here any more: let all of them look.
@@ -152,14 +167,14 @@ impl Room {
             take(&mut taken.waiting)
         };
         for (_, agent) in waiting {
-            Self::tell(at, Some(agent));
+            Self::tell(at, Some(agent), 0);
         }
     }
 
-    fn tell(at: &Arc<Agent>, waiter: Option<Weak<Agent>>) {
+    fn tell(at: &Arc<Agent>, waiter: Option<Weak<Agent>>, tries: u32) {
         let Some(waiter) = waiter else { return };
         match waiter.upgrade() {
-            Some(agent) => later(Task::Room(agent, Place::Agent(at.clone()))),
+            Some(agent) => later(Task::Room(agent, Place::Agent(at.clone()), tries)),
             None => Self::pass_on(at),
         }
     }
@@ -168,7 +183,7 @@ impl Room {
 impl Drop for Slot {
     fn drop(&mut self) {
         let next = self.at.room.taken.guard().give_back(&self.sender, self.load);
-        Room::tell(&self.at, next);
+        Room::tell(&self.at, next, TRIES);
     }
 }
 

@@ -28,12 +28,8 @@ pub(crate) struct Asked {
 }
 
 enum What {
-    /// That the key is there.
-    Proof {
-        challenge: Vec<u8>,
-        /// It has kept a call waiting for too long: the next call asks again, unless the answer comes first.
-        overdue: bool,
-    },
+    /// That the key is there. Once it has kept a call waiting for too long, the next call asks again for the same.
+    Proof { challenge: Vec<u8>, overdue: bool },
     Batch {
         unsigned: Unsigned,
         batch: Vec<Outgoing>,
@@ -67,8 +63,14 @@ impl Agent {
         }
         self.node.expect_proof(self);
         let mut outbox = self.outbox.guard();
-        let waits = |asked: &Asked| !matches!(asked.what, What::Proof { overdue: true, .. });
-        if outbox.listed || outbox.closed || outbox.asked.as_deref().is_some_and(waits) {
+        if let Some(Asked { time, what: What::Proof { challenge, overdue } }) = outbox.asked.as_deref_mut()
+            && std::mem::take(overdue)
+        {
+            let (time, bytes) = (*time, challenge.clone()); // whichever answer comes first will do
+            self.port.push(Event::Sign { agent: self.number, time, bytes });
+            return Ok(());
+        }
+        if outbox.listed || outbox.closed || outbox.asked.is_some() {
             let unasked = outbox.asked.is_none();
             drop(outbox);
             if unasked {
