@@ -473,3 +473,12 @@ test('a program that asks for more than its outbox holds is told', async ({ agen
   const codes = (await Promise.all(calls)).map((result) => codeOf(result))
   expect(codes.filter((code) => code === 'INBOX_FULL').length).toBeLessThan(500)
 })
+
+test('calls to an agent that closes meanwhile end, also those that its list does not let in', async ({ agent }) => {
+  const [caller, callee] = [agent(), agent('callee')]
+  callee.handle(() => 1, { allow: [callee.getDID()] })
+  const calls = Array.from({ length: 50 }, () => caller.call('callee', 1))
+  callee.close()
+  const codes = (await Promise.all(calls)).map((result) => codeOf(result))
+  expect(new Set(codes)).toEqual(new Set(['AGENT_CLOSED']))
+})

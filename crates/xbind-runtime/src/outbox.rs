@@ -180,6 +180,10 @@ impl Agent {
     pub(crate) fn enqueue_answer(self: &Arc<Self>, outgoing: Outgoing) {
         let mut outbox = self.outbox.guard();
         if outbox.closed {
+            drop(outbox);
+            if let (Peer::Here(caller), Some(request)) = (&outgoing.to, &outgoing.in_reply_to) {
+                caller.settle_request(&request.id, self.ended(ErrorKind::AgentClosed));
+            }
             return;
         }
         let load = outbox.load.plus(Load::of(outgoing.size()));
