@@ -14,9 +14,9 @@ afterAll(() => copy?.remove())
 function program(text: string): Promise<Ended> {
   const start = `
     const { AutoGenxBindAgent } = require(${JSON.stringify(copy.entry)})
-    const { panicNext } = require(${JSON.stringify(copy.addon)})
+    const { panicNext, unconvertibleNext } = require(${JSON.stringify(copy.addon)})
     const [caller, callee] = ['caller', 'callee'].map((name) => new AutoGenxBindAgent({ name }))
-    callee.handle(({ payload }) => { if (payload === 'panic in the reply') panicNext(); return payload })
+    callee.handle(({ payload }) => { if (payload === 'panic in the reply') panicNext(); if (payload === 'lost answer') unconvertibleNext(); return payload })
     const code = (result) => (result.ok ? result.value : result.error.code)
   `
   return run(process.execPath, ['--input-type=commonjs', '-e', `${start}void (async () => {${text}})()`])
@@ -24,9 +24,9 @@ function program(text: string): Promise<Ended> {
 
 test('the shipped addon has no such hook', () => {
   const platform = thisPlatform()
-  const shipped = createRequire(import.meta.url)(`../npm/${platform}/xbind.${platform}.node`) as { panicNext?: unknown }
+  const shipped = createRequire(import.meta.url)(`../npm/${platform}/xbind.${platform}.node`) as Record<string, unknown>
   expect(Object.keys(shipped)).toContain('openPort')
-  expect(shipped.panicNext).toBeUndefined()
+  expect([shipped.panicNext, shipped.unconvertibleNext]).toEqual([undefined, undefined])
 })
 
 test('a panic ends the call that met it, and the next one goes through', async () => {
@@ -84,4 +84,14 @@ test('with an identity provider, too', async () => {
   `.replace('"ENTRY"', JSON.stringify(copy.entry)),
   )
   expect([code, stdout]).toEqual([0, 'INTERNAL 2\n'])
+})
+
+test('what cannot be converted ends its own call, and all that came with it goes through', async () => {
+  const { code, stdout } = await program(`
+    unconvertibleNext()
+    const answers = await Promise.all(Array.from({ length: 300 }, (_, n) => caller.call('callee', n).then(code)))
+    console.log(answers.filter((value) => typeof value === 'string').join(), answers.filter((value, n) => value === n).length)
+    console.log(code(await caller.call('callee', 'lost answer')), code(await caller.call('callee', 'the next')))
+  `)
+  expect([code, stdout]).toEqual([0, 'PAYLOAD_TOO_LARGE 299\nPAYLOAD_TOO_LARGE the next\n'])
 })

@@ -97,6 +97,10 @@ impl<'env> Events<'env> {
 
     /// JSON as its text, anything else as bytes.
     fn payload(&mut self, payload: Payload) -> napi::Result<()> {
+        #[cfg(feature = "test-hooks")]
+        if crate::hooks::is_unconvertible() {
+            return Err(napi::Error::from_reason("asked for by a test"));
+        }
         match payload {
             Payload::Bytes(bytes) => self.set(Uint8Array::new(bytes)),
             Payload::Json(text) if text.is_ascii() => self.set(self.env.create_string_latin1(&text)?),

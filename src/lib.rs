@@ -16,7 +16,21 @@ mod verifier;
 
 #[cfg(feature = "test-hooks")]
 mod hooks {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use napi_derive::napi;
+
+    static UNCONVERTIBLE_NEXT: AtomicBool = AtomicBool::new(false);
+
+    /// The next payload that crosses to JavaScript cannot.
+    #[napi(catch_unwind)]
+    pub fn unconvertible_next() {
+        UNCONVERTIBLE_NEXT.store(true, Ordering::SeqCst);
+    }
+
+    pub fn is_unconvertible() -> bool {
+        UNCONVERTIBLE_NEXT.swap(false, Ordering::SeqCst)
+    }
 
     /// The next message to be sealed in this process panics instead.
     #[napi(catch_unwind)]
