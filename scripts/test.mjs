@@ -1,10 +1,11 @@
 // Builds, runs the Rust and the TypeScript tests, and ends with one line: `N passed, N failed`.
-// node scripts/test.mjs [rust] [ts] [nodes] [packaging]: the first two without arguments.
+// node scripts/test.mjs [rust] [ts] [nodes] [packaging] [seeds] [models]: the first two without arguments. `seeds` is the
+// runtime's simulation at length, `models` tries every order in which its locks can be taken and its wakings come (loom).
 import { delimiter, dirname } from 'node:path'
 import { lines } from './run.mjs'
 import { checkToolchain } from './toolchain.mjs'
 
-const suites = { rust, ts, nodes, packaging: () => specs('__test__/packaging/vitest.config.mjs') }
+const suites = { rust, ts, nodes, seeds, models, packaging: () => specs('__test__/packaging/vitest.config.mjs') }
 
 const total = { passed: 0, failed: 0 }
 process.on('exit', (code) => {
@@ -46,14 +47,28 @@ async function rust() {
   const { compile } = await import('./cargo.mjs')
   // Beforehand, because while `cargo test` compiles it says either nothing or too much.
   await compile('the Rust tests', ['test', '--workspace', '--locked', '--no-run'])
+  await cargo('Rust', ['--workspace', '--no-fail-fast', '--quiet'])
+}
+
+async function seeds() {
+  process.env.XBIND_SEEDS ??= '10000'
+  await cargo('simulated', ['--package', 'xbind-runtime', '--release', '--test', 'simulation'])
+}
+
+async function models() {
+  Object.assign(process.env, { RUSTFLAGS: '--cfg loom', CARGO_TARGET_DIR: 'target/loom' })
+  await cargo('modelled', ['--package', 'xbind-runtime', '--release', '--lib'])
+}
+
+async function cargo(name, args) {
   const counts = { passed: 0, failed: 0 }
-  const code = await lines('cargo', ['test', '--workspace', '--locked', '--no-fail-fast', '--quiet'], (line) => {
+  const code = await lines('cargo', ['test', '--locked', ...args], (line) => {
     console.log(line)
     const [, passed, failed] = /^test result: .*? (\d+) passed; (\d+) failed;/.exec(line) ?? []
     counts.passed += Number(passed ?? 0)
     counts.failed += Number(failed ?? 0)
   })
-  count('Rust', { ...counts, code })
+  count(name, { ...counts, code })
 }
 
 async function ts() {
