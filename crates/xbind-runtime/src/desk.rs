@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use xbind::{Did, ErrorKind, MessageId};
 
 use crate::event::{Event, Outcome, Payload};
-use crate::port::{Port, Reply};
+use crate::port::{Port, Reply, Start};
 use crate::sync::Lock;
 use crate::transport::{RemoteSigner, SignDone};
 
@@ -44,6 +44,8 @@ pub(crate) struct Waiting {
     pub(crate) beginning: usize,
     pub(crate) early: HashMap<u64, Outcome>,
     pub(crate) incoming: VecDeque<(u64, MessageId, Did, Payload, Option<String>)>,
+    /// The agent has no handler: what came for one goes to the inbox, though nobody asks for the next call.
+    pub(crate) retired: bool,
     pub(crate) for_call: Vec<Waker>,
     pub(crate) for_letter: Vec<Waker>,
 }
@@ -97,7 +99,30 @@ impl Desk {
         }
         drop(one_at_a_time);
         self.tell(outside);
+        self.give_back();
         more || happened
+    }
+
+    /// Puts the calls that wait here into the inbox, where the agent has no handler any more.
+    pub(crate) fn give_back(&self) {
+        loop {
+            let mut waiting = self.waiting.guard();
+            if !waiting.retired {
+                return;
+            }
+            let Some((ticket, id, from, payload, token)) = waiting.incoming.pop_front() else { return };
+            drop(waiting);
+            match self.port.start(ticket) {
+                Start::Inbox => self.port.give_back(ticket, payload),
+                Start::Gone => {}
+                // A handler is there again: it is for whoever asks for the next call.
+                Start::Run => {
+                    let mut waiting = self.waiting.guard();
+                    waiting.incoming.push_front((ticket, id, from, payload, token));
+                    return;
+                }
+            }
+        }
     }
 
     /// Runs foreign code, under no lock.

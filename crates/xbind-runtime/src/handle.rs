@@ -152,7 +152,11 @@ impl Handle {
     /// # Errors
     /// `AGENT_CLOSED`.
     pub fn handle(&self, allow: Option<Allow>) -> Result<()> {
-        self.agent.handle(allow)
+        let retired = allow.is_none();
+        self.agent.handle(allow)?;
+        self.desk.waiting.guard().retired = retired;
+        self.desk.give_back();
+        Ok(())
     }
 
     /// The next call; none once the agent is closed.

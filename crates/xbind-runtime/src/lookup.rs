@@ -164,7 +164,7 @@ impl Agent {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use xbind::SigningKey;
 
