@@ -1,4 +1,4 @@
-//! What happened on a port, as one flat array: a number for each kind, then its fields; ts/events.ts reads it.
+//! What happened on a port, as one flat array: a number for each kind, then its fields; ts/native/events.ts reads it.
 
 use std::sync::Arc;
 

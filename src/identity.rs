@@ -5,7 +5,8 @@ use std::sync::{Arc, Weak};
 
 use napi::bindgen_prelude::{External, Uint8Array, Uint8ArraySlice};
 use napi_derive::napi;
-use xbind::{Error, ErrorKind, MessageId, Op, SigningKey, VerifyingKey, jwk};
+use xbind::identity::jwk;
+use xbind::{Error, ErrorKind, MessageId, Op, SigningKey, VerifyingKey};
 use xbind_runtime::{Agent, now, random};
 
 use crate::bytes::{Bytes, SecretBytes};

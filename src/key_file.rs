@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use napi::bindgen_prelude::{AsyncTask, Either, Env, External, ToNapiValue, TypeName, Uint8Array};
 use napi::{Result, Task, ValueType, sys};
 use napi_derive::napi;
-use xbind::pkcs8::{self, EncryptionSeed, Wrapping};
+use xbind::identity::pkcs8::{self, EncryptionSeed, Wrapping};
 use xbind::{Error, ErrorKind, SigningKey};
 use xbind_runtime::random;
 

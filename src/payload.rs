@@ -1,7 +1,7 @@
 //! What JSON text may hold that goes into a body.
 
 use napi_derive::napi;
-use xbind::payload;
+use xbind::message::payload;
 
 use crate::convert::BindingError;
 

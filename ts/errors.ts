@@ -1,4 +1,4 @@
-import type { Failure } from './binding'
+import type { Failure } from './native/binding'
 import { checkObject, checkString, known } from './check'
 
 /** Stable for ever: codes are added, never renamed. Each has a heading in docs/errors.md. */

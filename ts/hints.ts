@@ -1,4 +1,4 @@
-import type { Failure } from './binding'
+import type { Failure } from './native/binding'
 
 /** What the runtime, which knows no language, cannot name: the options behind its bounds. */
 const hints: Readonly<Record<string, string>> = {

@@ -5,4 +5,4 @@ export {
   type OutgoingMessage,
   type SealedMessage,
   type VerifiedMessage,
-} from './message'
+} from './messages/message'

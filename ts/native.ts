@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Binding } from './binding'
+import type { Binding } from './native/binding'
 
 const PACKAGE = '@private.me/autogen'
 

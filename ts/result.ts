@@ -1,4 +1,4 @@
-import type { Failure } from './binding'
+import type { Failure } from './native/binding'
 import { isFailure, XBindError } from './errors'
 
 /**

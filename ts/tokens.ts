@@ -1,9 +1,14 @@
 // Rights: granted, handed on, verified, taken back; keys that follow each other; calls that somebody else approves.
-export { covers } from './scope'
-export { delegateToken, issueToken, type TokenClaims, type TokenRequest } from './token'
-export { TokenVerifier, type TokenDemands, type TokenVerifierOptions, type TrustedIssuer } from './token-verifier'
-export { RevocationList, type RevocationSource, type RevocationSubject } from './revocation'
-export { StatusList, StatusListSource, type StatusEvidence, type StatusListSourceOptions } from './status-list'
+export { covers } from './tokens/scope'
+export { delegateToken, issueToken, type TokenClaims, type TokenRequest } from './tokens/token'
+export {
+  TokenVerifier,
+  type TokenDemands,
+  type TokenVerifierOptions,
+  type TrustedIssuer,
+} from './tokens/token-verifier'
+export { RevocationList, type RevocationSource, type RevocationSubject } from './tokens/revocation'
+export { StatusList, StatusListSource, type StatusEvidence, type StatusListSourceOptions } from './tokens/status-list'
 export {
   KeyHistory,
   signRotation,
@@ -11,7 +16,7 @@ export {
   type KeyState,
   type Rotation,
   type RotationRequest,
-} from './rotation'
-export { approveCall, verifyApproval, type Approval, type ApprovedCall, type CallDecision } from './approval'
-export type { FetchDocument, FetchLimits } from './fetch'
-export type { Evidence as RevocationEvidence, StatusRef } from './binding-rights'
+} from './tokens/rotation'
+export { approveCall, verifyApproval, type Approval, type ApprovedCall, type CallDecision } from './tokens/approval'
+export type { FetchDocument, FetchLimits } from './tokens/fetch'
+export type { Evidence as RevocationEvidence, StatusRef } from './native/binding-rights'

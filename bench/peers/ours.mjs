@@ -15,7 +15,7 @@ export function identity() {
 /** What `call` and `send` do with a payload first; it is no part of the public surface, so it is bundled here. */
 export async function payload() {
   const { rolldown } = await import('rolldown')
-  const input = fileURLToPath(new URL('../../ts/payload.ts', import.meta.url))
+  const input = fileURLToPath(new URL('../../ts/messages/payload.ts', import.meta.url))
   const bundle = await rolldown({ input, platform: 'node' })
   const { output } = await bundle.generate({ format: 'esm' })
   await bundle.close()

@@ -3,8 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use xbind::jwk::jwk_json;
-use xbind::jwks::MAX_JWKS_BYTES;
+use xbind::identity::jwk::jwk_json;
+use xbind::identity::jwks::MAX_JWKS_BYTES;
 use xbind::{ErrorKind, JwkSet, VerifyingKey};
 
 fuzz_target!(|data: &[u8]| {

@@ -3,10 +3,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
+use xbind::message::payload;
 use xbind::{
     Acquaintances, Draft, ErrorKind, MessageId, Op, Policy, Recipient, ReplayWindow, RootCache, SenderCache, SigningKey,
-    Unsigned, open, payload,
-};
+    Unsigned, open};
 
 const NOW: u64 = 1_735_689_600;
 

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use xbind::pkcs8;
+use xbind::identity::pkcs8;
 
 fuzz_target!(|data: &[u8]| {
     // Without a passphrase no key is derived, so the parser alone is exercised, at its own speed.

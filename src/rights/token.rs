@@ -1,8 +1,8 @@
 //! Granting rights and handing them on.
 
 use napi_derive::napi;
-use xbind::delegation::DelegationDraft;
-use xbind::token::DEFAULT_TOKEN_TTL;
+use xbind::rights::delegation::DelegationDraft;
+use xbind::rights::token::DEFAULT_TOKEN_TTL;
 use xbind::{ErrorKind, Scope, ScopeSet, SigningKey, StatusRef, TokenDraft};
 use xbind_runtime::random;
 

@@ -5,46 +5,22 @@
 //! messages, also those between two agents of one thread, are sealed and opened by the core.
 #![forbid(unsafe_code)]
 
-mod after;
 mod agent;
-mod batching;
-mod bell;
-mod calls;
-mod clock;
-mod desk;
-mod desks;
-mod directory;
-mod event;
 mod flush;
 mod handle;
 #[cfg(feature = "test-hooks")]
 pub mod hooks;
-mod inbox;
-mod lane;
-mod lookup;
-mod memory;
-mod name;
 mod node;
-mod outbox;
-mod pool;
 mod port;
-mod refusal;
-mod room;
-mod routes;
-mod signal;
-mod signing;
-mod slots;
 mod sync;
-mod tickets;
-mod time;
 pub mod transport;
 
+pub use agent::inbox::{Allow, Letter};
 pub use agent::{Agent, AgentOptions, Signer};
-pub use clock::{now, random};
-pub use event::{Body, Event, OCTETS, Outcome, Payload};
 pub use handle::{CallOptions, Handle, Incoming, Key};
-pub use inbox::{Allow, Letter};
-pub use name::{MAX_NAME, check_name};
+pub use node::name::{MAX_NAME, check_name};
 pub use node::{Node, NodeOptions};
+pub use port::event::{Body, Event, OCTETS, Outcome, Payload};
 pub use port::{NewCall, Port, Reply, Start, Waker};
-pub use time::{Driven, Time};
+pub use sync::clock::{now, random};
+pub use sync::time::{Driven, Time};

@@ -2,10 +2,11 @@
 // example whose instructions are counted.
 
 use std::hint::black_box;
+use xbind::identity::pkcs8;
 use xbind::message::DEFAULT_TTL;
 use xbind::{
     Acquaintances, Did, Draft, MessageId, Op, Policy, Recipient, ReplayWindow, RootCache, Sealed, SenderCache,
-    SigningKey, Unsigned, open, pkcs8, seal,
+    SigningKey, Unsigned, open, seal,
 };
 
 const NOW: u64 = 1_790_000_000;

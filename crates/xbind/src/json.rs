@@ -4,7 +4,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use std::collections::HashSet;
 use std::fmt;
 
-use crate::jws::Text;
+use crate::message::jws::Text;
 
 /// How deep the values of further claims may nest.
 pub(crate) const MAX_DEPTH: usize = 16;

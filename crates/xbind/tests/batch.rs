@@ -7,7 +7,7 @@ mod common;
 use common::{Verifier, batch, draft, recipient, sender, vectors};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use sha2::{Digest as _, Sha256};
-use xbind::batch::{MAX_BATCH, Node, RootCache, Tree, leaf, root_from_proof, signed_bytes};
+use xbind::message::batch::{MAX_BATCH, Node, RootCache, Tree, leaf, root_from_proof, signed_bytes};
 use xbind::{Draft, ErrorKind, Op, SigningKey, Unsigned, seal};
 
 /// MTH of RFC 9162 section 2.1.1, word for word, over leaf hashes.

@@ -6,7 +6,7 @@ mod common;
 
 use common::NOW;
 use proptest::prelude::*;
-use xbind::delegation::MAX_DELEGATIONS;
+use xbind::rights::delegation::MAX_DELEGATIONS;
 use xbind::{
     Asked, DelegationDraft, ErrorKind, Scope, ScopeSet, SigningKey, TokenDraft, TokenPolicy, TokenVerifier, Trust,
     delegate, issue,

@@ -7,7 +7,8 @@ use data_encoding::HEXLOWER;
 use known::{bytes, cases, expected, load, text};
 use proptest::prelude::*;
 use serde_json::Value;
-use xbind::{Did, ErrorKind, SigningKey, VerifyingKey, jwk};
+use xbind::identity::jwk;
+use xbind::{Did, ErrorKind, SigningKey, VerifyingKey};
 
 #[test]
 fn vectors_of_dids() {

@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics fails")]
 
 use data_encoding::BASE64URL_NOPAD;
-use xbind::{ErrorKind, JwkSet, SigningKey, jwk};
+use xbind::identity::jwk;
+use xbind::{ErrorKind, JwkSet, SigningKey};
 
 fn x() -> String {
     BASE64URL_NOPAD.encode(SigningKey::from_seed(&[1; 32]).did().public_key())

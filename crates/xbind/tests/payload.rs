@@ -1,7 +1,7 @@
 //! What a JSON body may hold.
 #![allow(clippy::unwrap_used, reason = "a test that panics fails")]
 
-use xbind::payload::{MAX_DEPTH, check_json};
+use xbind::message::payload::{MAX_DEPTH, check_json};
 use xbind::{ErrorKind, Result};
 
 fn nested(open: &str, close: &str, levels: usize) -> String {

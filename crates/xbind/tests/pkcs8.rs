@@ -7,7 +7,7 @@ use ed25519_dalek::pkcs8::{EncodePrivateKey, KeypairBytes};
 use known::{base64, bytes, cases, expected, load, text};
 use proptest::prelude::*;
 use serde_json::Value;
-use xbind::pkcs8::{EncryptionSeed, MAX_INPUT, Wrapping, decode, decode_pem, encode_der, encode_pem};
+use xbind::identity::pkcs8::{EncryptionSeed, MAX_INPUT, Wrapping, decode, decode_pem, encode_der, encode_pem};
 use xbind::{ErrorKind, SigningKey};
 use zeroize::Zeroizing;
 

@@ -6,7 +6,8 @@ mod common;
 
 use common::{NOW, Verifier, batch, draft, recipient, sender};
 use proptest::prelude::*;
-use xbind::{Draft, MessageId, Op, open, payload, seal};
+use xbind::message::payload;
+use xbind::{Draft, MessageId, Op, open, seal};
 
 /// Flips one bit after the other and tells which flips were accepted all the same.
 fn accepted_flips(verifier: &Verifier, jws: &str, body: &[u8]) -> Vec<usize> {

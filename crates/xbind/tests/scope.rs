@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics fails")]
 
 use proptest::prelude::*;
-use xbind::scope::{MAX_SCOPE_BYTES, MAX_SCOPES};
+use xbind::rights::scope::{MAX_SCOPE_BYTES, MAX_SCOPES};
 use xbind::{ErrorKind, Scope, ScopeSet};
 
 fn scope(text: &str) -> Scope<'_> {

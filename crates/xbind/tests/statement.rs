@@ -3,7 +3,7 @@
 
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD};
 use proptest::prelude::*;
-use xbind::statement::is_statement;
+use xbind::identity::statement::is_statement;
 use xbind::{
     ApprovalDraft, ApprovedCall, Bits, Decision, DelegationDraft, Draft, ErrorKind, MessageId, Op, ScopeSet,
     SigningKey, StatusList, StatusListDraft, TokenDraft, Unsigned,

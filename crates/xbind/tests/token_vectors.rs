@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use xbind::{
     Approval, ApprovedCall, Asked, Did, ErrorKind, Evidence, JwkSet, ListSigner, Presented, Result, RevocationList,
     Rotation, Scope, StatusLists, StatusRef, TokenPolicy, TokenVerifier, Trust, VerifiedToken, VerifyingKey,
-    status_lists,
+    rights::status_lists,
 };
 
 const FILES: [&str; 7] = [

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use xbind::{ErrorKind, InReplyTo, MessageId, Op, PendingCall, Recipient, Result, authenticate};
 
 use crate::agent::Agent;
-use crate::event::{Body, Outcome, Payload};
-use crate::inbox::Request;
-use crate::outbox::Outgoing;
+use crate::agent::inbox::Request;
+use crate::agent::outbox::Outgoing;
+use crate::agent::room::Slot;
+use crate::flush::refusal::Refusal;
 use crate::port::Port;
-use crate::refusal::Refusal;
-use crate::room::Slot;
+use crate::port::event::{Body, Outcome, Payload};
 use crate::sync::Lock;
 use crate::transport::Peer;
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 use xbind::{Did, ErrorKind, MessageId};
 
 use crate::agent::Agent;
-use crate::event::Body;
+use crate::port::event::Body;
 
 /// A connection, by numbers that its transport chooses: an id, and a generation that is not used again for that id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,7 +3,7 @@
 use super::forge::*;
 use data_encoding::HEXLOWER;
 use serde::Serialize;
-use xbind::batch::{self, Tree};
+use xbind::message::batch::{self, Tree};
 use xbind::{Draft, MessageId, Op, Sealed, SigningKey, Unsigned};
 
 /// A batch and some of its messages.

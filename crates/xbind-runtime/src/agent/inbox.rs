@@ -1,0 +1,356 @@
+//! What comes in at an agent: to the handler, to the inbox, or back with a refusal.
+
+use std::collections::{HashSet, VecDeque};
+use std::fmt;
+use std::mem::take;
+use std::sync::Arc;
+
+use xbind::message::JSON;
+use xbind::{Did, ErrorKind, InReplyTo, MessageId, Op, Result, VerifiedMessage};
+
+use crate::agent::outbox::Outgoing;
+use crate::agent::room::{Room, Slot};
+use crate::agent::{Agent, closed};
+use crate::flush::refusal::Refusal;
+use crate::port::event::{Body, Event, Payload};
+use crate::port::tickets::Running;
+use crate::sync::Lock;
+use crate::sync::clock;
+use crate::transport::{Peer, Route};
+
+/// Who may call an agent that has a handler.
+#[derive(Debug)]
+pub enum Allow {
+    /// Everybody on the node.
+    Everyone,
+    /// The agents of these DIDs.
+    Only(Box<HashSet<Did>>),
+}
+
+impl Allow {
+    pub(crate) fn includes(&self, did: &Did) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::Only(dids) => dids.contains(did),
+        }
+    }
+}
+
+/// An opened request on its way to the handler or the inbox.
+pub(crate) struct Request {
+    pub(crate) message: VerifiedMessage<Body>,
+    /// What the message presents, and signs for.
+    pub(crate) token: Option<String>,
+    pub(crate) reference: InReplyTo,
+    pub(crate) caller: Peer,
+    /// Its place here, where it has one already.
+    pub(crate) slot: Option<Slot>,
+}
+
+impl Request {
+    /// What it takes of the recipient's bounds, in bytes.
+    fn size(&self) -> usize {
+        self.message.body().len().saturating_add(self.token.as_ref().map_or(0, String::len))
+    }
+}
+
+/// A message in an inbox.
+#[derive(Debug)]
+pub struct Letter {
+    /// The id of its message.
+    pub id: MessageId,
+    /// The sender, as its signature proved it.
+    pub from: Did,
+    /// Seconds since the epoch, by the sender's clock.
+    pub issued_at: u64,
+    /// A `send`; else a call that no handler took.
+    pub one_way: bool,
+    /// What the sender signed for.
+    pub payload: Payload,
+    /// Its place in the inbox, given back when the letter is dropped.
+    _slot: Slot,
+}
+
+#[derive(Default)]
+pub(crate) struct Inbox {
+    pub(crate) closed: bool,
+    pub(crate) handler: Option<Allow>,
+    running: usize,
+    /// Of those, how many the handler has not begun with.
+    unbegun: usize,
+    /// Calls for the handler, beyond `concurrency`.
+    waiting: VecDeque<Request>,
+    letters: VecDeque<Letter>,
+    /// The face waits for letters.
+    listening: bool,
+}
+
+impl Inbox {
+    /// All that waits here, when the agent is closed or stopped.
+    pub(crate) fn drain(&mut self) -> Vec<Request> {
+        self.letters = VecDeque::new();
+        take(&mut self.waiting).into()
+    }
+
+    /// What that sender has here.
+    pub(crate) fn drain_from(&mut self, sender: &Did) -> Vec<Request> {
+        self.letters.retain(|letter| letter.from != *sender);
+        let (gone, kept): (Vec<_>, _) =
+            take(&mut self.waiting).into_iter().partition(|request| request.message.from() == sender);
+        self.waiting = kept.into();
+        gone
+    }
+}
+
+impl Inbox {
+    /// What came over a connection that is lost, and waits for the handler.
+    pub(crate) fn drop_route(&mut self, route: Route) {
+        let came_over = |request: &Request| matches!(&request.caller, Peer::There(remote) if remote.route == route);
+        self.waiting.retain(|request| !came_over(request));
+    }
+}
+
+impl Agent {
+    /// From now on the face's handler answers calls; without one they go to the inbox. Calls that wait are judged by the
+    /// new policy.
+    ///
+    /// # Errors
+    /// `AGENT_CLOSED`.
+    pub fn handle(self: &Arc<Self>, allow: Option<Allow>) -> Result<()> {
+        let _entry = crate::sync::after::enter();
+        let mut inbox = self.inbox.guard();
+        if inbox.closed {
+            return Err(closed());
+        }
+        self.set_takes_calls(allow.is_some());
+        inbox.handler = allow;
+        self.advance(&mut inbox);
+        drop(inbox);
+        if !self.takes_calls() {
+            Room::release_waiting(self);
+        }
+        Ok(())
+    }
+
+    /// Takes at most `max` messages from the inbox, oldest first. With `listen`, an empty inbox announces its next
+    /// message with [`Event::Arrived`].
+    ///
+    /// # Errors
+    /// `AGENT_CLOSED`.
+    pub fn receive(&self, max: usize, listen: bool) -> Result<Vec<Letter>> {
+        let _entry = crate::sync::after::enter();
+        let mut inbox = self.inbox.guard();
+        if inbox.closed {
+            return Err(closed());
+        }
+        let count = inbox.letters.len().min(max);
+        let letters: Vec<_> = inbox.letters.drain(..count).collect();
+        inbox.listening = listen && letters.is_empty();
+        if inbox.letters.is_empty() {
+            inbox.letters.shrink_to(16);
+        }
+        Ok(letters)
+    }
+
+    /// Whether a call of that agent could get to the handler, or to the inbox where there is none.
+    pub(crate) fn may_call(&self, caller: &Did) -> bool {
+        self.inbox.guard().handler.as_ref().is_none_or(|allow| allow.includes(caller))
+    }
+
+    /// Where an opened call or send goes.
+    pub(crate) fn admit(self: &Arc<Self>, request: Request) {
+        let mut inbox = self.inbox.guard();
+        if inbox.closed {
+            drop(inbox);
+            return self.end_request(&request.caller, request.reference, ErrorKind::AgentClosed);
+        }
+        // Under the lock: whoever stops a sender looks here afterwards.
+        if let Err(error) = self.node.check_running(&[request.message.from(), self.did()]) {
+            drop(inbox);
+            return self.end_request(&request.caller, request.reference, error.kind());
+        }
+        self.sort(&mut inbox, request);
+    }
+
+    fn sort(self: &Arc<Self>, inbox: &mut Inbox, request: Request) {
+        let allowed = match &inbox.handler {
+            Some(allow) if request.message.op() == Op::Call => allow.includes(request.message.from()),
+            // Behind those that came before, which had a handler then and are on their way to the inbox.
+            None if request.message.op() == Op::Call && (inbox.unbegun > 0 || !inbox.waiting.is_empty()) => {
+                return self.queue(inbox, request);
+            }
+            _ => return self.to_inbox(inbox, request),
+        };
+        if !allowed {
+            return self.refuse(request.caller, request.reference, ErrorKind::NotAllowed);
+        }
+        if inbox.running < self.options.concurrency {
+            return self.dispatch(inbox, request);
+        }
+        self.queue(inbox, request);
+    }
+
+    fn queue(self: &Arc<Self>, inbox: &mut Inbox, mut request: Request) {
+        if request.slot.is_none() {
+            request.slot = Room::take(self, request.message.from(), request.size());
+        }
+        if request.slot.is_some() {
+            inbox.waiting.push_back(request);
+        } else {
+            self.refuse(request.caller, request.reference, ErrorKind::InboxFull);
+        }
+    }
+
+    fn dispatch(self: &Arc<Self>, inbox: &mut Inbox, request: Request) {
+        let Request { message, token, reference, caller, .. } = request;
+        let running = Running {
+            agent: self.clone(),
+            caller: caller.clone(),
+            request: reference,
+            issued_at: message.issued_at(),
+            cancelled: false,
+            begun: false,
+        };
+        let opened = self.port.tickets.guard().open(running);
+        let Some(ticket) = opened else { return self.refuse(caller, reference, ErrorKind::InboxFull) };
+        inbox.running = inbox.running.saturating_add(1);
+        inbox.unbegun = inbox.unbegun.saturating_add(1);
+        self.port.push(Event::Call {
+            agent: self.number,
+            ticket,
+            id: *message.id(),
+            from: *message.from(),
+            issued_at: message.issued_at(),
+            payload: Payload::of(message),
+            token,
+        });
+    }
+
+    /// The handler begins with a call.
+    pub(crate) fn begun(&self) {
+        let mut inbox = self.inbox.guard();
+        inbox.unbegun = inbox.unbegun.saturating_sub(1);
+    }
+
+    /// The handler is done with one call, or never began with it; those that wait are judged again, and the next may go.
+    pub(crate) fn finished(self: &Arc<Self>, begun: bool) {
+        let mut inbox = self.inbox.guard();
+        inbox.running = inbox.running.saturating_sub(1);
+        if !begun {
+            inbox.unbegun = inbox.unbegun.saturating_sub(1);
+        }
+        self.advance(&mut inbox);
+    }
+
+    fn advance(self: &Arc<Self>, inbox: &mut Inbox) {
+        loop {
+            let may_go = match &inbox.handler {
+                Some(_) => inbox.running < self.options.concurrency,
+                None => inbox.unbegun == 0, // what was taken from the handler goes first
+            };
+            let Some(request) = may_go.then(|| inbox.waiting.pop_front()).flatten() else { return };
+            match self.node.check_running(&[request.message.from(), self.did()]) {
+                Ok(()) if inbox.handler.is_none() => self.to_inbox(inbox, request),
+                Ok(()) => self.sort(inbox, request),
+                Err(error) => self.refuse(request.caller, request.reference, error.kind()),
+            }
+        }
+    }
+
+    fn to_inbox(self: &Arc<Self>, inbox: &mut Inbox, mut request: Request) {
+        let slot = request.slot.take().or_else(|| Room::take(self, request.message.from(), request.size()));
+        let Some(slot) = slot else {
+            return self.refuse(request.caller, request.reference, ErrorKind::InboxFull);
+        };
+        let letter = Letter {
+            id: *request.message.id(),
+            from: *request.message.from(),
+            issued_at: request.message.issued_at(),
+            one_way: request.message.op() == Op::Send,
+            payload: Payload::of(request.message),
+            _slot: slot,
+        };
+        self.put_in(inbox, letter, request.caller, request.reference);
+    }
+
+    fn put_in(self: &Arc<Self>, inbox: &mut Inbox, letter: Letter, caller: Peer, reference: InReplyTo) {
+        let receipt =
+            format!(r#"{{"status":"delivered","messageId":"{}","to":"{}"}}"#, letter.id.text(), self.did().as_str());
+        inbox.letters.push_back(letter);
+        if take(&mut inbox.listening) {
+            self.port.push(Event::Arrived { agent: self.number });
+        }
+        self.answer(Op::Result, receipt.into_bytes(), JSON, caller, reference);
+    }
+
+    /// A call whose handler was taken away before it began goes to the inbox after all.
+    pub(crate) fn give_back(self: &Arc<Self>, running: Running, payload: Payload) {
+        let Running { caller, request, issued_at, .. } = running;
+        let mut inbox = self.inbox.guard();
+        if inbox.closed || self.node.check_running(&[caller.did(), self.did()]).is_err() {
+            return; // whoever closed or stopped has told the caller
+        }
+        let from = *caller.did();
+        match Room::take(self, &from, payload.len()) {
+            Some(slot) => {
+                let letter = Letter { id: request.id, from, issued_at, one_way: false, payload, _slot: slot };
+                self.put_in(&mut inbox, letter, caller, request);
+            }
+            None => self.refuse(caller, request, ErrorKind::InboxFull),
+        }
+    }
+
+    pub(crate) fn refuse(self: &Arc<Self>, caller: Peer, request: InReplyTo, kind: ErrorKind) {
+        self.answer(Op::Error, Refusal::of(kind).encode(), JSON, caller, request);
+    }
+
+    pub(crate) fn answer(
+        self: &Arc<Self>,
+        op: Op,
+        body: Body,
+        content_type: &'static str,
+        caller: Peer,
+        request: InReplyTo,
+    ) {
+        let Ok(id) = clock::message_id() else { return };
+        self.enqueue_answer(Outgoing {
+            op,
+            id,
+            to: caller,
+            body,
+            content_type,
+            token: None,
+            in_reply_to: Some(request),
+            call: None,
+            slot: None,
+        });
+    }
+
+    /// The caller of that request has given up.
+    pub(crate) fn cancel(self: &Arc<Self>, caller: &Did, request: &MessageId) {
+        self.forget_asked(request);
+        let ticket = self.port.tickets.guard().cancel(caller, request);
+        if let Some(ticket) = ticket {
+            return self.port.push(Event::Cancelled { ticket });
+        }
+        let mut inbox = self.inbox.guard();
+        let is_it = |waiting: &Request| waiting.reference.id == *request && waiting.message.from() == caller;
+        if let Some(place) = inbox.waiting.iter().position(is_it) {
+            drop(inbox.waiting.remove(place));
+        }
+    }
+
+    /// Ends a call of somebody else to this agent, which cannot answer it any more.
+    pub(crate) fn end_request(self: &Arc<Self>, caller: &Peer, request: InReplyTo, kind: ErrorKind) {
+        match caller {
+            Peer::Here(caller) => caller.settle_request(&request.id, self.ended(kind)),
+            Peer::There(_) => self.refuse(caller.clone(), request, kind),
+        }
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("id", self.message.id()).finish_non_exhaustive()
+    }
+}

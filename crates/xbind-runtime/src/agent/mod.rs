@@ -1,0 +1,296 @@
+//! One agent: its key, its bounds, and how it ends.
+
+pub(crate) mod inbox;
+pub(crate) mod lookup;
+pub(crate) mod outbox;
+pub(crate) mod room;
+pub(crate) mod signing;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use xbind::{Did, Error, ErrorKind, MessageId, Policy, Result, SigningKey, VerifyingKey};
+
+use crate::agent::inbox::Inbox;
+use crate::agent::outbox::Outbox;
+use crate::agent::room::{Load, Room};
+use crate::flush;
+use crate::node::Node;
+use crate::node::memory::Memory;
+use crate::port::Port;
+use crate::port::event::Outcome;
+use crate::sync::Lock;
+use crate::transport::Peer;
+
+/// Where an agent's signatures come from.
+#[derive(Debug)]
+pub enum Signer {
+    /// A key in this process, wiped when the agent closes.
+    Local(SigningKey),
+    /// A key elsewhere (a KMS, an HSM): the face is asked with [`Event::Sign`](crate::Event::Sign), first of all to show
+    /// that the key is there.
+    Elsewhere(VerifyingKey),
+}
+
+/// The bounds of one agent.
+#[derive(Clone, Copy, Debug)]
+pub struct AgentOptions {
+    /// The most bytes of a body, sent or received.
+    pub max_payload_bytes: usize,
+    /// Life of a message in seconds, 1 to what the node accepts.
+    pub message_ttl: u32,
+    /// The most messages that wait in the inbox, and calls that wait for the handler, together.
+    pub inbox_messages: usize,
+    /// The most bytes of what waits there.
+    pub inbox_bytes: usize,
+    /// The most calls that the handler works on at once.
+    pub concurrency: usize,
+}
+
+impl Default for AgentOptions {
+    fn default() -> Self {
+        Self {
+            max_payload_bytes: 1 << 20,
+            message_ttl: 5,
+            inbox_messages: 1024,
+            inbox_bytes: 16 << 20,
+            concurrency: 64,
+        }
+    }
+}
+
+/// What may wait to go out of one agent.
+const OUTBOX: Load = Load { messages: 65_536, bytes: 256 << 20 };
+
+/// An agent on a node.
+pub struct Agent {
+    pub(crate) number: u32,
+    /// Later agents of the same DID stand before earlier ones.
+    pub(crate) serial: u64,
+    pub(crate) node: Arc<Node>,
+    pub(crate) port: Arc<Port>,
+    did: Did,
+    name: Option<Box<str>>,
+    /// None for keys elsewhere, and after closing.
+    key: Mutex<Option<SigningKey>>,
+    pub(crate) remote: Option<Box<VerifyingKey>>,
+    /// None before the first message: most agents of a large fleet are idle.
+    memory: OnceLock<Arc<Memory>>,
+    pub(crate) options: AgentOptions,
+    takes_calls: AtomicBool,
+    pub(crate) inbox: Mutex<Inbox>,
+    pub(crate) outbox: Mutex<Outbox>,
+    pub(crate) room: Room,
+}
+
+impl Agent {
+    pub(crate) fn new(
+        number: u32,
+        serial: u64,
+        node: Arc<Node>,
+        port: Arc<Port>,
+        signer: Signer,
+        name: Option<String>,
+        options: AgentOptions,
+    ) -> Self {
+        let (did, key, remote) = match signer {
+            Signer::Local(key) => (*key.did(), Some(key), None),
+            Signer::Elsewhere(key) => (*key.did(), None, Some(Box::new(key))),
+        };
+        let outbox = Outbox::new(remote.is_none());
+        Self {
+            number,
+            serial,
+            node,
+            port,
+            did,
+            name: name.map(String::into_boxed_str),
+            key: Mutex::new(key),
+            remote,
+            memory: OnceLock::new(),
+            options,
+            takes_calls: AtomicBool::new(false),
+            inbox: Mutex::default(),
+            outbox: Mutex::new(outbox),
+            room: Room::default(),
+        }
+    }
+
+    /// The agent's DID.
+    pub fn did(&self) -> &Did {
+        &self.did
+    }
+
+    /// The agent's label.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Lends the signing key, while the agent is open and the key is here.
+    pub fn with_key<T>(&self, use_key: impl FnOnce(&SigningKey) -> T) -> Option<T> {
+        self.key.guard().as_ref().map(use_key)
+    }
+
+    /// Notes that something signed by `signer` was used here, until the second `until` has passed. All agents of one DID
+    /// share this memory, which outlives them.
+    ///
+    /// # Errors
+    /// `REPLAYED` if it was used before, `REPLAY_WINDOW_FULL`.
+    pub fn use_once(&self, signer: &Did, id: &MessageId, until: u64) -> Result<()> {
+        let until = until.saturating_add(xbind::message::DEFAULT_SKEW);
+        self.memory().used.reserve(signer, id, until, self.node.time().unix())?.commit();
+        Ok(())
+    }
+
+    /// Whether its key is elsewhere.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.remote.is_some()
+    }
+
+    pub(crate) fn takes_calls(&self) -> bool {
+        self.takes_calls.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_takes_calls(&self, takes: bool) {
+        self.takes_calls.store(takes, Ordering::Release);
+    }
+
+    /// The bound of what waits here.
+    pub(crate) fn bound(&self) -> Load {
+        Load { messages: self.options.inbox_messages, bytes: self.options.inbox_bytes }
+    }
+
+    pub(crate) fn outbox_bound(&self) -> Load {
+        OUTBOX
+    }
+
+    pub(crate) fn check_size(&self, bytes: usize) -> Result<()> {
+        let limit = self.options.max_payload_bytes;
+        if bytes <= limit {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::PayloadTooLarge, format!("a payload of {bytes} bytes is over the limit of {limit}"))
+            .with_hint("send less, or raise the limit on both sides"))
+    }
+
+    /// Whether that peer may be called at all.
+    pub(crate) fn check_recipient(&self, to: &Peer) -> Result<()> {
+        self.node.check_running(&[&self.did, to.did()])?;
+        if *to.did() == self.did {
+            return Err(Error::new(ErrorKind::WrongAudience, "an agent cannot call itself")
+                .with_hint("call the function directly, or make a second agent"));
+        }
+        Ok(())
+    }
+
+    /// What it accepts of senders whose clocks differ by so much.
+    pub(crate) fn policy(&self, clock_skew: u64, max_lifetime: u64) -> Policy {
+        Policy {
+            audience: self.did,
+            clock_skew,
+            max_lifetime,
+            max_body: self.options.max_payload_bytes,
+            track_replies: false, // opening one consumes the pending call it answers
+        }
+    }
+
+    pub(crate) fn memory(&self) -> &Memory {
+        self.memory.get_or_init(|| self.node.memory_of(&self.did))
+    }
+
+    /// Ends the pending call that this request was, if it still is.
+    pub(crate) fn settle_request(&self, request: &MessageId, outcome: Outcome) {
+        let taken = self.port.calls.guard().take_id(request);
+        if let Some(call) = taken {
+            self.port.settle(&call, outcome);
+        }
+    }
+
+    /// Wipes the key and ends all that is under way. The node must have forgotten the agent before.
+    pub(crate) fn close(self: &Arc<Self>) {
+        if std::mem::replace(&mut self.inbox.guard().closed, true) {
+            return;
+        }
+        self.set_takes_calls(false);
+        self.end_all(ErrorKind::AgentClosed);
+        // Callers elsewhere are told by signed messages, the last that this key signs.
+        flush::last_words(self);
+        let late = {
+            let mut outbox = self.outbox.guard();
+            outbox.closed = true;
+            outbox.drain()
+        };
+        drop(late);
+        // What was begun while the rest was ended; from now on nothing begins.
+        let begun = self.port.calls.guard().take_of(self);
+        for call in begun {
+            self.port.settle(&call, self.ended(ErrorKind::AgentClosed));
+        }
+        drop(self.key.guard().take());
+        Room::release_waiting(self);
+        self.node.forget(self); // it may have shown its key meanwhile
+        self.port.forget(self);
+    }
+
+    /// Ends every call that the agent has made, works on or has queued.
+    pub(crate) fn end_all(self: &Arc<Self>, kind: ErrorKind) {
+        let waiting = self.inbox.guard().drain();
+        let (asked, outgoing) = {
+            let mut outbox = self.outbox.guard();
+            (outbox.asked.take(), outbox.drain())
+        };
+        if asked.is_some() {
+            self.batch_done();
+        }
+        let calls = self.port.calls.guard().take_of(self);
+        for call in calls {
+            if let Some(Peer::Here(recipient)) = &call.recipient {
+                recipient.cancel(&self.did, &call.id);
+            }
+            self.port.settle(&call, self.ended(kind));
+        }
+        let running = self.port.tickets.guard().cancel_all(|running| Arc::ptr_eq(&running.agent, self));
+        for (ticket, caller, request) in running {
+            self.port.push(crate::Event::Cancelled { ticket });
+            self.end_request(&caller, request, kind);
+        }
+        for request in waiting {
+            self.end_request(&request.caller, request.reference, kind);
+        }
+        let asked = asked.map(|asked| asked.into_batch()).unwrap_or_default();
+        for outgoing in outgoing.into_iter().chain(asked) {
+            if let Some(request) = outgoing.in_reply_to {
+                self.end_request(&outgoing.to, request, kind);
+            }
+        }
+    }
+
+    /// How a call ends that this agent made, or that it cannot answer any more.
+    pub(crate) fn ended(&self, kind: ErrorKind) -> Outcome {
+        let error = if kind == ErrorKind::Revoked {
+            crate::node::stopped(&self.did)
+        } else {
+            Error::new(kind, "the agent closed before the answer came")
+        };
+        Outcome::Failed { error, remote: None }
+    }
+
+    /// An identity was stopped: what it has sent leaves this agent.
+    pub(crate) fn drop_sender(self: &Arc<Self>, sender: &Did) {
+        let gone = self.inbox.guard().drain_from(sender);
+        for request in gone {
+            self.end_request(&request.caller, request.reference, ErrorKind::Revoked);
+        }
+    }
+}
+
+pub(crate) fn closed() -> Error {
+    Error::new(ErrorKind::AgentClosed, "this agent is closed")
+}
+
+impl fmt::Debug for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agent").field("did", &self.did).field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,387 @@
+//! What an agent has to say: ready to be signed, or held back until there is room where it goes.
+//!
+//! The order of what goes to one peer is kept everywhere: who finds others waiting for the same place waits behind them.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::mem::{replace, take};
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use xbind::{Error, ErrorKind, InReplyTo, MessageId, Op, Result};
+
+use crate::agent::Agent;
+use crate::agent::lookup::Lookups;
+use crate::agent::room::{Load, Room, Slot};
+use crate::agent::signing::Asked;
+use crate::port::event::{Body, Outcome};
+use crate::sync::Lock;
+use crate::transport::{Peer, Route};
+
+/// The room that an agent keeps for messages to sign, from one batch to the next.
+const KEPT: usize = 64;
+
+/// A message to be signed.
+pub(crate) struct Outgoing {
+    pub(crate) op: Op,
+    pub(crate) id: MessageId,
+    pub(crate) to: Peer,
+    pub(crate) body: Body,
+    pub(crate) content_type: &'static str,
+    /// What the caller presents; it travels beside the message.
+    pub(crate) token: Option<String>,
+    pub(crate) in_reply_to: Option<InReplyTo>,
+    /// The caller's pending call; none for replies.
+    pub(crate) call: Option<u64>,
+    /// Its place at the recipient.
+    pub(crate) slot: Option<Slot>,
+}
+
+impl Outgoing {
+    pub(crate) fn size(&self) -> usize {
+        self.body.len().saturating_add(self.token.as_ref().map_or(0, String::len))
+    }
+
+    /// The call that this is, or that it answers.
+    pub(crate) fn request_id(&self) -> &MessageId {
+        self.in_reply_to.as_ref().map_or(&self.id, |request| &request.id)
+    }
+
+    /// Whether it is known here when nobody waits for the end of that call any more.
+    pub(crate) const fn is_ours(&self) -> bool {
+        self.call.is_some() || matches!(self.to, Peer::Here(_))
+    }
+
+    /// Whether somebody still waits for the end of that call. Whether callers elsewhere do is not known here.
+    pub(crate) fn is_awaited(&self, sender: &Agent) -> bool {
+        match (self.call, &self.to) {
+            (Some(number), _) => sender.port.calls.guard().is_pending(number),
+            (None, Peer::Here(caller)) => caller.port.calls.guard().is_awaited(self.request_id()),
+            (None, Peer::There(_)) => true,
+        }
+    }
+}
+
+/// Where messages wait for room.
+#[derive(Clone)]
+pub(crate) enum Place {
+    Agent(Arc<Agent>),
+    Route(Route),
+}
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Agent(one), Self::Agent(other)) => Arc::ptr_eq(one, other),
+            (Self::Route(one), Self::Route(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Place {}
+
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Agent(agent) => Arc::as_ptr(agent).hash(state),
+            Self::Route(route) => route.hash(state),
+        }
+    }
+}
+
+impl Place {
+    fn of(to: &Peer) -> Self {
+        match to {
+            Peer::Here(agent) => Self::Agent(agent.clone()),
+            Peer::There(remote) => Self::Route(remote.route),
+        }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Outbox {
+    pub(crate) closed: bool,
+    /// False until the agent has proved its key: nothing leaves before.
+    pub(crate) listed: bool,
+    ready: Vec<Outgoing>,
+    /// Most agents never have to hold anything back.
+    held: Option<Box<Held>>,
+    /// Of all that waits here.
+    load: Load,
+    /// Entries whose call has ended meanwhile.
+    dead: usize,
+    /// On a list of agents to flush, or being flushed: at most one batch of an agent is under way, which keeps its order.
+    pub(crate) queued: bool,
+    /// What the identity provider was asked to sign.
+    pub(crate) asked: Option<Box<Asked>>,
+    /// How often it was asked.
+    pub(crate) times_asked: u32,
+}
+
+#[derive(Default)]
+struct Held {
+    /// What waits for room, by where.
+    parked: HashMap<Place, VecDeque<Outgoing>>,
+    lookups: Lookups,
+}
+
+impl Outbox {
+    pub(crate) fn new(listed: bool) -> Self {
+        Self { listed, ..Self::default() }
+    }
+
+    pub(crate) fn lookups(&mut self) -> &mut Lookups {
+        &mut self.held.get_or_insert_default().lookups
+    }
+
+    pub(crate) fn looks_up(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| !held.lookups.is_empty())
+    }
+
+    /// What was reserved is free again.
+    pub(crate) fn free(&mut self, load: Load) {
+        self.load = self.load.minus(load);
+    }
+
+    /// Everything, when the agent goes.
+    pub(crate) fn drain(&mut self) -> Vec<Outgoing> {
+        let held = self.held.take().unwrap_or_default();
+        (self.load, self.dead) = (Load::default(), 0);
+        take(&mut self.ready).into_iter().chain(held.parked.into_values().flatten()).collect()
+    }
+}
+
+impl Agent {
+    /// Notes what a call will take, or says that there is no room for it.
+    pub(crate) fn reserve_outbox(&self, bytes: usize) -> Result<()> {
+        let mut outbox = self.outbox.guard();
+        if outbox.closed {
+            return Err(crate::agent::closed());
+        }
+        let bound = self.outbox_bound();
+        let mut load = outbox.load.plus(Load::of(bytes));
+        if !load.fits(bound) && outbox.dead > 0 {
+            self.sweep(&mut outbox);
+            load = outbox.load.plus(Load::of(bytes));
+        }
+        if !load.fits(bound) {
+            let why = format!("{} messages of this agent wait to go out", outbox.load.messages);
+            return Err(
+                Error::new(ErrorKind::InboxFull, why).with_hint("wait for some of its calls before making more")
+            );
+        }
+        outbox.load = load;
+        Ok(())
+    }
+
+    /// Adds an answer. Where its way is blocked and the outbox full, it is dropped, and the owner is told.
+    pub(crate) fn enqueue_answer(self: &Arc<Self>, outgoing: Outgoing) {
+        let mut outbox = self.outbox.guard();
+        if outbox.closed {
+            drop(outbox);
+            if let (Peer::Here(caller), Some(request)) = (&outgoing.to, &outgoing.in_reply_to) {
+                caller.settle_request(&request.id, self.ended(ErrorKind::AgentClosed));
+            }
+            return;
+        }
+        let load = outbox.load.plus(Load::of(outgoing.size()));
+        if matches!(outgoing.to, Peer::There(_)) && !load.fits(self.outbox_bound()) {
+            let error =
+                Error::new(ErrorKind::InboxFull, "an answer was dropped: its way is blocked and the outbox full");
+            return self.port.push(crate::Event::Unsent { agent: self.number, error });
+        }
+        outbox.load = load;
+        self.put_out(&mut outbox, outgoing);
+    }
+
+    pub(crate) fn put_out(self: &Arc<Self>, outbox: &mut Outbox, mut outgoing: Outgoing) {
+        if !outbox.listed {
+            return outbox.ready.push(outgoing); // it takes no room of others before it may leave
+        }
+        if self.has_to_wait(outbox, &mut outgoing) {
+            if let Some(number) = outgoing.call {
+                self.port.calls.guard().parked(number);
+            }
+            let held = outbox.held.get_or_insert_default();
+            return held.parked.entry(Place::of(&outgoing.to)).or_default().push_back(outgoing);
+        }
+        self.make_ready(outbox, outgoing);
+    }
+
+    fn make_ready(self: &Arc<Self>, outbox: &mut Outbox, outgoing: Outgoing) {
+        let bytes = outgoing.body.len();
+        outbox.ready.push(outgoing);
+        let joins = !replace(&mut outbox.queued, true);
+        self.port.add_dirty(joins.then_some(self), 1, bytes);
+    }
+
+    /// Behind others that wait for the same place, or for room there, which it gets here if there is some.
+    fn has_to_wait(self: &Arc<Self>, outbox: &Outbox, outgoing: &mut Outgoing) -> bool {
+        let others = outbox
+            .held
+            .as_ref()
+            .is_some_and(|held| !held.parked.is_empty() && held.parked.contains_key(&Place::of(&outgoing.to)));
+        if others && (outgoing.call.is_some() || matches!(outgoing.to, Peer::There(_))) {
+            return true;
+        }
+        match &outgoing.to {
+            // One that never fits need not wait: its recipient says so, or takes it at once.
+            Peer::Here(at)
+                if outgoing.op == Op::Call && at.takes_calls() && Load::of(outgoing.size()).fits(at.bound()) =>
+            {
+                outgoing.slot = Room::take_or_wait(at, self, outgoing.size());
+                // Its handler may just have been taken away, and with it the reason to wait.
+                outgoing.slot.is_none() && at.takes_calls()
+            }
+            Peer::Here(_) => false,
+            Peer::There(remote) => self.node.is_blocked(remote.route, self),
+        }
+    }
+
+    /// There may be room again: what can go becomes ready, in order. Whoever needs no more passes the word on.
+    pub(crate) fn unpark(self: &Arc<Self>, place: Place, tries: u32) {
+        let at = if let Place::Agent(at) = &place { Some(at.clone()) } else { None };
+        let still_waits = self.let_out(place);
+        match at {
+            Some(at) if still_waits => Room::try_next(&at, tries),
+            Some(at) => Room::pass_on(&at),
+            None => {}
+        }
+    }
+
+    /// True if something still waits there.
+    fn let_out(self: &Arc<Self>, place: Place) -> bool {
+        let mut outbox = self.outbox.guard();
+        let Some(held) = &mut outbox.held else { return false };
+        let Some(mut waiting) = held.parked.remove(&place) else { return false };
+        while let Some(mut outgoing) = waiting.pop_front() {
+            if !outgoing.is_awaited(self) {
+                outbox.load = outbox.load.minus(Load::of(outgoing.size()));
+                outbox.dead = outbox.dead.saturating_sub(1);
+                continue;
+            }
+            if self.has_to_wait(&outbox, &mut outgoing) {
+                waiting.push_front(outgoing);
+                break;
+            }
+            self.make_ready(&mut outbox, outgoing);
+        }
+        if waiting.is_empty() {
+            return false;
+        }
+        outbox.held.get_or_insert_default().parked.insert(place, waiting);
+        true
+    }
+
+    /// What to seal next, at most a batch.
+    pub(crate) fn take_batch(&self) -> Vec<Outgoing> {
+        let mut outbox = self.outbox.guard();
+        let rest = outbox.ready.len().min(xbind::message::batch::MAX_BATCH);
+        let mut rest = outbox.ready.split_off(rest);
+        rest.reserve(outbox.ready.len().min(KEPT)); // as much may come again
+        let batch = replace(&mut outbox.ready, rest);
+        let bytes = batch.iter().fold(0_usize, |sum, outgoing| sum.saturating_add(outgoing.size()));
+        outbox.load = outbox.load.minus(Load { messages: batch.len(), bytes });
+        batch
+    }
+
+    pub(crate) fn outbox_len(&self) -> usize {
+        self.outbox.guard().ready.len()
+    }
+
+    /// A batch is through; the agent may have more to sign by now.
+    pub(crate) fn batch_done(self: &Arc<Self>) {
+        let mut outbox = self.outbox.guard();
+        outbox.queued = !outbox.ready.is_empty() && outbox.listed;
+        if outbox.queued {
+            self.port.add_dirty(Some(self), 0, 0);
+        } else if outbox.ready.is_empty() {
+            outbox.ready = Vec::new();
+            if outbox.held.as_ref().is_some_and(|held| held.parked.is_empty() && held.lookups.is_empty()) {
+                outbox.held = None;
+            }
+        }
+    }
+
+    /// The agent may speak from now on: what it had to say so far goes as if it were said now.
+    pub(crate) fn let_speak(self: &Arc<Self>) {
+        let mut outbox = self.outbox.guard();
+        outbox.listed = true;
+        for outgoing in take(&mut outbox.ready) {
+            self.put_out(&mut outbox, outgoing);
+        }
+    }
+
+    /// A call that had not been sealed has ended: its entry is dropped in time.
+    pub(crate) fn forget_unsealed(&self, id: &MessageId) {
+        let mut outbox = self.outbox.guard();
+        // A provider may keep it here for long, but not its place at the recipient.
+        if self.is_remote()
+            && let Some(outgoing) = outbox.ready.iter_mut().find(|outgoing| outgoing.id == *id)
+        {
+            outgoing.slot = None;
+        }
+        outbox.dead = outbox.dead.saturating_add(1);
+        if outbox.dead > 64 && outbox.dead > outbox.load.messages / 2 {
+            self.sweep(&mut outbox);
+        }
+    }
+
+    fn sweep(&self, outbox: &mut Outbox) {
+        let Outbox { ready, held, load, dead, .. } = outbox;
+        let mut gone = Load::default();
+        let mut keep = |outgoing: &Outgoing| {
+            let awaited = outgoing.is_awaited(self);
+            if !awaited {
+                gone = gone.plus(Load::of(outgoing.size()));
+            }
+            awaited
+        };
+        ready.retain(&mut keep);
+        if let Some(held) = held {
+            held.parked.retain(|_, waiting| {
+                waiting.retain(&mut keep);
+                !waiting.is_empty()
+            });
+            let calls = self.port.calls.guard();
+            gone = gone.plus(held.lookups.retain(|number| calls.is_pending(number)));
+        }
+        *load = load.minus(gone);
+        *dead = 0;
+    }
+
+    /// A call did not begin: what was reserved for it is free again.
+    pub(crate) fn free_outbox(&self, bytes: usize) {
+        self.outbox.guard().free(Load::of(bytes));
+    }
+
+    /// Takes back what is not sealed yet and would go over that route; ends what waits for it.
+    pub(crate) fn drop_route(self: &Arc<Self>, route: Route) {
+        let dropped: Vec<Outgoing> = {
+            let mut outbox = self.outbox.guard();
+            let Outbox { ready, held, load, .. } = &mut *outbox;
+            let is_lost = |outgoing: &Outgoing| matches!(&outgoing.to, Peer::There(remote) if remote.route == route);
+            let parked = held.as_mut().and_then(|held| held.parked.remove(&Place::Route(route)));
+            let lost: Vec<_> =
+                ready.extract_if(.., |outgoing| is_lost(outgoing)).chain(parked.unwrap_or_default()).collect();
+            for outgoing in &lost {
+                *load = load.minus(Load::of(outgoing.size()));
+            }
+            lost
+        };
+        for outgoing in dropped {
+            if outgoing.call.is_some() {
+                let error = Error::new(ErrorKind::AgentNotFound, "the way to the other agent is gone");
+                self.settle_request(&outgoing.id, Outcome::Failed { error, remote: None });
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing").field("op", &self.op).field("id", &self.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,165 @@
+//! Seals what agents have to say, a signature per agent and batch, and sends it on its way. A few messages are worked off
+//! on the calling thread, many on worker threads.
+
+pub(crate) mod batching;
+pub(crate) mod pool;
+pub(crate) mod refusal;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use xbind::{Draft, Error, ErrorKind, InReplyTo, Result, Sealed, Unsigned};
+
+use crate::agent::outbox::Outgoing;
+use crate::agent::{Agent, closed};
+use crate::flush::refusal::Refusal;
+use crate::port::event::Outcome;
+use crate::sync::Lock;
+use crate::transport::{CallId, Departure, Peer, Remote, Route, local};
+
+/// Works off one batch of each of these agents.
+pub(crate) fn work_off(agents: Vec<Arc<Agent>>) {
+    let _entry = crate::sync::after::enter();
+    for agent in agents {
+        if work_off_one(&agent) {
+            agent.batch_done();
+        }
+    }
+}
+
+/// False if its identity provider signs; `Agent::signed` goes on from there.
+fn work_off_one(agent: &Arc<Agent>) -> bool {
+    let mut batch = agent.take_batch();
+    let sealed = catch_unwind(AssertUnwindSafe(|| seal(agent, &mut batch)));
+    match sealed {
+        Ok(Ok(Some(sealed))) => carry(agent, sealed, batch),
+        Ok(Ok(None)) => return false,
+        Ok(Err(error)) => fail(agent, batch, &error),
+        Err(_) => fail(agent, batch, &internal()),
+    }
+    true
+}
+
+/// What a closing agent still has to tell callers elsewhere.
+pub(crate) fn last_words(agent: &Arc<Agent>) {
+    if !agent.is_remote() {
+        while agent.outbox_len() > 0 {
+            work_off_one(agent);
+        }
+    }
+}
+
+fn seal(agent: &Arc<Agent>, batch: &mut Vec<Outgoing>) -> Result<Option<Vec<Sealed>>> {
+    #[cfg(feature = "test-hooks")]
+    crate::hooks::maybe_panic();
+    if agent.is_remote() {
+        batch.retain(|outgoing| outgoing.is_awaited(agent)); // its provider may have kept it waiting for long
+    }
+    if batch.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    let issued_at = agent.node.time().unix();
+    let drafts: Vec<_> = batch
+        .iter()
+        .map(|outgoing| Draft {
+            op: outgoing.op,
+            to: *outgoing.to.did(),
+            id: outgoing.id,
+            issued_at,
+            ttl: match &outgoing.to {
+                Peer::Here(_) => agent.options.message_ttl,
+                Peer::There(remote) => agent.node.limits(remote.route).message_ttl,
+            },
+            content_type: outgoing.content_type,
+            body: &outgoing.body,
+            token: outgoing.token.as_deref(),
+            in_reply_to: outgoing.in_reply_to,
+        })
+        .collect();
+    let unsigned = Unsigned::new(agent.did(), &drafts)?;
+    drop(drafts);
+    if agent.is_remote() {
+        agent.ask_signature(unsigned, std::mem::take(batch));
+        return Ok(None);
+    }
+    let signature = agent.with_key(|key| key.sign(unsigned.to_sign()));
+    Ok(Some(unsigned.finish(&signature.ok_or_else(closed)?)))
+}
+
+/// Notes what was sealed with the pending calls and carries each message to its recipient.
+pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoing>) {
+    // Only what is asked is ever answered, so only its digest is needed.
+    let requests: Vec<_> =
+        sealed.iter().zip(&batch).map(|(sealed, out)| out.call.map(|_| sealed.reference())).collect();
+    let wanted: Vec<bool> = {
+        let mut calls = sender.port.calls.guard();
+        let still_wanted = |(outgoing, request): (&Outgoing, &Option<InReplyTo>)| match (outgoing.call, request) {
+            (Some(call), Some(request)) => calls.sealed(call, request.digest),
+            _ => true,
+        };
+        batch.iter().zip(&requests).map(still_wanted).collect()
+    };
+    let mut leaving: Vec<(Route, Vec<Departure>)> = Vec::new();
+    for (((sealed, outgoing), request), wanted) in sealed.into_iter().zip(batch).zip(requests).zip(wanted) {
+        if !wanted {
+            continue; // the caller gave up before it was sealed
+        }
+        match &outgoing.to {
+            Peer::Here(recipient) => {
+                let recipient = recipient.clone();
+                carry_here(sender, &recipient, &sealed.jws, outgoing, request);
+            }
+            Peer::There(remote) => {
+                let Remote { did: to, route } = **remote;
+                let call = outgoing.call.map(|_| CallId { caller: *sender.did(), id: outgoing.id });
+                let Outgoing { body, token, .. } = outgoing;
+                let departure = Departure { from: *sender.did(), to, call, jws: sealed.jws, body, token };
+                match leaving.iter_mut().find(|(other, _)| *other == route) {
+                    Some((_, departures)) => departures.push(departure),
+                    None => leaving.push((route, vec![departure])),
+                }
+            }
+        }
+    }
+    for (route, departures) in leaving {
+        for (call, error) in sender.node.depart(route, departures) {
+            if let Some(id) = call {
+                sender.settle_request(&id, Outcome::Failed { error, remote: None });
+            }
+        }
+    }
+}
+
+fn carry_here(sender: &Arc<Agent>, recipient: &Arc<Agent>, jws: &str, outgoing: Outgoing, request: Option<InReplyTo>) {
+    let (id, answers) = (outgoing.id, outgoing.in_reply_to);
+    let carried = catch_unwind(AssertUnwindSafe(|| local::carry(sender, recipient, jws, outgoing, request)));
+    let Err(error) = carried.unwrap_or_else(|_| Err(internal())) else { return };
+    let outcome = Outcome::Failed { error, remote: None };
+    match answers {
+        None => sender.settle_request(&id, outcome),
+        Some(request) => recipient.settle_request(&request.id, outcome),
+    }
+}
+
+/// Nothing of this batch leaves. Callers of the agent learn that it could not answer, its own calls why.
+pub(crate) fn fail(agent: &Arc<Agent>, batch: Vec<Outgoing>, error: &Error) {
+    for outgoing in batch {
+        match (outgoing.in_reply_to, &outgoing.to) {
+            (None, _) => {
+                let outcome = Outcome::Failed { error: error.clone(), remote: None };
+                agent.settle_request(&outgoing.id, outcome);
+            }
+            (Some(request), Peer::Here(caller)) => {
+                let kind = if error.kind() == ErrorKind::Internal { error.kind() } else { ErrorKind::HandlerFailed };
+                let (error, remote) = Refusal::of(kind).into_error(agent.did());
+                caller.settle_request(&request.id, Outcome::Failed { error, remote });
+            }
+            (Some(_), Peer::There(_)) => {} // nothing can be told them without a signature
+        }
+    }
+}
+
+pub(crate) fn internal() -> Error {
+    Error::new(ErrorKind::Internal, "an internal fault ended this call")
+        .with_hint("report it with the steps that led here")
+}

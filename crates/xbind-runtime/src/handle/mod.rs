@@ -1,0 +1,268 @@
+//! Agents of Rust programs: a [`Handle`] is an agent on a node, with calls that are futures.
+
+pub(crate) mod desk;
+pub(crate) mod desks;
+pub(crate) mod signal;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::poll_fn;
+use std::mem::take;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::Duration;
+
+use xbind::{Did, Error, ErrorKind, MessageId, Result, SigningKey, VerifyingKey};
+
+use crate::agent::Agent;
+use crate::agent::inbox::{Allow, Letter};
+use crate::handle::desk::{Desk, Pending, Waits, note};
+use crate::node::Node;
+use crate::port::event::{Outcome, Payload};
+use crate::port::{NewCall, Port, Reply, Start};
+use crate::sync::Lock;
+use crate::transport::RemoteSigner;
+use crate::{AgentOptions, Signer};
+
+/// Where the key of a [`Handle`] is.
+#[expect(clippy::large_enum_variant, reason = "handed over once")]
+pub enum Key {
+    /// Here; it is wiped when the handle is dropped.
+    Local(SigningKey),
+    /// Elsewhere.
+    Elsewhere(Arc<dyn RemoteSigner>),
+}
+
+/// How a call is made.
+#[derive(Clone, Debug, Default)]
+pub struct CallOptions {
+    /// How long to wait; half a minute where nothing is said.
+    pub timeout: Option<Duration>,
+    /// A token for the agent that is called, or what else is presented.
+    pub token: Option<String>,
+}
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// An agent. Dropping the handle closes it.
+pub struct Handle {
+    node: Arc<Node>,
+    desk: Arc<Desk>,
+    agent: Arc<Agent>,
+    number: u32,
+}
+
+/// A call for a handle that answers calls. Dropping it without an answer tells the caller `HANDLER_FAILED`.
+pub struct Incoming {
+    desk: Arc<Desk>,
+    ticket: Option<u64>,
+    /// The id of its message, unique for its sender.
+    pub id: MessageId,
+    /// The caller, as its signature proves it.
+    pub from: Did,
+    /// What the caller signed for.
+    pub payload: Payload,
+    /// What it presents.
+    pub token: Option<String>,
+}
+
+impl Node {
+    /// Makes an agent of a Rust program. Its calls go out and its answers come in on a thread of the node's, unless its
+    /// time is driven: then with [`Node::drive`].
+    ///
+    /// # Errors
+    /// `INVALID_NAME`, `INVALID_CONFIG`, `INVALID_DID` of a remote signer, `AGENT_CLOSED` for a closed node.
+    pub fn join(self: &Arc<Self>, key: Key, name: Option<String>, options: AgentOptions) -> Result<Handle> {
+        let (signer, elsewhere) = match key {
+            Key::Local(key) => (Signer::Local(key), None),
+            Key::Elsewhere(signer) => {
+                let key = VerifyingKey::from_did(signer.did().as_str())?;
+                (Signer::Elsewhere(key), Some(signer))
+            }
+        };
+        let bell = Arc::downgrade(self);
+        let wake = move || {
+            if let Some(node) = bell.upgrade() {
+                node.desks.wake();
+            }
+        };
+        let port = Port::new(Box::new(wake), self.time().clone());
+        let desk = Arc::new(Desk {
+            port: port.clone(),
+            signer: elsewhere,
+            waiting: Mutex::default(),
+            working: Mutex::default(),
+        });
+        self.desks.add(self, &desk);
+        let number = port.join(self, signer, name, options)?;
+        let agent = port.agent(number)?;
+        Ok(Handle { node: self.clone(), desk, agent, number })
+    }
+}
+
+impl Handle {
+    /// Its DID.
+    #[must_use]
+    pub fn did(&self) -> &Did {
+        self.agent.did()
+    }
+
+    /// Asks another agent, by name or DID. Dropping the future gives the call up.
+    ///
+    /// # Errors
+    /// Those of docs/errors.md on addressing, messages and delivery.
+    pub async fn call(&self, to: &str, payload: Payload, options: CallOptions) -> Result<Payload> {
+        match self.begin(to, payload, false, options)?.await {
+            Outcome::Answer(payload) => Ok(payload),
+            Outcome::Failed { error, .. } => Err(error),
+            Outcome::Delivered { .. } => Err(Error::new(ErrorKind::Internal, "a call was answered like a send")),
+        }
+    }
+
+    /// One way: done when the message stands in the recipient's inbox, which has signed for it.
+    ///
+    /// # Errors
+    /// Those of docs/errors.md on addressing, messages and delivery.
+    pub async fn send(&self, to: &str, payload: Payload, options: CallOptions) -> Result<Did> {
+        match self.begin(to, payload, true, options)?.await {
+            Outcome::Delivered { to } => Ok(to),
+            Outcome::Failed { error, .. } => Err(error),
+            Outcome::Answer(_) => Err(Error::new(ErrorKind::Internal, "a send was answered like a call")),
+        }
+    }
+
+    fn begin(&self, to: &str, payload: Payload, one_way: bool, options: CallOptions) -> Result<Waits> {
+        let CallOptions { timeout, token } = options;
+        let timeout = Some(timeout.unwrap_or(TIMEOUT));
+        // Not under the lock: a resolver, which is asked meanwhile, may use this handle. So the call may end before it is
+        // noted who waits for it.
+        self.desk.begin();
+        let begun = self.desk.port.call(NewCall { agent: self.number, to, payload, one_way, timeout, token });
+        let mut waiting = self.desk.waiting.guard();
+        waiting.beginning = waiting.beginning.saturating_sub(1);
+        if let Ok(number) = begun {
+            let state = waiting.early.remove(&number).map_or(Pending::Waits(None), Pending::Over);
+            waiting.calls.insert(number, state);
+        }
+        let forgotten = if waiting.beginning == 0 { take(&mut waiting.early) } else { HashMap::new() };
+        drop(waiting);
+        drop(forgotten);
+        self.node.desks.wake(); // there may be a new deadline
+        Ok(Waits { desk: self.desk.clone(), number: begun? })
+    }
+
+    /// From now on calls are answered with [`Handle::next`]; with none they go to the inbox.
+    ///
+    /// # Errors
+    /// `AGENT_CLOSED`.
+    pub fn handle(&self, allow: Option<Allow>) -> Result<()> {
+        let retired = allow.is_none();
+        self.agent.handle(allow)?;
+        self.desk.waiting.guard().retired = retired;
+        self.desk.give_back();
+        Ok(())
+    }
+
+    /// The next call; none once the agent is closed.
+    pub async fn next(&self) -> Option<Incoming> {
+        poll_fn(|context| {
+            let waker = context.waker().clone();
+            let mut waiting = self.desk.waiting.guard();
+            while let Some((ticket, id, from, payload, token)) = waiting.incoming.pop_front() {
+                drop(waiting);
+                match self.desk.port.start(ticket) {
+                    Start::Run => {
+                        let desk = self.desk.clone();
+                        return Poll::Ready(Some(Incoming { desk, ticket: Some(ticket), id, from, payload, token }));
+                    }
+                    Start::Inbox => self.desk.port.give_back(ticket, payload),
+                    Start::Gone => {}
+                }
+                waiting = self.desk.waiting.guard();
+            }
+            if waiting.closed {
+                return Poll::Ready(None);
+            }
+            note(&mut waiting.for_call, waker);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Takes at most `max` messages from the inbox, oldest first; waits for the first.
+    ///
+    /// # Errors
+    /// `AGENT_CLOSED`.
+    pub async fn receive(&self, max: usize) -> Result<Vec<Letter>> {
+        poll_fn(|context| {
+            let waker = context.waker().clone();
+            let mut waiting = self.desk.waiting.guard();
+            let letters = self.agent.receive(max, true);
+            if max > 0 && letters.as_ref().is_ok_and(Vec::is_empty) {
+                note(&mut waiting.for_letter, waker);
+                return Poll::Pending;
+            }
+            Poll::Ready(letters)
+        })
+        .await
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.desk.port.close(self.number);
+        self.desk.close();
+        while self.desk.work() {} // nobody else may look any more, and calls to begin hold the agent
+    }
+}
+
+impl Incoming {
+    /// Answers it.
+    pub fn reply(mut self, payload: Payload) {
+        self.answer(Reply::Payload(payload));
+    }
+
+    /// Refuses it.
+    pub fn refuse(mut self, kind: ErrorKind) {
+        self.answer(Reply::Refused(kind, None));
+    }
+
+    /// Whether nobody waits for the answer any more.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.ticket.is_none_or(|ticket| self.desk.port.is_cancelled(ticket))
+    }
+
+    fn answer(&mut self, reply: Reply) {
+        if let Some(ticket) = self.ticket.take() {
+            self.desk.port.reply(ticket, reply);
+        }
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        self.answer(Reply::Refused(ErrorKind::HandlerFailed, None));
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("did", self.did()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming").field("id", &self.id).field("from", &self.from).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Local(_) => "Local(..)",
+            Self::Elsewhere(_) => "Elsewhere(..)",
+        })
+    }
+}

@@ -1,0 +1,394 @@
+//! A node: where agents meet, find each other, and are reached from elsewhere.
+
+pub(crate) mod directory;
+pub(crate) mod lane;
+pub(crate) mod memory;
+pub(crate) mod name;
+pub(crate) mod routes;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
+
+use xbind::{Acquaintances, Did, Error, ErrorKind, Result, RootCache, SenderCache, VerifyingKey};
+
+use crate::agent::Agent;
+use crate::handle::desks::Desks;
+use crate::node::directory::{Directory, Known, ambiguous, not_found};
+use crate::node::memory::{Memories, Memory};
+use crate::node::name::check_name;
+use crate::node::routes::Routes;
+use crate::port::Port;
+use crate::port::event::Event;
+use crate::sync::Lock;
+use crate::sync::after::enter;
+use crate::sync::time::Time;
+use crate::transport::{Answer, Peer, Resolved};
+use crate::{AgentOptions, Signer};
+
+/// How many headers of senders a node remembers, two for each: about 800 bytes each.
+const KNOWN_SENDERS: usize = 65_536;
+/// How many batch roots a node remembers having verified: about 200 bytes each.
+const KNOWN_ROOTS: usize = 16_384;
+
+/// The bounds of a node.
+#[derive(Clone, Debug)]
+pub struct NodeOptions {
+    /// The longest life of a message that agents here accept from each other, in seconds, 1 to 300. A replay window keeps
+    /// each message for its life.
+    pub max_lifetime: u32,
+    /// Where its time comes from.
+    pub time: Time,
+}
+
+impl Default for NodeOptions {
+    fn default() -> Self {
+        Self { max_lifetime: 30, time: Time::System }
+    }
+}
+
+/// See the module's documentation.
+pub struct Node {
+    directory: Mutex<Directory>,
+    /// What was verified once for one agent here holds for all of them.
+    pub(crate) known: Acquaintances,
+    /// The name under which [`Node::shared`] finds it.
+    shared: Option<Box<str>>,
+    /// Identities that may neither call nor be called here any more.
+    stopped: RwLock<HashSet<Did>>,
+    any_stopped: AtomicBool,
+    memories: Memories,
+    options: NodeOptions,
+    /// Ports that have, or had, agents here.
+    pub(crate) ports: Mutex<Vec<Weak<Port>>>,
+    pub(crate) routes: Routes,
+    pub(crate) desks: Desks,
+    /// Who waits for an agent of that name or DID that is about to show its key, each once.
+    seeking: Mutex<BTreeMap<Box<str>, Seekers>>,
+}
+
+/// Agents by their serial number.
+type Seekers = BTreeMap<u64, Weak<Agent>>;
+
+static SHARED: LazyLock<Mutex<HashMap<Box<str>, Weak<Node>>>> = LazyLock::new(Mutex::default);
+
+/// Where a name or DID leads.
+pub(crate) enum Found {
+    Peer(Peer),
+    /// It has to be asked for; [`Node::seek`] does.
+    Ask,
+}
+
+impl Node {
+    /// A node of its own.
+    #[must_use]
+    pub fn new(options: NodeOptions) -> Arc<Self> {
+        Arc::new(Self::named(None, options))
+    }
+
+    fn named(shared: Option<Box<str>>, options: NodeOptions) -> Self {
+        let known = Acquaintances { senders: SenderCache::new(KNOWN_SENDERS), roots: RootCache::new(KNOWN_ROOTS) };
+        Self {
+            directory: Mutex::default(),
+            known,
+            shared,
+            stopped: RwLock::default(),
+            any_stopped: AtomicBool::new(false),
+            memories: Memories::default(),
+            options,
+            ports: Mutex::default(),
+            routes: Routes::default(),
+            desks: Desks::default(),
+            seeking: Mutex::default(),
+        }
+    }
+
+    /// The node of that name in this process, with the options of whoever asked first.
+    ///
+    /// # Errors
+    /// `INVALID_NAME`.
+    pub fn shared(name: &str) -> Result<Arc<Self>> {
+        check_name(name)?;
+        let mut shared = SHARED.guard();
+        if let Some(node) = shared.get(name).and_then(Weak::upgrade) {
+            return Ok(node);
+        }
+        shared.retain(|_, node| node.strong_count() > 0);
+        let node = Arc::new(Self::named(Some(name.into()), NodeOptions::default()));
+        shared.insert(name.into(), Arc::downgrade(&node));
+        Ok(node)
+    }
+
+    /// The agents here, in the order in which they came.
+    pub fn agents(&self) -> Vec<(Did, Option<String>)> {
+        let directory = self.directory.guard();
+        let mut agents: Vec<_> = directory.iter().collect();
+        agents.sort_by_key(|agent| agent.serial);
+        agents.into_iter().map(|agent| (*agent.did(), agent.name().map(str::to_owned))).collect()
+    }
+
+    /// Its time.
+    #[must_use]
+    pub const fn time(&self) -> &Time {
+        &self.options.time
+    }
+
+    pub(crate) fn max_lifetime(&self) -> u64 {
+        self.options.max_lifetime.into()
+    }
+
+    pub(crate) fn memory_of(&self, did: &Did) -> Arc<Memory> {
+        self.memories.of(did, self.time().unix())
+    }
+
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        port: &Arc<Port>,
+        number: u32,
+        signer: Signer,
+        name: Option<String>,
+        options: AgentOptions,
+    ) -> Result<Arc<Agent>> {
+        if let Some(name) = &name {
+            check_name(name)?;
+        }
+        if options.message_ttl == 0 || options.message_ttl > self.options.max_lifetime {
+            let (ttl, longest) = (options.message_ttl, self.options.max_lifetime);
+            let why = format!("messages that live {ttl} s, where 1 to {longest} s are accepted");
+            return Err(Error::new(ErrorKind::InvalidConfig, why));
+        }
+        let mut directory = self.directory.guard();
+        if directory.closed {
+            return Err(Error::new(ErrorKind::AgentClosed, "this bus is closed"));
+        }
+        directory.serial = directory.serial.saturating_add(1);
+        let agent = Arc::new(Agent::new(number, directory.serial, self.clone(), port.clone(), signer, name, options));
+        if agent.is_remote() {
+            directory.insert_unproved(&agent);
+        } else {
+            directory.insert(&agent);
+        }
+        drop(directory);
+        self.know_port(port);
+        Ok(agent)
+    }
+
+    fn know_port(&self, port: &Arc<Port>) {
+        let mut ports = self.ports.guard();
+        if !ports.iter().any(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(port))) {
+            ports.retain(|known| known.strong_count() > 0);
+            ports.push(Arc::downgrade(port));
+        }
+    }
+
+    pub(crate) fn each_port(&self, act: impl Fn(&Arc<Port>)) {
+        let ports: Vec<_> = self.ports.guard().iter().filter_map(Weak::upgrade).collect();
+        for port in &ports {
+            act(port);
+        }
+    }
+
+    pub(crate) fn all_agents(&self) -> Vec<Arc<Agent>> {
+        let mut all: Vec<_> = self.directory.guard().iter().cloned().collect();
+        all.sort_by_key(|agent| agent.serial);
+        all
+    }
+
+    pub(crate) fn agents_of(&self, did: &Did) -> Vec<Arc<Agent>> {
+        self.directory.guard().agents_of(did)
+    }
+
+    pub(crate) fn newest_of(&self, did: &Did) -> Option<Arc<Agent>> {
+        self.directory.guard().newest_of(did.as_str()).cloned()
+    }
+
+    /// Who answers to a name or a DID.
+    pub(crate) fn find(&self, to: &str) -> Result<Found> {
+        let is_did = to.starts_with("did:");
+        let known = {
+            let directory = self.directory.guard();
+            if is_did { directory.find_did(to) } else { directory.find_name(to)? }
+        };
+        match known {
+            // Agents elsewhere may have the name too.
+            Known::Agent(_) if !is_did && self.routes.resolver().is_some() => Ok(Found::Ask),
+            Known::Agent(agent) => Ok(Found::Peer(Peer::Here(agent))),
+            Known::Soon => Ok(Found::Ask),
+            Known::Nobody => {
+                if is_did {
+                    VerifyingKey::from_did(to)?;
+                } else {
+                    check_name(to)?;
+                }
+                if self.routes.resolver().is_some() { Ok(Found::Ask) } else { Err(not_found(to)) }
+            }
+        }
+    }
+
+    /// Finds out where that is, for the calls of `asker` that wait for it.
+    pub(crate) fn seek(self: &Arc<Self>, asker: &Arc<Agent>, to: &str) {
+        match self.routes.resolver() {
+            Some(resolver) => {
+                let question = Resolved { asker: Arc::downgrade(asker), to: to.into(), answered: false };
+                resolver.resolve(to, question);
+            }
+            None => self.resolved(asker, to, Ok(&[])),
+        }
+    }
+
+    /// What a resolver said of agents elsewhere, put together with what is known here.
+    pub(crate) fn resolved(self: &Arc<Self>, asker: &Arc<Agent>, to: &str, answer: Answer<'_>) {
+        let _entry = enter();
+        let is_did = to.starts_with("did:");
+        let directory = self.directory.guard();
+        let known = if is_did { Ok(directory.find_did(to)) } else { directory.find_name(to) };
+        let remotes = answer.map(|remotes| remotes.iter().filter(|remote| !is_did || remote.did.as_str() == to));
+        let found = match (known, remotes) {
+            (Err(error), _) => Err(error),
+            (Ok(Known::Agent(agent)), Err(_)) if is_did => Ok(Peer::Here(agent)),
+            (_, Err(why)) => Err(Error::new(why, format!("where {to} is could not be found out"))),
+            (Ok(known), Ok(mut remotes)) => {
+                let first = remotes.next();
+                let elsewhere = first.map(|remote| remote.did);
+                let here = if let Known::Agent(agent) = &known { Some(*agent.did()) } else { None };
+                let expected = here.or(elsewhere);
+                if elsewhere != expected && elsewhere.is_some() || remotes.any(|remote| Some(remote.did) != expected) {
+                    Err(ambiguous(to))
+                } else {
+                    match (known, first) {
+                        (Known::Agent(agent), _) => Ok(Peer::Here(agent)),
+                        (_, Some(remote)) => Ok(Peer::There(Box::new(*remote))),
+                        (Known::Soon, None) => {
+                            let mut seeking = self.seeking.guard();
+                            seeking.entry(to.into()).or_default().insert(asker.serial, Arc::downgrade(asker));
+                            return;
+                        }
+                        (Known::Nobody, None) => Err(not_found(to)),
+                    }
+                }
+            }
+        };
+        drop(directory);
+        asker.looked_up(to, &found);
+    }
+
+    /// An agent whose key is elsewhere has shown that it is there, or could not.
+    pub(crate) fn proved(self: &Arc<Self>, agent: &Arc<Agent>, proof: Result<()>) {
+        let is_listed = {
+            let mut directory = self.directory.guard();
+            // One that has closed meanwhile is not waited for any more.
+            let is_listed = proof.is_ok() && !directory.closed && directory.is_unproved(agent);
+            if is_listed {
+                directory.insert(agent);
+            } else {
+                directory.give_up(agent);
+            }
+            is_listed
+        };
+        match proof {
+            Ok(()) if is_listed => agent.listed(),
+            Ok(()) => {}
+            Err(error) => agent.unproved(&error),
+        }
+        self.seek_again(agent);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn seekers(&self) -> usize {
+        self.seeking.guard().values().map(BTreeMap::len).sum()
+    }
+
+    /// Something has changed for those who wait for that agent.
+    fn seek_again(self: &Arc<Self>, agent: &Arc<Agent>) {
+        for to in [Some(agent.did().as_str()), agent.name()].into_iter().flatten() {
+            let seeking = self.seeking.guard().remove(to).unwrap_or_default();
+            for asker in seeking.into_values().filter_map(|asker| asker.upgrade()) {
+                self.seek(&asker, to);
+            }
+        }
+    }
+
+    /// Whether it shows its key is waited for, unless the node is closed.
+    pub(crate) fn expect_proof(&self, agent: &Arc<Agent>) {
+        let mut directory = self.directory.guard();
+        if !directory.closed {
+            directory.insert_unproved(agent);
+        }
+    }
+
+    /// Nobody waits for it to show its key any more.
+    pub(crate) fn give_up(&self, agent: &Arc<Agent>) {
+        self.directory.guard().give_up(agent);
+    }
+
+    /// It is neither listed nor waited for.
+    pub(crate) fn forget(&self, agent: &Arc<Agent>) {
+        self.directory.guard().remove(agent);
+    }
+
+    pub(crate) fn remove(self: &Arc<Self>, agent: &Arc<Agent>) {
+        self.directory.guard().remove(agent);
+        self.seek_again(agent);
+    }
+
+    /// Stops an identity on this node, at once: its queued and running calls, and those to it, end with `REVOKED`, what it
+    /// has sent leaves inboxes and queues, handlers that work for it see their signal abort, none begins any more, and it can
+    /// neither call nor be called.
+    pub fn stop(self: &Arc<Self>, did: &Did) {
+        let _entry = enter();
+        self.stopped.write().unwrap_or_else(PoisonError::into_inner).insert(*did);
+        self.any_stopped.store(true, Ordering::Release);
+        for agent in self.agents_of(did) {
+            self.directory.guard().give_up(&agent); // one that has not shown its key need not any more
+            agent.end_all(ErrorKind::Revoked);
+            self.seek_again(&agent);
+        }
+        for agent in self.all_agents() {
+            agent.drop_sender(did);
+        }
+        self.each_port(|port| port.end_with(did));
+    }
+
+    pub(crate) fn check_running(&self, dids: &[&Did]) -> Result<()> {
+        if !self.any_stopped.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let all = self.stopped.read().unwrap_or_else(PoisonError::into_inner);
+        dids.iter().find(|did| all.contains(**did)).map_or(Ok(()), |did| Err(stopped(did)))
+    }
+
+    /// Closes every agent here; their faces get [`Event::Closed`]. Under its shared name a fresh node begins.
+    pub fn close(self: &Arc<Self>) {
+        let _entry = enter();
+        if let Some(name) = &self.shared {
+            let mut shared = SHARED.guard();
+            if shared.get(name).is_some_and(|node| std::ptr::eq(node.as_ptr(), Arc::as_ptr(self))) {
+                shared.remove(name);
+            }
+        }
+        let agents = {
+            let mut directory = self.directory.guard();
+            directory.closed = true;
+            directory.drain()
+        };
+        for agent in agents {
+            agent.close();
+            agent.port.push(Event::Closed { agent: agent.number });
+            self.seek_again(&agent);
+        }
+        self.routes.close();
+        self.desks.wake();
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("agents", &self.directory.guard().len()).finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn stopped(did: &Did) -> Error {
+    Error::new(ErrorKind::Revoked, format!("{did} was stopped on this bus"))
+        .with_hint("ask whoever runs the bus; a stopped identity stays stopped")
+}

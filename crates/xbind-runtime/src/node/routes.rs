@@ -1,0 +1,210 @@
+//! The ways out of a node, and the door in.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::mem::take;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use xbind::{Error, ErrorKind, MessageId};
+
+use crate::agent::Agent;
+use crate::agent::outbox::Place;
+use crate::node::Node;
+use crate::node::lane::{Lane, Next};
+use crate::port::closed_outcome;
+use crate::port::event::{Event, Outcome};
+use crate::sync::Lock;
+use crate::sync::after::{Task, enter, later};
+use crate::transport::local::Incoming;
+use crate::transport::{Arrival, CallId, Departure, Limits, Peer, Remote, Resolver, Route, Transport, TransportId};
+
+/// How long a transport may take to let out what it has when its node closes.
+const DRAIN: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+pub(crate) struct Routes {
+    transports: RwLock<Vec<Arc<dyn Transport>>>,
+    resolver: RwLock<Option<Arc<dyn Resolver>>>,
+    /// Routes that had no room lately.
+    full: Mutex<HashMap<Route, Full>>,
+}
+
+/// A route that takes no more for now.
+#[derive(Default)]
+struct Full {
+    /// Sealed, and left by the transport: at most one batch for each agent.
+    lane: Lane<Departure>,
+    /// Agents that hold back what would go there, by their serial numbers.
+    waiting: BTreeMap<u64, Weak<Agent>>,
+}
+
+impl Routes {
+    pub(crate) fn resolver(&self) -> Option<Arc<dyn Resolver>> {
+        self.resolver.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn transport(&self, id: TransportId) -> Option<Arc<dyn Transport>> {
+        let transports = self.transports.read().unwrap_or_else(PoisonError::into_inner);
+        transports.get(usize::try_from(id.0).ok()?).cloned()
+    }
+
+    pub(crate) fn close(&self) {
+        *self.resolver.write().unwrap_or_else(PoisonError::into_inner) = None;
+        let transports = take(&mut *self.transports.write().unwrap_or_else(PoisonError::into_inner));
+        drop(take(&mut *self.full.guard()));
+        for transport in transports {
+            transport.close(DRAIN);
+        }
+    }
+}
+
+impl Routes {
+    /// Puts parcels behind others for that route; true if there are none, so that somebody has to carry.
+    fn queue(&self, route: Route, parcels: &mut Vec<Departure>) -> bool {
+        let mut full = self.full.guard();
+        let is_first = !full.contains_key(&route);
+        full.entry(route).or_default().lane.push(parcels);
+        is_first
+    }
+
+    /// Hands what waits for a route to its transport, under no lock: a transport may hold one of its own when it calls here.
+    fn carry(&self, route: Route) {
+        let Some(transport) = self.transport(route.transport) else { return };
+        loop {
+            let mut parcels = {
+                let mut full = self.full.guard();
+                let Some(state) = full.get_mut(&route) else { return };
+                let Some(parcels) = state.lane.begin() else { return };
+                parcels
+            };
+            // A fault of a transport must not close the route for ever.
+            let carried = catch_unwind(AssertUnwindSafe(|| transport.carry(route, &mut parcels)));
+            let mut full = self.full.guard();
+            let Some(state) = full.get_mut(&route) else { return }; // gone meanwhile
+            match state.lane.end(parcels, carried.is_err()) {
+                Next::Again => {}
+                Next::Wait => return,
+                Next::Done => {
+                    let state = full.remove(&route).unwrap_or_default();
+                    drop(full);
+                    for agent in state.waiting.into_values().filter_map(|agent| agent.upgrade()) {
+                        later(Task::Room(agent, Place::Route(route), 0));
+                    }
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Node {
+    /// Adds a transport. Routes are made of the id that it gets.
+    pub fn attach(&self, transport: Arc<dyn Transport>) -> TransportId {
+        let mut transports = self.routes.transports.write().unwrap_or_else(PoisonError::into_inner);
+        transports.push(transport);
+        TransportId(u32::try_from(transports.len().saturating_sub(1)).unwrap_or(u32::MAX))
+    }
+
+    /// Asks this resolver for the names and DIDs that calls name. With one, a name that an agent here has is asked for too,
+    /// since an agent elsewhere may have it as well.
+    pub fn resolve_with(&self, resolver: Arc<dyn Resolver>) {
+        *self.routes.resolver.write().unwrap_or_else(PoisonError::into_inner) = Some(resolver);
+    }
+
+    pub(crate) fn limits(&self, route: Route) -> Limits {
+        let closed = Limits { max_parcel: 0, clock_skew: 0, message_ttl: 1 };
+        self.routes.transport(route.transport).map_or(closed, |transport| transport.limits(route))
+    }
+
+    /// What came in for agents of this node: the only door. `back` is the way to whoever brought it, and answers go there.
+    /// A message that is not genuine, not in time, not for the agent it was brought to or not new is dropped without a word.
+    pub fn deliver(self: &Arc<Self>, arrivals: Vec<Arrival>, back: Route) {
+        let _entry = enter();
+        let limits = self.limits(back);
+        for Arrival { to, jws, body, token } in arrivals {
+            let Some(recipient) = self.newest_of(&to) else { continue };
+            let incoming = Incoming {
+                jws: &jws,
+                body,
+                token,
+                slot: None,
+                clock_skew: limits.clock_skew,
+                max_lifetime: limits.message_ttl.into(),
+            };
+            let from = |did: &xbind::Did| Peer::There(Box::new(Remote { did: *did, route: back }));
+            drop(recipient.take_in(incoming, from, None)); // a stranger is not told why
+        }
+    }
+
+    /// There may be room on that route again.
+    pub fn writable(self: &Arc<Self>, route: Route) {
+        let _entry = enter();
+        self.routes.carry(route);
+    }
+
+    /// A connection is lost, with all that was under way on it: calls that wait for an answer over it end, handlers that
+    /// work for it see their signal abort.
+    pub fn gone(self: &Arc<Self>, route: Route) {
+        let _entry = enter();
+        self.routes.full.guard().remove(&route);
+        for agent in self.all_agents() {
+            agent.drop_route(route);
+            agent.inbox.guard().drop_route(route);
+        }
+        self.each_port(|port| {
+            let lost = port.calls.guard().take_over(route);
+            for call in lost {
+                port.settle(&call, closed_outcome("the connection to the other agent was lost"));
+            }
+            let running = port.tickets.guard().cancel_all(|running| running.came_over(route));
+            for (ticket, ..) in running {
+                port.push(Event::Cancelled { ticket });
+            }
+        });
+    }
+
+    /// That call certainly did not arrive.
+    pub fn failed(&self, call: CallId, why: ErrorKind) {
+        let _entry = enter();
+        let CallId { caller, id } = call;
+        for agent in self.agents_of(&caller) {
+            let error = Error::new(why, "the call could not be delivered");
+            agent.settle_request(&id, Outcome::Failed { error, remote: None });
+        }
+    }
+
+    /// Sends sealed messages on their way; those that are too large come back.
+    pub(crate) fn depart(&self, route: Route, departures: Vec<Departure>) -> Vec<(Option<MessageId>, Error)> {
+        let most = self.limits(route).max_parcel;
+        if self.routes.transport(route.transport).is_none() {
+            let closed = || Error::new(ErrorKind::AgentClosed, "this bus is closed");
+            return departures.into_iter().map(|parcel| (parcel.call.map(|call| call.id), closed())).collect();
+        }
+        let (mut parcels, large): (Vec<_>, Vec<_>) =
+            departures.into_iter().partition(|departure| departure.size() <= most);
+        if !parcels.is_empty() && self.routes.queue(route, &mut parcels) {
+            self.routes.carry(route);
+        }
+        let too_large = |departure: Departure| {
+            let why = format!("a message of {} bytes is over the {most} of its transport", departure.size());
+            (departure.call.map(|call| call.id), Error::new(ErrorKind::PayloadTooLarge, why).with_hint("send less"))
+        };
+        large.into_iter().map(too_large).collect()
+    }
+
+    /// Whether messages for that route have to wait; if so, the agent is told when they need not any more.
+    pub(crate) fn is_blocked(&self, route: Route, agent: &Arc<Agent>) -> bool {
+        let mut full = self.routes.full.guard();
+        let Some(state) = full.get_mut(&route) else { return false };
+        state.waiting.entry(agent.serial).or_insert_with(|| Arc::downgrade(agent));
+        true
+    }
+}
+
+impl fmt::Debug for Routes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Routes").finish_non_exhaustive()
+    }
+}

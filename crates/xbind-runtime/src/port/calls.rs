@@ -1,0 +1,183 @@
+//! The calls that a port's agents have made and that nobody has answered yet.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use hashbrown::HashMap;
+use xbind::{Did, Digest, MessageId, PendingCall};
+
+use crate::agent::Agent;
+use crate::port::slots::Slots;
+use crate::transport::{Peer, Route};
+
+/// The most calls that wait for an answer on one port.
+pub(crate) const MAX_PENDING: usize = 1_000_000;
+
+/// How far a call has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stage {
+    /// Its recipient is looked up.
+    Sought,
+    /// It waits to be signed.
+    Waiting,
+    /// It waits for room at the recipient.
+    Parked,
+    /// It was signed; this is the digest of its JWS.
+    Sealed(Digest),
+}
+
+/// A call that nobody has answered yet.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) number: u64,
+    pub(crate) caller: Arc<Agent>,
+    /// None while it is looked up.
+    pub(crate) recipient: Option<Peer>,
+    pub(crate) id: MessageId,
+    /// A `send` is answered with a receipt only.
+    pub(crate) one_way: bool,
+    pub(crate) stage: Stage,
+    pub(crate) deadline: Option<Instant>,
+}
+
+impl Call {
+    /// What a reply must match; none before the call is sealed.
+    pub(crate) fn expected(&self) -> Option<PendingCall> {
+        let Stage::Sealed(digest) = self.stage else { return None };
+        Some(PendingCall { to: *self.recipient.as_ref()?.did(), digest })
+    }
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    slots: Slots<Call>,
+    by_id: HashMap<MessageId, u64>,
+    /// Entries of settled calls stay until they come up or outnumber the living.
+    deadlines: BinaryHeap<Reverse<(Instant, u64)>>,
+}
+
+impl Calls {
+    pub(crate) const fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Its number; none if too many are pending.
+    pub(crate) fn begin(&mut self, call: Call) -> Option<u64> {
+        if self.slots.len() >= MAX_PENDING {
+            return None;
+        }
+        let (id, deadline) = (call.id, call.deadline);
+        let number = self.slots.insert(call)?;
+        self.slots.get_mut(number)?.number = number;
+        self.by_id.insert(id, number);
+        if let Some(deadline) = deadline {
+            self.deadlines.push(Reverse((deadline, number)));
+        }
+        Some(number)
+    }
+
+    pub(crate) fn is_pending(&self, number: u64) -> bool {
+        self.slots.get(number).is_some()
+    }
+
+    /// Whether the call of that message is pending.
+    pub(crate) fn is_awaited(&self, id: &MessageId) -> bool {
+        self.by_id.contains_key(id)
+    }
+
+    /// The recipient is known; false if the call has ended meanwhile.
+    pub(crate) fn found(&mut self, number: u64, recipient: Peer) -> bool {
+        let Some(call) = self.slots.get_mut(number) else { return false };
+        call.recipient = Some(recipient);
+        call.stage = Stage::Waiting;
+        true
+    }
+
+    pub(crate) fn parked(&mut self, number: u64) {
+        if let Some(call) = self.slots.get_mut(number) {
+            call.stage = Stage::Parked;
+        }
+    }
+
+    /// Notes what was sealed; false if the caller has given up meanwhile, so that nothing need leave.
+    pub(crate) fn sealed(&mut self, number: u64, digest: Digest) -> bool {
+        let Some(call) = self.slots.get_mut(number) else { return false };
+        call.stage = Stage::Sealed(digest);
+        true
+    }
+
+    pub(crate) fn expected(&self, id: &MessageId) -> Option<PendingCall> {
+        self.slots.get(*self.by_id.get(id)?)?.expected()
+    }
+
+    pub(crate) fn take(&mut self, number: u64) -> Option<Call> {
+        let call = self.slots.take(number)?;
+        self.by_id.remove(&call.id);
+        if self.slots.len() == 0 {
+            self.deadlines.clear();
+            if self.by_id.capacity() > MAX_KEPT {
+                (self.by_id, self.deadlines) = (HashMap::new(), BinaryHeap::new());
+            }
+        }
+        Some(call)
+    }
+
+    pub(crate) fn take_id(&mut self, id: &MessageId) -> Option<Call> {
+        let number = *self.by_id.get(id)?;
+        self.take(number)
+    }
+
+    pub(crate) fn numbers_of(&self, caller: &Arc<Agent>) -> Vec<u64> {
+        let own = self.slots.iter().filter(|(_, call)| Arc::ptr_eq(&call.caller, caller));
+        own.map(|(number, _)| number).collect()
+    }
+
+    /// The calls of one agent, which is closing.
+    pub(crate) fn take_of(&mut self, caller: &Arc<Agent>) -> Vec<Call> {
+        self.numbers_of(caller).into_iter().filter_map(|number| self.take(number)).collect()
+    }
+
+    /// The calls that wait for an answer over that route.
+    pub(crate) fn take_over(&mut self, route: Route) -> Vec<Call> {
+        let over = |call: &Call| matches!(&call.recipient, Some(Peer::There(remote)) if remote.route == route);
+        let lost: Vec<_> = self.slots.iter().filter(|(_, call)| over(call)).map(|(number, _)| number).collect();
+        lost.into_iter().filter_map(|number| self.take(number)).collect()
+    }
+
+    /// The calls to that identity.
+    pub(crate) fn take_to(&mut self, did: &Did) -> Vec<Call> {
+        let to = |call: &Call| call.recipient.as_ref().is_some_and(|peer| peer.did() == did);
+        let lost: Vec<_> = self.slots.iter().filter(|(_, call)| to(call)).map(|(number, _)| number).collect();
+        lost.into_iter().filter_map(|number| self.take(number)).collect()
+    }
+
+    /// One call whose deadline has passed.
+    pub(crate) fn take_expired(&mut self, now: Instant) -> Option<Call> {
+        let (_, number) = self.earliest().filter(|(deadline, _)| *deadline <= now)?;
+        self.take(number)
+    }
+
+    pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
+        self.earliest().map(|(deadline, _)| deadline)
+    }
+
+    fn earliest(&mut self) -> Option<(Instant, u64)> {
+        if self.deadlines.len() > self.slots.len().saturating_mul(2).saturating_add(64) {
+            let live = self.slots.iter().filter_map(|(number, call)| Some(Reverse((call.deadline?, number))));
+            self.deadlines = live.collect();
+        }
+        while let Some(Reverse((deadline, number))) = self.deadlines.peek().copied() {
+            if self.is_pending(number) {
+                return Some((deadline, number));
+            }
+            self.deadlines.pop();
+        }
+        None
+    }
+}
+
+/// The room that stays allocated between calls.
+const MAX_KEPT: usize = 2048;

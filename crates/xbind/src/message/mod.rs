@@ -1,0 +1,265 @@
+//! The words of a message: what it asks, its id, the digests that bind it, and its limits.
+
+pub mod batch;
+pub(crate) mod claims;
+pub(crate) mod jws;
+pub mod open;
+pub mod payload;
+pub mod replay;
+pub mod seal;
+pub mod sender;
+
+use std::fmt;
+use std::str::FromStr;
+use subtle::ConstantTimeEq;
+
+/// The longest JWS, in bytes; the body travels beside it and has its own limit.
+pub const MAX_JWS_BYTES: usize = 4096;
+/// How long a message lives unless its sender says otherwise, in seconds.
+pub const DEFAULT_TTL: u32 = 30;
+/// The longest life of a message, in seconds.
+pub const MAX_TTL: u32 = 300;
+/// How far two clocks may differ unless the recipient says otherwise, in seconds.
+pub const DEFAULT_SKEW: u64 = 30;
+/// The longest media type, in bytes.
+pub const MAX_CONTENT_TYPE_BYTES: usize = 127;
+/// The usual media type.
+pub const JSON: &str = "application/json";
+
+/// `typ` of the protected header: a message is never taken for a token, nor the reverse (RFC 8725 section 3.11).
+pub(crate) const TYPE: &str = "agent-msg+jwt";
+/// `alg` of a message with a signature of its own.
+pub(crate) const ALG_SINGLE: &str = "EdDSA";
+/// `alg` of a message that shares the signature of its batch.
+pub(crate) const ALG_BATCH: &str = "Ed25519-MT-SHA256";
+/// What stands before a digest in `pd` and `rqd`.
+pub(crate) const DIGEST_PREFIX: &str = "sha-256:";
+
+/// What a message is for: claim `op`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// A question; a `Result` or an `Error` answers it.
+    Call,
+    /// One way; nothing answers it.
+    Send,
+    /// The value of a call.
+    Result,
+    /// The failure of a call.
+    Error,
+}
+
+impl Op {
+    /// As it stands in the claim.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Call => "call",
+            Self::Send => "send",
+            Self::Result => "result",
+            Self::Error => "error",
+        }
+    }
+
+    /// Whether it answers a call, and so must name it.
+    #[must_use]
+    pub const fn is_reply(self) -> bool {
+        matches!(self, Self::Result | Self::Error)
+    }
+}
+
+/// The word is none of `call`, `send`, `result` and `error`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownOp;
+
+impl fmt::Display for UnknownOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("neither call, send, result nor error")
+    }
+}
+
+impl std::error::Error for UnknownOp {}
+
+impl FromStr for Op {
+    type Err = UnknownOp;
+
+    fn from_str(text: &str) -> Result<Self, UnknownOp> {
+        match text {
+            "call" => Ok(Self::Call),
+            "send" => Ok(Self::Send),
+            "result" => Ok(Self::Result),
+            "error" => Ok(Self::Error),
+            _ => Err(UnknownOp),
+        }
+    }
+}
+
+/// 16 random bytes that its sender never uses twice: claim `jti` (RFC 7519 section 4.1.7).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MessageId([u8; 16]);
+
+impl MessageId {
+    /// The id made of these bytes, which come from a random source.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its 16 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// 22 characters of base64url, as in the claim.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::with_capacity(22);
+        jws::encode_into(&self.0, &mut text);
+        text
+    }
+
+    /// Reads the 22 characters; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        jws::decode_array(text).map(Self)
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MessageId({self})")
+    }
+}
+
+/// A SHA-256 digest (FIPS 180-4). Comparing two takes the same time whether or not they differ.
+#[derive(Clone, Copy)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(jws::sha256(bytes))
+    }
+
+    /// The digest that these 32 bytes are.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its 32 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Reads `sha-256:` and 43 characters of base64url.
+    pub(crate) fn parse_prefixed(text: &str) -> Option<Self> {
+        Self::parse(text.strip_prefix(DIGEST_PREFIX)?)
+    }
+
+    /// Reads 43 characters of base64url.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        jws::decode_array(text).map(Self)
+    }
+}
+
+impl PartialEq for Digest {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Digest {}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::with_capacity(43);
+        jws::encode_into(&self.0, &mut text);
+        write!(f, "Digest({text})")
+    }
+}
+
+/// The call that a reply answers: claims `irt` and `rqd`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InReplyTo {
+    /// The call's id.
+    pub id: MessageId,
+    /// The digest of the call's whole JWS.
+    pub digest: Digest,
+}
+
+impl InReplyTo {
+    /// The call of that id, whose whole JWS this is.
+    #[must_use]
+    pub fn of(id: MessageId, jws: &str) -> Self {
+        Self { id, digest: Digest::of(jws.as_bytes()) }
+    }
+}
+
+/// Whether the text is a media type: `type/subtype` (RFC 6838 section 4.2), with parameters or without
+/// (RFC 9110 section 8.3.1), printable ASCII, at most 127 bytes.
+pub(crate) fn is_content_type(text: &str) -> bool {
+    if text == JSON {
+        return true; // nearly always
+    }
+    if text.len() > MAX_CONTENT_TYPE_BYTES {
+        return false;
+    }
+    let (essence, mut rest) = text.split_at(text.find([';', ' ']).unwrap_or(text.len()));
+    let Some((kind, subtype)) = essence.split_once('/') else { return false };
+    if !is_restricted_name(kind) || !is_restricted_name(subtype) {
+        return false;
+    }
+    while !rest.is_empty() {
+        let Some(after) = parameter(rest) else { return false };
+        rest = after;
+    }
+    true
+}
+
+/// What follows one `; name=value`, the value a token or a quoted string.
+fn parameter(text: &str) -> Option<&str> {
+    let text = text.trim_start_matches(' ').strip_prefix(';')?.trim_start_matches(' ');
+    let (name, value) = text.split_once('=')?;
+    if !is_token(name) {
+        return None;
+    }
+    if let Some(mut quoted) = value.strip_prefix('"') {
+        loop {
+            let end = quoted.find(['"', '\\'])?;
+            let (inside, rest) = quoted.split_at(end);
+            if !is_printable(inside) {
+                return None;
+            }
+            if let Some(after) = rest.strip_prefix('"') {
+                return Some(after);
+            }
+            let mut escaped = rest.strip_prefix('\\')?.chars();
+            escaped.next().filter(|c| matches!(c, ' '..='~'))?;
+            quoted = escaped.as_str();
+        }
+    }
+    let (token, rest) = value.split_at(value.find([';', ' ']).unwrap_or(value.len()));
+    is_token(token).then_some(rest)
+}
+
+fn is_printable(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+fn is_restricted_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}

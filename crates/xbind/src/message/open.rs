@@ -1,0 +1,377 @@
+//! Opening messages: every check in its order, and the only maker of a [`VerifiedMessage`].
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::identity::did::Did;
+use crate::identity::key::VerifyingKey;
+use crate::message::batch::{Membership, RootCache};
+use crate::message::claims::{Claims, Form, malformed};
+use crate::message::jws::{self, Segments};
+use crate::message::replay::ReplayWindow;
+use crate::message::sender::{Sender, SenderCache};
+use crate::message::{Digest, InReplyTo, JSON, MAX_JWS_BYTES, MAX_TTL, MessageId, Op};
+use std::borrow::Cow;
+
+/// What a recipient accepts.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// The recipient.
+    pub audience: Did,
+    /// How far the sender's clock may differ, in seconds.
+    pub clock_skew: u64,
+    /// The longest life of a message, in seconds; never more than [`MAX_TTL`].
+    pub max_lifetime: u64,
+    /// The longest body, in bytes.
+    pub max_body: usize,
+    /// Whether results and errors are kept in the replay window. Not needed where opening one consumes the pending call
+    /// that it answers.
+    pub track_replies: bool,
+}
+
+/// What was verified once and need not be again; all recipients of a process may share it.
+pub struct Acquaintances {
+    /// Senders.
+    pub senders: SenderCache,
+    /// Roots of batches.
+    pub roots: RootCache,
+}
+
+/// Who opens messages for one DID: what it accepts, what it remembers, and from whom it takes nothing.
+#[derive(Clone, Copy)]
+pub struct Recipient<'a> {
+    /// What it accepts.
+    pub policy: &'a Policy,
+    /// What it need not verify again.
+    pub known: &'a Acquaintances,
+    /// What it has accepted.
+    pub replay: &'a ReplayWindow,
+    /// Why nothing of this sender is taken that was issued in that second, if so: `REVOKED`, or `NOT_ALLOWED` for one who is
+    /// not on a fixed list. Asked when the signature is verified, and before anything of the message takes a place.
+    pub refused: &'a dyn Fn(&Did, u64) -> Option<ErrorKind>,
+}
+
+/// A call that this side made and that has no answer yet.
+#[derive(Clone, Copy, Debug)]
+pub struct PendingCall {
+    /// Who was asked.
+    pub to: Did,
+    /// The digest of the call's whole JWS.
+    pub digest: Digest,
+}
+
+impl PendingCall {
+    /// What an answer to the call of this id must match, read from the call's JWS, which this side has sealed itself.
+    #[must_use]
+    pub fn of(id: &MessageId, jws: &str) -> Option<Self> {
+        let claims = jws::split(jws)?.payload;
+        let claims = Claims::parse(&claims).ok().filter(|claims| claims.id == *id)?;
+        let to = VerifyingKey::from_did(&claims.audience).ok()?;
+        Some(Self { to: *to.did(), digest: Digest::of(jws.as_bytes()) })
+    }
+}
+
+/// A message that its sender has signed for this recipient and that is in time. Nobody has looked at what travels beside it,
+/// whether it was accepted before, or whether anybody waits for it: [`Authentic::accept`] does.
+#[derive(Debug)]
+pub struct Authentic {
+    id: MessageId,
+    op: Op,
+    from: Did,
+    content_type: Cow<'static, str>,
+    issued_at: u64,
+    expires_at: u64,
+    in_reply_to: Option<InReplyTo>,
+    body_len: u64,
+    body_digest: Digest,
+    token_digest: Option<Digest>,
+}
+
+/// A message whose every check has passed.
+#[derive(Clone, Debug)]
+pub struct VerifiedMessage<B> {
+    id: MessageId,
+    op: Op,
+    from: Did,
+    to: Did,
+    body: B,
+    content_type: Cow<'static, str>,
+    issued_at: u64,
+    expires_at: u64,
+    in_reply_to: Option<MessageId>,
+}
+
+/// Opens a message: the checks of docs/wire-format.md, in that order. `now` is in seconds since the epoch; `pending`
+/// looks a call up that a result or error claims to answer. It is asked before anything of the reply takes a place, so that
+/// answers to nothing cost nothing; whoever takes calls off a list does so when the reply was accepted.
+///
+/// # Errors
+/// `MALFORMED_MESSAGE`, `PAYLOAD_TOO_LARGE`, `WRONG_AUDIENCE`, `MESSAGE_NOT_YET_VALID`, `MESSAGE_EXPIRED`,
+/// `INVALID_SIGNATURE`, what the recipient refuses the sender with, `REPLY_MISMATCH`, `REPLAYED`, `REPLAY_WINDOW_FULL`.
+pub fn open<B: AsRef<[u8]>>(
+    recipient: &Recipient<'_>,
+    now: u64,
+    jws: &str,
+    body: B,
+    token: Option<&str>,
+    pending: impl FnOnce(&MessageId) -> Option<PendingCall>,
+) -> Result<VerifiedMessage<B>> {
+    let message = authenticate(recipient, now, jws, body.as_ref().len())?;
+    let call = message.in_reply_to().and_then(|call| pending(&call.id));
+    message.accept(recipient, now, body, token, call.as_ref())
+}
+
+/// The first nine checks of docs/wire-format.md, for those who must look for the call that a reply answers before they go
+/// on. Nothing is remembered of the message.
+///
+/// # Errors
+/// `MALFORMED_MESSAGE`, `PAYLOAD_TOO_LARGE`, `WRONG_AUDIENCE`, `MESSAGE_NOT_YET_VALID`, `MESSAGE_EXPIRED`,
+/// `INVALID_SIGNATURE`, what the recipient refuses the sender with.
+pub fn authenticate(recipient: &Recipient<'_>, now: u64, jws: &str, body_len: usize) -> Result<Authentic> {
+    let Recipient { policy, known, refused, .. } = recipient;
+    check_sizes(policy, jws, body_len)?;
+    let not_compact = || malformed("the message is not a compact JWS");
+    let segments = jws::segments(jws).ok_or_else(not_compact)?;
+    let claims = jws::decode(segments.payload).ok_or_else(not_compact)?;
+    let proof = jws::decode(segments.signature).ok_or_else(not_compact)?;
+    let sender = known.senders.get(segments.header)?;
+    let claims = Claims::parse(&claims)?;
+    let key = &sender.key;
+    if *claims.issuer != *key.did().as_str() {
+        return Err(malformed("the header's kid is not the key of iss"));
+    }
+    check_audience(policy, key.did(), &claims.audience)?;
+    check_time(policy, now, &claims)?;
+    if !is_signed(&sender, &segments, &proof, &known.roots) {
+        return Err(Error::new(ErrorKind::InvalidSignature, "the signature does not cover the message"));
+    }
+    if let Some(kind) = refused(key.did(), claims.issued_at) {
+        let why = if kind == ErrorKind::Revoked { "was revoked" } else { "is not one whose messages are taken" };
+        return Err(Error::new(kind, format!("{} {why}", key.did())));
+    }
+    Ok(Authentic {
+        id: claims.id,
+        op: claims.op,
+        from: *key.did(),
+        content_type: match &*claims.content_type {
+            JSON => Cow::Borrowed(JSON), // costs no allocation
+            other => Cow::Owned(other.to_owned()),
+        },
+        issued_at: claims.issued_at,
+        expires_at: claims.expires_at,
+        in_reply_to: claims.in_reply_to,
+        body_len: claims.body_len,
+        body_digest: claims.body_digest,
+        token_digest: claims.token_digest,
+    })
+}
+
+impl Authentic {
+    /// The sender, as the signature proves it.
+    #[must_use]
+    pub const fn from(&self) -> &Did {
+        &self.from
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub const fn op(&self) -> Op {
+        self.op
+    }
+
+    /// Its id, unique for its sender.
+    #[must_use]
+    pub const fn id(&self) -> &MessageId {
+        &self.id
+    }
+
+    /// Seconds since the epoch, by the sender's clock.
+    #[must_use]
+    pub const fn issued_at(&self) -> u64 {
+        self.issued_at
+    }
+
+    /// The call that a result or error claims to answer.
+    #[must_use]
+    pub const fn in_reply_to(&self) -> Option<&InReplyTo> {
+        self.in_reply_to.as_ref()
+    }
+
+    /// The rest of the checks. `call` is the one that a reply claims to answer, if it waits; recipient and time are those
+    /// that it was authenticated with.
+    ///
+    /// # Errors
+    /// `REPLY_MISMATCH`, `REPLAYED`, `REPLAY_WINDOW_FULL`, `INVALID_SIGNATURE`.
+    pub fn accept<B: AsRef<[u8]>>(
+        self,
+        recipient: &Recipient<'_>,
+        now: u64,
+        body: B,
+        token: Option<&str>,
+        call: Option<&PendingCall>,
+    ) -> Result<VerifiedMessage<B>> {
+        let Recipient { policy, replay, .. } = recipient;
+        if let Some(claimed) = &self.in_reply_to {
+            check_reply(claimed, &self.from, call)?;
+        }
+        let reservation = if self.in_reply_to.is_none() || policy.track_replies {
+            let until = self.expires_at.saturating_add(policy.clock_skew);
+            Some(replay.reserve(&self.from, &self.id, until, now)?)
+        } else {
+            None
+        };
+        self.check_beside(body.as_ref(), token)?; // a failure gives the reservation up
+        if let Some(reservation) = reservation {
+            reservation.commit();
+        }
+        Ok(VerifiedMessage {
+            id: self.id,
+            op: self.op,
+            from: self.from,
+            to: policy.audience,
+            body,
+            content_type: self.content_type,
+            issued_at: self.issued_at,
+            expires_at: self.expires_at,
+            in_reply_to: self.in_reply_to.map(|call| call.id),
+        })
+    }
+
+    /// What travels beside the JWS: the body, and the token if one is presented.
+    fn check_beside(&self, body: &[u8], token: Option<&str>) -> Result<()> {
+        let refuse = |why: &'static str| Err(Error::new(ErrorKind::InvalidSignature, why));
+        if u64::try_from(body.len()) != Ok(self.body_len) || Digest::of(body) != self.body_digest {
+            return refuse("the signature does not cover the body");
+        }
+        match (&self.token_digest, token) {
+            (None, None) => Ok(()),
+            (Some(signed), Some(token)) if *signed == Digest::of(token.as_bytes()) => Ok(()),
+            (Some(_), Some(_)) => refuse("the signature does not cover the token"),
+            (Some(_), None) => refuse("the token that the message presents is missing"),
+            (None, Some(_)) => refuse("the message presents no token"),
+        }
+    }
+}
+
+impl<B> VerifiedMessage<B> {
+    /// Its id, unique for its sender.
+    #[must_use]
+    pub const fn id(&self) -> &MessageId {
+        &self.id
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub const fn op(&self) -> Op {
+        self.op
+    }
+
+    /// The sender, as the signature proves it.
+    #[must_use]
+    pub const fn from(&self) -> &Did {
+        &self.from
+    }
+
+    /// The recipient: the audience of the policy that it was opened with.
+    #[must_use]
+    pub const fn to(&self) -> &Did {
+        &self.to
+    }
+
+    /// The bytes that the sender signed for.
+    #[must_use]
+    pub const fn body(&self) -> &B {
+        &self.body
+    }
+
+    /// The same, to keep.
+    #[must_use]
+    pub fn into_body(self) -> B {
+        self.body
+    }
+
+    /// Media type of the body.
+    #[must_use]
+    pub fn content_type(&self) -> &str {
+        &self.content_type
+    }
+
+    /// Seconds since the epoch, by the sender's clock.
+    #[must_use]
+    pub const fn issued_at(&self) -> u64 {
+        self.issued_at
+    }
+
+    /// Seconds since the epoch, by the sender's clock.
+    #[must_use]
+    pub const fn expires_at(&self) -> u64 {
+        self.expires_at
+    }
+
+    /// The id of the call that a result or error answers.
+    #[must_use]
+    pub const fn in_reply_to(&self) -> Option<&MessageId> {
+        self.in_reply_to.as_ref()
+    }
+}
+
+fn check_sizes(policy: &Policy, jws: &str, body_len: usize) -> Result<()> {
+    if jws.len() > MAX_JWS_BYTES {
+        return Err(malformed("the JWS is longer than 4096 bytes"));
+    }
+    if body_len > policy.max_body {
+        let why = format!("the body is {body_len} bytes long, the limit is {}", policy.max_body);
+        return Err(Error::new(ErrorKind::PayloadTooLarge, why));
+    }
+    Ok(())
+}
+
+fn check_audience(policy: &Policy, sender: &Did, audience: &str) -> Result<()> {
+    if audience != policy.audience.as_str() {
+        VerifyingKey::from_did(audience).map_err(|_| malformed("the claim aud is not a DID"))?;
+        return Err(Error::new(ErrorKind::WrongAudience, "the message is for another recipient"));
+    }
+    if *sender == policy.audience {
+        return Err(Error::new(ErrorKind::WrongAudience, "the message comes from its own recipient"));
+    }
+    Ok(())
+}
+
+/// Saturating, since the times are a stranger's.
+fn check_time(policy: &Policy, now: u64, claims: &Claims<'_>) -> Result<()> {
+    let (iat, exp) = (claims.issued_at, claims.expires_at);
+    let longest = policy.max_lifetime.min(MAX_TTL.into());
+    let life = exp.saturating_sub(iat);
+    if life > longest {
+        let why = format!("the message lives {life} s, the limit is {longest}");
+        return Err(Error::new(ErrorKind::MalformedMessage, why));
+    }
+    if iat > now.saturating_add(policy.clock_skew) {
+        let why = format!("the message was issued {} s in the future", iat.saturating_sub(now));
+        return Err(Error::new(ErrorKind::MessageNotYetValid, why));
+    }
+    if now >= exp.saturating_add(policy.clock_skew) {
+        let why = format!("the message expired {} s ago", now.saturating_sub(exp));
+        return Err(Error::new(ErrorKind::MessageExpired, why));
+    }
+    Ok(())
+}
+
+fn is_signed(sender: &Sender, segments: &Segments<'_>, proof: &[u8], roots: &RootCache) -> bool {
+    match sender.form {
+        Form::Single => {
+            let signed = segments.signing_input.as_bytes();
+            <&[u8; 64]>::try_from(proof).is_ok_and(|signature| sender.key.verify(signed, signature))
+        }
+        Form::Batch => Membership::parse(proof)
+            .is_some_and(|place| roots.has_member(&sender.key, &sender.leaf(segments.payload), &place)),
+    }
+}
+
+fn check_reply(call: &InReplyTo, sender: &Did, pending: Option<&PendingCall>) -> Result<()> {
+    let refuse = |why: &'static str| Err(Error::new(ErrorKind::ReplyMismatch, why));
+    match pending {
+        None => refuse("the reply answers no pending call"),
+        Some(asked) if asked.to != *sender => refuse("the reply is not from the agent that was asked"),
+        Some(asked) if asked.digest != call.digest => refuse("the reply answers another call of the same id"),
+        Some(_) => Ok(()),
+    }
+}

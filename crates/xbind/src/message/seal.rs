@@ -1,0 +1,251 @@
+//! Making messages: claims, digest of the body, signature.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::identity::did::Did;
+use crate::identity::key::SigningKey;
+use crate::message::batch::{self, Tree};
+use crate::message::jws;
+use crate::message::{self, ALG_BATCH, ALG_SINGLE, DIGEST_PREFIX, Digest, InReplyTo, MAX_TTL, MessageId, Op, TYPE};
+use sha2::Digest as _;
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+pub use crate::message::batch::MAX_BATCH;
+
+/// One message to be signed.
+#[derive(Clone, Copy, Debug)]
+pub struct Draft<'a> {
+    /// What it is for.
+    pub op: Op,
+    /// The one recipient; never the sender.
+    pub to: Did,
+    /// Fresh random bytes.
+    pub id: MessageId,
+    /// Now, in seconds since the epoch.
+    pub issued_at: u64,
+    /// How long it lives, 1 to [`MAX_TTL`] seconds.
+    pub ttl: u32,
+    /// Media type of the body, at most 127 bytes (RFC 6838 section 4.2).
+    pub content_type: &'a str,
+    /// The bytes that travel beside the JWS.
+    pub body: &'a [u8],
+    /// A token to present, on a call or a send; it travels beside the message too.
+    pub token: Option<&'a str>,
+    /// The call that a result or an error answers; on those two and on no other.
+    pub in_reply_to: Option<InReplyTo>,
+}
+
+/// A signed message; body and token travel beside the JWS.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    /// The compact JWS, at most 4 KiB of ASCII.
+    pub jws: String,
+    /// Its id.
+    pub id: MessageId,
+}
+
+impl Sealed {
+    /// What an answer to this message must name.
+    #[must_use]
+    pub fn reference(&self) -> InReplyTo {
+        InReplyTo::of(self.id, &self.jws)
+    }
+}
+
+/// Signs one message.
+///
+/// # Errors
+/// `WRONG_AUDIENCE` for a message to oneself, `MALFORMED_MESSAGE` for a draft outside the format.
+pub fn seal(key: &SigningKey, draft: &Draft<'_>) -> Result<Sealed> {
+    let unsigned = Unsigned::new(key.did(), std::slice::from_ref(draft))?;
+    let signature = key.sign(unsigned.to_sign());
+    unsigned.finish(&signature).pop().ok_or_else(|| Error::new(ErrorKind::Internal, "the message was lost"))
+}
+
+/// Drafts of one sender that wait for one signature: plain EdDSA for a single draft, a Merkle tree for 2 to 4096.
+pub struct Unsigned {
+    messages: Vec<Half>,
+    /// None for a message alone.
+    batch: Option<Batch>,
+}
+
+/// A message up to its last full stop.
+struct Half {
+    jws: String,
+    id: MessageId,
+}
+
+struct Batch {
+    tree: Tree,
+    size: u32,
+    to_sign: [u8; 51],
+}
+
+impl Unsigned {
+    /// Prepares the drafts, in this order.
+    ///
+    /// # Errors
+    /// That of the first draft outside the format: `WRONG_AUDIENCE` for a message to oneself, else `MALFORMED_MESSAGE`.
+    /// Also `MALFORMED_MESSAGE` for no draft at all, or more than 4096.
+    pub fn new(sender: &Did, drafts: &[Draft<'_>]) -> Result<Self> {
+        if drafts.is_empty() || drafts.len() > MAX_BATCH {
+            return Err(malformed(format!("a batch holds 1 to {MAX_BATCH} messages, this one {}", drafts.len())));
+        }
+        let alone = drafts.len() == 1;
+        let header = header(sender, if alone { ALG_SINGLE } else { ALG_BATCH });
+        let mut claims = String::with_capacity(640);
+        let mut messages = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            claims.clear();
+            write_claims(sender, draft, &mut claims)?;
+            let mut jws = String::with_capacity(if alone { 1024 } else { 1536 });
+            jws.push_str(&header);
+            jws::encode_into(claims.as_bytes(), &mut jws);
+            messages.push(Half { jws, id: draft.id });
+        }
+        let batch = Batch::over(&messages, &header);
+        Ok(Self { messages, batch })
+    }
+
+    /// What the sender's key signs.
+    #[must_use]
+    pub fn to_sign(&self) -> &[u8] {
+        match &self.batch {
+            Some(batch) => &batch.to_sign,
+            None => self.messages.first().map_or(&[], |message| message.jws.as_bytes()),
+        }
+    }
+
+    /// How many messages wait.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "there is always one")]
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// The messages, in the order of their drafts. The signature is not checked here.
+    #[must_use]
+    pub fn finish(self, signature: &[u8; 64]) -> Vec<Sealed> {
+        let mut proof = Vec::with_capacity(512);
+        let seal = |(Half { mut jws, id }, index)| {
+            proof.clear();
+            proof.extend_from_slice(signature);
+            if let Some(batch) = &self.batch {
+                batch.append_place(index, &mut proof);
+            }
+            jws.push('.');
+            jws::encode_into(&proof, &mut jws);
+            Sealed { jws, id }
+        };
+        self.messages.into_iter().zip(0..).map(seal).collect()
+    }
+}
+
+impl Batch {
+    /// `None` for a message alone.
+    fn over(messages: &[Half], header: &str) -> Option<Self> {
+        // All leaves begin alike, so that part is hashed once.
+        let prefix = batch::leaf_hasher().chain_update(header);
+        let leaf = |message: &Half| {
+            let claims = message.jws.strip_prefix(header).unwrap_or_default();
+            prefix.clone().chain_update(claims).finalize().into()
+        };
+        let tree = Tree::new(messages.iter().map(leaf).collect())?;
+        let size = u32::try_from(messages.len()).ok()?;
+        let to_sign = batch::signed_bytes(size, &tree.root());
+        Some(Self { tree, size, to_sign })
+    }
+
+    /// What follows the root signature in the third segment: size, index, proof.
+    fn append_place(&self, index: u32, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.size.to_be_bytes());
+        out.extend_from_slice(&index.to_be_bytes());
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
+        out.extend(self.tree.proof(index).as_flattened());
+    }
+}
+
+/// The protected header, encoded, and the full stop after it; the same for all messages of a sender.
+fn header(sender: &Did, alg: &str) -> String {
+    let json = format!(r#"{{"alg":"{alg}","kid":"{}#{}","typ":"{TYPE}"}}"#, sender.as_str(), sender.multibase());
+    let mut text = String::with_capacity(256);
+    jws::encode_into(json.as_bytes(), &mut text);
+    text.push('.');
+    text
+}
+
+/// The claims, in the order of the known answers. Only the media type can hold a character that JSON escapes.
+fn write_claims(sender: &Did, draft: &Draft<'_>, out: &mut String) -> Result<()> {
+    if draft.to == *sender {
+        return Err(Error::new(ErrorKind::WrongAudience, "an agent cannot address itself"));
+    }
+    if draft.ttl == 0 || draft.ttl > MAX_TTL {
+        return Err(malformed(format!("a message lives 1 to {MAX_TTL} s, not {}", draft.ttl)));
+    }
+    let Some(expires_at) = draft.issued_at.checked_add(draft.ttl.into()) else {
+        return Err(malformed("the time of issue is out of range"));
+    };
+    if !message::is_content_type(draft.content_type) {
+        return Err(malformed("the content type is not a media type of at most 127 bytes"));
+    }
+    if draft.op.is_reply() != draft.in_reply_to.is_some() {
+        return Err(malformed("a result or error, and nothing else, names the call it answers"));
+    }
+    if draft.op.is_reply() && draft.token.is_some() {
+        return Err(malformed("a result or error presents no token"));
+    }
+
+    out.push_str("{\"v\":1");
+    string(out, "op", draft.op.as_str());
+    string(out, "iss", sender.as_str());
+    string(out, "aud", draft.to.as_str());
+    encoded(out, "jti", "", draft.id.as_bytes());
+    number(out, "iat", draft.issued_at);
+    number(out, "exp", expires_at);
+    if let Some(call) = &draft.in_reply_to {
+        encoded(out, "irt", "", call.id.as_bytes());
+        encoded(out, "rqd", DIGEST_PREFIX, call.digest.as_bytes());
+    }
+    if draft.content_type.contains(['"', '\\']) {
+        string(out, "pt", &draft.content_type.replace('\\', "\\\\").replace('"', "\\\""));
+    } else {
+        string(out, "pt", draft.content_type);
+    }
+    number(out, "pl", u64::try_from(draft.body.len()).unwrap_or(u64::MAX));
+    encoded(out, "pd", DIGEST_PREFIX, Digest::of(draft.body).as_bytes());
+    if let Some(token) = draft.token {
+        encoded(out, "ath", "", Digest::of(token.as_bytes()).as_bytes());
+    }
+    out.push('}');
+    Ok(())
+}
+
+fn name(out: &mut String, name: &str) {
+    out.push_str(",\"");
+    out.push_str(name);
+    out.push_str("\":");
+}
+
+fn string(out: &mut String, claim: &str, value: &str) {
+    name(out, claim);
+    out.push('"');
+    out.push_str(value);
+    out.push('"');
+}
+
+fn encoded(out: &mut String, claim: &str, prefix: &str, value: &[u8]) {
+    name(out, claim);
+    out.push('"');
+    out.push_str(prefix);
+    jws::encode_into(value, out);
+    out.push('"');
+}
+
+fn number(out: &mut String, claim: &str, value: u64) {
+    name(out, claim);
+    let _ = write!(out, "{value}"); // a String takes whatever is written
+}
+
+fn malformed(message: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::MalformedMessage, message)
+}

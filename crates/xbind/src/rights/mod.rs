@@ -1,0 +1,16 @@
+//! Tokens, delegation, approvals and revocation: what somebody may do.
+
+pub mod approval;
+pub(crate) mod cache;
+pub mod delegation;
+pub mod grant;
+pub(crate) mod grant_claims;
+pub mod key_history;
+pub mod presented;
+pub mod revocation;
+pub mod rotation;
+pub mod scope;
+pub mod status_list;
+pub mod status_lists;
+pub mod token;
+pub mod verifier;

@@ -1,0 +1,356 @@
+//! Verifying tokens: every check in its order, and the only maker of a [`VerifiedToken`].
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::identity::did::Did;
+use crate::identity::jwks::JwkSet;
+use crate::identity::key::{KeyCache, VerifyingKey};
+use crate::message::DEFAULT_SKEW;
+use crate::rights::cache::TokenCache;
+use crate::rights::delegation::Chain;
+use crate::rights::grant::{self, Grant, Link, MAX_DELEGATION_BYTES, invalid};
+use crate::rights::revocation::{Standing, StatusRef};
+use crate::rights::scope::{Scope, ScopeSet};
+use crate::rights::status_lists::Evidence;
+use crate::rights::token::MAX_TOKEN_TTL;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// What a recipient accepts.
+#[derive(Clone, Debug)]
+pub struct TokenPolicy {
+    /// The recipient, exactly as tokens name it.
+    pub audience: String,
+    /// How far an issuer's clock may differ, in seconds.
+    pub clock_skew: u64,
+    /// The longest life of a token, in seconds.
+    pub max_lifetime: u64,
+    /// How much of what was verified is remembered, in bytes; about the length of the tokens and 1 KiB for each.
+    pub cache_bytes: usize,
+}
+
+impl TokenPolicy {
+    /// A skew of 30 s, a life of at most one day, and 1 MiB of memory.
+    #[must_use]
+    pub fn new(audience: &str) -> Self {
+        Self {
+            audience: audience.to_owned(),
+            clock_skew: DEFAULT_SKEW,
+            max_lifetime: MAX_TOKEN_TTL,
+            cache_bytes: 1 << 20,
+        }
+    }
+}
+
+/// Whose tokens are accepted; nobody's, to begin with.
+#[derive(Clone, Debug, Default)]
+pub struct Trust {
+    dids: HashSet<Did>,
+    issuers: HashMap<String, JwkSet>,
+}
+
+impl Trust {
+    /// Trusts a DID: its key is its name.
+    #[must_use]
+    pub fn with_did(mut self, did: Did) -> Self {
+        self.dids.insert(did);
+        self
+    }
+
+    /// Trusts an issuer by the exact text of its `iss`, for tokens signed with one of these keys. An empty set stands
+    /// for keys that are still to be fetched.
+    ///
+    /// # Errors
+    /// `INVALID_CONFIG` for a name that is a DID, empty, longer than 512 bytes, or has control characters in it.
+    pub fn with_issuer(mut self, issuer: &str, keys: JwkSet) -> Result<Self> {
+        if issuer.starts_with("did:") || !grant::is_name(issuer) {
+            let why = "an issuer with a JWK set is named by an address, not a DID";
+            return Err(Error::new(ErrorKind::InvalidConfig, why));
+        }
+        self.issuers.insert(issuer.to_owned(), keys);
+        Ok(self)
+    }
+}
+
+/// What one presentation of a token must satisfy. By default it needs no scope, no particular presenter, is revoked by
+/// nobody, and must not depend on a status list.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// Scopes that the token must cover, all of them.
+    pub scopes: &'a [Scope<'a>],
+    /// Who presents it, proven by other means: it must be the token's subject. `None` takes the token from anybody.
+    pub presenter: Option<&'a Did>,
+    /// What is known of each link of the chain; see [`RevocationList::standing`](crate::RevocationList::standing).
+    pub standing: &'a dyn Fn(&Link) -> Standing,
+    /// What a status list says of a link that names one; see [`StatusLists::ask`](crate::StatusLists::ask). Anything but
+    /// fresh evidence refuses the token with `REVOCATION_UNKNOWN`.
+    pub status: &'a dyn Fn(&str, &StatusRef) -> Evidence,
+}
+
+impl Default for Asked<'_> {
+    fn default() -> Self {
+        Self { scopes: &[], presenter: None, standing: &|_| Standing::Valid, status: &|_, _| Evidence::Absent }
+    }
+}
+
+/// A token whose every check has passed.
+#[derive(Clone, Debug)]
+pub struct VerifiedToken {
+    links: Vec<Link>,
+    issuer: String,
+    subject: String,
+    audience: String,
+    scopes: ScopeSet,
+    id: String,
+    issued_at: u64,
+    not_before: u64,
+    expires_at: u64,
+    claims: String,
+}
+
+impl VerifiedToken {
+    /// Who vouches for the rights: a trusted DID, or the name of a trusted issuer.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Who may use them: a DID, unless the issuer is known by its JWKS and names something else.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// The audience of the policy that it was verified with.
+    #[must_use]
+    pub fn audience(&self) -> &str {
+        &self.audience
+    }
+
+    /// What it grants.
+    #[must_use]
+    pub const fn scopes(&self) -> &ScopeSet {
+        &self.scopes
+    }
+
+    /// The id of the last link.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// When the last link was signed, in seconds since the epoch, by its issuer's clock.
+    #[must_use]
+    pub const fn issued_at(&self) -> u64 {
+        self.issued_at
+    }
+
+    /// When the rights end, in seconds since the epoch.
+    #[must_use]
+    pub const fn expires_at(&self) -> u64 {
+        self.expires_at
+    }
+
+    /// Everybody through whom the rights came: the first issuer, each holder, the subject.
+    pub fn chain(&self) -> impl Iterator<Item = &str> {
+        [self.issuer()].into_iter().chain(self.links.iter().map(|link| link.subject.as_str()))
+    }
+
+    /// Each grant of the chain, the first issuer's first: what can be revoked.
+    #[must_use]
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// The first issuer's further claims: the text of one JSON object without repeated members.
+    #[must_use]
+    pub fn claims(&self) -> &str {
+        &self.claims
+    }
+}
+
+/// Verifies tokens for one audience, and remembers those whose signatures were verified. Threads share it.
+pub struct TokenVerifier {
+    policy: TokenPolicy,
+    trust: RwLock<Trust>,
+    keys: KeyCache,
+    cache: TokenCache,
+}
+
+impl TokenVerifier {
+    /// A verifier.
+    ///
+    /// # Errors
+    /// `INVALID_CONFIG` for an audience that no token could name.
+    pub fn new(policy: TokenPolicy, trust: Trust) -> Result<Self> {
+        if !grant::is_name(&policy.audience) {
+            let why = "the audience is not 1 to 512 bytes without control characters";
+            return Err(Error::new(ErrorKind::InvalidConfig, why));
+        }
+        let cache = TokenCache::new(policy.cache_bytes);
+        Ok(Self { policy, trust: RwLock::new(trust), keys: KeyCache::new(1024), cache })
+    }
+
+    /// Verifies a token or a delegation: the checks of docs/tokens.md, in that order. `now` is in seconds since the epoch.
+    ///
+    /// # Errors
+    /// `INVALID_TOKEN`, `INVALID_DELEGATION`, `UNTRUSTED_ISSUER`, `WRONG_AUDIENCE`, `TOKEN_NOT_YET_VALID`,
+    /// `TOKEN_EXPIRED`, `SCOPE_DENIED`, `REVOKED`, `REVOCATION_UNKNOWN`.
+    pub fn verify(&self, token: &str, now: u64, asked: &Asked<'_>) -> Result<Arc<VerifiedToken>> {
+        if token.len() > MAX_DELEGATION_BYTES {
+            return Err(invalid("the token is longer than 64 KiB"));
+        }
+        // Held until the end, so that nothing is remembered that was verified with keys replaced meanwhile.
+        let trust = self.trust.read().unwrap_or_else(PoisonError::into_inner);
+        let name = TokenCache::name(token);
+        let verified = match self.cache.get(&name, token.len()) {
+            Some(verified) => verified,
+            None => {
+                let verified = Arc::new(self.check(&trust, token, now)?);
+                self.cache.keep(name, token.len(), &verified);
+                verified
+            }
+        };
+        self.verify_again(&verified, now, asked)?;
+        Ok(verified)
+    }
+
+    /// Verifies what can change from one presentation of a verified token to the next: time, scopes, presenter and
+    /// revocation. Not for what was verified before [`TokenVerifier::set_keys`].
+    ///
+    /// # Errors
+    /// `TOKEN_NOT_YET_VALID`, `TOKEN_EXPIRED`, `SCOPE_DENIED`, `INVALID_TOKEN`, `REVOKED`, `REVOCATION_UNKNOWN`.
+    pub fn verify_again(&self, verified: &VerifiedToken, now: u64, asked: &Asked<'_>) -> Result<()> {
+        self.check_time(verified, now)?;
+        check_scopes(verified, asked.scopes)?;
+        if asked.presenter.is_some_and(|presenter| presenter.as_str() != verified.subject) {
+            return Err(invalid("the token was granted to another than its presenter"));
+        }
+        check_standing(verified, asked)
+    }
+
+    /// The issuer whose keys must be fetched before the token can be judged, and the missing key's id: only ever an
+    /// issuer that is trusted by name.
+    #[must_use]
+    pub fn missing_key(&self, token: &str) -> Option<(String, String)> {
+        let root = Chain::parse(token).ok()?.root;
+        let trust = self.trust.read().unwrap_or_else(PoisonError::into_inner);
+        let known = trust.issuers.get(&root.link.issuer)?;
+        known.get(&root.kid).is_none().then_some((root.link.issuer, root.kid))
+    }
+
+    /// Replaces the keys of an issuer that is trusted by name, and forgets what was verified. Tells whether it is trusted.
+    pub fn set_keys(&self, issuer: &str, keys: JwkSet) -> bool {
+        let mut trust = self.trust.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = trust.issuers.get_mut(issuer) else { return false };
+        *known = keys;
+        self.cache.clear();
+        true
+    }
+
+    /// What does not change from one presentation to the next, and the time before the signatures, which cost most.
+    fn check(&self, trust: &Trust, token: &str, now: u64) -> Result<VerifiedToken> {
+        let chain = Chain::parse(token)?;
+        let root_key = self.root_key(trust, &chain.root)?;
+        let verified = VerifiedToken::of(&chain);
+        if verified.audience != self.policy.audience {
+            return Err(Error::new(ErrorKind::WrongAudience, "the token is for another audience"));
+        }
+        let life = chain.root.expires_at.saturating_sub(chain.root.link.issued_at);
+        if life > self.policy.max_lifetime {
+            let why = format!("the token lives {life} s, the limit is {}", self.policy.max_lifetime);
+            return Err(Error::new(ErrorKind::InvalidToken, why));
+        }
+        self.check_time(&verified, now)?;
+        chain.root.check_signature(&root_key)?;
+        chain.check_links(&self.keys)?;
+        Ok(verified)
+    }
+
+    /// The key of the first issuer, which must be trusted: all else hangs on it.
+    fn root_key(&self, trust: &Trust, root: &Grant) -> Result<Arc<VerifyingKey>> {
+        let untrusted = |why: &'static str| Error::new(ErrorKind::UntrustedIssuer, why);
+        if !root.link.issuer.starts_with("did:") {
+            let keys =
+                trust.issuers.get(&root.link.issuer).ok_or_else(|| untrusted("the token's issuer is not trusted"))?;
+            let key = keys.get(&root.kid).ok_or_else(|| untrusted("the issuer's key of that kid is not known"))?;
+            root.check_named_terms(&self.keys)?;
+            return Ok(Arc::new(key.clone()));
+        }
+        let key = root.did_issuer(&self.keys)?;
+        if !trust.dids.contains(key.did()) {
+            return Err(untrusted("the token's issuer is not trusted"));
+        }
+        root.check_did_terms(&key, &self.keys)?;
+        Ok(key)
+    }
+
+    fn check_time(&self, token: &VerifiedToken, now: u64) -> Result<()> {
+        if token.not_before > now.saturating_add(self.policy.clock_skew) {
+            let why = format!("the token is valid only in {} s", token.not_before.saturating_sub(now));
+            return Err(Error::new(ErrorKind::TokenNotYetValid, why));
+        }
+        if now >= token.expires_at.saturating_add(self.policy.clock_skew) {
+            let why = format!("the token expired {} s ago", now.saturating_sub(token.expires_at));
+            return Err(Error::new(ErrorKind::TokenExpired, why));
+        }
+        Ok(())
+    }
+}
+
+impl VerifiedToken {
+    /// What a chain says, once it has been found to be true.
+    fn of(chain: &Chain) -> Self {
+        let last = chain.last();
+        Self {
+            links: chain.grants().map(|grant| grant.link.clone()).collect(),
+            issuer: chain.root.link.issuer.clone(),
+            subject: last.link.subject.clone(),
+            audience: last.audience.clone(),
+            scopes: last.scopes.clone(),
+            id: last.link.id.clone(),
+            issued_at: last.link.issued_at,
+            not_before: chain.grants().map(|grant| grant.not_before).max().unwrap_or(u64::MAX),
+            expires_at: last.expires_at,
+            claims: chain.root.further.clone(),
+        }
+    }
+}
+
+fn check_scopes(token: &VerifiedToken, asked: &[Scope<'_>]) -> Result<()> {
+    match asked.iter().find(|scope| !token.scopes.covers(**scope)) {
+        None => Ok(()),
+        Some(scope) => {
+            let why = format!("the token does not grant {scope}");
+            Err(Error::new(ErrorKind::ScopeDenied, why).with_hint(token.scopes.held()))
+        }
+    }
+}
+
+/// One revoked link decides, whatever is unknown of the others.
+fn check_standing(token: &VerifiedToken, asked: &Asked<'_>) -> Result<()> {
+    let mut unknown = None;
+    for link in &token.links {
+        match (asked.standing)(link) {
+            Standing::Valid => {}
+            Standing::Revoked => return Err(revoked(link)),
+            Standing::Unknown => unknown = Some("nobody can tell whether the token was revoked"),
+        }
+        let Some(status) = &link.status else { continue };
+        unknown = match (asked.status)(&link.issuer, status) {
+            Evidence::Fresh(0) => continue,
+            Evidence::Fresh(_) => return Err(revoked(link)),
+            Evidence::Stale => Some("the token's status list is out of date"),
+            Evidence::Absent => Some("the token's status list is not at hand"),
+            Evidence::Unreadable => Some("the token's status list cannot be read"),
+        };
+    }
+    match unknown {
+        None => Ok(()),
+        Some(why) => Err(Error::new(ErrorKind::RevocationUnknown, why)),
+    }
+}
+
+fn revoked(link: &Link) -> Error {
+    let why = format!("grant {} was revoked, or somebody in it", link.id.escape_debug());
+    Error::new(ErrorKind::Revoked, why)
+}

@@ -1,0 +1,83 @@
+import type { NodeRef } from '../native/binding'
+import { bounded, checkObject, checkString, known } from '../check'
+import { native } from '../native'
+import { wakePort } from './port'
+import { fail, ok, orThrow, type Result } from '../result'
+
+/** The native bus behind one, for agents that join it; set by the class, which alone sees it. */
+export let refOf: (bus: MessageBus) => NodeRef
+
+/** An in-process bus. The default one belongs to the module instance, so test files do not see each other. */
+export class MessageBus {
+  #node: NodeRef
+
+  /** A bus of its own. Throws INVALID_CONFIG. */
+  constructor(
+    options: {
+      /** The longest life of a message here, 1 to 300, default 30: an agent's `messageTtlSeconds` may not be longer. */
+      maxLifetimeSeconds?: number
+    } = {},
+  ) {
+    checkObject(options, 'options')
+    known(options, 'MessageBus', ['maxLifetimeSeconds'])
+    const { maxLifetimeSeconds } = options
+    this.#node = native.newNode(bounded(maxLifetimeSeconds, 30, 'maxLifetimeSeconds', 1, 300))
+  }
+
+  /**
+   * The bus of that name in this process, shared by its worker threads. Throws INVALID_NAME.
+   *
+   * @example
+   * ```ts
+   * const crew = MessageBus.shared('crew') // in every thread that is to take part
+   * const worker = new AutoGenxBindAgent({ name: 'worker', agentOptions: { bus: crew } })
+   * ```
+   */
+  static shared(name: string): MessageBus {
+    checkString(name, 'name')
+    const bus = new MessageBus()
+    bus.#node = orThrow(native.sharedNode(name))
+    return bus
+  }
+
+  /** Who is here, in the order in which they came. */
+  agents(): {
+    /** Who it is. */
+    readonly did: string
+    /** Its label, if it has one. */
+    readonly name: string | undefined
+  }[] {
+    return native.nodeAgents(this.#node).map(({ did, name }) => ({ did, name }))
+  }
+
+  /**
+   * Stops an identity here, at once and for good: its queued and running calls, and those to it, end with REVOKED, handlers
+   * that work on them see their signal abort, and it can neither call nor be called any more. Errors: INVALID_DID.
+   */
+  stop(did: string): Result<void> {
+    checkString(did, 'did')
+    const failed = native.stopOnNode(this.#node, did)
+    wakePort()
+    return failed ? fail(failed) : ok(undefined)
+  }
+
+  /** Closes the bus and every agent on it, also those of other threads. */
+  close(): void {
+    native.closeNode(this.#node)
+    wakePort()
+  }
+
+  static {
+    refOf = (bus) => {
+      if (!(typeof bus === 'object' && bus !== null && #node in bus)) throw new TypeError('bus must be a MessageBus')
+      return bus.#node
+    }
+  }
+}
+
+let shared: MessageBus | undefined
+
+/** The bus of this module instance. */
+export function defaultBus(): MessageBus {
+  return (shared ??= new MessageBus())
+}

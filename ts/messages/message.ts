@@ -1,0 +1,215 @@
+import { types } from 'node:util'
+import type { Failure, Opening, VerifierRef } from '../native/binding'
+import {
+  bounded,
+  checkBytes,
+  checkFunction,
+  checkNumber,
+  checkObject,
+  checkString,
+  known,
+  optional,
+  strings,
+} from '../check'
+import { failure, isFailure } from '../errors'
+import { native } from '../native'
+import { fail, ok, orThrow, type Result } from '../result'
+import type { RevocationSource } from '../tokens/revocation'
+import { systemTime } from '../tokens/seconds'
+
+/** What is to be sealed: one message to one DID. */
+export interface OutgoingMessage {
+  /** What the message is: a `call` wants an answer, `send` none; `result` and `error` answer a call. */
+  op: 'call' | 'send' | 'result' | 'error'
+  /** The recipient's DID. */
+  to: string
+  /** What is said. It travels beside the JWS, and its digest is signed. */
+  body: Uint8Array
+  /** Default application/json. */
+  contentType?: string
+  /** Default 30, at most 300. */
+  ttlSeconds?: number
+  /** A token to present; it travels beside the message and its digest is signed. */
+  token?: string
+  /** Required for result and error: the call being answered. */
+  inReplyTo?: SealedMessage | VerifiedMessage
+  /** Seconds since the epoch, for tests and replays of recorded traffic. */
+  now?: number
+}
+
+/** A signed message. What has to travel: `jws`, `body`, and `token` if there is one. */
+export interface SealedMessage {
+  /** The signed claims, in JWS compact form (RFC 7515). */
+  readonly jws: string
+  /** The bytes whose digest the JWS signs. */
+  readonly body: Uint8Array
+  /** The token presented with it; undefined without one. */
+  readonly token: string | undefined
+  /** Unique for its sender; the answer names it. */
+  readonly id: string
+}
+
+/** A message that passed every check: genuine, in time, for this audience, and opened for the first time. */
+export interface VerifiedMessage {
+  /** Unique for its sender. */
+  readonly id: string
+  /** What the message is: `call`, `send`, or the `result` or `error` that answers a call. */
+  readonly op: 'call' | 'send' | 'result' | 'error'
+  /** Proven by the signature. */
+  readonly from: string
+  /** The DID whose verifier opened it. */
+  readonly to: string
+  /** The very bytes that were verified. */
+  readonly body: Uint8Array
+  /** The media type of the body. */
+  readonly contentType: string
+  /** Seconds since the epoch. */
+  readonly issuedAt: number
+  /** Seconds since the epoch. */
+  readonly expiresAt: number
+  /** The id of the call that it answers; undefined for calls and sends. */
+  readonly inReplyTo: string | undefined
+  /** The signed claims as they came, to be kept as proof. */
+  readonly jws: string
+}
+
+/** Whose messages are opened, and within which bounds. */
+export interface MessageVerifierOptions {
+  /** The DID whose messages are opened. */
+  audience: string
+  /** Seconds since the epoch; the system clock by default. */
+  now?: () => number
+  /** Default 30. */
+  clockSkewSeconds?: number
+  /** Default 300, which is also the most. */
+  maxLifetimeSeconds?: number
+  /** Default 1 MiB. */
+  maxBodyBytes?: number
+  /** Bound of the replay window, 1 000 000 by default; when full, messages are refused with REPLAY_WINDOW_FULL, nothing is forgotten. */
+  maxTrackedMessages?: number
+  /**
+   * Calls this side has made, so that a result or error can be matched; without it they are refused. It is asked about every
+   * reply that is genuine, before the reply takes a place in the replay window: what it throws, `open` throws, and the same
+   * reply can be opened again. So it looks a call up and changes nothing; whoever keeps a list takes the call off it when
+   * `open` has returned the reply.
+   */
+  pending?: (callId: string) => SealedMessage | undefined
+  /** DIDs whose messages are taken; of all others nothing is remembered, and they get NOT_ALLOWED. Everybody by default. */
+  allow?: readonly string[]
+  /**
+   * Asked about every sender, by `did` and `issuedAt`, before anything of the message is remembered. One that throws, or
+   * answers anything but a boolean (a promise too), does not know: REVOCATION_UNKNOWN. None by default.
+   */
+  revocations?: RevocationSource | readonly RevocationSource[]
+}
+
+const OPTIONS = [
+  'audience',
+  'now',
+  'clockSkewSeconds',
+  'maxLifetimeSeconds',
+  'maxBodyBytes',
+  'maxTrackedMessages',
+  'pending',
+  'allow',
+  'revocations',
+] as const satisfies readonly (keyof MessageVerifierOptions)[]
+
+/**
+ * Verifies messages addressed to one DID, and remembers what it has accepted so that nothing is accepted twice.
+ *
+ * @example
+ * ```ts
+ * const verifier = new MessageVerifier({ audience: identity.did })
+ * const opened = verifier.open(sealed.jws, sealed.body)
+ * if (opened.ok) console.log(opened.value.from, opened.value.body)
+ * ```
+ */
+export class MessageVerifier {
+  readonly #verifier: VerifierRef
+  readonly #now: () => number
+  readonly #pending: MessageVerifierOptions['pending']
+  readonly #sources: readonly RevocationSource[]
+
+  /** Throws INVALID_DID, INVALID_CONFIG. */
+  constructor(options: MessageVerifierOptions) {
+    checkObject(options, 'options')
+    known(options, 'MessageVerifier', OPTIONS)
+    const { audience, now = systemTime, pending, allow, revocations } = options
+    const { clockSkewSeconds, maxLifetimeSeconds, maxBodyBytes, maxTrackedMessages } = options
+    checkString(audience, 'audience')
+    checkFunction(now, 'now')
+    optional(pending, checkFunction, 'pending')
+    this.#now = now
+    this.#pending = pending
+    this.#sources = sourcesIn(revocations)
+    this.#verifier = orThrow(
+      native.newVerifier({
+        audience,
+        clockSkew: bounded(clockSkewSeconds, 30, 'clockSkewSeconds', 0, 300),
+        maxLifetime: bounded(maxLifetimeSeconds, 300, 'maxLifetimeSeconds', 1, 300),
+        maxBody: bounded(maxBodyBytes, 1 << 20, 'maxBodyBytes', 0, 0x7fff_ffff),
+        maxTracked: bounded(maxTrackedMessages, 1_000_000, 'maxTrackedMessages', 1, 100_000_000),
+        allow: allow === undefined ? undefined : strings(allow, 'allow'),
+        asks: this.#sources.length > 0,
+      }),
+    )
+  }
+
+  /**
+   * Opens one message: all checks of docs/wire-format.md, in that order. Throws what `now` and `pending` throw.
+   * Errors: MALFORMED_MESSAGE, PAYLOAD_TOO_LARGE, WRONG_AUDIENCE, MESSAGE_EXPIRED, MESSAGE_NOT_YET_VALID,
+   * INVALID_SIGNATURE, NOT_ALLOWED, REVOKED, REVOCATION_UNKNOWN, REPLY_MISMATCH, REPLAYED, REPLAY_WINDOW_FULL.
+   */
+  open(jws: string, body: Uint8Array, token?: string): Result<VerifiedMessage> {
+    checkString(jws, 'jws')
+    checkBytes(body, 'body')
+    optional(token, checkString, 'token')
+    const own = new Uint8Array(body) // what was verified must stay what it was
+    const now = this.#now()
+    checkNumber(now, 'now()')
+    let opened = native.open(this.#verifier, now, jws, own, token)
+    if ('opening' in opened) {
+      const refused = this.#refused(opened)
+      if (refused) return fail(refused)
+      const call = opened.answers === undefined ? undefined : this.#callOf(opened.answers)
+      opened = native.accept(this.#verifier, opened.opening, now, own, token, call)
+    }
+    if (isFailure(opened)) return fail(opened)
+    return ok({ ...opened, inReplyTo: opened.inReplyTo ?? undefined, body: own, jws })
+  }
+
+  #refused({ from, issuedAt }: Opening): Failure | undefined {
+    let isUnknown = false
+    for (const source of this.#sources) {
+      let answer: unknown
+      try {
+        answer = source.isRevoked({ did: from, issuedAt })
+        if (types.isPromise(answer)) answer.catch(() => undefined) // too late to matter, also if it rejects
+      } catch {
+        // it does not know
+      }
+      if (answer === true) return failure('REVOKED', `${from} was revoked`)
+      if (answer !== false) isUnknown = true
+    }
+    if (!isUnknown) return undefined
+    return failure('REVOCATION_UNKNOWN', `no source knows at once whether ${from} was revoked`, 'open it again', true)
+  }
+
+  /** The JWS of the call of that id, by what the user of this class knows. */
+  #callOf(id: string): string | undefined {
+    const call: unknown = this.#pending?.(id)
+    const jws = typeof call === 'object' && call !== null ? (call as Partial<SealedMessage>).jws : undefined
+    return typeof jws === 'string' ? jws : undefined
+  }
+}
+
+function sourcesIn(revocations: MessageVerifierOptions['revocations']): RevocationSource[] {
+  if (revocations === undefined) return []
+  const sources: RevocationSource[] = Array.isArray(revocations) ? [...revocations] : [revocations]
+  for (const source of sources) {
+    checkObject(source, 'revocations')
+    checkFunction(source.isRevoked, 'revocations.isRevoked')
+  }
+  return sources
+}

@@ -1,0 +1,151 @@
+import type { Failure } from '../native/binding'
+import type { Evidence, Grant, StatusRef } from '../native/binding-rights'
+import { checkNumber, checkObject, checkString, known, strings } from '../check'
+import { failure, isFailure } from '../errors'
+import { keyOf, type Identity } from '../agent/identity'
+import { native } from '../native'
+import { encodeJson } from '../messages/payload'
+import { fail, result, type Result } from '../result'
+import { notWhole } from './seconds'
+
+/** What a verified token says. Frozen, with everything in it. */
+export interface TokenClaims {
+  /** Who vouches for the rights: a trusted DID, or the name of a trusted issuer. */
+  readonly issuer: string
+  /** Who may use them. */
+  readonly subject: string
+  /** Where they may be used, as the issuer wrote it. */
+  readonly audience: string
+  /** What is granted: no more than every link of the chain grants. */
+  readonly scopes: readonly string[]
+  /** Unique for the issuer of the last link. */
+  readonly id: string
+  /** Seconds since the epoch. */
+  readonly issuedAt: number
+  /** Seconds since the epoch. */
+  readonly expiresAt: number
+  /** From the outermost delegator to the subject, DIDs. */
+  readonly chain: readonly string[]
+  /** The first issuer's further claims. */
+  readonly claims: Readonly<Record<string, unknown>>
+  /**
+   * What the answer about revocation rests on: `fresh` if everyone who was to be asked answered, `unchecked` if the verifier
+   * has no sources and the token names no status list. Anything else only with `dangerouslyAcceptUnknownRevocation`.
+   */
+  readonly revocation: Evidence
+}
+
+/** What a token is to grant, to whom, where and for how long. */
+export interface TokenRequest {
+  /** The DID that may use the token. */
+  subject: string
+  /** Where it may be used: a DID or a URI, compared exactly. */
+  audience: string
+  /** What it grants, at most 64; none grants nothing. */
+  scopes: readonly string[]
+  /** Default 3600, at most 86 400. */
+  ttlSeconds?: number
+  /** Further claims, plain data: none that the format names itself, nothing that JSON would lose. */
+  claims?: Record<string, unknown>
+  /** Where the issuer publishes whether the token still stands (`StatusList`). */
+  status?: {
+    /** The place of this token in the list. */
+    readonly index: number
+    /** Where the list is published. */
+    readonly uri: string
+  }
+  /** Seconds since the epoch, for tests. */
+  now?: number
+}
+
+/**
+ * Grants scopes, offline, with the issuer's own key: an EdDSA JWT of type at+jwt (RFC 9068).
+ * Errors: INVALID_DID (the subject), INVALID_CONFIG (anything out of its bounds), SIGN_FAILED (destroyed).
+ *
+ * @example
+ * ```ts
+ * const issued = issueToken(identity, { subject: friend.did, audience: 'https://billing.example', scopes: ['invoice.*'] })
+ * ```
+ */
+export function issueToken(issuer: Identity, request: TokenRequest): Result<string> {
+  const key = keyOf(issuer, 'issuer')
+  checkObject(request, 'request')
+  const grant = grantOf(request)
+  return isFailure(grant) ? fail(grant) : result(native.issueToken(key, grant))
+}
+
+/**
+ * Hands narrower rights on, offline: an EdDSA JWT of type agent-deleg+jwt that carries its parent. What is left out is the
+ * parent's; nothing wider is ever cut down to fit. A token that no verifier could accept, whoever it trusts, is refused.
+ * Errors: INVALID_DELEGATION (wider than the token, not the holder's, too deep, a link not by its issuer), TOKEN_EXPIRED,
+ * TOKEN_NOT_YET_VALID, INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, SIGN_FAILED.
+ *
+ * @example
+ * ```ts
+ * const narrower = delegateToken(friend, token, { subject: agent.getDID(), scopes: ['invoice.read'], ttlSeconds: 60 })
+ * ```
+ */
+export function delegateToken(
+  holder: Identity,
+  token: string,
+  request: Partial<TokenRequest> & {
+    /** The DID that may use what is handed on. */
+    subject: string
+  },
+): Result<string> {
+  const key = keyOf(holder, 'holder')
+  checkString(token, 'token')
+  checkObject(request, 'request')
+  const grant = delegationOf(request)
+  return isFailure(grant) ? fail(grant) : result(native.delegateToken(key, token, grant))
+}
+
+const REQUEST = ['subject', 'audience', 'scopes', 'ttlSeconds', 'claims', 'status', 'now']
+
+/** @internal For agents, whose keys are elsewhere. */
+export function delegationOf(request: Partial<TokenRequest> & { subject: string }): Grant | Failure {
+  known(request, 'request', REQUEST)
+  const { subject, audience, scopes, ttlSeconds, claims, status, now } = request
+  if (claims !== undefined) {
+    return failure('INVALID_CONFIG', 'a delegation has no claims', 'the first issuer puts claims into its token')
+  }
+  return read({ subject, audience, scopes, ttlSeconds, status, now })
+}
+
+/** @internal For agents, whose keys are elsewhere. */
+export function grantOf(request: TokenRequest): Grant | Failure {
+  known(request, 'request', REQUEST)
+  const { subject, audience, scopes, ttlSeconds, claims, status, now } = request
+  checkString(audience, 'request.audience')
+  return read({ subject, audience, scopes: strings(scopes, 'request.scopes'), ttlSeconds, claims, status, now })
+}
+
+/** Each member of the request was read once. */
+function read(request: { [member in keyof TokenRequest]: TokenRequest[member] | undefined }): Grant | Failure {
+  const { subject, audience, scopes, ttlSeconds, claims, status, now } = request
+  checkString(subject, 'request.subject')
+  if (audience !== undefined) checkString(audience, 'request.audience')
+  const place = status === undefined ? undefined : statusRef(status)
+  const wrong = notWhole({ ttlSeconds, now, 'status.index': place?.index })
+  if (wrong) return wrong
+  const text = claims === undefined ? undefined : textOf(claims)
+  if (isFailure(text)) return text
+  const granted = scopes === undefined ? undefined : strings(scopes, 'request.scopes')
+  return { subject, audience, scopes: granted, ttl: ttlSeconds, claims: text, status: place, now }
+}
+
+function statusRef(status: { readonly index: number; readonly uri: string }): StatusRef {
+  checkObject(status, 'request.status')
+  known(status, 'request.status', ['index', 'uri'])
+  const { index, uri } = status
+  checkNumber(index, 'request.status.index')
+  checkString(uri, 'request.status.uri')
+  return { index, uri }
+}
+
+function textOf(claims: Record<string, unknown>): string | Failure {
+  checkObject(claims, 'request.claims')
+  const text = encodeJson(claims, 'request.claims')
+  // What a claim says is the issuer's word: less than was given is none of it.
+  return isFailure(text) ? failure('INVALID_CONFIG', text.message, 'give plain data as a message takes it') : text
+}
