@@ -11,6 +11,7 @@ export {
 } from './agent/identity'
 export { approvals, type ApprovalPolicy, type ApprovalRequest, type HandleOptions } from './agent/admission'
 export { MessageBus } from './agent/bus'
+export { verifyCard, type AgentCard, type OfferedMethod } from './agent/card'
 export {
   AutoGenxBindAgent,
   type AgentConfig,
