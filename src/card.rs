@@ -80,8 +80,8 @@ pub struct BindingCard {
 #[napi(catch_unwind)]
 pub fn verify_card(jws: String, did: Option<String>, time: Option<f64>, clock_skew: f64) -> Fallible<BindingCard> {
     let agent = did.map(|did| known_key(&did).map(|key| *key.did())).transpose();
-    let card = agent
-        .and_then(|agent| Card::verify(&jws, agent.as_ref(), time.map_or_else(now, whole), whole(clock_skew)));
+    let card =
+        agent.and_then(|agent| Card::verify(&jws, agent.as_ref(), time.map_or_else(now, whole), whole(clock_skew)));
     fallible(card.map(|card| BindingCard {
         did: card.did().as_str().to_owned(),
         name: card.name().map(str::to_owned),

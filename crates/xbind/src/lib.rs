@@ -14,6 +14,7 @@ pub use identity::jwks::JwkSet;
 pub use identity::key::{KeyCache, SigningKey, VerifyingKey};
 pub use message::batch::RootCache;
 pub use message::card::{Card, CardDraft, CardMethod};
+pub use message::details::Details;
 pub use message::jws::UnsignedJws;
 pub use message::open::{
     Acquaintances, Authentic, PendingCall, Policy, Recipient, VerifiedMessage, authenticate, open,

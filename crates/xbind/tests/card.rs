@@ -6,7 +6,8 @@ mod common;
 
 use common::{NOW, recipient as stranger, sender as agent};
 use proptest::prelude::*;
-use xbind::message::card::{MAX_CARD_TTL, is_method, is_offered};
+use xbind::message::card::{MAX_CARD_TTL, is_offered};
+use xbind::message::details::is_method;
 use xbind::{Card, CardDraft, CardMethod, ErrorKind, Result, ScopeSet};
 
 fn method(name: &str) -> CardMethod {

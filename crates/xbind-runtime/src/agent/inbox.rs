@@ -6,7 +6,7 @@ use std::mem::take;
 use std::sync::Arc;
 
 use xbind::message::JSON;
-use xbind::{Did, ErrorKind, InReplyTo, MessageId, Op, Result, VerifiedMessage};
+use xbind::{Details, Did, ErrorKind, InReplyTo, MessageId, Op, Result, VerifiedMessage};
 
 use crate::agent::outbox::Outgoing;
 use crate::agent::room::{Room, Slot};
@@ -48,6 +48,10 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    fn has_method(&self) -> bool {
+        self.message.method().is_some()
+    }
+
     /// What it takes of the recipient's bounds, in bytes.
     fn size(&self) -> usize {
         self.message.body().len().saturating_add(self.token.as_ref().map_or(0, String::len))
@@ -74,9 +78,11 @@ pub struct Letter {
 #[derive(Default)]
 pub(crate) struct Inbox {
     pub(crate) closed: bool,
-    pub(crate) handler: Option<Allow>,
+    handler: Option<Allow>,
+    /// Who may call methods; where it says nothing, they are like other calls.
+    methods: Option<Allow>,
     running: usize,
-    /// Of those, how many the handler has not begun with.
+    /// Of those without a method, how many the handler has not begun with.
     unbegun: usize,
     /// Calls for the handler, beyond `concurrency`.
     waiting: VecDeque<Request>,
@@ -86,6 +92,11 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
+    /// Who may make a call with a method, or one without; none where nothing answers such calls.
+    pub(crate) fn policy(&self, has_method: bool) -> Option<&Allow> {
+        self.methods.as_ref().filter(|_| has_method).or(self.handler.as_ref())
+    }
+
     /// All that waits here, when the agent is closed or stopped.
     pub(crate) fn drain(&mut self) -> Vec<Request> {
         self.letters = VecDeque::new();
@@ -117,13 +128,28 @@ impl Agent {
     /// # Errors
     /// `AGENT_CLOSED`.
     pub fn handle(self: &Arc<Self>, allow: Option<Allow>) -> Result<()> {
+        let takes_calls = allow.is_some();
+        self.set_handlers(allow, None, takes_calls)
+    }
+
+    /// The same with a policy of their own for calls that name a method: they never go to the inbox. `takes_calls` says
+    /// whether callers are to wait where there is no room, or are told so.
+    ///
+    /// # Errors
+    /// `AGENT_CLOSED`.
+    pub fn handle_methods(self: &Arc<Self>, handler: Option<Allow>, methods: Allow, takes_calls: bool) -> Result<()> {
+        self.set_handlers(handler, Some(methods), takes_calls)
+    }
+
+    fn set_handlers(self: &Arc<Self>, handler: Option<Allow>, methods: Option<Allow>, takes_calls: bool) -> Result<()> {
         let _entry = crate::sync::after::enter();
         let mut inbox = self.inbox.guard();
         if inbox.closed {
             return Err(closed());
         }
-        self.set_takes_calls(allow.is_some());
-        inbox.handler = allow;
+        self.set_takes_calls(takes_calls);
+        inbox.handler = handler;
+        inbox.methods = methods;
         self.advance(&mut inbox);
         drop(inbox);
         if !self.takes_calls() {
@@ -153,8 +179,8 @@ impl Agent {
     }
 
     /// Whether a call of that agent could get to the handler, or to the inbox where there is none.
-    pub(crate) fn may_call(&self, caller: &Did) -> bool {
-        self.inbox.guard().handler.as_ref().is_none_or(|allow| allow.includes(caller))
+    pub(crate) fn may_call(&self, caller: &Did, has_method: bool) -> bool {
+        self.inbox.guard().policy(has_method).is_none_or(|allow| allow.includes(caller))
     }
 
     /// Where an opened call or send goes.
@@ -173,12 +199,11 @@ impl Agent {
     }
 
     fn sort(self: &Arc<Self>, inbox: &mut Inbox, request: Request) {
-        let allowed = match &inbox.handler {
+        let is_behind = || inbox.unbegun > 0 || inbox.waiting.iter().any(|before| !before.has_method());
+        let allowed = match inbox.policy(request.has_method()) {
             Some(allow) if request.message.op() == Op::Call => allow.includes(request.message.from()),
             // Behind those that came before, which had a handler then and are on their way to the inbox.
-            None if request.message.op() == Op::Call && (inbox.unbegun > 0 || !inbox.waiting.is_empty()) => {
-                return self.queue(inbox, request);
-            }
+            None if request.message.op() == Op::Call && is_behind() => return self.queue(inbox, request),
             _ => return self.to_inbox(inbox, request),
         };
         if !allowed {
@@ -208,19 +233,24 @@ impl Agent {
             caller: caller.clone(),
             request: reference,
             issued_at: message.issued_at(),
+            has_method: message.method().is_some(),
             cancelled: false,
             begun: false,
         };
         let opened = self.port.tickets.guard().open(running);
         let Some(ticket) = opened else { return self.refuse(caller, reference, ErrorKind::InboxFull) };
         inbox.running = inbox.running.saturating_add(1);
-        inbox.unbegun = inbox.unbegun.saturating_add(1);
+        if message.method().is_none() {
+            inbox.unbegun = inbox.unbegun.saturating_add(1);
+        }
         self.port.push(Event::Call {
             agent: self.number,
             ticket,
             id: *message.id(),
             from: *message.from(),
             issued_at: message.issued_at(),
+            method: message.method().map(Into::into),
+            traceparent: message.traceparent().map(Into::into),
             payload: Payload::of(message),
             token,
         });
@@ -244,13 +274,13 @@ impl Agent {
 
     fn advance(self: &Arc<Self>, inbox: &mut Inbox) {
         loop {
-            let may_go = match &inbox.handler {
-                Some(_) => inbox.running < self.options.concurrency,
-                None => inbox.unbegun == 0, // what was taken from the handler goes first
-            };
+            let Some(first) = inbox.waiting.front() else { return };
+            let is_answered = inbox.policy(first.has_method()).is_some();
+            // What was taken from the handler goes into the inbox first.
+            let may_go = if is_answered { inbox.running < self.options.concurrency } else { inbox.unbegun == 0 };
             let Some(request) = may_go.then(|| inbox.waiting.pop_front()).flatten() else { return };
             match self.node.check_running(&[request.message.from(), self.did()]) {
-                Ok(()) if inbox.handler.is_none() => self.to_inbox(inbox, request),
+                Ok(()) if !is_answered => self.to_inbox(inbox, request),
                 Ok(()) => self.sort(inbox, request),
                 Err(error) => self.refuse(request.caller, request.reference, error.kind()),
             }
@@ -258,6 +288,9 @@ impl Agent {
     }
 
     fn to_inbox(self: &Arc<Self>, inbox: &mut Inbox, mut request: Request) {
+        if request.message.op() == Op::Call && request.message.method().is_some() {
+            return self.refuse(request.caller, request.reference, ErrorKind::MethodNotFound);
+        }
         let slot = request.slot.take().or_else(|| Room::take(self, request.message.from(), request.size()));
         let Some(slot) = slot else {
             return self.refuse(request.caller, request.reference, ErrorKind::InboxFull);
@@ -280,15 +313,18 @@ impl Agent {
         if take(&mut inbox.listening) {
             self.port.push(Event::Arrived { agent: self.number });
         }
-        self.answer(Op::Result, receipt.into_bytes(), JSON, caller, reference);
+        self.answer(Op::Receipt, receipt.into_bytes(), JSON, caller, reference);
     }
 
     /// A call whose handler was taken away before it began goes to the inbox after all.
     pub(crate) fn give_back(self: &Arc<Self>, running: Running, payload: Payload) {
-        let Running { caller, request, issued_at, .. } = running;
+        let Running { caller, request, issued_at, has_method, .. } = running;
         let mut inbox = self.inbox.guard();
         if inbox.closed || self.node.check_running(&[caller.did(), self.did()]).is_err() {
             return; // whoever closed or stopped has told the caller
+        }
+        if has_method {
+            return self.refuse(caller, request, ErrorKind::MethodNotFound);
         }
         let from = *caller.did();
         match Room::take(self, &from, payload.len()) {
@@ -321,6 +357,7 @@ impl Agent {
             content_type,
             token: None,
             in_reply_to: Some(request),
+            details: Details::default(),
             call: None,
             slot: None,
         });

@@ -57,6 +57,10 @@ pub enum Event {
         from: Did,
         /// Seconds since the epoch.
         issued_at: u64,
+        /// The method asked for.
+        method: Option<Box<str>>,
+        /// Where it belongs in a trace, as the caller says.
+        traceparent: Option<Box<str>>,
         /// What the caller signed for.
         payload: Payload,
         /// What the caller presents; its signature covers it.
@@ -107,8 +111,13 @@ pub enum Event {
 /// How a call or send ended.
 #[derive(Debug)]
 pub enum Outcome {
-    /// What the answer carries.
-    Answer(Payload),
+    /// It was answered.
+    Answer {
+        /// By whom: the one asked, as its signature proves it.
+        from: Did,
+        /// What the answer carries.
+        payload: Payload,
+    },
     /// The message of a `send` stands in the inbox of this agent, which has signed for it.
     Delivered {
         /// The recipient.

@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 use xbind::message::JSON;
+use xbind::message::details;
 use xbind::message::payload;
-use xbind::{Did, Error, ErrorKind, InReplyTo, Op, Result};
+use xbind::{Details, Did, Error, ErrorKind, InReplyTo, Op, Result};
 
 use crate::agent::lookup::{Draft, Lookup};
 use crate::agent::outbox::Outgoing;
@@ -76,6 +77,10 @@ pub struct NewCall<'a> {
     pub timeout: Option<Duration>,
     /// What the caller presents.
     pub token: Option<String>,
+    /// The method asked for.
+    pub method: Option<String>,
+    /// Where it belongs in a trace: a `traceparent` of W3C Trace Context. What is none is left out.
+    pub traceparent: Option<String>,
 }
 
 /// Numbers are never used again, so that a late event cannot reach another agent.
@@ -156,7 +161,8 @@ impl Port {
     ///
     /// # Errors
     /// Why it cannot begin: `AGENT_CLOSED`, `AGENT_NOT_FOUND`, `AMBIGUOUS_NAME`, `INVALID_NAME`, `INVALID_DID`, `REVOKED`,
-    /// `WRONG_AUDIENCE`, `INVALID_PAYLOAD`, `PAYLOAD_TOO_LARGE`, `INVALID_TOKEN`, `INBOX_FULL`.
+    /// `WRONG_AUDIENCE`, `INVALID_PAYLOAD`, `PAYLOAD_TOO_LARGE`, `INVALID_TOKEN`, `INVALID_CONFIG` (a method that can have no such
+    /// name), `INBOX_FULL`.
     pub fn call(self: &Arc<Self>, call: NewCall<'_>) -> Result<u64> {
         let _entry = enter();
         let begun = catch_unwind(AssertUnwindSafe(|| self.begin(call)));
@@ -164,13 +170,14 @@ impl Port {
     }
 
     fn begin(self: &Arc<Self>, call: NewCall<'_>) -> Result<u64> {
-        let NewCall { agent, to, payload, one_way, timeout, token } = call;
+        let NewCall { agent, to, payload, one_way, timeout, token, method, traceparent } = call;
         let caller = self.agent(agent)?;
         let found = caller.node.find(to)?;
         match &found {
             Found::Peer(peer) => caller.check_recipient(peer)?,
             Found::Ask => caller.node.check_running(&[caller.did()])?,
         }
+        check_method(method.as_deref())?;
         let (body, content_type) = encode(payload)?;
         caller.check_size(body.len())?;
         let presented = token.as_ref().map_or(0, String::len);
@@ -185,7 +192,8 @@ impl Port {
             Found::Peer(peer) => (Some(peer.clone()), Stage::Waiting),
             Found::Ask => (None, Stage::Sought),
         };
-        let call = Call { number: 0, caller: caller.clone(), recipient, id, one_way, stage, deadline };
+        let has_method = method.is_some();
+        let call = Call { number: 0, caller: caller.clone(), recipient, id, one_way, has_method, stage, deadline };
         let number = self.calls.guard().begin(call);
         let Some(number) = number else {
             caller.free_outbox(bytes);
@@ -193,6 +201,8 @@ impl Port {
                 .with_hint("wait for some of them before making more"));
         };
         let op = if one_way { Op::Send } else { Op::Call };
+        let traceparent = traceparent.filter(|text| details::is_traceparent(text)).map(String::into_boxed_str);
+        let details = Details { method: method.map(String::into_boxed_str), traceparent, ..Details::default() };
         let draft = move |to| Outgoing {
             op,
             id,
@@ -201,6 +211,7 @@ impl Port {
             content_type,
             token,
             in_reply_to: None,
+            details,
             call: Some(number),
             slot: None,
         };
@@ -271,7 +282,7 @@ impl Port {
         let tickets = self.tickets.guard();
         let Some(running) = tickets.get(ticket) else { return Start::Gone };
         let (agent, caller) = (running.agent.clone(), running.caller.clone());
-        let (request, mut cancelled) = (running.request.id, running.cancelled);
+        let (request, has_method, mut cancelled) = (running.request.id, running.has_method, running.cancelled);
         drop(tickets);
         if let Peer::Here(caller) = &caller {
             // It may have given up while its message was on its way, when there was no ticket to cancel.
@@ -279,14 +290,14 @@ impl Port {
         }
         let refused = {
             let inbox = agent.inbox.guard();
-            match &inbox.handler {
+            match inbox.policy(has_method) {
                 _ if cancelled || inbox.closed => None,
                 None => return Start::Inbox,
                 Some(allow) if !allow.includes(caller.did()) => Some(ErrorKind::NotAllowed),
                 Some(_) => match agent.node.check_running(&[caller.did(), agent.did()]) {
                     Ok(()) => {
                         drop(inbox);
-                        if self.tickets.guard().begin(ticket) {
+                        if self.tickets.guard().begin(ticket) && !has_method {
                             agent.begun();
                         }
                         return Start::Run;
@@ -305,11 +316,11 @@ impl Port {
         let _entry = enter();
         let taken = self.tickets.guard().take(ticket);
         let Some(running) = taken else { return };
-        let agent = running.agent.clone();
+        let (agent, has_method) = (running.agent.clone(), running.has_method);
         if !running.cancelled {
             agent.give_back(running, payload);
         }
-        agent.finished(false);
+        agent.finished(has_method);
     }
 
     /// Answers a running call. One that was cancelled or whose agent closed needs no answer; then this does nothing. What
@@ -318,8 +329,8 @@ impl Port {
         let _entry = enter();
         let taken = self.tickets.guard().take(ticket);
         let Some(running) = taken else { return };
-        let Running { agent, caller, request, cancelled, begun, .. } = running;
-        agent.finished(begun);
+        let Running { agent, caller, request, cancelled, begun, has_method, .. } = running;
+        agent.finished(begun || has_method);
         if cancelled {
             return;
         }
@@ -423,6 +434,16 @@ impl fmt::Debug for Port {
 
 pub(crate) fn closed_outcome(message: &'static str) -> Outcome {
     Outcome::Failed { error: Error::new(ErrorKind::AgentClosed, message), remote: None }
+}
+
+fn check_method(method: Option<&str>) -> Result<()> {
+    match method {
+        Some(method) if !details::is_method(method) => {
+            let why = "a method is named with 1 to 128 of A-Z a-z 0-9 _ . -";
+            Err(Error::new(ErrorKind::InvalidConfig, why).with_hint("take the name from what the other agent offers"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn encode(payload: Payload) -> Result<(Body, &'static str)> {

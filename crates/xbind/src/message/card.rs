@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
 use crate::identity::key::{SigningKey, VerifyingKey};
 use crate::json::{self, Members};
+use crate::message::details::is_method;
 use crate::message::jws::{self, Header, Text, UnsignedJws, present};
 use crate::rights::scope::ScopeSet;
 
@@ -20,8 +21,6 @@ pub const MAX_CARD_TTL: u64 = 604_800;
 pub const MAX_CARD_BYTES: usize = 65_536;
 /// How many methods a card names at most.
 pub const MAX_METHODS: usize = 256;
-/// The longest name of a method, in bytes.
-pub const MAX_METHOD_BYTES: usize = 128;
 /// The longest description of a method, in bytes.
 pub const MAX_DESCRIPTION_BYTES: usize = 2048;
 /// How deep a schema may nest; the schema itself is the first level.
@@ -306,13 +305,6 @@ fn fault(name: Option<&str>, methods: &[CardMethod], addresses: &[String]) -> Op
     } else {
         methods.iter().find_map(CardMethod::fault)
     }
-}
-
-/// Whether a method may be called so: 1 to 128 of `A-Z a-z 0-9 _ . -`, the rule of MCP for the names of tools.
-#[must_use]
-pub fn is_method(name: &str) -> bool {
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-    (1..=MAX_METHOD_BYTES).contains(&name.len()) && name.bytes().all(known)
 }
 
 /// Whether an agent may offer a method of that name: those that begin with `xbind.`, in any case, are none of its own.
