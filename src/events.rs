@@ -36,6 +36,7 @@ impl<'env> Events<'env> {
             | Event::Unsent { .. }
             | Event::Arrived { .. }
             | Event::Sign { .. }
+            | Event::Refused { .. }
             | Event::Closed { .. } => (None, None),
         };
         let Err(_) = self.convert(event) else { return Ok(()) };
@@ -87,6 +88,11 @@ impl<'env> Events<'env> {
                 self.set(Uint8Array::new(bytes))
             }
             Event::Closed { agent } => self.both(7_u32, agent),
+            Event::Refused { agent, from, id, kind } => {
+                self.both(9_u32, agent)?;
+                self.sender(&from)?;
+                self.both(id.text(), kind.code())
+            }
             Event::Unsent { agent, error } => self.all(8_u32, agent, BindingError::from(error)),
         }
     }

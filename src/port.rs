@@ -326,12 +326,16 @@ pub fn receive<'env>(
     Ok(Either::A(flat))
 }
 
-/// Works off all that was asked for, and returns at most `max` events; see `src/events.rs`.
+/// Works off all that was asked for, and returns at most `max` events, refusals among them if they are `watched`; see
+/// `src/events.rs`.
 #[napi(catch_unwind)]
-pub fn flush<'env>(env: &'env Env, port: u32, max: u32) -> napi::Result<Array<'env>> {
+pub fn flush<'env>(env: &'env Env, port: u32, max: u32, watched: bool) -> napi::Result<Array<'env>> {
     let mut happened = Vec::new();
     let mut more = false;
-    in_port(port, |port| more = port.flush(size(max.into()), &mut happened));
+    in_port(port, |port| {
+        port.watch(watched);
+        more = port.flush(size(max.into()), &mut happened);
+    });
     let found = PORTS.with_borrow_mut(|ports| {
         ports.open.get_mut(&port).map(|open| (open.port.clone(), std::mem::take(&mut open.senders)))
     });

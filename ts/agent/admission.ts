@@ -76,6 +76,11 @@ export class Duty {
     this.#rights = policed ? new Rights(post(), { trust, scopes, revocations, approval }) : undefined
   }
 
+  /** Whether a list or predicate lets that DID call. */
+  allows(from: string): boolean {
+    return this.#allow === undefined || said(this.#allow(from)) === true
+  }
+
   /** `current` says whether this policy is still the agent's. */
   admit(
     call: Incoming,
@@ -83,7 +88,7 @@ export class Duty {
     token: string | null,
     current: () => boolean,
   ): Admission | Promise<Admission> {
-    if (this.#allow !== undefined && said(this.#allow(call.from)) !== true) return { code: 'NOT_ALLOWED' }
+    if (!this.allows(call.from)) return { code: 'NOT_ALLOWED' }
     const presented = token === null ? {} : native.readPresented(token)
     if (isFailure(presented)) return { code: 'INVALID_TOKEN' }
     const refusal = this.#rights?.refuse(call, body, presented)
@@ -96,7 +101,7 @@ export class Duty {
   #held(call: Incoming, presented: Presented, current: () => boolean): Held {
     const holds = (): Refusal | 'again' | undefined => {
       if (!current()) return 'again'
-      if (this.#allow !== undefined && said(this.#allow(call.from)) !== true) return { code: 'NOT_ALLOWED' }
+      if (!this.allows(call.from)) return { code: 'NOT_ALLOWED' }
       return this.#rights?.lost(call, presented) ?? (current() ? undefined : 'again')
     }
     return { handler: this.#handler, holds }
@@ -170,7 +175,9 @@ class Rights {
 
   #decide(call: Incoming, body: string | Uint8Array, approval: string | undefined): Verdict | Promise<Verdict> {
     const policy = this.#approval
-    if (!policy || said(policy.when?.(call)) === false) return undefined
+    if (!policy) return undefined
+    if (policy.when && !call.read()) return { code: 'INVALID_PAYLOAD' }
+    if (said(policy.when?.(call)) === false) return undefined
     const contentType = typeof body === 'string' ? 'application/json' : 'application/octet-stream'
     const bytes = typeof body === 'string' ? Buffer.from(body) : body
     const approved = { caller: call.from, recipient: this.#post.did, body: bytes, contentType }

@@ -16,9 +16,13 @@ import type { Failure, KeyRef, Options } from '../native/binding'
 import { failure, isFailure, XBindError } from '../errors'
 import { keyIn, signWith, type Identity } from './identity'
 import { passphraseIn, readKey, readKeyAsync, writeKeyAsync } from './key-file'
-import { Duty, type HandleOptions, type Post } from './admission'
+import type { HandleOptions, Post } from './admission'
+import { readCard, signCard, type AgentCard } from './card'
+import { callChannel, joinChannel, leaveChannel, type CallSeen } from './channels'
 import { short, stderrLogger, type Logger } from './log'
+import { DESCRIBE, Offers, type MethodOptions } from './methods'
 import { native } from '../native'
+import { peerOf, type Peer, type PeerOptions } from './peer'
 import { decode, encode } from '../messages/payload'
 import { openPort, type DeliveryReceipt, type IncomingCall, type Members, type Port, type Settle } from './port'
 import { presentedText } from '../tokens/presented'
@@ -112,13 +116,18 @@ export interface CallOptions {
   token?: string
   /** An approval of this very call, signed by an approver. */
   approval?: string
+  /** Which of the other agent's methods is asked for: 1 to 128 of `A-Z a-z 0-9 _ . -`. */
+  method?: string
+  /** Where the call belongs in a trace: a `traceparent` of W3C Trace Context. What is none is left out. */
+  traceparent?: string
 }
 
 const CONFIG = ['name', 'agentOptions', 'verbose', 'logger', 'identityProvider']
 const FROM_IDENTITY = ['name', 'agentOptions', 'verbose', 'logger', 'passphrase']
 const AGENT_OPTIONS = ['bus', 'timeoutMs', 'messageTtlSeconds', 'maxPayloadBytes', 'inbox', 'concurrency']
 const INBOX = ['maxMessages', 'maxBytes']
-const CALL_OPTIONS = ['timeoutMs', 'signal', 'token', 'approval']
+const PEER_OPTIONS = ['timeoutMs', 'signal', 'token', 'approval', 'traceparent']
+const CALL_OPTIONS = [...PEER_OPTIONS, 'method']
 const SEND_OPTIONS = ['signal']
 const RECEIVE_OPTIONS = ['max', 'waitMs', 'signal']
 const none = Object.freeze({})
@@ -136,6 +145,25 @@ interface Extras {
   owned: KeyRef | undefined
   logger: Logger | undefined
 }
+
+/** A call or message, as far as it has one or the other. */
+interface Asking {
+  readonly timeoutMs: number
+  readonly oneWay?: boolean
+  readonly signal?: AbortSignal | undefined
+  readonly presented?: string | undefined
+  readonly method?: string | undefined
+  readonly traceparent?: string | undefined
+  /** Told the DID of whoever answers. */
+  readonly answeredBy?: (did: string) => void
+}
+
+/** Of an agent that has set nothing yet. */
+const noOffers = Offers.none(() => {
+  throw new Error('nothing of these is ever asked')
+})
+/** How long a card is handed out before another one is signed: half of its life. */
+const CARD_SECONDS = 1800
 
 /** How `fromIdentity` hands the constructor a key. */
 const importedKey = Symbol('importedKey')
@@ -163,7 +191,9 @@ export class AutoGenxBindAgent {
   readonly #longest: number
   /** None for most agents; kept together so that an idle agent stays small. */
   readonly #extras: Extras | undefined
-  #duty: Duty | undefined
+  #offers = noOffers
+  /** Its card, as long as nothing changes what it says. */
+  #card: { offers: Offers; until: number; signed: Promise<Result<AgentCard>> } | undefined
   #receivers: Receivers<Message> | undefined
   #closed = false
 
@@ -199,6 +229,7 @@ export class AutoGenxBindAgent {
     this.name = name
     const log = logger ?? (verbose ? stderrLogger : undefined)
     this.#extras = provider || owned || log ? { provider, owned, logger: verbose ? log : undefined } : undefined
+    if (joinChannel.hasSubscribers) joinChannel.publish({ agent: this.#did, name })
   }
 
   /**
@@ -260,16 +291,92 @@ export class AutoGenxBindAgent {
   call<T = unknown>(agentName: string, payload: unknown, options: CallOptions = none): Promise<Result<T>> {
     checkString(agentName, 'agentName')
     checkOptions(options, 'call()', CALL_OPTIONS)
-    const { timeoutMs = this.#timeoutMs, signal, token, approval } = options
+    const { timeoutMs = this.#timeoutMs, signal, token, approval, method, traceparent } = options
     if (typeof timeoutMs !== 'number') throw new TypeError('timeoutMs must be a number')
     if (!(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT)) {
       return Promise.resolve(fail(failure('INVALID_CONFIG', `timeoutMs is ${timeoutMs}`, `give 1 to ${MAX_TIMEOUT}`)))
     }
     optional(token, checkString, 'token')
     optional(approval, checkString, 'approval')
+    optional(method, checkString, 'method')
+    optional(traceparent, checkString, 'traceparent')
     const presented = presentedText(token, approval)
     if (isFailure(presented)) return Promise.resolve(fail(presented))
-    return this.#begin<T>(agentName, payload, false, timeoutMs, signal, presented)
+    return this.#begin<T>(agentName, payload, { timeoutMs, signal, presented, method, traceparent })
+  }
+
+  /**
+   * A typed client of another agent: its methods as functions, each of which calls with that method. `options` count for all of
+   * them, unless a call says otherwise.
+   *
+   * @example
+   * ```ts
+   * const writer = agent.peer<{ summarise(input: { topic: string }): string }>('writer')
+   * const summary = await writer.summarise({ topic: 'identity' })
+   * ```
+   */
+  peer<M extends object>(to: string, options: PeerOptions = none): Peer<M> {
+    checkString(to, 'to')
+    checkOptions(options, 'peer()', PEER_OPTIONS)
+    const common = { ...options }
+    return peerOf<M>((method, input, own) => {
+      checkOptions(own, `${method}()`, PEER_OPTIONS)
+      const given = Object.entries(own).filter(([, value]) => value !== undefined)
+      return this.call(to, input, { ...common, ...(Object.fromEntries(given) as PeerOptions), method })
+    })
+  }
+
+  /**
+   * What this agent offers or, by name or DID, another one: its methods with JSON Schemas and scopes, signed by it. The card of
+   * another is verified, and has to be that of the one asked.
+   * Errors: those of `call`; INVALID_TOKEN (no card), UNTRUSTED_ISSUER (another agent's), TOKEN_EXPIRED, TOKEN_NOT_YET_VALID.
+   *
+   * @example
+   * ```ts
+   * const card = await agent.describe('writer')
+   * if (card.ok) for (const { name, description } of card.value.methods) console.log(name, description)
+   * ```
+   */
+  async describe(to?: string): Promise<Result<AgentCard>> {
+    if (to === undefined) return this.#described()
+    checkString(to, 'to')
+    let asked = ''
+    const answer = await this.#begin(to, null, {
+      timeoutMs: this.#timeoutMs,
+      method: DESCRIBE,
+      answeredBy: (did) => (asked = did),
+    })
+    if (!answer.ok) return answer
+    const { card } = (answer.value ?? {}) as { card?: unknown }
+    if (typeof card === 'string') return readCard(card, asked, undefined, 30)
+    return fail(failure('INVALID_TOKEN', `${short(asked)} did not answer with a card`))
+  }
+
+  /** The answer to the question what this agent offers. */
+  async #show(): Promise<{ card: string }> {
+    const card = await this.#described()
+    if (!card.ok) throw card.error
+    return { card: card.value.jws }
+  }
+
+  #described(): Promise<Result<AgentCard>> {
+    if (this.#closed) return Promise.resolve(fail(closedFailure))
+    const offers = this.#offers
+    const now = Date.now() / 1000
+    if (this.#card?.offers === offers && now < this.#card.until) return this.#card.signed
+    const { provider, owned } = this.#extras ?? {}
+    const sign = (bytes: Uint8Array): unknown => {
+      if (provider) return provider.sign(bytes)
+      const key = owned ?? orThrow(this.#key())
+      return signWith(key, bytes, true)
+    }
+    const signed = signCard(this.#did, { name: this.name, methods: offers.methods(), addresses: [] }, sign)
+    const card = { offers, until: now + CARD_SECONDS, signed }
+    this.#card = card
+    void signed.then((made) => {
+      if (!made.ok && this.#card === card) this.#card = undefined
+    })
+    return signed
   }
 
   /**
@@ -293,17 +400,22 @@ export class AutoGenxBindAgent {
     checkString(to, 'to')
     checkOptions(options, 'send()', SEND_OPTIONS)
     const { signal } = options
-    return this.#begin<DeliveryReceipt>(to, payload, true, this.#timeoutMs, signal)
+    return this.#begin<DeliveryReceipt>(to, payload, { timeoutMs: this.#timeoutMs, signal, oneWay: true })
   }
 
-  #begin<T>(
-    to: string,
-    payload: unknown,
-    oneWay: boolean,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-    token?: string,
-  ): Promise<Result<T>> {
+  #begin<T>(to: string, payload: unknown, asking: Asking): Promise<Result<T>> {
+    if (!callChannel.isSeen) return this.#ask<T>(to, payload, asking)
+    const { method, traceparent, oneWay } = asking
+    const seen: CallSeen = { agent: this.#did, to, kind: oneWay ? 'send' : 'call', method, traceparent }
+    return callChannel.run(
+      seen,
+      () => this.#ask<T>(to, payload, { ...asking, traceparent: textIn(seen.traceparent) }),
+      (result) => ((result as Result<T>).ok ? undefined : told((result as { error: XBindError }).error)),
+    )
+  }
+
+  #ask<T>(to: string, payload: unknown, asking: Asking): Promise<Result<T>> {
+    const { oneWay = false, timeoutMs, signal, presented: token, method, traceparent, answeredBy } = asking
     checkSignal(signal, 'signal')
     const over = this.#over(signal)
     if (over) return Promise.resolve(fail(over))
@@ -312,11 +424,12 @@ export class AutoGenxBindAgent {
     if (wrong) return Promise.resolve(fail(wrong))
     let settle!: Settle
     const settled = new Promise<Result<T>>((resolve) => (settle = resolve as Settle))
+    if (answeredBy) settle = naming(answeredBy, settle)
     const logger = this.#extras?.logger
     if (logger) settle = logged(logger, this.#label(), to, oneWay, settle)
     if (signal) settle = heeding(signal, settle, () => this.#port.abandon(number))
     const body = content as string | Uint8Array
-    const number = this.#port.begin(this.#number, to, body, oneWay, timeoutMs, token, settle)
+    const number = this.#port.begin(this.#number, to, body, oneWay, timeoutMs, token, method, traceparent, settle)
     return settled
   }
 
@@ -392,7 +505,23 @@ export class AutoGenxBindAgent {
   }
 
   /**
-   * Answers calls; null sends them to the inbox again. The options say who may call, and with which rights.
+   * Answers calls of one method. What the options leave out of its policy is that of the handler without a name. Where there is
+   * neither, calls of a method are METHOD_NOT_FOUND. Null takes the method away.
+   * Throws XBindError: INVALID_CONFIG (also a name that is none, or begins with xbind.), INVALID_DID, INVALID_KEY (a JWK set),
+   * AGENT_CLOSED.
+   *
+   * @example
+   * ```ts
+   * agent.handle<{ topic: string }, string>('summarise', ({ payload }) => `about ${payload.topic}`, {
+   *   description: 'Says in few words what a topic is about.',
+   *   allow: [friend.did],
+   * })
+   * ```
+   */
+  handle<I = unknown, O = unknown>(method: string, handler: Handler<I, O> | null, options?: MethodOptions<I, O>): this
+  /**
+   * Answers all other calls; null sends those without a method to the inbox again, and leaves its policy to the methods unless
+   * there are options. The options say who may call, and with which rights.
    * Throws XBindError: INVALID_DID, INVALID_CONFIG, INVALID_KEY (a JWK set), AGENT_CLOSED.
    *
    * @example
@@ -402,14 +531,17 @@ export class AutoGenxBindAgent {
    * })
    * ```
    */
-  handle<P = unknown, R = unknown>(handler: Handler<P, R> | null, options: HandleOptions = {}): this {
-    if (handler !== null) checkFunction(handler, 'handler')
-    checkObject(options, 'options')
-    const policy = new Duty(() => this.#post(), (handler ?? nobody) as Handler, options) // without a handler, they are checked as well
-    const duty = handler === null ? undefined : policy
-    const failed = native.handle(this.#port.number, this.#number, duty !== undefined, duty?.only)
+  handle<P = unknown, R = unknown>(handler: Handler<P, R> | null, options?: HandleOptions): this
+  handle(...[first, second, third]: [unknown, unknown?, unknown?]): this {
+    const offers = this.#offers === noOffers ? Offers.none(() => this.#post()) : this.#offers
+    const next =
+      typeof first === 'string'
+        ? offers.withMethod(first, second as Handler | null, third as MethodOptions | undefined)
+        : offers.with(first as Handler | null, second as HandleOptions | undefined)
+    const { hasHandler, only, onlyThese, isEmpty } = next
+    const failed = native.handle(this.#port.number, this.#number, hasHandler, only, onlyThese, !isEmpty)
     if (failed) throw new XBindError(failed)
-    this.#duty = duty
+    this.#offers = next
     this.#port.schedule()
     return this
   }
@@ -514,8 +646,10 @@ export class AutoGenxBindAgent {
   }
 
   #leave(): void {
+    if (!this.#closed && leaveChannel.hasSubscribers) leaveChannel.publish({ agent: this.#did, name: this.name })
     this.#closed = true
-    this.#duty = undefined
+    this.#offers = noOffers
+    this.#card = undefined
     this.#receivers?.close(closedFailure)
   }
 
@@ -538,9 +672,15 @@ export class AutoGenxBindAgent {
       admit(agent, call, body, token) {
         const logger = agent.#extras?.logger
         if (logger) write(logger, 'info', `${agent.#label()} ← ${short(call.from)} call ${call.id}`)
-        const duty = agent.#duty
-        return duty?.admit(call, body, token, () => agent.#duty === duty)
+        return agent.#offers.admit(
+          call,
+          body,
+          token,
+          () => agent.#offers,
+          () => agent.#show(),
+        )
       },
+      did: (agent) => agent.#did,
       arrived: (agent) => agent.#receivers?.arrived(),
       sign: (agent, bytes) => {
         const { provider, owned } = agent.#extras ?? {}
@@ -552,8 +692,6 @@ export class AutoGenxBindAgent {
     }
   }
 }
-
-const nobody: Handler = () => undefined
 
 function toMessage(
   kind: Message['kind'],
@@ -636,10 +774,27 @@ async function exportFrom(
   }
 }
 
+/** What is said of an error to whoever watches: what the other side chose to tell is a part of its answer. */
+function told({ code, message, hint, retryable }: XBindError): XBindError {
+  return new XBindError({ code, message, retryable, ...(hint !== undefined && { hint }) })
+}
+
+/** A subscriber may set anything. */
+function textIn(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+function naming(answeredBy: (did: string) => void, settle: Settle): Settle {
+  return (result, from) => {
+    if (from !== undefined) answeredBy(from)
+    settle(result, from)
+  }
+}
+
 function heeding(signal: AbortSignal, settle: Settle, abandon: () => void): Settle {
-  const settled: Settle = (result) => {
+  const settled: Settle = (result, from) => {
     unheed()
-    settle(result)
+    settle(result, from)
   }
   const unheed = onAbort(signal, abandon)
   return settled
@@ -647,12 +802,12 @@ function heeding(signal: AbortSignal, settle: Settle, abandon: () => void): Sett
 
 function logged(logger: Logger, from: string, to: string, oneWay: boolean, resolve: Settle): Settle {
   const began = performance.now()
-  return (result) => {
+  return (result, answeredBy) => {
     const took = `${(performance.now() - began).toFixed(2)} ms`
     const what = `${from} → ${short(to)} ${oneWay ? 'send' : 'call'}`
     if (result.ok) write(logger, 'info', `${what} ok in ${took}`)
     else write(logger, 'warn', `${what} ${result.error.code} in ${took}`)
-    resolve(result)
+    resolve(result, answeredBy)
   }
 }
 

@@ -65,7 +65,7 @@ export function verifyCard(
   optional(did, checkString, 'did')
   const skew = bounded(clockSkewSeconds, 30, 'clockSkewSeconds', 0, 300)
   const wrong = notWhole({ now })
-  return wrong ? fail(wrong) : read(jws, did, now, skew)
+  return wrong ? fail(wrong) : readCard(jws, did, now, skew)
 }
 
 /** @internal Signs with whoever has the key of that DID, and looks at what came of it as everybody else will. */
@@ -80,7 +80,7 @@ export async function signCard(
   try {
     signature = await sign(Buffer.from(input))
     const jws = `${input}.${Buffer.from(signature as Uint8Array).toString('base64url')}`
-    const card = read(jws, did, undefined, 0)
+    const card = readCard(jws, did, undefined, 0)
     if (card.ok) return card
   } catch {
     // What a provider throws may hold anything.
@@ -90,7 +90,13 @@ export async function signCard(
 
 const unsigned: Failure = failure('SIGN_FAILED', 'the card was not signed with the key of this agent')
 
-function read(jws: string, did: string | undefined, now: number | undefined, skew: number): Result<AgentCard> {
+/** @internal Verifies, with everything said. */
+export function readCard(
+  jws: string,
+  did: string | undefined,
+  now: number | undefined,
+  skew: number,
+): Result<AgentCard> {
   const card = native.verifyCard(jws, did, now, skew)
   if (isFailure(card)) return fail(card)
   const methods = card.methods.map(({ name, description, input, output, scopes }): OfferedMethod =>

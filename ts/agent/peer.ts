@@ -18,6 +18,7 @@ export type Peer<M> = {
     : never
 }
 
+/** What every object has. */
 type ObjectMembers = keyof object | keyof Object | '__proto__' | `__${'define' | 'lookup'}${'Getter' | 'Setter'}__`
 
 /** How a method is called: the method itself is the one that was named. */

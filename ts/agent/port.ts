@@ -7,7 +7,9 @@ import { hinted } from '../hints'
 import { short } from './log'
 import { native } from '../native'
 import { decode, encode, encodeJson } from '../messages/payload'
+import { handleChannel, refuseChannel } from './channels'
 import { fail, ok, type Result } from '../result'
+import { WrongInput } from './schema'
 import { clearTimeout, setImmediate, setTimeout } from './timers'
 
 /** Cheaper than queueMicrotask, which makes an async resource of every task. */
@@ -32,6 +34,7 @@ const BELONGS_INTO_INBOX = 2
 
 /** What the port asks of its agents. */
 export interface Members<Agent> {
+  did(agent: Agent): string
   /** Lets a call in to a handler, or says why not. `token` is what the caller presents, and has signed for. Nothing for an agent that has no handler any more. */
   admit(
     agent: Agent,
@@ -65,11 +68,11 @@ export interface Held {
 export interface Refusal {
   readonly code: XBindErrorCode
   /** JSON that goes with the code. */
-  readonly detail?: string
+  readonly detail?: string | undefined
 }
 
-/** What is to happen when a call has ended. */
-export type Settle = (result: Result<unknown>) => void
+/** What is to happen when a call has ended; `from` is the DID that answered it. */
+export type Settle = (result: Result<unknown>, from?: string) => void
 
 /** What a recipient signs for a message that stands in its inbox. */
 export interface DeliveryReceipt {
@@ -87,8 +90,12 @@ export interface IncomingCall<P = unknown> {
   readonly id: string
   /** The caller's DID, proven by its signature. */
   readonly from: string
-  /** What the caller sent; of the type that you expect, which nobody has checked. */
+  /** The method asked for, if the caller named one. */
+  readonly method: string | undefined
+  /** What the caller sent; of the type that you expect, which nobody has checked unless the method has a schema. */
   readonly payload: P
+  /** Where the call belongs in a trace, as the caller says: a `traceparent` of W3C Trace Context. */
+  readonly traceparent: string | undefined
   /** When the caller signed it, by its clock, to the second. */
   readonly issuedAt: Date
   /** Aborts when the caller gives up, the deadline passes or the agent closes. */
@@ -112,24 +119,52 @@ interface Ticket<Agent = unknown> {
 
 type SignalOf = (ticket: Ticket) => AbortSignal
 
-/** Its date and signal are made when they are first asked for. */
+/** Its payload is read when somebody may see it; its date and signal are made when they are first asked for. */
 export class Incoming implements IncomingCall {
   readonly id: string
   readonly from: string
-  readonly payload: unknown
+  readonly method: string | undefined
+  payload: unknown
+  readonly traceparent: string | undefined
   scopes = none
   chain = none
   readonly #signalOf: SignalOf
   readonly #ticket: Ticket
   readonly #seconds: number
+  /** Until it was read. */
+  #body: string | Uint8Array | undefined
 
-  constructor(signalOf: SignalOf, ticket: Ticket, id: string, from: string, payload: unknown, seconds: number) {
+  constructor(
+    signalOf: SignalOf,
+    ticket: Ticket,
+    id: string,
+    from: string,
+    method: string | undefined,
+    traceparent: string | undefined,
+    body: string | Uint8Array,
+    seconds: number,
+  ) {
     this.#signalOf = signalOf
     this.#ticket = ticket
     this.id = id
     this.from = from
-    this.payload = payload
+    this.method = method
+    this.payload = undefined
+    this.traceparent = traceparent
     this.#seconds = seconds
+    this.#body = body
+  }
+
+  /** False for a body that only claims to be JSON. */
+  read(): boolean {
+    if (this.#body === undefined) return true
+    try {
+      this.payload = decode(this.#body)
+    } catch {
+      return false
+    }
+    this.#body = undefined
+    return true
   }
 
   get issuedAt(): Date {
@@ -181,9 +216,12 @@ export class Port<Agent extends object = object> {
     oneWay: boolean,
     timeoutMs: number,
     token: string | undefined,
+    method: string | undefined,
+    traceparent: string | undefined,
     settle: Settle,
   ): number | undefined {
-    const call = native.call(this.number, agent, to, content, oneWay, Math.ceil(timeoutMs), token)
+    const time = Math.ceil(timeoutMs)
+    const call = native.call(this.number, agent, to, content, oneWay, time, token, method, traceparent)
     this.schedule()
     if (isFailure(call)) {
       settle(fail(hinted(call)))
@@ -258,7 +296,7 @@ export class Port<Agent extends object = object> {
       case 1:
         return this.#watched.get(events.next())?.abort(cancelled())
       case 2:
-        return this.#ended(events.next())(answered(events.next()))
+        return this.#answered(this.#ended(events.next()), events.sender(), events.next())
       case 3:
         return this.#ended(events.next())(delivered(events.next(), events.next()))
       case 4:
@@ -276,6 +314,11 @@ export class Port<Agent extends object = object> {
         const { message } = events.next<Failure>()
         return agent && this.#ask.note(agent, `the handler's value was not sent: ${message}`)
       }
+      case 9: {
+        const agent = this.#agents.get(events.next())
+        const refused = { from: events.sender(), id: events.next<string>(), code: events.next<string>() }
+        if (agent) refuseChannel.publish({ agent: this.#ask.did(agent), ...refused })
+      }
     }
   }
 
@@ -286,17 +329,14 @@ export class Port<Agent extends object = object> {
     const from = events.sender()
     const seconds = events.next<number>()
     const token = events.next<string | null>()
+    const method = events.next<string | null>() ?? undefined
+    const traceparent = events.next<string | null>() ?? undefined
     const body = events.next<string | Uint8Array>()
     if (!agent) return
     const ticket = { agent, number, answered: false }
     this.#running += 1
-    let payload: unknown
-    try {
-      payload = decode(body)
-    } catch {
-      return this.#refuse(ticket, { code: 'INVALID_PAYLOAD' })
-    }
-    this.#admit(ticket, new Incoming(this.#signalOf, ticket, id, from, payload, seconds), body, token)
+    const call = new Incoming(this.#signalOf, ticket, id, from, method, traceparent, body, seconds)
+    this.#admit(ticket, call, body, token)
   }
 
   #admit(ticket: Ticket<Agent>, call: Incoming, body: string | Uint8Array, token: string | null, judged = 1): void {
@@ -343,13 +383,14 @@ export class Port<Agent extends object = object> {
     admission: Answerer | Refusal | undefined,
   ): void {
     if (typeof admission === 'object') return this.#refuse(ticket, admission)
+    if (!call.read()) return this.#refuse(ticket, { code: 'INVALID_PAYLOAD' })
     // Much may have happened since the call was let in; what does not hold any more does not begin.
     const start = native.start(this.number, ticket.number)
     if (start === BELONGS_INTO_INBOX) native.giveBack(this.number, ticket.number, body)
     if (start !== MAY_BEGIN) return void this.#finish(ticket)
     if (admission === undefined) return this.#refuse(ticket, { code: 'AGENT_CLOSED' })
     try {
-      const answer = admission(call)
+      const answer = handleChannel.isSeen ? this.#seen(ticket, call, admission) : admission(call)
       if (!isThenable(answer)) return this.#answer(ticket, answer)
       answer.then(
         (value) => this.#answer(ticket, value),
@@ -358,6 +399,16 @@ export class Port<Agent extends object = object> {
     } catch (error) {
       this.#threw(ticket, error)
     }
+  }
+
+  #seen({ agent }: Ticket<Agent>, call: Incoming, answer: Answerer): unknown {
+    const { id, from, method, traceparent } = call
+    const seen = { agent: this.#ask.did(agent), from, id, method, traceparent }
+    return handleChannel.run(
+      seen,
+      () => answer(call),
+      () => undefined,
+    )
   }
 
   /** False if it was answered before. */
@@ -391,6 +442,7 @@ export class Port<Agent extends object = object> {
     const { agent } = ticket
     let detail: string | undefined
     try {
+      if (error instanceof WrongInput) return this.#refuse(ticket, { code: 'INVALID_INPUT', detail: error.detail })
       if (error instanceof HandlerError) detail = this.#told(agent, error)
       else this.#ask.note(agent, `the handler threw: ${nameOf(error)}`)
     } catch {
@@ -435,6 +487,10 @@ export class Port<Agent extends object = object> {
     } catch {
       signed(undefined)
     }
+  }
+
+  #answered(settle: Settle, from: string, body: string | Uint8Array): void {
+    settle(answered(body), from)
   }
 
   /** Who waits for that call; nobody if it was given up. */
@@ -494,7 +550,7 @@ export function wakePort(): void {
 /** A panic in the native code ends what it worked on, not the process. */
 function flushed(port: number): readonly unknown[] | undefined {
   try {
-    return native.flush(port, BATCH)
+    return native.flush(port, BATCH, refuseChannel.hasSubscribers)
   } catch {
     return undefined
   }

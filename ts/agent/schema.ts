@@ -1,5 +1,4 @@
 import { checkFunction } from '../check'
-import { failure, XBindError } from '../errors'
 
 /**
  * A schema of any library that speaks Standard Schema, version 1: zod 4, valibot, arktype and others. See https://standardschema.dev.
@@ -15,7 +14,14 @@ export interface StandardSchema<I = unknown, O = I> {
     /** `{ value }`, or `{ issues }` with the path of each; or a promise of one. */
     readonly validate: (value: unknown, ...rest: never[]) => unknown
     /** Only in types. */
-    readonly types?: { readonly input: I; readonly output: O } | undefined
+    readonly types?:
+      | {
+          /** What it takes. */
+          readonly input: I
+          /** What comes out of it. */
+          readonly output: O
+        }
+      | undefined
   }
 }
 
@@ -160,18 +166,4 @@ function pointer(path: unknown): string {
 
 function isThenable(value: unknown): boolean {
   return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
-}
-
-/** A schema's JSON, which has to fit into a card. */
-export function described(
-  schema: Schema | undefined,
-  side: 'input' | 'output',
-): { [side in 'input' | 'output']?: string } {
-  const text = schema?.json(side)
-  return text === undefined ? {} : { [side]: text }
-}
-
-export function notOffered(method: string): XBindError {
-  const why = 'the name of a method is not 1 to 128 of A-Z a-z 0-9 _ . -, or begins with xbind.'
-  return new XBindError(failure('INVALID_CONFIG', `${why}: ${JSON.stringify(method.slice(0, 140))}`))
 }

@@ -63,7 +63,15 @@ export interface Binding extends RightsBinding, NetBinding, CardBinding {
   closeAgent(port: number, agent: number): void
   /** The key of an agent, for as long as it is open; a failure if it is with an identity provider. */
   agentKey(port: number, agent: number): KeyRef | Failure
-  handle(port: number, agent: number, on: boolean, only?: readonly string[]): Failure | null | undefined
+  /** `only` may call without a method, `methods` with one; `takesCalls`: callers wait where there is no room. */
+  handle(
+    port: number,
+    agent: number,
+    on: boolean,
+    only: readonly string[] | undefined,
+    methods: readonly string[] | undefined,
+    takesCalls: boolean,
+  ): Failure | null | undefined
   /** The number of the call, which its end is told with. Commands, down to `refuse`, want a `flush` soon. */
   call(
     port: number,
@@ -73,6 +81,8 @@ export interface Binding extends RightsBinding, NetBinding, CardBinding {
     oneWay: boolean,
     timeoutMs: number,
     token: string | undefined,
+    method: string | undefined,
+    traceparent: string | undefined,
   ): number | Failure
   abandon(port: number, call: number): void
   /** Whether the handler may begin: 0 yes, 1 the call is over, 2 it belongs into the inbox (`giveBack`). */
@@ -89,7 +99,8 @@ export interface Binding extends RightsBinding, NetBinding, CardBinding {
   /** Five elements a message: is it one-way, id, sender, seconds, content. */
   receive(port: number, agent: number, max: number, listen: boolean): unknown[] | Failure
   /** Works everything off; at most `max` events, as ts/events.ts reads them. */
-  flush(port: number, max: number): unknown[]
+  /** `watched`: somebody wants to see refusals. */
+  flush(port: number, max: number, watched: boolean): unknown[]
 
   /** Test builds only. */
   panicNext?(): void

@@ -337,6 +337,7 @@ impl Agent {
     }
 
     pub(crate) fn refuse(self: &Arc<Self>, caller: Peer, request: InReplyTo, kind: ErrorKind) {
+        self.port.refused(self, caller.did(), &request.id, kind);
         self.answer(Op::Error, Refusal::of(kind).encode(), JSON, caller, request);
     }
 
@@ -380,7 +381,10 @@ impl Agent {
     /// Ends a call of somebody else to this agent, which cannot answer it any more.
     pub(crate) fn end_request(self: &Arc<Self>, caller: &Peer, request: InReplyTo, kind: ErrorKind) {
         match caller {
-            Peer::Here(caller) => caller.settle_request(&request.id, self.ended(kind)),
+            Peer::Here(caller) => {
+                self.port.refused(self, caller.did(), &request.id, kind);
+                caller.settle_request(&request.id, self.ended(kind));
+            }
             Peer::There(_) => self.refuse(caller.clone(), request, kind),
         }
     }

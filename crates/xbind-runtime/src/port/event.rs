@@ -1,7 +1,7 @@
 //! What a port tells its face.
 
 use xbind::message::JSON;
-use xbind::{Did, Error, MessageId, VerifiedMessage};
+use xbind::{Did, Error, ErrorKind, MessageId, VerifiedMessage};
 
 /// A body on the bus: raw bytes, shared by nobody.
 pub type Body = Vec<u8>;
@@ -100,6 +100,17 @@ pub enum Event {
         time: u32,
         /// What to sign.
         bytes: Vec<u8>,
+    },
+    /// An agent refused a call or message, and somebody watches: see [`Port::watch`](crate::Port::watch).
+    Refused {
+        /// The face's agent.
+        agent: u32,
+        /// The sender, as its signature proves it.
+        from: Did,
+        /// The id of its message.
+        id: MessageId,
+        /// Why.
+        kind: ErrorKind,
     },
     /// The agent's bus was closed.
     Closed {

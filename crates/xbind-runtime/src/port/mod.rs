@@ -9,7 +9,7 @@ pub(crate) mod tickets;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use hashbrown::HashMap;
 use xbind::message::JSON;
 use xbind::message::details;
 use xbind::message::payload;
-use xbind::{Details, Did, Error, ErrorKind, InReplyTo, Op, Result};
+use xbind::{Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, Result};
 
 use crate::agent::lookup::{Draft, Lookup};
 use crate::agent::outbox::Outgoing;
@@ -102,6 +102,7 @@ pub struct Port {
     pub(crate) under_way: AtomicUsize,
     pub(crate) calls: Mutex<Calls>,
     pub(crate) tickets: Mutex<Tickets>,
+    watched: AtomicBool,
 }
 
 impl Port {
@@ -118,6 +119,7 @@ impl Port {
             under_way: AtomicUsize::new(0),
             calls: Mutex::default(),
             tickets: Mutex::default(),
+            watched: AtomicBool::new(false),
         })
     }
 
@@ -145,6 +147,18 @@ impl Port {
             agent.prove()?;
         }
         Ok(number)
+    }
+
+    /// Whether the face wants to hear of refusals, by [`Event::Refused`].
+    pub fn watch(&self, watched: bool) {
+        self.watched.store(watched, Ordering::Relaxed);
+    }
+
+    /// Tells of a refusal whoever wants to hear of it. What a handler made of a call is none.
+    pub(crate) fn refused(self: &Arc<Self>, agent: &Agent, from: &Did, id: &MessageId, kind: ErrorKind) {
+        if self.watched.load(Ordering::Relaxed) && kind != ErrorKind::HandlerFailed {
+            self.push(Event::Refused { agent: agent.number, from: *from, id: *id, kind });
+        }
     }
 
     /// The agent of that number.
@@ -358,6 +372,7 @@ impl Port {
         if agent.check_size(refusal.encode().len()).is_err() {
             refusal.detail = None;
         }
+        agent.port.refused(agent, caller.did(), &request.id, refusal.kind);
         agent.answer(Op::Error, refusal.encode(), JSON, caller, request);
     }
 
