@@ -117,7 +117,7 @@ pub(crate) struct Outbox {
     /// What the identity provider was asked to sign.
     pub(crate) asked: Option<Box<Asked>>,
     /// How often it was asked.
-    pub(crate) times_asked: u32,
+    pub(crate) rounds: u32,
 }
 
 #[derive(Default)]

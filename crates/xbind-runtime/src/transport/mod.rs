@@ -202,7 +202,7 @@ pub trait RemoteSigner: Send + Sync {
 #[derive(Debug)]
 pub struct SignDone {
     pub(crate) agent: Weak<Agent>,
-    pub(crate) time: u32,
+    pub(crate) round: u32,
     pub(crate) answered: bool,
 }
 
@@ -215,7 +215,7 @@ impl SignDone {
     fn answer(&mut self, signature: Option<[u8; 64]>) {
         self.answered = true;
         if let Some(agent) = self.agent.upgrade() {
-            agent.signed(self.time, signature);
+            agent.signed(self.round, signature);
         }
     }
 }
