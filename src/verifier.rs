@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use napi::bindgen_prelude::{Either3, External};
 use napi_derive::napi;
 use xbind::{
-    Acquaintances, Authentic, Did, Error, ErrorKind, PendingCall, Policy, Recipient, ReplayWindow, RootCache,
-    SenderCache, VerifiedMessage, VerifyingKey, authenticate,
+    Authentic, Caches, Did, Error, ErrorKind, PendingCall, Policy, Recipient, ReplayWindow, RootCache, SenderCache,
+    VerifiedMessage, VerifyingKey, authenticate,
 };
 
 use crate::bytes::Bytes;
@@ -19,7 +19,7 @@ const KNOWN: usize = 4096;
 pub struct Verifier {
     policy: Policy,
     replay: ReplayWindow,
-    known: Acquaintances,
+    known: Caches,
     /// Everybody, or these.
     allowed: Option<HashSet<Did>>,
     /// Whether somebody is asked about every sender before a message of his is taken.
@@ -68,7 +68,7 @@ fn verifier(policy: BindingPolicy) -> xbind::Result<Verifier> {
             track_replies: true,
         },
         replay: ReplayWindow::new(size(policy.max_tracked)),
-        known: Acquaintances { senders: SenderCache::new(KNOWN), roots: RootCache::new(KNOWN) },
+        known: Caches { senders: SenderCache::new(KNOWN), roots: RootCache::new(KNOWN) },
         allowed: policy.allow.map(|dids| dids.iter().map(did_of).collect()).transpose()?,
         asks: policy.asks,
     })

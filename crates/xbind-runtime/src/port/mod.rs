@@ -359,9 +359,9 @@ impl Port {
     }
 
     /// The identity provider's answer to [`Event::Sign`]; none if it failed.
-    pub fn signed(&self, number: u32, time: u32, signature: Option<[u8; 64]>) {
+    pub fn signed(&self, number: u32, round: u32, signature: Option<[u8; 64]>) {
         if let Ok(agent) = self.agent(number) {
-            agent.signed(time, signature);
+            agent.signed(round, signature);
         }
     }
 
