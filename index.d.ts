@@ -1,24 +1,4 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-/** The bounds of one request. */
-export interface FetchLimits {
-  /** The longest answer that is taken. */
-  readonly maxBytes: number;
-  /** From the question to the last byte of the answer. */
-  readonly timeoutMs: number;
-  /** Media types to ask for. */
-  readonly accept: string;
-  /**
-   * Who named the address: you (`owner`), a token within an origin that you named (`listed`), or a token alone (`stranger`).
-   * For strangers only the public network may be asked.
-   */
-  readonly named: "owner" | "listed" | "stranger";
-}
-/**
- * A client of your own, as behind a proxy: gets a document, and rejects for anything but a complete answer with status 200.
- * It has to keep the rules that the built-in one keeps: no redirects, and for strangers no addresses of your own network. The
- * URL was judged by its text; size and time are checked again behind it.
- */
-export type FetchDocument = (url: string, limits: FetchLimits) => Promise<Uint8Array | string>;
 /** Stable for ever: codes are added, never renamed. Each has a heading in docs/errors.md. */
 export type XBindErrorCode = "INVALID_DID" | "INVALID_KEY" | "IMPORT_FAILED" | "EXPORT_FAILED" | "WRONG_PASSPHRASE" | "SIGN_FAILED" | "INVALID_NAME" | "AGENT_NOT_FOUND" | "AMBIGUOUS_NAME" | "AGENT_CLOSED" | "INVALID_PAYLOAD" | "PAYLOAD_TOO_LARGE" | "MALFORMED_MESSAGE" | "INVALID_SIGNATURE" | "WRONG_AUDIENCE" | "MESSAGE_EXPIRED" | "MESSAGE_NOT_YET_VALID" | "REPLAYED" | "REPLAY_WINDOW_FULL" | "REPLY_MISMATCH" | "TIMEOUT" | "ABORTED" | "INBOX_FULL" | "NOT_ALLOWED" | "HANDLER_FAILED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "UNTRUSTED_ISSUER" | "SCOPE_DENIED" | "INVALID_DELEGATION" | "REVOKED" | "REVOCATION_UNKNOWN" | "APPROVAL_REQUIRED" | "APPROVAL_REFUSED" | "APPROVAL_TIMEOUT" | "REGISTRY_UNAVAILABLE" | "NAME_TAKEN" | "INVALID_CONFIG" | "INTERNAL";
 /** What the other agent's handler chose to tell, by throwing a `HandlerError`. */
@@ -645,6 +625,26 @@ export declare class AutoGenxBindAgent {
   /** The same as `close()`, for `using agent = …`. */
   [Symbol.dispose](): void;
 }
+/** The bounds of one request. */
+export interface FetchLimits {
+  /** The longest answer that is taken. */
+  readonly maxBytes: number;
+  /** From the question to the last byte of the answer. */
+  readonly timeoutMs: number;
+  /** Media types to ask for. */
+  readonly accept: string;
+  /**
+   * Who named the address: you (`owner`), a token within an origin that you named (`listed`), or a token alone (`stranger`).
+   * For strangers only the public network may be asked.
+   */
+  readonly named: "owner" | "listed" | "stranger";
+}
+/**
+ * A client of your own, as behind a proxy: gets a document, and rejects for anything but a complete answer with status 200.
+ * It has to keep the rules that the built-in one keeps: no redirects, and for strangers no addresses of your own network. The
+ * URL was judged by its text; size and time are checked again behind it.
+ */
+export type FetchDocument = (url: string, limits: FetchLimits) => Promise<Uint8Array | string>;
 /** An issuer that is known by an address, and its keys: a JWK set, or the https URL (on this machine, http) it is fetched from. */
 export interface TrustedIssuer {
   /** Exactly as its tokens name it in `iss`. */

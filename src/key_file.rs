@@ -15,7 +15,8 @@ use crate::convert::{Fallible, fallible};
 use crate::identity::{Key, KeyRef};
 
 /// PEM, or bytes of either.
-type KeyFile = Either<SecretText, SecretBytes>;
+#[napi]
+pub type KeyFile = Either<SecretText, SecretBytes>;
 
 fn read(file: KeyFile, passphrase: Option<SecretText>) -> xbind::Result<SigningKey> {
     let passphrase = passphrase.as_ref().map(SecretText::as_str);
@@ -83,7 +84,7 @@ impl Task for Work<SigningKey> {
 }
 
 /// The same on another thread.
-#[napi(catch_unwind)]
+#[napi(catch_unwind, ts_return_type = "Promise<Fallible<KeyRef>>")]
 pub fn import_key(file: KeyFile, passphrase: Option<SecretText>) -> AsyncTask<Work<SigningKey>> {
     Work::of(|| read(file, passphrase))
 }
@@ -112,13 +113,14 @@ fn wrapping(passphrase: &SecretText) -> xbind::Result<Wrapping> {
 }
 
 /// Prepares an export on another thread. The private key has no part in it and stays where it can be wiped.
-#[napi(catch_unwind)]
+#[napi(catch_unwind, ts_return_type = "Promise<Fallible<WrappingRef>>")]
 pub fn prepare_export(passphrase: SecretText) -> AsyncTask<Work<Wrapping>> {
     Work::of(move || wrapping(&passphrase))
 }
 
 /// PKCS#8 in DER, or with `pem` as text. Whoever gets the bytes wipes them.
-type Exported = Either<SecretText, Uint8Array>;
+#[napi]
+pub type Exported = Either<SecretText, Uint8Array>;
 
 fn write(key: &SigningKey, pem: bool, wrapping: Option<Wrapping>) -> xbind::Result<Exported> {
     Ok(match (pem, wrapping) {

@@ -59,12 +59,13 @@ fn whose(named: &str) -> Whose {
 
 /// Why an address may not be asked, as far as its text tells.
 #[napi(catch_unwind)]
-pub fn refuse_url(url: String, named: String) -> Option<String> {
+pub fn refuse_url(url: String, #[napi(ts_arg_type = "Rules['named']")] named: String) -> Option<String> {
     Target::parse(&url, whose(&named)).err().map(|error| error.to_string())
 }
 
 #[napi(object, object_to_js = false)]
 pub struct BindingRules {
+    #[napi(ts_type = "'owner' | 'listed' | 'stranger'")]
     pub named: String,
     pub max_bytes: f64,
     pub timeout_ms: f64,
@@ -72,7 +73,7 @@ pub struct BindingRules {
 }
 
 /// A promise of a document's bytes, or of the reason why there are none.
-#[napi(catch_unwind)]
+#[napi(catch_unwind, ts_return_type = "Promise<Uint8Array | string>")]
 pub fn fetch<'env>(
     env: &'env Env,
     url: String,

@@ -147,7 +147,7 @@ pub fn lists_bytes(lists: &ListsRef) -> f64 {
 }
 
 /// Stands for so much native memory in the eyes of V8, as long as somebody holds it.
-#[napi(catch_unwind)]
+#[napi(catch_unwind, ts_return_type = "object")]
 pub fn weight(bytes: f64) -> External<()> {
     External::new_with_size_hint((), size(bytes))
 }
@@ -171,8 +171,8 @@ pub fn put_list(
     put.err().map(BindingError::from)
 }
 
-/// A status, or why there is none: stale, absent, unreadable.
-#[napi(catch_unwind)]
+/// A status, or why there is none.
+#[napi(catch_unwind, ts_return_type = "number | 'stale' | 'absent' | 'unreadable'")]
 pub fn ask_list(lists: &ListsRef, issuer: String, status: BindingStatus, now: f64) -> Either<u8, &'static str> {
     match lists.ask(&issuer, &status.to_core(), whole(now)) {
         Evidence::Fresh(status) => Either::A(status),

@@ -39,7 +39,7 @@ impl From<Rotation> for BindingRotation {
 #[napi(catch_unwind)]
 pub fn sign_rotation(
     old: &KeyRef,
-    new: &KeyRef,
+    next: &KeyRef,
     active_from: Option<f64>,
     overlap: f64,
     now: Option<f64>,
@@ -48,8 +48,8 @@ pub fn sign_rotation(
     let active_from = active_from.map_or(issued_at, whole);
     let overlap = whole(overlap);
     fallible(old.with(ErrorKind::SignFailed, |old| {
-        new.with(ErrorKind::SignFailed, |new| {
-            Rotation { old: *old.did(), new: *new.did(), issued_at, active_from, overlap }.sign(old, new)
+        next.with(ErrorKind::SignFailed, |next| {
+            Rotation { old: *old.did(), new: *next.did(), issued_at, active_from, overlap }.sign(old, next)
         })
     }))
 }
@@ -158,6 +158,7 @@ pub fn approve_call(
 
 #[napi(object, object_from_js = false)]
 pub struct BindingApproval {
+    #[napi(ts_type = "'approve' | 'deny'")]
     pub decision: &'static str,
     pub approver: String,
     pub id: String,

@@ -212,6 +212,7 @@ pub struct BindingToken {
     /// The text of one JSON object.
     pub claims: String,
     /// What the answer about revocation rests on.
+    #[napi(ts_type = "'fresh' | 'unchecked' | 'stale' | 'absent' | 'unreadable' | 'unknown'")]
     pub revocation: &'static str,
     /// For [`verify_known_token`], until [`forget_known_tokens`]; none where other sources were asked.
     pub known: Option<u32>,
@@ -224,6 +225,7 @@ pub struct BindingRefusal {
     pub message: String,
     pub hint: Option<String>,
     pub retryable: bool,
+    #[napi(ts_type = "Token['revocation']")]
     pub revocation: &'static str,
 }
 
@@ -286,7 +288,7 @@ pub fn verify_token(
 
 /// The same for a token that this verifier has verified, and whose issuer's keys were not replaced since: what the answer
 /// about revocation rests on, or nothing if it is refused now.
-#[napi(catch_unwind)]
+#[napi(catch_unwind, ts_return_type = "Token['revocation'] | null")]
 pub fn verify_known_token(
     verifier: &TokenVerifierRef,
     token: u32,

@@ -1,5 +1,5 @@
-import type { Failure } from '../native/binding'
-import type { Asked, Evidence, Link, TokenVerifierRef, VerifiedToken } from '../native/binding-rights'
+import type { Asked, Failure, Link, Token as VerifiedToken, TokenVerifierRef } from '../native/binding'
+import type { Evidence } from './evidence'
 import { bounded, checkFunction, checkNumber, checkObject, checkString, known, optional, strings } from '../check'
 import { failure, isFailure, XBindError } from '../errors'
 import { fetchPublic, isFetchable, JWKS, RemoteDocument, type FetchDocument } from './fetch'
