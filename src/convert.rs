@@ -44,7 +44,7 @@ pub type Content = Either<String, Bytes>;
 pub fn payload(content: Content) -> Payload {
     match content {
         Either::A(text) => Payload::Json(text),
-        Either::B(bytes) => Payload::Bytes(bytes.into_vec()),
+        Either::B(bytes) => Payload::Bytes(bytes.into_inner()),
     }
 }
 

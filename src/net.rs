@@ -48,19 +48,10 @@ fn roots(pem: Vec<Vec<u8>>) -> Roots {
     Roots { pem, files: file.map(PathBuf::from).into_iter().collect() }
 }
 
-/// Who named an address: the least trusted, unless it says otherwise.
-fn whose(named: &str) -> Whose {
-    match named {
-        "owner" => Whose::Owner,
-        "listed" => Whose::Listed,
-        _ => Whose::Stranger,
-    }
-}
-
 /// Why an address may not be asked, as far as its text tells.
 #[napi(catch_unwind)]
 pub fn refuse_url(url: String, #[napi(ts_arg_type = "Rules['named']")] named: String) -> Option<String> {
-    Target::parse(&url, whose(&named)).err().map(|error| error.to_string())
+    Target::parse(&url, Whose::of(&named)).err().map(|error| error.to_string())
 }
 
 #[napi(object, object_to_js = false)]
@@ -81,7 +72,7 @@ pub fn fetch<'env>(
     fetcher: Option<&FetcherRef>,
 ) -> napi::Result<Object<'env>> {
     let rules = Rules {
-        whose: whose(&rules.named),
+        whose: Whose::of(&rules.named),
         max_bytes: size(rules.max_bytes),
         timeout: Duration::from_millis(whole(rules.timeout_ms)),
         accept: rules.accept,

@@ -266,7 +266,7 @@ export interface Binding {
    * Writes the signature into the 64 bytes of `signature`, which the caller made in its own realm. `dangerously` signs a
    * statement of ours as well.
    */
-  keySign(key: KeyRef, data: Uint8Array, dangerously: boolean, signature: Uint8Array): Failure | null
+  keySign(key: KeyRef, data: Uint8Array, dangerously: boolean, signature: Uint8Array): Fallible<undefined>
   destroyKey(key: KeyRef): void
   seal(key: KeyRef, draft: Draft, body: Uint8Array): Fallible<Sealed>
   didToPublicKey(did: string): Fallible<Uint8Array>
@@ -289,7 +289,7 @@ export interface Binding {
   refuseUrl(url: string, named: Rules['named']): string | null
   /** A promise of a document's bytes, or of the reason why there are none. */
   fetch(url: string, rules: Rules, fetcher?: FetcherRef): Promise<Uint8Array | string>
-  checkJson(text: string): Failure | null
+  checkJson(text: string): Fallible<undefined>
   /** Opens a port; `wake` is called when another thread has left events there. */
   openPort(wake: () => void): number
   /** Closes the port and all its agents. */
@@ -298,7 +298,7 @@ export interface Binding {
   newNode(maxLifetime: number): NodeRef
   sharedNode(name: string): Fallible<NodeRef>
   nodeAgents(node: NodeRef): ReadonlyArray<Agent>
-  stopOnNode(node: NodeRef, did: string): Failure | null
+  stopOnNode(node: NodeRef, did: string): Fallible<undefined>
   closeNode(node: NodeRef): void
   /**
    * Brings an agent onto a node: with a fresh key, with the key of an identity (which is taken), or, for a key elsewhere,
@@ -347,9 +347,9 @@ export interface Binding {
   writePresented(token?: string, approval?: string): string | undefined | Failure
   newRevocationList(capacity: number): ListRef
   /** Without a time the entry is kept for good. */
-  revokeToken(list: ListRef, id: string, keepUntil?: number): Failure | null
+  revokeToken(list: ListRef, id: string, keepUntil?: number): Fallible<undefined>
   /** Without a time whatever the DID issues or is granted is revoked. */
-  revokeDid(list: ListRef, subject: string, issuedUntil?: number): Failure | null
+  revokeDid(list: ListRef, subject: string, issuedUntil?: number): Fallible<undefined>
   reinstate(list: ListRef, subject: string): boolean
   isRevoked(list: ListRef, id: string | undefined, subject: string | undefined, issuedAt: number): boolean
   purgeRevocations(list: ListRef, now?: number): void
@@ -357,7 +357,7 @@ export interface Binding {
   newStatusList(count: number, len: number): Fallible<StatusList>
   /** Reads a list that this DID signed for that address. */
   readStatusList(text: string, uri: string, signer: string): Fallible<StatusList>
-  setStatus(count: number, list: Uint8Array, index: number, status: number): Failure | null
+  setStatus(count: number, list: Uint8Array, index: number, status: number): Fallible<undefined>
   getStatus(count: number, list: Uint8Array, index: number): number | null
   statusListSize(count: number, bytes: number): number
   signStatusList(key: KeyRef, count: number, list: Uint8Array, draft: ListDraft): Fallible<string>
@@ -374,7 +374,7 @@ export interface Binding {
     issuer: string,
     jwks: string | undefined,
     now: number,
-  ): Failure | null
+  ): Fallible<undefined>
   /** A status, or why there is none. */
   askList(lists: ListsRef, issuer: string, status: Status, now: number): number | 'stale' | 'absent' | 'unreadable'
   purgeLists(lists: ListsRef, now: number): void
