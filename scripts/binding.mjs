@@ -9,6 +9,11 @@ const head = `// Made of src/ by "node scripts/build.mjs types".
 
 declare const opaque: unique symbol
 
+/** Something in native memory, which JavaScript only hands on. */
+interface Native<Name> {
+  readonly [opaque]: Name
+}
+
 /** A value, or why there is none. */
 export type Fallible<T> = T | Failure
 `
@@ -28,7 +33,7 @@ export async function bindingTypes() {
     head,
     ...items.filter(({ kind }) => kind === 'interface').map(object),
     ...items.filter(({ kind }) => kind === 'type').map(alias),
-    ...[...new Set(lines.join('').match(/\b\w+Ref\b/g))].toSorted().map(reference),
+    [...new Set(lines.join('').match(/\b\w+Ref\b/g))].toSorted().map(reference).join(''),
     '/** What the addon exports. Failures come back as data: errors must be made in the realm of the caller. */',
     `export interface Binding {\n${functions.map(member).join('')}}\n`,
   ].join('\n')
@@ -44,7 +49,7 @@ function object({ name, js_doc: doc, def }) {
 
 const alias = ({ name, js_doc: doc, def }) => `${doc}export type ${name} = ${spelled(def)}\n`
 
-const reference = (name) => `export interface ${name} {\n  readonly [opaque]: '${name}'\n}\n`
+const reference = (name) => `export type ${name} = Native<'${name}'>\n`
 
 function member({ js_doc: doc, def }) {
   const absent = ' | undefined | null'

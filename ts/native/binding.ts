@@ -2,6 +2,11 @@
 
 declare const opaque: unique symbol
 
+/** Something in native memory, which JavaScript only hands on. */
+interface Native<Name> {
+  readonly [opaque]: Name
+}
+
 /** A value, or why there is none. */
 export type Fallible<T> = T | Failure
 
@@ -217,45 +222,16 @@ export type Exported = string | Uint8Array
 
 export type Opened = Message | Opening | Failure
 
-export interface FetcherRef {
-  readonly [opaque]: 'FetcherRef'
-}
-
-export interface HistoryRef {
-  readonly [opaque]: 'HistoryRef'
-}
-
-export interface KeyRef {
-  readonly [opaque]: 'KeyRef'
-}
-
-export interface ListRef {
-  readonly [opaque]: 'ListRef'
-}
-
-export interface ListsRef {
-  readonly [opaque]: 'ListsRef'
-}
-
-export interface NodeRef {
-  readonly [opaque]: 'NodeRef'
-}
-
-export interface OpeningRef {
-  readonly [opaque]: 'OpeningRef'
-}
-
-export interface TokenVerifierRef {
-  readonly [opaque]: 'TokenVerifierRef'
-}
-
-export interface VerifierRef {
-  readonly [opaque]: 'VerifierRef'
-}
-
-export interface WrappingRef {
-  readonly [opaque]: 'WrappingRef'
-}
+export type FetcherRef = Native<'FetcherRef'>
+export type HistoryRef = Native<'HistoryRef'>
+export type KeyRef = Native<'KeyRef'>
+export type ListRef = Native<'ListRef'>
+export type ListsRef = Native<'ListsRef'>
+export type NodeRef = Native<'NodeRef'>
+export type OpeningRef = Native<'OpeningRef'>
+export type TokenVerifierRef = Native<'TokenVerifierRef'>
+export type VerifierRef = Native<'VerifierRef'>
+export type WrappingRef = Native<'WrappingRef'>
 
 /** What the addon exports. Failures come back as data: errors must be made in the realm of the caller. */
 export interface Binding {
