@@ -1,6 +1,5 @@
 import { bounded, checkObject, checkString, known, optional } from '../check'
-import type { Failure } from '../native/binding'
-import type { CardDraft } from '../native/binding-card'
+import type { CardDraft, Failure } from '../native/binding'
 import { failure, isFailure } from '../errors'
 import { native } from '../native'
 import { fail, ok, type Result } from '../result'

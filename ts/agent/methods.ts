@@ -1,6 +1,6 @@
 import { checkFunction, checkObject, checkString, known, optional, strings } from '../check'
 import { isFailure, XBindError } from '../errors'
-import type { Method } from '../native/binding-card'
+import type { Method } from '../native/binding'
 import { native } from '../native'
 import { Duty, type HandleOptions, type Post } from './admission'
 import type { Handler } from './agent'

@@ -3,6 +3,7 @@
 
 pub(crate) mod calls;
 pub(crate) mod event;
+pub(crate) mod senders;
 pub(crate) mod slots;
 pub(crate) mod tickets;
 
@@ -377,9 +378,9 @@ impl Port {
     }
 
     /// The identity provider's answer to [`Event::Sign`]; none if it failed.
-    pub fn signed(&self, number: u32, time: u32, signature: Option<[u8; 64]>) {
+    pub fn signed(&self, number: u32, round: u32, signature: Option<[u8; 64]>) {
         if let Ok(agent) = self.agent(number) {
-            agent.signed(time, signature);
+            agent.signed(round, signature);
         }
     }
 

@@ -103,12 +103,12 @@ impl Agent {
 
 /// How a call ends with that reply.
 fn outcome_of(message: VerifiedMessage<Body>) -> Outcome {
-    match message.op() {
-        Op::Error => {
-            let (error, remote) = Refusal::decode(message.body()).into_error(message.from());
-            Outcome::Failed { error, remote }
-        }
-        Op::Receipt => Outcome::Delivered { to: *message.from() },
-        _ => Outcome::Answer { from: *message.from(), payload: Payload::of(message) },
+    if message.op() == Op::Error {
+        let (error, remote) = Refusal::decode(message.body()).into_error(message.from());
+        Outcome::Failed { error, remote }
+    } else if message.op() == Op::Receipt {
+        Outcome::Delivered { to: *message.from() }
+    } else {
+        Outcome::Answer { from: *message.from(), payload: Payload::of(message) }
     }
 }

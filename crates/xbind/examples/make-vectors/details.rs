@@ -76,12 +76,12 @@ fn mismatch(name: &'static str, why: &'static str, claims: impl Borrow<Object>) 
 
 fn methods() -> Vec<Case> {
     let method = |text: &str| honest().add("mth", quoted(text));
-    let named = |name, why, text: &str| fine(name, why, &method(text));
-    let wrong = |name, text: &str| malformed(name, "a method is 1 to 128 of A-Z a-z 0-9 _ . -", &method(text));
-    let typed = |name, value: &str| malformed(name, "a method is a string", &honest().add("mth", value));
+    let named = |name, why, text: &str| fine(name, why, method(text));
+    let wrong = |name, text: &str| malformed(name, "a method is 1 to 128 of A-Z a-z 0-9 _ . -", method(text));
+    let typed = |name, value: &str| malformed(name, "a method is a string", honest().add("mth", value));
     vec![
         named("method", "a call may name a method", "write-summary"),
-        fine("method-send", "so may a send", &method("write-summary").set("op", quoted("send"))),
+        fine("method-send", "so may a send", method("write-summary").set("op", quoted("send"))),
         named("method-one", "one letter is enough", "x"),
         named("method-128", "128 bytes are the most", &"m".repeat(128)),
         named("method-dots", "full stops stand anywhere", "..a..b.."),
@@ -112,19 +112,19 @@ fn methods() -> Vec<Case> {
         typed("method-array", "[\"write-summary\"]"),
         typed("method-object", "{}"),
         typed("method-true", "true"),
-        malformed("method-repeated", "a member stands once", &method("write").add("mth", quoted("read"))),
-        malformed("method-repeated-escaped", "a member stands once", &method("write").add("m\\u0074h", quoted("read"))),
-        malformed("method-upper-case", "names of claims are exact", &honest().add("MTH", quoted("write"))),
+        malformed("method-repeated", "a member stands once", method("write").add("mth", quoted("read"))),
+        malformed("method-repeated-escaped", "a member stands once", method("write").add("m\\u0074h", quoted("read"))),
+        malformed("method-upper-case", "names of claims are exact", honest().add("MTH", quoted("write"))),
     ]
 }
 
 fn deadlines() -> Vec<Case> {
     let deadline = |value: &str| honest().add("dl", value);
-    let wrong = |name, value: &str| malformed(name, "an integer from 1 to 2147483647", &deadline(value));
+    let wrong = |name, value: &str| malformed(name, "an integer from 1 to 2147483647", deadline(value));
     vec![
-        fine("deadline", "how long the caller waits, in milliseconds", &deadline("30000")),
-        fine("deadline-1", "the shortest time", &deadline("1")),
-        fine("deadline-longest", "the longest time", &deadline("2147483647")),
+        fine("deadline", "how long the caller waits, in milliseconds", deadline("30000")),
+        fine("deadline-1", "the shortest time", deadline("1")),
+        fine("deadline-longest", "the longest time", deadline("2147483647")),
         wrong("deadline-0", "0"),
         wrong("deadline-too-long", "2147483648"),
         wrong("deadline-over-64-bits", "18446744073709551616"),
@@ -134,21 +134,21 @@ fn deadlines() -> Vec<Case> {
         wrong("deadline-exponent", "3e4"),
         wrong("deadline-string", "\"30000\""),
         wrong("deadline-null", "null"),
-        malformed("deadline-repeated", "a member stands once", &deadline("1").add("dl", 30000)),
-        malformed("deadline-send", "nobody waits for a send", &deadline("30000").set("op", quoted("send"))),
+        malformed("deadline-repeated", "a member stands once", deadline("1").add("dl", 30000)),
+        malformed("deadline-send", "nobody waits for a send", deadline("30000").set("op", quoted("send"))),
     ]
 }
 
 fn traces() -> Vec<Case> {
     let trace = |text: &str| honest().add("tp", quoted(text));
-    let wrong = |name, why, text: &str| malformed(name, why, &trace(text));
+    let wrong = |name, why, text: &str| malformed(name, why, trace(text));
     let call = asked(&[("win", "4".to_owned())]);
     vec![
-        fine("trace", "a call may belong to a trace", &trace(TRACE)),
-        fine("trace-send", "so may a send", &trace(TRACE).set("op", quoted("send"))),
-        fine("trace-flags", "all flags may be set", &trace(&TRACE.replace("-01", "-ff"))),
-        fine("trace-version-cc", "a later version of the same form", &trace(&TRACE.replacen("00-", "cc-", 1))),
-        waiting(&call, fine("trace-result", "so may an answer", &about("result", &call).add("tp", quoted(TRACE)))),
+        fine("trace", "a call may belong to a trace", trace(TRACE)),
+        fine("trace-send", "so may a send", trace(TRACE).set("op", quoted("send"))),
+        fine("trace-flags", "all flags may be set", trace(&TRACE.replace("-01", "-ff"))),
+        fine("trace-version-cc", "a later version of the same form", trace(&TRACE.replacen("00-", "cc-", 1))),
+        waiting(&call, fine("trace-result", "so may an answer", about("result", &call).add("tp", quoted(TRACE)))),
         wrong("trace-empty", "four fields", ""),
         wrong("trace-version-ff", "a version that is invalid", &TRACE.replacen("00-", "ff-", 1)),
         wrong("trace-upper-case", "lower case only", &TRACE.to_uppercase()),
@@ -161,29 +161,29 @@ fn traces() -> Vec<Case> {
         wrong("trace-space", "nothing else", &format!(" {TRACE}")),
         wrong("trace-not-hex", "hexadecimal digits", &TRACE.replace("4b", "4g")),
         wrong("trace-plus", "digits have no sign", &TRACE.replace("-01", "-+1")),
-        malformed("trace-null", "null does not mean absent", &honest().add("tp", "null")),
-        malformed("trace-number", "a text", &honest().add("tp", "0")),
-        malformed("trace-repeated", "a member stands once", &trace(TRACE).add("tp", quoted(TRACE))),
+        malformed("trace-null", "null does not mean absent", honest().add("tp", "null")),
+        malformed("trace-number", "a text", honest().add("tp", "0")),
+        malformed("trace-repeated", "a member stands once", trace(TRACE).add("tp", quoted(TRACE))),
     ]
 }
 
 fn counts() -> Vec<Case> {
     let window = |value: &str| honest().add("win", value);
-    let wrong = |name, value: &str| malformed(name, "an integer up to 2^53 - 1", &window(value));
+    let wrong = |name, value: &str| malformed(name, "an integer up to 2^53 - 1", window(value));
     vec![
-        fine("window", "a call may take parts", &window("16")),
-        fine("window-0", "and none for the time being", &window("0")),
-        fine("window-most", "the most that every language counts", &window("9007199254740991")),
+        fine("window", "a call may take parts", window("16")),
+        fine("window-0", "and none for the time being", window("0")),
+        fine("window-most", "the most that every language counts", window("9007199254740991")),
         wrong("window-too-many", "9007199254740992"),
         wrong("window-over-64-bits", "18446744073709551616"),
         wrong("window-negative", "-1"),
         wrong("window-float", "1.5"),
         wrong("window-string", "\"16\""),
         wrong("window-null", "null"),
-        malformed("window-repeated", "a member stands once", &window("1").add("win", 1000)),
-        malformed("window-send", "nothing is taken of a send", &window("16").set("op", quoted("send"))),
-        malformed("seq-call", "a call has no place", &honest().add("seq", 0)),
-        malformed("seq-send", "nor has a send", &honest().add("seq", 0).set("op", quoted("send"))),
+        malformed("window-repeated", "a member stands once", window("1").add("win", 1000)),
+        malformed("window-send", "nothing is taken of a send", window("16").set("op", quoted("send"))),
+        malformed("seq-call", "a call has no place", honest().add("seq", 0)),
+        malformed("seq-send", "nor has a send", honest().add("seq", 0).set("op", quoted("send"))),
     ]
 }
 
@@ -193,25 +193,22 @@ fn receipts() -> Vec<Case> {
     let send_with_method = asked(&[("op", quoted("send")), ("mth", quoted("write"))]);
     let receipt = |call: &str| about("receipt", call);
     vec![
-        waiting(&call, fine("receipt", "the call stands in an inbox", &receipt(&call))),
-        waiting(&send, fine("receipt-send", "the send stands in an inbox", &receipt(&send))),
-        waiting(&send, fine("error-send", "a send may be refused", &about("error", &send))),
-        waiting(&send_with_method, fine("receipt-send-method", "also one with a method", &receipt(&send_with_method))),
-        mismatch("receipt-unasked", "nobody sent anything", &receipt(&call)),
+        waiting(&call, fine("receipt", "the call stands in an inbox", receipt(&call))),
+        waiting(&send, fine("receipt-send", "the send stands in an inbox", receipt(&send))),
+        waiting(&send, fine("error-send", "a send may be refused", about("error", &send))),
+        waiting(&send_with_method, fine("receipt-send-method", "also one with a method", receipt(&send_with_method))),
+        mismatch("receipt-unasked", "nobody sent anything", receipt(&call)),
         waiting(
             &with_method,
-            mismatch("receipt-call-method", "a call with a method is answered or refused", &receipt(&with_method)),
+            mismatch("receipt-call-method", "a call with a method is answered or refused", receipt(&with_method)),
         ),
-        waiting(
-            &with_method,
-            fine("result-method", "it gets an answer like any other", &about("result", &with_method)),
-        ),
-        waiting(&send, mismatch("result-send", "no answer can look like a receipt", &about("result", &send))),
-        waiting(&call, malformed("receipt-case", "names are exact", &receipt(&call).set("op", quoted("Receipt")))),
-        waiting(&call, malformed("receipt-irt-missing", "it names its call", &receipt(&call).without("irt"))),
-        waiting(&call, malformed("receipt-rqd-missing", "it names its bytes", &receipt(&call).without("rqd"))),
-        waiting(&call, malformed("receipt-seq", "it has no parts", &receipt(&call).add("seq", 1))),
-        waiting(&call, malformed("receipt-method", "it asks for nothing", &receipt(&call).add("mth", quoted("write")))),
+        waiting(&with_method, fine("result-method", "it gets an answer like any other", about("result", &with_method))),
+        waiting(&send, mismatch("result-send", "no answer can look like a receipt", about("result", &send))),
+        waiting(&call, malformed("receipt-case", "names are exact", receipt(&call).set("op", quoted("Receipt")))),
+        waiting(&call, malformed("receipt-irt-missing", "it names its call", receipt(&call).without("irt"))),
+        waiting(&call, malformed("receipt-rqd-missing", "it names its bytes", receipt(&call).without("rqd"))),
+        waiting(&call, malformed("receipt-seq", "it has no parts", receipt(&call).add("seq", 1))),
+        waiting(&call, malformed("receipt-method", "it asks for nothing", receipt(&call).add("mth", quoted("write")))),
     ]
 }
 
@@ -228,13 +225,13 @@ fn parts() -> Vec<Case> {
     let strangers = sign(&stranger, header(stranger.did()).json(), strangers.json());
     let wrong = |name, claims: &Object| waiting(&call, malformed(name, "an integer up to 2^53 - 1", claims));
     vec![
-        waiting(&call, fine("part", "the first part of an answer", &part("0"))),
-        waiting(&call, fine("part-last", "the highest place", &part("9007199254740991"))),
-        waiting(&call, fine("part-empty", "a part may be empty", &bare("part", &call).add("seq", 1))).body(""),
-        waiting(&call, fine("result-after-parts", "the end says how many", &about("result", &call).add("seq", 3))),
-        waiting(&call, fine("error-after-parts", "also where it failed", &about("error", &call).add("seq", 3))),
-        waiting(&call, fine("result-without-parts", "there need not be any", &about("result", &call))),
-        mismatch("part-unasked", "no call waits", &part("0")),
+        waiting(&call, fine("part", "the first part of an answer", part("0"))),
+        waiting(&call, fine("part-last", "the highest place", part("9007199254740991"))),
+        waiting(&call, fine("part-empty", "a part may be empty", bare("part", &call).add("seq", 1))).body(""),
+        waiting(&call, fine("result-after-parts", "the end says how many", about("result", &call).add("seq", 3))),
+        waiting(&call, fine("error-after-parts", "also where it failed", about("error", &call).add("seq", 3))),
+        waiting(&call, fine("result-without-parts", "there need not be any", about("result", &call))),
+        mismatch("part-unasked", "no call waits", part("0")),
         waiting(&call, refuse("REPLY_MISMATCH", "part-from-another", "not the agent that was asked", strangers)),
         waiting(
             &call,
@@ -251,16 +248,16 @@ fn parts() -> Vec<Case> {
             &whole,
             mismatch("error-seq-not-wanted", "the call takes no parts", about("error", &whole).add("seq", 1)),
         ),
-        waiting(&call, malformed("part-seq-missing", "a part has its place", &about("part", &call))),
-        waiting(&call, malformed("part-irt-missing", "a part names its call", &part("0").without("irt"))),
-        waiting(&call, malformed("part-rqd-missing", "and its bytes", &part("0").without("rqd"))),
-        waiting(&call, malformed("part-window", "a part takes nothing", &part("0").add("win", 4))),
-        waiting(&call, malformed("part-deadline", "a part waits for nothing", &part("0").add("dl", 4))),
+        waiting(&call, malformed("part-seq-missing", "a part has its place", about("part", &call))),
+        waiting(&call, malformed("part-irt-missing", "a part names its call", part("0").without("irt"))),
+        waiting(&call, malformed("part-rqd-missing", "and its bytes", part("0").without("rqd"))),
+        waiting(&call, malformed("part-window", "a part takes nothing", part("0").add("win", 4))),
+        waiting(&call, malformed("part-deadline", "a part waits for nothing", part("0").add("dl", 4))),
         waiting(
             &call,
             malformed("result-seq-0", "an answer without parts has none", about("result", &call).add("seq", 0)),
         ),
-        waiting(&call, malformed("part-seq-repeated", "a member stands once", &part("0").add("seq", 1))),
+        waiting(&call, malformed("part-seq-repeated", "a member stands once", part("0").add("seq", 1))),
         wrong("part-seq-too-high", &part("9007199254740992")),
         wrong("part-seq-negative", &part("-1")),
         wrong("part-seq-float", &part("0.0")),
@@ -282,14 +279,14 @@ fn progress() -> Vec<Case> {
     let word = about("progress", &call).add("seq", 7);
     vec![
         waiting(&call, fine("progress", "the call is being worked on", &word)),
-        waiting(&call, fine("progress-4096", "4096 bytes are the most", &progress(4096)).body(&"x".repeat(4096))),
-        waiting(&call, malformed("progress-4097", "4096 bytes are the most", &progress(4097)).body(&"x".repeat(4097))),
+        waiting(&call, fine("progress-4096", "4096 bytes are the most", progress(4096)).body(&"x".repeat(4096))),
+        waiting(&call, malformed("progress-4097", "4096 bytes are the most", progress(4097)).body(&"x".repeat(4097))),
         waiting(&call, malformed("progress-bytes", "it is JSON", word.set("pt", quoted("application/octet-stream")))),
         mismatch("progress-unasked", "no call waits", &word),
         waiting(&send, mismatch("progress-send", "nobody waits for a send", about("progress", &send).add("seq", 0))),
         waiting(&call, refuse("REPLAYED", "progress-replayed", "it counts once", with_claims(&word))).after("progress"),
-        waiting(&call, malformed("progress-seq-missing", "it rises", &word.without("seq"))),
-        waiting(&call, malformed("progress-irt-missing", "it names its call", &word.without("irt"))),
+        waiting(&call, malformed("progress-seq-missing", "it rises", word.without("seq"))),
+        waiting(&call, malformed("progress-irt-missing", "it names its call", word.without("irt"))),
     ]
 }
 
@@ -316,9 +313,9 @@ fn afterthoughts() -> Vec<Case> {
         works(&call, small(fine("cancel-window-full", "so a full window does not matter", &cancel)))
             .body("")
             .after("valid"),
-        works(&streamed, fine("more", "its caller takes more", &more("8"))).body(""),
-        works(&streamed, fine("more-less", "less than before is for the one who counts", &more("0"))).body(""),
-        works(&streamed, fine("more-most", "as many as can be counted", &more("9007199254740991"))).body(""),
+        works(&streamed, fine("more", "its caller takes more", more("8"))).body(""),
+        works(&streamed, fine("more-less", "less than before is for the one who counts", more("0"))).body(""),
+        works(&streamed, fine("more-most", "as many as can be counted", more("9007199254740991"))).body(""),
         mismatch("cancel-not-running", "nobody works on it", &cancel).body(""),
         waiting(&asked(&[]), mismatch("cancel-own-call", "a call that waits for an answer is another", &cancel))
             .body(""),
@@ -334,20 +331,20 @@ fn afterthoughts() -> Vec<Case> {
             ),
         )
         .body(""),
-        works(&send, mismatch("cancel-send", "nobody waits for a send", &bare("cancel", &send))).body(""),
-        works(&call, mismatch("more-not-wanted", "the call takes no parts", &bare("more", &call).add("win", 4)))
+        works(&send, mismatch("cancel-send", "nobody waits for a send", bare("cancel", &send))).body(""),
+        works(&call, mismatch("more-not-wanted", "the call takes no parts", bare("more", &call).add("win", 4)))
             .body(""),
-        works(&call, malformed("cancel-body", "it says nothing else", &about("cancel", &call))),
-        works(&streamed, malformed("more-body", "it says nothing else", &about("more", &streamed).add("win", 4))),
-        works(&call, malformed("cancel-irt-missing", "it names its call", &cancel.without("irt"))).body(""),
-        works(&call, malformed("cancel-rqd-missing", "and its bytes", &cancel.without("rqd"))).body(""),
-        works(&call, malformed("cancel-seq", "it has no place", &cancel.add("seq", 0))).body(""),
-        works(&call, malformed("cancel-token", "it presents nothing", &cancel.add("ath", quoted(&encode([0; 32])))))
+        works(&call, malformed("cancel-body", "it says nothing else", about("cancel", &call))),
+        works(&streamed, malformed("more-body", "it says nothing else", about("more", &streamed).add("win", 4))),
+        works(&call, malformed("cancel-irt-missing", "it names its call", cancel.without("irt"))).body(""),
+        works(&call, malformed("cancel-rqd-missing", "and its bytes", cancel.without("rqd"))).body(""),
+        works(&call, malformed("cancel-seq", "it has no place", cancel.add("seq", 0))).body(""),
+        works(&call, malformed("cancel-token", "it presents nothing", cancel.add("ath", quoted(&encode([0; 32])))))
             .body("")
             .token("token"),
-        works(&streamed, malformed("more-window-missing", "it says how many", &bare("more", &streamed))).body(""),
-        works(&streamed, malformed("more-too-many", "at most 2^53 - 1", &more("9007199254740992"))).body(""),
-        works(&streamed, malformed("more-overflow", "at most 2^53 - 1", &more("18446744073709551615"))).body(""),
+        works(&streamed, malformed("more-window-missing", "it says how many", bare("more", &streamed))).body(""),
+        works(&streamed, malformed("more-too-many", "at most 2^53 - 1", more("9007199254740992"))).body(""),
+        works(&streamed, malformed("more-overflow", "at most 2^53 - 1", more("18446744073709551615"))).body(""),
     ]
 }
 
@@ -356,8 +353,8 @@ fn elsewhere() -> Vec<Case> {
     let call = asked(&[]);
     let result = about("result", &call);
     let wrong =
-        |name, claim: &str, value: &str| waiting(&call, malformed(name, "not on an answer", &result.add(claim, value)));
-    let op = |name, op: &str| waiting(&call, malformed(name, "no such operation", &result.set("op", quoted(op))));
+        |name, claim: &str, value: &str| waiting(&call, malformed(name, "not on an answer", result.add(claim, value)));
+    let op = |name, op: &str| waiting(&call, malformed(name, "no such operation", result.set("op", quoted(op))));
     vec![
         wrong("result-method-claim", "mth", "\"write\""),
         wrong("result-deadline", "dl", "1000"),
@@ -365,7 +362,7 @@ fn elsewhere() -> Vec<Case> {
         op("op-parts", "parts"),
         op("op-receipt-space", "receipt "),
         op("op-more-upper-case", "MORE"),
-        malformed("call-cancel-without-call", "it names its call", &honest().set("op", quoted("cancel"))),
-        malformed("part-without-call", "it names its call", &honest().set("op", quoted("part")).add("seq", 0)),
+        malformed("call-cancel-without-call", "it names its call", honest().set("op", quoted("cancel"))),
+        malformed("part-without-call", "it names its call", honest().set("op", quoted("part")).add("seq", 0)),
     ]
 }

@@ -114,20 +114,25 @@ pub(crate) fn check(shape: &Shape<'_>) -> Result<(), &'static str> {
     if [*seq, *window].into_iter().flatten().any(|count| count > MAX_COUNT) {
         return Err("seq and win are at most 9007199254740991");
     }
-    match op {
-        Op::Result | Op::Error if *seq == Some(0) => Err("an answer without parts has no seq"),
-        Op::Cancel | Op::More if *body_len > 0 => Err("cancel and more have no body"),
-        Op::Progress if *body_len > MAX_PROGRESS_BYTES => Err("a progress is at most 4096 bytes long"),
-        Op::Progress if *content_type != super::JSON => Err("a progress is JSON"),
-        _ => Ok(()),
+    if matches!(op, Op::Result | Op::Error) && *seq == Some(0) {
+        return Err("an answer without parts has no seq");
     }
+    if op.is_afterthought() && *body_len > 0 {
+        return Err("cancel and more have no body");
+    }
+    if *op == Op::Progress && *body_len > MAX_PROGRESS_BYTES {
+        return Err("a progress is at most 4096 bytes long");
+    }
+    if *op == Op::Progress && *content_type != super::JSON {
+        return Err("a progress is JSON");
+    }
+    Ok(())
 }
 
 const fn stands(rule: Rule, there: bool, why: &'static str) -> Result<(), &'static str> {
-    match rule {
-        Rule::Required if !there => Err(why),
-        Rule::Forbidden if there => Err(why),
-        _ => Ok(()),
+    match (rule, there) {
+        (Rule::Required, false) | (Rule::Forbidden, true) => Err(why),
+        (Rule::Required, true) | (Rule::Forbidden, false) | (Rule::Optional, _) => Ok(()),
     }
 }
 

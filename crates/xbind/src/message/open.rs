@@ -1,5 +1,6 @@
 //! Opening messages: every check in its order, and the only maker of a [`VerifiedMessage`].
 
+use crate::base64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
 use crate::identity::key::VerifyingKey;
@@ -29,7 +30,7 @@ pub struct Policy {
 }
 
 /// What was verified once and need not be again; all recipients of a process may share it.
-pub struct Acquaintances {
+pub struct Caches {
     /// Senders.
     pub senders: SenderCache,
     /// Roots of batches.
@@ -42,7 +43,7 @@ pub struct Recipient<'a> {
     /// What it accepts.
     pub policy: &'a Policy,
     /// What it need not verify again.
-    pub known: &'a Acquaintances,
+    pub known: &'a Caches,
     /// What it has accepted.
     pub replay: &'a ReplayWindow,
     /// Why nothing of this sender is taken that was issued in that second, if so: `REVOKED`, or `NOT_ALLOWED` for one who is
@@ -81,15 +82,13 @@ impl PendingCall {
     fn read(id: &MessageId, jws: &str, peer: impl FnOnce(&Claims<'_>) -> Option<VerifyingKey>) -> Option<Self> {
         let claims = jws::split(jws)?.payload;
         let claims = Claims::parse(&claims).ok().filter(|claims| claims.id == *id)?;
-        let one_way = match claims.op {
-            Op::Call => false,
-            Op::Send => true,
-            _ => return None,
-        };
+        if !matches!(claims.op, Op::Call | Op::Send) {
+            return None;
+        }
         Some(Self {
             peer: *peer(&claims)?.did(),
             digest: Digest::of(jws.as_bytes()),
-            one_way,
+            one_way: claims.op == Op::Send,
             has_method: claims.details.method.is_some(),
             has_window: claims.details.window.is_some(),
         })
@@ -97,14 +96,15 @@ impl PendingCall {
 
     /// Why such a message cannot be about this call; none if it can.
     fn excludes(&self, message: &Authentic) -> Option<&'static str> {
-        match message.op {
-            Op::Result | Op::Part | Op::Progress if self.one_way => Some("a send gets a receipt and nothing else"),
-            Op::Receipt if self.has_method && !self.one_way => Some("a call with a method gets no receipt"),
-            Op::Cancel if self.one_way => Some("a send cannot be cancelled"),
-            Op::Part | Op::More if !self.has_window => Some("the call takes no parts"),
-            Op::Result | Op::Error if message.details.seq.is_some() && !self.has_window => {
-                Some("the call takes no parts")
+        let (op, has_parts) = (message.op, matches!(message.op, Op::Part | Op::More) || message.details.seq.is_some());
+        match self {
+            Self { one_way: true, .. } if !matches!(op, Op::Receipt | Op::Error) => {
+                Some("a send gets a receipt or an error")
             }
+            Self { one_way: false, has_method: true, .. } if op == Op::Receipt => {
+                Some("a call with a method gets no receipt")
+            }
+            Self { has_window: false, .. } if has_parts && op != Op::Progress => Some("the call takes no parts"),
             _ => None,
         }
     }
@@ -173,8 +173,8 @@ pub fn authenticate(recipient: &Recipient<'_>, now: u64, jws: &str, body_len: us
     check_sizes(policy, jws, body_len)?;
     let not_compact = || malformed("the message is not a compact JWS");
     let segments = jws::segments(jws).ok_or_else(not_compact)?;
-    let claims = jws::decode(segments.payload).ok_or_else(not_compact)?;
-    let proof = jws::decode(segments.signature).ok_or_else(not_compact)?;
+    let claims = base64::decode(segments.payload).ok_or_else(not_compact)?;
+    let proof = base64::decode(segments.signature).ok_or_else(not_compact)?;
     let sender = known.senders.get(segments.header)?;
     let claims = Claims::parse(&claims)?;
     let key = &sender.key;
