@@ -87,11 +87,12 @@ class Traced<Seen extends object> {
         this.#asyncStart.publish(seen)
         this.#asyncEnd.publish(seen)
       }
-      value.then(
+      const promise = Promise.resolve(value) // whose `then` may be asked twice, unlike that of a thenable
+      promise.then(
         (settled) => after(failed(settled)),
         (error: unknown) => after(error ?? new Error('rejected with nothing')),
       )
-      return value
+      return promise as T
     })
   }
 
