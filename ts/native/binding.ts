@@ -58,6 +58,8 @@ export interface Binding extends RightsBinding, NetBinding {
   /** A fresh key, the key of an identity (which is taken), or the DID of a key elsewhere. */
   join(port: number, node: NodeRef, options: Options, signer?: KeyRef | string): number | Failure
   agentDid(port: number, agent: number): string | Failure
+  /** Lets nothing new in; an event tells when its handlers have ended and their answers are out. */
+  retireAgent(port: number, agent: number): void
   closeAgent(port: number, agent: number): void
   /** The key of an agent, for as long as it is open; a failure if it is with an identity provider. */
   agentKey(port: number, agent: number): KeyRef | Failure
@@ -81,7 +83,8 @@ export interface Binding extends RightsBinding, NetBinding {
   /** A failure for an approval that was used before. */
   useApproval(port: number, agent: number, approver: string, id: string, until: number): Failure | null
   isCancelled(port: number, ticket: number): boolean
-  signed(port: number, agent: number, time: number, signature?: Uint8Array): void
+  /** False for a signature that is none by the key of the agent. */
+  signed(port: number, agent: number, time: number, signature?: Uint8Array): boolean
   /** Milliseconds until the next pending call runs out of time. */
   nextDeadline(port: number): number | null
   /** Five elements a message: is it one-way, id, sender, seconds, content. */
@@ -167,4 +170,8 @@ export interface Options {
   inboxMessages: number
   inboxBytes: number
   concurrency: number
+  /** Everybody may call it from the start. */
+  handles: boolean
+  /** Its face wants to hear of what happens without it. */
+  tells: boolean
 }
