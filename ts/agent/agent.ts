@@ -449,23 +449,24 @@ export class AutoGenxBindAgent {
     drainMs: number
   }): Promise<void>
   close(options?: { drainMs: number }): void | Promise<void> {
-    if (options !== undefined) return this.#drain(options)
+    if (options !== undefined) return AutoGenxBindAgent.#drain(this, options)
     if (this.#closed) return
     this.#leave()
     this.#port.close(this.#number)
   }
 
-  async #drain(options: { drainMs: number }): Promise<void> {
+  /** A function of the class, so that it rejects whatever `this` was. */
+  static async #drain(agent: AutoGenxBindAgent, options: { drainMs: number }): Promise<void> {
     checkObject(options, 'options')
     known(options, 'close()', ['drainMs'])
     const { drainMs } = options
     checkNumber(drainMs, 'drainMs')
     const ms = bounded(drainMs, 0, 'drainMs', 0, MAX_TIMEOUT)
-    if (this.#closed) return
-    const isFirst = this.#draining === undefined
-    const draining = (this.#draining ??= new Draining(() => this.close()))
+    if (agent.#closed) return
+    const isFirst = agent.#draining === undefined
+    const draining = (agent.#draining ??= new Draining(() => agent.close()))
     draining.within(ms)
-    if (isFirst) this.#port.retire(this.#number)
+    if (isFirst) agent.#port.retire(agent.#number)
     await draining.over
   }
 
