@@ -224,9 +224,16 @@ impl Node {
                 } else {
                     check_name(to)?;
                 }
-                if self.routes.resolver().is_some() { Ok(Found::Ask) } else { Err(not_found(to)) }
+                if self.ask_again(to) || self.routes.resolver().is_some() { Ok(Found::Ask) } else { Err(not_found(to)) }
             }
         }
+    }
+
+    /// Asks once more for the key of an agent that could not show it, now that somebody needs the agent. True if it may be
+    /// listed soon.
+    fn ask_again(&self, to: &str) -> bool {
+        let agent = self.directory.guard().to_ask_again(to, self.time().now());
+        agent.is_some_and(|agent| agent.prove().is_ok())
     }
 
     /// Finds out where that is, for the calls of `asker` that wait for it.
@@ -285,6 +292,8 @@ impl Node {
             let is_listed = proof.is_ok() && !directory.closed && directory.is_unproved(agent);
             if is_listed {
                 directory.insert(agent);
+            } else if proof.is_err() && !directory.closed && directory.is_unproved(agent) {
+                directory.proof_failed(agent, self.time().now());
             } else {
                 directory.give_up(agent);
             }
