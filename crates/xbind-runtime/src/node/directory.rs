@@ -96,7 +96,7 @@ impl Directory {
 
     /// An agent of that name or DID that could not show its key, if it is time to ask for it again. Then the next pause is
     /// twice as long.
-    pub(crate) fn to_ask_again(&mut self, to: &str, now: Instant) -> Option<Arc<Agent>> {
+    pub(crate) fn ask_again(&mut self, to: &str, now: Instant) -> Option<Arc<Agent>> {
         let is_meant = |agent: &Agent| agent.did().as_str() == to || agent.name() == Some(to);
         let failed = self.failed.iter_mut().find(|failed| failed.again <= now && is_meant(&failed.agent))?;
         failed.again = now.checked_add(failed.pause).unwrap_or(now);

@@ -232,7 +232,7 @@ impl Node {
     /// Asks once more for the key of an agent that could not show it, now that somebody needs the agent. True if it may be
     /// listed soon.
     fn ask_again(&self, to: &str) -> bool {
-        let agent = self.directory.guard().to_ask_again(to, self.time().now());
+        let agent = self.directory.guard().ask_again(to, self.time().now());
         agent.is_some_and(|agent| agent.prove().is_ok())
     }
 
