@@ -224,7 +224,7 @@ pub fn call(
 ) -> Fallible<f64> {
     fallible(with_port(port, |port| {
         let timeout = Some(Duration::from_millis(whole(timeout_ms)));
-        let call = NewCall { agent, to: &to, payload: payload(content), one_way, timeout, token };
+        let call = NewCall { agent, to: &to, payload: payload(content), one_way, timeout, token, method: None };
         port.attend();
         port.call(call).map(number)
     }))
@@ -284,10 +284,10 @@ pub fn is_cancelled(port: u32, ticket: f64) -> bool {
 
 /// The identity provider's signature; none if it failed. False for one that is not by the key of its DID.
 #[napi(catch_unwind)]
-pub fn signed(port: u32, agent: u32, time: u32, signature: Option<Bytes>) -> bool {
+pub fn signed(port: u32, agent: u32, round: u32, signature: Option<Bytes>) -> bool {
     let signature = signature.and_then(|bytes| bytes.as_slice().try_into().ok());
     let mut is_valid = true;
-    in_port(port, |port| is_valid = port.signed(agent, time, signature));
+    in_port(port, |port| is_valid = port.signed(agent, round, signature));
     is_valid
 }
 

@@ -174,7 +174,7 @@ export class Port<Agent extends object = object> {
     if (agent) this.#handled.run(agent, number, id, from, seconds, token, body)
   }
 
-  #sign(number: number, time: number, bytes: Uint8Array): void {
+  #sign(number: number, round: number, bytes: Uint8Array): void {
     const agent = this.#agents.get(number)
     const warn = (line: string, error?: { thrown: unknown }): void => {
       if (agent) this.#ask.warn(agent, `the identity provider ${line}`, error)
@@ -182,16 +182,16 @@ export class Port<Agent extends object = object> {
     const signed = (signature: unknown): void => {
       let isValid = false
       try {
-        isValid = native.signed(this.number, number, time, isSignature(signature) ? signature : undefined)
+        isValid = native.signed(this.number, number, round, isSignature(signature) ? signature : undefined)
       } catch {
-        native.signed(this.number, number, time, undefined) // it cannot be looked at
+        native.signed(this.number, number, round, undefined) // it cannot be looked at
       }
       if (!isValid) warn('gave no signature of 64 bytes by the key of its DID')
       this.schedule()
     }
     const threw = (thrown: unknown): void => {
       warn('failed to sign', { thrown })
-      native.signed(this.number, number, time, undefined)
+      native.signed(this.number, number, round, undefined)
       this.schedule()
     }
     try {

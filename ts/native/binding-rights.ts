@@ -6,43 +6,34 @@ export interface RightsBinding {
   issueToken(key: KeyRef, grant: Grant): string | Failure
   delegateToken(key: KeyRef, token: string, grant: Grant): string | Failure
 
-  newTokenVerifier(
+  newJudge(
     policy: TokenPolicy,
     revoked: readonly RevocationListRef[],
     lists: readonly StatusListsRef[],
-  ): TokenVerifierRef | Failure
-  /** The issuer whose keys have to be fetched first. */
-  missingKey(verifier: TokenVerifierRef, token: string): string | null
-  setKeys(verifier: TokenVerifierRef, issuer: string, jwks?: string): Failure | null
+  ): JudgeRef | Failure
+  /** The keys of an issuer, or why there are none; why they cannot be used, if they cannot. */
+  keysCame(judge: JudgeRef, issuer: string, askedAt: number, jwks: string | undefined, why: string): string | null
   putIssuersList(
-    verifier: TokenVerifierRef,
+    judge: JudgeRef,
     lists: StatusListsRef,
     text: string,
     uri: string,
     issuer: string,
     now: number,
   ): Failure | null
-  /** Every check but those for revocation. */
-  tokenLinks(verifier: TokenVerifierRef, token: string, asked: Asked): Link[] | Failure
-  /** `answers`: was each link revoked; undefined where nobody can tell. */
-  verifyToken(
-    verifier: TokenVerifierRef,
-    token: string,
-    asked: Asked,
-    answers: readonly (boolean | undefined)[],
-  ): VerifiedToken | (Failure & { revocation: Evidence })
+  judgeToken(judge: JudgeRef, token: string, asked: Asked, answers: Answers): VerifiedToken | TokenRefusal | Needs
 
-  /** For a token that was verified with the keys that are trusted now; null if it is refused. */
+  /** For a token that was verified by this judge; null if it is refused. */
   verifyKnownToken(
-    verifier: TokenVerifierRef,
+    judge: JudgeRef,
     token: number,
     now: number,
     scopes?: readonly string[],
     presenter?: string,
   ): Evidence | null
 
-  /** Gives back what `verifyToken` has remembered. */
-  forgetKnownTokens(verifier: TokenVerifierRef): void
+  /** Gives back what `judgeToken` has remembered. */
+  forgetKnownTokens(judge: JudgeRef): void
 
   newRevocationList(capacity: number): RevocationListRef
   revokeToken(list: RevocationListRef, id: string, keepUntil?: number): Failure | null
@@ -124,8 +115,8 @@ export interface RightsBinding {
 }
 
 declare const opaque: unique symbol
-export interface TokenVerifierRef {
-  readonly [opaque]: 'token verifier'
+export interface JudgeRef {
+  readonly [opaque]: 'judge'
 }
 export interface RevocationListRef {
   readonly [opaque]: 'revocation list'
@@ -167,8 +158,9 @@ export interface TokenPolicy {
   clockSkew: number
   maxLifetime: number
   dids: string[]
-  /** Without a set, keys that have to be fetched. */
-  issuers: { issuer: string; jwks?: string }[]
+  issuers: { issuer: string; jwks: string }[]
+  /** Those whose keys are fetched. */
+  fetched: string[]
   acceptUnknown: boolean
 }
 
@@ -176,6 +168,38 @@ export interface Asked {
   now: number
   scopes: readonly string[]
   presenter?: string | undefined
+}
+
+/** Whether each link was revoked; undefined where nobody can tell. */
+export type Standing = (boolean | undefined)[]
+
+/** What has been found out before a token is judged. */
+export interface Answers {
+  /** There are sources to ask about every link. */
+  sources: boolean
+  /** Documents may be fetched. */
+  patient: boolean
+  standing?: Standing | undefined
+  /** Keys were asked for, whatever came of it. */
+  keysSought?: boolean | undefined
+  listsSought?: boolean | undefined
+}
+
+/** What has to be found out before a token can be judged. */
+export interface Needs {
+  /** The issuer whose keys have to be fetched. */
+  keys?: string
+  lists: boolean
+  standing: boolean
+  links: Link[]
+}
+
+export interface TokenRefusal extends Failure {
+  readonly revocation: Evidence
+  /** The issuer whose keys are not there, whether they were asked for, and why they did not come. */
+  readonly keysOf?: string
+  readonly keysAsked: boolean
+  readonly keysFailure?: string
 }
 
 export interface Link {

@@ -1,3 +1,4 @@
+import type { MessageOp } from '../messages/message'
 import type { NetBinding } from './binding-net'
 import type { RightsBinding } from './binding-rights'
 
@@ -84,7 +85,7 @@ export interface Binding extends RightsBinding, NetBinding {
   useApproval(port: number, agent: number, approver: string, id: string, until: number): Failure | null
   isCancelled(port: number, ticket: number): boolean
   /** False for a signature that is none by the key of the agent. */
-  signed(port: number, agent: number, time: number, signature?: Uint8Array): boolean
+  signed(port: number, agent: number, round: number, signature?: Uint8Array): boolean
   /** Milliseconds until the next pending call runs out of time. */
   nextDeadline(port: number): number | null
   /** Five elements a message: is it one-way, id, sender, seconds, content. */
@@ -130,6 +131,11 @@ export interface Draft {
   token?: string | undefined
   requestId?: string | undefined
   request?: string | undefined
+  method?: string | undefined
+  deadlineMs?: number | undefined
+  traceparent?: string | undefined
+  seq?: number | undefined
+  window?: number | undefined
 }
 
 export interface Policy {
@@ -148,19 +154,26 @@ export interface Opening {
   opening: OpeningRef
   from: string
   issuedAt: number
-  /** The id of the call that it claims to answer. */
-  answers?: string
+  /** The id of the call that it claims to be about. */
+  about?: string
+  /** Whether it answers a call of this side; else it comes from the caller of one. */
+  isReply: boolean
 }
 
 export interface Opened {
   id: string
-  op: 'call' | 'send' | 'result' | 'error'
+  op: MessageOp
   from: string
   to: string
   contentType: string
   issuedAt: number
   expiresAt: number
   inReplyTo?: string
+  method?: string
+  deadlineMs?: number
+  traceparent?: string
+  seq?: number
+  window?: number
 }
 
 export interface Options {

@@ -44,10 +44,10 @@ impl World {
             }
             for event in events {
                 match event {
-                    Event::Sign { agent, time, bytes } => {
+                    Event::Sign { agent, round, bytes } => {
                         self.asked += 1;
                         let signature = is_there.then(|| self.key.sign(&bytes));
-                        assert_eq!(self.port.signed(agent, time, signature), is_there);
+                        assert_eq!(self.port.signed(agent, round, signature), is_there);
                     }
                     Event::Settled { outcome: Outcome::Failed { error, .. }, .. } => ended.push(Err(error.kind())),
                     Event::Settled { .. } => ended.push(Ok(())),
@@ -59,7 +59,7 @@ impl World {
 
     fn send(&mut self, to: &str, is_there: bool) -> Result<(), ErrorKind> {
         let payload = Payload::Json("1".to_owned());
-        let call = NewCall { agent: self.caller, to, payload, one_way: true, timeout: None, token: None };
+        let call = NewCall { agent: self.caller, to, payload, one_way: true, timeout: None, token: None, method: None };
         self.port.call(call).map_err(|error| error.kind())?;
         let ended = self.work(is_there);
         assert_eq!(ended.len(), 1);

@@ -1,10 +1,11 @@
 //! Agent identities, signed messages and their verification: no I/O, no clock, no global random source.
 #![forbid(unsafe_code)]
 
+mod base64;
+mod cache;
 pub mod error;
 pub mod identity;
 mod json;
-mod lately;
 pub mod message;
 pub mod rights;
 
@@ -13,17 +14,19 @@ pub use identity::did::Did;
 pub use identity::jwks::JwkSet;
 pub use identity::key::{KeyCache, SigningKey, VerifyingKey};
 pub use message::batch::RootCache;
+pub use message::details::Details;
 pub use message::jws::UnsignedJws;
-pub use message::open::{
-    Acquaintances, Authentic, PendingCall, Policy, Recipient, VerifiedMessage, authenticate, open,
-};
+pub use message::open::{Authentic, Caches, PendingCall, Policy, Recipient, VerifiedMessage, authenticate, open};
 pub use message::replay::{ReplayWindow, Reservation};
 pub use message::seal::{Draft, Sealed, Unsigned, seal};
 pub use message::sender::SenderCache;
 pub use message::{Digest, InReplyTo, MessageId, Op};
 pub use rights::approval::{Approval, ApprovalDraft, ApprovedCall, Decision, Shown, approve};
 pub use rights::delegation::{DelegationDraft, delegate};
+pub use rights::evidence::{Grade, Revocations};
 pub use rights::grant::Link;
+pub use rights::issuer_keys::KeysState;
+pub use rights::judge::{Answers, Held, Judge, Need, Presentation, Refused, Ruling};
 pub use rights::key_history::{KeyHistory, KeyState};
 pub use rights::presented::Presented;
 pub use rights::revocation::{RevocationList, Standing, StatusRef};

@@ -3,8 +3,11 @@
 pub mod approval;
 pub(crate) mod cache;
 pub mod delegation;
+pub mod evidence;
 pub mod grant;
 pub(crate) mod grant_claims;
+pub mod issuer_keys;
+pub mod judge;
 pub mod key_history;
 pub mod presented;
 pub mod revocation;
