@@ -127,7 +127,7 @@ describe('misuse throws, or rejects where a promise is returned', () => {
   test('methods torn off their agent', async () => {
     const { call, getDID, close } = AutoGenxBindAgent.prototype
     await expect(call.call(wrong({}), 'x', 1)).rejects.toThrow(TypeError)
-    for (const method of [() => getDID.call(wrong({})), () => close.call(wrong(null))]) {
+    for (const method of [() => getDID.call(wrong({})), () => (close as () => void).call(wrong(null))]) {
       expect(method).toThrow(TypeError)
     }
   })

@@ -106,15 +106,14 @@ describe('while it drains', () => {
   test('signatures of an identity provider are waited for', async ({ agent }) => {
     const key = Identity.generate()
     const { promise, open } = gate()
-    let asked = 0
+    const asked: Uint8Array[] = []
     const sign = async (data: Uint8Array): Promise<Uint8Array> => {
-      asked += 1
-      if (asked > 1) await promise
+      if (asked.push(data) > 1) await promise
       return key.dangerouslySign(data)
     }
     const callee = agent({ identityProvider: { getDID: () => key.did, sign }, handler: () => 'answer' })
     const call = agent().call(key.did, 1)
-    while (asked < 2) await turn()
+    while (asked.length < 2) await turn()
     let over = false
     const closed = callee.close(LONG).then(() => (over = true))
     await turn()

@@ -20,7 +20,7 @@ export {
   type xBindIdentityProvider,
 } from './agent/config'
 export { AutoGenxBindAgent } from './agent/agent'
-export type { DeliveryReceipt } from './agent/calls'
+export { isReceipt, type DeliveryReceipt } from './agent/calls'
 export type { IncomingCall } from './agent/incoming'
 export type { Logger } from './agent/log'
 export type { MessageOp, OutgoingMessage, SealedMessage, VerifiedMessage } from './messages/message'

@@ -1,21 +1,12 @@
-import { onAbort } from './abort'
 import { Duty, type HandleOptions, type Post } from './admission'
 import { approveWith, type CallDecision } from '../tokens/approval'
 import { defaultBus, refOf } from './bus'
-import { resultOf, type DeliveryReceipt, type Ended, type Settle } from './calls'
+import { heeding, resultOf, type DeliveryReceipt, type Ended, type Settle } from './calls'
+import { bounded, checkFunction, checkObject, checkSignal, checkString } from '../check'
 import {
-  bounded,
-  checkFunction,
-  checkList,
-  checkNumber,
-  checkObject,
-  checkSignal,
-  checkString,
-  known,
-  optional,
-} from '../check'
-import {
-  checkLogger,
+  configIn,
+  copied,
+  FROM_IDENTITY,
   nativeOptions,
   type AgentConfig,
   type CallOptions,
@@ -26,29 +17,22 @@ import {
 import { Draining } from './draining'
 import { failure, isFailure, XBindError } from '../errors'
 import { keyIn, signWith } from './identity'
+import { Journal, type Wishes } from './journal'
 import { passphraseIn, readKeyAsync, writeKeyAsync } from './key-file'
-import { leave, short, shown, write, type Logger } from './log'
+import { short } from './log'
+import { lettersIn } from './letters'
 import { native } from '../native'
 import type { Failure, KeyRef } from '../native/binding'
-import { decode, encode } from '../messages/payload'
+import { callOptionsIn, checkOptions, drainMsIn, MAX_TIMEOUT, none, receiveOptionsIn } from './options'
+import { encode } from '../messages/payload'
 import { openPort, type Members, type Port } from './port'
-import { presentedText } from '../tokens/presented'
 import { checkProvider, didOf, exportFrom } from './provider'
 import { Receivers } from './receivers'
 import { fail, ok, orThrow, result, type Result } from '../result'
-import { delegationOf, grantOf, type TokenRequest } from '../tokens/token'
+import { delegateWith, grantWith, type TokenRequest } from '../tokens/token'
 
 export type { CallOptions, Handler } from './config'
 
-const FROM_IDENTITY = ['name', 'agentOptions', 'verbose', 'logger', 'handler', 'onHandlerError', 'passphrase']
-const CONFIG = [...FROM_IDENTITY.slice(0, -1), 'identityProvider']
-const AGENT_OPTIONS = ['bus', 'timeoutMs', 'messageTtlSeconds', 'maxPayloadBytes', 'inbox', 'concurrency']
-const CALL_OPTIONS = ['timeoutMs', 'signal', 'token', 'approval']
-const SEND_OPTIONS = ['signal']
-const RECEIVE_OPTIONS = ['max', 'waitMs', 'signal']
-const none = Object.freeze({})
-
-const MAX_TIMEOUT = 0x7fff_ffff
 /** How long `await using` lets handlers run. */
 const DRAIN_MS = 5000
 const abortedFailure = failure('ABORTED', 'the caller gave up')
@@ -57,13 +41,10 @@ const closedFailure = failure('AGENT_CLOSED', 'this agent is closed', 'make a ne
 /** What the port may ask of agents; set by the class, which alone sees into them. */
 let members: Members<AutoGenxBindAgent>
 
-interface Extras {
-  provider: xBindIdentityProvider | undefined
+interface Extras extends Wishes {
+  readonly provider: xBindIdentityProvider | undefined
   /** The key of an Identity that signs for the agent. */
-  owned: KeyRef | undefined
-  logger: Logger | undefined
-  verbose: boolean
-  onHandlerError: AgentConfig['onHandlerError']
+  readonly owned: KeyRef | undefined
 }
 
 /** How `fromIdentity` hands the constructor a key. */
@@ -102,18 +83,9 @@ export class AutoGenxBindAgent {
    * Throws XBindError: INVALID_NAME, INVALID_CONFIG, INVALID_DID (of a provider), AGENT_CLOSED (the bus is closed).
    */
   constructor(config: AgentConfig = {}) {
-    checkObject(config, 'config')
-    known(config, 'AutoGenxBindAgent', CONFIG)
-    const { name, agentOptions = {}, verbose = false, logger, identityProvider, handler, onHandlerError } = config
+    const { name, agentOptions, verbose, logger, identityProvider, handler, onHandlerError } = configIn(config)
     const { [importedKey]: key } = config as InternalConfig
-    optional(name, checkString, 'name')
-    checkObject(agentOptions, 'agentOptions')
-    known(agentOptions, 'agentOptions', AGENT_OPTIONS)
     const { bus: home, timeoutMs } = agentOptions
-    if (typeof verbose !== 'boolean') throw new TypeError('verbose must be a boolean')
-    if (logger !== undefined) checkLogger(logger)
-    optional(handler, checkFunction, 'handler')
-    optional(onHandlerError, checkFunction, 'onHandlerError')
     const duty = handler && new Duty(() => this.#post(), handler, {})
     const owned = keyIn(identityProvider)
     const provider = owned ? undefined : (identityProvider as xBindIdentityProvider | undefined)
@@ -153,12 +125,7 @@ export class AutoGenxBindAgent {
     } = {},
   ): Promise<Result<AutoGenxBindAgent>> {
     const given = passphraseIn(config, 'fromIdentity', FROM_IDENTITY)
-    // As it is now, whatever the caller does with it while the passphrase is worked on.
-    const { passphrase: _, agentOptions: options, ...rest } = config as InternalConfig & { passphrase?: string }
-    const isPlain = Object.prototype.toString.call(options) === '[object Object]'
-    const own = (
-      'agentOptions' in config ? { ...rest, agentOptions: isPlain ? { ...options } : options } : rest
-    ) as AgentConfig
+    const own = copied(config) // as it is now, whatever the caller does with it while the passphrase is worked on
     const key = await readKeyAsync(pkcs8, given)
     if (isFailure(key)) return fail(key)
     try {
@@ -189,16 +156,9 @@ export class AutoGenxBindAgent {
    */
   async call<T = unknown>(agentName: string, payload: unknown, options: CallOptions = none): Promise<Result<T>> {
     checkString(agentName, 'agentName')
-    checkOptions(options, 'call()', CALL_OPTIONS)
-    const { timeoutMs = this.#timeoutMs, signal, token, approval } = options
-    if (typeof timeoutMs !== 'number') throw new TypeError('timeoutMs must be a number')
-    if (!(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT)) {
-      return fail(failure('INVALID_CONFIG', `timeoutMs is ${timeoutMs}`, `give 1 to ${MAX_TIMEOUT}`))
-    }
-    optional(token, checkString, 'token')
-    optional(approval, checkString, 'approval')
-    const presented = presentedText(token, approval)
-    if (isFailure(presented)) return fail(presented)
+    const wanted = callOptionsIn(options, this.#timeoutMs)
+    if (isFailure(wanted)) return fail(wanted)
+    const { timeoutMs, signal, presented } = wanted
     return resultOf(await this.#begin(agentName, payload, false, timeoutMs, signal, presented))
   }
 
@@ -221,7 +181,7 @@ export class AutoGenxBindAgent {
     } = none,
   ): Promise<Result<DeliveryReceipt>> {
     checkString(to, 'to')
-    checkOptions(options, 'send()', SEND_OPTIONS)
+    checkOptions(options, 'send()', ['signal'])
     const { signal } = options
     return resultOf(await this.#begin(to, payload, true, this.#timeoutMs, signal))
   }
@@ -242,7 +202,7 @@ export class AutoGenxBindAgent {
     if (wrong) return { ok: false, failure: wrong }
     let settle!: Settle
     const ended = new Promise<Ended>((resolve) => (settle = resolve))
-    if (this.#extras?.verbose) settle = this.#traced(to, oneWay, settle)
+    if (this.#extras?.verbose) settle = this.#journal.traced(to, oneWay, settle)
     if (signal) settle = heeding(signal, settle, () => this.#port.calls.abandon(number))
     const body = content as string | Uint8Array
     const number = this.#port.calls.begin(this.#number, to, body, oneWay, timeoutMs, token, settle)
@@ -275,16 +235,9 @@ export class AutoGenxBindAgent {
       signal?: AbortSignal
     } = none,
   ): Promise<Result<Message<P>[]>> {
-    checkOptions(options, 'receive()', RECEIVE_OPTIONS)
-    const { max = Number.MAX_SAFE_INTEGER, waitMs = 0, signal } = options
-    for (const [what, value, least] of [
-      ['max', max, 1],
-      ['waitMs', waitMs, 0],
-    ] as const) {
-      if (typeof value !== 'number') throw new TypeError(`${what} must be a number`)
-      if (!(value >= least)) return fail(failure('INVALID_CONFIG', `${what} is ${value}`, `give ${least} or more`))
-    }
-    checkSignal(signal, 'signal')
+    const wanted = receiveOptionsIn(options)
+    if (isFailure(wanted)) return fail(wanted)
+    const { max, waitMs, signal } = wanted
     if (signal?.aborted) return fail(abortedFailure)
     return result(await this.#waiting().receive(max, waitMs, signal)) as Result<Message<P>[]>
   }
@@ -308,14 +261,10 @@ export class AutoGenxBindAgent {
   #take(max: number, listen: boolean): Message[] | Failure {
     const flat = native.receive(this.#port.number, this.#number, max, listen)
     if (isFailure(flat)) return closedFailure
-    const messages: Message[] = []
-    for (let i = 0; i < flat.length; i += 5) {
-      const [oneWay, id, from, seconds, body] = flat.slice(i, i + 5) as [boolean, string, string, number, string]
-      const message = toMessage(oneWay ? 'message' : 'call', id, from, seconds, body)
-      if (message) messages.push(message)
-      else if (this.#extras?.verbose) this.#warn(`message ${id} from ${short(from)} only claims to be JSON`)
-    }
-    return messages
+    const { letters, unreadable } = lettersIn(flat)
+    const journal = unreadable.length > 0 && this.#extras?.verbose ? this.#journal : undefined
+    for (const { id, from } of unreadable) journal?.warn(`message ${id} from ${short(from)} only claims to be JSON`)
+    return letters
   }
 
   /**
@@ -336,8 +285,8 @@ export class AutoGenxBindAgent {
     const duty = handler === null ? undefined : policy
     const failed = native.handle(this.#port.number, this.#number, duty !== undefined, duty?.only)
     if (failed) throw new XBindError(failed.code === 'AGENT_CLOSED' ? { ...closedFailure, ...failed } : failed)
-    if (this.#isLogged && this.#duty && duty && !this.#duty.isOf(handler))
-      this.#warn('another handler has replaced the one that was set')
+    const isOther = this.#duty !== undefined && duty !== undefined && !this.#duty.isOf(handler)
+    if (isOther && this.#journal.isRead) this.#journal.warn('another handler has replaced the one that was set')
     this.#duty = duty
     this.#port.schedule()
     return this
@@ -366,13 +315,7 @@ export class AutoGenxBindAgent {
    * ```
    */
   async grant(request: TokenRequest): Promise<Result<string>> {
-    checkObject(request, 'request')
-    checkString(request.audience, 'request.audience')
-    checkList(request.scopes, 'request.scopes')
-    const grant = grantOf(request)
-    const key = this.#key()
-    if (isFailure(key)) return fail(key)
-    return isFailure(grant) ? fail(grant) : result(native.issueToken(key, grant))
+    return grantWith(() => this.#key(), request)
   }
 
   /**
@@ -387,14 +330,7 @@ export class AutoGenxBindAgent {
       subject: string
     },
   ): Promise<Result<string>> {
-    checkString(token, 'token')
-    checkObject(request, 'request')
-    optional(request.audience, checkString, 'request.audience')
-    optional(request.scopes, checkList, 'request.scopes')
-    const grant = delegationOf(request)
-    const key = this.#key()
-    if (isFailure(key)) return fail(key)
-    return isFailure(grant) ? fail(grant) : result(native.delegateToken(key, token, grant))
+    return delegateWith(() => this.#key(), token, request)
   }
 
   /**
@@ -457,11 +393,7 @@ export class AutoGenxBindAgent {
 
   /** A function of the class, so that it rejects whatever `this` was. */
   static async #drain(agent: AutoGenxBindAgent, options: { drainMs: number }): Promise<void> {
-    checkObject(options, 'options')
-    known(options, 'close()', ['drainMs'])
-    const { drainMs } = options
-    checkNumber(drainMs, 'drainMs')
-    const ms = bounded(drainMs, 0, 'drainMs', 0, MAX_TIMEOUT)
+    const ms = drainMsIn(options)
     if (agent.#closed) return
     const isFirst = agent.#draining === undefined
     const draining = (agent.#draining ??= new Draining(() => agent.close()))
@@ -487,45 +419,8 @@ export class AutoGenxBindAgent {
     await this.close({ drainMs: DRAIN_MS })
   }
 
-  #label(): string {
-    return this.name ?? short(this.#did)
-  }
-
-  /** Whether somebody asked for more than what has to be known. */
-  get #isLogged(): boolean {
-    return this.#extras !== undefined && (this.#extras.verbose || this.#extras.logger !== undefined)
-  }
-
-  #log(level: 'info' | 'warn' | 'error', line: string): void {
-    write(this.#extras?.logger, level, `${this.#label()}${line}`)
-  }
-
-  #warn(line: string): void {
-    this.#log('warn', `: ${line}`)
-  }
-
-  #traced(to: string, oneWay: boolean, settle: Settle): Settle {
-    const began = performance.now()
-    return (ended) => {
-      const took = `${(performance.now() - began).toFixed(2)} ms`
-      const what = ` → ${short(to)} ${oneWay ? 'send' : 'call'}`
-      if (ended.ok) this.#log('info', `${what} ok in ${took}`)
-      else this.#log('warn', `${what} ${ended.failure.code} in ${took}`)
-      settle(ended)
-    }
-  }
-
-  #failed(error: unknown, id: string, from: string): void {
-    const tell = this.#extras?.onHandlerError
-    try {
-      if (tell) {
-        leave(tell(error, { id, from, method: undefined }))
-        return
-      }
-    } catch {
-      this.#warn('onHandlerError threw')
-    }
-    this.#log('error', `: the handler failed, call ${id} of ${short(from)}\n${shown(error)}`)
+  get #journal(): Journal {
+    return new Journal(this.name ?? short(this.#did), this.#extras)
   }
 
   static {
@@ -542,47 +437,13 @@ export class AutoGenxBindAgent {
       longest: (agent) => agent.#longest,
       closed: (agent) => agent.#leave(),
       idle: (agent) => agent.close(),
-      failed: (agent, error, { id, from }) => agent.#failed(error, id, from),
-      warn: (agent, line, error) => agent.#warn(error ? `${line}\n${shown(error.thrown)}` : line),
+      failed: (agent, error, call) => agent.#journal.failed(error, call),
+      warn: (agent, line, error) => agent.#journal.warn(line, error),
       trace(agent, from, kind, id, outcome) {
-        if (!agent.#extras?.verbose) return
-        const isBad = outcome?.startsWith('refused') || outcome?.startsWith('failed')
-        agent.#log(
-          isBad ? 'warn' : 'info',
-          ` ← ${short(from)} ${kind} ${id}${outcome === undefined ? '' : ` ${outcome}`}`,
-        )
+        if (agent.#extras?.verbose) agent.#journal.trace(from, kind, id, outcome)
       },
     }
   }
 }
 
 const nobody: Handler = () => undefined
-
-function toMessage(
-  kind: Message['kind'],
-  id: string,
-  from: string,
-  seconds: number,
-  body: string,
-): Message | undefined {
-  try {
-    return { id, kind, from, payload: decode(body), issuedAt: new Date(seconds * 1000) }
-  } catch {
-    return undefined
-  }
-}
-
-function checkOptions(options: object, what: string, names: readonly string[]): void {
-  if (options === none) return // most calls have none
-  checkObject(options, 'options')
-  known(options, what, names)
-}
-
-function heeding(signal: AbortSignal, settle: Settle, abandon: () => void): Settle {
-  const settled: Settle = (ended) => {
-    unheed()
-    settle(ended)
-  }
-  const unheed = onAbort(signal, abandon)
-  return settled
-}

@@ -1,3 +1,4 @@
+import { onAbort } from './abort'
 import type { Failure } from '../native/binding'
 import { failure, isFailure, XBindError, type RemoteError } from '../errors'
 import { hinted } from '../hints'
@@ -126,6 +127,33 @@ export class Calls {
   }
 }
 
+/** Gives up when the signal aborts, and leaves it alone once the call has ended. */
+export function heeding(signal: AbortSignal, settle: Settle, abandon: () => void): Settle {
+  const settled: Settle = (ended) => {
+    unheed()
+    settle(ended)
+  }
+  const unheed = onAbort(signal, abandon)
+  return settled
+}
+
+/** Made here, and therefore signed: a value that only looks like one is none. */
+const receipts = new WeakSet<object>()
+
+/**
+ * Whether what `call` gave is the recipient's receipt and no answer: it has no handler, and the call stands in its inbox. The
+ * message itself says so, not its shape; a copy of a receipt is none.
+ *
+ * @example
+ * ```ts
+ * const answer = await agent.call('writer', { topic: 'identity' })
+ * if (answer.ok && isReceipt(answer.value)) console.log('it waits in the inbox of', answer.value.to)
+ * ```
+ */
+export function isReceipt(value: unknown): value is DeliveryReceipt {
+  return typeof value === 'object' && value !== null && receipts.has(value)
+}
+
 const aborted = failure('ABORTED', 'the caller gave up')
 
 function nobody(): void {
@@ -141,7 +169,8 @@ export function answered(body: string | Uint8Array): Ended {
 }
 
 export function delivered(messageId: string, to: string): Ended {
-  const value: DeliveryReceipt = { status: 'delivered', messageId, to }
+  const value: DeliveryReceipt = Object.freeze({ status: 'delivered', messageId, to })
+  receipts.add(value)
   return { ok: true, value }
 }
 

@@ -3,7 +3,7 @@ import type { IncomingCall } from './incoming'
 import type { Logger } from './log'
 import type { MessageBus } from './bus'
 import type { Options } from '../native/binding'
-import { bounded, checkFunction, checkObject, known } from '../check'
+import { bounded, checkFunction, checkObject, checkString, known, optional } from '../check'
 
 /** What a new agent is told; all of it may be left out. */
 export interface AgentConfig {
@@ -113,6 +113,39 @@ export interface CallOptions {
   approval?: string
 }
 
+/** The options of `fromIdentity`. */
+export const FROM_IDENTITY = ['name', 'agentOptions', 'verbose', 'logger', 'handler', 'onHandlerError', 'passphrase']
+const CONFIG = [...FROM_IDENTITY.slice(0, -1), 'identityProvider']
+const AGENT_OPTIONS = ['bus', 'timeoutMs', 'messageTtlSeconds', 'maxPayloadBytes', 'inbox', 'concurrency']
+
+/** A config, each of whose members was read once. */
+type ReadConfig = { [member in keyof AgentConfig]-?: AgentConfig[member] | undefined } & {
+  agentOptions: AgentOptions
+  verbose: boolean
+}
+
+export function configIn(config: AgentConfig): ReadConfig {
+  checkObject(config, 'config')
+  known(config, 'AutoGenxBindAgent', CONFIG)
+  const { name, agentOptions = {}, verbose = false, logger, identityProvider, handler, onHandlerError } = config
+  optional(name, checkString, 'name')
+  checkObject(agentOptions, 'agentOptions')
+  known(agentOptions, 'agentOptions', AGENT_OPTIONS)
+  if (typeof verbose !== 'boolean') throw new TypeError('verbose must be a boolean')
+  if (logger !== undefined) checkLogger(logger)
+  optional(handler, checkFunction, 'handler')
+  optional(onHandlerError, checkFunction, 'onHandlerError')
+  return { name, agentOptions, verbose, logger, identityProvider, handler, onHandlerError }
+}
+
+/** A copy of the options of `fromIdentity`, without the passphrase. */
+export function copied(config: AgentConfig & { passphrase?: string }): AgentConfig {
+  const { passphrase: _, agentOptions: options, ...rest } = config
+  const isPlain = Object.prototype.toString.call(options) === '[object Object]'
+  if (!('agentOptions' in config)) return rest
+  return { ...rest, agentOptions: isPlain ? { ...options } : options } as AgentConfig
+}
+
 const INBOX = ['maxMessages', 'maxBytes']
 
 /** The options as the native side takes them. */
@@ -137,7 +170,7 @@ export function nativeOptions(
   }
 }
 
-export function checkLogger(logger: Logger): void {
+function checkLogger(logger: Logger): void {
   checkObject(logger, 'logger')
   for (const level of ['debug', 'info', 'warn', 'error'] as const) checkFunction(logger[level], `logger.${level}`)
 }
