@@ -201,7 +201,9 @@ describe('where nobody waits, nothing is thrown', () => {
       two.close()`
     const { code, stdout, stderr } = await node(program)
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'HANDLER_FAILED INVALID_PAYLOAD\n' })
-    expect(stderr).toMatch(/^\[xbind\] one: the handler failed, .+\n\[xbind\] {3}XBindError: the handler's value was not sent: .+\n$/)
+    expect(stderr).toMatch(
+      /^\[xbind\] one: the handler failed, .+\n\[xbind\] {3}XBindError: the handler's value was not sent: .+\n$/,
+    )
   })
 
   test('a signature that cannot be looked at', { timeout: 60_000 }, async () => {

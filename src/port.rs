@@ -9,11 +9,13 @@ use napi::bindgen_prelude::{Array, Either, Env, External, Function, Uint8Array};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use xbind::{Error, ErrorKind, MessageId, VerifyingKey};
-use xbind_runtime::{AgentOptions, Allow, NewCall, Node, NodeOptions, Payload, Port, Reply, Signer, Start, Time};
+use xbind_runtime::{
+    AgentOptions, Allow, NewCall, Node, NodeOptions, Payload, Port, Reply, Senders, Signer, Start, Time,
+};
 
 use crate::bytes::Bytes;
 use crate::convert::{BindingError, Content, Fallible, fallible, number, payload, size, whole};
-use crate::events::{Events, Senders};
+use crate::events::Events;
 use crate::identity::{Key, KeyRef, fresh_key};
 
 /// Numbers are never used again, so that a handler that ends late cannot answer through another port.
@@ -109,12 +111,12 @@ pub struct BindingAgent {
 
 #[napi(catch_unwind)]
 pub fn node_agents(node: &NodeRef) -> Vec<BindingAgent> {
-    node.agents().into_iter().map(|(did, name)| BindingAgent { did: did.as_str().to_owned(), name }).collect()
+    node.agents().into_iter().map(|(did, name)| BindingAgent { did: did.to_string(), name }).collect()
 }
 
 #[napi(catch_unwind)]
-pub fn stop_on_node(node: &NodeRef, did: String) -> Option<BindingError> {
-    VerifyingKey::from_did(&did).map(|key| node.stop(key.did())).err().map(BindingError::from)
+pub fn stop_on_node(node: &NodeRef, did: String) -> Fallible<()> {
+    fallible(VerifyingKey::from_did(&did).map(|key| node.stop(key.did())))
 }
 
 #[napi(catch_unwind)]
@@ -168,7 +170,7 @@ pub fn join(
 
 #[napi(catch_unwind)]
 pub fn agent_did(port: u32, agent: u32) -> Fallible<String> {
-    fallible(with_port(port, |port| Ok(port.agent(agent)?.did().as_str().to_owned())))
+    fallible(with_port(port, |port| Ok(port.agent(agent)?.did().to_string())))
 }
 
 /// Lets nothing new in at an agent; an event tells when its handlers have ended.

@@ -77,6 +77,7 @@ fn verifier(policy: BindingPolicy) -> xbind::Result<Verifier> {
 #[napi(object, object_from_js = false)]
 pub struct BindingMessage {
     pub id: String,
+    #[napi(ts_type = "'call' | 'send' | 'result' | 'error'")]
     pub op: &'static str,
     pub from: String,
     pub to: String,
@@ -105,7 +106,8 @@ pub struct BindingOpening {
     pub is_reply: bool,
 }
 
-type Opened = Either3<BindingMessage, BindingOpening, BindingError>;
+#[napi]
+pub type Opened = Either3<BindingMessage, BindingOpening, BindingError>;
 
 /// Opens a message. One about which JavaScript has something to say first waits for [`accept`]: nothing is called from here,
 /// so that no exception and no depth of a callback can meet a native frame.

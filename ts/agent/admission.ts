@@ -1,4 +1,5 @@
 import type { AutoGenxBindAgent, CallOptions, Handler } from './agent'
+import type { Presented } from '../native/binding'
 import { verifyApproval, type ApprovedCall } from '../tokens/approval'
 import { bounded, checkFunction, checkObject, known, strings } from '../check'
 import { failure, isFailure, XBindError } from '../errors'
@@ -110,7 +111,6 @@ export class Duty {
 
 type Verdict = Refusal | undefined
 type Policy = { [option in 'trust' | 'scopes' | 'revocations' | 'approval']: HandleOptions[option] }
-type Presented = { token?: string; approval?: string }
 
 class Rights {
   readonly #post: Post

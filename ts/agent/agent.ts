@@ -145,7 +145,8 @@ export class AutoGenxBindAgent {
 
   /**
    * Asks another agent, by name or DID. The request and the reply are signed, and both are verified.
-   * An agent without a handler gets the call in its inbox and answers with a signed DeliveryReceipt.
+   * An agent without a handler gets the call in its inbox and answers with a signed DeliveryReceipt: see `isReceipt`. The
+   * type `T` is what you expect, and nobody has checked it.
    * Errors: docs/errors.md, addressing, messages, delivery and rights; INVALID_DID, SIGN_FAILED, INVALID_CONFIG.
    *
    * @example
@@ -322,6 +323,11 @@ export class AutoGenxBindAgent {
    * Hands on a part of the rights in a token that was issued to this agent. See `delegateToken`.
    * Errors: INVALID_DELEGATION, TOKEN_EXPIRED, TOKEN_NOT_YET_VALID, INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, AGENT_CLOSED,
    * SIGN_FAILED.
+   *
+   * @example
+   * ```ts
+   * const narrower = await agent.delegate(token, { subject: friend.did, scopes: ['reports:write'], ttlSeconds: 60 })
+   * ```
    */
   async delegate(
     token: string,
@@ -336,6 +342,11 @@ export class AutoGenxBindAgent {
   /**
    * Signs a yes or no to one call of another agent. See `approveCall`, and `approvals` for doing so when asked over the bus.
    * Errors: INVALID_DID, INVALID_CONFIG, AGENT_CLOSED, SIGN_FAILED.
+   *
+   * @example
+   * ```ts
+   * const approval = await agent.decide({ decision: 'approve', call })
+   * ```
    */
   async decide(request: CallDecision): Promise<Result<string>> {
     const key = this.#key()

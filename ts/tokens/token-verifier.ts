@@ -1,15 +1,14 @@
-import type { Failure } from '../native/binding'
 import type {
   Answers,
   Asked,
-  Evidence,
+  Failure,
   JudgeRef,
   Link,
   Needs,
-  Standing,
-  TokenRefusal,
-  VerifiedToken,
-} from '../native/binding-rights'
+  Refusal as TokenRefusal,
+  Token as VerifiedToken,
+} from '../native/binding'
+import type { Evidence } from './evidence'
 import { bounded, checkFunction, checkNumber, checkObject, checkString, known, optional, strings } from '../check'
 import { failure, isFailure, XBindError } from '../errors'
 import { fetchPublic, isFetchable, JWKS, sharedFetch, type FetchDocument } from './fetch'
@@ -18,7 +17,7 @@ import { native } from '../native'
 import { fail, ok, orThrow, type Result } from '../result'
 import type { RevocationSource } from './revocation'
 import { systemTime } from './seconds'
-import { sorted, standingNow, standingOf } from './sources'
+import { sorted, standingNow, standingOf, type Standing } from './sources'
 import type { VerifiersLists } from './status-list'
 import type { TokenClaims } from './token'
 
@@ -160,6 +159,13 @@ export class TokenVerifier {
    * trusted by the URL of its JWK set, and status lists.
    * Errors: INVALID_TOKEN, INVALID_DELEGATION, UNTRUSTED_ISSUER, WRONG_AUDIENCE, TOKEN_NOT_YET_VALID, TOKEN_EXPIRED,
    * SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, INVALID_DID (the presenter), INVALID_CONFIG (a scope that is none).
+   *
+   * @example
+   * ```ts
+   * const verifier = new TokenVerifier({ audience: identity.did, trust: [friend.did] })
+   * const claims = await verifier.verify(token, { scopes: ['invoice.read'] })
+   * console.log(claims.ok ? claims.value.scopes : claims.error.code)
+   * ```
    */
   async verify(token: string, options: TokenDemands = {}): Promise<Result<TokenClaims>> {
     return await this.#verify(token, this.#asked(token, options))

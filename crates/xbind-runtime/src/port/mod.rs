@@ -3,6 +3,7 @@
 
 pub(crate) mod calls;
 pub(crate) mod event;
+pub(crate) mod senders;
 pub(crate) mod slots;
 pub(crate) mod tickets;
 

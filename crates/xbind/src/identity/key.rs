@@ -60,6 +60,14 @@ impl VerifyingKey {
         Ok(Self { did: Did::of_vetted_key(bytes), key })
     }
 
+    /// The same of bytes in any number.
+    ///
+    /// # Errors
+    /// `INVALID_KEY` as there, and for another length.
+    pub fn from_slice(bytes: &[u8]) -> Result<Self> {
+        Self::from_bytes(sized(bytes, "a public key")?)
+    }
+
     /// The name of this key.
     #[must_use]
     pub const fn did(&self) -> &Did {
@@ -83,6 +91,11 @@ impl fmt::Debug for VerifyingKey {
     }
 }
 
+fn sized<'a>(bytes: &'a [u8], what: &str) -> Result<&'a [u8; 32]> {
+    let wrong = |_| Error::new(ErrorKind::InvalidKey, format!("{what} has 32 bytes, not {}", bytes.len()));
+    bytes.try_into().map_err(wrong)
+}
+
 /// A private key, wiped when dropped.
 pub struct SigningKey {
     // The seed alone, since the scalar is hashed out of it in well under a microsecond. On the heap, because what is moved
@@ -101,6 +114,14 @@ impl SigningKey {
         });
         let Ok(key) = made;
         key
+    }
+
+    /// The same of bytes in any number.
+    ///
+    /// # Errors
+    /// `INVALID_KEY` for another length.
+    pub fn from_seed_slice(seed: &[u8]) -> Result<Self> {
+        sized(seed, "a seed").map(Self::from_seed)
     }
 
     /// The key of the seed that `fill` writes, for one, from a random source.
