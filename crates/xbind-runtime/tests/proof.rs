@@ -1,4 +1,12 @@
 //! A key elsewhere that cannot be shown at first: whoever needs its agent has it asked for again, after growing pauses.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +38,7 @@ impl World {
     }
 
     fn advance(&self) {
-        drop(self.node.drive(self.time.now() + Duration::from_millis(250)));
+        let _ = self.node.drive(self.time.now() + Duration::from_millis(250));
     }
 
     /// Works until nothing happens; the key is there, or is not. How the sends ended.

@@ -1,4 +1,12 @@
 //! An agent that takes calls from the start, and one that lets nothing new in before it closes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests"
+)]
 
 use xbind::{ErrorKind, SigningKey};
 use xbind_runtime::{
