@@ -1,4 +1,127 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * What every function returns that can fail because of its input or of the outside world.
+ *
+ * @example
+ * ```ts
+ * const result = await agent.call('writer', { topic: 'identity' })
+ * if (result.ok) console.log(result.value)
+ * else console.error(result.error.code, result.error.hint)
+ * ```
+ */
+export type Result<T, E = XBindError> = {
+  /** It went well. */
+  readonly ok: true;
+  /** What was asked for. */
+  readonly value: T;
+} | {
+  /** It failed. */
+  readonly ok: false;
+  /** Why, with a code to tell one reason from another. */
+  readonly error: E;
+};
+/** What is asked about: a token or a link of a delegation by its id, or somebody in it by DID. */
+export interface RevocationSubject {
+  /** The id of the token or link; absent where a DID is asked about. */
+  readonly tokenId?: string;
+  /** A DID in the chain; absent where a token is asked about. */
+  readonly did?: string;
+  /** When the token or link was issued, in seconds since the epoch. */
+  readonly issuedAt: number;
+  /** With tokenId: who issued it. */
+  readonly issuer?: string;
+  /** With tokenId: where its issuer publishes whether it still stands. */
+  readonly status?: {
+    /** Its place in the list. */
+    readonly index: number;
+    /** Where the list is published. */
+    readonly uri: string;
+  };
+}
+/** Knows what was revoked. Whoever throws, rejects or answers anything but a boolean does not know, and refuses the token. */
+export interface RevocationSource {
+  /** Whether it was revoked, now or when the promise settles. */
+  isRevoked(subject: RevocationSubject): boolean | Promise<boolean>;
+}
+/**
+ * What a message is: a `call` wants an answer, a `send` none. From the one asked come `result` or `error`, which end the call,
+ * `receipt` (it stands in an inbox), `part` of the answer, and `progress`; from the caller `cancel` and `more`, when he
+ * waits no longer or takes further parts.
+ */
+export type MessageOp = "call" | "send" | "result" | "error" | "receipt" | "part" | "progress" | "cancel" | "more";
+/** What is to be sealed: one message to one DID. */
+export interface OutgoingMessage {
+  /** What the message is. */
+  op: MessageOp;
+  /** The recipient's DID. */
+  to: string;
+  /** What is said. It travels beside the JWS, and its digest is signed. */
+  body: Uint8Array;
+  /** Default application/json. */
+  contentType?: string;
+  /** Default 30, at most 300. */
+  ttlSeconds?: number;
+  /** A token to present; it travels beside the message and its digest is signed. */
+  token?: string;
+  /** Required for all but calls and sends: the call that is answered, or that more is said of. */
+  inReplyTo?: SealedMessage | VerifiedMessage;
+  /** The method that a call or send asks for: 1 to 128 of `A-Z a-z 0-9 _ . -`. */
+  method?: string;
+  /** How long the caller waits, in milliseconds, 1 to 2 147 483 647; on calls. */
+  deadlineMs?: number;
+  /** Where the message belongs in a trace, by W3C Trace Context; proves nothing. */
+  traceparent?: string;
+  /** Which part of the answer it is, from 0, or which word of progress; on a result or error after parts, how many there were. */
+  seq?: number;
+  /** How many parts the caller takes, counted from the first; on calls and `more`. */
+  window?: number;
+  /** Seconds since the epoch, for tests and replays of recorded traffic. */
+  now?: number;
+}
+/** A signed message. What has to travel: `jws`, `body`, and `token` if there is one. */
+export interface SealedMessage {
+  /** The signed claims, in JWS compact form (RFC 7515). */
+  readonly jws: string;
+  /** The bytes whose digest the JWS signs. */
+  readonly body: Uint8Array;
+  /** The token presented with it; undefined without one. */
+  readonly token: string | undefined;
+  /** Unique for its sender; the answer names it. */
+  readonly id: string;
+}
+/** A message that passed every check: genuine, in time, for this audience, and opened for the first time. */
+export interface VerifiedMessage {
+  /** Unique for its sender. */
+  readonly id: string;
+  /** What the message is. */
+  readonly op: MessageOp;
+  /** Proven by the signature. */
+  readonly from: string;
+  /** The DID whose verifier opened it. */
+  readonly to: string;
+  /** The very bytes that were verified. */
+  readonly body: Uint8Array;
+  /** The media type of the body. */
+  readonly contentType: string;
+  /** Seconds since the epoch. */
+  readonly issuedAt: number;
+  /** Seconds since the epoch. */
+  readonly expiresAt: number;
+  /** The id of the call that it answers or says more of; undefined for calls and sends. */
+  readonly inReplyTo: string | undefined;
+  /** The method asked for. */
+  readonly method: string | undefined;
+  /** How long the caller of a call waits, in milliseconds. */
+  readonly deadlineMs: number | undefined;
+  /** Where the message belongs in a trace, by W3C Trace Context; proves nothing. */
+  readonly traceparent: string | undefined;
+  /** Which part of an answer it is, from 0, or which word of progress; on a result or error, how many parts there were. */
+  readonly seq: number | undefined;
+  /** How many parts the caller takes, counted from the first. */
+  readonly window: number | undefined;
+  /** The signed claims as they came, to be kept as proof. */
+  readonly jws: string;
+}
 /** The bounds of one request. */
 export interface FetchLimits {
   /** The longest answer that is taken. */
@@ -20,7 +143,7 @@ export interface FetchLimits {
  */
 export type FetchDocument = (url: string, limits: FetchLimits) => Promise<Uint8Array | string>;
 /** Stable for ever: codes are added, never renamed. Each has a heading in docs/errors.md. */
-export type XBindErrorCode = "INVALID_DID" | "INVALID_KEY" | "IMPORT_FAILED" | "EXPORT_FAILED" | "WRONG_PASSPHRASE" | "SIGN_FAILED" | "INVALID_NAME" | "AGENT_NOT_FOUND" | "AMBIGUOUS_NAME" | "AGENT_CLOSED" | "INVALID_PAYLOAD" | "PAYLOAD_TOO_LARGE" | "MALFORMED_MESSAGE" | "INVALID_SIGNATURE" | "WRONG_AUDIENCE" | "MESSAGE_EXPIRED" | "MESSAGE_NOT_YET_VALID" | "REPLAYED" | "REPLAY_WINDOW_FULL" | "REPLY_MISMATCH" | "TIMEOUT" | "ABORTED" | "INBOX_FULL" | "NOT_ALLOWED" | "HANDLER_FAILED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "UNTRUSTED_ISSUER" | "SCOPE_DENIED" | "INVALID_DELEGATION" | "REVOKED" | "REVOCATION_UNKNOWN" | "APPROVAL_REQUIRED" | "APPROVAL_REFUSED" | "APPROVAL_TIMEOUT" | "REGISTRY_UNAVAILABLE" | "NAME_TAKEN" | "INVALID_CONFIG" | "INTERNAL";
+export type XBindErrorCode = "INVALID_DID" | "INVALID_KEY" | "IMPORT_FAILED" | "EXPORT_FAILED" | "WRONG_PASSPHRASE" | "SIGN_FAILED" | "INVALID_NAME" | "AGENT_NOT_FOUND" | "AMBIGUOUS_NAME" | "AGENT_CLOSED" | "INVALID_PAYLOAD" | "PAYLOAD_TOO_LARGE" | "MALFORMED_MESSAGE" | "INVALID_SIGNATURE" | "WRONG_AUDIENCE" | "MESSAGE_EXPIRED" | "MESSAGE_NOT_YET_VALID" | "REPLAYED" | "REPLAY_WINDOW_FULL" | "REPLY_MISMATCH" | "TIMEOUT" | "ABORTED" | "INBOX_FULL" | "NOT_ALLOWED" | "HANDLER_FAILED" | "METHOD_NOT_FOUND" | "INVALID_INPUT" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "UNTRUSTED_ISSUER" | "SCOPE_DENIED" | "INVALID_DELEGATION" | "REVOKED" | "REVOCATION_UNKNOWN" | "APPROVAL_REQUIRED" | "APPROVAL_REFUSED" | "APPROVAL_TIMEOUT" | "REGISTRY_UNAVAILABLE" | "NAME_TAKEN" | "INVALID_CONFIG" | "INTERNAL";
 /** What the other agent's handler chose to tell, by throwing a `HandlerError`. */
 export interface RemoteError {
   /** The code that the handler chose; its own words, none of `XBindErrorCode`. */
@@ -86,103 +209,6 @@ export declare class HandlerError extends Error {
   toJSON(): Pick<HandlerError, "name" | "code" | "message" | "data">;
   /** Tests a brand, so that errors of another realm or copy of this package count too. */
   static [Symbol.hasInstance](value: unknown): boolean;
-}
-/**
- * What every function returns that can fail because of its input or of the outside world.
- *
- * @example
- * ```ts
- * const result = await agent.call('writer', { topic: 'identity' })
- * if (result.ok) console.log(result.value)
- * else console.error(result.error.code, result.error.hint)
- * ```
- */
-export type Result<T, E = XBindError> = {
-  /** It went well. */
-  readonly ok: true;
-  /** What was asked for. */
-  readonly value: T;
-} | {
-  /** It failed. */
-  readonly ok: false;
-  /** Why, with a code to tell one reason from another. */
-  readonly error: E;
-};
-/** What is asked about: a token or a link of a delegation by its id, or somebody in it by DID. */
-export interface RevocationSubject {
-  /** The id of the token or link; absent where a DID is asked about. */
-  readonly tokenId?: string;
-  /** A DID in the chain; absent where a token is asked about. */
-  readonly did?: string;
-  /** When the token or link was issued, in seconds since the epoch. */
-  readonly issuedAt: number;
-  /** With tokenId: who issued it. */
-  readonly issuer?: string;
-  /** With tokenId: where its issuer publishes whether it still stands. */
-  readonly status?: {
-    /** Its place in the list. */
-    readonly index: number;
-    /** Where the list is published. */
-    readonly uri: string;
-  };
-}
-/** Knows what was revoked. Whoever throws, rejects or answers anything but a boolean does not know, and refuses the token. */
-export interface RevocationSource {
-  /** Whether it was revoked, now or when the promise settles. */
-  isRevoked(subject: RevocationSubject): boolean | Promise<boolean>;
-}
-/** What is to be sealed: one message to one DID. */
-export interface OutgoingMessage {
-  /** What the message is: a `call` wants an answer, `send` none; `result` and `error` answer a call. */
-  op: "call" | "send" | "result" | "error";
-  /** The recipient's DID. */
-  to: string;
-  /** What is said. It travels beside the JWS, and its digest is signed. */
-  body: Uint8Array;
-  /** Default application/json. */
-  contentType?: string;
-  /** Default 30, at most 300. */
-  ttlSeconds?: number;
-  /** A token to present; it travels beside the message and its digest is signed. */
-  token?: string;
-  /** Required for result and error: the call being answered. */
-  inReplyTo?: SealedMessage | VerifiedMessage;
-  /** Seconds since the epoch, for tests and replays of recorded traffic. */
-  now?: number;
-}
-/** A signed message. What has to travel: `jws`, `body`, and `token` if there is one. */
-export interface SealedMessage {
-  /** The signed claims, in JWS compact form (RFC 7515). */
-  readonly jws: string;
-  /** The bytes whose digest the JWS signs. */
-  readonly body: Uint8Array;
-  /** The token presented with it; undefined without one. */
-  readonly token: string | undefined;
-  /** Unique for its sender; the answer names it. */
-  readonly id: string;
-}
-/** A message that passed every check: genuine, in time, for this audience, and opened for the first time. */
-export interface VerifiedMessage {
-  /** Unique for its sender. */
-  readonly id: string;
-  /** What the message is: `call`, `send`, or the `result` or `error` that answers a call. */
-  readonly op: "call" | "send" | "result" | "error";
-  /** Proven by the signature. */
-  readonly from: string;
-  /** The DID whose verifier opened it. */
-  readonly to: string;
-  /** The very bytes that were verified. */
-  readonly body: Uint8Array;
-  /** The media type of the body. */
-  readonly contentType: string;
-  /** Seconds since the epoch. */
-  readonly issuedAt: number;
-  /** Seconds since the epoch. */
-  readonly expiresAt: number;
-  /** The id of the call that it answers; undefined for calls and sends. */
-  readonly inReplyTo: string | undefined;
-  /** The signed claims as they came, to be kept as proof. */
-  readonly jws: string;
 }
 /** The document that a `did:key` stands for (DID Core). */
 export interface DIDDocument {

@@ -8,15 +8,6 @@ export type { ApprovedCall, CallDecision, FetchDocument, FetchLimits, Revocation
  * that is no scope: segments of letters, digits, `_` and `-`, parted by `:` or `.`, at most 128 bytes.
  */
 export declare function covers(granted: string, needed: string): boolean;
-/** Where a token says that its status is published. */
-export interface StatusRef {
-  /** The place of the token in the list. */
-  readonly index: number;
-  /** Where the list is published. */
-  readonly uri: string;
-}
-/** What is known about revocation. Only `fresh` is an answer; `unchecked` says that nobody was to be asked. */
-type Evidence = "fresh" | "unchecked" | "stale" | "absent" | "unreadable" | "unknown";
 /**
  * Revoked tokens and DIDs in this process, bounded. A chain of delegations falls with any of its links: by the link's id, or
  * by the DID of anybody in it. What is revoked is revoked for every verifier that has the list, from the next token on.
@@ -65,6 +56,15 @@ export declare class RevocationList implements RevocationSource {
   /** How many tokens and DIDs it holds. */
   get size(): number;
 }
+/** Where a token says that its status is published. */
+export interface StatusRef {
+  /** The place of the token in the list. */
+  readonly index: number;
+  /** Where the list is published. */
+  readonly uri: string;
+}
+/** What is known about revocation. Only `fresh` is an answer; `unchecked` says that nobody was to be asked. */
+type Evidence = "fresh" | "unchecked" | "stale" | "absent" | "unreadable" | "unknown";
 /** What a verified token says. Frozen, with everything in it. */
 export interface TokenClaims {
   /** Who vouches for the rights: a trusted DID, or the name of a trusted issuer. */

@@ -1,3 +1,4 @@
+import type { MessageOp } from '../messages/message'
 import type { NetBinding } from './binding-net'
 import type { RightsBinding } from './binding-rights'
 
@@ -127,6 +128,11 @@ export interface Draft {
   token?: string | undefined
   requestId?: string | undefined
   request?: string | undefined
+  method?: string | undefined
+  deadlineMs?: number | undefined
+  traceparent?: string | undefined
+  seq?: number | undefined
+  window?: number | undefined
 }
 
 export interface Policy {
@@ -145,19 +151,26 @@ export interface Opening {
   opening: OpeningRef
   from: string
   issuedAt: number
-  /** The id of the call that it claims to answer. */
-  answers?: string
+  /** The id of the call that it claims to be about. */
+  about?: string
+  /** Whether it answers a call of this side; else it comes from the caller of one. */
+  isReply: boolean
 }
 
 export interface Opened {
   id: string
-  op: 'call' | 'send' | 'result' | 'error'
+  op: MessageOp
   from: string
   to: string
   contentType: string
   issuedAt: number
   expiresAt: number
   inReplyTo?: string
+  method?: string
+  deadlineMs?: number
+  traceparent?: string
+  seq?: number
+  window?: number
 }
 
 export interface Options {
