@@ -160,8 +160,8 @@ export class TokenVerifier {
    * Errors: INVALID_TOKEN, INVALID_DELEGATION, UNTRUSTED_ISSUER, WRONG_AUDIENCE, TOKEN_NOT_YET_VALID, TOKEN_EXPIRED,
    * SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, INVALID_DID (the presenter), INVALID_CONFIG (a scope that is none).
    */
-  verify(token: string, options: TokenDemands = {}): Promise<Result<TokenClaims>> {
-    return this.#verify(token, this.#asked(token, options))
+  async verify(token: string, options: TokenDemands = {}): Promise<Result<TokenClaims>> {
+    return await this.#verify(token, this.#asked(token, options))
   }
 
   /** The same without I/O: an issuer whose keys are not in memory answers UNTRUSTED_ISSUER, a source that needs time does not know. */
