@@ -10,8 +10,6 @@ use crate::message::payload;
 use crate::message::{self, DIGEST_PREFIX, Digest, MessageId};
 use serde::Deserialize;
 
-/// How long an approval lives unless its approver says otherwise, in seconds.
-pub const DEFAULT_APPROVAL_TTL: u64 = 300;
 /// The longest life of an approval, in seconds.
 pub const MAX_APPROVAL_TTL: u64 = 3600;
 /// The longest approval, in bytes.
