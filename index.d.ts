@@ -342,39 +342,6 @@ export interface CallDecision {
   /** Seconds since the epoch, for tests. */
   now?: number;
 }
-/** An in-process bus. The default one belongs to the module instance, so test files do not see each other. */
-export declare class MessageBus {
-  #private;
-  /** A bus of its own. Throws INVALID_CONFIG. */
-  constructor(options?: {
-    /** The longest life of a message here, 1 to 300, default 30: an agent's `messageTtlSeconds` may not be longer. */
-    maxLifetimeSeconds?: number;
-  });
-  /**
-   * The bus of that name in this process, shared by its worker threads. Throws INVALID_NAME.
-   *
-   * @example
-   * ```ts
-   * const crew = MessageBus.shared('crew') // in every thread that is to take part
-   * const worker = new AutoGenxBindAgent({ name: 'worker', agentOptions: { bus: crew } })
-   * ```
-   */
-  static shared(name: string): MessageBus;
-  /** Who is here, in the order in which they came. */
-  agents(): {
-    /** Who it is. */
-    readonly did: string;
-    /** Its label, if it has one. */
-    readonly name: string | undefined;
-  }[];
-  /**
-   * Stops an identity here, at once and for good: its queued and running calls, and those to it, end with REVOKED, handlers
-   * that work on them see their signal abort, and it can neither call nor be called any more. Errors: INVALID_DID.
-   */
-  stop(did: string): Result<void>;
-  /** Closes the bus and every agent on it, also those of other threads. */
-  close(): void;
-}
 /** What an agent offers, signed by it. Names, descriptions and schemas are its own words: a stranger's text. */
 export interface AgentCard {
   /** Whose card it is, proven by the signature. */
@@ -422,8 +389,6 @@ export declare function verifyCard(jws: string, options?: {
   /** Default 30, at most 300. */
   clockSkewSeconds?: number;
 }): Result<AgentCard>;
-/** Where lines go: `console`, or a logger with these four methods. */
-export type Logger = Pick<Console, "debug" | "info" | "warn" | "error">;
 /** What a recipient signs for a message that stands in its inbox. */
 export interface DeliveryReceipt {
   /** Always `delivered`. */
@@ -433,6 +398,17 @@ export interface DeliveryReceipt {
   /** The DID that signed for it. */
   readonly to: string;
 }
+/**
+ * Whether what `call` gave is the recipient's receipt and no answer: it has no handler, and the call stands in its inbox. The
+ * message itself says so, not its shape; a copy of a receipt is none.
+ *
+ * @example
+ * ```ts
+ * const answer = await agent.call('writer', { topic: 'identity' })
+ * if (answer.ok && isReceipt(answer.value)) console.log('it waits in the inbox of', answer.value.to)
+ * ```
+ */
+export declare function isReceipt(value: unknown): value is DeliveryReceipt;
 /** A call that a handler answers. */
 export interface IncomingCall<P = unknown> {
   /** Unique for its caller. */
@@ -454,69 +430,49 @@ export interface IncomingCall<P = unknown> {
   /** On whose behalf the caller acts: from the outermost delegator to the caller, DIDs; empty without a token. */
   readonly chain: readonly string[];
 }
+/** Where lines go: `console`, or a logger with these four methods. */
+export type Logger = Pick<Console, "debug" | "info" | "warn" | "error">;
 /**
- * A schema of any library that speaks Standard Schema, version 1: zod 4, valibot, arktype and others. See https://standardschema.dev.
- * `I` is what it takes, `O` what comes out of it.
+ * An in-process bus. The default one belongs to the module instance, so test files do not see each other. Of several agents of
+ * one DID, the newest is called.
+ *
+ * @example
+ * ```ts
+ * const bus = new MessageBus()
+ * const [asker, teller] = ['asker', 'teller'].map((name) => new AutoGenxBindAgent({ name, agentOptions: { bus } }))
+ * ```
  */
-export interface StandardSchema<I = unknown, O = I> {
-  /** What the library and this package agree on. */
-  readonly "~standard": {
-    /** Always 1. */
-    readonly version: 1;
-    /** Which library it is. */
-    readonly vendor: string;
-    /** `{ value }`, or `{ issues }` with the path of each; or a promise of one. */
-    readonly validate: (value: unknown, ...rest: never[]) => unknown;
-    /** Only in types. */
-    readonly types?: {
-      readonly input: I;
-      readonly output: O;
-    } | undefined;
-  };
-}
-/** What a method takes and gives, and who may call it. What is left out of the policy is that of the handler without a name. */
-export interface MethodOptions<I = unknown, O = unknown> extends HandleOptions {
+export declare class MessageBus {
+  #private;
+  /** A bus of its own. Throws INVALID_CONFIG. */
+  constructor(options?: {
+    /** The longest life of a message here, 1 to 300, default 30: an agent's `messageTtlSeconds` may not be longer. */
+    maxLifetimeSeconds?: number;
+  });
   /**
-   * Checked before the handler runs, which gets what came out of it. What does not fit is INVALID_INPUT at the caller, with the
-   * path.
+   * The bus of that name in this process, shared by its worker threads. Throws INVALID_NAME.
+   *
+   * @example
+   * ```ts
+   * const crew = MessageBus.shared('crew') // in every thread that is to take part
+   * const worker = new AutoGenxBindAgent({ name: 'worker', agentOptions: { bus: crew } })
+   * ```
    */
-  input?: StandardSchema<unknown, I>;
-  /** Checked before the answer leaves, which is what comes out of it. What does not fit is HANDLER_FAILED at the caller. */
-  output?: StandardSchema<O>;
-  /** What it does, for the card: at most 2048 bytes. */
-  description?: string;
-}
-/**
- * A typed client of another agent: each method of `M` takes one payload, and how to call. Methods called `then`, `toJSON`, or
- * like a property of every object, are none of it: use `call` with `method` for those.
- */
-export type Peer<M> = {
-  readonly [K in keyof M as K extends string ? (K extends "then" | "toJSON" | ObjectMembers ? never : K) : never]: M[K] extends (input: infer I) => infer O ? undefined extends I ? (input?: I, options?: PeerOptions) => Promise<Result<Awaited<O>>> : (input: I, options?: PeerOptions) => Promise<Result<Awaited<O>>> : never;
-};
-type ObjectMembers = keyof object | keyof Object | "__proto__" | `__${"define" | "lookup"}${"Getter" | "Setter"}__`;
-/** How a method is called: the method itself is the one that was named. */
-export type PeerOptions = Omit<CallOptions, "method">;
-/** What a token is to grant, to whom, where and for how long. */
-export interface TokenRequest {
-  /** The DID that may use the token. */
-  subject: string;
-  /** Where it may be used: a DID or a URI, compared exactly. */
-  audience: string;
-  /** What it grants, at most 64; none grants nothing. */
-  scopes: readonly string[];
-  /** Default 3600, at most 86 400. */
-  ttlSeconds?: number;
-  /** Further claims, plain data: none that the format names itself, nothing that JSON would lose. */
-  claims?: Record<string, unknown>;
-  /** Where the issuer publishes whether the token still stands (`StatusList`). */
-  status?: {
-    /** The place of this token in the list. */
-    readonly index: number;
-    /** Where the list is published. */
-    readonly uri: string;
-  };
-  /** Seconds since the epoch, for tests. */
-  now?: number;
+  static shared(name: string): MessageBus;
+  /** Who is here, in the order in which they came. */
+  agents(): {
+    /** Who it is. */
+    readonly did: string;
+    /** Its label, if it has one. */
+    readonly name: string | undefined;
+  }[];
+  /**
+   * Stops an identity here, at once and for good: its queued and running calls, and those to it, end with REVOKED, handlers
+   * that work on them see their signal abort, and it can neither call nor be called any more. Errors: INVALID_DID.
+   */
+  stop(did: string): Result<void>;
+  /** Closes the bus and every agent on it, also those of other threads. */
+  close(): void;
 }
 /** What a new agent is told; all of it may be left out. */
 export interface AgentConfig {
@@ -524,10 +480,27 @@ export interface AgentConfig {
   name?: string;
   /** Where the agent lives, and its bounds. */
   agentOptions?: AgentOptions;
-  /** One line per message to stderr (or `logger`), DIDs shortened, never a payload or a key. */
+  /** One line more in the log for each message that goes out or comes in, DIDs shortened, never a payload or a key. */
   verbose?: boolean;
-  /** Where the lines of `verbose` go; stderr by default. */
+  /** Where the log goes, stderr by default: handlers that fail, and what else the owner has to know. */
   logger?: Logger;
+  /**
+   * Answers calls from the start, so that none comes before the agent can answer: everybody's, until `handle()` sets another
+   * handler, or a policy.
+   */
+  handler?: Handler;
+  /**
+   * Told of what a handler, or a function of its policy, throws, and of answers that cannot be sent; the caller is told
+   * nothing of it but HANDLER_FAILED. Printed to the log by default, with its stack. A `HandlerError` is an answer, not a failure.
+   */
+  onHandlerError?: (error: unknown, call: {
+    /** Unique for its caller. */
+    readonly id: string;
+    /** The caller's DID, proven by its signature. */
+    readonly from: string;
+    /** The method asked for, if the caller named one. */
+    readonly method: string | undefined;
+  }) => void;
   /** Signs with a key that is not the agent's own. An `Identity` stays its owner's: the agent can sign until it is destroyed. */
   identityProvider?: xBindIdentityProvider | Identity;
 }
@@ -605,6 +578,72 @@ export interface CallOptions {
   traceparent?: string;
 }
 /**
+ * A schema of any library that speaks Standard Schema, version 1: zod 4, valibot, arktype and others. See https://standardschema.dev.
+ * `I` is what it takes, `O` what comes out of it.
+ */
+export interface StandardSchema<I = unknown, O = I> {
+  /** What the library and this package agree on. */
+  readonly "~standard": {
+    /** Always 1. */
+    readonly version: 1;
+    /** Which library it is. */
+    readonly vendor: string;
+    /** `{ value }`, or `{ issues }` with the path of each; or a promise of one. */
+    readonly validate: (value: unknown, ...rest: never[]) => unknown;
+    /** Only in types. */
+    readonly types?: {
+      /** What it takes. */
+      readonly input: I;
+      /** What comes out of it. */
+      readonly output: O;
+    } | undefined;
+  };
+}
+/** What a method takes and gives, and who may call it. What is left out of the policy is that of the handler without a name. */
+export interface MethodOptions<I = unknown, O = unknown> extends HandleOptions {
+  /**
+   * Checked before the handler runs, which gets what came out of it. What does not fit is INVALID_INPUT at the caller, with the
+   * path.
+   */
+  input?: StandardSchema<unknown, I>;
+  /** Checked before the answer leaves, which is what comes out of it. What does not fit is HANDLER_FAILED at the caller. */
+  output?: StandardSchema<O>;
+  /** What it does, for the card: at most 2048 bytes. */
+  description?: string;
+}
+/**
+ * A typed client of another agent: each method of `M` takes one payload, and how to call. Methods called `then`, `toJSON`, or
+ * like a property of every object, are none of it: use `call` with `method` for those.
+ */
+export type Peer<M> = {
+  readonly [K in keyof M as K extends string ? (K extends "then" | "toJSON" | ObjectMembers ? never : K) : never]: M[K] extends (input: infer I) => infer O ? undefined extends I ? (input?: I, options?: PeerOptions) => Promise<Result<Awaited<O>>> : (input: I, options?: PeerOptions) => Promise<Result<Awaited<O>>> : never;
+};
+type ObjectMembers = keyof object | keyof Object | "__proto__" | `__${"define" | "lookup"}${"Getter" | "Setter"}__`;
+/** How a method is called: the method itself is the one that was named. */
+export type PeerOptions = Omit<CallOptions, "method">;
+/** What a token is to grant, to whom, where and for how long. */
+export interface TokenRequest {
+  /** The DID that may use the token. */
+  subject: string;
+  /** Where it may be used: a DID or a URI, compared exactly. */
+  audience: string;
+  /** What it grants, at most 64; none grants nothing. */
+  scopes: readonly string[];
+  /** Default 3600, at most 86 400. */
+  ttlSeconds?: number;
+  /** Further claims, plain data: none that the format names itself, nothing that JSON would lose. */
+  claims?: Record<string, unknown>;
+  /** Where the issuer publishes whether the token still stands (`StatusList`). */
+  status?: {
+    /** The place of this token in the list. */
+    readonly index: number;
+    /** Where the list is published. */
+    readonly uri: string;
+  };
+  /** Seconds since the epoch, for tests. */
+  now?: number;
+}
+/**
  * An agent with a cryptographic identity: calls other agents by name or DID, every message signed and verified.
  *
  * @example
@@ -642,7 +681,8 @@ export declare class AutoGenxBindAgent {
   getDID(): string;
   /**
    * Asks another agent, by name or DID. The request and the reply are signed, and both are verified.
-   * An agent without a handler gets the call in its inbox and answers with a signed DeliveryReceipt.
+   * An agent without a handler gets the call in its inbox and answers with a signed DeliveryReceipt: see `isReceipt`. The
+   * type `T` is what you expect, and nobody has checked it.
    * Errors: docs/errors.md, addressing, messages, delivery and rights; INVALID_DID, SIGN_FAILED, INVALID_CONFIG.
    *
    * @example
@@ -758,6 +798,11 @@ export declare class AutoGenxBindAgent {
    * Hands on a part of the rights in a token that was issued to this agent. See `delegateToken`.
    * Errors: INVALID_DELEGATION, TOKEN_EXPIRED, TOKEN_NOT_YET_VALID, INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, AGENT_CLOSED,
    * SIGN_FAILED.
+   *
+   * @example
+   * ```ts
+   * const narrower = await agent.delegate(token, { subject: friend.did, scopes: ['reports:write'], ttlSeconds: 60 })
+   * ```
    */
   delegate(token: string, request: Partial<TokenRequest> & {
     /** The DID that may use what is handed on. */
@@ -766,6 +811,11 @@ export declare class AutoGenxBindAgent {
   /**
    * Signs a yes or no to one call of another agent. See `approveCall`, and `approvals` for doing so when asked over the bus.
    * Errors: INVALID_DID, INVALID_CONFIG, AGENT_CLOSED, SIGN_FAILED.
+   *
+   * @example
+   * ```ts
+   * const approval = await agent.decide({ decision: 'approve', call })
+   * ```
    */
   decide(request: CallDecision): Promise<Result<string>>;
   /**
@@ -782,10 +832,26 @@ export declare class AutoGenxBindAgent {
     /** Encrypts; without it the key stands there plainly. */
     passphrase?: string;
   }): Promise<Result<Uint8Array>>;
-  /** Leaves the bus: pending calls end with AGENT_CLOSED, the key is wiped. Idempotent. */
+  /**
+   * Leaves the bus: pending calls end with AGENT_CLOSED, the key is wiped. Idempotent. With `drainMs` no new calls come in
+   * (callers get AGENT_CLOSED), handlers that run may end and are answered, and may still call others; when they have, or
+   * after so many milliseconds, what is left is aborted. Rejects with INVALID_CONFIG.
+   *
+   * @example
+   * ```ts
+   * process.once('SIGTERM', () => agent.close({ drainMs: 10_000 }))
+   * ```
+   */
   close(): void;
+  /** Closes when its handlers have ended; resolves then. */
+  close(options: {
+    /** How long they may take, in milliseconds. */
+    drainMs: number;
+  }): Promise<void>;
   /** The same as `close()`, for `using agent = …`. */
   [Symbol.dispose](): void;
+  /** The same as `close({ drainMs: 5000 })`, for `await using agent = …`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 /** The bounds of one request. */
 export interface FetchLimits {

@@ -273,7 +273,7 @@ describe('peer', () => {
     expect(codeOf(await writer.slow(1, { signal: aborted }))).toBe('ABORTED')
     expect(codeOf(await writer.slow(1, { timeoutMs: undefined } as never))).toBe('TIMEOUT')
     expect(() => caller.peer('writer', { method: 'x' } as never)).toThrow(TypeError)
-    expect(() => writer.slow(1, { method: 'x' } as never)).toThrow(TypeError)
+    await expect(writer.slow(1, { method: 'x' } as never)).rejects.toThrow(TypeError)
     expect(() => caller.peer(1 as never)).toThrow(TypeError)
   })
 })

@@ -186,7 +186,7 @@ describe('a schema that', () => {
       expect(`${error.message} ${error.hint}`).not.toContain('swordfish')
     }
     expect(handler).not.toHaveBeenCalled()
-    expect(lines.filter((line) => line.includes('threw'))).toHaveLength(2)
+    expect(lines.filter((line) => line.includes('the handler failed'))).toHaveLength(2)
     callee.handle('in', handler)
     expect(codeOf(await caller.call('callee', 1, { method: 'in' }))).toBe('ok')
   })

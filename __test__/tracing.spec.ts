@@ -190,7 +190,7 @@ describe('traceparent', () => {
     ]) {
       expect(valueOf(await caller.call('callee', 1, { traceparent: none }))).toBe('none')
     }
-    expect(() => caller.call('callee', 1, { traceparent: 1 as never })).toThrow(TypeError)
+    await expect(caller.call('callee', 1, { traceparent: 1 as never })).rejects.toThrow(TypeError)
   })
 })
 

@@ -34,9 +34,11 @@ impl<'env> Events<'env> {
             Event::Settled { call, .. } => (None, Some(*call)),
             Event::Cancelled { .. }
             | Event::Unsent { .. }
+            | Event::Decided { .. }
+            | Event::Idle { .. }
+            | Event::Superseded { .. }
             | Event::Arrived { .. }
             | Event::Sign { .. }
-            | Event::Refused { .. }
             | Event::Closed { .. } => (None, None),
         };
         let Err(_) = self.convert(event) else { return Ok(()) };
@@ -88,12 +90,16 @@ impl<'env> Events<'env> {
                 self.set(Uint8Array::new(bytes))
             }
             Event::Closed { agent } => self.both(7_u32, agent),
-            Event::Refused { agent, from, id, kind } => {
-                self.both(9_u32, agent)?;
-                self.sender(&from)?;
-                self.both(id.text(), kind.code())
+            Event::Unsent { agent, id, from, error } => {
+                self.all(8_u32, agent, id.text())?;
+                self.both(from.as_str(), BindingError::from(error))
             }
-            Event::Unsent { agent, error } => self.all(8_u32, agent, BindingError::from(error)),
+            Event::Idle { agent } => self.both(9_u32, agent),
+            Event::Superseded { agent } => self.both(10_u32, agent),
+            Event::Decided { agent, id, from, refused } => {
+                self.all(11_u32, agent, id.text())?;
+                self.both(from.as_str(), refused.map(|kind| kind.code()))
+            }
         }
     }
 

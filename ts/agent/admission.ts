@@ -82,6 +82,11 @@ export class Duty {
     return this.#allow === undefined || said(this.#allow(from)) === true
   }
 
+  /** Whether that is its handler. */
+  isOf(handler: unknown): boolean {
+    return this.#handler === handler
+  }
+
   /** `current` says whether this policy is still the agent's. */
   admit(
     call: Incoming,

@@ -1,6 +1,7 @@
 import { bounded, checkObject, checkString, known, optional } from '../check'
-import type { CardDraft, Failure } from '../native/binding'
+import type { CardDraft, Failure, Method } from '../native/binding'
 import { failure, isFailure } from '../errors'
+import { short } from './log'
 import { native } from '../native'
 import { fail, ok, type Result } from '../result'
 import { notWhole } from '../tokens/seconds'
@@ -62,13 +63,51 @@ export function verifyCard(
   known(options, 'verifyCard()', ['did', 'now', 'clockSkewSeconds'])
   const { did, now, clockSkewSeconds } = options
   optional(did, checkString, 'did')
-  const skew = bounded(clockSkewSeconds, 30, 'clockSkewSeconds', 0, 300)
+  const skew = bounded(clockSkewSeconds, SKEW, 'clockSkewSeconds', 0, 300)
   const wrong = notWhole({ now })
   return wrong ? fail(wrong) : readCard(jws, did, now, skew)
 }
 
-/** @internal Signs with whoever has the key of that DID, and looks at what came of it as everybody else will. */
-export async function signCard(
+/** How far clocks may differ, in seconds. */
+const SKEW = 30
+/** How long a card is handed out before another one is signed, in seconds: half of its life. */
+const KEPT = 1800
+
+/** @internal An agent's own card, which is signed anew when the agent offers something else, or half of its life is over. */
+export class CardKeeper {
+  readonly #did: string
+  readonly #name: string | undefined
+  readonly #sign: (bytes: Uint8Array) => unknown
+  #kept: { offers: { methods(): Method[] }; until: number; card: Promise<Result<AgentCard>> } | undefined
+
+  constructor(did: string, name: string | undefined, sign: (bytes: Uint8Array) => unknown) {
+    this.#did = did
+    this.#name = name
+    this.#sign = sign
+  }
+
+  of(offers: { methods(): Method[] }): Promise<Result<AgentCard>> {
+    const now = performance.now() / 1000
+    if (this.#kept?.offers === offers && now < this.#kept.until) return this.#kept.card
+    const draft = { name: this.#name, methods: offers.methods(), addresses: [] }
+    const kept = { offers, until: now + KEPT, card: signCard(this.#did, draft, this.#sign) }
+    this.#kept = kept
+    void kept.card.then(({ ok: isSigned }) => {
+      if (!isSigned && this.#kept === kept) this.#kept = undefined
+    })
+    return kept.card
+  }
+}
+
+/** @internal The card in the answer of an agent, which has to be its own. */
+export function cardIn(answer: unknown, from: string): Result<AgentCard> {
+  const { card } = (answer ?? {}) as { card?: unknown }
+  if (typeof card === 'string') return readCard(card, from, undefined, SKEW)
+  return fail(failure('INVALID_TOKEN', `${short(from)} did not answer with a card`))
+}
+
+/** Signs with whoever has the key of that DID, and looks at what came of it as everybody else will. */
+async function signCard(
   did: string,
   draft: CardDraft,
   sign: (bytes: Uint8Array) => unknown,
@@ -89,13 +128,7 @@ export async function signCard(
 
 const unsigned: Failure = failure('SIGN_FAILED', 'the card was not signed with the key of this agent')
 
-/** @internal Verifies, with everything said. */
-export function readCard(
-  jws: string,
-  did: string | undefined,
-  now: number | undefined,
-  skew: number,
-): Result<AgentCard> {
+function readCard(jws: string, did: string | undefined, now: number | undefined, skew: number): Result<AgentCard> {
   const card = native.verifyCard(jws, did, now, skew)
   if (isFailure(card)) return fail(card)
   const methods = card.methods.map(({ name, description, input, output, scopes }): OfferedMethod =>

@@ -3,8 +3,8 @@ import { isFailure, XBindError } from '../errors'
 import type { Method } from '../native/binding'
 import { native } from '../native'
 import { Duty, type HandleOptions, type Post } from './admission'
-import type { Handler } from './agent'
-import type { Admission, Incoming } from './port'
+import type { Handler } from './config'
+import type { Admission, Incoming } from './incoming'
 import { Schema, type StandardSchema } from './schema'
 
 /** What a method takes and gives, and who may call it. What is left out of the policy is that of the handler without a name. */
@@ -28,6 +28,9 @@ const OPTIONS = [...POLICY, 'input', 'output', 'description']
 
 /** A method as it was set. */
 interface Named {
+  /** As it was given. */
+  readonly given: Handler | null
+  /** Between its schemas. */
   readonly handler: Handler
   /** Its own policy, as far as it has one. */
   readonly policy: HandleOptions
@@ -99,7 +102,7 @@ export class Offers {
       ...told('input', taken),
       ...told('output', given),
     }
-    const again = new Map(named).set(name, { handler: answer, policy, duty, offered })
+    const again = new Map(named).set(name, { given: handler, handler: answer, policy, duty, offered })
     const offers = new Offers({ ...this.#offer, named: again })
     // Whatever is out of the bounds of a card is told to whoever offers it, not to whoever asks for the card.
     const card = native.cardToSign(post().did, { methods: offers.methods(), addresses: [] })
@@ -111,6 +114,13 @@ export class Offers {
 
   get hasHandler(): boolean {
     return this.#offer.duty !== undefined
+  }
+
+  /** Whether a handler of `before` is another one now. */
+  replaces(before: Offers): boolean {
+    const [was, is] = [before.#offer, this.#offer]
+    if (was.handler && is.handler && was.handler !== is.handler) return true
+    return [...is.named].some(([name, { given }]) => was.named.has(name) && was.named.get(name)?.given !== given)
   }
 
   /** Whether anything is answered but the question what is. */

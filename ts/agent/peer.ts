@@ -1,4 +1,4 @@
-import type { CallOptions } from './agent'
+import type { CallOptions } from './config'
 import type { Result } from '../result'
 
 /** What every object is asked for by others than its user: by promises, JSON, printing and comparing. */

@@ -6,7 +6,7 @@ use std::mem::take;
 use std::sync::Arc;
 
 use xbind::message::JSON;
-use xbind::{Details, Did, ErrorKind, InReplyTo, MessageId, Op, Result, VerifiedMessage};
+use xbind::{Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, Result, VerifiedMessage};
 
 use crate::agent::outbox::Outgoing;
 use crate::agent::room::{Room, Slot};
@@ -97,6 +97,20 @@ impl Inbox {
         self.methods.as_ref().filter(|_| has_method).or(self.handler.as_ref())
     }
 
+    pub(crate) fn new(handler: Option<Allow>, methods: Option<Allow>) -> Self {
+        Self { handler, methods, ..Self::default() }
+    }
+
+    /// Whether calls are with the handler, or on their way to it.
+    pub(crate) const fn is_running(&self) -> bool {
+        self.running > 0
+    }
+
+    /// The calls that wait for the handler.
+    pub(crate) fn take_waiting(&mut self) -> Vec<Request> {
+        take(&mut self.waiting).into()
+    }
+
     /// All that waits here, when the agent is closed or stopped.
     pub(crate) fn drain(&mut self) -> Vec<Request> {
         self.letters = VecDeque::new();
@@ -147,6 +161,9 @@ impl Agent {
         if inbox.closed {
             return Err(closed());
         }
+        if self.is_retiring() {
+            return Err(Error::new(ErrorKind::AgentClosed, "this agent is closing"));
+        }
         self.set_takes_calls(takes_calls);
         inbox.handler = handler;
         inbox.methods = methods;
@@ -186,7 +203,7 @@ impl Agent {
     /// Where an opened call or send goes.
     pub(crate) fn admit(self: &Arc<Self>, request: Request) {
         let mut inbox = self.inbox.guard();
-        if inbox.closed {
+        if inbox.closed || self.is_retiring() {
             drop(inbox);
             return self.end_request(&request.caller, request.reference, ErrorKind::AgentClosed);
         }
@@ -309,6 +326,7 @@ impl Agent {
     fn put_in(self: &Arc<Self>, inbox: &mut Inbox, letter: Letter, caller: Peer, reference: InReplyTo) {
         let receipt =
             format!(r#"{{"status":"delivered","messageId":"{}","to":"{}"}}"#, letter.id.text(), self.did().as_str());
+        self.tell(letter.id, letter.from, None);
         inbox.letters.push_back(letter);
         if take(&mut inbox.listening) {
             self.port.push(Event::Arrived { agent: self.number });
@@ -327,6 +345,10 @@ impl Agent {
             return self.refuse(caller, request, ErrorKind::MethodNotFound);
         }
         let from = *caller.did();
+        if self.is_retiring() {
+            drop(inbox);
+            return self.end_request(&caller, request, ErrorKind::AgentClosed); // what is in the inbox goes with the agent
+        }
         match Room::take(self, &from, payload.len()) {
             Some(slot) => {
                 let letter = Letter { id: request.id, from, issued_at, one_way: false, payload, _slot: slot };
@@ -337,7 +359,7 @@ impl Agent {
     }
 
     pub(crate) fn refuse(self: &Arc<Self>, caller: Peer, request: InReplyTo, kind: ErrorKind) {
-        self.port.refused(self, caller.did(), &request.id, kind);
+        self.tell(request.id, *caller.did(), Some(kind));
         self.answer(Op::Error, Refusal::of(kind).encode(), JSON, caller, request);
     }
 
@@ -382,7 +404,7 @@ impl Agent {
     pub(crate) fn end_request(self: &Arc<Self>, caller: &Peer, request: InReplyTo, kind: ErrorKind) {
         match caller {
             Peer::Here(caller) => {
-                self.port.refused(self, caller.did(), &request.id, kind);
+                self.tell(request.id, *caller.did(), Some(kind));
                 caller.settle_request(&request.id, self.ended(kind));
             }
             Peer::There(_) => self.refuse(caller.clone(), request, kind),

@@ -84,8 +84,33 @@ pub enum Event {
     Unsent {
         /// The face's agent.
         agent: u32,
+        /// The id of the call.
+        id: MessageId,
+        /// Its caller.
+        from: Did,
         /// Why.
         error: Error,
+    },
+    /// For the log of an agent that is told of it: a message was put into the inbox, or refused, without its face.
+    Decided {
+        /// The face's agent.
+        agent: u32,
+        /// The id of the message.
+        id: MessageId,
+        /// Its sender.
+        from: Did,
+        /// Why it was refused; none for what stands in the inbox.
+        refused: Option<ErrorKind>,
+    },
+    /// An agent that [`Port::retire`](crate::Port::retire) was asked to let go has nothing left to do, and may be closed.
+    Idle {
+        /// The face's agent.
+        agent: u32,
+    },
+    /// A newer agent of the same DID came: from now on it is the one that is called.
+    Superseded {
+        /// The face's agent.
+        agent: u32,
     },
     /// The inbox of an agent whose face is waiting has a message.
     Arrived {
@@ -100,17 +125,6 @@ pub enum Event {
         round: u32,
         /// What to sign.
         bytes: Vec<u8>,
-    },
-    /// An agent refused a call or message, and somebody watches: see [`Port::watch`](crate::Port::watch).
-    Refused {
-        /// The face's agent.
-        agent: u32,
-        /// The sender, as its signature proves it.
-        from: Did,
-        /// The id of its message.
-        id: MessageId,
-        /// Why.
-        kind: ErrorKind,
     },
     /// The agent's bus was closed.
     Closed {

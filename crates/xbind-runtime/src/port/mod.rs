@@ -18,7 +18,7 @@ use hashbrown::HashMap;
 use xbind::message::JSON;
 use xbind::message::details;
 use xbind::message::payload;
-use xbind::{Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, Result};
+use xbind::{Details, Did, Error, ErrorKind, InReplyTo, Op, Result};
 
 use crate::agent::lookup::{Draft, Lookup};
 use crate::agent::outbox::Outgoing;
@@ -38,7 +38,7 @@ use crate::transport::Peer;
 use crate::{AgentOptions, Signer, flush};
 
 /// The most bytes of what a caller presents: a chain of delegations and an approval.
-const MAX_TOKEN: usize = xbind::rights::presented::MAX_PRESENTED_BYTES;
+const MAX_TOKEN: usize = xbind::rights::MAX_PRESENTED_BYTES;
 
 /// Called, under no lock, when the port has events; must only see to it that [`Port::flush`] is called soon.
 pub type Waker = Box<dyn Fn() + Send + Sync>;
@@ -150,16 +150,13 @@ impl Port {
         Ok(number)
     }
 
-    /// Whether the face wants to hear of refusals, by [`Event::Refused`].
+    /// Whether the face wants to hear of all refusals, by [`Event::Decided`].
     pub fn watch(&self, watched: bool) {
         self.watched.store(watched, Ordering::Relaxed);
     }
 
-    /// Tells of a refusal whoever wants to hear of it. What a handler made of a call is none.
-    pub(crate) fn refused(self: &Arc<Self>, agent: &Agent, from: &Did, id: &MessageId, kind: ErrorKind) {
-        if self.watched.load(Ordering::Relaxed) && kind != ErrorKind::HandlerFailed {
-            self.push(Event::Refused { agent: agent.number, from: *from, id: *id, kind });
-        }
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched.load(Ordering::Relaxed)
     }
 
     /// The agent of that number.
@@ -321,6 +318,9 @@ impl Port {
                 },
             }
         };
+        if let Some(kind) = refused {
+            agent.tell(request, *caller.did(), Some(kind));
+        }
         // Nobody is told where nobody waits.
         self.reply(ticket, Reply::Refused(refused.unwrap_or(ErrorKind::AgentClosed), None));
         Start::Gone
@@ -336,6 +336,7 @@ impl Port {
             agent.give_back(running, payload);
         }
         agent.finished(has_method);
+        agent.check_idle();
     }
 
     /// Answers a running call. One that was cancelled or whose agent closed needs no answer; then this does nothing. What
@@ -344,6 +345,12 @@ impl Port {
         let _entry = enter();
         let taken = self.tickets.guard().take(ticket);
         let Some(running) = taken else { return };
+        let agent = running.agent.clone();
+        self.finish(running, reply);
+        agent.check_idle();
+    }
+
+    fn finish(self: &Arc<Self>, running: Running, reply: Reply) {
         let Running { agent, caller, request, cancelled, begun, has_method, .. } = running;
         agent.finished(begun || has_method);
         if cancelled {
@@ -357,7 +364,7 @@ impl Port {
         match encoded.and_then(|encoded| agent.check_size(encoded.0.len()).map(|()| encoded)) {
             Ok((body, content_type)) => agent.answer(Op::Result, body, content_type, caller, request),
             Err(error) => {
-                self.push(Event::Unsent { agent: agent.number, error });
+                self.push(Event::Unsent { agent: agent.number, id: request.id, from: *caller.did(), error });
                 Self::refuse(&agent, caller, request, Refusal::of(ErrorKind::HandlerFailed));
             }
         }
@@ -373,15 +380,24 @@ impl Port {
         if agent.check_size(refusal.encode().len()).is_err() {
             refusal.detail = None;
         }
-        agent.port.refused(agent, caller.did(), &request.id, refusal.kind);
         agent.answer(Op::Error, refusal.encode(), JSON, caller, request);
     }
 
-    /// The identity provider's answer to [`Event::Sign`]; none if it failed.
-    pub fn signed(&self, number: u32, round: u32, signature: Option<[u8; 64]>) {
-        if let Ok(agent) = self.agent(number) {
-            agent.signed(round, signature);
-        }
+    /// The identity provider's answer to [`Event::Sign`]; none if it failed. False if it is not by the key of its DID,
+    /// though somebody waits for it.
+    pub fn signed(&self, number: u32, round: u32, signature: Option<[u8; 64]>) -> bool {
+        self.agent(number).map_or(true, |agent| agent.signed(round, signature))
+    }
+
+    /// Lets nothing new in at an agent that is about to close: an [`Event::Idle`] tells when its handlers have ended and
+    /// their answers are out. Callers get `AGENT_CLOSED`; what the agent itself asks of others goes on.
+    ///
+    /// # Errors
+    /// `AGENT_CLOSED`.
+    pub fn retire(&self, number: u32) -> Result<()> {
+        let _entry = enter();
+        self.agent(number)?.retire();
+        Ok(())
     }
 
     /// Closes one agent: pending calls from it and to it end with `AGENT_CLOSED`, its key is wiped.

@@ -5,11 +5,12 @@ pub mod card;
 pub(crate) mod claims;
 pub mod details;
 pub(crate) mod jws;
-pub mod open;
+pub(crate) mod open;
 pub mod payload;
-pub mod replay;
-pub mod seal;
-pub mod sender;
+pub(crate) mod replay;
+pub(crate) mod roots;
+pub(crate) mod seal;
+pub(crate) mod sender;
 
 use crate::base64;
 use std::fmt;
