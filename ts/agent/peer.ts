@@ -10,16 +10,17 @@ const NEVER: ReadonlySet<string> = new Set(['then', 'toJSON', ...Object.getOwnPr
  */
 export type Peer<M> = {
   readonly [
-    K in keyof M as K extends string ? (K extends 'then' | 'toJSON' | ObjectMembers ? never : K) : never
+    K in keyof M as K extends string
+      ? K extends 'then' | 'toJSON' | keyof object | keyof Object | '__proto__'
+        ? never
+        : K
+      : never
   ]: M[K] extends (input: infer I) => infer O
     ? undefined extends I
       ? (input?: I, options?: PeerOptions) => Promise<Result<Awaited<O>>>
       : (input: I, options?: PeerOptions) => Promise<Result<Awaited<O>>>
     : never
 }
-
-/** What every object has. */
-type ObjectMembers = keyof object | keyof Object | '__proto__' | `__${'define' | 'lookup'}${'Getter' | 'Setter'}__`
 
 /** How a method is called: the method itself is the one that was named. */
 export type PeerOptions = Omit<CallOptions, 'method'>
