@@ -33,6 +33,9 @@ impl<'env> Events<'env> {
             Event::Call { ticket, .. } => (Some(*ticket), None),
             Event::Settled { call, .. } => (None, Some(*call)),
             Event::Cancelled { .. }
+            | Event::Credit { .. }
+            | Event::Part { .. }
+            | Event::Progress { .. }
             | Event::Unsent { .. }
             | Event::Arrived { .. }
             | Event::Sign { .. }
@@ -55,7 +58,7 @@ impl<'env> Events<'env> {
 
     fn convert(&mut self, event: Event) -> napi::Result<()> {
         match event {
-            Event::Call { agent, ticket, id, from, issued_at, payload, token } => {
+            Event::Call { agent, ticket, id, from, issued_at, payload, token, .. } => {
                 self.all(0_u32, agent, number(ticket))?;
                 self.set(self.env.create_string_latin1(id.text())?)?;
                 self.sender(&from)?;
@@ -84,6 +87,15 @@ impl<'env> Events<'env> {
                 self.set(Uint8Array::new(bytes))
             }
             Event::Closed { agent } => self.both(7_u32, agent),
+            Event::Part { call, payload } => {
+                self.both(9_u32, number(call))?;
+                self.payload(payload)
+            }
+            Event::Progress { call, progress } => {
+                self.both(10_u32, number(call))?;
+                self.all(progress.progress, progress.total, progress.message)
+            }
+            Event::Credit { ticket } => self.both(11_u32, number(ticket)),
             Event::Unsent { agent, error } => self.all(8_u32, agent, BindingError::from(error)),
         }
     }

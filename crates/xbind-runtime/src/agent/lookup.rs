@@ -186,7 +186,7 @@ mod tests {
         for _ in 0..1000 {
             let payload = Payload::Json("1".to_owned());
             let call =
-                NewCall { agent, to: "silent", payload, one_way: false, timeout: None, token: None, method: None };
+                NewCall { agent, to: "silent", payload, one_way: false, timeout: None, ..NewCall::default() };
             let call = port.call(call).unwrap();
             port.abandon(call);
         }
