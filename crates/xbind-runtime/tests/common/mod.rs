@@ -14,6 +14,7 @@
 )]
 
 pub mod calls;
+pub mod streams;
 mod network;
 mod world;
 
