@@ -226,7 +226,7 @@ pub fn call(
 ) -> Fallible<f64> {
     fallible(with_port(port, |port| {
         let timeout = Some(Duration::from_millis(whole(timeout_ms)));
-        let call = NewCall { agent, to: &to, payload: payload(content), one_way, timeout, token, method: None };
+        let call = NewCall { agent, to: &to, payload: payload(content), one_way, timeout, token, ..NewCall::default() };
         port.attend();
         port.call(call).map(number)
     }))
