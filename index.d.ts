@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Stable for ever: codes are added, never renamed. Each has a heading in docs/errors.md. */
-export type XBindErrorCode = "INVALID_DID" | "INVALID_KEY" | "IMPORT_FAILED" | "EXPORT_FAILED" | "WRONG_PASSPHRASE" | "SIGN_FAILED" | "INVALID_NAME" | "AGENT_NOT_FOUND" | "AMBIGUOUS_NAME" | "AGENT_CLOSED" | "INVALID_PAYLOAD" | "PAYLOAD_TOO_LARGE" | "MALFORMED_MESSAGE" | "INVALID_SIGNATURE" | "WRONG_AUDIENCE" | "MESSAGE_EXPIRED" | "MESSAGE_NOT_YET_VALID" | "REPLAYED" | "REPLAY_WINDOW_FULL" | "REPLY_MISMATCH" | "TIMEOUT" | "ABORTED" | "INBOX_FULL" | "NOT_ALLOWED" | "HANDLER_FAILED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "UNTRUSTED_ISSUER" | "SCOPE_DENIED" | "INVALID_DELEGATION" | "REVOKED" | "REVOCATION_UNKNOWN" | "APPROVAL_REQUIRED" | "APPROVAL_REFUSED" | "APPROVAL_TIMEOUT" | "REGISTRY_UNAVAILABLE" | "NAME_TAKEN" | "INVALID_CONFIG" | "INTERNAL";
+export type XBindErrorCode = "INVALID_DID" | "INVALID_KEY" | "IMPORT_FAILED" | "EXPORT_FAILED" | "WRONG_PASSPHRASE" | "SIGN_FAILED" | "INVALID_NAME" | "AGENT_NOT_FOUND" | "AMBIGUOUS_NAME" | "AGENT_CLOSED" | "INVALID_PAYLOAD" | "PAYLOAD_TOO_LARGE" | "MALFORMED_MESSAGE" | "INVALID_SIGNATURE" | "WRONG_AUDIENCE" | "MESSAGE_EXPIRED" | "MESSAGE_NOT_YET_VALID" | "REPLAYED" | "REPLAY_WINDOW_FULL" | "REPLY_MISMATCH" | "TIMEOUT" | "ABORTED" | "INBOX_FULL" | "NOT_ALLOWED" | "HANDLER_FAILED" | "METHOD_NOT_FOUND" | "INVALID_INPUT" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "UNTRUSTED_ISSUER" | "SCOPE_DENIED" | "INVALID_DELEGATION" | "REVOKED" | "REVOCATION_UNKNOWN" | "APPROVAL_REQUIRED" | "APPROVAL_REFUSED" | "APPROVAL_TIMEOUT" | "REGISTRY_UNAVAILABLE" | "NAME_TAKEN" | "INVALID_CONFIG" | "INTERNAL";
 /** What the other agent's handler chose to tell, by throwing a `HandlerError`. */
 export interface RemoteError {
   /** The code that the handler chose; its own words, none of `XBindErrorCode`. */
@@ -111,10 +111,16 @@ export interface RevocationSource {
   /** Whether it was revoked, now or when the promise settles. */
   isRevoked(subject: RevocationSubject): boolean | Promise<boolean>;
 }
+/**
+ * What a message is: a `call` wants an answer, a `send` none. From the one asked come `result` or `error`, which end the call,
+ * `receipt` (it stands in an inbox), `part` of the answer, and `progress`; from the caller `cancel` and `more`, when he
+ * waits no longer or takes further parts.
+ */
+export type MessageOp = "call" | "send" | "result" | "error" | "receipt" | "part" | "progress" | "cancel" | "more";
 /** What is to be sealed: one message to one DID. */
 export interface OutgoingMessage {
-  /** What the message is: a `call` wants an answer, `send` none; `result` and `error` answer a call. */
-  op: "call" | "send" | "result" | "error";
+  /** What the message is. */
+  op: MessageOp;
   /** The recipient's DID. */
   to: string;
   /** What is said. It travels beside the JWS, and its digest is signed. */
@@ -125,8 +131,18 @@ export interface OutgoingMessage {
   ttlSeconds?: number;
   /** A token to present; it travels beside the message and its digest is signed. */
   token?: string;
-  /** Required for result and error: the call being answered. */
+  /** Required for all but calls and sends: the call that is answered, or that more is said of. */
   inReplyTo?: SealedMessage | VerifiedMessage;
+  /** The method that a call or send asks for: 1 to 128 of `A-Z a-z 0-9 _ . -`. */
+  method?: string;
+  /** How long the caller waits, in milliseconds, 1 to 2 147 483 647; on calls. */
+  deadlineMs?: number;
+  /** Where the message belongs in a trace, by W3C Trace Context; proves nothing. */
+  traceparent?: string;
+  /** Which part of the answer it is, from 0, or which word of progress; on a result or error after parts, how many there were. */
+  seq?: number;
+  /** How many parts the caller takes, counted from the first; on calls and `more`. */
+  window?: number;
   /** Seconds since the epoch, for tests and replays of recorded traffic. */
   now?: number;
 }
@@ -145,8 +161,8 @@ export interface SealedMessage {
 export interface VerifiedMessage {
   /** Unique for its sender. */
   readonly id: string;
-  /** What the message is: `call`, `send`, or the `result` or `error` that answers a call. */
-  readonly op: "call" | "send" | "result" | "error";
+  /** What the message is. */
+  readonly op: MessageOp;
   /** Proven by the signature. */
   readonly from: string;
   /** The DID whose verifier opened it. */
@@ -159,8 +175,18 @@ export interface VerifiedMessage {
   readonly issuedAt: number;
   /** Seconds since the epoch. */
   readonly expiresAt: number;
-  /** The id of the call that it answers; undefined for calls and sends. */
+  /** The id of the call that it answers or says more of; undefined for calls and sends. */
   readonly inReplyTo: string | undefined;
+  /** The method asked for. */
+  readonly method: string | undefined;
+  /** How long the caller of a call waits, in milliseconds. */
+  readonly deadlineMs: number | undefined;
+  /** Where the message belongs in a trace, by W3C Trace Context; proves nothing. */
+  readonly traceparent: string | undefined;
+  /** Which part of an answer it is, from 0, or which word of progress; on a result or error, how many parts there were. */
+  readonly seq: number | undefined;
+  /** How many parts the caller takes, counted from the first. */
+  readonly window: number | undefined;
   /** The signed claims as they came, to be kept as proof. */
   readonly jws: string;
 }

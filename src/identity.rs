@@ -90,6 +90,11 @@ pub struct BindingDraft {
     /// Id and JWS of the call being answered.
     pub request_id: Option<String>,
     pub request: Option<String>,
+    pub method: Option<String>,
+    pub deadline_ms: Option<f64>,
+    pub traceparent: Option<String>,
+    pub seq: Option<f64>,
+    pub window: Option<f64>,
 }
 
 #[napi(object)]
@@ -110,7 +115,7 @@ pub fn seal(key: &KeyRef, draft: BindingDraft, body: Bytes) -> Fallible<BindingS
             }
             _ => None,
         };
-        let unknown = |_| Error::new(ErrorKind::MalformedMessage, "op is none of call, send, result, error");
+        let unknown = |_| Error::new(ErrorKind::MalformedMessage, "op is no operation of a message");
         let op = draft.op.parse::<Op>().map_err(unknown)?;
         let sealed = xbind::seal(
             key,
@@ -124,6 +129,13 @@ pub fn seal(key: &KeyRef, draft: BindingDraft, body: Bytes) -> Fallible<BindingS
                 body: body.as_slice(),
                 token: draft.token.as_deref(),
                 in_reply_to,
+                details: xbind::Details {
+                    method: draft.method.as_deref(),
+                    deadline_ms: draft.deadline_ms.map(whole),
+                    traceparent: draft.traceparent.as_deref(),
+                    seq: draft.seq.map(whole),
+                    window: draft.window.map(whole),
+                },
             },
         )?;
         Ok(BindingSealed { jws: sealed.jws, id: sealed.id.text() })

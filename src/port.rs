@@ -216,7 +216,7 @@ pub fn call(
 ) -> Fallible<f64> {
     fallible(with_port(port, |port| {
         let timeout = Some(Duration::from_millis(whole(timeout_ms)));
-        let call = NewCall { agent, to: &to, payload: payload(content), one_way, timeout, token };
+        let call = NewCall { agent, to: &to, payload: payload(content), one_way, timeout, token, method: None };
         port.attend();
         port.call(call).map(number)
     }))

@@ -58,6 +58,7 @@ fn as_place_in_a_batch(third: &[u8]) {
         body: b"",
         token: None,
         in_reply_to: None,
+        details: xbind::Details::default(),
     });
     let unsigned = Unsigned::new(SENDER.did(), &drafts).expect("honest drafts");
     let signature = SENDER.sign(unsigned.to_sign());
@@ -78,7 +79,7 @@ fn as_payload(text: &[u8]) {
 fn check(jws: &str) -> bool {
     let window = ReplayWindow::new(1);
     let recipient = Recipient { policy: &POLICY, known: &KNOWN, replay: &window, refused: &|_, _| None };
-    let open = || open(&recipient, NOW, jws, b"", None, |_| None);
+    let open = || open(&recipient, NOW, jws, b"", None, |_, _| None);
     let Ok(message) = open() else { return false };
     assert_eq!(message.to(), &POLICY.audience);
     assert_ne!(message.from(), message.to());

@@ -28,6 +28,11 @@ export interface Draft {
   /** Id and JWS of the call being answered. */
   readonly requestId?: string | undefined
   readonly request?: string | undefined
+  readonly method?: string | undefined
+  readonly deadlineMs?: number | undefined
+  readonly traceparent?: string | undefined
+  readonly seq?: number | undefined
+  readonly window?: number | undefined
 }
 
 export interface Sealed {
@@ -194,21 +199,28 @@ export interface Policy {
 
 export interface Message {
   readonly id: string
-  readonly op: 'call' | 'send' | 'result' | 'error'
+  readonly op: 'call' | 'send' | 'result' | 'error' | 'receipt' | 'part' | 'progress' | 'cancel' | 'more'
   readonly from: string
   readonly to: string
   readonly contentType: string
   readonly issuedAt: number
   readonly expiresAt: number
   readonly inReplyTo?: string | undefined
+  readonly method?: string | undefined
+  readonly deadlineMs?: number | undefined
+  readonly traceparent?: string | undefined
+  readonly seq?: number | undefined
+  readonly window?: number | undefined
 }
 
 export interface Opening {
   readonly opening: OpeningRef
   readonly from: string
   readonly issuedAt: number
-  /** The id of the call that it claims to answer. */
-  readonly answers?: string | undefined
+  /** The id of the call that it claims to be about. */
+  readonly about?: string | undefined
+  /** Whether it answers a call of this side; else it comes from the caller of one. */
+  readonly isReply: boolean
 }
 
 /** JSON text, or bytes. */
@@ -437,7 +449,7 @@ export interface Binding {
   open(verifier: VerifierRef, now: number, jws: string, body: Uint8Array, token?: string): Opened
   /**
    * Goes on with an opening, at the same time and with the same body; `call` is the JWS of the call that the message claims
-   * to answer.
+   * to be about.
    */
   accept(
     verifier: VerifierRef,

@@ -74,6 +74,7 @@ fn draft(to: Did, nonce: u16) -> Draft<'static> {
         body: BODY,
         token: None,
         in_reply_to: None,
+        details: xbind::Details::default(),
     }
 }
 
@@ -100,7 +101,7 @@ fn open_all(known: &Acquaintances, to: Did, sealed: &[Sealed]) {
     let replay = ReplayWindow::new(sealed.len());
     let recipient = Recipient { policy: &policy, known, replay: &replay, refused: &|_, _| None };
     for message in sealed {
-        assert!(open(&recipient, NOW, &message.jws, BODY, None, |_| None).is_ok());
+        assert!(open(&recipient, NOW, &message.jws, BODY, None, |_, _| None).is_ok());
     }
 }
 

@@ -13,6 +13,7 @@ pub use identity::did::Did;
 pub use identity::jwks::JwkSet;
 pub use identity::key::{KeyCache, SigningKey, VerifyingKey};
 pub use message::batch::RootCache;
+pub use message::details::Details;
 pub use message::jws::UnsignedJws;
 pub use message::open::{
     Acquaintances, Authentic, PendingCall, Policy, Recipient, VerifiedMessage, authenticate, open,

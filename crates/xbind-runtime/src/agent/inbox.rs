@@ -6,7 +6,7 @@ use std::mem::take;
 use std::sync::Arc;
 
 use xbind::message::JSON;
-use xbind::{Did, ErrorKind, InReplyTo, MessageId, Op, Result, VerifiedMessage};
+use xbind::{Details, Did, ErrorKind, InReplyTo, MessageId, Op, Result, VerifiedMessage};
 
 use crate::agent::outbox::Outgoing;
 use crate::agent::room::{Room, Slot};
@@ -208,6 +208,7 @@ impl Agent {
             caller: caller.clone(),
             request: reference,
             issued_at: message.issued_at(),
+            has_method: message.method().is_some(),
             cancelled: false,
             begun: false,
         };
@@ -258,6 +259,9 @@ impl Agent {
     }
 
     fn to_inbox(self: &Arc<Self>, inbox: &mut Inbox, mut request: Request) {
+        if request.message.op() == Op::Call && request.message.method().is_some() {
+            return self.refuse(request.caller, request.reference, ErrorKind::MethodNotFound);
+        }
         let slot = request.slot.take().or_else(|| Room::take(self, request.message.from(), request.size()));
         let Some(slot) = slot else {
             return self.refuse(request.caller, request.reference, ErrorKind::InboxFull);
@@ -280,15 +284,18 @@ impl Agent {
         if take(&mut inbox.listening) {
             self.port.push(Event::Arrived { agent: self.number });
         }
-        self.answer(Op::Result, receipt.into_bytes(), JSON, caller, reference);
+        self.answer(Op::Receipt, receipt.into_bytes(), JSON, caller, reference);
     }
 
     /// A call whose handler was taken away before it began goes to the inbox after all.
     pub(crate) fn give_back(self: &Arc<Self>, running: Running, payload: Payload) {
-        let Running { caller, request, issued_at, .. } = running;
+        let Running { caller, request, issued_at, has_method, .. } = running;
         let mut inbox = self.inbox.guard();
         if inbox.closed || self.node.check_running(&[caller.did(), self.did()]).is_err() {
             return; // whoever closed or stopped has told the caller
+        }
+        if has_method {
+            return self.refuse(caller, request, ErrorKind::MethodNotFound);
         }
         let from = *caller.did();
         match Room::take(self, &from, payload.len()) {
@@ -321,6 +328,7 @@ impl Agent {
             content_type,
             token: None,
             in_reply_to: Some(request),
+            details: Details::default(),
             call: None,
             slot: None,
         });

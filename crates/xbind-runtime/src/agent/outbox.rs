@@ -9,7 +9,7 @@ use std::mem::{replace, take};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use xbind::{Error, ErrorKind, InReplyTo, MessageId, Op, Result};
+use xbind::{Details, Error, ErrorKind, InReplyTo, MessageId, Op, Result};
 
 use crate::agent::Agent;
 use crate::agent::lookup::Lookups;
@@ -32,6 +32,7 @@ pub(crate) struct Outgoing {
     /// What the caller presents; it travels beside the message.
     pub(crate) token: Option<String>,
     pub(crate) in_reply_to: Option<InReplyTo>,
+    pub(crate) details: Details<Box<str>>,
     /// The caller's pending call; none for replies.
     pub(crate) call: Option<u64>,
     /// Its place at the recipient.

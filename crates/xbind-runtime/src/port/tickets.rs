@@ -20,6 +20,8 @@ pub(crate) struct Running {
     pub(crate) caller: Peer,
     pub(crate) request: InReplyTo,
     pub(crate) issued_at: u64,
+    /// It names a method, so it never goes to an inbox.
+    pub(crate) has_method: bool,
     pub(crate) cancelled: bool,
     /// The handler has begun.
     pub(crate) begun: bool,
