@@ -23,5 +23,5 @@ pub use node::{Node, NodeOptions};
 pub use port::event::{Body, Event, OCTETS, Outcome, Payload};
 pub use port::senders::Senders;
 pub use port::{NewCall, Port, Reply, Start, Waker};
-pub use sync::clock::{now, random};
+pub use sync::clock::{message_id, now, random};
 pub use sync::time::{Driven, Time};
