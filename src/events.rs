@@ -79,8 +79,8 @@ impl<'env> Events<'env> {
                 }
             },
             Event::Arrived { agent } => self.both(5_u32, agent),
-            Event::Sign { agent, time, bytes } => {
-                self.all(6_u32, agent, time)?;
+            Event::Sign { agent, round, bytes } => {
+                self.all(6_u32, agent, round)?;
                 self.set(Uint8Array::new(bytes))
             }
             Event::Closed { agent } => self.both(7_u32, agent),

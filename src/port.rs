@@ -276,9 +276,9 @@ pub fn is_cancelled(port: u32, ticket: f64) -> bool {
 
 /// The identity provider's signature; none if it failed.
 #[napi(catch_unwind)]
-pub fn signed(port: u32, agent: u32, time: u32, signature: Option<Bytes>) {
+pub fn signed(port: u32, agent: u32, round: u32, signature: Option<Bytes>) {
     let signature = signature.and_then(|bytes| bytes.as_slice().try_into().ok());
-    in_port(port, |port| port.signed(agent, time, signature));
+    in_port(port, |port| port.signed(agent, round, signature));
 }
 
 /// Milliseconds until the next pending call runs out of time; none if there is none.

@@ -418,12 +418,12 @@ export class Port<Agent extends object = object> {
     if (this.#finish(ticket)) native.refuse(this.number, ticket.number, code, detail)
   }
 
-  #sign(number: number, time: number, bytes: Uint8Array): void {
+  #sign(number: number, round: number, bytes: Uint8Array): void {
     const signed = (signature: unknown): void => {
       try {
-        native.signed(this.number, number, time, isSignature(signature) ? signature : undefined)
+        native.signed(this.number, number, round, isSignature(signature) ? signature : undefined)
       } catch {
-        native.signed(this.number, number, time, undefined) // it cannot be looked at
+        native.signed(this.number, number, round, undefined) // it cannot be looked at
       }
       this.schedule()
     }

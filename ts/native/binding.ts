@@ -70,6 +70,92 @@ export interface Options {
   readonly concurrency: number
 }
 
+export interface TokenPolicy {
+  readonly audience: string
+  readonly clockSkew: number
+  readonly maxLifetime: number
+  readonly dids: ReadonlyArray<string>
+  readonly issuers: ReadonlyArray<Issuer>
+  /** Those whose keys are fetched. */
+  readonly fetched: ReadonlyArray<string>
+  readonly acceptUnknown: boolean
+}
+
+export interface Issuer {
+  readonly issuer: string
+  /** A JWK set. */
+  readonly jwks: string
+}
+
+export interface Asked {
+  readonly now: number
+  readonly scopes: ReadonlyArray<string>
+  readonly presenter?: string | undefined
+}
+
+/** What has been found out so far. */
+export interface Answers {
+  /** There are sources to ask about every link. */
+  readonly sources: boolean
+  /** Documents may be fetched. */
+  readonly patient: boolean
+  /** Whether each link was revoked, where the sources know. */
+  readonly standing?: ReadonlyArray<boolean | undefined | null> | undefined
+  readonly keysSought?: boolean | undefined
+  readonly listsSought?: boolean | undefined
+}
+
+/** What has to be found out before a token can be judged. */
+export interface Needs {
+  /** The issuer whose keys have to be fetched. */
+  readonly keys?: string | undefined
+  /** Status lists have to be fetched. */
+  readonly lists: boolean
+  /** Sources have to be asked. */
+  readonly standing: boolean
+  /** About these links, the first issuer's first. */
+  readonly links: ReadonlyArray<Link>
+}
+
+export interface Link {
+  readonly id: string
+  readonly issuer: string
+  readonly subject: string
+  readonly issuedAt: number
+  readonly status?: Status | undefined
+}
+
+export interface Token {
+  readonly issuer: string
+  readonly subject: string
+  readonly audience: string
+  readonly scopes: ReadonlyArray<string>
+  readonly id: string
+  readonly issuedAt: number
+  readonly expiresAt: number
+  readonly chain: ReadonlyArray<string>
+  /** The text of one JSON object. */
+  readonly claims: string
+  /** What the answer about revocation rests on. */
+  readonly revocation: 'fresh' | 'unchecked' | 'stale' | 'absent' | 'unreadable' | 'unknown'
+  /** For [`verify_known_token`], until [`forget_known_tokens`]; none where sources were asked. */
+  readonly known?: number | undefined
+}
+
+/** Why a token is refused. */
+export interface Refusal {
+  readonly code: string
+  readonly message: string
+  readonly hint?: string | undefined
+  readonly retryable: boolean
+  /** What evidence there was. */
+  readonly revocation: Token['revocation']
+  /** The issuer whose keys are not there, and whether and why they did not come. */
+  readonly keysOf?: string | undefined
+  readonly keysAsked: boolean
+  readonly keysFailure?: string | undefined
+}
+
 export interface Presented {
   readonly token?: string | undefined
   readonly approval?: string | undefined
@@ -130,61 +216,6 @@ export interface Status {
   readonly uri: string
 }
 
-export interface TokenPolicy {
-  readonly audience: string
-  readonly clockSkew: number
-  readonly maxLifetime: number
-  readonly dids: ReadonlyArray<string>
-  readonly issuers: ReadonlyArray<Issuer>
-  readonly acceptUnknown: boolean
-}
-
-export interface Issuer {
-  readonly issuer: string
-  /** A JWK set; none while it has still to be fetched. */
-  readonly jwks?: string | undefined
-}
-
-export interface Asked {
-  readonly now: number
-  readonly scopes: ReadonlyArray<string>
-  readonly presenter?: string | undefined
-}
-
-export interface Link {
-  readonly id: string
-  readonly issuer: string
-  readonly subject: string
-  readonly issuedAt: number
-  readonly status?: Status | undefined
-}
-
-export interface Token {
-  readonly issuer: string
-  readonly subject: string
-  readonly audience: string
-  readonly scopes: ReadonlyArray<string>
-  readonly id: string
-  readonly issuedAt: number
-  readonly expiresAt: number
-  readonly chain: ReadonlyArray<string>
-  /** The text of one JSON object. */
-  readonly claims: string
-  /** What the answer about revocation rests on. */
-  readonly revocation: 'fresh' | 'unchecked' | 'stale' | 'absent' | 'unreadable' | 'unknown'
-  /** For [`verify_known_token`], until [`forget_known_tokens`]; none where other sources were asked. */
-  readonly known?: number | undefined
-}
-
-/** Why a token is refused, and with `REVOCATION_UNKNOWN` what evidence there was. */
-export interface Refusal {
-  readonly code: string
-  readonly message: string
-  readonly hint?: string | undefined
-  readonly retryable: boolean
-  readonly revocation: Token['revocation']
-}
-
 export interface Policy {
   readonly audience: string
   readonly clockSkew: number
@@ -236,12 +267,12 @@ export type Opened = Message | Opening | Failure
 
 export type FetcherRef = Native<'FetcherRef'>
 export type HistoryRef = Native<'HistoryRef'>
+export type JudgeRef = Native<'JudgeRef'>
 export type KeyRef = Native<'KeyRef'>
 export type ListRef = Native<'ListRef'>
 export type ListsRef = Native<'ListsRef'>
 export type NodeRef = Native<'NodeRef'>
 export type OpeningRef = Native<'OpeningRef'>
-export type TokenVerifierRef = Native<'TokenVerifierRef'>
 export type VerifierRef = Native<'VerifierRef'>
 export type WrappingRef = Native<'WrappingRef'>
 
@@ -323,13 +354,39 @@ export interface Binding {
   useApproval(port: number, agent: number, approver: string, id: string, until: number): Failure | null
   isCancelled(port: number, ticket: number): boolean
   /** The identity provider's signature; none if it failed. */
-  signed(port: number, agent: number, time: number, signature?: Uint8Array): void
+  signed(port: number, agent: number, round: number, signature?: Uint8Array): void
   /** Milliseconds until the next pending call runs out of time; none if there is none. */
   nextDeadline(port: number): number | null
   /** Takes messages from the inbox, five elements each: one-way or not, id, sender, seconds, content. */
   receive(port: number, agent: number, max: number, listen: boolean): Fallible<unknown[]>
   /** Works off all that was asked for, and returns at most `max` events; see `src/events.rs`. */
   flush(port: number, max: number): unknown[]
+  newJudge(policy: TokenPolicy, revoked: ReadonlyArray<ListRef>, lists: ReadonlyArray<ListsRef>): Fallible<JudgeRef>
+  /** The keys of an issuer, or why there are none; says why they cannot be used. */
+  keysCame(judge: JudgeRef, issuer: string, askedAt: number, jwks: string | undefined, why: string): string | null
+  /** Takes in a status list that was fetched for a link of a token. */
+  putIssuersList(
+    judge: JudgeRef,
+    lists: ListsRef,
+    text: string,
+    uri: string,
+    issuer: string,
+    now: number,
+  ): Failure | null
+  /** Judges a token, or says what has to be found out first. */
+  judgeToken(judge: JudgeRef, token: string, asked: Asked, answers: Answers): Token | Refusal | Needs
+  /**
+   * The same for a token that this judge has judged: what the answer about revocation rests on, or nothing if it is refused
+   * now.
+   */
+  verifyKnownToken(
+    judge: JudgeRef,
+    token: number,
+    now: number,
+    scopes?: ReadonlyArray<string>,
+    presenter?: string,
+  ): Token['revocation'] | null
+  forgetKnownTokens(judge: JudgeRef): void
   readPresented(text: string): Fallible<Presented>
   /** One text of both; nothing if there is neither. */
   writePresented(token?: string, approval?: string): string | undefined | Failure
@@ -399,48 +456,6 @@ export interface Binding {
   covers(granted: string, needed: string): Fallible<boolean>
   issueToken(key: KeyRef, grant: Grant): Fallible<string>
   delegateToken(key: KeyRef, token: string, grant: Grant): Fallible<string>
-  newTokenVerifier(
-    policy: TokenPolicy,
-    revoked: ReadonlyArray<ListRef>,
-    lists: ReadonlyArray<ListsRef>,
-  ): Fallible<TokenVerifierRef>
-  /** The address of a trusted issuer whose key of that id is not known, before a token of its can be judged. */
-  missingKey(verifier: TokenVerifierRef, token: string): string | null
-  /** Replaces the keys of an issuer; without a set, forgets them. */
-  setKeys(verifier: TokenVerifierRef, issuer: string, jwks?: string): Failure | null
-  /** Takes in a status list that was fetched for a link of a token. */
-  putIssuersList(
-    verifier: TokenVerifierRef,
-    lists: ListsRef,
-    text: string,
-    uri: string,
-    issuer: string,
-    now: number,
-  ): Failure | null
-  /** The links of a token that passes every check but those for revocation, the first issuer's first. */
-  tokenLinks(verifier: TokenVerifierRef, token: string, asked: Asked): Fallible<ReadonlyArray<Link>>
-  /**
-   * What each link's sources outside of native memory said, in the order of [`token_links`]; a link beyond the end of
-   * the answers has no such source.
-   */
-  verifyToken(
-    verifier: TokenVerifierRef,
-    token: string,
-    asked: Asked,
-    answers: ReadonlyArray<boolean | undefined>,
-  ): Token | Refusal
-  /**
-   * The same for a token that this verifier has verified, and whose issuer's keys were not replaced since: what the answer
-   * about revocation rests on, or nothing if it is refused now.
-   */
-  verifyKnownToken(
-    verifier: TokenVerifierRef,
-    token: number,
-    now: number,
-    scopes?: ReadonlyArray<string>,
-    presenter?: string,
-  ): Token['revocation'] | null
-  forgetKnownTokens(verifier: TokenVerifierRef): void
   newVerifier(policy: Policy): Fallible<VerifierRef>
   /**
    * Opens a message. One about which JavaScript has something to say first waits for [`accept`]: nothing is called from here,

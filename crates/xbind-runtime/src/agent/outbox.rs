@@ -118,7 +118,7 @@ pub(crate) struct Outbox {
     /// What the identity provider was asked to sign.
     pub(crate) asked: Option<Box<Asked>>,
     /// How often it was asked.
-    pub(crate) times_asked: u32,
+    pub(crate) rounds: u32,
 }
 
 #[derive(Default)]
@@ -241,14 +241,12 @@ impl Agent {
         }
     }
 
-    /// There may be room again: what can go becomes ready, in order. Whoever needs no more passes the word on.
-    pub(crate) fn unpark(self: &Arc<Self>, place: Place, tries: u32) {
+    /// There may be room again: what can go becomes ready, in order, and the word is passed on.
+    pub(crate) fn unpark(self: &Arc<Self>, place: Place) {
         let at = if let Place::Agent(at) = &place { Some(at.clone()) } else { None };
         let still_waits = self.let_out(place);
-        match at {
-            Some(at) if still_waits => Room::try_next(&at, tries),
-            Some(at) => Room::pass_on(&at),
-            None => {}
+        if let Some(at) = at {
+            Room::pass_on(&at, self, still_waits);
         }
     }
 

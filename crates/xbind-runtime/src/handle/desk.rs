@@ -131,9 +131,9 @@ impl Desk {
         for waker in wakers {
             waker.wake();
         }
-        for (agent, time, bytes) in to_sign {
+        for (agent, round, bytes) in to_sign {
             if let (Some(signer), Ok(agent)) = (&self.signer, self.port.agent(agent)) {
-                let done = SignDone { agent: Arc::downgrade(&agent), time, answered: false };
+                let done = SignDone { agent: Arc::downgrade(&agent), round, answered: false };
                 drop(agent);
                 signer.sign(bytes, done);
             }
@@ -170,7 +170,7 @@ impl Desk {
                 }
             }
             Event::Arrived { .. } => outside.wakers.append(&mut waiting.for_letter),
-            Event::Sign { agent, time, bytes } => outside.to_sign.push((agent, time, bytes)),
+            Event::Sign { agent, round, bytes } => outside.to_sign.push((agent, round, bytes)),
             Event::Closed { .. } => outside.closed = true,
             // Whoever handles the call asks; what could not be sent is told the caller.
             Event::Cancelled { .. } | Event::Unsent { .. } => {}

@@ -93,7 +93,7 @@ pub enum Event {
         /// The face's agent.
         agent: u32,
         /// Which asking this is.
-        time: u32,
+        round: u32,
         /// What to sign.
         bytes: Vec<u8>,
     },

@@ -38,7 +38,7 @@ use crate::transport::Peer;
 use crate::{AgentOptions, Signer, flush};
 
 /// The most bytes of what a caller presents: a chain of delegations and an approval.
-const MAX_TOKEN: usize = xbind::rights::presented::MAX_PRESENTED_BYTES;
+const MAX_TOKEN: usize = xbind::rights::MAX_PRESENTED_BYTES;
 
 /// Called, under no lock, when the port has events; must only see to it that [`Port::flush`] is called soon.
 pub type Waker = Box<dyn Fn() + Send + Sync>;
@@ -360,9 +360,9 @@ impl Port {
     }
 
     /// The identity provider's answer to [`Event::Sign`]; none if it failed.
-    pub fn signed(&self, number: u32, time: u32, signature: Option<[u8; 64]>) {
+    pub fn signed(&self, number: u32, round: u32, signature: Option<[u8; 64]>) {
         if let Ok(agent) = self.agent(number) {
-            agent.signed(time, signature);
+            agent.signed(round, signature);
         }
     }
 

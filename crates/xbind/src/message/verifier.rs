@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use crate::error::{ErrorKind, Result};
 use crate::identity::did::Did;
-use crate::message::batch::RootCache;
-use crate::message::open::{Acquaintances, Authentic, PendingCall, Policy, Recipient, VerifiedMessage, authenticate};
+use crate::message::open::{Authentic, Caches, PendingCall, Policy, Recipient, VerifiedMessage, authenticate};
 use crate::message::replay::ReplayWindow;
+use crate::message::roots::RootCache;
 use crate::message::sender::SenderCache;
 
 /// How many keys and batch roots it remembers having verified.
@@ -16,7 +16,7 @@ const KNOWN: usize = 4096;
 pub struct MessageVerifier {
     policy: Policy,
     replay: ReplayWindow,
-    known: Acquaintances,
+    known: Caches,
     /// Everybody, or these.
     allowed: Option<HashSet<Did>>,
     asks: bool,
@@ -35,7 +35,7 @@ impl MessageVerifier {
     /// One that `asks` lets every message wait, and not only those about a call.
     #[must_use]
     pub fn new(policy: Policy, max_tracked: usize, allowed: Option<HashSet<Did>>, asks: bool) -> Self {
-        let known = Acquaintances { senders: SenderCache::new(KNOWN), roots: RootCache::new(KNOWN) };
+        let known = Caches { senders: SenderCache::new(KNOWN), roots: RootCache::new(KNOWN) };
         Self { policy, replay: ReplayWindow::new(max_tracked), known, allowed, asks }
     }
 
