@@ -34,6 +34,9 @@ impl<'env> Events<'env> {
             Event::Settled { call, .. } => (None, Some(*call)),
             Event::Cancelled { .. }
             | Event::Unsent { .. }
+            | Event::Decided { .. }
+            | Event::Idle { .. }
+            | Event::Superseded { .. }
             | Event::Arrived { .. }
             | Event::Sign { .. }
             | Event::Closed { .. } => (None, None),
@@ -84,7 +87,16 @@ impl<'env> Events<'env> {
                 self.set(Uint8Array::new(bytes))
             }
             Event::Closed { agent } => self.both(7_u32, agent),
-            Event::Unsent { agent, error } => self.all(8_u32, agent, BindingError::from(error)),
+            Event::Unsent { agent, id, from, error } => {
+                self.all(8_u32, agent, id.text())?;
+                self.both(from.as_str(), BindingError::from(error))
+            }
+            Event::Idle { agent } => self.both(9_u32, agent),
+            Event::Superseded { agent } => self.both(10_u32, agent),
+            Event::Decided { agent, id, from, refused } => {
+                self.all(11_u32, agent, id.text())?;
+                self.both(from.as_str(), refused.map(|kind| kind.code()))
+            }
         }
     }
 

@@ -77,6 +77,11 @@ export class Duty {
     this.#rights = policed ? new Rights(post(), { trust, scopes, revocations, approval }) : undefined
   }
 
+  /** Whether that is its handler. */
+  isOf(handler: unknown): boolean {
+    return this.#handler === handler
+  }
+
   /** `current` says whether this policy is still the agent's. */
   admit(
     call: Incoming,

@@ -146,6 +146,13 @@ impl Outbox {
         self.load = self.load.minus(load);
     }
 
+    /// Whether answers are still to go out.
+    pub(crate) fn owes_answers(&self) -> bool {
+        let is_answer = |outgoing: &Outgoing| outgoing.in_reply_to.is_some();
+        let parked = || self.held.iter().flat_map(|held| held.parked.values()).flatten();
+        self.queued || self.ready.iter().any(is_answer) || parked().any(is_answer)
+    }
+
     /// Everything, when the agent goes.
     pub(crate) fn drain(&mut self) -> Vec<Outgoing> {
         let held = self.held.take().unwrap_or_default();
@@ -191,7 +198,8 @@ impl Agent {
         if matches!(outgoing.to, Peer::There(_)) && !load.fits(self.outbox_bound()) {
             let error =
                 Error::new(ErrorKind::InboxFull, "an answer was dropped: its way is blocked and the outbox full");
-            return self.port.push(crate::Event::Unsent { agent: self.number, error });
+            let (id, from) = (*outgoing.request_id(), *outgoing.to.did());
+            return self.port.push(crate::Event::Unsent { agent: self.number, id, from, error });
         }
         outbox.load = load;
         self.put_out(&mut outbox, outgoing);
@@ -302,6 +310,8 @@ impl Agent {
                 outbox.held = None;
             }
         }
+        drop(outbox);
+        self.check_idle();
     }
 
     /// The agent may speak from now on: what it had to say so far goes as if it were said now.
@@ -376,6 +386,7 @@ impl Agent {
                 self.settle_request(&outgoing.id, Outcome::Failed { error, remote: None });
             }
         }
+        self.check_idle();
     }
 }
 

@@ -173,7 +173,11 @@ impl Desk {
             Event::Sign { agent, round, bytes } => outside.to_sign.push((agent, round, bytes)),
             Event::Closed { .. } => outside.closed = true,
             // Whoever handles the call asks; what could not be sent is told the caller.
-            Event::Cancelled { .. } | Event::Unsent { .. } => {}
+            Event::Cancelled { .. }
+            | Event::Unsent { .. }
+            | Event::Decided { .. }
+            | Event::Idle { .. }
+            | Event::Superseded { .. } => {}
         }
     }
 

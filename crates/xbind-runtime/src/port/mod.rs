@@ -304,6 +304,9 @@ impl Port {
                 },
             }
         };
+        if let Some(kind) = refused {
+            agent.tell(request, *caller.did(), Some(kind));
+        }
         // Nobody is told where nobody waits.
         self.reply(ticket, Reply::Refused(refused.unwrap_or(ErrorKind::AgentClosed), None));
         Start::Gone
@@ -319,6 +322,7 @@ impl Port {
             agent.give_back(running, payload);
         }
         agent.finished(false);
+        agent.check_idle();
     }
 
     /// Answers a running call. One that was cancelled or whose agent closed needs no answer; then this does nothing. What
@@ -327,6 +331,12 @@ impl Port {
         let _entry = enter();
         let taken = self.tickets.guard().take(ticket);
         let Some(running) = taken else { return };
+        let agent = running.agent.clone();
+        self.finish(running, reply);
+        agent.check_idle();
+    }
+
+    fn finish(self: &Arc<Self>, running: Running, reply: Reply) {
         let Running { agent, caller, request, cancelled, begun, .. } = running;
         agent.finished(begun);
         if cancelled {
@@ -340,7 +350,7 @@ impl Port {
         match encoded.and_then(|encoded| agent.check_size(encoded.0.len()).map(|()| encoded)) {
             Ok((body, content_type)) => agent.answer(Op::Result, body, content_type, caller, request),
             Err(error) => {
-                self.push(Event::Unsent { agent: agent.number, error });
+                self.push(Event::Unsent { agent: agent.number, id: request.id, from: *caller.did(), error });
                 Self::refuse(&agent, caller, request, Refusal::of(ErrorKind::HandlerFailed));
             }
         }
@@ -359,11 +369,21 @@ impl Port {
         agent.answer(Op::Error, refusal.encode(), JSON, caller, request);
     }
 
-    /// The identity provider's answer to [`Event::Sign`]; none if it failed.
-    pub fn signed(&self, number: u32, round: u32, signature: Option<[u8; 64]>) {
-        if let Ok(agent) = self.agent(number) {
-            agent.signed(round, signature);
-        }
+    /// The identity provider's answer to [`Event::Sign`]; none if it failed. False if it is not by the key of its DID,
+    /// though somebody waits for it.
+    pub fn signed(&self, number: u32, round: u32, signature: Option<[u8; 64]>) -> bool {
+        self.agent(number).map_or(true, |agent| agent.signed(round, signature))
+    }
+
+    /// Lets nothing new in at an agent that is about to close: an [`Event::Idle`] tells when its handlers have ended and
+    /// their answers are out. Callers get `AGENT_CLOSED`; what the agent itself asks of others goes on.
+    ///
+    /// # Errors
+    /// `AGENT_CLOSED`.
+    pub fn retire(&self, number: u32) -> Result<()> {
+        let _entry = enter();
+        self.agent(number)?.retire();
+        Ok(())
     }
 
     /// Closes one agent: pending calls from it and to it end with `AGENT_CLOSED`, its key is wiped.

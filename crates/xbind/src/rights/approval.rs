@@ -126,7 +126,10 @@ impl ApprovalDraft<'_> {
             return refuse("the content type is not a media type");
         }
         let expires_at = self.now.checked_add(self.ttl).filter(|_| (1..=MAX_APPROVAL_TTL).contains(&self.ttl));
-        let Some(expires_at) = expires_at else { return refuse("an approval lives 1 to 3600 s") };
+        let Some(expires_at) = expires_at else {
+            let hint = "approve for as long as the call may take, an hour at most";
+            return refuse("an approval lives 1 to 3600 s").map_err(|error| error.with_hint(hint));
+        };
         let mut claims = Members::new();
         claims.text("iss", approver.as_str());
         claims.text("sub", call.caller.as_str());

@@ -167,4 +167,5 @@ fn is_segment(text: &str) -> bool {
 
 fn refuse(why: &'static str) -> Error {
     Error::new(ErrorKind::InvalidConfig, why)
+        .with_hint("give at most 64 different scopes like reports:write or invoice.*, of 128 bytes each")
 }
