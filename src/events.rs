@@ -33,6 +33,9 @@ impl<'env> Events<'env> {
             Event::Call { ticket, .. } => (Some(*ticket), None),
             Event::Settled { call, .. } => (None, Some(*call)),
             Event::Cancelled { .. }
+            | Event::Credit { .. }
+            | Event::Part { .. }
+            | Event::Progress { .. }
             | Event::Unsent { .. }
             | Event::Decided { .. }
             | Event::Idle { .. }
@@ -58,7 +61,7 @@ impl<'env> Events<'env> {
 
     fn convert(&mut self, event: Event) -> napi::Result<()> {
         match event {
-            Event::Call { agent, ticket, id, from, issued_at, method, traceparent, payload, token } => {
+            Event::Call { agent, ticket, id, from, issued_at, method, traceparent, payload, token, .. } => {
                 self.all(0_u32, agent, number(ticket))?;
                 self.set(self.env.create_string_latin1(id.text())?)?;
                 self.sender(&from)?;
@@ -100,6 +103,15 @@ impl<'env> Events<'env> {
                 self.all(11_u32, agent, id.text())?;
                 self.both(from.as_str(), refused.map(|kind| kind.code()))
             }
+            Event::Part { call, payload } => {
+                self.both(12_u32, number(call))?;
+                self.payload(payload)
+            }
+            Event::Progress { call, progress } => {
+                self.both(13_u32, number(call))?;
+                self.all(progress.progress, progress.total, progress.message)
+            }
+            Event::Credit { ticket } => self.both(14_u32, number(ticket)),
         }
     }
 

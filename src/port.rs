@@ -238,7 +238,8 @@ pub fn call(
     fallible(with_port(port, |port| {
         let timeout = Some(Duration::from_millis(whole(timeout_ms)));
         let payload = payload(content);
-        let call = NewCall { agent, to: &to, payload, one_way, timeout, token, method, traceparent };
+        let call =
+            NewCall { agent, to: &to, payload, one_way, timeout, token, method, traceparent, ..NewCall::default() };
         port.attend();
         port.call(call).map(number)
     }))

@@ -262,8 +262,11 @@ export class AutoGenxBindAgent {
     const seen: CallSeen = { agent: this.#did, to, kind: oneWay ? 'send' : 'call', method, traceparent }
     return callChannel.run(
       seen,
-      // A subscriber may set anything.
-      () => this.#ask(to, payload, { ...wanted, traceparent: textIn(seen.traceparent) }, oneWay),
+      () => {
+        // A subscriber may set anything.
+        const set = seen.traceparent === traceparent ? traceparent : traceparentIn(seen.traceparent)
+        return this.#ask(to, payload, { ...wanted, traceparent: set }, oneWay)
+      },
       // Without what the other side chose to tell, which is a part of its answer.
       (ended) => ((ended as Ended).ok ? undefined : new XBindError((ended as { failure: Failure }).failure)),
     )
@@ -562,8 +565,11 @@ export class AutoGenxBindAgent {
   }
 }
 
-function textIn(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined
+const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/
+
+/** What a subscriber has set. */
+function traceparentIn(value: unknown): string | undefined {
+  return typeof value === 'string' && TRACEPARENT.test(value) ? value : undefined
 }
 
 function orThrown<T>(result: Result<T>): T {

@@ -113,7 +113,7 @@ export interface CallOptions {
   approval?: string
   /** Which of the other agent's methods is asked for: 1 to 128 of `A-Z a-z 0-9 _ . -`. */
   method?: string
-  /** Where the call belongs in a trace: a `traceparent` of W3C Trace Context. What is none is left out. */
+  /** Where the call belongs in a trace: a `traceparent` of W3C Trace Context. */
   traceparent?: string
 }
 

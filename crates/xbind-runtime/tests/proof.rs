@@ -73,9 +73,11 @@ impl World {
             payload,
             one_way: true,
             timeout: None,
+            total: None,
             token: None,
             method: None,
             traceparent: None,
+            window: None,
         };
         self.port.call(call).map_err(|error| error.kind())?;
         let ended = self.work(is_there);

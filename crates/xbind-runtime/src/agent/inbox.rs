@@ -4,15 +4,17 @@ use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::mem::take;
 use std::sync::Arc;
+use std::time::Instant;
 
 use xbind::message::JSON;
-use xbind::{Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, Result, VerifiedMessage};
+use xbind::{Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, PendingCall, Result, VerifiedMessage};
 
 use crate::agent::outbox::Outgoing;
 use crate::agent::room::{Room, Slot};
 use crate::agent::{Agent, closed};
 use crate::flush::refusal::Refusal;
-use crate::port::event::{Body, Event, Payload};
+use crate::port::event::{Body, Event, OCTETS, Payload};
+use crate::port::parts::{Guard, Said, Source};
 use crate::port::tickets::Running;
 use crate::sync::Lock;
 use crate::sync::clock;
@@ -43,6 +45,8 @@ pub(crate) struct Request {
     pub(crate) token: Option<String>,
     pub(crate) reference: InReplyTo,
     pub(crate) caller: Peer,
+    /// When its caller waits no more, by what it says.
+    pub(crate) until: Option<Instant>,
     /// Its place here, where it has one already.
     pub(crate) slot: Option<Slot>,
 }
@@ -244,7 +248,11 @@ impl Agent {
     }
 
     fn dispatch(self: &Arc<Self>, inbox: &mut Inbox, request: Request) {
-        let Request { message, token, reference, caller, .. } = request;
+        let Request { message, token, reference, caller, until, .. } = request;
+        if until.is_some_and(|until| until <= self.node.time().now()) {
+            return; // it waited here for too long: nobody waits for the answer any more
+        }
+        let window = message.window();
         let running = Running {
             agent: self.clone(),
             caller: caller.clone(),
@@ -253,6 +261,9 @@ impl Agent {
             has_method: message.method().is_some(),
             cancelled: false,
             begun: false,
+            until,
+            said: window.map_or(Said::Whole(None), |window| Said::Parts(Source::new(&self.port, window))),
+            words: None,
         };
         let opened = self.port.tickets.guard().open(running);
         let Some(ticket) = opened else { return self.refuse(caller, reference, ErrorKind::InboxFull) };
@@ -266,8 +277,9 @@ impl Agent {
             id: *message.id(),
             from: *message.from(),
             issued_at: message.issued_at(),
-            method: message.method().map(Into::into),
-            traceparent: message.traceparent().map(Into::into),
+            method: message.method().map(Box::from),
+            traceparent: message.traceparent().map(Box::from),
+            in_parts: window.is_some(),
             payload: Payload::of(message),
             token,
         });
@@ -331,7 +343,7 @@ impl Agent {
         if take(&mut inbox.listening) {
             self.port.push(Event::Arrived { agent: self.number });
         }
-        self.answer(Op::Receipt, receipt.into_bytes(), JSON, caller, reference);
+        self.answer(Op::Receipt, receipt.into_bytes(), JSON, caller, reference, Details::default(), None);
     }
 
     /// A call whose handler was taken away before it began goes to the inbox after all.
@@ -360,9 +372,15 @@ impl Agent {
 
     pub(crate) fn refuse(self: &Arc<Self>, caller: Peer, request: InReplyTo, kind: ErrorKind) {
         self.tell(request.id, *caller.did(), Some(kind));
-        self.answer(Op::Error, Refusal::of(kind).encode(), JSON, caller, request);
+        self.answer(Op::Error, Refusal::of(kind).encode(), JSON, caller, request, Details::default(), None);
     }
 
+    /// Says something of a call to the other side of it, elsewhere.
+    pub(crate) fn say(self: &Arc<Self>, op: Op, to: Peer, request: InReplyTo, details: Details<Box<str>>) {
+        self.answer(op, Vec::new(), OCTETS, to, request, details, None);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a message has as many parts")]
     pub(crate) fn answer(
         self: &Arc<Self>,
         op: Op,
@@ -370,6 +388,8 @@ impl Agent {
         content_type: &'static str,
         caller: Peer,
         request: InReplyTo,
+        details: Details<Box<str>>,
+        guard: Option<Guard>,
     ) {
         let Ok(id) = clock::message_id() else { return };
         self.enqueue_answer(Outgoing {
@@ -380,10 +400,43 @@ impl Agent {
             content_type,
             token: None,
             in_reply_to: Some(request),
-            details: Details::default(),
+            details,
             call: None,
+            until: None,
             slot: None,
+            _guard: guard,
         });
+    }
+
+    /// What that caller may say of a call of that id: one that is worked on, or waits for it.
+    pub(crate) fn works_on(&self, caller: &Did, request: &MessageId) -> Option<PendingCall> {
+        let running = self
+            .port
+            .tickets
+            .guard()
+            .of(caller, request)
+            .filter(|running| running.agent.did() == self.did())
+            .map(Running::expected);
+        running.or_else(|| {
+            let inbox = self.inbox.guard();
+            let is_it = |waiting: &&Request| waiting.reference.id == *request && waiting.message.from() == caller;
+            inbox.waiting.iter().find(is_it).map(|waiting| PendingCall {
+                peer: *caller,
+                digest: waiting.reference.digest,
+                one_way: false,
+                has_method: waiting.message.method().is_some(),
+                has_window: waiting.message.window().is_some(),
+            })
+        })
+    }
+
+    /// The caller of that request takes so many parts, counted from the first.
+    pub(crate) fn grant(&self, caller: &Did, request: &MessageId, window: u64) {
+        let source = match self.port.tickets.guard().of(caller, request) {
+            Some(Running { said: Said::Parts(source), .. }) => source.clone(),
+            _ => return,
+        };
+        source.grant(window);
     }
 
     /// The caller of that request has given up.

@@ -11,16 +11,18 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use xbind::{Did, Error, ErrorKind, MessageId, Policy, Result, SigningKey, VerifyingKey};
+use hashbrown::HashMap;
+use xbind::{Did, Error, ErrorKind, MessageId, Op, Policy, Result, SigningKey, VerifyingKey};
 
 use crate::agent::inbox::{Allow, Inbox};
-use crate::agent::outbox::Outbox;
+use crate::agent::outbox::{Outbox, Outgoing};
 use crate::agent::room::{Load, Room};
 use crate::flush;
 use crate::node::Node;
 use crate::node::memory::Memory;
 use crate::port::Port;
 use crate::port::event::Outcome;
+use crate::port::tickets::Back;
 use crate::sync::Lock;
 use crate::transport::Peer;
 
@@ -256,6 +258,9 @@ impl Agent {
     pub(crate) fn settle_request(&self, request: &MessageId, outcome: Outcome) {
         let taken = self.port.calls.guard().take_id(request);
         if let Some(call) = taken {
+            if call.sink.is_some() {
+                Port::give_up(&call); // the other side may be in the middle of its answer
+            }
             self.port.settle(&call, outcome);
         }
     }
@@ -298,23 +303,26 @@ impl Agent {
         }
         let calls = self.port.calls.guard().take_of(self);
         for call in calls {
-            if let Some(Peer::Here(recipient)) = &call.recipient {
-                recipient.cancel(&self.did, &call.id);
-            }
+            Port::give_up(&call);
             self.port.settle(&call, self.ended(kind));
         }
+        let asked = asked.map(|asked| asked.into_batch()).unwrap_or_default();
+        let outgoing: Vec<_> = asked.into_iter().chain(outgoing).collect();
+        let sent = Sent::before(&outgoing);
         let running = self.port.tickets.guard().cancel_all(|running| Arc::ptr_eq(&running.agent, self));
-        for (ticket, caller, request) in running {
+        for (ticket, back) in running {
             self.port.push(crate::Event::Cancelled { ticket });
-            self.end_request(&caller, request, kind);
+            sent.of(back).end(kind);
         }
         for request in waiting {
             self.end_request(&request.caller, request.reference, kind);
         }
-        let asked = asked.map(|asked| asked.into_batch()).unwrap_or_default();
-        for outgoing in outgoing.into_iter().chain(asked) {
-            if let Some(request) = outgoing.in_reply_to {
-                self.end_request(&outgoing.to, request, kind);
+        for outgoing in outgoing {
+            if let Some(request) = outgoing.in_reply_to
+                && matches!(outgoing.op, Op::Result | Op::Error | Op::Receipt)
+            {
+                let parts = outgoing.details.seq.unwrap_or_default();
+                sent.of(Back { agent: self.clone(), caller: outgoing.to, request, parts }).end(kind);
             }
         }
     }
@@ -335,6 +343,27 @@ impl Agent {
         for request in gone {
             self.end_request(&request.caller, request.reference, ErrorKind::Revoked);
         }
+    }
+}
+
+/// The first part that did not leave, of each call that was being answered.
+struct Sent(HashMap<(Did, MessageId), u64>);
+
+impl Sent {
+    fn before(unsent: &[Outgoing]) -> Self {
+        let parts = unsent.iter().filter(|outgoing| outgoing.op == Op::Part);
+        let mut first = HashMap::new();
+        for part in parts {
+            first.entry((*part.to.did(), *part.request_id())).or_insert(part.details.seq.unwrap_or_default());
+        }
+        Self(first)
+    }
+
+    fn of(&self, mut back: Back) -> Back {
+        if let Some(parts) = self.0.get(&(*back.caller.did(), back.request.id)) {
+            back.parts = *parts;
+        }
+        back
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::mem::{replace, take};
 use std::sync::Arc;
+use std::time::Instant;
 
 use hashbrown::HashMap;
 use xbind::{Details, Error, ErrorKind, InReplyTo, MessageId, Op, Result};
@@ -16,6 +17,7 @@ use crate::agent::lookup::Lookups;
 use crate::agent::room::{Load, Room, Slot};
 use crate::agent::signing::Asked;
 use crate::port::event::{Body, Outcome};
+use crate::port::parts::Guard;
 use crate::sync::Lock;
 use crate::transport::{Peer, Route};
 
@@ -35,8 +37,12 @@ pub(crate) struct Outgoing {
     pub(crate) details: Details<Box<str>>,
     /// The caller's pending call; none for replies.
     pub(crate) call: Option<u64>,
+    /// When its caller waits no more; told to recipients elsewhere.
+    pub(crate) until: Option<Instant>,
     /// Its place at the recipient.
     pub(crate) slot: Option<Slot>,
+    /// Held until it is signed.
+    pub(crate) _guard: Option<Guard>,
 }
 
 impl Outgoing {

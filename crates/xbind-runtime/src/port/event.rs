@@ -3,6 +3,8 @@
 use xbind::message::JSON;
 use xbind::{Did, Error, ErrorKind, MessageId, VerifiedMessage};
 
+use crate::port::parts::Progress;
+
 /// A body on the bus: raw bytes, shared by nobody.
 pub type Body = Vec<u8>;
 
@@ -57,19 +59,43 @@ pub enum Event {
         from: Did,
         /// Seconds since the epoch.
         issued_at: u64,
-        /// The method asked for.
-        method: Option<Box<str>>,
-        /// Where it belongs in a trace, as the caller says.
-        traceparent: Option<Box<str>>,
         /// What the caller signed for.
         payload: Payload,
         /// What the caller presents; its signature covers it.
         token: Option<String>,
+        /// The method asked for.
+        method: Option<Box<str>>,
+        /// Where the call belongs in a trace (W3C Trace Context); proves nothing.
+        traceparent: Option<Box<str>>,
+        /// The caller takes the answer in parts.
+        in_parts: bool,
     },
-    /// The caller of a running call has given up, or the agent closed: abort the handler's signal.
+    /// The caller of a running call has given up, or waits no more by what it said, or the agent closed: abort the handler's
+    /// signal.
     Cancelled {
         /// The running call.
         ticket: u64,
+    },
+    /// There is room for another part of the answer to a running call: [`Port::flow`](crate::Port::flow) said that there was
+    /// none.
+    Credit {
+        /// The running call.
+        ticket: u64,
+    },
+    /// The next part of the answer to a call of this face. [`Port::took`](crate::Port::took) says when it was read; whether
+    /// the answer is whole is what [`Event::Settled`] says.
+    Part {
+        /// The number that [`Port::call`](crate::Port::call) gave.
+        call: u64,
+        /// What the one asked signed for.
+        payload: Payload,
+    },
+    /// The other side works on a call of this face that has a `total` time.
+    Progress {
+        /// The number that [`Port::call`](crate::Port::call) gave.
+        call: u64,
+        /// How far it is.
+        progress: Progress,
     },
     /// A call or send of this face has ended.
     Settled {
