@@ -574,7 +574,7 @@ export interface CallOptions {
   approval?: string;
   /** Which of the other agent's methods is asked for: 1 to 128 of `A-Z a-z 0-9 _ . -`. */
   method?: string;
-  /** Where the call belongs in a trace: a `traceparent` of W3C Trace Context. What is none is left out. */
+  /** Where the call belongs in a trace: a `traceparent` of W3C Trace Context. */
   traceparent?: string;
 }
 /**
@@ -616,9 +616,8 @@ export interface MethodOptions<I = unknown, O = unknown> extends HandleOptions {
  * like a property of every object, are none of it: use `call` with `method` for those.
  */
 export type Peer<M> = {
-  readonly [K in keyof M as K extends string ? (K extends "then" | "toJSON" | ObjectMembers ? never : K) : never]: M[K] extends (input: infer I) => infer O ? undefined extends I ? (input?: I, options?: PeerOptions) => Promise<Result<Awaited<O>>> : (input: I, options?: PeerOptions) => Promise<Result<Awaited<O>>> : never;
+  readonly [K in keyof M as K extends string ? K extends "then" | "toJSON" | keyof object | keyof Object | "__proto__" ? never : K : never]: M[K] extends (input: infer I) => infer O ? undefined extends I ? (input?: I, options?: PeerOptions) => Promise<Result<Awaited<O>>> : (input: I, options?: PeerOptions) => Promise<Result<Awaited<O>>> : never;
 };
-type ObjectMembers = keyof object | keyof Object | "__proto__" | `__${"define" | "lookup"}${"Getter" | "Setter"}__`;
 /** How a method is called: the method itself is the one that was named. */
 export type PeerOptions = Omit<CallOptions, "method">;
 /** What a token is to grant, to whom, where and for how long. */
