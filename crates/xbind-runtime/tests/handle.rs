@@ -339,7 +339,8 @@ fn a_port_begins_nothing_that_does_not_hold_any_more() {
             payload: json(payload),
             one_way: false,
             timeout: None,
-            ..NewCall::default() };
+            ..NewCall::default()
+        };
         let number = port.call(call).unwrap();
         let mut events = Vec::new();
         while port.flush(100, &mut events) {}

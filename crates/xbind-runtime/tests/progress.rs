@@ -5,6 +5,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
+    clippy::as_conversions,
     reason = "tests"
 )]
 
@@ -43,18 +44,21 @@ fn works(world: &World, handle: &Arc<Handle>, words: u64, every: u64) -> Rc<RefC
     world.spawn(1, async move {
         while let Some(incoming) = handle.next().await {
             let (net, seen) = (net.clone(), seen.clone());
-            spawned.borrow_mut().push((2, Box::pin(async move {
-                for word in 0..words {
-                    sleep(net.clone(), every).await;
-                    if incoming.is_cancelled() {
-                        seen.borrow_mut().push(net.inner().now);
-                        return;
+            spawned.borrow_mut().push((
+                2,
+                Box::pin(async move {
+                    for word in 0..words {
+                        sleep(net.clone(), every).await;
+                        if incoming.is_cancelled() {
+                            seen.borrow_mut().push(net.inner().now);
+                            return;
+                        }
+                        let progress = Progress { progress: Some(word as f64), ..Progress::default() };
+                        incoming.progress(&progress).unwrap();
                     }
-                    let progress = Progress { progress: Some(word as f64), ..Progress::default() };
-                    incoming.progress(&progress).unwrap();
-                }
-                incoming.reply(json("\"done\""));
-            })));
+                    incoming.reply(json("\"done\""));
+                }),
+            ));
         }
     });
     cancelled
@@ -146,7 +150,9 @@ fn the_last_word_of_a_stream_can_be_read() {
     world.spawn(1, async move {
         let incoming = handle.next().await.unwrap();
         for n in [1.0, 2.0] {
-            incoming.progress(&Progress { progress: Some(n), total: Some(2.0), message: Some("so far".to_owned()) }).unwrap();
+            incoming
+                .progress(&Progress { progress: Some(n), total: Some(2.0), message: Some("so far".to_owned()) })
+                .unwrap();
         }
         std::future::pending::<()>().await;
     });
@@ -227,7 +233,10 @@ fn a_call_that_waits_for_its_handler_can_be_cancelled() {
     let second = call(&world, &asker, "worker", "2", 100);
     let third = call(&world, &asker, "worker", "3", 10_000);
     world.run_for(10_000);
-    assert_eq!((ok(&first), err(&second), ok(&third)), ("\"done\"".to_owned(), ErrorKind::Timeout, "\"done\"".to_owned()));
+    assert_eq!(
+        (ok(&first), err(&second), ok(&third)),
+        ("\"done\"".to_owned(), ErrorKind::Timeout, "\"done\"".to_owned())
+    );
     let results = ops(&world, 1).iter().filter(|op| *op == "result").count();
     assert_eq!(results, 2, "nobody worked on the second");
 }

@@ -179,7 +179,9 @@ fn parts_of_others_of_other_calls_and_replayed_change_nothing() {
 
 #[test]
 fn a_missing_part_is_an_error_and_never_just_an_end() {
-    for (op, place) in [(Op::Part, 2), (Op::Part, 9_007_199_254_740_991), (Op::Result, 2), (Op::Result, 7), (Op::Error, 3)] {
+    for (op, place) in
+        [(Op::Part, 2), (Op::Part, 9_007_199_254_740_991), (Op::Result, 2), (Op::Result, 7), (Op::Error, 3)]
+    {
         let (mut world, reader, puppet, got, about) = asked();
         let to = *reader.did();
         puppet.say(&mut world, Op::Part, &to, Some(about), "0", seq(0));
@@ -326,7 +328,11 @@ fn a_key_elsewhere_streams_too() {
     let reader = join(&world, 0, 1, None);
     let key = common::key(2);
     let provider = common::Provider { net: world.net.clone(), did: *key.did(), key, faults: [50, 0, 0, 0] };
-    let source = world.nodes[1].join(Key::Elsewhere(std::sync::Arc::new(provider)), Some("source".to_owned()), AgentOptions::default());
+    let source = world.nodes[1].join(
+        Key::Elsewhere(std::sync::Arc::new(provider)),
+        Some("source".to_owned()),
+        AgentOptions::default(),
+    );
     let source = std::sync::Arc::new(source.unwrap());
     world.list(1, Some("source"), source.did());
     world.run_for(3_000);

@@ -360,7 +360,13 @@ impl Agent {
 
     /// What that caller may say of a call of that id: one that is worked on, or waits for it.
     pub(crate) fn works_on(&self, caller: &Did, request: &MessageId) -> Option<PendingCall> {
-        let running = self.port.tickets.guard().of(caller, request).filter(|running| running.agent.did() == self.did()).map(Running::expected);
+        let running = self
+            .port
+            .tickets
+            .guard()
+            .of(caller, request)
+            .filter(|running| running.agent.did() == self.did())
+            .map(Running::expected);
         running.or_else(|| {
             let inbox = self.inbox.guard();
             let is_it = |waiting: &&Request| waiting.reference.id == *request && waiting.message.from() == caller;

@@ -9,10 +9,10 @@ use std::task::{Context, Poll, Waker};
 
 use xbind::{Did, ErrorKind, MessageId};
 
-use crate::port::event::{Event, Outcome, Payload};
-use crate::port::parts::Progress;
 use crate::port::Port;
 use crate::port::answer::{Reply, Start};
+use crate::port::event::{Event, Outcome, Payload};
+use crate::port::parts::Progress;
 use crate::sync::Lock;
 use crate::transport::{RemoteSigner, SignDone};
 

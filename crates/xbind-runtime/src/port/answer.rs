@@ -181,7 +181,15 @@ impl Port {
         };
         if let Some((back, seq, word)) = said {
             let details = Details { seq: Some(seq), ..Details::default() };
-            back.agent.clone().answer(Op::Progress, body, JSON, back.caller, back.request, details, Some(Guard::Word(word)));
+            back.agent.clone().answer(
+                Op::Progress,
+                body,
+                JSON,
+                back.caller,
+                back.request,
+                details,
+                Some(Guard::Word(word)),
+            );
         }
         Ok(())
     }

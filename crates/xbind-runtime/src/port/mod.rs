@@ -425,7 +425,9 @@ pub(crate) fn closed_outcome(message: &'static str) -> Outcome {
 fn check_details(method: Option<&str>, traceparent: Option<&str>, window: Option<u64>) -> Result<()> {
     if !method.is_none_or(details::is_method) {
         let why = "a method is named with 1 to 128 of A-Z a-z 0-9 _ . -";
-        return Err(Error::new(ErrorKind::InvalidConfig, why).with_hint("take the name from what the other agent offers"));
+        return Err(
+            Error::new(ErrorKind::InvalidConfig, why).with_hint("take the name from what the other agent offers")
+        );
     }
     if !traceparent.is_none_or(details::is_traceparent) {
         let why = "the traceparent is none of W3C Trace Context";

@@ -159,7 +159,12 @@ pub(crate) struct Gathered {
 
 impl Gathered {
     /// Adds a part, within so many bytes of all of them.
-    pub(crate) fn push(into: &mut Option<Box<Self>>, body: &[u8], content_type: &'static str, most: usize) -> Result<()> {
+    pub(crate) fn push(
+        into: &mut Option<Box<Self>>,
+        body: &[u8],
+        content_type: &'static str,
+        most: usize,
+    ) -> Result<()> {
         let all = into.get_or_insert_with(|| {
             let body = if content_type == JSON { b"[".to_vec() } else { Vec::new() };
             Box::new(Self { body, content_type })
@@ -318,7 +323,6 @@ impl Progress {
         Some(Self { progress, total, message })
     }
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -10,8 +10,8 @@ use crate::agent::inbox::Request;
 use crate::agent::outbox::Outgoing;
 use crate::agent::room::Slot;
 use crate::flush::refusal::Refusal;
-use crate::port::{Port, incomplete};
 use crate::port::event::{Body, Outcome, Payload};
+use crate::port::{Port, incomplete};
 use crate::sync::Lock;
 use crate::transport::Peer;
 

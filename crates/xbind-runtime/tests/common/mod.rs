@@ -14,8 +14,8 @@
 )]
 
 pub mod calls;
-pub mod streams;
 mod network;
+pub mod streams;
 mod world;
 
 use std::future::Future;

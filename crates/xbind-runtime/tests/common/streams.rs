@@ -129,7 +129,15 @@ impl Puppet {
         Self { key, next: Cell::new(seed) }
     }
 
-    pub fn message(&self, world: &World, op: Op, to: &Did, about: Option<InReplyTo>, body: &str, details: Details<&str>) -> Arrival {
+    pub fn message(
+        &self,
+        world: &World,
+        op: Op,
+        to: &Did,
+        about: Option<InReplyTo>,
+        body: &str,
+        details: Details<&str>,
+    ) -> Arrival {
         let mut id = [self.key.did().public_key()[0]; 16];
         id[0] = self.next.get();
         self.next.set(self.next.get().wrapping_add(1));
@@ -150,7 +158,15 @@ impl Puppet {
     }
 
     /// Says something to an agent of node 0.
-    pub fn say(&self, world: &mut World, op: Op, to: &Did, about: Option<InReplyTo>, body: &str, details: Details<&str>) -> Arrival {
+    pub fn say(
+        &self,
+        world: &mut World,
+        op: Op,
+        to: &Did,
+        about: Option<InReplyTo>,
+        body: &str,
+        details: Details<&str>,
+    ) -> Arrival {
         let arrival = self.message(world, op, to, about, body, details);
         deliver(world, arrival.clone());
         arrival
