@@ -1,10 +1,10 @@
 //! Scopes, tokens, delegation, revocation, rotation and approval.
 
+pub mod judge;
 mod presented;
 mod revocation;
 mod statement;
 mod token;
-mod verifier;
 
 use crate::convert::whole;
 use crate::identity::known_key;

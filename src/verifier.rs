@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use napi::bindgen_prelude::{Either3, External};
 use napi_derive::napi;
 use xbind::{
-    Acquaintances, Authentic, Did, Error, ErrorKind, PendingCall, Policy, Recipient, ReplayWindow, RootCache,
-    SenderCache, VerifiedMessage, VerifyingKey, authenticate,
+    Authentic, Caches, Did, Error, ErrorKind, PendingCall, Policy, Recipient, ReplayWindow, RootCache, SenderCache,
+    VerifiedMessage, VerifyingKey, authenticate,
 };
 
 use crate::bytes::Bytes;
@@ -19,7 +19,7 @@ const KNOWN: usize = 4096;
 pub struct Verifier {
     policy: Policy,
     replay: ReplayWindow,
-    known: Acquaintances,
+    known: Caches,
     /// Everybody, or these.
     allowed: Option<HashSet<Did>>,
     /// Whether somebody is asked about every sender before a message of his is taken.
@@ -68,7 +68,7 @@ fn verifier(policy: BindingPolicy) -> xbind::Result<Verifier> {
             track_replies: true,
         },
         replay: ReplayWindow::new(size(policy.max_tracked)),
-        known: Acquaintances { senders: SenderCache::new(KNOWN), roots: RootCache::new(KNOWN) },
+        known: Caches { senders: SenderCache::new(KNOWN), roots: RootCache::new(KNOWN) },
         allowed: policy.allow.map(|dids| dids.iter().map(did_of).collect()).transpose()?,
         asks: policy.asks,
     })
@@ -77,6 +77,7 @@ fn verifier(policy: BindingPolicy) -> xbind::Result<Verifier> {
 #[napi(object, object_from_js = false)]
 pub struct BindingMessage {
     pub id: String,
+    #[napi(ts_type = "'call' | 'send' | 'result' | 'error'")]
     pub op: &'static str,
     pub from: String,
     pub to: String,
@@ -105,7 +106,8 @@ pub struct BindingOpening {
     pub is_reply: bool,
 }
 
-type Opened = Either3<BindingMessage, BindingOpening, BindingError>;
+#[napi]
+pub type Opened = Either3<BindingMessage, BindingOpening, BindingError>;
 
 /// Opens a message. One about which JavaScript has something to say first waits for [`accept`]: nothing is called from here,
 /// so that no exception and no depth of a callback can meet a native frame.

@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use xbind::message::payload;
 use xbind::{
-    Acquaintances, Draft, ErrorKind, MessageId, Op, Policy, Recipient, ReplayWindow, RootCache, SenderCache, SigningKey,
+    Caches, Draft, ErrorKind, MessageId, Op, Policy, Recipient, ReplayWindow, RootCache, SenderCache, SigningKey,
     Unsigned, open};
 
 const NOW: u64 = 1_735_689_600;
@@ -18,8 +18,8 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy {
     max_body: 1 << 20,
     track_replies: true,
 });
-static KNOWN: LazyLock<Acquaintances> =
-    LazyLock::new(|| Acquaintances { senders: SenderCache::new(64), roots: RootCache::new(64) });
+static KNOWN: LazyLock<Caches> =
+    LazyLock::new(|| Caches { senders: SenderCache::new(64), roots: RootCache::new(64) });
 
 fuzz_target!(|data: &[u8]| {
     let Some((kind, rest)) = data.split_first() else { return };

@@ -23,6 +23,7 @@ pub use node::{Node, NodeOptions};
 pub use port::answer::{Reply, Start};
 pub use port::event::{Body, Event, OCTETS, Outcome, Payload};
 pub use port::parts::{Flow, Progress, WINDOW};
+pub use port::senders::Senders;
 pub use port::{NewCall, Port, Waker};
 pub use sync::clock::{now, random};
 pub use sync::time::{Driven, Time};

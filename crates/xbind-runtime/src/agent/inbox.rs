@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use xbind::message::JSON;
-use xbind::{Details, Did, ErrorKind, InReplyTo, MessageId, Op, PendingCall, Result, VerifiedMessage};
+use xbind::{
+    Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, PendingCall, Result, VerifiedMessage,
+};
 
 use crate::agent::outbox::Outgoing;
 use crate::agent::room::{Room, Slot};
@@ -90,6 +92,20 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
+    pub(crate) fn new(handler: Option<Allow>) -> Self {
+        Self { handler, ..Self::default() }
+    }
+
+    /// Whether calls are with the handler, or on their way to it.
+    pub(crate) const fn is_running(&self) -> bool {
+        self.running > 0
+    }
+
+    /// The calls that wait for the handler.
+    pub(crate) fn take_waiting(&mut self) -> Vec<Request> {
+        take(&mut self.waiting).into()
+    }
+
     /// All that waits here, when the agent is closed or stopped.
     pub(crate) fn drain(&mut self) -> Vec<Request> {
         self.letters = VecDeque::new();
@@ -125,6 +141,9 @@ impl Agent {
         let mut inbox = self.inbox.guard();
         if inbox.closed {
             return Err(closed());
+        }
+        if self.is_retiring() {
+            return Err(Error::new(ErrorKind::AgentClosed, "this agent is closing"));
         }
         self.set_takes_calls(allow.is_some());
         inbox.handler = allow;
@@ -164,7 +183,7 @@ impl Agent {
     /// Where an opened call or send goes.
     pub(crate) fn admit(self: &Arc<Self>, request: Request) {
         let mut inbox = self.inbox.guard();
-        if inbox.closed {
+        if inbox.closed || self.is_retiring() {
             drop(inbox);
             return self.end_request(&request.caller, request.reference, ErrorKind::AgentClosed);
         }
@@ -294,6 +313,7 @@ impl Agent {
     fn put_in(self: &Arc<Self>, inbox: &mut Inbox, letter: Letter, caller: Peer, reference: InReplyTo) {
         let receipt =
             format!(r#"{{"status":"delivered","messageId":"{}","to":"{}"}}"#, letter.id.text(), self.did().as_str());
+        self.tell(letter.id, letter.from, None);
         inbox.letters.push_back(letter);
         if take(&mut inbox.listening) {
             self.port.push(Event::Arrived { agent: self.number });
@@ -312,6 +332,10 @@ impl Agent {
             return self.refuse(caller, request, ErrorKind::MethodNotFound);
         }
         let from = *caller.did();
+        if self.is_retiring() {
+            drop(inbox);
+            return self.end_request(&caller, request, ErrorKind::AgentClosed); // what is in the inbox goes with the agent
+        }
         match Room::take(self, &from, payload.len()) {
             Some(slot) => {
                 let letter = Letter { id: request.id, from, issued_at, one_way: false, payload, _slot: slot };
@@ -322,6 +346,7 @@ impl Agent {
     }
 
     pub(crate) fn refuse(self: &Arc<Self>, caller: Peer, request: InReplyTo, kind: ErrorKind) {
+        self.tell(request.id, *caller.did(), Some(kind));
         self.answer(Op::Error, Refusal::of(kind).encode(), JSON, caller, request, Details::default(), None);
     }
 
@@ -406,7 +431,10 @@ impl Agent {
     /// Ends a call of somebody else to this agent, which cannot answer it any more.
     pub(crate) fn end_request(self: &Arc<Self>, caller: &Peer, request: InReplyTo, kind: ErrorKind) {
         match caller {
-            Peer::Here(caller) => caller.settle_request(&request.id, self.ended(kind)),
+            Peer::Here(caller) => {
+                self.tell(request.id, *caller.did(), Some(kind));
+                caller.settle_request(&request.id, self.ended(kind));
+            }
             Peer::There(_) => self.refuse(caller.clone(), request, kind),
         }
     }

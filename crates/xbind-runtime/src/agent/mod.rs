@@ -1,6 +1,7 @@
 //! One agent: its key, its bounds, and how it ends.
 
 pub(crate) mod inbox;
+pub(crate) mod line;
 pub(crate) mod lookup;
 pub(crate) mod outbox;
 pub(crate) mod room;
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use hashbrown::HashMap;
 use xbind::{Did, Error, ErrorKind, MessageId, Op, Policy, Result, SigningKey, VerifyingKey};
 
-use crate::agent::inbox::Inbox;
+use crate::agent::inbox::{Allow, Inbox};
 use crate::agent::outbox::{Outbox, Outgoing};
 use crate::agent::room::{Load, Room};
 use crate::flush;
@@ -48,6 +49,10 @@ pub struct AgentOptions {
     pub inbox_bytes: usize,
     /// The most calls that the handler works on at once.
     pub concurrency: usize,
+    /// It has a handler from the start, which anybody may call: [`Agent::handle`] sets another.
+    pub handles: bool,
+    /// Its face is told what happens to messages without it, with [`Event::Decided`](crate::Event::Decided).
+    pub tells: bool,
 }
 
 impl Default for AgentOptions {
@@ -58,6 +63,8 @@ impl Default for AgentOptions {
             inbox_messages: 1024,
             inbox_bytes: 16 << 20,
             concurrency: 64,
+            handles: false,
+            tells: false,
         }
     }
 }
@@ -81,6 +88,8 @@ pub struct Agent {
     memory: OnceLock<Arc<Memory>>,
     pub(crate) options: AgentOptions,
     takes_calls: AtomicBool,
+    /// It closes as soon as its handlers have ended.
+    retiring: AtomicBool,
     pub(crate) inbox: Mutex<Inbox>,
     pub(crate) outbox: Mutex<Outbox>,
     pub(crate) room: Room,
@@ -101,6 +110,7 @@ impl Agent {
             Signer::Elsewhere(key) => (*key.did(), None, Some(Box::new(key))),
         };
         let outbox = Outbox::new(remote.is_none());
+        let inbox = Inbox::new(options.handles.then_some(Allow::Everyone));
         Self {
             number,
             serial,
@@ -112,8 +122,9 @@ impl Agent {
             remote,
             memory: OnceLock::new(),
             options,
-            takes_calls: AtomicBool::new(false),
-            inbox: Mutex::default(),
+            takes_calls: AtomicBool::new(options.handles),
+            retiring: AtomicBool::new(false),
+            inbox: Mutex::new(inbox),
             outbox: Mutex::new(outbox),
             room: Room::default(),
         }
@@ -156,6 +167,45 @@ impl Agent {
 
     pub(crate) fn set_takes_calls(&self, takes: bool) {
         self.takes_calls.store(takes, Ordering::Release);
+    }
+
+    /// Whether nothing new is let in any more.
+    pub(crate) fn is_retiring(&self) -> bool {
+        self.retiring.load(Ordering::Acquire)
+    }
+
+    /// Lets nothing new in: whoever brings something gets `AGENT_CLOSED`, and so does what waits for the handler. Handlers
+    /// that run may go on, and call others.
+    pub(crate) fn retire(self: &Arc<Self>) {
+        let waiting = {
+            let mut inbox = self.inbox.guard();
+            self.retiring.store(true, Ordering::Release);
+            inbox.take_waiting()
+        };
+        self.set_takes_calls(false);
+        for request in waiting {
+            self.end_request(&request.caller, request.reference, ErrorKind::AgentClosed);
+        }
+        Room::release_waiting(self);
+        self.check_idle();
+    }
+
+    /// Says so if the agent retires, no handler of it runs any more, and all that they answered is out.
+    pub(crate) fn check_idle(&self) {
+        if !self.is_retiring() {
+            return;
+        }
+        let inbox = self.inbox.guard();
+        if !inbox.closed && !inbox.is_running() && !self.outbox.guard().owes_answers() {
+            self.port.push(crate::Event::Idle { agent: self.number });
+        }
+    }
+
+    /// Tells the face of something that it had no part in.
+    pub(crate) fn tell(&self, id: MessageId, from: Did, refused: Option<ErrorKind>) {
+        if self.options.tells {
+            self.port.push(crate::Event::Decided { agent: self.number, id, from, refused });
+        }
     }
 
     /// The bound of what waits here.

@@ -195,9 +195,9 @@ impl Desk {
         for waker in wakers {
             waker.wake();
         }
-        for (agent, time, bytes) in to_sign {
+        for (agent, round, bytes) in to_sign {
             if let (Some(signer), Ok(agent)) = (&self.signer, self.port.agent(agent)) {
-                let done = SignDone { agent: Arc::downgrade(&agent), time, answered: false };
+                let done = SignDone { agent: Arc::downgrade(&agent), round, answered: false };
                 drop(agent);
                 signer.sign(bytes, done);
             }
@@ -241,13 +241,14 @@ impl Desk {
                 }
             }
             Event::Arrived { .. } => outside.wakers.append(&mut waiting.for_letter),
-            Event::Sign { agent, time, bytes } => outside.to_sign.push((agent, time, bytes)),
+            Event::Sign { agent, round, bytes } => outside.to_sign.push((agent, round, bytes)),
             Event::Closed { .. } => outside.closed = true,
             // Whoever handles the call asks.
             Event::Cancelled { ticket } | Event::Credit { ticket } => {
                 outside.wakers.extend(waiting.for_room.remove(&ticket));
             }
-            Event::Unsent { .. } => {} // its caller is told
+            // What could not be sent is told its caller.
+            Event::Unsent { .. } | Event::Decided { .. } | Event::Idle { .. } | Event::Superseded { .. } => {}
         }
     }
 

@@ -74,6 +74,9 @@ impl Port {
                 },
             }
         };
+        if let Some(kind) = refused {
+            agent.tell(request, *caller.did(), Some(kind));
+        }
         // Nobody is told where nobody waits.
         self.reply(ticket, Reply::Refused(refused.unwrap_or(ErrorKind::AgentClosed), None));
         Start::Gone
@@ -89,6 +92,7 @@ impl Port {
             agent.give_back(running, payload);
         }
         agent.finished(false);
+        agent.check_idle();
     }
 
     /// Answers a running call. One that was cancelled or whose agent closed needs no answer; then this does nothing. What
@@ -97,6 +101,12 @@ impl Port {
         let _entry = enter();
         let taken = self.tickets.guard().take(ticket);
         let Some(running) = taken else { return };
+        let agent = running.agent.clone();
+        self.end(running, reply);
+        agent.check_idle();
+    }
+
+    fn end(self: &Arc<Self>, running: Running, reply: Reply) {
         let back = running.back();
         let Running { agent, cancelled, begun, said, .. } = running;
         agent.finished(begun);
@@ -112,7 +122,7 @@ impl Port {
         match encoded.and_then(|encoded| agent.check_size(encoded.0.len()).map(|()| encoded)) {
             Ok((body, content_type)) => back.answer(Op::Result, body, content_type),
             Err(error) => {
-                self.push(Event::Unsent { agent: agent.number, error });
+                self.push(back.unsent(error));
                 back.refuse(Refusal::of(ErrorKind::HandlerFailed));
             }
         }
@@ -152,15 +162,14 @@ impl Port {
             }
             Err(error) if error.kind() == ErrorKind::InboxFull => Err(error),
             Err(error) => {
-                self.push(Event::Unsent { agent: self.number_of(ticket), error: error.clone() });
+                let back = self.tickets.guard().get(ticket).map(Running::back);
+                if let Some(back) = back {
+                    self.push(back.unsent(error.clone()));
+                }
                 self.reply(ticket, Reply::Refused(ErrorKind::HandlerFailed, None));
                 Err(error)
             }
         }
-    }
-
-    fn number_of(&self, ticket: u64) -> u32 {
-        self.tickets.guard().get(ticket).map_or(0, |running| running.agent.number)
     }
 
     /// Tells the caller of a call how far it is, whether its handler has begun or not: somebody who waits for an approver
@@ -252,11 +261,21 @@ impl Back {
         self.answer(Op::Error, refusal.encode(), JSON);
     }
 
+    fn unsent(&self, error: Error) -> Event {
+        Event::Unsent { agent: self.agent.number, id: self.request.id, from: *self.caller.did(), error }
+    }
+
     /// Ends a call of somebody else, which cannot be answered any more.
     pub(crate) fn end(self, kind: ErrorKind) {
         match &self.caller {
-            Peer::Here(caller) => caller.settle_request(&self.request.id, self.agent.ended(kind)),
-            Peer::There(_) => self.refuse(Refusal::of(kind)),
+            Peer::Here(caller) => {
+                self.agent.tell(self.request.id, *caller.did(), Some(kind));
+                caller.settle_request(&self.request.id, self.agent.ended(kind));
+            }
+            Peer::There(_) => {
+                self.agent.tell(self.request.id, *self.caller.did(), Some(kind));
+                self.refuse(Refusal::of(kind));
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a port tells its face.
 
 use xbind::message::JSON;
-use xbind::{Did, Error, MessageId, VerifiedMessage};
+use xbind::{Did, Error, ErrorKind, MessageId, VerifiedMessage};
 
 use crate::port::parts::Progress;
 
@@ -110,8 +110,33 @@ pub enum Event {
     Unsent {
         /// The face's agent.
         agent: u32,
+        /// The id of the call.
+        id: MessageId,
+        /// Its caller.
+        from: Did,
         /// Why.
         error: Error,
+    },
+    /// For the log of an agent that is told of it: a message was put into the inbox, or refused, without its face.
+    Decided {
+        /// The face's agent.
+        agent: u32,
+        /// The id of the message.
+        id: MessageId,
+        /// Its sender.
+        from: Did,
+        /// Why it was refused; none for what stands in the inbox.
+        refused: Option<ErrorKind>,
+    },
+    /// An agent that [`Port::retire`](crate::Port::retire) was asked to let go has nothing left to do, and may be closed.
+    Idle {
+        /// The face's agent.
+        agent: u32,
+    },
+    /// A newer agent of the same DID came: from now on it is the one that is called.
+    Superseded {
+        /// The face's agent.
+        agent: u32,
     },
     /// The inbox of an agent whose face is waiting has a message.
     Arrived {
@@ -123,7 +148,7 @@ pub enum Event {
         /// The face's agent.
         agent: u32,
         /// Which asking this is.
-        time: u32,
+        round: u32,
         /// What to sign.
         bytes: Vec<u8>,
     },

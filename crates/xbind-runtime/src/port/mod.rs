@@ -5,6 +5,7 @@ pub(crate) mod answer;
 pub(crate) mod calls;
 pub(crate) mod event;
 pub(crate) mod parts;
+pub(crate) mod senders;
 pub(crate) mod slots;
 pub(crate) mod tickets;
 
@@ -39,7 +40,7 @@ use crate::transport::Peer;
 use crate::{AgentOptions, Signer, flush};
 
 /// The most bytes of what a caller presents: a chain of delegations and an approval.
-const MAX_TOKEN: usize = xbind::rights::presented::MAX_PRESENTED_BYTES;
+const MAX_TOKEN: usize = xbind::rights::MAX_PRESENTED_BYTES;
 
 /// The most parts that a caller lets come ahead of its reader.
 const MAX_WINDOW: u64 = 65_536;
@@ -346,11 +347,21 @@ impl Port {
         }
     }
 
-    /// The identity provider's answer to [`Event::Sign`]; none if it failed.
-    pub fn signed(&self, number: u32, time: u32, signature: Option<[u8; 64]>) {
-        if let Ok(agent) = self.agent(number) {
-            agent.signed(time, signature);
-        }
+    /// The identity provider's answer to [`Event::Sign`]; none if it failed. False if it is not by the key of its DID,
+    /// though somebody waits for it.
+    pub fn signed(&self, number: u32, round: u32, signature: Option<[u8; 64]>) -> bool {
+        self.agent(number).map_or(true, |agent| agent.signed(round, signature))
+    }
+
+    /// Lets nothing new in at an agent that is about to close: an [`Event::Idle`] tells when its handlers have ended and
+    /// their answers are out. Callers get `AGENT_CLOSED`; what the agent itself asks of others goes on.
+    ///
+    /// # Errors
+    /// `AGENT_CLOSED`.
+    pub fn retire(&self, number: u32) -> Result<()> {
+        let _entry = enter();
+        self.agent(number)?.retire();
+        Ok(())
     }
 
     /// Closes one agent: pending calls from it and to it end with `AGENT_CLOSED`, its key is wiped.

@@ -4,12 +4,14 @@ pub mod batch;
 pub(crate) mod claims;
 pub mod details;
 pub(crate) mod jws;
-pub mod open;
+pub(crate) mod open;
 pub mod payload;
-pub mod replay;
-pub mod seal;
-pub mod sender;
+pub(crate) mod replay;
+pub(crate) mod roots;
+pub(crate) mod seal;
+pub(crate) mod sender;
 
+use crate::base64;
 use std::fmt;
 use std::str::FromStr;
 use subtle::ConstantTimeEq;
@@ -125,14 +127,14 @@ impl MessageId {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::with_capacity(22);
-        jws::encode_into(&self.0, &mut text);
+        base64::encode_into(&self.0, &mut text);
         text
     }
 
     /// Reads the 22 characters; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        jws::decode_array(text).map(Self)
+        base64::decode_array(text).map(Self)
     }
 }
 
@@ -178,7 +180,7 @@ impl Digest {
 
     /// Reads 43 characters of base64url.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        jws::decode_array(text).map(Self)
+        base64::decode_array(text).map(Self)
     }
 }
 
@@ -193,7 +195,7 @@ impl Eq for Digest {}
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::with_capacity(43);
-        jws::encode_into(&self.0, &mut text);
+        base64::encode_into(&self.0, &mut text);
         write!(f, "Digest({text})")
     }
 }

@@ -1,13 +1,15 @@
 //! Opening messages: every check in its order, and the only maker of a [`VerifiedMessage`].
 
+use crate::base64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
 use crate::identity::key::VerifyingKey;
-use crate::message::batch::{Membership, RootCache};
+use crate::message::batch::Membership;
 use crate::message::claims::{Claims, Form, malformed};
 use crate::message::details::Details;
 use crate::message::jws::{self, Segments};
 use crate::message::replay::ReplayWindow;
+use crate::message::roots::RootCache;
 use crate::message::sender::{Sender, SenderCache};
 use crate::message::{Digest, InReplyTo, JSON, MAX_JWS_BYTES, MAX_TTL, MessageId, Op};
 use std::borrow::Cow;
@@ -29,7 +31,7 @@ pub struct Policy {
 }
 
 /// What was verified once and need not be again; all recipients of a process may share it.
-pub struct Acquaintances {
+pub struct Caches {
     /// Senders.
     pub senders: SenderCache,
     /// Roots of batches.
@@ -42,7 +44,7 @@ pub struct Recipient<'a> {
     /// What it accepts.
     pub policy: &'a Policy,
     /// What it need not verify again.
-    pub known: &'a Acquaintances,
+    pub known: &'a Caches,
     /// What it has accepted.
     pub replay: &'a ReplayWindow,
     /// Why nothing of this sender is taken that was issued in that second, if so: `REVOKED`, or `NOT_ALLOWED` for one who is
@@ -172,8 +174,8 @@ pub fn authenticate(recipient: &Recipient<'_>, now: u64, jws: &str, body_len: us
     check_sizes(policy, jws, body_len)?;
     let not_compact = || malformed("the message is not a compact JWS");
     let segments = jws::segments(jws).ok_or_else(not_compact)?;
-    let claims = jws::decode(segments.payload).ok_or_else(not_compact)?;
-    let proof = jws::decode(segments.signature).ok_or_else(not_compact)?;
+    let claims = base64::decode(segments.payload).ok_or_else(not_compact)?;
+    let proof = base64::decode(segments.signature).ok_or_else(not_compact)?;
     let sender = known.senders.get(segments.header)?;
     let claims = Claims::parse(&claims)?;
     let key = &sender.key;

@@ -1,17 +1,17 @@
 //! Making messages: claims, digest of the body, signature.
 
+use crate::base64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
 use crate::identity::key::SigningKey;
 use crate::message::batch::{self, Tree};
 use crate::message::details::{self, Details, Shape};
-use crate::message::jws;
 use crate::message::{self, ALG_BATCH, ALG_SINGLE, DIGEST_PREFIX, Digest, InReplyTo, MAX_TTL, MessageId, Op, TYPE};
 use sha2::Digest as _;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-pub use crate::message::batch::MAX_BATCH;
+use crate::message::batch::MAX_BATCH;
 
 /// One message to be signed.
 #[derive(Clone, Copy, Debug)]
@@ -103,7 +103,7 @@ impl Unsigned {
             write_claims(sender, draft, &mut claims)?;
             let mut jws = String::with_capacity(if alone { 1024 } else { 1536 });
             jws.push_str(&header);
-            jws::encode_into(claims.as_bytes(), &mut jws);
+            base64::encode_into(claims.as_bytes(), &mut jws);
             messages.push(Half { jws, id: draft.id });
         }
         let batch = Batch::over(&messages, &header);
@@ -137,7 +137,7 @@ impl Unsigned {
                 batch.append_place(index, &mut proof);
             }
             jws.push('.');
-            jws::encode_into(&proof, &mut jws);
+            base64::encode_into(&proof, &mut jws);
             Sealed { jws, id }
         };
         self.messages.into_iter().zip(0..).map(seal).collect()
@@ -172,7 +172,7 @@ impl Batch {
 fn header(sender: &Did, alg: &str) -> String {
     let json = format!(r#"{{"alg":"{alg}","kid":"{}#{}","typ":"{TYPE}"}}"#, sender.as_str(), sender.multibase());
     let mut text = String::with_capacity(256);
-    jws::encode_into(json.as_bytes(), &mut text);
+    base64::encode_into(json.as_bytes(), &mut text);
     text.push('.');
     text
 }
@@ -256,7 +256,7 @@ fn encoded(out: &mut String, claim: &str, prefix: &str, value: &[u8]) {
     name(out, claim);
     out.push('"');
     out.push_str(prefix);
-    jws::encode_into(value, out);
+    base64::encode_into(value, out);
     out.push('"');
 }
 

@@ -5,8 +5,8 @@
 use serde_json::Value;
 use std::path::PathBuf;
 use xbind::{
-    Acquaintances, Did, Draft, ErrorKind, MessageId, Op, PendingCall, Policy, Recipient, ReplayWindow, Result,
-    RootCache, Sealed, SenderCache, SigningKey, VerifiedMessage, VerifyingKey, open,
+    Caches, Did, Draft, ErrorKind, MessageId, Op, PendingCall, Policy, Recipient, ReplayWindow, Result, RootCache,
+    Sealed, SenderCache, SigningKey, VerifiedMessage, VerifyingKey, open,
 };
 
 /// 2025-01-01T00:00:00Z.
@@ -40,7 +40,7 @@ pub fn draft(n: u64, body: &[u8]) -> Draft<'_> {
 /// A recipient with everything it remembers.
 pub struct Verifier {
     pub policy: Policy,
-    pub known: Acquaintances,
+    pub known: Caches,
     pub window: ReplayWindow,
 }
 
@@ -54,7 +54,7 @@ impl Verifier {
                 max_body: 1 << 20,
                 track_replies: true,
             },
-            known: Acquaintances { senders: SenderCache::new(16), roots: RootCache::new(16) },
+            known: Caches { senders: SenderCache::new(16), roots: RootCache::new(16) },
             window: ReplayWindow::new(1000),
         }
     }
