@@ -187,7 +187,7 @@ function copied(options: HandleOptions): HandleOptions {
   const { allow, trust, scopes, revocations, approval } = options
   return {
     ...(allow !== undefined && { allow: typeof allow === 'function' ? allow : strings(allow, 'allow') }),
-    ...(trust !== undefined && { trust: Array.isArray(trust) ? [...(trust as typeof trust)] : trust }),
+    ...(trust !== undefined && { trust: Array.isArray(trust) ? [...trust] : trust }),
     ...(scopes !== undefined && { scopes: strings(scopes, 'scopes') }),
     ...(revocations !== undefined && { revocations }),
     ...(approval !== undefined && { approval: isPlain(approval) ? { ...approval } : approval }),
