@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use xbind::message::JSON;
-use xbind::{
-    Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, PendingCall, Result, VerifiedMessage,
-};
+use xbind::{Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, PendingCall, Result, VerifiedMessage};
 
 use crate::agent::outbox::Outgoing;
 use crate::agent::room::{Room, Slot};
@@ -239,6 +237,7 @@ impl Agent {
             cancelled: false,
             begun: false,
             until,
+            stalls: None,
             said: window.map_or(Said::Whole(None), |window| Said::Parts(Source::new(&self.port, window))),
             words: None,
         };
