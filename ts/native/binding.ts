@@ -232,7 +232,7 @@ export interface Policy {
 
 export interface Message {
   readonly id: string
-  readonly op: 'call' | 'send' | 'result' | 'error'
+  readonly op: 'call' | 'send' | 'result' | 'error' | 'receipt' | 'part' | 'progress' | 'cancel' | 'more'
   readonly from: string
   readonly to: string
   readonly contentType: string

@@ -25,5 +25,5 @@ pub use port::event::{Body, Event, OCTETS, Outcome, Payload};
 pub use port::parts::{Flow, Progress, WINDOW};
 pub use port::senders::Senders;
 pub use port::{NewCall, Port, Waker};
-pub use sync::clock::{now, random};
+pub use sync::clock::{message_id, now, random};
 pub use sync::time::{Driven, Time};

@@ -20,6 +20,7 @@ pub use message::replay::{ReplayWindow, Reservation};
 pub use message::roots::RootCache;
 pub use message::seal::{Draft, Sealed, Unsigned, seal};
 pub use message::sender::SenderCache;
+pub use message::verifier::{MessageVerifier, Opening};
 pub use message::{Digest, InReplyTo, MessageId, Op};
 pub use rights::approval::{Approval, ApprovalDraft, ApprovedCall, Decision, Shown, approve};
 pub use rights::bits::Bits;
