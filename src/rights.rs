@@ -15,7 +15,7 @@ fn did(text: &str) -> xbind::Result<Did> {
     known_key(text).map(|key| *key.did())
 }
 
-fn dids(texts: &[String]) -> xbind::Result<Vec<Did>> {
+pub fn dids(texts: &[String]) -> xbind::Result<Vec<Did>> {
     texts.iter().map(|text| did(text)).collect()
 }
 

@@ -16,7 +16,7 @@ import type { Failure, KeyRef, Options } from '../native/binding'
 import { failure, isFailure, XBindError } from '../errors'
 import { keyIn, signWith, type Identity } from './identity'
 import { passphraseIn, readKey, readKeyAsync, writeKeyAsync } from './key-file'
-import { Duty, type HandleOptions, type Post } from './admission'
+import { Guard, type HandleOptions } from './guard'
 import { short, stderrLogger, type Logger } from './log'
 import { native } from '../native'
 import { decode, encode } from '../messages/payload'
@@ -163,7 +163,7 @@ export class AutoGenxBindAgent {
   readonly #longest: number
   /** None for most agents; kept together so that an idle agent stays small. */
   readonly #extras: Extras | undefined
-  #duty: Duty | undefined
+  #guard: Guard | undefined
   #receivers: Receivers<Message> | undefined
   #closed = false
 
@@ -405,22 +405,13 @@ export class AutoGenxBindAgent {
   handle<P = unknown, R = unknown>(handler: Handler<P, R> | null, options: HandleOptions = {}): this {
     if (handler !== null) checkFunction(handler, 'handler')
     checkObject(options, 'options')
-    const policy = new Duty(() => this.#post(), (handler ?? nobody) as Handler, options) // without a handler, they are checked as well
-    const duty = handler === null ? undefined : policy
-    const failed = native.handle(this.#port.number, this.#number, duty !== undefined, duty?.only)
-    if (failed) throw new XBindError(failed)
-    this.#duty = duty
+    const note = (line: string) => this.#note(line)
+    const guard = new Guard(this.#did, (handler ?? nobody) as Handler, options, note) // without a handler, they are checked as well
+    const policies = handler === null ? undefined : [guard.policy]
+    guard.number = orThrow(native.guard(this.#port.number, this.#number, policies, guard.judges))
+    this.#guard = handler === null ? undefined : guard
     this.#port.schedule()
     return this
-  }
-
-  #post(): Post {
-    return {
-      did: this.#did,
-      call: (to, payload, options) => this.call(to, payload, options),
-      useOnce: (approver, id, until) =>
-        native.useApproval(this.#port.number, this.#number, approver, id, until) === null,
-    }
   }
 
   #key(): KeyRef | Failure {
@@ -515,7 +506,7 @@ export class AutoGenxBindAgent {
 
   #leave(): void {
     this.#closed = true
-    this.#duty = undefined
+    this.#guard = undefined
     this.#receivers?.close(closedFailure)
   }
 
@@ -535,12 +526,11 @@ export class AutoGenxBindAgent {
 
   static {
     members = {
-      admit(agent, call, body, token) {
+      called(agent, from, id) {
         const logger = agent.#extras?.logger
-        if (logger) write(logger, 'info', `${agent.#label()} ← ${short(call.from)} call ${call.id}`)
-        const duty = agent.#duty
-        return duty?.admit(call, body, token, () => agent.#duty === duty)
+        if (logger) write(logger, 'info', `${agent.#label()} ← ${short(from)} call ${id}`)
       },
+      guard: (agent) => agent.#guard,
       arrived: (agent) => agent.#receivers?.arrived(),
       sign: (agent, bytes) => {
         const { provider, owned } = agent.#extras ?? {}

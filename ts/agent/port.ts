@@ -1,9 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { types } from 'node:util'
 import type { Failure } from '../native/binding'
+import type { Answers } from '../native/binding-rights'
 import { Events } from '../native/events'
 import { failure, HandlerError, isFailure, XBindError, type RemoteError, type XBindErrorCode } from '../errors'
 import { hinted } from '../hints'
+import { IS_TO_BE_GIVEN_BACK, MAY_BEGIN, WAITS, type Guard } from './guard'
 import { short } from './log'
 import { native } from '../native'
 import { decode, encode, encodeJson } from '../messages/payload'
@@ -24,21 +26,13 @@ const BATCH = 256
 /** How long the port may work before the event loop gets its turn, in milliseconds. */
 const SLICE = 1
 const MAX_TIMER = 0x7fff_ffff
-/** How often a call is judged at most, when each policy sets another one while it is asked. */
-const MAX_JUDGED = 16
-/** What native.start says. */
-const MAY_BEGIN = 0
-const BELONGS_INTO_INBOX = 2
 
 /** What the port asks of its agents. */
 export interface Members<Agent> {
-  /** Lets a call in to a handler, or says why not. `token` is what the caller presents, and has signed for. Nothing for an agent that has no handler any more. */
-  admit(
-    agent: Agent,
-    call: Incoming,
-    body: string | Uint8Array,
-    token: string | null,
-  ): Admission | undefined | Promise<Admission | undefined>
+  /** A call has come. */
+  called(agent: Agent, from: string, id: string): void
+  /** The handler, and what there is to be said before it begins; nothing for an agent that has no handler any more. */
+  guard(agent: Agent): Guard | undefined
   /** The inbox has a message. */
   arrived(agent: Agent): void
   sign(agent: Agent, bytes: Uint8Array): unknown
@@ -49,20 +43,8 @@ export interface Members<Agent> {
   note(agent: Agent, line: string): void
 }
 
-/** The handler that is to answer a call, or why none does. */
-export type Admission = Answerer | Held | Refusal
-
-type Answerer = (call: IncomingCall) => unknown
-
-/** A handler that was chosen before somebody was asked, and may not be the right one any more. */
-export interface Held {
-  readonly handler: Answerer
-  /** Why it may not begin after all, or that another policy has to judge. */
-  holds(): Refusal | 'again' | undefined
-}
-
-/** Why a call may not run, as its caller is told. */
-export interface Refusal {
+/** Why a call failed, as its caller is told. */
+interface Refusal {
   readonly code: XBindErrorCode
   /** JSON that goes with the code. */
   readonly detail?: string
@@ -112,13 +94,25 @@ interface Ticket<Agent = unknown> {
 
 type SignalOf = (ticket: Ticket) => AbortSignal
 
-/** Its date and signal are made when they are first asked for. */
-export class Incoming implements IncomingCall {
+/** A call of which somebody was asked, or is to be. */
+interface Guarded<Agent> {
+  readonly ticket: Ticket<Agent>
+  readonly call: Incoming
+  readonly body: string | Uint8Array
+  /** What is asked, and what its token grants; see src/guard.rs. */
+  readonly guarded: string
+  /** What was found out meanwhile. */
+  told?: Answers
+}
+
+/** Its date, signal and rights are made when they are first asked for. */
+class Incoming implements IncomingCall {
   readonly id: string
   readonly from: string
   readonly payload: unknown
-  scopes = none
-  chain = none
+  #rights: string | undefined
+  #scopes: readonly string[] = none
+  #chain: readonly string[] = none
   readonly #signalOf: SignalOf
   readonly #ticket: Ticket
   readonly #seconds: number
@@ -130,6 +124,29 @@ export class Incoming implements IncomingCall {
     this.from = from
     this.payload = payload
     this.#seconds = seconds
+  }
+
+  /** The token holds: its scopes in one line, each of its chain in another. */
+  static grant(call: Incoming, rights: string | null): void {
+    call.#rights = rights ?? undefined
+  }
+
+  #read(): void {
+    if (this.#rights === undefined) return
+    const [scopes = '', ...chain] = this.#rights.split('\n')
+    this.#scopes = Object.freeze(scopes === '' ? [] : scopes.split(' '))
+    this.#chain = Object.freeze(chain)
+    this.#rights = undefined
+  }
+
+  get scopes(): readonly string[] {
+    this.#read()
+    return this.#scopes
+  }
+
+  get chain(): readonly string[] {
+    this.#read()
+    return this.#chain
   }
 
   get issuedAt(): Date {
@@ -153,6 +170,8 @@ export class Port<Agent extends object = object> {
   readonly #pending = new Map<number, Settle>()
   /** How many calls handlers work on. */
   #running = 0
+  /** Of those, the ones that somebody is asked about. */
+  readonly #asked = new Map<number, Guarded<Agent>>()
   /** Of those, the ones whose handler has looked at the signal. */
   readonly #watched = new Map<number, AbortController>()
   readonly #events = new Events()
@@ -271,6 +290,17 @@ export class Port<Agent extends object = object> {
         return this.#sign(events.next(), events.next(), events.next())
       case 7:
         return this.#closed(events.next())
+      case 20: {
+        const asked = events.next<number>()
+        const call = this.#asked.get(asked)
+        this.#asked.delete(asked)
+        return call && this.#judge(call)
+      }
+      case 21: {
+        const agent = this.#agents.get(events.next())
+        const line = events.next<string>()
+        return agent && this.#ask.note(agent, line)
+      }
       case 8: {
         const agent = this.#agents.get(events.next())
         const { message } = events.next<Failure>()
@@ -285,9 +315,10 @@ export class Port<Agent extends object = object> {
     const id = events.next<string>()
     const from = events.sender()
     const seconds = events.next<number>()
-    const token = events.next<string | null>()
+    const guarded = events.next<string | null>()
     const body = events.next<string | Uint8Array>()
     if (!agent) return
+    this.#ask.called(agent, from, id)
     const ticket = { agent, number, answered: false }
     this.#running += 1
     let payload: unknown
@@ -296,60 +327,59 @@ export class Port<Agent extends object = object> {
     } catch {
       return this.#refuse(ticket, { code: 'INVALID_PAYLOAD' })
     }
-    this.#admit(ticket, new Incoming(this.#signalOf, ticket, id, from, payload, seconds), body, token)
+    const call = new Incoming(this.#signalOf, ticket, id, from, payload, seconds)
+    if (guarded === null) this.#start(ticket, call, body, native.start(this.number, number))
+    else this.#judge({ ticket, call, body, guarded })
   }
 
-  #admit(ticket: Ticket<Agent>, call: Incoming, body: string | Uint8Array, token: string | null, judged = 1): void {
+  /** Says what is asked of a call that more than its caller's DID decides about; whoever has to be asked is waited for. */
+  #judge(asked: Guarded<Agent>): void {
+    const { ticket, call, body, guarded, told } = asked
+    const { number } = ticket
     try {
-      const admission = this.#ask.admit(ticket.agent, call, body, token)
-      if (!isThenable(admission)) return this.#resume(ticket, call, body, token, admission, judged)
-      admission.then(
-        (admission) => this.#resume(ticket, call, body, token, admission, judged),
-        (error: unknown) => this.#threw(ticket, error),
-      )
-    } catch (error) {
-      this.#threw(ticket, error)
-    }
-  }
-
-  /** If somebody was asked, that took time. */
-  #resume(
-    ticket: Ticket<Agent>,
-    call: Incoming,
-    body: string | Uint8Array,
-    token: string | null,
-    admission: Admission | undefined,
-    judged: number,
-  ): void {
-    try {
-      if (typeof admission !== 'object' || !('holds' in admission)) return this.#start(ticket, call, body, admission)
-      const verdict = admission.holds()
-      if (verdict === 'again') {
-        call.scopes = call.chain = none // granted by a policy that is gone
-        if (judged < MAX_JUDGED) return this.#admit(ticket, call, body, token, judged + 1)
-        this.#ask.note(ticket.agent, 'each policy of the handler set another one while it was asked')
-        return this.#refuse(ticket, { code: 'NOT_ALLOWED' })
+      const guard = this.#ask.guard(ticket.agent)
+      const question = { port: this.number, ticket: number, from: call.from, body, guarded }
+      const judged = guard ? guard.judge(question, told) : native.start(this.number, number)
+      if (typeof judged !== 'number') return this.#wait(asked, judged)
+      if (judged === WAITS) return this.#keep({ ticket, call, body, guarded })
+      if (judged === MAY_BEGIN) {
+        const rights = guarded.indexOf('\n')
+        Incoming.grant(call, rights < 0 ? native.rights(this.number, number) : guarded.slice(rights + 1))
       }
-      this.#start(ticket, call, body, verdict ?? admission.handler)
+      this.#start(ticket, call, body, judged)
     } catch (error) {
       this.#threw(ticket, error)
     }
   }
 
-  #start(
-    ticket: Ticket<Agent>,
-    call: Incoming,
-    body: string | Uint8Array,
-    admission: Answerer | Refusal | undefined,
-  ): void {
-    if (typeof admission === 'object') return this.#refuse(ticket, admission)
-    // Much may have happened since the call was let in; what does not hold any more does not begin.
-    const start = native.start(this.number, ticket.number)
-    if (start === BELONGS_INTO_INBOX) native.giveBack(this.number, ticket.number, body)
+  #wait({ ticket, call, body, guarded }: Guarded<Agent>, answers: Promise<Answers>): void {
+    if (!native.wait(this.number, ticket.number)) return void this.#finish(ticket)
+    const asked: Guarded<Agent> = { ticket, call, body, guarded }
+    this.#keep(asked)
+    const resume = (): void => {
+      native.resume(this.number, ticket.number)
+      this.schedule()
+    }
+    answers.then((told) => (asked.told = told), nobody).then(resume, nobody)
+  }
+
+  /** Until somebody has answered. The approver is called by the native side: its time is watched here. */
+  #keep(asked: Guarded<Agent>): void {
+    this.#asked.set(asked.ticket.number, asked)
+    this.#timer?.ref()
+    const next = native.nextDeadline(this.number)
+    if (next !== null) this.#arm(Math.max(next, 1))
+    this.schedule()
+  }
+
+  /** Much may have happened since the call came; what does not hold any more does not begin. */
+  #start(ticket: Ticket<Agent>, call: Incoming, body: string | Uint8Array, start: number): void {
+    if (start === IS_TO_BE_GIVEN_BACK) native.giveBack(this.number, ticket.number, body)
     if (start !== MAY_BEGIN) return void this.#finish(ticket)
-    if (admission === undefined) return this.#refuse(ticket, { code: 'AGENT_CLOSED' })
+    const handler = this.#ask.guard(ticket.agent)?.handler
+    if (!handler) return this.#refuse(ticket, { code: 'AGENT_CLOSED' })
     try {
-      const answer = admission(call)
+      const answer: unknown = handler(call)
       if (!isThenable(answer)) return this.#answer(ticket, answer)
       answer.then(
         (value) => this.#answer(ticket, value),
@@ -469,7 +499,7 @@ export class Port<Agent extends object = object> {
 
   /** What is left to do once all events are through. */
   #rest(): void {
-    if (this.#pending.size > 0) return
+    if (this.#pending.size > 0 || this.#asked.size > 0) return
     this.#timer?.unref()
     if (this.#agents.size > 0 || this.#running > 0 || this.#scheduled) return
     if (this.#timer) clearTimeout(this.#timer)

@@ -192,6 +192,8 @@ export interface Needs {
   lists: boolean
   standing: boolean
   links: Link[]
+  /** What is known so far. */
+  answers: Answers
 }
 
 export interface TokenRefusal extends Failure {

@@ -1,5 +1,5 @@
 import type { NetBinding } from './binding-net'
-import type { RightsBinding } from './binding-rights'
+import type { Answers, JudgeRef, Needs, RightsBinding } from './binding-rights'
 
 /** What the addon exports (src/). Failures come back as data: errors must be made in the caller's realm. */
 export interface Binding extends RightsBinding, NetBinding {
@@ -26,7 +26,7 @@ export interface Binding extends RightsBinding, NetBinding {
   /** Why JSON text may not go into a body: its depth, half a surrogate pair. */
   checkJson(text: string): Failure | null
 
-  newVerifier(policy: Policy): VerifierRef | Failure
+  newVerifier(policy: OpenPolicy): VerifierRef | Failure
   /** An opening waits for `accept`: a reply, and every message if the policy asks about senders. */
   open(
     verifier: VerifierRef,
@@ -61,7 +61,32 @@ export interface Binding extends RightsBinding, NetBinding {
   closeAgent(port: number, agent: number): void
   /** The key of an agent, for as long as it is open; a failure if it is with an identity provider. */
   agentKey(port: number, agent: number): KeyRef | Failure
-  handle(port: number, agent: number, on: boolean, only?: readonly string[]): Failure | null | undefined
+  /** Sets an agent's policies, the first for calls without a method, and returns their number; without any, calls go to the inbox. */
+  guard(
+    port: number,
+    agent: number,
+    policies: readonly Policy[] | undefined,
+    judges: readonly JudgeRef[],
+  ): number | Failure
+  /**
+   * Whether the handler may begin: 0 yes, 1 the call is over, 2 it is to be given back, 3 somebody is asked, 4 say whether it
+   * needs an approval; or what has to be found out.
+   */
+  judge(
+    port: number,
+    ticket: number,
+    policies: number | undefined,
+    allowed: boolean | undefined,
+    needsApproval: boolean | undefined,
+    sources: boolean,
+    answers: Answers | undefined,
+  ): number | Needs
+  /** Somebody is asked who takes time; false if the call is over. */
+  wait(port: number, ticket: number): boolean
+  /** More is known: an event says when to judge. */
+  resume(port: number, ticket: number): void
+  /** What the token of a running call grants: its scopes in one line, each of its chain in another. */
+  rights(port: number, ticket: number): string | null
   /** The number of the call, which its end is told with. Commands, down to `refuse`, want a `flush` soon. */
   call(
     port: number,
@@ -73,13 +98,11 @@ export interface Binding extends RightsBinding, NetBinding {
     token: string | undefined,
   ): number | Failure
   abandon(port: number, call: number): void
-  /** Whether the handler may begin: 0 yes, 1 the call is over, 2 it belongs into the inbox (`giveBack`). */
+  /** Whether the handler may begin with a call by which nothing is asked; see `judge`. */
   start(port: number, ticket: number): number
   giveBack(port: number, ticket: number, content: string | Uint8Array): void
   answer(port: number, ticket: number, content: string | Uint8Array): void
   refuse(port: number, ticket: number, code: string, detail: string | undefined): void
-  /** A failure for an approval that was used before. */
-  useApproval(port: number, agent: number, approver: string, id: string, until: number): Failure | null
   isCancelled(port: number, ticket: number): boolean
   signed(port: number, agent: number, time: number, signature?: Uint8Array): void
   /** Milliseconds until the next pending call runs out of time. */
@@ -129,7 +152,7 @@ export interface Draft {
   request?: string | undefined
 }
 
-export interface Policy {
+export interface OpenPolicy {
   audience: string
   clockSkew: number
   maxLifetime: number
@@ -138,6 +161,17 @@ export interface Policy {
   allow: readonly string[] | undefined
   /** Whether every message waits for `accept`. */
   asks: boolean
+}
+
+/** What calls have to satisfy. */
+export interface Policy {
+  method?: string | undefined
+  only?: readonly string[] | undefined
+  asksAllowed?: boolean | undefined
+  /** The place of its judge. */
+  judge?: number | undefined
+  scopes?: readonly string[] | undefined
+  approval?: { by: readonly string[]; asked: boolean; timeoutMs: number } | undefined
 }
 
 /** A genuine message that nobody has accepted yet. */

@@ -1,6 +1,6 @@
 //! What comes in at an agent: to the handler, to the inbox, or back with a refusal.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::mem::take;
 use std::sync::Arc;
@@ -12,35 +12,23 @@ use crate::agent::outbox::Outgoing;
 use crate::agent::room::{Room, Slot};
 use crate::agent::{Agent, closed};
 use crate::flush::refusal::Refusal;
+use crate::guard::Shown;
+use crate::guard::case::Case;
+use crate::guard::policy::Policies;
 use crate::port::event::{Body, Event, Payload};
 use crate::port::tickets::Running;
 use crate::sync::Lock;
 use crate::sync::clock;
 use crate::transport::{Peer, Route};
 
-/// Who may call an agent that has a handler.
-#[derive(Debug)]
-pub enum Allow {
-    /// Everybody on the node.
-    Everyone,
-    /// The agents of these DIDs.
-    Only(Box<HashSet<Did>>),
-}
-
-impl Allow {
-    pub(crate) fn includes(&self, did: &Did) -> bool {
-        match self {
-            Self::Everyone => true,
-            Self::Only(dids) => dids.contains(did),
-        }
-    }
-}
-
 /// An opened request on its way to the handler or the inbox.
 pub(crate) struct Request {
     pub(crate) message: VerifiedMessage<Body>,
     /// What the message presents, and signs for.
-    pub(crate) token: Option<String>,
+    pub(crate) token: Option<Arc<str>>,
+    /// What was made of it, by which policies; zero before any.
+    pub(crate) case: Option<Arc<Case>>,
+    pub(crate) version: u32,
     pub(crate) reference: InReplyTo,
     pub(crate) caller: Peer,
     /// Its place here, where it has one already.
@@ -48,9 +36,19 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    fn shown(&self) -> Shown<'_> {
+        let message = &self.message;
+        Shown {
+            from: message.from(),
+            presented: self.token.as_ref(),
+            body: message.body(),
+            content_type: message.content_type(),
+        }
+    }
+
     /// What it takes of the recipient's bounds, in bytes.
     fn size(&self) -> usize {
-        self.message.body().len().saturating_add(self.token.as_ref().map_or(0, String::len))
+        self.message.body().len().saturating_add(self.token.as_ref().map_or(0, |token| token.len()))
     }
 }
 
@@ -74,10 +72,15 @@ pub struct Letter {
 #[derive(Default)]
 pub(crate) struct Inbox {
     pub(crate) closed: bool,
-    pub(crate) handler: Option<Allow>,
-    running: usize,
+    /// None without a handler.
+    pub(crate) policies: Option<Arc<Policies>>,
+    /// How often they were set: what was judged by others is judged anew.
+    pub(crate) version: u32,
+    pub(crate) running: usize,
     /// Of those, how many the handler has not begun with.
-    unbegun: usize,
+    pub(crate) unbegun: usize,
+    /// Calls that somebody was asked about, and who has answered; they wait for a place again.
+    pub(crate) resuming: VecDeque<u64>,
     /// Calls for the handler, beyond `concurrency`.
     waiting: VecDeque<Request>,
     letters: VecDeque<Letter>,
@@ -111,25 +114,27 @@ impl Inbox {
 }
 
 impl Agent {
-    /// From now on the face's handler answers calls; without one they go to the inbox. Calls that wait are judged by the
-    /// new policy.
+    /// From now on the face's handler answers calls that satisfy these policies; without any they go to the inbox. Calls that
+    /// wait are judged by the new ones. Returns their number, for [`Said::policies`](crate::Said::policies).
     ///
     /// # Errors
     /// `AGENT_CLOSED`.
-    pub fn handle(self: &Arc<Self>, allow: Option<Allow>) -> Result<()> {
+    pub fn guard(self: &Arc<Self>, policies: Option<Policies>) -> Result<u32> {
         let _entry = crate::sync::after::enter();
         let mut inbox = self.inbox.guard();
         if inbox.closed {
             return Err(closed());
         }
-        self.set_takes_calls(allow.is_some());
-        inbox.handler = allow;
+        self.set_takes_calls(policies.is_some());
+        inbox.policies = policies.map(Arc::new);
+        inbox.version = inbox.version.wrapping_add(1).max(1);
+        let version = inbox.version;
         self.advance(&mut inbox);
         drop(inbox);
         if !self.takes_calls() {
             Room::release_waiting(self);
         }
-        Ok(())
+        Ok(version)
     }
 
     /// Takes at most `max` messages from the inbox, oldest first. With `listen`, an empty inbox announces its next
@@ -154,11 +159,14 @@ impl Agent {
 
     /// Whether a call of that agent could get to the handler, or to the inbox where there is none.
     pub(crate) fn may_call(&self, caller: &Did) -> bool {
-        self.inbox.guard().handler.as_ref().is_none_or(|allow| allow.includes(caller))
+        let inbox = self.inbox.guard();
+        let policy = inbox.policies.as_ref().and_then(|policies| policies.of(None));
+        policy.is_none_or(|policy| policy.allow.includes(caller))
     }
 
     /// Where an opened call or send goes.
-    pub(crate) fn admit(self: &Arc<Self>, request: Request) {
+    pub(crate) fn admit(self: &Arc<Self>, mut request: Request) {
+        self.screen_early(&mut request);
         let mut inbox = self.inbox.guard();
         if inbox.closed {
             drop(inbox);
@@ -172,17 +180,40 @@ impl Agent {
         self.sort(&mut inbox, request);
     }
 
-    fn sort(self: &Arc<Self>, inbox: &mut Inbox, request: Request) {
-        let allowed = match &inbox.handler {
-            Some(allow) if request.message.op() == Op::Call => allow.includes(request.message.from()),
+    /// Verifies what a call presents before the inbox is locked. What is refused here is refused again, by whichever policy
+    /// there is then.
+    fn screen_early(&self, request: &mut Request) {
+        if request.token.is_none() || request.message.op() != Op::Call {
+            return;
+        }
+        let (version, policy) = {
+            let inbox = self.inbox.guard();
+            let policy = inbox.policies.as_ref().and_then(|policies| policies.of(None)).cloned();
+            (inbox.version, policy)
+        };
+        if let Some(Ok(case)) = policy.map(|policy| self.screen(&policy, &request.shown())) {
+            (request.case, request.version) = (case, version);
+        }
+    }
+
+    fn sort(self: &Arc<Self>, inbox: &mut Inbox, mut request: Request) {
+        let policies = match &inbox.policies {
+            Some(policies) if request.message.op() == Op::Call => policies,
             // Behind those that came before, which had a handler then and are on their way to the inbox.
             None if request.message.op() == Op::Call && (inbox.unbegun > 0 || !inbox.waiting.is_empty()) => {
                 return self.queue(inbox, request);
             }
             _ => return self.to_inbox(inbox, request),
         };
-        if !allowed {
+        let policy = policies.of(None).filter(|policy| policy.allow.includes(request.message.from()));
+        let Some(policy) = policy else {
             return self.refuse(request.caller, request.reference, ErrorKind::NotAllowed);
+        };
+        if request.version != inbox.version {
+            match self.screen(policy, &request.shown()) {
+                Ok(case) => (request.case, request.version) = (case, inbox.version),
+                Err(refusal) => return self.refuse_with(request.caller, request.reference, &refusal),
+            }
         }
         if inbox.running < self.options.concurrency {
             return self.dispatch(inbox, request);
@@ -202,28 +233,52 @@ impl Agent {
     }
 
     fn dispatch(self: &Arc<Self>, inbox: &mut Inbox, request: Request) {
-        let Request { message, token, reference, caller, .. } = request;
+        let size = request.size();
+        let Request { message, token, reference, caller, case, slot, .. } = request;
+        let waits = case.is_some();
         let running = Running {
             agent: self.clone(),
-            caller: caller.clone(),
+            caller,
             request: reference,
             issued_at: message.issued_at(),
             cancelled: false,
             begun: false,
+            version: inbox.version,
+            presented: token,
+            case,
+            judged: 1,
+            size,
+            slot: slot.filter(|_| waits),
+            parked: false,
         };
-        let opened = self.port.tickets.guard().open(running);
-        let Some(ticket) = opened else { return self.refuse(caller, reference, ErrorKind::InboxFull) };
-        inbox.running = inbox.running.saturating_add(1);
-        inbox.unbegun = inbox.unbegun.saturating_add(1);
+        if self.hand_over(inbox.version, running, Payload::of(message)) {
+            inbox.running = inbox.running.saturating_add(1);
+            inbox.unbegun = inbox.unbegun.saturating_add(1);
+        }
+    }
+
+    /// Gives a call to the face, to be judged and handled there; false if there are too many.
+    pub(crate) fn hand_over(self: &Arc<Self>, version: u32, running: Running, payload: Payload) -> bool {
+        let (caller, request, issued_at) = (running.caller.clone(), running.request, running.issued_at);
+        let guarded = running.case.as_ref().map(|case| Box::new(case.guarded()));
+        let token = running.presented.clone();
+        let opened = self.port.tickets.guard().open(Running { version, ..running });
+        let Some(ticket) = opened else {
+            self.refuse(caller, request, ErrorKind::InboxFull);
+            return false;
+        };
+        let from = *caller.did();
         self.port.push(Event::Call {
             agent: self.number,
             ticket,
-            id: *message.id(),
-            from: *message.from(),
-            issued_at: message.issued_at(),
-            payload: Payload::of(message),
+            id: request.id,
+            from,
+            issued_at,
+            payload,
             token,
+            guarded,
         });
+        true
     }
 
     /// The handler begins with a call.
@@ -243,14 +298,15 @@ impl Agent {
     }
 
     fn advance(self: &Arc<Self>, inbox: &mut Inbox) {
+        self.resume_next(inbox);
         loop {
-            let may_go = match &inbox.handler {
+            let may_go = match &inbox.policies {
                 Some(_) => inbox.running < self.options.concurrency,
                 None => inbox.unbegun == 0, // what was taken from the handler goes first
             };
             let Some(request) = may_go.then(|| inbox.waiting.pop_front()).flatten() else { return };
             match self.node.check_running(&[request.message.from(), self.did()]) {
-                Ok(()) if inbox.handler.is_none() => self.to_inbox(inbox, request),
+                Ok(()) if inbox.policies.is_none() => self.to_inbox(inbox, request),
                 Ok(()) => self.sort(inbox, request),
                 Err(error) => self.refuse(request.caller, request.reference, error.kind()),
             }
@@ -283,12 +339,20 @@ impl Agent {
         self.answer(Op::Result, receipt.into_bytes(), JSON, caller, reference);
     }
 
-    /// A call whose handler was taken away before it began goes to the inbox after all.
-    pub(crate) fn give_back(self: &Arc<Self>, running: Running, payload: Payload) {
-        let Running { caller, request, issued_at, .. } = running;
+    /// A call whose policy or handler is gone before it began: another policy judges it, or it goes to the inbox after all.
+    /// Tells whether it still has its place.
+    pub(crate) fn give_back(self: &Arc<Self>, running: Running, payload: Payload) -> bool {
         let mut inbox = self.inbox.guard();
-        if inbox.closed || self.node.check_running(&[caller.did(), self.did()]).is_err() {
-            return; // whoever closed or stopped has told the caller
+        if inbox.closed || self.node.check_running(&[running.caller.did(), self.did()]).is_err() {
+            return false; // whoever closed or stopped has told the caller
+        }
+        let (caller, request, issued_at) = (running.caller.clone(), running.request, running.issued_at);
+        if inbox.policies.is_some() {
+            let judged = self.judge_anew(&mut inbox, running, payload);
+            if let Err(refusal) = &judged {
+                self.refuse_with(caller, request, refusal);
+            }
+            return judged.is_ok();
         }
         let from = *caller.did();
         match Room::take(self, &from, payload.len()) {
@@ -298,10 +362,15 @@ impl Agent {
             }
             None => self.refuse(caller, request, ErrorKind::InboxFull),
         }
+        false
+    }
+
+    pub(crate) fn refuse_with(self: &Arc<Self>, caller: Peer, request: InReplyTo, refusal: &Refusal) {
+        self.answer(Op::Error, refusal.encode(), JSON, caller, request);
     }
 
     pub(crate) fn refuse(self: &Arc<Self>, caller: Peer, request: InReplyTo, kind: ErrorKind) {
-        self.answer(Op::Error, Refusal::of(kind).encode(), JSON, caller, request);
+        self.refuse_with(caller, request, &Refusal::of(kind));
     }
 
     pub(crate) fn answer(
@@ -331,7 +400,7 @@ impl Agent {
         self.forget_asked(request);
         let ticket = self.port.tickets.guard().cancel(caller, request);
         if let Some(ticket) = ticket {
-            return self.port.push(Event::Cancelled { ticket });
+            return self.port.cancelled(ticket);
         }
         let mut inbox = self.inbox.guard();
         let is_it = |waiting: &Request| waiting.reference.id == *request && waiting.message.from() == caller;

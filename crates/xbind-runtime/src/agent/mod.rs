@@ -252,7 +252,7 @@ impl Agent {
         }
         let running = self.port.tickets.guard().cancel_all(|running| Arc::ptr_eq(&running.agent, self));
         for (ticket, caller, request) in running {
-            self.port.push(crate::Event::Cancelled { ticket });
+            self.port.cancelled(ticket);
             self.end_request(&caller, request, kind);
         }
         for request in waiting {

@@ -1,14 +1,16 @@
 //! Behind a handle: its port, and who waits for what.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::mem::{replace, take};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use xbind::{Did, ErrorKind, MessageId};
+use xbind::{Answers, Did, ErrorKind, MessageId};
 
+use crate::guard::case::{Guarded, Said};
+use crate::handle::witness::Witness;
 use crate::port::event::{Event, Outcome, Payload};
 use crate::port::{Port, Reply, Start};
 use crate::sync::Lock;
@@ -24,6 +26,20 @@ pub(crate) struct Desk {
     pub(crate) waiting: Mutex<Waiting>,
     /// The thread that works; one at a time, so that events keep their order.
     pub(crate) working: Mutex<()>,
+    /// Who answers what the policies of that number ask.
+    pub(crate) witness: Mutex<(u32, Arc<Witness>)>,
+}
+
+/// A call that came and has not begun.
+pub(crate) struct Arrived {
+    pub(crate) ticket: u64,
+    pub(crate) id: MessageId,
+    pub(crate) from: Did,
+    pub(crate) payload: Payload,
+    pub(crate) token: Option<Arc<str>>,
+    pub(crate) guarded: Option<Box<Guarded>>,
+    /// What was found out about it, by somebody who took time.
+    pub(crate) told: Arc<Mutex<Option<Answers>>>,
 }
 
 /// What a round of work leaves to do when its locks are released.
@@ -43,7 +59,11 @@ pub(crate) struct Waiting {
     /// Calls that are being begun, and what ended before it was known by whom it is awaited.
     pub(crate) beginning: usize,
     pub(crate) early: HashMap<u64, Outcome>,
-    pub(crate) incoming: VecDeque<(u64, MessageId, Did, Payload, Option<String>)>,
+    pub(crate) incoming: VecDeque<Arrived>,
+    /// Calls that somebody is asked about, and those of them that were answered before they were put here.
+    pub(crate) asked: HashMap<u64, Arrived>,
+    pub(crate) judging: usize,
+    pub(crate) resumed: HashSet<u64>,
     /// The agent has no handler: what came for one goes to the inbox, though nobody asks for the next call.
     pub(crate) retired: bool,
     pub(crate) for_call: Vec<Waker>,
@@ -110,15 +130,16 @@ impl Desk {
             if !waiting.retired {
                 return;
             }
-            let Some((ticket, id, from, payload, token)) = waiting.incoming.pop_front() else { return };
+            let Some(arrived) = waiting.incoming.pop_front() else { return };
             drop(waiting);
-            match self.port.start(ticket) {
-                Start::Inbox => self.port.give_back(ticket, payload),
+            let nothing = Said { policies: arrived.guarded.as_ref().map(|_| 0), ..Said::default() };
+            match self.port.judge(arrived.ticket, nothing) {
+                Start::Back => self.port.give_back(arrived.ticket, arrived.payload),
                 Start::Gone => {}
                 // A handler is there again: it is for whoever asks for the next call.
-                Start::Run => {
+                Start::Run | Start::Ask(_) | Start::Wait => {
                     let mut waiting = self.waiting.guard();
-                    waiting.incoming.push_front((ticket, id, from, payload, token));
+                    waiting.incoming.push_front(arrived);
                     return;
                 }
             }
@@ -155,8 +176,9 @@ impl Desk {
         let mut waiting = self.waiting.guard();
         match event {
             Event::Call { ticket, .. } if waiting.closed => outside.unwanted.push(ticket),
-            Event::Call { ticket, id, from, payload, token, .. } => {
-                waiting.incoming.push_back((ticket, id, from, payload, token));
+            Event::Call { ticket, id, from, payload, token, guarded, .. } => {
+                let told = Arc::default();
+                waiting.incoming.push_back(Arrived { ticket, id, from, payload, token, guarded, told });
                 outside.wakers.append(&mut waiting.for_call);
             }
             Event::Settled { call, outcome, .. } => {
@@ -173,21 +195,31 @@ impl Desk {
             Event::Sign { agent, time, bytes } => outside.to_sign.push((agent, time, bytes)),
             Event::Closed { .. } => outside.closed = true,
             // Whoever handles the call asks; what could not be sent is told the caller.
-            Event::Cancelled { .. } | Event::Unsent { .. } => {}
+            Event::Cancelled { .. } | Event::Unsent { .. } | Event::Noted { .. } => {}
+            Event::Resumed { ticket } => {
+                if let Some(arrived) = waiting.asked.remove(&ticket) {
+                    waiting.incoming.push_back(arrived);
+                    outside.wakers.append(&mut waiting.for_call);
+                } else if waiting.judging > 0 {
+                    waiting.resumed.insert(ticket);
+                }
+            }
         }
     }
 
     pub(crate) fn close(&self) {
         let mut waiting = self.waiting.guard();
         waiting.closed = true;
-        let unwanted = take(&mut waiting.incoming);
+        let asked = take(&mut waiting.asked);
+        let unwanted = take(&mut waiting.incoming).into_iter().chain(asked.into_values());
+        let unwanted: Vec<_> = unwanted.map(|arrived| arrived.ticket).collect();
         let wakers: Vec<_> = take(&mut waiting.for_call).into_iter().chain(take(&mut waiting.for_letter)).collect();
         drop(waiting);
         for waker in wakers {
             waker.wake();
         }
         // Nobody begins with these any more, and they hold the agent.
-        for (ticket, ..) in unwanted {
+        for ticket in unwanted {
             self.port.reply(ticket, Reply::Refused(ErrorKind::AgentClosed, None));
         }
     }

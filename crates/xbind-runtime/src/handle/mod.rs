@@ -3,6 +3,7 @@
 pub(crate) mod desk;
 pub(crate) mod desks;
 pub(crate) mod signal;
+pub(crate) mod witness;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,11 +16,13 @@ use std::time::Duration;
 use xbind::{Did, Error, ErrorKind, MessageId, Result, SigningKey, VerifyingKey};
 
 use crate::agent::Agent;
-use crate::agent::inbox::{Allow, Letter};
-use crate::handle::desk::{Desk, Pending, Waits, note};
+use crate::agent::inbox::Letter;
+use crate::guard::policy::{Allow, Policies};
+use crate::handle::desk::{Arrived, Desk, Pending, Waits, note};
+use crate::handle::witness::Witness;
 use crate::node::Node;
 use crate::port::event::{Outcome, Payload};
-use crate::port::{NewCall, Port, Reply, Start};
+use crate::port::{NewCall, Port, Reply};
 use crate::sync::Lock;
 use crate::transport::RemoteSigner;
 use crate::{AgentOptions, Signer};
@@ -63,7 +66,7 @@ pub struct Incoming {
     /// What the caller signed for.
     pub payload: Payload,
     /// What it presents.
-    pub token: Option<String>,
+    pub token: Option<Arc<str>>,
 }
 
 impl Node {
@@ -92,6 +95,7 @@ impl Node {
             signer: elsewhere,
             waiting: Mutex::default(),
             working: Mutex::default(),
+            witness: Mutex::default(),
         });
         self.desks.add(self, &desk);
         let number = port.join(self, signer, name, options)?;
@@ -156,8 +160,20 @@ impl Handle {
     /// # Errors
     /// `AGENT_CLOSED`.
     pub fn handle(&self, allow: Option<Allow>) -> Result<()> {
-        let retired = allow.is_none();
-        self.agent.handle(allow)?;
+        self.guard(allow.map(Policies::from), Witness::default())
+    }
+
+    /// The same for calls that satisfy these policies. The witness answers what these ask.
+    ///
+    /// # Errors
+    /// `AGENT_CLOSED`.
+    pub fn guard(&self, policies: Option<Policies>, witness: Witness) -> Result<()> {
+        let retired = policies.is_none();
+        {
+            // Together: whoever judges meanwhile answers for the policies that it sees.
+            let mut asked = self.desk.witness.guard();
+            *asked = (self.agent.guard(policies)?, Arc::new(witness));
+        }
         self.desk.waiting.guard().retired = retired;
         self.desk.give_back();
         Ok(())
@@ -168,15 +184,11 @@ impl Handle {
         poll_fn(|context| {
             let waker = context.waker().clone();
             let mut waiting = self.desk.waiting.guard();
-            while let Some((ticket, id, from, payload, token)) = waiting.incoming.pop_front() {
+            while let Some(arrived) = waiting.incoming.pop_front() {
                 drop(waiting);
-                match self.desk.port.start(ticket) {
-                    Start::Run => {
-                        let desk = self.desk.clone();
-                        return Poll::Ready(Some(Incoming { desk, ticket: Some(ticket), id, from, payload, token }));
-                    }
-                    Start::Inbox => self.desk.port.give_back(ticket, payload),
-                    Start::Gone => {}
+                if let Some(Arrived { ticket, id, from, payload, token, .. }) = self.desk.judge(arrived) {
+                    let desk = self.desk.clone();
+                    return Poll::Ready(Some(Incoming { desk, ticket: Some(ticket), id, from, payload, token }));
                 }
                 waiting = self.desk.waiting.guard();
             }

@@ -40,6 +40,8 @@ pub(crate) struct Call {
     pub(crate) one_way: bool,
     pub(crate) stage: Stage,
     pub(crate) deadline: Option<Instant>,
+    /// It asks for an approval of the call that runs here under that ticket.
+    pub(crate) approves: Option<u64>,
 }
 
 impl Call {

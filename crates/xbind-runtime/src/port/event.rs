@@ -1,7 +1,11 @@
 //! What a port tells its face.
 
+use std::sync::Arc;
+
 use xbind::message::JSON;
 use xbind::{Did, Error, MessageId, VerifiedMessage};
+
+use crate::guard::case::Guarded;
 
 /// A body on the bus: raw bytes, shared by nobody.
 pub type Body = Vec<u8>;
@@ -26,6 +30,15 @@ impl Payload {
         match self {
             Self::Json(text) => text.len(),
             Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+
+    /// Its bytes, and its media type.
+    #[must_use]
+    pub const fn parts(&self) -> (&[u8], &'static str) {
+        match self {
+            Self::Json(text) => (text.as_bytes(), JSON),
+            Self::Bytes(bytes) => (bytes.as_slice(), OCTETS),
         }
     }
 
@@ -60,7 +73,22 @@ pub enum Event {
         /// What the caller signed for.
         payload: Payload,
         /// What the caller presents; its signature covers it.
-        token: Option<String>,
+        token: Option<Arc<str>>,
+        /// Where more than the caller's DID decides: then [`Port::judge`](crate::Port::judge) says whether the handler may
+        /// begin.
+        guarded: Option<Box<Guarded>>,
+    },
+    /// Whoever was asked about a call has answered, or the call has ended: judge it again.
+    Resumed {
+        /// The running call.
+        ticket: u64,
+    },
+    /// Something happened at an agent that its owner should know.
+    Noted {
+        /// The face's agent.
+        agent: u32,
+        /// What.
+        error: Error,
     },
     /// The caller of a running call has given up, or the agent closed: abort the handler's signal.
     Cancelled {

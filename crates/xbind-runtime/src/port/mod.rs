@@ -23,6 +23,7 @@ use crate::agent::outbox::Outgoing;
 use crate::agent::{Agent, closed};
 use crate::flush::batching::Dirty;
 use crate::flush::refusal::Refusal;
+use crate::guard::case::Question;
 use crate::node::{Found, Node};
 use crate::port::calls::{Call, Calls, MAX_PENDING, Stage};
 use crate::port::event::{Body, Event, OCTETS, Outcome, Payload};
@@ -51,14 +52,18 @@ pub enum Reply {
 }
 
 /// Whether a handler may begin with a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Start {
     /// It may, and [`Port::reply`] takes its answer.
     Run,
     /// The call has ended, or was refused just now.
     Gone,
-    /// There is no handler any more: [`Port::give_back`] puts the call into the inbox.
-    Inbox,
+    /// The policy that let it in is not the agent's any more, or there is no handler: [`Port::give_back`] lets others judge.
+    Back,
+    /// Find that out, and [`Port::judge`] again; [`Port::wait`] first if it takes time.
+    Ask(Question),
+    /// Somebody is asked; [`Event::Resumed`] says when to [`Port::judge`] again, from the beginning.
+    Wait,
 }
 
 /// A call to begin.
@@ -158,12 +163,17 @@ impl Port {
     /// Why it cannot begin: `AGENT_CLOSED`, `AGENT_NOT_FOUND`, `AMBIGUOUS_NAME`, `INVALID_NAME`, `INVALID_DID`, `REVOKED`,
     /// `WRONG_AUDIENCE`, `INVALID_PAYLOAD`, `PAYLOAD_TOO_LARGE`, `INVALID_TOKEN`, `INBOX_FULL`.
     pub fn call(self: &Arc<Self>, call: NewCall<'_>) -> Result<u64> {
+        self.call_for(call, None)
+    }
+
+    /// The same, at times to ask for an approval of the call that runs under that ticket.
+    pub(crate) fn call_for(self: &Arc<Self>, call: NewCall<'_>, ticket: Option<u64>) -> Result<u64> {
         let _entry = enter();
-        let begun = catch_unwind(AssertUnwindSafe(|| self.begin(call)));
+        let begun = catch_unwind(AssertUnwindSafe(|| self.begin(call, ticket)));
         begun.unwrap_or_else(|_| Err(flush::internal()))
     }
 
-    fn begin(self: &Arc<Self>, call: NewCall<'_>) -> Result<u64> {
+    fn begin(self: &Arc<Self>, call: NewCall<'_>, approves: Option<u64>) -> Result<u64> {
         let NewCall { agent, to, payload, one_way, timeout, token } = call;
         let caller = self.agent(agent)?;
         let found = caller.node.find(to)?;
@@ -185,7 +195,7 @@ impl Port {
             Found::Peer(peer) => (Some(peer.clone()), Stage::Waiting),
             Found::Ask => (None, Stage::Sought),
         };
-        let call = Call { number: 0, caller: caller.clone(), recipient, id, one_way, stage, deadline };
+        let call = Call { number: 0, caller: caller.clone(), recipient, id, one_way, stage, deadline, approves };
         let number = self.calls.guard().begin(call);
         let Some(number) = number else {
             caller.free_outbox(bytes);
@@ -264,52 +274,16 @@ impl Port {
         }
     }
 
-    /// Whether the handler may begin with a call: asked just before it does, because much may have happened since
-    /// [`Event::Call`]. What does not hold any more does not begin.
-    pub fn start(self: &Arc<Self>, ticket: u64) -> Start {
-        let _entry = enter();
-        let tickets = self.tickets.guard();
-        let Some(running) = tickets.get(ticket) else { return Start::Gone };
-        let (agent, caller) = (running.agent.clone(), running.caller.clone());
-        let (request, mut cancelled) = (running.request.id, running.cancelled);
-        drop(tickets);
-        if let Peer::Here(caller) = &caller {
-            // It may have given up while its message was on its way, when there was no ticket to cancel.
-            cancelled |= !caller.port.calls.guard().is_awaited(&request);
-        }
-        let refused = {
-            let inbox = agent.inbox.guard();
-            match &inbox.handler {
-                _ if cancelled || inbox.closed => None,
-                None => return Start::Inbox,
-                Some(allow) if !allow.includes(caller.did()) => Some(ErrorKind::NotAllowed),
-                Some(_) => match agent.node.check_running(&[caller.did(), agent.did()]) {
-                    Ok(()) => {
-                        drop(inbox);
-                        if self.tickets.guard().begin(ticket) {
-                            agent.begun();
-                        }
-                        return Start::Run;
-                    }
-                    Err(error) => Some(error.kind()),
-                },
-            }
-        };
-        // Nobody is told where nobody waits.
-        self.reply(ticket, Reply::Refused(refused.unwrap_or(ErrorKind::AgentClosed), None));
-        Start::Gone
-    }
-
-    /// A call that [`Port::start`] sent to the inbox, with the payload that its [`Event::Call`] brought.
+    /// A call that [`Port::judge`] wants back, with the payload that its [`Event::Call`] brought.
     pub fn give_back(&self, ticket: u64, payload: Payload) {
         let _entry = enter();
         let taken = self.tickets.guard().take(ticket);
         let Some(running) = taken else { return };
-        let agent = running.agent.clone();
-        if !running.cancelled {
-            agent.give_back(running, payload);
+        let (agent, parked) = (running.agent.clone(), running.parked);
+        let goes_on = !running.cancelled && agent.give_back(running, payload);
+        if !goes_on && !parked {
+            agent.finished(false);
         }
-        agent.finished(false);
     }
 
     /// Answers a running call. One that was cancelled or whose agent closed needs no answer; then this does nothing. What
@@ -318,8 +292,13 @@ impl Port {
         let _entry = enter();
         let taken = self.tickets.guard().take(ticket);
         let Some(running) = taken else { return };
-        let Running { agent, caller, request, cancelled, begun, .. } = running;
-        agent.finished(begun);
+        let Running { agent, caller, request, cancelled, begun, case, parked, .. } = running;
+        if !parked {
+            agent.finished(begun);
+        }
+        if let Some(call) = case.and_then(|case| case.approver_call()) {
+            self.abandon(call);
+        }
         if cancelled {
             return;
         }
@@ -390,11 +369,14 @@ impl Port {
         }
         let cancelled = self.tickets.guard().cancel_all(|running| running.caller.did() == did);
         for (ticket, ..) in cancelled {
-            self.push(Event::Cancelled { ticket });
+            self.cancelled(ticket);
         }
     }
 
     pub(crate) fn settle(self: &Arc<Self>, call: &Call, outcome: Outcome) {
+        if let Some(ticket) = call.approves {
+            return later(Task::Approval(self.clone(), ticket, outcome));
+        }
         self.push(Event::Settled { call: call.number, id: call.id, outcome });
     }
 

@@ -6,6 +6,8 @@ use hashbrown::HashMap;
 use xbind::{Did, InReplyTo, MessageId};
 
 use crate::agent::Agent;
+use crate::agent::room::Slot;
+use crate::guard::case::Case;
 use crate::port::slots::Slots;
 use crate::transport::{Peer, Route};
 
@@ -23,6 +25,19 @@ pub(crate) struct Running {
     pub(crate) cancelled: bool,
     /// The handler has begun.
     pub(crate) begun: bool,
+    /// By which policies it was let in.
+    pub(crate) version: u32,
+    pub(crate) presented: Option<Arc<str>>,
+    /// None where the caller's DID decides alone.
+    pub(crate) case: Option<Arc<Case>>,
+    /// How many policies have judged it.
+    pub(crate) judged: u32,
+    /// What it takes of the recipient's bounds, in bytes.
+    pub(crate) size: usize,
+    /// Its room there, if it may have to wait until somebody was asked.
+    pub(crate) slot: Option<Slot>,
+    /// Somebody is asked about it, and it has no handler's place.
+    pub(crate) parked: bool,
 }
 
 /// Strangers choose the ids of their calls, so a call is known by its caller and its id.
@@ -47,9 +62,15 @@ impl Tickets {
         self.running.get(ticket)
     }
 
+    pub(crate) fn get_mut(&mut self, ticket: u64) -> Option<&mut Running> {
+        self.running.get_mut(ticket)
+    }
+
     /// The handler begins; false if the ticket is gone.
     pub(crate) fn begin(&mut self, ticket: u64) -> bool {
-        self.running.get_mut(ticket).is_some_and(|running| !std::mem::replace(&mut running.begun, true))
+        let Some(running) = self.running.get_mut(ticket) else { return false };
+        running.slot = None;
+        !std::mem::replace(&mut running.begun, true)
     }
 
     pub(crate) fn take(&mut self, ticket: u64) -> Option<Running> {

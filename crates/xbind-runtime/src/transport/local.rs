@@ -79,7 +79,8 @@ impl Agent {
             Err(error) => return Err(error),
         };
         if !message.op().is_reply() {
-            self.admit(Request { message, token, reference: reference(&id), caller: back(&from), slot });
+            let (token, reference) = (token.map(Arc::from), reference(&id));
+            self.admit(Request { message, token, case: None, version: 0, reference, caller: back(&from), slot });
             return Ok(());
         }
         // So far the call was only looked at; whoever takes it ends it.

@@ -1,6 +1,7 @@
 //! Tokens, delegation, approvals and revocation: what somebody may do.
 
 pub mod approval;
+pub mod approval_request;
 pub(crate) mod cache;
 pub mod delegation;
 pub mod evidence;
