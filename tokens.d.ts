@@ -8,6 +8,8 @@ export type { ApprovedCall, CallDecision, FetchDocument, FetchLimits, Revocation
  * that is no scope: segments of letters, digits, `_` and `-`, parted by `:` or `.`, at most 128 bytes.
  */
 export declare function covers(granted: string, needed: string): boolean;
+/** What is known about revocation. Only `fresh` is an answer; `unchecked` says that nobody was to be asked. */
+type Evidence = "fresh" | "unchecked" | "stale" | "absent" | "unreadable" | "unknown";
 /** Where a token says that its status is published. */
 export interface StatusRef {
   /** The place of the token in the list. */
@@ -15,8 +17,6 @@ export interface StatusRef {
   /** Where the list is published. */
   readonly uri: string;
 }
-/** What is known about revocation. Only `fresh` is an answer; `unchecked` says that nobody was to be asked. */
-type Evidence = "fresh" | "unchecked" | "stale" | "absent" | "unreadable" | "unknown";
 /**
  * Revoked tokens and DIDs in this process, bounded. A chain of delegations falls with any of its links: by the link's id, or
  * by the DID of anybody in it. What is revoked is revoked for every verifier that has the list, from the next token on.

@@ -8,7 +8,7 @@ use xbind_runtime::Payload;
 use crate::bytes::Bytes;
 
 /// A failure as data; `ts/errors.ts` makes the exception of it.
-#[napi(object, object_from_js = false)]
+#[napi(object, object_from_js = false, js_name = "Failure")]
 pub struct BindingError {
     pub code: &'static str,
     pub message: String,
@@ -38,12 +38,13 @@ pub fn fallible<T>(result: Result<T, impl Into<BindingError>>) -> Fallible<T> {
 }
 
 /// JSON text, or bytes.
+#[napi]
 pub type Content = Either<String, Bytes>;
 
 pub fn payload(content: Content) -> Payload {
     match content {
         Either::A(text) => Payload::Json(text),
-        Either::B(bytes) => Payload::Bytes(bytes.into_vec()),
+        Either::B(bytes) => Payload::Bytes(bytes.into_inner()),
     }
 }
 

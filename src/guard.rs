@@ -14,7 +14,7 @@ use crate::rights::judge::{BindingAnswers, BindingNeeds, JudgeRef};
 
 /// What calls have to satisfy. What a method leaves out is as for calls without a method.
 #[napi(object, object_to_js = false)]
-pub struct BindingPolicy {
+pub struct BindingCallPolicy {
     pub method: Option<String>,
     /// The DIDs that may call.
     pub only: Option<Vec<String>>,
@@ -37,7 +37,7 @@ pub struct BindingApprovalPolicy {
 /// Sets an agent's policies, the first of them for calls without a method; without any, calls go to the inbox. Returns
 /// their number, which [`judge`] is told.
 #[napi(catch_unwind)]
-pub fn guard(port: u32, agent: u32, policies: Option<Vec<BindingPolicy>>, judges: Vec<&JudgeRef>) -> Fallible<u32> {
+pub fn guard(port: u32, agent: u32, policies: Option<Vec<BindingCallPolicy>>, judges: Vec<&JudgeRef>) -> Fallible<u32> {
     fallible(with_port(port, |port| {
         let policies = policies.map(|policies| {
             let mut all = Policies::default();
@@ -54,7 +54,7 @@ pub fn guard(port: u32, agent: u32, policies: Option<Vec<BindingPolicy>>, judges
     }))
 }
 
-impl BindingPolicy {
+impl BindingCallPolicy {
     fn to_core(&self, judges: &[&JudgeRef]) -> xbind::Result<MethodPolicy> {
         let allow = match &self.only {
             Some(only) => Some(Allow::only(dids(only)?)),

@@ -9,11 +9,11 @@ use napi::bindgen_prelude::{Array, Either, Env, External, Function, Uint8Array};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use xbind::{Error, ErrorKind, VerifyingKey};
-use xbind_runtime::{AgentOptions, NewCall, Node, NodeOptions, Payload, Port, Reply, Signer, Start, Time};
+use xbind_runtime::{AgentOptions, NewCall, Node, NodeOptions, Payload, Port, Reply, Senders, Signer, Start, Time};
 
 use crate::bytes::Bytes;
-use crate::convert::{BindingError, Content, Fallible, fallible, number, payload, size, whole};
-use crate::events::{Events, Senders};
+use crate::convert::{Content, Fallible, fallible, number, payload, size, whole};
+use crate::events::Events;
 use crate::identity::{Key, KeyRef, fresh_key};
 
 /// Numbers are never used again, so that a handler that ends late cannot answer through another port.
@@ -109,12 +109,12 @@ pub struct BindingAgent {
 
 #[napi(catch_unwind)]
 pub fn node_agents(node: &NodeRef) -> Vec<BindingAgent> {
-    node.agents().into_iter().map(|(did, name)| BindingAgent { did: did.as_str().to_owned(), name }).collect()
+    node.agents().into_iter().map(|(did, name)| BindingAgent { did: did.to_string(), name }).collect()
 }
 
 #[napi(catch_unwind)]
-pub fn stop_on_node(node: &NodeRef, did: String) -> Option<BindingError> {
-    VerifyingKey::from_did(&did).map(|key| node.stop(key.did())).err().map(BindingError::from)
+pub fn stop_on_node(node: &NodeRef, did: String) -> Fallible<()> {
+    fallible(VerifyingKey::from_did(&did).map(|key| node.stop(key.did())))
 }
 
 #[napi(catch_unwind)]
@@ -164,7 +164,7 @@ pub fn join(
 
 #[napi(catch_unwind)]
 pub fn agent_did(port: u32, agent: u32) -> Fallible<String> {
-    fallible(with_port(port, |port| Ok(port.agent(agent)?.did().as_str().to_owned())))
+    fallible(with_port(port, |port| Ok(port.agent(agent)?.did().to_string())))
 }
 
 #[napi(catch_unwind)]
@@ -199,7 +199,7 @@ pub fn call(
 ) -> Fallible<f64> {
     fallible(with_port(port, |port| {
         let timeout = Some(Duration::from_millis(whole(timeout_ms)));
-        let call = NewCall { agent, to: &to, payload: payload(content), one_way, timeout, token };
+        let call = NewCall { agent, to: &to, payload: payload(content), one_way, timeout, token, method: None };
         port.attend();
         port.call(call).map(number)
     }))
@@ -250,9 +250,9 @@ pub fn is_cancelled(port: u32, ticket: f64) -> bool {
 
 /// The identity provider's signature; none if it failed.
 #[napi(catch_unwind)]
-pub fn signed(port: u32, agent: u32, time: u32, signature: Option<Bytes>) {
+pub fn signed(port: u32, agent: u32, round: u32, signature: Option<Bytes>) {
     let signature = signature.and_then(|bytes| bytes.as_slice().try_into().ok());
-    in_port(port, |port| port.signed(agent, time, signature));
+    in_port(port, |port| port.signed(agent, round, signature));
 }
 
 /// Milliseconds until the next pending call runs out of time; none if there is none.

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use napi::bindgen_prelude::{Either3, External};
 use napi_derive::napi;
 use xbind::{
-    Acquaintances, Authentic, Did, Error, ErrorKind, PendingCall, Policy, Recipient, ReplayWindow, RootCache,
-    SenderCache, VerifiedMessage, VerifyingKey, authenticate,
+    Authentic, Caches, Did, Error, ErrorKind, PendingCall, Policy, Recipient, ReplayWindow, RootCache, SenderCache,
+    VerifiedMessage, VerifyingKey, authenticate,
 };
 
 use crate::bytes::Bytes;
@@ -19,7 +19,7 @@ const KNOWN: usize = 4096;
 pub struct Verifier {
     policy: Policy,
     replay: ReplayWindow,
-    known: Acquaintances,
+    known: Caches,
     /// Everybody, or these.
     allowed: Option<HashSet<Did>>,
     /// Whether somebody is asked about every sender before a message of his is taken.
@@ -68,7 +68,7 @@ fn verifier(policy: BindingPolicy) -> xbind::Result<Verifier> {
             track_replies: true,
         },
         replay: ReplayWindow::new(size(policy.max_tracked)),
-        known: Acquaintances { senders: SenderCache::new(KNOWN), roots: RootCache::new(KNOWN) },
+        known: Caches { senders: SenderCache::new(KNOWN), roots: RootCache::new(KNOWN) },
         allowed: policy.allow.map(|dids| dids.iter().map(did_of).collect()).transpose()?,
         asks: policy.asks,
     })
@@ -77,6 +77,7 @@ fn verifier(policy: BindingPolicy) -> xbind::Result<Verifier> {
 #[napi(object, object_from_js = false)]
 pub struct BindingMessage {
     pub id: String,
+    #[napi(ts_type = "'call' | 'send' | 'result' | 'error'")]
     pub op: &'static str,
     pub from: String,
     pub to: String,
@@ -84,6 +85,11 @@ pub struct BindingMessage {
     pub issued_at: f64,
     pub expires_at: f64,
     pub in_reply_to: Option<String>,
+    pub method: Option<String>,
+    pub deadline_ms: Option<f64>,
+    pub traceparent: Option<String>,
+    pub seq: Option<f64>,
+    pub window: Option<f64>,
 }
 
 /// A genuine message about which JavaScript is to be asked first; none once it was accepted.
@@ -94,11 +100,14 @@ pub struct BindingOpening {
     pub opening: OpeningRef,
     pub from: String,
     pub issued_at: f64,
-    /// The id of the call that it claims to answer.
-    pub answers: Option<String>,
+    /// The id of the call that it claims to be about.
+    pub about: Option<String>,
+    /// Whether it answers a call of this side; else it comes from the caller of one.
+    pub is_reply: bool,
 }
 
-type Opened = Either3<BindingMessage, BindingOpening, BindingError>;
+#[napi]
+pub type Opened = Either3<BindingMessage, BindingOpening, BindingError>;
 
 /// Opens a message. One about which JavaScript has something to say first waits for [`accept`]: nothing is called from here,
 /// so that no exception and no depth of a callback can meet a native frame.
@@ -113,7 +122,8 @@ pub fn open(verifier: &VerifierRef, now: f64, jws: String, body: Bytes, token: O
             return Ok(Either3::B(BindingOpening {
                 from: message.from().as_str().to_owned(),
                 issued_at: number(message.issued_at()),
-                answers: message.in_reply_to().map(|call| call.id.text()),
+                is_reply: message.op().is_reply(),
+                about: message.in_reply_to().map(|call| call.id.text()),
                 opening: External::new(RefCell::new(Some(message))),
             }));
         }
@@ -125,7 +135,7 @@ pub fn open(verifier: &VerifierRef, now: f64, jws: String, body: Bytes, token: O
 }
 
 /// Goes on with an opening, at the same time and with the same body; `call` is the JWS of the call that the message claims
-/// to answer.
+/// to be about.
 #[napi(catch_unwind)]
 pub fn accept(
     verifier: &VerifierRef,
@@ -138,7 +148,8 @@ pub fn accept(
     let Some(message) = opening.take() else {
         return fallible(Err(Error::new(ErrorKind::Internal, "a message is accepted once")));
     };
-    let call = message.in_reply_to().zip(call).and_then(|(claimed, jws)| PendingCall::of(&claimed.id, &jws));
+    let read = if message.op().is_reply() { PendingCall::of } else { PendingCall::running };
+    let call = message.in_reply_to().zip(call).and_then(|(claimed, jws)| read(&claimed.id, &jws));
     let accepted = verifier.with_recipient(|recipient| {
         message.accept(recipient, whole(now), body.as_slice(), token.as_deref(), call.as_ref())
     });
@@ -156,6 +167,11 @@ impl<B> From<VerifiedMessage<B>> for BindingMessage {
             issued_at: number(message.issued_at()),
             expires_at: number(message.expires_at()),
             in_reply_to: message.in_reply_to().map(|id| id.text()),
+            method: message.method().map(str::to_owned),
+            deadline_ms: message.deadline_ms().map(number),
+            traceparent: message.traceparent().map(str::to_owned),
+            seq: message.seq().map(number),
+            window: message.window().map(number),
         }
     }
 }

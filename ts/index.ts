@@ -23,7 +23,7 @@ export {
 } from './agent/agent'
 export type { DeliveryReceipt, IncomingCall } from './agent/port'
 export type { Logger } from './agent/log'
-export type { OutgoingMessage, SealedMessage, VerifiedMessage } from './messages/message'
+export type { MessageOp, OutgoingMessage, SealedMessage, VerifiedMessage } from './messages/message'
 export type { TokenRequest } from './tokens/token'
 export type { TokenVerifierOptions, TrustedIssuer } from './tokens/token-verifier'
 export type { RevocationSource, RevocationSubject } from './tokens/revocation'

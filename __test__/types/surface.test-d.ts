@@ -176,7 +176,9 @@ describe('messages', () => {
     expectTypeOf(sealed).toEqualTypeOf<Result<SealedMessage>>()
     const verifier = new MessageVerifier({ audience: 'did:key:z', now: () => 1, pending: () => undefined })
     expectTypeOf(verifier.open('jws', bytes)).toEqualTypeOf<Result<VerifiedMessage>>()
-    expectTypeOf<VerifiedMessage['op']>().toEqualTypeOf<'call' | 'send' | 'result' | 'error'>()
+    expectTypeOf<VerifiedMessage['op']>().toEqualTypeOf<
+      'call' | 'send' | 'result' | 'error' | 'receipt' | 'part' | 'progress' | 'cancel' | 'more'
+    >()
     // @ts-expect-error: no such operation
     identity.seal({ op: 'shout', to: 'did:key:z', body: bytes })
     // @ts-expect-error: an audience is required

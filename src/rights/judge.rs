@@ -206,6 +206,7 @@ pub struct BindingToken {
     /// The text of one JSON object.
     pub claims: String,
     /// What the answer about revocation rests on.
+    #[napi(ts_type = "'fresh' | 'unchecked' | 'stale' | 'absent' | 'unreadable' | 'unknown'")]
     pub revocation: &'static str,
     /// For [`verify_known_token`], until [`forget_known_tokens`]; none where sources were asked.
     pub known: Option<u32>,
@@ -219,6 +220,7 @@ pub struct BindingRefusal {
     pub hint: Option<String>,
     pub retryable: bool,
     /// What evidence there was.
+    #[napi(ts_type = "Token['revocation']")]
     pub revocation: &'static str,
     /// The issuer whose keys are not there, and whether and why they did not come.
     pub keys_of: Option<String>,
@@ -269,7 +271,7 @@ impl TokenJudge {
 
 /// The same for a token that this judge has judged: what the answer about revocation rests on, or nothing if it is refused
 /// now.
-#[napi(catch_unwind)]
+#[napi(catch_unwind, ts_return_type = "Token['revocation'] | null")]
 pub fn verify_known_token(
     judge: &JudgeRef,
     token: u32,

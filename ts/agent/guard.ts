@@ -3,8 +3,7 @@ import { bounded, checkFunction, checkObject, known, strings } from '../check'
 import { failure, XBindError } from '../errors'
 import { decode } from '../messages/payload'
 import { native } from '../native'
-import type { Policy } from '../native/binding'
-import type { Answers, JudgeRef } from '../native/binding-rights'
+import type { Answers, JudgeRef, CallPolicy } from '../native/binding'
 import { covers } from '../tokens/scope'
 import { TokenVerifier, witnessOf, type TokenVerifierOptions, type Witness } from '../tokens/token-verifier'
 
@@ -60,7 +59,7 @@ interface Asked {
 /** A handler, and the part of its policy that only JavaScript can say. What comes of it, the native side decides. */
 export class Guard {
   readonly handler: Handler
-  readonly policy: Policy
+  readonly policy: CallPolicy
   readonly judges: readonly JudgeRef[]
   /** Which of the agent's policies this is. */
   number = 0
@@ -150,7 +149,7 @@ export class Guard {
 
 interface Approving {
   readonly when: ApprovalPolicy['when']
-  readonly policy: NonNullable<Policy['approval']>
+  readonly policy: NonNullable<CallPolicy['approval']>
 }
 
 /** A copy, so that nobody changes the policy afterwards. */

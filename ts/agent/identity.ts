@@ -190,7 +190,7 @@ export class Identity {
    */
   seal(message: OutgoingMessage): Result<SealedMessage> {
     checkObject(message, 'message')
-    known(message, 'seal()', ['op', 'to', 'body', 'contentType', 'ttlSeconds', 'token', 'inReplyTo', 'now'])
+    known(message, 'seal()', OUTGOING)
     const { op, to, body, contentType = 'application/json', ttlSeconds = 30, token, inReplyTo, now } = message
     checkString(op, 'op')
     checkString(to, 'to')
@@ -200,18 +200,27 @@ export class Identity {
     checkNumber(ttlSeconds, 'ttlSeconds')
     optional(token, checkString, 'token')
     optional(now, checkNumber, 'now')
+    const { method, deadlineMs, traceparent, seq, window } = message
+    optional(method, checkString, 'method')
+    optional(deadlineMs, checkNumber, 'deadlineMs')
+    optional(traceparent, checkString, 'traceparent')
+    optional(seq, checkNumber, 'seq')
+    optional(window, checkNumber, 'window')
     optional(inReplyTo, checkObject, 'inReplyTo')
     const { id: requestId, jws: request } = inReplyTo ?? {}
     if (inReplyTo !== undefined) {
       checkString(requestId, 'inReplyTo.id')
       checkString(request, 'inReplyTo.jws')
     }
-    for (const [what, seconds] of [
-      ['ttlSeconds', ttlSeconds],
-      ['now', now ?? 0],
+    for (const [what, value, units] of [
+      ['ttlSeconds', ttlSeconds, 'whole seconds'],
+      ['now', now ?? 0, 'whole seconds'],
+      ['deadlineMs', deadlineMs ?? 0, 'whole milliseconds'],
+      ['seq', seq ?? 0, 'a whole number'],
+      ['window', window ?? 0, 'a whole number'],
     ] as const) {
-      if (!Number.isSafeInteger(seconds) || seconds < 0) {
-        return fail(failure('MALFORMED_MESSAGE', `${what} is ${seconds}`, 'give whole seconds'))
+      if (!Number.isSafeInteger(value) || value < 0) {
+        return fail(failure('MALFORMED_MESSAGE', `${what} is ${value}`, `give ${units}`))
       }
     }
     const draft = {
@@ -223,6 +232,11 @@ export class Identity {
       token,
       requestId,
       request,
+      method,
+      deadlineMs,
+      traceparent,
+      seq,
+      window,
     }
     const sealed = native.seal(this.#key, draft, own)
     return isFailure(sealed) ? fail(sealed) : ok({ jws: sealed.jws, body: own, token, id: sealed.id })
@@ -247,6 +261,22 @@ export class Identity {
     }
   }
 }
+
+const OUTGOING = [
+  'op',
+  'to',
+  'body',
+  'contentType',
+  'ttlSeconds',
+  'token',
+  'inReplyTo',
+  'now',
+  'method',
+  'deadlineMs',
+  'traceparent',
+  'seq',
+  'window',
+] as const satisfies readonly (keyof OutgoingMessage)[]
 
 const EXPORT_OPTIONS = ['passphrase', 'format']
 

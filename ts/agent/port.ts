@@ -1,7 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { types } from 'node:util'
-import type { Failure } from '../native/binding'
-import type { Answers } from '../native/binding-rights'
+import type { Answers, Failure } from '../native/binding'
 import { Events } from '../native/events'
 import { failure, HandlerError, isFailure, XBindError, type RemoteError, type XBindErrorCode } from '../errors'
 import { hinted } from '../hints'
@@ -448,12 +447,12 @@ export class Port<Agent extends object = object> {
     if (this.#finish(ticket)) native.refuse(this.number, ticket.number, code, detail)
   }
 
-  #sign(number: number, time: number, bytes: Uint8Array): void {
+  #sign(number: number, round: number, bytes: Uint8Array): void {
     const signed = (signature: unknown): void => {
       try {
-        native.signed(this.number, number, time, isSignature(signature) ? signature : undefined)
+        native.signed(this.number, number, round, isSignature(signature) ? signature : undefined)
       } catch {
-        native.signed(this.number, number, time, undefined) // it cannot be looked at
+        native.signed(this.number, number, round, undefined) // it cannot be looked at
       }
       this.schedule()
     }

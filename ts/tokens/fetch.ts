@@ -1,6 +1,6 @@
 // Documents from addresses: by the client of crates/xbind-net, whose rules and bounds are there, or by one of the user's own.
 import { types } from 'node:util'
-import type { FetcherRef } from '../native/binding-net'
+import type { FetcherRef } from '../native/binding'
 import { native } from '../native'
 
 /** The bounds of one request. */

@@ -1,8 +1,11 @@
-import type { Link, Standing } from '../native/binding-rights'
+import type { Link } from '../native/binding'
 import { checkFunction, checkObject } from '../check'
 import { listOf, type RevocationSource, type RevocationSubject } from './revocation'
 import { statusLists } from './status-list'
 import { clearTimeout, setTimeout } from '../agent/timers'
+
+/** Whether each link was revoked; undefined where nobody can tell. */
+export type Standing = readonly (boolean | null | undefined)[]
 
 /**
  * The lists of this package are asked in native memory, all else here: also what a subclass or an object has put in the place

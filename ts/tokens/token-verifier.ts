@@ -1,15 +1,14 @@
-import type { Failure } from '../native/binding'
 import type {
   Answers,
   Asked,
-  Evidence,
+  Failure,
   JudgeRef,
   Link,
   Needs,
-  Standing,
-  TokenRefusal,
-  VerifiedToken,
-} from '../native/binding-rights'
+  Refusal as TokenRefusal,
+  Token as VerifiedToken,
+} from '../native/binding'
+import type { Evidence } from './evidence'
 import { bounded, checkFunction, checkNumber, checkObject, checkString, known, optional, strings } from '../check'
 import { failure, isFailure, XBindError } from '../errors'
 import { fetchPublic, isFetchable, JWKS, sharedFetch, type FetchDocument } from './fetch'
@@ -18,7 +17,7 @@ import { native } from '../native'
 import { fail, ok, orThrow, type Result } from '../result'
 import type { RevocationSource } from './revocation'
 import { systemTime } from './seconds'
-import { sorted, standingNow, standingOf } from './sources'
+import { sorted, standingNow, standingOf, type Standing } from './sources'
 import type { VerifiersLists } from './status-list'
 import type { TokenClaims } from './token'
 

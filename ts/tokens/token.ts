@@ -1,5 +1,5 @@
-import type { Failure } from '../native/binding'
-import type { Evidence, Grant, StatusRef } from '../native/binding-rights'
+import type { Failure, Grant } from '../native/binding'
+import type { Evidence, StatusRef } from './evidence'
 import { checkNumber, checkObject, checkString, known, strings } from '../check'
 import { failure, isFailure } from '../errors'
 import { keyOf, type Identity } from '../agent/identity'

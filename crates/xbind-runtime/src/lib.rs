@@ -25,6 +25,7 @@ pub use handle::{CallOptions, Handle, Incoming, Key};
 pub use node::name::{MAX_NAME, check_name};
 pub use node::{Node, NodeOptions};
 pub use port::event::{Body, Event, OCTETS, Outcome, Payload};
+pub use port::senders::Senders;
 pub use port::{NewCall, Port, Reply, Start, Waker};
 pub use sync::clock::{now, random};
 pub use sync::time::{Driven, Time};

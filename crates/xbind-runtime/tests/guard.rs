@@ -160,6 +160,13 @@ fn a_predicate_is_asked_just_before_each_beginning() {
         ("\"done\"".to_owned(), ErrorKind::NotAllowed, ErrorKind::NotAllowed)
     );
     assert_eq!((seen.borrow().len(), asked.load(Ordering::Acquire)), (1, 3));
+    let mangled = present(&world, &caller, server.did(), "1", Some("~".to_owned()), 1000);
+    world.settle();
+    assert_eq!(
+        (err(&mangled), asked.load(Ordering::Acquire)),
+        (ErrorKind::InvalidToken, 3),
+        "parsed before it is asked"
+    );
     // Where there is nobody to say yes, nobody gets in.
     server.guard(Some(Allow::Asked.into()), Witness::default()).unwrap();
     let answer = call(&world, &caller, server.did().as_str(), "4", 1000);
@@ -347,7 +354,7 @@ fn a_policy_that_was_replaced_meanwhile_does_not_decide() {
         (Some(Policies::from(Allow::only([]))), Some(ErrorKind::NotAllowed)),
         (Some(Policies::from(judging(server.did(), "other.scope"))), Some(ErrorKind::ScopeDenied)),
         (Some(Policies::from(Allow::Everyone)), None),
-        (None, None),
+        (None, Some(ErrorKind::HandlerFailed)), // a receipt, which is no answer
     ] {
         server.guard(Some(judging(server.did(), "").into()), source(&kept)).unwrap();
         let answer = present(&world, &caller, server.did(), "1", Some(good.clone()), 60_000);

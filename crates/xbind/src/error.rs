@@ -57,6 +57,8 @@ kinds! {
     InboxFull = "INBOX_FULL", true, "The recipient has no room.";
     NotAllowed = "NOT_ALLOWED", false, "The recipient does not take calls from this DID.";
     HandlerFailed = "HANDLER_FAILED", false, "The other agent's handler failed.";
+    MethodNotFound = "METHOD_NOT_FOUND", false, "The other agent has no such method.";
+    InvalidInput = "INVALID_INPUT", false, "The method does not take this payload.";
     InvalidToken = "INVALID_TOKEN", false, "Not a token of this format, or not signed by its issuer.";
     TokenExpired = "TOKEN_EXPIRED", false, "The token is too old.";
     TokenNotYetValid = "TOKEN_NOT_YET_VALID", true, "The token comes from the future.";

@@ -1,10 +1,11 @@
 //! Agent identities, signed messages and their verification: no I/O, no clock, no global random source.
 #![forbid(unsafe_code)]
 
+mod base64;
+mod cache;
 pub mod error;
 pub mod identity;
 mod json;
-mod lately;
 pub mod message;
 pub mod rights;
 
@@ -13,10 +14,9 @@ pub use identity::did::Did;
 pub use identity::jwks::JwkSet;
 pub use identity::key::{KeyCache, SigningKey, VerifyingKey};
 pub use message::batch::RootCache;
+pub use message::details::Details;
 pub use message::jws::UnsignedJws;
-pub use message::open::{
-    Acquaintances, Authentic, PendingCall, Policy, Recipient, VerifiedMessage, authenticate, open,
-};
+pub use message::open::{Authentic, Caches, PendingCall, Policy, Recipient, VerifiedMessage, authenticate, open};
 pub use message::replay::{ReplayWindow, Reservation};
 pub use message::seal::{Draft, Sealed, Unsigned, seal};
 pub use message::sender::SenderCache;

@@ -6,7 +6,7 @@ use std::mem::take;
 use std::sync::Arc;
 
 use xbind::message::JSON;
-use xbind::{Did, ErrorKind, InReplyTo, MessageId, Op, Result, VerifiedMessage};
+use xbind::{Details, Did, ErrorKind, InReplyTo, MessageId, Op, Result, VerifiedMessage};
 
 use crate::agent::outbox::Outgoing;
 use crate::agent::room::{Room, Slot};
@@ -14,7 +14,7 @@ use crate::agent::{Agent, closed};
 use crate::flush::refusal::Refusal;
 use crate::guard::Shown;
 use crate::guard::case::Case;
-use crate::guard::policy::Policies;
+use crate::guard::policy::{Policies, Policy};
 use crate::port::event::{Body, Event, Payload};
 use crate::port::tickets::Running;
 use crate::sync::Lock;
@@ -89,6 +89,11 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
+    /// What calls to that method have to satisfy; none where nobody handles them.
+    pub(crate) fn policy(&self, method: Option<&str>) -> Option<&Arc<Policy>> {
+        self.policies.as_ref()?.of(method)
+    }
+
     /// All that waits here, when the agent is closed or stopped.
     pub(crate) fn drain(&mut self) -> Vec<Request> {
         self.letters = VecDeque::new();
@@ -158,10 +163,9 @@ impl Agent {
     }
 
     /// Whether a call of that agent could get to the handler, or to the inbox where there is none.
-    pub(crate) fn may_call(&self, caller: &Did) -> bool {
+    pub(crate) fn may_call(&self, caller: &Did, method: Option<&str>) -> bool {
         let inbox = self.inbox.guard();
-        let policy = inbox.policies.as_ref().and_then(|policies| policies.of(None));
-        policy.is_none_or(|policy| policy.allow.includes(caller))
+        inbox.policy(method).is_none_or(|policy| policy.allow.includes(caller))
     }
 
     /// Where an opened call or send goes.
@@ -188,8 +192,7 @@ impl Agent {
         }
         let (version, policy) = {
             let inbox = self.inbox.guard();
-            let policy = inbox.policies.as_ref().and_then(|policies| policies.of(None)).cloned();
-            (inbox.version, policy)
+            (inbox.version, inbox.policy(request.message.method()).cloned())
         };
         if let Some(Ok(case)) = policy.map(|policy| self.screen(&policy, &request.shown())) {
             (request.case, request.version) = (case, version);
@@ -197,18 +200,18 @@ impl Agent {
     }
 
     fn sort(self: &Arc<Self>, inbox: &mut Inbox, mut request: Request) {
-        let policies = match &inbox.policies {
-            Some(policies) if request.message.op() == Op::Call => policies,
+        let is_call = request.message.op() == Op::Call;
+        let policy = match inbox.policy(request.message.method()) {
+            Some(policy) if is_call => policy,
             // Behind those that came before, which had a handler then and are on their way to the inbox.
-            None if request.message.op() == Op::Call && (inbox.unbegun > 0 || !inbox.waiting.is_empty()) => {
+            None if is_call && inbox.policies.is_none() && (inbox.unbegun > 0 || !inbox.waiting.is_empty()) => {
                 return self.queue(inbox, request);
             }
             _ => return self.to_inbox(inbox, request),
         };
-        let policy = policies.of(None).filter(|policy| policy.allow.includes(request.message.from()));
-        let Some(policy) = policy else {
+        if !policy.allow.includes(request.message.from()) {
             return self.refuse(request.caller, request.reference, ErrorKind::NotAllowed);
-        };
+        }
         if request.version != inbox.version {
             match self.screen(policy, &request.shown()) {
                 Ok(case) => (request.case, request.version) = (case, inbox.version),
@@ -241,6 +244,7 @@ impl Agent {
             caller,
             request: reference,
             issued_at: message.issued_at(),
+            method: message.method().map(Box::from),
             cancelled: false,
             begun: false,
             version: inbox.version,
@@ -261,7 +265,7 @@ impl Agent {
     pub(crate) fn hand_over(self: &Arc<Self>, version: u32, running: Running, payload: Payload) -> bool {
         let (caller, request, issued_at) = (running.caller.clone(), running.request, running.issued_at);
         let guarded = running.case.as_ref().map(|case| Box::new(case.guarded()));
-        let token = running.presented.clone();
+        let (token, method) = (running.presented.clone(), running.method.clone());
         let opened = self.port.tickets.guard().open(Running { version, ..running });
         let Some(ticket) = opened else {
             self.refuse(caller, request, ErrorKind::InboxFull);
@@ -276,6 +280,7 @@ impl Agent {
             issued_at,
             payload,
             token,
+            method,
             guarded,
         });
         true
@@ -314,6 +319,9 @@ impl Agent {
     }
 
     fn to_inbox(self: &Arc<Self>, inbox: &mut Inbox, mut request: Request) {
+        if request.message.op() == Op::Call && request.message.method().is_some() {
+            return self.refuse(request.caller, request.reference, ErrorKind::MethodNotFound);
+        }
         let slot = request.slot.take().or_else(|| Room::take(self, request.message.from(), request.size()));
         let Some(slot) = slot else {
             return self.refuse(request.caller, request.reference, ErrorKind::InboxFull);
@@ -336,7 +344,7 @@ impl Agent {
         if take(&mut inbox.listening) {
             self.port.push(Event::Arrived { agent: self.number });
         }
-        self.answer(Op::Result, receipt.into_bytes(), JSON, caller, reference);
+        self.answer(Op::Receipt, receipt.into_bytes(), JSON, caller, reference);
     }
 
     /// A call whose policy or handler is gone before it began: another policy judges it, or it goes to the inbox after all.
@@ -347,12 +355,16 @@ impl Agent {
             return false; // whoever closed or stopped has told the caller
         }
         let (caller, request, issued_at) = (running.caller.clone(), running.request, running.issued_at);
-        if inbox.policies.is_some() {
-            let judged = self.judge_anew(&mut inbox, running, payload);
+        if let Some(policy) = inbox.policy(running.method.as_deref()).cloned() {
+            let judged = self.judge_anew(&inbox, &policy, running, payload);
             if let Err(refusal) = &judged {
                 self.refuse_with(caller, request, refusal);
             }
             return judged.is_ok();
+        }
+        if running.method.is_some() {
+            self.refuse(caller, request, ErrorKind::MethodNotFound);
+            return false;
         }
         let from = *caller.did();
         match Room::take(self, &from, payload.len()) {
@@ -390,6 +402,7 @@ impl Agent {
             content_type,
             token: None,
             in_reply_to: Some(request),
+            details: Details::default(),
             call: None,
             slot: None,
         });

@@ -1,6 +1,7 @@
 //! One agent: its key, its bounds, and how it ends.
 
 pub(crate) mod inbox;
+pub(crate) mod line;
 pub(crate) mod lookup;
 pub(crate) mod outbox;
 pub(crate) mod room;

@@ -9,7 +9,7 @@ use std::mem::{replace, take};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use xbind::{Error, ErrorKind, InReplyTo, MessageId, Op, Result};
+use xbind::{Details, Error, ErrorKind, InReplyTo, MessageId, Op, Result};
 
 use crate::agent::Agent;
 use crate::agent::lookup::Lookups;
@@ -32,6 +32,7 @@ pub(crate) struct Outgoing {
     /// What the caller presents; it travels beside the message.
     pub(crate) token: Option<String>,
     pub(crate) in_reply_to: Option<InReplyTo>,
+    pub(crate) details: Details<Box<str>>,
     /// The caller's pending call; none for replies.
     pub(crate) call: Option<u64>,
     /// Its place at the recipient.
@@ -117,7 +118,7 @@ pub(crate) struct Outbox {
     /// What the identity provider was asked to sign.
     pub(crate) asked: Option<Box<Asked>>,
     /// How often it was asked.
-    pub(crate) times_asked: u32,
+    pub(crate) rounds: u32,
 }
 
 #[derive(Default)]
@@ -240,14 +241,12 @@ impl Agent {
         }
     }
 
-    /// There may be room again: what can go becomes ready, in order. Whoever needs no more passes the word on.
-    pub(crate) fn unpark(self: &Arc<Self>, place: Place, tries: u32) {
+    /// There may be room again: what can go becomes ready, in order, and the word is passed on.
+    pub(crate) fn unpark(self: &Arc<Self>, place: Place) {
         let at = if let Place::Agent(at) = &place { Some(at.clone()) } else { None };
         let still_waits = self.let_out(place);
-        match at {
-            Some(at) if still_waits => Room::try_next(&at, tries),
-            Some(at) => Room::pass_on(&at),
-            None => {}
+        if let Some(at) = at {
+            Room::pass_on(&at, self, still_waits);
         }
     }
 

@@ -74,6 +74,7 @@ fn seal(agent: &Arc<Agent>, batch: &mut Vec<Outgoing>) -> Result<Option<Vec<Seal
             body: &outgoing.body,
             token: outgoing.token.as_deref(),
             in_reply_to: outgoing.in_reply_to,
+            details: outgoing.details.as_deref(),
         })
         .collect();
     let unsigned = Unsigned::new(agent.did(), &drafts)?;

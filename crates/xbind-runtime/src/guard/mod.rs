@@ -62,8 +62,7 @@ impl Agent {
         if inbox.closed {
             return Standing::Refused(ErrorKind::AgentClosed);
         }
-        let Some(policies) = &inbox.policies else { return Standing::Over };
-        let Some(policy) = policies.of(None) else { return Standing::Over };
+        let Some(policy) = inbox.policy(running.method.as_deref()) else { return Standing::Over };
         let is_plain = running.case.is_none() && policy.is_plain();
         let is_of_now = inbox.version == running.version && said.is_none_or(|version| version == inbox.version);
         if !is_of_now && !is_plain {
@@ -82,12 +81,11 @@ impl Agent {
     /// on, in the place that it has.
     pub(crate) fn judge_anew(
         self: &Arc<Self>,
-        inbox: &mut Inbox,
+        inbox: &Inbox,
+        policy: &Arc<Policy>,
         running: Running,
         payload: crate::Payload,
     ) -> Result<(), Refusal> {
-        let policy = inbox.policies.as_ref().and_then(|policies| policies.of(None)).cloned();
-        let Some(policy) = policy else { return Err(Refusal::of(ErrorKind::NotAllowed)) };
         if !policy.allow.includes(running.caller.did()) {
             return Err(Refusal::of(ErrorKind::NotAllowed));
         }
@@ -99,7 +97,7 @@ impl Agent {
         }
         let (body, content_type) = payload.parts();
         let shown = Shown { from: running.caller.did(), presented: running.presented.as_ref(), body, content_type };
-        let case = self.screen(&policy, &shown)?;
+        let case = self.screen(policy, &shown)?;
         let judged = running.judged.saturating_add(1);
         self.hand_over(inbox.version, Running { case, judged, begun: false, ..running }, payload);
         Ok(())
@@ -110,6 +108,7 @@ impl Agent {
 struct Seen {
     agent: Arc<Agent>,
     caller: Did,
+    method: Option<Box<str>>,
     case: Option<Arc<Case>>,
     version: u32,
     cancelled: bool,
@@ -153,6 +152,7 @@ impl Port {
         let mut seen = Seen {
             agent: running.agent.clone(),
             caller: *running.caller.did(),
+            method: running.method.clone(),
             case: running.case.clone(),
             version: running.version,
             cancelled: running.cancelled,

@@ -127,12 +127,9 @@ impl Policies {
         self
     }
 
-    /// The policy of calls to that method; none where nobody handles it.
+    /// The policy of calls to that method, or of those without one; none where nobody handles them.
     pub(crate) fn of(&self, method: Option<&str>) -> Option<&Arc<Policy>> {
-        match method {
-            None => self.unnamed.as_ref(),
-            Some(name) => self.methods.get(name),
-        }
+        method.and_then(|name| self.methods.get(name)).or(self.unnamed.as_ref())
     }
 }
 

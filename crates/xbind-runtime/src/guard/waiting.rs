@@ -80,7 +80,8 @@ impl Port {
         }
         let timeout = case.policy.approval.as_ref().map(|policy| policy.timeout);
         let payload = Payload::Json(request);
-        let call = NewCall { agent, to: approver.as_str(), payload, one_way: false, timeout, token: None };
+        let call =
+            NewCall { agent, to: approver.as_str(), payload, one_way: false, timeout, token: None, method: None };
         let begun = self.call_for(call, Some(ticket));
         let mut state = case.state.guard();
         match begun {

@@ -37,6 +37,7 @@ pub(crate) struct Arrived {
     pub(crate) from: Did,
     pub(crate) payload: Payload,
     pub(crate) token: Option<Arc<str>>,
+    pub(crate) method: Option<Box<str>>,
     pub(crate) guarded: Option<Box<Guarded>>,
     /// What was found out about it, by somebody who took time.
     pub(crate) told: Arc<Mutex<Option<Answers>>>,
@@ -152,9 +153,9 @@ impl Desk {
         for waker in wakers {
             waker.wake();
         }
-        for (agent, time, bytes) in to_sign {
+        for (agent, round, bytes) in to_sign {
             if let (Some(signer), Ok(agent)) = (&self.signer, self.port.agent(agent)) {
-                let done = SignDone { agent: Arc::downgrade(&agent), time, answered: false };
+                let done = SignDone { agent: Arc::downgrade(&agent), round, answered: false };
                 drop(agent);
                 signer.sign(bytes, done);
             }
@@ -176,9 +177,9 @@ impl Desk {
         let mut waiting = self.waiting.guard();
         match event {
             Event::Call { ticket, .. } if waiting.closed => outside.unwanted.push(ticket),
-            Event::Call { ticket, id, from, payload, token, guarded, .. } => {
+            Event::Call { ticket, id, from, payload, token, method, guarded, .. } => {
                 let told = Arc::default();
-                waiting.incoming.push_back(Arrived { ticket, id, from, payload, token, guarded, told });
+                waiting.incoming.push_back(Arrived { ticket, id, from, payload, token, method, guarded, told });
                 outside.wakers.append(&mut waiting.for_call);
             }
             Event::Settled { call, outcome, .. } => {
@@ -192,7 +193,7 @@ impl Desk {
                 }
             }
             Event::Arrived { .. } => outside.wakers.append(&mut waiting.for_letter),
-            Event::Sign { agent, time, bytes } => outside.to_sign.push((agent, time, bytes)),
+            Event::Sign { agent, round, bytes } => outside.to_sign.push((agent, round, bytes)),
             Event::Closed { .. } => outside.closed = true,
             // Whoever handles the call asks; what could not be sent is told the caller.
             Event::Cancelled { .. } | Event::Unsent { .. } | Event::Noted { .. } => {}

@@ -43,6 +43,8 @@ pub struct CallOptions {
     pub timeout: Option<Duration>,
     /// A token for the agent that is called, or what else is presented.
     pub token: Option<String>,
+    /// The method asked for: 1 to 128 of `A-Z a-z 0-9 _ . -`.
+    pub method: Option<String>,
 }
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -67,6 +69,8 @@ pub struct Incoming {
     pub payload: Payload,
     /// What it presents.
     pub token: Option<Arc<str>>,
+    /// The method that it asks for.
+    pub method: Option<Box<str>>,
 }
 
 impl Node {
@@ -119,7 +123,7 @@ impl Handle {
         match self.begin(to, payload, false, options)?.await {
             Outcome::Answer(payload) => Ok(payload),
             Outcome::Failed { error, .. } => Err(error),
-            Outcome::Delivered { .. } => Err(Error::new(ErrorKind::Internal, "a call was answered like a send")),
+            Outcome::Delivered { to } => Err(no_handler(&to)),
         }
     }
 
@@ -136,12 +140,12 @@ impl Handle {
     }
 
     fn begin(&self, to: &str, payload: Payload, one_way: bool, options: CallOptions) -> Result<Waits> {
-        let CallOptions { timeout, token } = options;
+        let CallOptions { timeout, token, method } = options;
         let timeout = Some(timeout.unwrap_or(TIMEOUT));
         // Not under the lock: a resolver, which is asked meanwhile, may use this handle. So the call may end before it is
         // noted who waits for it.
         self.desk.begin();
-        let begun = self.desk.port.call(NewCall { agent: self.number, to, payload, one_way, timeout, token });
+        let begun = self.desk.port.call(NewCall { agent: self.number, to, payload, one_way, timeout, token, method });
         let mut waiting = self.desk.waiting.guard();
         waiting.beginning = waiting.beginning.saturating_sub(1);
         if let Ok(number) = begun {
@@ -186,9 +190,9 @@ impl Handle {
             let mut waiting = self.desk.waiting.guard();
             while let Some(arrived) = waiting.incoming.pop_front() {
                 drop(waiting);
-                if let Some(Arrived { ticket, id, from, payload, token, .. }) = self.desk.judge(arrived) {
-                    let desk = self.desk.clone();
-                    return Poll::Ready(Some(Incoming { desk, ticket: Some(ticket), id, from, payload, token }));
+                if let Some(Arrived { ticket, id, from, payload, token, method, .. }) = self.desk.judge(arrived) {
+                    let (desk, ticket) = (self.desk.clone(), Some(ticket));
+                    return Poll::Ready(Some(Incoming { desk, ticket, id, from, payload, token, method }));
                 }
                 waiting = self.desk.waiting.guard();
             }
@@ -256,6 +260,11 @@ impl Drop for Incoming {
     fn drop(&mut self) {
         self.answer(Reply::Refused(ErrorKind::HandlerFailed, None));
     }
+}
+
+fn no_handler(peer: &Did) -> Error {
+    Error::new(ErrorKind::HandlerFailed, format!("{peer} has no handler for calls, and took this one into its inbox"))
+        .with_hint("use send where no answer is expected, or ask its owner to handle calls")
 }
 
 impl fmt::Debug for Handle {

@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
 
-use xbind::{Acquaintances, Did, Error, ErrorKind, Result, RootCache, SenderCache, VerifyingKey};
+use xbind::{Caches, Did, Error, ErrorKind, Result, RootCache, SenderCache, VerifyingKey};
 
 use crate::agent::Agent;
 use crate::handle::desks::Desks;
@@ -52,7 +52,7 @@ impl Default for NodeOptions {
 pub struct Node {
     directory: Mutex<Directory>,
     /// What was verified once for one agent here holds for all of them.
-    pub(crate) known: Acquaintances,
+    pub(crate) known: Caches,
     /// The name under which [`Node::shared`] finds it.
     shared: Option<Box<str>>,
     /// Identities that may neither call nor be called here any more.
@@ -88,7 +88,7 @@ impl Node {
     }
 
     fn named(shared: Option<Box<str>>, options: NodeOptions) -> Self {
-        let known = Acquaintances { senders: SenderCache::new(KNOWN_SENDERS), roots: RootCache::new(KNOWN_ROOTS) };
+        let known = Caches { senders: SenderCache::new(KNOWN_SENDERS), roots: RootCache::new(KNOWN_ROOTS) };
         Self {
             directory: Mutex::default(),
             known,

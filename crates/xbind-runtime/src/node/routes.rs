@@ -90,7 +90,7 @@ impl Routes {
                     let state = full.remove(&route).unwrap_or_default();
                     drop(full);
                     for agent in state.waiting.into_values().filter_map(|agent| agent.upgrade()) {
-                        later(Task::Room(agent, Place::Route(route), 0));
+                        later(Task::Room(agent, Place::Route(route)));
                     }
                     return;
                 }

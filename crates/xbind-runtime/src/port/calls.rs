@@ -38,6 +38,8 @@ pub(crate) struct Call {
     pub(crate) id: MessageId,
     /// A `send` is answered with a receipt only.
     pub(crate) one_way: bool,
+    /// It names a method, so that no receipt answers it.
+    pub(crate) has_method: bool,
     pub(crate) stage: Stage,
     pub(crate) deadline: Option<Instant>,
     /// It asks for an approval of the call that runs here under that ticket.
@@ -48,7 +50,13 @@ impl Call {
     /// What a reply must match; none before the call is sealed.
     pub(crate) fn expected(&self) -> Option<PendingCall> {
         let Stage::Sealed(digest) = self.stage else { return None };
-        Some(PendingCall { to: *self.recipient.as_ref()?.did(), digest })
+        Some(PendingCall {
+            peer: *self.recipient.as_ref()?.did(),
+            digest,
+            one_way: self.one_way,
+            has_method: self.has_method,
+            has_window: false,
+        })
     }
 }
 

@@ -57,7 +57,7 @@ impl Payload {
 /// Something that the face has to do, in the order in which it happened.
 #[derive(Debug)]
 pub enum Event {
-    /// Run the handler of this agent: [`Port::start`](crate::Port::start) says whether it still may, and
+    /// Run the handler of this agent: [`Port::start`](crate::Port::start) says whether it may, and
     /// [`Port::reply`](crate::Port::reply) takes its answer, under the ticket.
     Call {
         /// The face's agent.
@@ -74,6 +74,8 @@ pub enum Event {
         payload: Payload,
         /// What the caller presents; its signature covers it.
         token: Option<Arc<str>>,
+        /// The method that it asks for.
+        method: Option<Box<str>>,
         /// Where more than the caller's DID decides: then [`Port::judge`](crate::Port::judge) says whether the handler may
         /// begin.
         guarded: Option<Box<Guarded>>,
@@ -121,7 +123,7 @@ pub enum Event {
         /// The face's agent.
         agent: u32,
         /// Which asking this is.
-        time: u32,
+        round: u32,
         /// What to sign.
         bytes: Vec<u8>,
     },

@@ -3,6 +3,7 @@
 
 pub(crate) mod calls;
 pub(crate) mod event;
+pub(crate) mod senders;
 pub(crate) mod slots;
 pub(crate) mod tickets;
 
@@ -15,8 +16,9 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 use xbind::message::JSON;
+use xbind::message::details;
 use xbind::message::payload;
-use xbind::{Did, Error, ErrorKind, InReplyTo, Op, Result};
+use xbind::{Details, Did, Error, ErrorKind, InReplyTo, Op, Result};
 
 use crate::agent::lookup::{Draft, Lookup};
 use crate::agent::outbox::Outgoing;
@@ -81,6 +83,8 @@ pub struct NewCall<'a> {
     pub timeout: Option<Duration>,
     /// What the caller presents.
     pub token: Option<String>,
+    /// The method asked for.
+    pub method: Option<String>,
 }
 
 /// Numbers are never used again, so that a late event cannot reach another agent.
@@ -161,7 +165,8 @@ impl Port {
     ///
     /// # Errors
     /// Why it cannot begin: `AGENT_CLOSED`, `AGENT_NOT_FOUND`, `AMBIGUOUS_NAME`, `INVALID_NAME`, `INVALID_DID`, `REVOKED`,
-    /// `WRONG_AUDIENCE`, `INVALID_PAYLOAD`, `PAYLOAD_TOO_LARGE`, `INVALID_TOKEN`, `INBOX_FULL`.
+    /// `WRONG_AUDIENCE`, `INVALID_PAYLOAD`, `PAYLOAD_TOO_LARGE`, `INVALID_TOKEN`, `INVALID_CONFIG` (a method that can have no such
+    /// name), `INBOX_FULL`.
     pub fn call(self: &Arc<Self>, call: NewCall<'_>) -> Result<u64> {
         self.call_for(call, None)
     }
@@ -174,13 +179,14 @@ impl Port {
     }
 
     fn begin(self: &Arc<Self>, call: NewCall<'_>, approves: Option<u64>) -> Result<u64> {
-        let NewCall { agent, to, payload, one_way, timeout, token } = call;
+        let NewCall { agent, to, payload, one_way, timeout, token, method } = call;
         let caller = self.agent(agent)?;
         let found = caller.node.find(to)?;
         match &found {
             Found::Peer(peer) => caller.check_recipient(peer)?,
             Found::Ask => caller.node.check_running(&[caller.did()])?,
         }
+        check_method(method.as_deref())?;
         let (body, content_type) = encode(payload)?;
         caller.check_size(body.len())?;
         let presented = token.as_ref().map_or(0, String::len);
@@ -195,7 +201,9 @@ impl Port {
             Found::Peer(peer) => (Some(peer.clone()), Stage::Waiting),
             Found::Ask => (None, Stage::Sought),
         };
-        let call = Call { number: 0, caller: caller.clone(), recipient, id, one_way, stage, deadline, approves };
+        let has_method = method.is_some();
+        let call =
+            Call { number: 0, caller: caller.clone(), recipient, id, one_way, has_method, stage, deadline, approves };
         let number = self.calls.guard().begin(call);
         let Some(number) = number else {
             caller.free_outbox(bytes);
@@ -203,6 +211,7 @@ impl Port {
                 .with_hint("wait for some of them before making more"));
         };
         let op = if one_way { Op::Send } else { Op::Call };
+        let details = Details { method: method.map(String::into_boxed_str), ..Details::default() };
         let draft = move |to| Outgoing {
             op,
             id,
@@ -211,6 +220,7 @@ impl Port {
             content_type,
             token,
             in_reply_to: None,
+            details,
             call: Some(number),
             slot: None,
         };
@@ -330,9 +340,9 @@ impl Port {
     }
 
     /// The identity provider's answer to [`Event::Sign`]; none if it failed.
-    pub fn signed(&self, number: u32, time: u32, signature: Option<[u8; 64]>) {
+    pub fn signed(&self, number: u32, round: u32, signature: Option<[u8; 64]>) {
         if let Ok(agent) = self.agent(number) {
-            agent.signed(time, signature);
+            agent.signed(round, signature);
         }
     }
 
@@ -405,6 +415,16 @@ impl fmt::Debug for Port {
 
 pub(crate) fn closed_outcome(message: &'static str) -> Outcome {
     Outcome::Failed { error: Error::new(ErrorKind::AgentClosed, message), remote: None }
+}
+
+fn check_method(method: Option<&str>) -> Result<()> {
+    match method {
+        Some(method) if !details::is_method(method) => {
+            let why = "a method is named with 1 to 128 of A-Z a-z 0-9 _ . -";
+            Err(Error::new(ErrorKind::InvalidConfig, why).with_hint("take the name from what the other agent offers"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn encode(payload: Payload) -> Result<(Body, &'static str)> {

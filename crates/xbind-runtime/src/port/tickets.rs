@@ -22,6 +22,8 @@ pub(crate) struct Running {
     pub(crate) caller: Peer,
     pub(crate) request: InReplyTo,
     pub(crate) issued_at: u64,
+    /// The method that it names; then it never goes to an inbox.
+    pub(crate) method: Option<Box<str>>,
     pub(crate) cancelled: bool,
     /// The handler has begun.
     pub(crate) begun: bool,

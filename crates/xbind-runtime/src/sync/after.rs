@@ -13,8 +13,8 @@ use crate::port::event::Outcome;
 pub(crate) enum Task {
     /// Tell the port's face that it has something to do.
     Wake(Arc<Port>),
-    /// There is room again where this agent's messages wait to go; so many others may look after it.
-    Room(Arc<Agent>, Place, u32),
+    /// There is room again where this agent's messages wait to go.
+    Room(Arc<Agent>, Place),
     /// The call to an approver has ended, about the call of that ticket.
     Approval(Arc<Port>, u64, Outcome),
 }
@@ -59,7 +59,7 @@ impl Drop for Entry {
             for task in tasks {
                 match task {
                     Task::Wake(port) => port.ring(),
-                    Task::Room(agent, place, tries) => agent.unpark(place, tries),
+                    Task::Room(agent, place) => agent.unpark(place),
                     Task::Approval(port, ticket, outcome) => port.approver_answered(ticket, outcome),
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use xbind::{ErrorKind, InReplyTo, MessageId, Op, PendingCall, Recipient, Result, authenticate};
+use xbind::{ErrorKind, InReplyTo, MessageId, Op, PendingCall, Recipient, Result, VerifiedMessage, authenticate};
 
 use crate::agent::Agent;
 use crate::agent::inbox::Request;
@@ -61,12 +61,12 @@ impl Agent {
         let message = authenticate(&recipient, now, jws, body.len())?;
         let reference = |id: &MessageId| request.unwrap_or_else(|| InReplyTo::of(*id, jws));
         // Nothing is remembered of what would be refused anyway.
-        if message.op() == Op::Call && !self.may_call(message.from()) {
+        if message.op() == Op::Call && !self.may_call(message.from(), message.method()) {
             self.refuse(back(message.from()), reference(message.id()), ErrorKind::NotAllowed);
             return Ok(());
         }
         let (from, id) = (*message.from(), *message.id());
-        let answers = message.in_reply_to().map(|call| call.id);
+        let answers = message.in_reply_to().filter(|_| message.op().is_reply()).map(|call| call.id);
         let expected = answers.and_then(|id| self.expects(&id));
         let call = expected.as_ref().map(|(_, call)| call);
         let message = match message.accept(&recipient, now, body, token.as_deref(), call) {
@@ -78,24 +78,19 @@ impl Agent {
             }
             Err(error) => return Err(error),
         };
-        if !message.op().is_reply() {
+        if matches!(message.op(), Op::Call | Op::Send) {
             let (token, reference) = (token.map(Arc::from), reference(&id));
             self.admit(Request { message, token, case: None, version: 0, reference, caller: back(&from), slot });
+            return Ok(());
+        }
+        if !matches!(message.op(), Op::Result | Op::Error | Op::Receipt) {
             return Ok(());
         }
         // So far the call was only looked at; whoever takes it ends it.
         let Some((id, (port, _))) = answers.zip(expected) else { return Ok(()) };
         let call = port.calls.guard().take_id(&id);
         let Some(call) = call else { return Ok(()) };
-        let outcome = if message.op() == Op::Error {
-            let (error, remote) = Refusal::decode(message.body()).into_error(&from);
-            Outcome::Failed { error, remote }
-        } else if call.one_way {
-            Outcome::Delivered { to: from }
-        } else {
-            Outcome::Answer(Payload::of(message))
-        };
-        port.settle(&call, outcome);
+        port.settle(&call, outcome_of(message));
         Ok(())
     }
 
@@ -104,5 +99,17 @@ impl Agent {
     fn expects(&self, id: &MessageId) -> Option<(Arc<Port>, PendingCall)> {
         let at = |port: &Arc<Port>| Some((port.clone(), port.calls.guard().expected(id)?));
         at(&self.port).or_else(|| self.node.agents_of(self.did()).iter().find_map(|other| at(&other.port)))
+    }
+}
+
+/// How a call ends with that reply.
+fn outcome_of(message: VerifiedMessage<Body>) -> Outcome {
+    if message.op() == Op::Error {
+        let (error, remote) = Refusal::decode(message.body()).into_error(message.from());
+        Outcome::Failed { error, remote }
+    } else if message.op() == Op::Receipt {
+        Outcome::Delivered { to: *message.from() }
+    } else {
+        Outcome::Answer(Payload::of(message))
     }
 }

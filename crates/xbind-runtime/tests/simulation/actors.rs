@@ -168,7 +168,7 @@ pub async fn call(shared: Shared, own: usize, to: String, one_way: bool, timeout
     let ends = Ends(shared.ledger.clone(), number);
     let payload = json(&format!(r#"{{"n":{number}}}"#));
     let timeout = Some(std::time::Duration::from_millis(timeout));
-    let options = CallOptions { timeout, token: None };
+    let options = CallOptions { timeout, token: None, ..CallOptions::default() };
     let result = if one_way {
         handle.send(&to, payload, options).await.map(|_| None)
     } else {

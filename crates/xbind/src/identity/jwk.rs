@@ -1,6 +1,6 @@
 //! The public key in the forms that others read: JWK (RFC 7517, RFC 8037) and DID document (did:key v0.9).
 
-use crate::message::jws::encode;
+use crate::base64::encode;
 use sha2::{Digest, Sha256};
 
 use crate::identity::did::Did;

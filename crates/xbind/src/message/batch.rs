@@ -1,7 +1,7 @@
 //! Many messages, one signature: the Merkle tree of RFC 9162 section 2.1 over their signing inputs.
 
+use crate::cache::Cache;
 use crate::identity::key::VerifyingKey;
-use crate::lately::Lately;
 use sha2::{Digest as _, Sha256};
 use std::sync::{Mutex, PoisonError};
 
@@ -138,7 +138,7 @@ impl<'a> Membership<'a> {
 /// Holds at most `capacity` roots (about 200 bytes each); what was met long ago makes room. Of a few of the latest it also
 /// remembers the nodes that were proved (at most 270 KB each). Threads may share it.
 pub struct RootCache {
-    kept: Mutex<Lately<RootKey, [u8; 64]>>,
+    kept: Cache<RootKey, [u8; 64]>,
     proven: [Mutex<Option<Proven>>; PROVEN],
 }
 
@@ -149,7 +149,7 @@ impl RootCache {
     /// An empty cache; it owns no heap until the first root comes.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { kept: Mutex::new(Lately::new(capacity)), proven: Default::default() }
+        Self { kept: Cache::new(capacity), proven: Default::default() }
     }
 
     /// Whether a message is in the tree of that signature, which is the key's. The nodes that lead other messages to the
@@ -188,14 +188,13 @@ impl RootCache {
         let (_, size, root) = &name;
         let valid = key.verify(&signed_bytes(*size, root), signature);
         if valid {
-            self.kept.lock().unwrap_or_else(PoisonError::into_inner).keep(name, *signature);
+            self.kept.keep(name, *signature);
         }
         valid
     }
 
     fn knows(&self, name: &RootKey, signature: &[u8; 64]) -> bool {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.young(name).or_else(|| kept.old(name)).is_some_and(|known| known == signature)
+        self.kept.get(name).is_some_and(|known| known == *signature)
     }
 }
 

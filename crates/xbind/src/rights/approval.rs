@@ -1,5 +1,6 @@
 //! A third party's yes or no to one call: bound to caller, recipient and the request's very bytes.
 
+use crate::base64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
 use crate::identity::key::{SigningKey, VerifyingKey};
@@ -76,7 +77,7 @@ impl Shown {
     /// `INVALID_PAYLOAD` for anything else, and for media types but `application/json` and `application/octet-stream`.
     pub fn read(content_type: &str, body: &str) -> Result<Self> {
         let refuse = |why: &'static str| Error::new(ErrorKind::InvalidPayload, why);
-        let bytes = jws::decode(body).ok_or_else(|| refuse("the body to decide upon is not base64url"))?;
+        let bytes = base64::decode(body).ok_or_else(|| refuse("the body to decide upon is not base64url"))?;
         match content_type {
             "application/octet-stream" => Ok(Self::Bytes(bytes)),
             "application/json" => String::from_utf8(bytes)
@@ -139,7 +140,7 @@ impl ApprovalDraft<'_> {
         claims.text("pt", call.content_type);
         claims.number("pl", u64::try_from(call.body.len()).unwrap_or(u64::MAX));
         let mut digest = DIGEST_PREFIX.to_owned();
-        jws::encode_into(Digest::of(call.body).as_bytes(), &mut digest);
+        base64::encode_into(Digest::of(call.body).as_bytes(), &mut digest);
         claims.text("pd", &digest);
         Ok(UnsignedJws::new(approver, TYPE, &claims.finish()))
     }

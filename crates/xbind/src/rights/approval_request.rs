@@ -1,7 +1,7 @@
 //! What an approver is sent by whoever asks for an approval, and what it answers: bodies of an ordinary call.
 
+use crate::base64;
 use crate::json::Members;
-use crate::message::jws;
 use crate::rights::approval::ApprovedCall;
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -13,7 +13,7 @@ pub fn approval_request<'a>(call: &ApprovedCall<'_>, chain: impl IntoIterator<It
     let mut request = Members::new();
     request.text("caller", call.caller.as_str());
     request.text("contentType", call.content_type);
-    request.text("body", &jws::encode(call.body));
+    request.text("body", &base64::encode(call.body));
     request.raw("chain", &serde_json::to_string(&chain).unwrap_or_else(|_| "[]".to_owned()));
     format!(r#"{{"approvalRequest":{}}}"#, request.finish())
 }

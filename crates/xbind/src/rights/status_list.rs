@@ -1,5 +1,6 @@
 //! A list of the status of many tokens, signed by their issuer (Token Status List, draft-ietf-oauth-status-list-18).
 
+use crate::base64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
 use crate::identity::jwks::JwkSet;
@@ -214,7 +215,7 @@ impl StatusList {
 
     fn json(&self) -> String {
         let mut packed = String::new();
-        jws::encode_into(&compress_to_vec_zlib(&self.bytes, LEVEL), &mut packed);
+        base64::encode_into(&compress_to_vec_zlib(&self.bytes, LEVEL), &mut packed);
         let mut list = Members::new();
         list.number("bits", self.bits.count().into());
         list.text("lst", &packed);
@@ -246,7 +247,7 @@ impl StatusList {
         }
         let list: List<'_> = jws::parse_object(json.as_bytes())?;
         let bits = Bits::of(list.bits)?;
-        let bytes = inflate(&jws::decode(&list.lst)?)?;
+        let bytes = inflate(&base64::decode(&list.lst)?)?;
         (!bytes.is_empty()).then_some(Self { bits, bytes })
     }
 }

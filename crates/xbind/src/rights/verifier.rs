@@ -211,7 +211,7 @@ impl TokenVerifier {
         // Held until the end, so that nothing is remembered that was verified with keys replaced meanwhile.
         let trust = self.trust.read().unwrap_or_else(PoisonError::into_inner);
         let name = TokenCache::name(token);
-        let verified = match self.cache.get(&name, token.len()) {
+        let verified = match self.cache.get(&name) {
             Some(verified) => verified,
             None => {
                 let verified = Arc::new(self.check(&trust, token, now)?);
