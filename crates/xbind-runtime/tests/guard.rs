@@ -434,3 +434,41 @@ fn naming_a_method_opens_nothing() {
     let text = format!("{policies:?}");
     assert_eq!(text.matches("Only").count(), 3, "each of the three keeps the list: {text}");
 }
+
+#[test]
+fn what_a_source_said_before_a_long_wait_for_a_place_does_not_count() {
+    let mut world = World::calm(1);
+    let one = AgentOptions { concurrency: 1, ..AgentOptions::default() };
+    let server = join_with(&world, 0, 1, None, one);
+    let [busy, caller] = [2, 3].map(|seed| join(&world, 0, seed, None));
+    let kept: Arc<Mutex<Vec<Inquiry>>> = Arc::default();
+    server.guard(Some(judging(server.did(), "").into()), source(&kept)).unwrap();
+    let (handle, net) = (server.clone(), world.net.clone());
+    let seen = Seen::default();
+    let list = seen.clone();
+    world.spawn(1, async move {
+        while let Some(incoming) = handle.next().await {
+            list.borrow_mut().push(text(&incoming.payload));
+            let net = net.clone();
+            common::sleep(net, 10_000).await;
+            incoming.reply(json("1"));
+        }
+    });
+    let ask = |world: &mut World, from: &Arc<Handle>, payload: &str| {
+        let token = token(world, from.did(), server.did(), 600);
+        let answer = present(world, from, server.did(), payload, Some(token), 600_000);
+        world.settle();
+        let inquiry = kept.lock().unwrap().pop().expect("the source is asked");
+        (answer, inquiry)
+    };
+    let (second, early) = ask(&mut world, &caller, "second");
+    let (first, inquiry) = ask(&mut world, &busy, "first");
+    inquiry.answer(vec![Some(false)]);
+    world.settle();
+    early.answer(vec![Some(false)]); // and now it waits for ten seconds, in which it is revoked
+    world.run_for(11_000);
+    assert_eq!(ok(&first), "1");
+    kept.lock().unwrap().pop().expect("the source is asked again").answer(vec![Some(true)]);
+    world.settle();
+    assert_eq!((err(&second), seen.borrow().len()), (ErrorKind::Revoked, 1));
+}

@@ -15,6 +15,9 @@ use crate::sync::Lock;
 /// Seconds by which the clocks of approvers may differ.
 const APPROVAL_SKEW: u64 = xbind::message::DEFAULT_SKEW;
 
+/// How many seconds what a source says may wait for a place.
+const ANSWER_LIFE: u64 = 1;
+
 /// What a face says about a call. It is asked by [`Event::Call`](crate::Event::Call), and by [`Start::Ask`](crate::Start).
 #[derive(Clone, Debug, Default)]
 pub struct Said {
@@ -65,6 +68,10 @@ pub(crate) struct Case {
 pub(crate) struct State {
     held: Option<Held>,
     answers: Answers,
+    /// When whoever was asked has answered, until the call is judged with that.
+    answered_at: Option<u64>,
+    /// It has waited for a place so long that it was asked anew, and keeps its place until it is answered.
+    keeps_place: bool,
     pub(crate) approving: Approving,
 }
 
@@ -137,7 +144,7 @@ impl Case {
         }
         let mut state = self.state.guard();
         if let Some(answers) = said.answers {
-            state.answers = answers;
+            state.take_in(answers, now);
         }
         state.answers.sources |= said.sources;
         match self.judge_token(&mut state, now).and_then(|()| self.judge_approval(&mut state, said.needs_approval, now))
@@ -215,10 +222,20 @@ impl Case {
                 let chain = state.held.as_ref().map(|held| held.token.chain().collect::<Vec<_>>());
                 let request = xbind::approval_request(&call, chain.unwrap_or_default());
                 state.approving = Approving::Asking;
+                state.keeps_place = false;
                 state.answers = Answers::default(); // until the approver has decided, sources may have come to know better
                 Err(Verdict::AskApprover(*approver, request))
             }
         }
+    }
+
+    /// Whoever was asked has answered.
+    pub(crate) fn answered(&self, now: u64) {
+        self.state.guard().answered_at = Some(now);
+    }
+
+    pub(crate) fn keeps_place(&self) -> bool {
+        self.state.guard().keeps_place
     }
 
     /// Which kind an approval that cannot be used has: one that came along was no good, one that was asked for failed.
@@ -240,6 +257,19 @@ impl Case {
     /// The call to the approver, if one is under way.
     pub(crate) fn approver_call(&self) -> Option<u64> {
         if let Approving::Asked(call) = self.state.guard().approving { Some(call) } else { None }
+    }
+}
+
+impl State {
+    /// What was found out counts for the moment: a call that has waited for a place since is asked about once more.
+    fn take_in(&mut self, answers: Answers, now: u64) {
+        let is_old = self.answered_at.take().is_some_and(|at| now.saturating_sub(at) > ANSWER_LIFE);
+        if is_old && !self.keeps_place {
+            self.keeps_place = true;
+            self.answers = Answers { sources: answers.sources, ..Answers::default() };
+        } else {
+            self.answers = answers;
+        }
     }
 }
 

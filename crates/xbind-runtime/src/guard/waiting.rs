@@ -19,12 +19,14 @@ impl Port {
     /// [`Port::resume`]. False if there is no room to wait; then the call was refused.
     pub fn wait(self: &Arc<Self>, ticket: u64) -> bool {
         let _entry = enter();
-        let seen = self
-            .tickets
-            .guard()
-            .get(ticket)
-            .map(|running| (running.agent.clone(), *running.caller.did(), running.size, running.slot.is_some()));
-        let Some((agent, from, size, has_slot)) = seen else { return false };
+        let seen = self.tickets.guard().get(ticket).map(|running| {
+            let (agent, case) = (running.agent.clone(), running.case.clone());
+            (agent, case, *running.caller.did(), running.size, running.slot.is_some())
+        });
+        let Some((agent, case, from, size, has_slot)) = seen else { return false };
+        if case.is_some_and(|case| case.keeps_place()) {
+            return true;
+        }
         let slot = if has_slot { None } else { Room::take(&agent, &from, size) };
         if !has_slot && slot.is_none() {
             self.reply(ticket, Reply::Refused(ErrorKind::InboxFull, None));
@@ -52,10 +54,12 @@ impl Port {
     /// The face knows more: [`Event::Resumed`] says when the call has a place again and is to be judged.
     pub fn resume(&self, ticket: u64) {
         let _entry = enter();
-        let agent = self.tickets.guard().get(ticket).map(|running| running.agent.clone());
-        if let Some(agent) = agent {
-            agent.resume(ticket);
+        let seen = self.tickets.guard().get(ticket).map(|running| (running.agent.clone(), running.case.clone()));
+        let Some((agent, case)) = seen else { return };
+        if let Some(case) = case {
+            case.answered(agent.node.time().unix());
         }
+        agent.resume(ticket);
     }
 
     /// A call has ended that waits: whoever holds it is told.
@@ -83,16 +87,20 @@ impl Port {
         let call =
             NewCall { agent, to: approver.as_str(), payload, one_way: false, timeout, token: None, method: None };
         let begun = self.call_for(call, Some(ticket));
-        let mut state = case.state.guard();
-        match begun {
-            // Its end may have come already.
-            Ok(call) if matches!(state.approving, Approving::Asking) => state.approving = Approving::Asked(call),
-            Ok(_) => {}
-            Err(_) => {
-                state.approving = Approving::Failed(ErrorKind::ApprovalFailed);
-                drop(state);
-                self.resume(ticket);
+        {
+            let mut state = case.state.guard();
+            match begun {
+                // Its end may have come already.
+                Ok(call) if matches!(state.approving, Approving::Asking) => state.approving = Approving::Asked(call),
+                Ok(_) => {}
+                Err(_) => state.approving = Approving::Failed(ErrorKind::ApprovalFailed),
             }
+        }
+        let is_over = self.tickets.guard().get(ticket).is_none();
+        match begun {
+            Err(_) => self.resume(ticket),
+            Ok(call) if is_over => self.abandon(call),
+            Ok(_) => {}
         }
         Start::Wait
     }
@@ -117,6 +125,10 @@ impl Port {
 impl Agent {
     fn resume(self: &Arc<Self>, ticket: u64) {
         let mut inbox = self.inbox.guard();
+        let has_place = self.port.tickets.guard().get(ticket).is_some_and(|running| !running.parked);
+        if has_place {
+            return self.port.push(Event::Resumed { ticket });
+        }
         inbox.resuming.push_back(ticket);
         self.resume_next(&mut inbox);
     }
