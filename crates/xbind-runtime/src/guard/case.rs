@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use xbind::{
     Answers, Approval, ApprovedCall, Decision, Did, ErrorKind, Held, Need, Presentation, Presented, Ruling, Scope,
-    VerifiedToken,
+    ScopeSet, VerifiedToken,
 };
 
 use crate::flush::refusal::Refusal;
@@ -162,19 +162,20 @@ impl Case {
         let (Some(judge), Some(token)) = (&self.policy.judge, presented.token) else {
             return Err(Verdict::Refuse(denied(self.policy.scopes.as_str(), "")));
         };
-        let scopes: Vec<Scope<'_>> = self.policy.scopes.iter().collect();
-        let presentation = Presentation { token, scopes: &scopes, presenter: Some(&self.caller), now };
+        // What was taken back counts before what it would not have granted.
+        let presentation = Presentation { token, scopes: &[], presenter: Some(&self.caller), now };
         let is_told = !state.answers.sources || state.answers.standing.is_some();
         if let Some(held) = state.held.as_ref().filter(|_| is_told) {
             let Err(refused) = judge.judge_again(held, &presentation, &state.answers) else { return Ok(()) };
             state.held = None;
             if !may_be_asked(refused.error.kind()) || state.answers.patient {
-                return Err(refusal(refused));
+                return Err(refusal(&refused));
             }
         }
         loop {
             match judge.judge(&presentation, &state.answers) {
                 Ruling::Held(held) => {
+                    self.check_scopes(held.token.scopes())?;
                     state.held = Some(held);
                     return Ok(());
                 }
@@ -185,9 +186,18 @@ impl Case {
                 Ruling::Refused(refused) if may_be_asked(refused.error.kind()) && !state.answers.patient => {
                     state.answers.patient = true;
                 }
-                Ruling::Refused(refused) => return Err(refusal(refused)),
+                Ruling::Refused(refused) => return Err(refusal(&refused)),
             }
         }
+    }
+
+    fn check_scopes(&self, held: &ScopeSet) -> Result<(), Verdict> {
+        let missing: Vec<_> = self.policy.scopes.iter().filter(|scope| !held.covers(*scope)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let needs: Vec<_> = missing.into_iter().map(Scope::as_str).collect();
+        Err(Verdict::Refuse(denied(&needs.join(" "), held.as_str())))
     }
 
     fn judge_approval(&self, state: &mut State, needed: Option<bool>, now: u64) -> Result<Option<Approval>, Verdict> {
@@ -278,11 +288,8 @@ fn may_be_asked(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::UntrustedIssuer | ErrorKind::RevocationUnknown)
 }
 
-fn refusal(refused: xbind::Refused) -> Verdict {
-    Verdict::Refuse(match refused.lacks {
-        Some((needs, holds)) => denied(&needs, &holds),
-        None => Refusal::of(refused.error.kind()),
-    })
+fn refusal(refused: &xbind::Refused) -> Verdict {
+    refused.error.kind().into()
 }
 
 /// Scopes hold nothing that JSON would have to escape.
