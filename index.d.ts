@@ -342,7 +342,55 @@ export interface CallDecision {
   /** Seconds since the epoch, for tests. */
   now?: number;
 }
-/** An in-process bus. The default one belongs to the module instance, so test files do not see each other. */
+/** What a recipient signs for a message that stands in its inbox. */
+export interface DeliveryReceipt {
+  /** Always `delivered`. */
+  readonly status: "delivered";
+  /** The id of the message, as its recipient sees it. */
+  readonly messageId: string;
+  /** The DID that signed for it. */
+  readonly to: string;
+}
+/**
+ * Whether what `call` gave is the recipient's receipt and no answer: it has no handler, and the call stands in its inbox. The
+ * message itself says so, not its shape; a copy of a receipt is none.
+ *
+ * @example
+ * ```ts
+ * const answer = await agent.call('writer', { topic: 'identity' })
+ * if (answer.ok && isReceipt(answer.value)) console.log('it waits in the inbox of', answer.value.to)
+ * ```
+ */
+export declare function isReceipt(value: unknown): value is DeliveryReceipt;
+/** A call that a handler answers. */
+export interface IncomingCall<P = unknown> {
+  /** Unique for its caller. */
+  readonly id: string;
+  /** The caller's DID, proven by its signature. */
+  readonly from: string;
+  /** What the caller sent; of the type that you expect, which nobody has checked. */
+  readonly payload: P;
+  /** When the caller signed it, by its clock, to the second. */
+  readonly issuedAt: Date;
+  /** Aborts when the caller gives up, the deadline passes or the agent closes. */
+  readonly signal: AbortSignal;
+  /** What the caller's token grants; empty for a handler that trusts nobody's tokens. */
+  readonly scopes: readonly string[];
+  /** On whose behalf the caller acts: from the outermost delegator to the caller, DIDs; empty without a token. */
+  readonly chain: readonly string[];
+}
+/** Where lines go: `console`, or a logger with these four methods. */
+export type Logger = Pick<Console, "debug" | "info" | "warn" | "error">;
+/**
+ * An in-process bus. The default one belongs to the module instance, so test files do not see each other. Of several agents of
+ * one DID, the newest is called.
+ *
+ * @example
+ * ```ts
+ * const bus = new MessageBus()
+ * const [asker, teller] = ['asker', 'teller'].map((name) => new AutoGenxBindAgent({ name, agentOptions: { bus } }))
+ * ```
+ */
 export declare class MessageBus {
   #private;
   /** A bus of its own. Throws INVALID_CONFIG. */
@@ -374,6 +422,105 @@ export declare class MessageBus {
   stop(did: string): Result<void>;
   /** Closes the bus and every agent on it, also those of other threads. */
   close(): void;
+}
+/** What a new agent is told; all of it may be left out. */
+export interface AgentConfig {
+  /** A label, and an address on the bus: letters, digits, '.', '_', '-', 1 to 64, first and last a letter or digit. */
+  name?: string;
+  /** Where the agent lives, and its bounds. */
+  agentOptions?: AgentOptions;
+  /** One line more in the log for each message that goes out or comes in, DIDs shortened, never a payload or a key. */
+  verbose?: boolean;
+  /** Where the log goes, stderr by default: handlers that fail, and what else the owner has to know. */
+  logger?: Logger;
+  /**
+   * Answers calls from the start, so that none comes before the agent can answer: everybody's, until `handle()` sets another
+   * handler, or a policy.
+   */
+  handler?: Handler;
+  /**
+   * Told of what a handler, or a function of its policy, throws, and of answers that cannot be sent; the caller is told
+   * nothing of it but HANDLER_FAILED. Printed to the log by default, with its stack. A `HandlerError` is an answer, not a failure.
+   */
+  onHandlerError?: (error: unknown, call: {
+    /** Unique for its caller. */
+    readonly id: string;
+    /** The caller's DID, proven by its signature. */
+    readonly from: string;
+    /** Calls have no methods yet. */
+    readonly method: string | undefined;
+  }) => void;
+  /** Signs with a key that is not the agent's own. An `Identity` stays its owner's: the agent can sign until it is destroyed. */
+  identityProvider?: xBindIdentityProvider | Identity;
+}
+/** Where an agent lives, and its bounds. */
+export interface AgentOptions {
+  /** Where the agent lives; the module's own bus by default. */
+  bus?: MessageBus;
+  /** Of a call, default 30 000. */
+  timeoutMs?: number;
+  /** Default 5; at most what the bus accepts, 30 unless it was made with `maxLifetimeSeconds`. */
+  messageTtlSeconds?: number;
+  /** Default 1 MiB. */
+  maxPayloadBytes?: number;
+  /**
+   * Room for messages of one sender and its calls that wait for the handler, together; a third more is kept for other
+   * senders. Beyond it messages are refused with INBOX_FULL, and calls wait with their sender until their time is over.
+   */
+  inbox?: {
+    /** Default 1024. */
+    maxMessages?: number;
+    /** Default 16 MiB. */
+    maxBytes?: number;
+  };
+  /** Calls handled at once; more wait. Default 64. */
+  concurrency?: number;
+}
+/**
+ * Keys that live elsewhere: a KMS, Vault transit, an HSM, the OS keychain.
+ *
+ * @example
+ * ```ts
+ * const keystore: xBindIdentityProvider = {
+ *   getDID: () => friend.did,
+ *   sign: (data) => friend.dangerouslySign(data), // stands for a KMS, which may take its time
+ * }
+ * const signer = new AutoGenxBindAgent({ identityProvider: keystore })
+ * ```
+ */
+export interface xBindIdentityProvider {
+  /** The `did:key` of the key; asked once, when the agent is made. */
+  getDID(): string;
+  /** 64-byte Ed25519 signature by the key of getDID(); checked before anything leaves. */
+  sign(data: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  /** Absent: exportIdentity() answers EXPORT_FAILED. */
+  exportPKCS8?(): Uint8Array | Promise<Uint8Array>;
+}
+/** Answers a call: what it returns is the answer, what it throws is a refusal (see `HandlerError`). */
+export type Handler<P = unknown, R = unknown> = (call: IncomingCall<P>) => R | Promise<R>;
+/** What stands in an inbox: a message, or a call that nobody answered. */
+export interface Message<P = unknown> {
+  /** Unique for its sender. */
+  readonly id: string;
+  /** `message` for what was sent, `call` for a call that came while there was no handler. */
+  readonly kind: "message" | "call";
+  /** The sender's DID, proven by its signature. */
+  readonly from: string;
+  /** What the sender sent; of the type that you expect, which nobody has checked. */
+  readonly payload: P;
+  /** When the sender signed it, by its clock, to the second. */
+  readonly issuedAt: Date;
+}
+/** How long to wait for the answer, and what to present with the call. */
+export interface CallOptions {
+  /** How long the answer may take; the agent's own by default, 30 000. */
+  timeoutMs?: number;
+  /** Gives the call up: the caller gets ABORTED, and the handler sees its own signal abort. */
+  signal?: AbortSignal;
+  /** A token for the agent that is called; it travels beside the call, whose signature covers it. */
+  token?: string;
+  /** An approval of this very call, signed by an approver. */
+  approval?: string;
 }
 /** The bounds of one request. */
 export interface FetchLimits {
@@ -478,116 +625,6 @@ export interface ApprovalPolicy {
   /** How long the approver may take, default 60 000. */
   timeoutMs?: number;
 }
-/** Where lines go: `console`, or a logger with these four methods. */
-export type Logger = Pick<Console, "debug" | "info" | "warn" | "error">;
-/** What a recipient signs for a message that stands in its inbox. */
-export interface DeliveryReceipt {
-  /** Always `delivered`. */
-  readonly status: "delivered";
-  /** The id of the message, as its recipient sees it. */
-  readonly messageId: string;
-  /** The DID that signed for it. */
-  readonly to: string;
-}
-/** A call that a handler answers. */
-export interface IncomingCall<P = unknown> {
-  /** Unique for its caller. */
-  readonly id: string;
-  /** The caller's DID, proven by its signature. */
-  readonly from: string;
-  /** What the caller sent; of the type that you expect, which nobody has checked. */
-  readonly payload: P;
-  /** When the caller signed it, by its clock, to the second. */
-  readonly issuedAt: Date;
-  /** Aborts when the caller gives up, the deadline passes or the agent closes. */
-  readonly signal: AbortSignal;
-  /** What the caller's token grants; empty for a handler that trusts nobody's tokens. */
-  readonly scopes: readonly string[];
-  /** On whose behalf the caller acts: from the outermost delegator to the caller, DIDs; empty without a token. */
-  readonly chain: readonly string[];
-}
-/** What a new agent is told; all of it may be left out. */
-export interface AgentConfig {
-  /** A label, and an address on the bus: letters, digits, '.', '_', '-', 1 to 64, first and last a letter or digit. */
-  name?: string;
-  /** Where the agent lives, and its bounds. */
-  agentOptions?: AgentOptions;
-  /** One line per message to stderr (or `logger`), DIDs shortened, never a payload or a key. */
-  verbose?: boolean;
-  /** Where the lines of `verbose` go; stderr by default. */
-  logger?: Logger;
-  /** Signs with a key that is not the agent's own. An `Identity` stays its owner's: the agent can sign until it is destroyed. */
-  identityProvider?: xBindIdentityProvider | Identity;
-}
-/** Where an agent lives, and its bounds. */
-export interface AgentOptions {
-  /** Where the agent lives; the module's own bus by default. */
-  bus?: MessageBus;
-  /** Of a call, default 30 000. */
-  timeoutMs?: number;
-  /** Default 5; at most what the bus accepts, 30 unless it was made with `maxLifetimeSeconds`. */
-  messageTtlSeconds?: number;
-  /** Default 1 MiB. */
-  maxPayloadBytes?: number;
-  /**
-   * Room for messages of one sender and its calls that wait for the handler, together; a third more is kept for other
-   * senders. Beyond it messages are refused with INBOX_FULL, and calls wait with their sender until their time is over.
-   */
-  inbox?: {
-    /** Default 1024. */
-    maxMessages?: number;
-    /** Default 16 MiB. */
-    maxBytes?: number;
-  };
-  /** Calls handled at once; more wait. Default 64. */
-  concurrency?: number;
-}
-/**
- * Keys that live elsewhere: a KMS, Vault transit, an HSM, the OS keychain.
- *
- * @example
- * ```ts
- * const keystore: xBindIdentityProvider = {
- *   getDID: () => friend.did,
- *   sign: (data) => friend.dangerouslySign(data), // stands for a KMS, which may take its time
- * }
- * const signer = new AutoGenxBindAgent({ identityProvider: keystore })
- * ```
- */
-export interface xBindIdentityProvider {
-  /** The `did:key` of the key; asked once, when the agent is made. */
-  getDID(): string;
-  /** 64-byte Ed25519 signature by the key of getDID(); checked before anything leaves. */
-  sign(data: Uint8Array): Uint8Array | Promise<Uint8Array>;
-  /** Absent: exportIdentity() answers EXPORT_FAILED. */
-  exportPKCS8?(): Uint8Array | Promise<Uint8Array>;
-}
-/** Answers a call: what it returns is the answer, what it throws is a refusal (see `HandlerError`). */
-export type Handler<P = unknown, R = unknown> = (call: IncomingCall<P>) => R | Promise<R>;
-/** What stands in an inbox: a message, or a call that nobody answered. */
-export interface Message<P = unknown> {
-  /** Unique for its sender. */
-  readonly id: string;
-  /** `message` for what was sent, `call` for a call that came while there was no handler. */
-  readonly kind: "message" | "call";
-  /** The sender's DID, proven by its signature. */
-  readonly from: string;
-  /** What the sender sent; of the type that you expect, which nobody has checked. */
-  readonly payload: P;
-  /** When the sender signed it, by its clock, to the second. */
-  readonly issuedAt: Date;
-}
-/** How long to wait for the answer, and what to present with the call. */
-export interface CallOptions {
-  /** How long the answer may take; the agent's own by default, 30 000. */
-  timeoutMs?: number;
-  /** Gives the call up: the caller gets ABORTED, and the handler sees its own signal abort. */
-  signal?: AbortSignal;
-  /** A token for the agent that is called; it travels beside the call, whose signature covers it. */
-  token?: string;
-  /** An approval of this very call, signed by an approver. */
-  approval?: string;
-}
 /**
  * An agent with a cryptographic identity: calls other agents by name or DID, every message signed and verified.
  *
@@ -626,7 +663,8 @@ export declare class AutoGenxBindAgent {
   getDID(): string;
   /**
    * Asks another agent, by name or DID. The request and the reply are signed, and both are verified.
-   * An agent without a handler gets the call in its inbox and answers with a signed DeliveryReceipt.
+   * An agent without a handler gets the call in its inbox and answers with a signed DeliveryReceipt: see `isReceipt`. The
+   * type `T` is what you expect, and nobody has checked it.
    * Errors: docs/errors.md, addressing, messages, delivery and rights; INVALID_DID, SIGN_FAILED, INVALID_CONFIG.
    *
    * @example
@@ -703,6 +741,11 @@ export declare class AutoGenxBindAgent {
    * Hands on a part of the rights in a token that was issued to this agent. See `delegateToken`.
    * Errors: INVALID_DELEGATION, TOKEN_EXPIRED, TOKEN_NOT_YET_VALID, INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, AGENT_CLOSED,
    * SIGN_FAILED.
+   *
+   * @example
+   * ```ts
+   * const narrower = await agent.delegate(token, { subject: friend.did, scopes: ['reports:write'], ttlSeconds: 60 })
+   * ```
    */
   delegate(token: string, request: Partial<TokenRequest> & {
     /** The DID that may use what is handed on. */
@@ -711,6 +754,11 @@ export declare class AutoGenxBindAgent {
   /**
    * Signs a yes or no to one call of another agent. See `approveCall`, and `approvals` for doing so when asked over the bus.
    * Errors: INVALID_DID, INVALID_CONFIG, AGENT_CLOSED, SIGN_FAILED.
+   *
+   * @example
+   * ```ts
+   * const approval = await agent.decide({ decision: 'approve', call })
+   * ```
    */
   decide(request: CallDecision): Promise<Result<string>>;
   /**
@@ -727,10 +775,26 @@ export declare class AutoGenxBindAgent {
     /** Encrypts; without it the key stands there plainly. */
     passphrase?: string;
   }): Promise<Result<Uint8Array>>;
-  /** Leaves the bus: pending calls end with AGENT_CLOSED, the key is wiped. Idempotent. */
+  /**
+   * Leaves the bus: pending calls end with AGENT_CLOSED, the key is wiped. Idempotent. With `drainMs` no new calls come in
+   * (callers get AGENT_CLOSED), handlers that run may end and are answered, and may still call others; when they have, or
+   * after so many milliseconds, what is left is aborted. Rejects with INVALID_CONFIG.
+   *
+   * @example
+   * ```ts
+   * process.once('SIGTERM', () => agent.close({ drainMs: 10_000 }))
+   * ```
+   */
   close(): void;
+  /** Closes when its handlers have ended; resolves then. */
+  close(options: {
+    /** How long they may take, in milliseconds. */
+    drainMs: number;
+  }): Promise<void>;
   /** The same as `close()`, for `using agent = …`. */
   [Symbol.dispose](): void;
+  /** The same as `close({ drainMs: 5000 })`, for `await using agent = …`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 /** What an approver decides upon. */
 export interface ApprovalRequest {

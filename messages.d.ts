@@ -54,6 +54,12 @@ export declare class MessageVerifier {
    * Opens one message: all checks of docs/wire-format.md, in that order. Throws what `now`, `pending` and `running` throw.
    * Errors: MALFORMED_MESSAGE, PAYLOAD_TOO_LARGE, WRONG_AUDIENCE, MESSAGE_EXPIRED, MESSAGE_NOT_YET_VALID,
    * INVALID_SIGNATURE, NOT_ALLOWED, REVOKED, REVOCATION_UNKNOWN, REPLY_MISMATCH, REPLAYED, REPLAY_WINDOW_FULL.
+   *
+   * @example
+   * ```ts
+   * const opened = new MessageVerifier({ audience: friend.did }).open(sealed.jws, sealed.body)
+   * if (opened.ok) console.log(opened.value.from, JSON.parse(new TextDecoder().decode(opened.value.body)))
+   * ```
    */
   open(jws: string, body: Uint8Array, token?: string): Result<VerifiedMessage>;
 }

@@ -141,6 +141,13 @@ export declare class TokenVerifier {
    * trusted by the URL of its JWK set, and status lists.
    * Errors: INVALID_TOKEN, INVALID_DELEGATION, UNTRUSTED_ISSUER, WRONG_AUDIENCE, TOKEN_NOT_YET_VALID, TOKEN_EXPIRED,
    * SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, INVALID_DID (the presenter), INVALID_CONFIG (a scope that is none).
+   *
+   * @example
+   * ```ts
+   * const verifier = new TokenVerifier({ audience: identity.did, trust: [friend.did] })
+   * const claims = await verifier.verify(token, { scopes: ['invoice.read'] })
+   * console.log(claims.ok ? claims.value.scopes : claims.error.code)
+   * ```
    */
   verify(token: string, options?: TokenDemands): Promise<Result<TokenClaims>>;
   /** The same without I/O: an issuer whose keys are not in memory answers UNTRUSTED_ISSUER, a source that needs time does not know. */

@@ -146,13 +146,13 @@ describe('options of identities', () => {
     ['fromIdentity', (options) => AutoGenxBindAgent.fromIdentity(der, options)],
   ]
 
-  test.each(entries)('%s: a passphrase that is there is a string', (_, call) => {
+  test.each(entries)('%s: a passphrase that is there is a string', async (_, call) => {
     for (const passphrase of [undefined, null, false, true, 0, 1, Number.NaN, {}, [], ['p'], utf8('p'), Symbol('p')]) {
-      expect(() => call({ passphrase } as never)).toThrow(TypeError)
-      expect(() => call(Object.create({ passphrase }) as never)).toThrow(TypeError)
+      await expect(async () => call({ passphrase } as never)).rejects.toThrow(TypeError)
+      await expect(async () => call(Object.create({ passphrase }) as never)).rejects.toThrow(TypeError)
     }
     for (const wrong of [{ pasphrase: 'p' }, { passPhrase: 'p' }, { passphrase: 'p', other: 1 }, ['p'], 'p', null, 5]) {
-      expect(() => call(wrong as never)).toThrow(TypeError)
+      await expect(async () => call(wrong as never)).rejects.toThrow(TypeError)
     }
   })
 

@@ -35,7 +35,13 @@ impl<'env> Events<'env> {
             Event::Cancelled { .. }
             | Event::Resumed { .. }
             | Event::Noted { .. }
+            | Event::Credit { .. }
+            | Event::Part { .. }
+            | Event::Progress { .. }
             | Event::Unsent { .. }
+            | Event::Decided { .. }
+            | Event::Idle { .. }
+            | Event::Superseded { .. }
             | Event::Arrived { .. }
             | Event::Sign { .. }
             | Event::Closed { .. } => (None, None),
@@ -66,8 +72,6 @@ impl<'env> Events<'env> {
                 self.payload(payload)
             }
             Event::Cancelled { ticket } => self.both(1_u32, number(ticket)),
-            Event::Resumed { ticket } => self.both(20_u32, number(ticket)),
-            Event::Noted { agent, error } => self.all(21_u32, agent, error.message()),
             Event::Settled { call, id, outcome } => match outcome {
                 Outcome::Answer(payload) => {
                     self.both(2_u32, number(call))?;
@@ -88,7 +92,27 @@ impl<'env> Events<'env> {
                 self.set(Uint8Array::new(bytes))
             }
             Event::Closed { agent } => self.both(7_u32, agent),
-            Event::Unsent { agent, error } => self.all(8_u32, agent, BindingError::from(error)),
+            Event::Unsent { agent, id, from, error } => {
+                self.all(8_u32, agent, id.text())?;
+                self.both(from.as_str(), BindingError::from(error))
+            }
+            Event::Idle { agent } => self.both(9_u32, agent),
+            Event::Superseded { agent } => self.both(10_u32, agent),
+            Event::Decided { agent, id, from, refused } => {
+                self.all(11_u32, agent, id.text())?;
+                self.both(from.as_str(), refused.map(|kind| kind.code()))
+            }
+            Event::Part { call, payload } => {
+                self.both(12_u32, number(call))?;
+                self.payload(payload)
+            }
+            Event::Progress { call, progress } => {
+                self.both(13_u32, number(call))?;
+                self.all(progress.progress, progress.total, progress.message)
+            }
+            Event::Credit { ticket } => self.both(14_u32, number(ticket)),
+            Event::Resumed { ticket } => self.both(20_u32, number(ticket)),
+            Event::Noted { agent, error } => self.all(21_u32, agent, error.message()),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 use xbind::{Answers, Error, ErrorKind, ScopeSet, VerifiedToken};
-use xbind_runtime::{Allow, ApprovalPolicy, Guarded, MethodPolicy, Policies, Question, Said, Start};
+use xbind_runtime::{Allow, ApprovalPolicy, Guarded, MethodPolicy, Policies, Question, Testimony, Start};
 
 use crate::convert::{Fallible, fallible, whole};
 use crate::port::{in_port, with_port};
@@ -48,7 +48,7 @@ pub fn guard(port: u32, agent: u32, policies: Option<Vec<BindingCallPolicy>>, ju
                     Some(method) => all.with_method(&method, core),
                 };
             }
-            Ok(all)
+            xbind::Result::Ok(all)
         });
         port.agent(agent)?.guard(policies.transpose()?)
     }))
@@ -63,11 +63,11 @@ impl BindingCallPolicy {
         let judge = self.judge.map(|place| {
             let judge = usize::try_from(place).ok().and_then(|place| judges.get(place));
             let judge = judge.ok_or_else(|| Error::new(ErrorKind::Internal, "the policy has no judge"))?;
-            Ok(judge.judge.clone())
+            xbind::Result::Ok(judge.judge.clone())
         });
         let approval = self.approval.as_ref().map(|approval| {
             let timeout = Duration::from_millis(whole(approval.timeout_ms));
-            Ok(ApprovalPolicy { approvers: dids(&approval.by)?, asked: approval.asked, timeout })
+            xbind::Result::Ok(ApprovalPolicy { approvers: dids(&approval.by)?, asked: approval.asked, timeout })
         });
         let scopes = self.scopes.as_ref().map(ScopeSet::of);
         Ok(MethodPolicy {
@@ -91,7 +91,7 @@ pub fn judge(
     sources: bool,
     answers: Option<BindingAnswers>,
 ) -> Either<u32, BindingNeeds> {
-    let said = Said { policies, allowed, needs_approval, sources, answers: answers.map(Answers::from) };
+    let said = Testimony { policies, allowed, needs_approval, sources, answers: answers.map(Answers::from) };
     let start = with_port(port, |port| {
         port.attend();
         Ok(port.judge(whole(ticket), said))

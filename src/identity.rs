@@ -6,8 +6,8 @@ use std::sync::{Arc, Weak};
 use napi::bindgen_prelude::{External, Uint8Array, Uint8ArraySlice};
 use napi_derive::napi;
 use xbind::identity::jwk;
-use xbind::{Error, ErrorKind, MessageId, Op, SigningKey, VerifyingKey};
-use xbind_runtime::{Agent, now, random};
+use xbind::{Error, ErrorKind, InReplyTo, Op, SigningKey, VerifyingKey};
+use xbind_runtime::{Agent, message_id, now, random};
 
 use crate::bytes::{Bytes, SecretBytes};
 use crate::convert::{Fallible, fallible, whole};
@@ -106,29 +106,19 @@ pub struct BindingSealed {
 #[napi(catch_unwind)]
 pub fn seal(key: &KeyRef, draft: BindingDraft, body: Bytes) -> Fallible<BindingSealed> {
     fallible(key.with(ErrorKind::SignFailed, |key| {
-        let mut id = [0; 16];
-        random(&mut id)?;
-        let in_reply_to = match (&draft.request_id, &draft.request) {
-            (Some(id), Some(jws)) => {
-                let no_id = || Error::new(ErrorKind::MalformedMessage, "inReplyTo.id is no message id");
-                Some(xbind::InReplyTo::of(MessageId::parse(id).ok_or_else(no_id)?, jws))
-            }
-            _ => None,
-        };
-        let unknown = |_| Error::new(ErrorKind::MalformedMessage, "op is no operation of a message");
-        let op = draft.op.parse::<Op>().map_err(unknown)?;
+        let call = draft.request_id.as_deref().zip(draft.request.as_deref());
         let sealed = xbind::seal(
             key,
             &xbind::Draft {
-                op,
+                op: draft.op.parse::<Op>()?,
                 to: *VerifyingKey::from_did(&draft.to)?.did(),
-                id: MessageId::from_bytes(id),
+                id: message_id()?,
                 issued_at: draft.now.map_or_else(now, whole),
                 ttl: u32::try_from(whole(draft.ttl)).unwrap_or(u32::MAX),
                 content_type: &draft.content_type,
                 body: body.as_slice(),
                 token: draft.token.as_deref(),
-                in_reply_to,
+                in_reply_to: call.map(|(id, jws)| InReplyTo::parse(id, jws)).transpose()?,
                 details: xbind::Details {
                     method: draft.method.as_deref(),
                     deadline_ms: draft.deadline_ms.map(whole),

@@ -130,6 +130,8 @@ pub struct BindingOptions {
     pub inbox_messages: f64,
     pub inbox_bytes: f64,
     pub concurrency: f64,
+    pub handles: bool,
+    pub tells: bool,
 }
 
 /// Brings an agent onto a node: with a fresh key, with the key of an identity (which is taken), or, for a key elsewhere,
@@ -157,6 +159,8 @@ pub fn join(
             inbox_messages: size(options.inbox_messages),
             inbox_bytes: size(options.inbox_bytes),
             concurrency: size(options.concurrency),
+            handles: options.handles,
+            tells: options.tells,
         };
         port.join(node, signer, name, options)
     }))
@@ -165,6 +169,12 @@ pub fn join(
 #[napi(catch_unwind)]
 pub fn agent_did(port: u32, agent: u32) -> Fallible<String> {
     fallible(with_port(port, |port| Ok(port.agent(agent)?.did().to_string())))
+}
+
+/// Lets nothing new in at an agent; an event tells when its handlers have ended.
+#[napi(catch_unwind)]
+pub fn retire_agent(port: u32, agent: u32) {
+    in_port(port, |port| drop(port.retire(agent)));
 }
 
 #[napi(catch_unwind)]
@@ -199,7 +209,7 @@ pub fn call(
 ) -> Fallible<f64> {
     fallible(with_port(port, |port| {
         let timeout = Some(Duration::from_millis(whole(timeout_ms)));
-        let call = NewCall { agent, to: &to, payload: payload(content), one_way, timeout, token, method: None };
+        let call = NewCall { agent, to: &to, payload: payload(content), one_way, timeout, token, ..NewCall::default() };
         port.attend();
         port.call(call).map(number)
     }))
@@ -248,11 +258,13 @@ pub fn is_cancelled(port: u32, ticket: f64) -> bool {
     with_port(port, |port| Ok(port.is_cancelled(whole(ticket)))).unwrap_or(true)
 }
 
-/// The identity provider's signature; none if it failed.
+/// The identity provider's signature; none if it failed. False for one that is not by the key of its DID.
 #[napi(catch_unwind)]
-pub fn signed(port: u32, agent: u32, round: u32, signature: Option<Bytes>) {
+pub fn signed(port: u32, agent: u32, round: u32, signature: Option<Bytes>) -> bool {
     let signature = signature.and_then(|bytes| bytes.as_slice().try_into().ok());
-    in_port(port, |port| port.signed(agent, round, signature));
+    let mut is_valid = true;
+    in_port(port, |port| is_valid = port.signed(agent, round, signature));
+    is_valid
 }
 
 /// Milliseconds until the next pending call runs out of time; none if there is none.

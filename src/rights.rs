@@ -11,7 +11,7 @@ use crate::identity::known_key;
 use xbind::Did;
 use xbind_runtime::now;
 
-fn did(text: &str) -> xbind::Result<Did> {
+pub fn did(text: &str) -> xbind::Result<Did> {
     known_key(text).map(|key| *key.did())
 }
 

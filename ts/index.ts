@@ -13,15 +13,16 @@ export { approvals, type ApprovalRequest } from './agent/approvals'
 export type { ApprovalPolicy, HandleOptions } from './agent/guard'
 export { MessageBus } from './agent/bus'
 export {
-  AutoGenxBindAgent,
   type AgentConfig,
   type AgentOptions,
   type CallOptions,
   type Handler,
   type Message,
   type xBindIdentityProvider,
-} from './agent/agent'
-export type { DeliveryReceipt, IncomingCall } from './agent/port'
+} from './agent/config'
+export { AutoGenxBindAgent } from './agent/agent'
+export { isReceipt, type DeliveryReceipt } from './agent/calls'
+export type { IncomingCall } from './agent/incoming'
 export type { Logger } from './agent/log'
 export type { MessageOp, OutgoingMessage, SealedMessage, VerifiedMessage } from './messages/message'
 export type { TokenRequest } from './tokens/token'

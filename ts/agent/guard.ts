@@ -61,8 +61,8 @@ export class Guard {
   readonly handler: Handler
   readonly policy: CallPolicy
   readonly judges: readonly JudgeRef[]
-  /** Which of the agent's policies this is. */
-  number = 0
+  /** Which of the agent's policies this is; 1 for the handler that an agent is made with. */
+  number = 1
   readonly #allow: ((from: string) => unknown) | undefined
   readonly #when: ((call: { from: string; payload: unknown }) => unknown) | undefined
   readonly #witness: Witness | undefined

@@ -92,15 +92,14 @@ export class Identity {
   }
 
   /** The same; a passphrase is worked on by another thread. Errors: IMPORT_FAILED, WRONG_PASSPHRASE. */
-  static fromPKCS8Async(
+  static async fromPKCS8Async(
     pkcs8: Uint8Array | string,
     options: {
       /** Of an encrypted file. */
       passphrase?: string
     } = {},
   ): Promise<Result<Identity>> {
-    const key = readKeyAsync(pkcs8, passphraseIn(options, 'fromPKCS8Async', ['passphrase']))
-    return settled(key, (key) => Identity.#from(key))
+    return Identity.#from(await readKeyAsync(pkcs8, passphraseIn(options, 'fromPKCS8Async', ['passphrase'])))
   }
 
   static #from(key: ReturnType<typeof native.generateKey>): Result<Identity> {
@@ -164,9 +163,9 @@ export class Identity {
     /** Text instead of bytes. */
     format: 'pem'
   }): Promise<Result<string>>
-  toPKCS8Async(options: ExportOptions = {}): Promise<Result<Uint8Array | string>> {
+  async toPKCS8Async(options: ExportOptions = {}): Promise<Result<Uint8Array | string>> {
     const passphrase = passphraseIn(options, 'toPKCS8Async', EXPORT_OPTIONS)
-    return writeKeyAsync(this.#key, isPem(options), passphrase)
+    return await writeKeyAsync(this.#key, isPem(options), passphrase)
   }
 
   /** The public key as a JWK (RFC 8037). */
@@ -291,11 +290,6 @@ export function signWith(key: KeyRef, data: Uint8Array, dangerously: boolean): U
   const failed = native.keySign(key, data, dangerously, signature)
   if (failed) throw new XBindError(failed)
   return signature
-}
-
-/** In a promise of the caller's realm. */
-async function settled<T, R>(promise: Promise<T>, then: (value: T) => R): Promise<R> {
-  return then(await promise)
 }
 
 /** The 32 bytes of an Ed25519 `did:key`. Errors: INVALID_DID. */

@@ -88,6 +88,8 @@ export interface Options {
   readonly inboxMessages: number
   readonly inboxBytes: number
   readonly concurrency: number
+  readonly handles: boolean
+  readonly tells: boolean
 }
 
 export interface TokenPolicy {
@@ -252,7 +254,7 @@ export interface Policy {
 
 export interface Message {
   readonly id: string
-  readonly op: 'call' | 'send' | 'result' | 'error'
+  readonly op: 'call' | 'send' | 'result' | 'error' | 'receipt' | 'part' | 'progress' | 'cancel' | 'more'
   readonly from: string
   readonly to: string
   readonly contentType: string
@@ -376,6 +378,8 @@ export interface Binding {
    */
   join(port: number, node: NodeRef, options: Options, signer?: string | KeyRef): Fallible<number>
   agentDid(port: number, agent: number): Fallible<string>
+  /** Lets nothing new in at an agent; an event tells when its handlers have ended. */
+  retireAgent(port: number, agent: number): void
   closeAgent(port: number, agent: number): void
   /** The key of an agent, unless it is elsewhere. */
   agentKey(port: number, agent: number): Fallible<KeyRef>
@@ -403,8 +407,8 @@ export interface Binding {
   /** Refuses a running call; `detail` is the JSON object that goes with the code. */
   refuse(port: number, ticket: number, code: string, detail?: string): void
   isCancelled(port: number, ticket: number): boolean
-  /** The identity provider's signature; none if it failed. */
-  signed(port: number, agent: number, round: number, signature?: Uint8Array): void
+  /** The identity provider's signature; none if it failed. False for one that is not by the key of its DID. */
+  signed(port: number, agent: number, round: number, signature?: Uint8Array): boolean
   /** Milliseconds until the next pending call runs out of time; none if there is none. */
   nextDeadline(port: number): number | null
   /** Takes messages from the inbox, five elements each: one-way or not, id, sender, seconds, content. */

@@ -339,8 +339,7 @@ fn a_port_begins_nothing_that_does_not_hold_any_more() {
             payload: json(payload),
             one_way: false,
             timeout: None,
-            token: None,
-            method: None,
+            ..NewCall::default()
         };
         let number = port.call(call).unwrap();
         let mut events = Vec::new();

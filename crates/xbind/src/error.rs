@@ -10,6 +10,7 @@ macro_rules! kinds {
     ($($kind:ident = $code:literal, $retryable:literal, $doc:literal;)*) => {
         /// What went wrong. Codes are added, never renamed.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
         pub enum ErrorKind { $(#[doc = $doc] $kind),* }
 
         impl ErrorKind {

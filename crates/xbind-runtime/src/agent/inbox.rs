@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::mem::take;
 use std::sync::Arc;
+use std::time::Instant;
 
 use xbind::message::JSON;
-use xbind::{Details, Did, ErrorKind, InReplyTo, MessageId, Op, Result, VerifiedMessage};
+use xbind::{Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, PendingCall, Result, VerifiedMessage};
 
 use crate::agent::outbox::Outgoing;
 use crate::agent::room::{Room, Slot};
@@ -15,7 +16,8 @@ use crate::flush::refusal::Refusal;
 use crate::guard::Shown;
 use crate::guard::case::Case;
 use crate::guard::policy::{Policies, Policy};
-use crate::port::event::{Body, Event, Payload};
+use crate::port::event::{Body, Event, OCTETS, Payload};
+use crate::port::parts::{Guard, Said, Source};
 use crate::port::tickets::Running;
 use crate::sync::Lock;
 use crate::sync::clock;
@@ -31,6 +33,8 @@ pub(crate) struct Request {
     pub(crate) version: u32,
     pub(crate) reference: InReplyTo,
     pub(crate) caller: Peer,
+    /// When its caller waits no more, by what it says.
+    pub(crate) until: Option<Instant>,
     /// Its place here, where it has one already.
     pub(crate) slot: Option<Slot>,
 }
@@ -79,7 +83,9 @@ pub(crate) struct Inbox {
     pub(crate) running: usize,
     /// Of those, how many the handler has not begun with.
     pub(crate) unbegun: usize,
-    /// Calls that somebody was asked about, and who has answered; they wait for a place again.
+    /// Calls that somebody is asked about, which have no handler's place.
+    pub(crate) parked: usize,
+    /// Of those, the ones about which it was answered; they wait for a place again.
     pub(crate) resuming: VecDeque<u64>,
     /// Calls for the handler, beyond `concurrency`.
     waiting: VecDeque<Request>,
@@ -89,9 +95,23 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
+    pub(crate) fn new(policies: Option<Policies>) -> Self {
+        Self { policies: policies.map(Arc::new), version: 1, ..Self::default() }
+    }
+
     /// What calls to that method have to satisfy; none where nobody handles them.
     pub(crate) fn policy(&self, method: Option<&str>) -> Option<&Arc<Policy>> {
         self.policies.as_ref()?.of(method)
+    }
+
+    /// Whether calls are with the handler, or on their way to it.
+    pub(crate) const fn is_running(&self) -> bool {
+        self.running > 0 || self.parked > 0
+    }
+
+    /// The calls that wait for the handler.
+    pub(crate) fn take_waiting(&mut self) -> Vec<Request> {
+        take(&mut self.waiting).into()
     }
 
     /// All that waits here, when the agent is closed or stopped.
@@ -120,7 +140,8 @@ impl Inbox {
 
 impl Agent {
     /// From now on the face's handler answers calls that satisfy these policies; without any they go to the inbox. Calls that
-    /// wait are judged by the new ones. Returns their number, for [`Said::policies`](crate::Said::policies).
+    /// wait are judged by the new ones. Returns their number, for [`Testimony::policies`](crate::Testimony::policies); the
+    /// first, also of those that the agent was made with, are 1.
     ///
     /// # Errors
     /// `AGENT_CLOSED`.
@@ -129,6 +150,9 @@ impl Agent {
         let mut inbox = self.inbox.guard();
         if inbox.closed {
             return Err(closed());
+        }
+        if self.is_retiring() {
+            return Err(Error::new(ErrorKind::AgentClosed, "this agent is closing"));
         }
         self.set_takes_calls(policies.is_some());
         inbox.policies = policies.map(Arc::new);
@@ -172,7 +196,7 @@ impl Agent {
     pub(crate) fn admit(self: &Arc<Self>, mut request: Request) {
         self.screen_early(&mut request);
         let mut inbox = self.inbox.guard();
-        if inbox.closed {
+        if inbox.closed || self.is_retiring() {
             drop(inbox);
             return self.end_request(&request.caller, request.reference, ErrorKind::AgentClosed);
         }
@@ -237,14 +261,19 @@ impl Agent {
 
     fn dispatch(self: &Arc<Self>, inbox: &mut Inbox, request: Request) {
         let size = request.size();
-        let Request { message, token, reference, caller, case, slot, .. } = request;
+        let Request { message, token, reference, caller, case, until, slot, .. } = request;
         let waits = case.is_some();
+        if until.is_some_and(|until| until <= self.node.time().now()) {
+            return; // it waited here for too long: nobody waits for the answer any more
+        }
+        let window = message.window();
         let running = Running {
             agent: self.clone(),
             caller,
             request: reference,
             issued_at: message.issued_at(),
             method: message.method().map(Box::from),
+            traceparent: message.traceparent().map(Box::from),
             cancelled: false,
             begun: false,
             version: inbox.version,
@@ -254,33 +283,40 @@ impl Agent {
             size,
             slot: slot.filter(|_| waits),
             parked: false,
+            until,
+            said: window.map_or(Said::Whole(None), |window| Said::Parts(Source::new(&self.port, window))),
+            words: None,
         };
-        if self.hand_over(inbox.version, running, Payload::of(message)) {
+        if self.hand_over(running, Payload::of(message)) {
             inbox.running = inbox.running.saturating_add(1);
             inbox.unbegun = inbox.unbegun.saturating_add(1);
         }
     }
 
     /// Gives a call to the face, to be judged and handled there; false if there are too many.
-    pub(crate) fn hand_over(self: &Arc<Self>, version: u32, running: Running, payload: Payload) -> bool {
+    pub(crate) fn hand_over(self: &Arc<Self>, running: Running, payload: Payload) -> bool {
         let (caller, request, issued_at) = (running.caller.clone(), running.request, running.issued_at);
+        let (token, method, traceparent) =
+            (running.presented.clone(), running.method.clone(), running.traceparent.clone());
         let guarded = running.case.as_ref().map(|case| Box::new(case.guarded()));
-        let (token, method) = (running.presented.clone(), running.method.clone());
-        let opened = self.port.tickets.guard().open(Running { version, ..running });
+        let in_parts = matches!(running.said, Said::Parts(_));
+        let opened = self.port.tickets.guard().open(running);
         let Some(ticket) = opened else {
             self.refuse(caller, request, ErrorKind::InboxFull);
             return false;
         };
-        let from = *caller.did();
+        let (agent, id, from) = (self.number, request.id, *caller.did());
         self.port.push(Event::Call {
-            agent: self.number,
+            agent,
             ticket,
-            id: request.id,
+            id,
             from,
             issued_at,
             payload,
             token,
             method,
+            traceparent,
+            in_parts,
             guarded,
         });
         true
@@ -340,11 +376,12 @@ impl Agent {
     fn put_in(self: &Arc<Self>, inbox: &mut Inbox, letter: Letter, caller: Peer, reference: InReplyTo) {
         let receipt =
             format!(r#"{{"status":"delivered","messageId":"{}","to":"{}"}}"#, letter.id.text(), self.did().as_str());
+        self.tell(letter.id, letter.from, None);
         inbox.letters.push_back(letter);
         if take(&mut inbox.listening) {
             self.port.push(Event::Arrived { agent: self.number });
         }
-        self.answer(Op::Receipt, receipt.into_bytes(), JSON, caller, reference);
+        self.answer(Op::Receipt, receipt.into_bytes(), JSON, caller, reference, Details::default(), None);
     }
 
     /// A call whose policy or handler is gone before it began: another policy judges it, or it goes to the inbox after all.
@@ -360,13 +397,18 @@ impl Agent {
             if let Err(refusal) = &judged {
                 self.refuse_with(caller, request, refusal);
             }
-            return judged.is_ok();
+            return judged.unwrap_or(false);
         }
         if running.method.is_some() {
             self.refuse(caller, request, ErrorKind::MethodNotFound);
             return false;
         }
         let from = *caller.did();
+        if self.is_retiring() {
+            drop(inbox);
+            self.end_request(&caller, request, ErrorKind::AgentClosed); // what is in the inbox goes with the agent
+            return false;
+        }
         match Room::take(self, &from, payload.len()) {
             Some(slot) => {
                 let letter = Letter { id: request.id, from, issued_at, one_way: false, payload, _slot: slot };
@@ -377,14 +419,21 @@ impl Agent {
         false
     }
 
-    pub(crate) fn refuse_with(self: &Arc<Self>, caller: Peer, request: InReplyTo, refusal: &Refusal) {
-        self.answer(Op::Error, refusal.encode(), JSON, caller, request);
-    }
-
     pub(crate) fn refuse(self: &Arc<Self>, caller: Peer, request: InReplyTo, kind: ErrorKind) {
         self.refuse_with(caller, request, &Refusal::of(kind));
     }
 
+    pub(crate) fn refuse_with(self: &Arc<Self>, caller: Peer, request: InReplyTo, refusal: &Refusal) {
+        self.tell(request.id, *caller.did(), Some(refusal.kind));
+        self.answer(Op::Error, refusal.encode(), JSON, caller, request, Details::default(), None);
+    }
+
+    /// Says something of a call to the other side of it, elsewhere.
+    pub(crate) fn say(self: &Arc<Self>, op: Op, to: Peer, request: InReplyTo, details: Details<Box<str>>) {
+        self.answer(op, Vec::new(), OCTETS, to, request, details, None);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a message has as many parts")]
     pub(crate) fn answer(
         self: &Arc<Self>,
         op: Op,
@@ -392,6 +441,8 @@ impl Agent {
         content_type: &'static str,
         caller: Peer,
         request: InReplyTo,
+        details: Details<Box<str>>,
+        guard: Option<Guard>,
     ) {
         let Ok(id) = clock::message_id() else { return };
         self.enqueue_answer(Outgoing {
@@ -402,10 +453,43 @@ impl Agent {
             content_type,
             token: None,
             in_reply_to: Some(request),
-            details: Details::default(),
+            details,
             call: None,
+            until: None,
             slot: None,
+            _guard: guard,
         });
+    }
+
+    /// What that caller may say of a call of that id: one that is worked on, or waits for it.
+    pub(crate) fn works_on(&self, caller: &Did, request: &MessageId) -> Option<PendingCall> {
+        let running = self
+            .port
+            .tickets
+            .guard()
+            .of(caller, request)
+            .filter(|running| running.agent.did() == self.did())
+            .map(Running::expected);
+        running.or_else(|| {
+            let inbox = self.inbox.guard();
+            let is_it = |waiting: &&Request| waiting.reference.id == *request && waiting.message.from() == caller;
+            inbox.waiting.iter().find(is_it).map(|waiting| PendingCall {
+                peer: *caller,
+                digest: waiting.reference.digest,
+                one_way: false,
+                has_method: waiting.message.method().is_some(),
+                has_window: waiting.message.window().is_some(),
+            })
+        })
+    }
+
+    /// The caller of that request takes so many parts, counted from the first.
+    pub(crate) fn grant(&self, caller: &Did, request: &MessageId, window: u64) {
+        let source = match self.port.tickets.guard().of(caller, request) {
+            Some(Running { said: Said::Parts(source), .. }) => source.clone(),
+            _ => return,
+        };
+        source.grant(window);
     }
 
     /// The caller of that request has given up.
@@ -425,7 +509,10 @@ impl Agent {
     /// Ends a call of somebody else to this agent, which cannot answer it any more.
     pub(crate) fn end_request(self: &Arc<Self>, caller: &Peer, request: InReplyTo, kind: ErrorKind) {
         match caller {
-            Peer::Here(caller) => caller.settle_request(&request.id, self.ended(kind)),
+            Peer::Here(caller) => {
+                self.tell(request.id, *caller.did(), Some(kind));
+                caller.settle_request(&request.id, self.ended(kind));
+            }
             Peer::There(_) => self.refuse(caller.clone(), request, kind),
         }
     }

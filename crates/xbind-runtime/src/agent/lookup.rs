@@ -185,8 +185,7 @@ mod tests {
         let (_silent, agent) = (join(1, true, "silent"), join(2, false, "asker"));
         for _ in 0..1000 {
             let payload = Payload::Json("1".to_owned());
-            let call =
-                NewCall { agent, to: "silent", payload, one_way: false, timeout: None, token: None, method: None };
+            let call = NewCall { agent, to: "silent", payload, one_way: false, timeout: None, ..NewCall::default() };
             let call = port.call(call).unwrap();
             port.abandon(call);
         }

@@ -7,6 +7,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::mem::{replace, take};
 use std::sync::Arc;
+use std::time::Instant;
 
 use hashbrown::HashMap;
 use xbind::{Details, Error, ErrorKind, InReplyTo, MessageId, Op, Result};
@@ -16,6 +17,7 @@ use crate::agent::lookup::Lookups;
 use crate::agent::room::{Load, Room, Slot};
 use crate::agent::signing::Asked;
 use crate::port::event::{Body, Outcome};
+use crate::port::parts::Guard;
 use crate::sync::Lock;
 use crate::transport::{Peer, Route};
 
@@ -35,8 +37,12 @@ pub(crate) struct Outgoing {
     pub(crate) details: Details<Box<str>>,
     /// The caller's pending call; none for replies.
     pub(crate) call: Option<u64>,
+    /// When its caller waits no more; told to recipients elsewhere.
+    pub(crate) until: Option<Instant>,
     /// Its place at the recipient.
     pub(crate) slot: Option<Slot>,
+    /// Held until it is signed.
+    pub(crate) _guard: Option<Guard>,
 }
 
 impl Outgoing {
@@ -146,6 +152,13 @@ impl Outbox {
         self.load = self.load.minus(load);
     }
 
+    /// Whether answers are still to go out.
+    pub(crate) fn owes_answers(&self) -> bool {
+        let is_answer = |outgoing: &Outgoing| outgoing.in_reply_to.is_some();
+        let parked = || self.held.iter().flat_map(|held| held.parked.values()).flatten();
+        self.queued || self.ready.iter().any(is_answer) || parked().any(is_answer)
+    }
+
     /// Everything, when the agent goes.
     pub(crate) fn drain(&mut self) -> Vec<Outgoing> {
         let held = self.held.take().unwrap_or_default();
@@ -191,7 +204,8 @@ impl Agent {
         if matches!(outgoing.to, Peer::There(_)) && !load.fits(self.outbox_bound()) {
             let error =
                 Error::new(ErrorKind::InboxFull, "an answer was dropped: its way is blocked and the outbox full");
-            return self.port.push(crate::Event::Unsent { agent: self.number, error });
+            let (id, from) = (*outgoing.request_id(), *outgoing.to.did());
+            return self.port.push(crate::Event::Unsent { agent: self.number, id, from, error });
         }
         outbox.load = load;
         self.put_out(&mut outbox, outgoing);
@@ -302,6 +316,8 @@ impl Agent {
                 outbox.held = None;
             }
         }
+        drop(outbox);
+        self.check_idle();
     }
 
     /// The agent may speak from now on: what it had to say so far goes as if it were said now.
@@ -376,6 +392,7 @@ impl Agent {
                 self.settle_request(&outgoing.id, Outcome::Failed { error, remote: None });
             }
         }
+        self.check_idle();
     }
 }
 

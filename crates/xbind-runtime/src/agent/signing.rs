@@ -123,10 +123,10 @@ impl Agent {
     }
 
     /// The identity provider's answer; none if it failed.
-    pub(crate) fn signed(self: &Arc<Self>, round: u32, signature: Option<[u8; 64]>) {
+    pub(crate) fn signed(self: &Arc<Self>, round: u32, signature: Option<[u8; 64]>) -> bool {
         let _entry = crate::sync::after::enter();
         let asked = self.outbox.guard().asked.take_if(|asked| asked.round == round);
-        let Some(asked) = asked else { return };
+        let Some(asked) = asked else { return true };
         let is_valid = |bytes: &[u8]| {
             signature.filter(|signature| self.remote.as_ref().is_some_and(|key| key.verify(bytes, signature)))
         };
@@ -137,14 +137,18 @@ impl Agent {
         match asked.what {
             What::Proof { challenge, .. } => {
                 let proved = is_valid(&challenge).map(|_| ()).ok_or_else(failed);
+                let is_proved = proved.is_ok();
                 self.node.proved(self, proved);
+                is_proved
             }
             What::Batch { unsigned, batch, .. } => {
-                match is_valid(unsigned.to_sign()) {
+                let signature = is_valid(unsigned.to_sign());
+                match signature {
                     Some(signature) => flush::carry(self, unsigned.finish(&signature), batch),
                     None => flush::fail(self, batch, &failed()),
                 }
                 self.batch_done();
+                signature.is_some()
             }
         }
     }

@@ -20,7 +20,7 @@ const ANSWER_LIFE: u64 = 1;
 
 /// What a face says about a call. It is asked by [`Event::Call`](crate::Event::Call), and by [`Start::Ask`](crate::Start).
 #[derive(Clone, Debug, Default)]
-pub struct Said {
+pub struct Testimony {
     /// The policies that it answers for, where it was asked; see [`Agent::guard`](crate::Agent::guard).
     pub policies: Option<u32>,
     /// Whether the caller may call at all; where it is asked, nothing else than yes lets it in.
@@ -36,18 +36,18 @@ pub struct Said {
 /// What a face has to find out before a call can be judged.
 #[derive(Debug)]
 pub enum Question {
-    /// Evidence about the token, for [`Said::answers`]: these, to be filled in, and what is needed.
+    /// Evidence about the token, for [`Testimony::answers`]: these, to be filled in, and what is needed.
     Evidence(Answers, Vec<Need>),
-    /// Whether the call needs an approval, for [`Said::needs_approval`].
+    /// Whether the call needs an approval, for [`Testimony::needs_approval`].
     Approval,
 }
 
 /// What a face is told of a call that has to satisfy more than a list.
 #[derive(Clone, Debug)]
 pub struct Guarded {
-    /// [`Said::allowed`] is wanted.
+    /// [`Testimony::allowed`] is wanted.
     pub asks_allowed: bool,
-    /// Tokens are judged: [`Said::sources`] is wanted.
+    /// Tokens are judged: [`Testimony::sources`] is wanted.
     pub judges: bool,
     /// What the token grants, where it holds so far.
     pub token: Option<Arc<VerifiedToken>>,
@@ -138,7 +138,7 @@ impl Case {
     }
 
     /// Judges the call with what the face says and what is known here, by what holds now.
-    pub(crate) fn judge(&self, said: Said, now: u64) -> Verdict {
+    pub(crate) fn judge(&self, said: Testimony, now: u64) -> Verdict {
         if self.asks_allowed() && said.allowed != Some(true) {
             return ErrorKind::NotAllowed.into();
         }

@@ -10,16 +10,17 @@ mod waiting;
 
 use std::sync::Arc;
 
-use xbind::{Did, ErrorKind, Presented};
+use xbind::{Did, ErrorKind, MessageId, Presented};
 
 use crate::agent::Agent;
 use crate::agent::inbox::Inbox;
 use crate::flush::refusal::Refusal;
-use crate::guard::case::{Case, Said, Verdict};
+use crate::guard::case::{Case, Testimony, Verdict};
 use crate::guard::policy::Policy;
 use crate::port::event::Event;
 use crate::port::tickets::Running;
-use crate::port::{Port, Reply, Start};
+use crate::port::Port;
+use crate::port::answer::{Reply, Start};
 use crate::sync::Lock;
 use crate::sync::after::enter;
 
@@ -85,7 +86,7 @@ impl Agent {
         policy: &Arc<Policy>,
         running: Running,
         payload: crate::Payload,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         if !policy.allow.includes(running.caller.did()) {
             return Err(Refusal::of(ErrorKind::NotAllowed));
         }
@@ -99,8 +100,8 @@ impl Agent {
         let shown = Shown { from: running.caller.did(), presented: running.presented.as_ref(), body, content_type };
         let case = self.screen(policy, &shown)?;
         let judged = running.judged.saturating_add(1);
-        self.hand_over(inbox.version, Running { case, judged, begun: false, ..running }, payload);
-        Ok(())
+        let version = inbox.version;
+        Ok(self.hand_over(Running { case, judged, version, begun: false, ..running }, payload))
     }
 }
 
@@ -111,6 +112,7 @@ struct Seen {
     method: Option<Box<str>>,
     case: Option<Arc<Case>>,
     version: u32,
+    request: MessageId,
     cancelled: bool,
 }
 
@@ -118,11 +120,11 @@ impl Port {
     /// Whether the handler may begin with a call: asked just before it does, because much may have happened since
     /// [`Event::Call`]. What does not hold any more does not begin.
     pub fn start(self: &Arc<Self>, ticket: u64) -> Start {
-        self.judge(ticket, Said::default())
+        self.judge(ticket, Testimony::default())
     }
 
     /// The same, with what the face says about the call.
-    pub fn judge(self: &Arc<Self>, ticket: u64, said: Said) -> Start {
+    pub fn judge(self: &Arc<Self>, ticket: u64, said: Testimony) -> Start {
         let _entry = enter();
         let Some(seen) = self.see(ticket) else { return Start::Gone };
         let version = said.policies;
@@ -148,36 +150,41 @@ impl Port {
     fn see(&self, ticket: u64) -> Option<Seen> {
         let tickets = self.tickets.guard();
         let running = tickets.get(ticket)?;
-        let (caller, request) = (running.caller.clone(), running.request.id);
+        let caller = running.caller.clone();
         let mut seen = Seen {
             agent: running.agent.clone(),
             caller: *running.caller.did(),
             method: running.method.clone(),
             case: running.case.clone(),
             version: running.version,
-            cancelled: running.cancelled,
+            request: running.request.id,
+            cancelled: running.cancelled || running.until.is_some_and(|until| until <= self.time.now()),
         };
         drop(tickets);
         if let crate::transport::Peer::Here(caller) = &caller {
             // It may have given up while its message was on its way, when there was no ticket to cancel.
-            seen.cancelled |= !caller.port.calls.guard().is_awaited(&request);
+            seen.cancelled |= !caller.port.calls.guard().is_awaited(&seen.request);
         }
         Some(seen)
     }
 
     /// Why the call does not begin, if it does not.
     fn stop(self: &Arc<Self>, ticket: u64, seen: &Seen, said: Option<u32>) -> Option<Start> {
-        let refused = if seen.cancelled {
-            ErrorKind::AgentClosed // nobody is told where nobody waits
-        } else {
-            match seen.agent.standing(seen, said) {
-                Standing::Stands => return None,
-                Standing::Over => return Some(Start::Back),
-                Standing::Refused(kind) => kind,
-            }
-        };
-        self.reply(ticket, Reply::Refused(refused, None));
-        Some(Start::Gone)
+        if seen.cancelled {
+            self.reply(ticket, Reply::Refused(ErrorKind::AgentClosed, None)); // nobody is told where nobody waits
+            return Some(Start::Gone);
+        }
+        match seen.agent.standing(seen, said) {
+            Standing::Stands => None,
+            Standing::Over => Some(Start::Back),
+            Standing::Refused(kind) => Some(self.turn_away(ticket, seen, Refusal::of(kind))),
+        }
+    }
+
+    fn turn_away(self: &Arc<Self>, ticket: u64, seen: &Seen, refusal: Refusal) -> Start {
+        seen.agent.tell(seen.request, seen.caller, Some(refusal.kind));
+        self.reply(ticket, Reply::Refused(refusal.kind, refusal.detail));
+        Start::Gone
     }
 
     /// Does what the verdict says; nothing more where the call may begin.
@@ -197,7 +204,6 @@ impl Port {
                 return Some(self.ask_approver(ticket, seen.agent.number, case, &approver, request));
             }
         };
-        self.reply(ticket, Reply::Refused(refusal.kind, refusal.detail));
-        Some(Start::Gone)
+        Some(self.turn_away(ticket, seen, refusal))
     }
 }

@@ -10,7 +10,8 @@ use crate::agent::inbox::Inbox;
 use crate::agent::room::Room;
 use crate::guard::case::{Approving, Case};
 use crate::port::event::{Event, Outcome, Payload};
-use crate::port::{NewCall, Port, Reply, Start};
+use crate::port::answer::{Reply, Start};
+use crate::port::{NewCall, Port};
 use crate::sync::Lock;
 use crate::sync::after::enter;
 
@@ -39,7 +40,7 @@ impl Port {
             std::mem::replace(&mut running.parked, true)
         };
         if !parked {
-            agent.finished(false);
+            agent.park_one();
         }
         true
     }
@@ -84,8 +85,7 @@ impl Port {
         }
         let timeout = case.policy.approval.as_ref().map(|policy| policy.timeout);
         let payload = Payload::Json(request);
-        let call =
-            NewCall { agent, to: approver.as_str(), payload, one_way: false, timeout, token: None, method: None };
+        let call = NewCall { agent, to: approver.as_str(), payload, timeout, ..NewCall::default() };
         let begun = self.call_for(call, Some(ticket));
         {
             let mut state = case.state.guard();
@@ -123,6 +123,24 @@ impl Port {
 }
 
 impl Agent {
+    fn park_one(self: &Arc<Self>) {
+        {
+            let mut inbox = self.inbox.guard();
+            inbox.parked = inbox.parked.saturating_add(1);
+        }
+        self.finished(false);
+    }
+
+    /// A call has ended, wherever it was.
+    pub(crate) fn ended_place(self: &Arc<Self>, parked: bool, begun: bool) {
+        if parked {
+            let mut inbox = self.inbox.guard();
+            inbox.parked = inbox.parked.saturating_sub(1);
+        } else {
+            self.finished(begun);
+        }
+    }
+
     fn resume(self: &Arc<Self>, ticket: u64) {
         let mut inbox = self.inbox.guard();
         let has_place = self.port.tickets.guard().get(ticket).is_some_and(|running| !running.parked);
@@ -142,6 +160,7 @@ impl Agent {
                 tickets.get_mut(ticket).is_some_and(|running| std::mem::take(&mut running.parked))
             };
             if waited {
+                inbox.parked = inbox.parked.saturating_sub(1);
                 inbox.running = inbox.running.saturating_add(1);
                 inbox.unbegun = inbox.unbegun.saturating_add(1);
                 self.port.push(Event::Resumed { ticket });

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use xbind::{Answers, Did, Need};
 
-use crate::guard::case::{Question, Said};
-use crate::handle::desk::{Arrived, Desk};
+use crate::guard::case::{Question, Testimony};
+use crate::handle::desk::{Asked, Desk};
 use crate::port::event::Payload;
-use crate::port::{Port, Start};
+use crate::port::Port;
+use crate::port::answer::Start;
 use crate::sync::Lock;
 
 type Allows = Box<dyn Fn(&Did) -> bool + Send + Sync>;
@@ -67,48 +68,48 @@ impl Drop for Inquiry {
 
 impl Desk {
     /// A call that may begin; nothing where it may not, or somebody is asked first.
-    pub(crate) fn judge(self: &Arc<Self>, arrived: Arrived) -> Option<Arrived> {
-        let Some(guarded) = &arrived.guarded else {
-            return match self.port.start(arrived.ticket) {
-                Start::Run => Some(arrived),
+    pub(crate) fn judge(self: &Arc<Self>, asked: Asked) -> Option<Asked> {
+        let Some(guarded) = &asked.guarded else {
+            return match self.port.start(asked.ticket) {
+                Start::Run => Some(asked),
                 Start::Back => {
-                    self.port.give_back(arrived.ticket, arrived.payload);
+                    self.port.give_back(asked.ticket, asked.payload);
                     None
                 }
                 Start::Gone | Start::Ask(_) | Start::Wait => None,
             };
         };
         let (policies, witness) = self.witness.guard().clone();
-        let allowed = guarded.asks_allowed.then(|| witness.allows.as_ref().is_some_and(|allows| allows(&arrived.from)));
+        let allowed = guarded.asks_allowed.then(|| witness.allows.as_ref().is_some_and(|allows| allows(&asked.from)));
         let sources = guarded.judges && witness.has_sources;
-        let mut said = Said { policies: Some(policies), allowed, sources, ..Said::default() };
-        said.answers = arrived.told.guard().take();
+        let mut said = Testimony { policies: Some(policies), allowed, sources, ..Testimony::default() };
+        said.answers = asked.told.guard().take();
         self.count_judging(true);
-        let judged = self.judge_with(arrived, said, &witness);
+        let judged = self.judge_with(asked, said, &witness);
         self.count_judging(false);
         judged
     }
 
-    fn judge_with(self: &Arc<Self>, arrived: Arrived, mut said: Said, witness: &Witness) -> Option<Arrived> {
+    fn judge_with(self: &Arc<Self>, asked: Asked, mut said: Testimony, witness: &Witness) -> Option<Asked> {
         loop {
-            match self.port.judge(arrived.ticket, said.clone()) {
-                Start::Run => return Some(arrived),
+            match self.port.judge(asked.ticket, said.clone()) {
+                Start::Run => return Some(asked),
                 Start::Gone => return None,
                 Start::Back => {
-                    self.port.give_back(arrived.ticket, arrived.payload);
+                    self.port.give_back(asked.ticket, asked.payload);
                     return None;
                 }
                 Start::Ask(Question::Approval) => {
                     let needs = witness.needs_approval.as_ref();
-                    said.needs_approval = Some(needs.is_none_or(|needs| needs(&arrived.from, &arrived.payload)));
+                    said.needs_approval = Some(needs.is_none_or(|needs| needs(&asked.from, &asked.payload)));
                     said.answers = None;
                 }
                 Start::Ask(Question::Evidence(answers, needs)) => {
-                    let ticket = arrived.ticket;
-                    let (told, port) = (arrived.told.clone(), Arc::downgrade(&self.port));
+                    let ticket = asked.ticket;
+                    let (told, port) = (asked.told.clone(), Arc::downgrade(&self.port));
                     let inquiry = Inquiry { needs, answers, ticket, told, port };
                     if self.port.wait(ticket) {
-                        self.keep(arrived);
+                        self.keep(asked);
                         if let Some(finds_out) = &witness.finds_out {
                             finds_out(inquiry);
                         }
@@ -116,7 +117,7 @@ impl Desk {
                     return None;
                 }
                 Start::Wait => {
-                    self.keep(arrived);
+                    self.keep(asked);
                     return None;
                 }
             }
@@ -124,12 +125,12 @@ impl Desk {
     }
 
     /// Until somebody has answered.
-    fn keep(&self, arrived: Arrived) {
+    fn keep(&self, asked: Asked) {
         let mut waiting = self.waiting.guard();
-        if waiting.resumed.remove(&arrived.ticket) {
-            waiting.incoming.push_back(arrived);
+        if waiting.resumed.remove(&asked.ticket) {
+            waiting.incoming.push_back(asked);
         } else {
-            waiting.asked.insert(arrived.ticket, arrived);
+            waiting.parked.insert(asked.ticket, asked);
         }
     }
 

@@ -159,7 +159,7 @@ impl Node {
                 port.settle(&call, closed_outcome("the connection to the other agent was lost"));
             }
             let running = port.tickets.guard().cancel_all(|running| running.came_over(route));
-            for (ticket, ..) in running {
+            for (ticket, _) in running {
                 port.cancelled(ticket);
             }
         });

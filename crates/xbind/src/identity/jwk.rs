@@ -1,7 +1,6 @@
 //! The public key in the forms that others read: JWK (RFC 7517, RFC 8037) and DID document (did:key v0.9).
 
 use crate::base64::encode;
-use sha2::{Digest, Sha256};
 
 use crate::identity::did::Did;
 
@@ -11,13 +10,6 @@ pub fn jwk_json(did: &Did) -> String {
     let x = encode(did.public_key());
     let fragment = did.multibase();
     format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}","kid":"{did}#{fragment}","alg":"EdDSA","use":"sig"}}"#)
-}
-
-/// The SHA-256 thumbprint of the JWK (RFC 7638): 43 characters of base64url.
-#[must_use]
-pub fn thumbprint(did: &Did) -> String {
-    let x = encode(did.public_key());
-    encode(&Sha256::digest(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#)))
 }
 
 /// The DID document as JSON text: one `Multikey` that authenticates, asserts, invokes and delegates.

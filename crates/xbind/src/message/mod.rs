@@ -4,13 +4,16 @@ pub mod batch;
 pub(crate) mod claims;
 pub mod details;
 pub(crate) mod jws;
-pub mod open;
+pub(crate) mod open;
 pub mod payload;
-pub mod replay;
-pub mod seal;
-pub mod sender;
+pub(crate) mod replay;
+pub(crate) mod roots;
+pub(crate) mod seal;
+pub(crate) mod sender;
+pub(crate) mod verifier;
 
 use crate::base64;
+use crate::error::{Error, ErrorKind};
 use std::fmt;
 use std::str::FromStr;
 use subtle::ConstantTimeEq;
@@ -104,6 +107,12 @@ impl fmt::Display for UnknownOp {
 }
 
 impl std::error::Error for UnknownOp {}
+
+impl From<UnknownOp> for Error {
+    fn from(unknown: UnknownOp) -> Self {
+        Self::new(ErrorKind::MalformedMessage, format!("op is {unknown}"))
+    }
+}
 
 /// 16 random bytes that its sender never uses twice: claim `jti` (RFC 7519 section 4.1.7).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -209,6 +218,15 @@ pub struct InReplyTo {
 }
 
 impl InReplyTo {
+    /// The call of that id in text, whose whole JWS this is.
+    ///
+    /// # Errors
+    /// `MALFORMED_MESSAGE` for what is no message id.
+    pub fn parse(id: &str, jws: &str) -> crate::Result<Self> {
+        let no_id = || Error::new(ErrorKind::MalformedMessage, "inReplyTo.id is no message id");
+        MessageId::parse(id).ok_or_else(no_id).map(|id| Self::of(id, jws))
+    }
+
     /// The call of that id, whose whole JWS this is.
     #[must_use]
     pub fn of(id: MessageId, jws: &str) -> Self {

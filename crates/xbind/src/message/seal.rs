@@ -11,7 +11,7 @@ use sha2::Digest as _;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-pub use crate::message::batch::MAX_BATCH;
+use crate::message::batch::MAX_BATCH;
 
 /// One message to be signed.
 #[derive(Clone, Copy, Debug)]

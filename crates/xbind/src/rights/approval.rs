@@ -10,8 +10,6 @@ use crate::message::payload;
 use crate::message::{self, DIGEST_PREFIX, Digest, MessageId};
 use serde::Deserialize;
 
-/// How long an approval lives unless its approver says otherwise, in seconds.
-pub const DEFAULT_APPROVAL_TTL: u64 = 300;
 /// The longest life of an approval, in seconds.
 pub const MAX_APPROVAL_TTL: u64 = 3600;
 /// The longest approval, in bytes.
@@ -128,7 +126,10 @@ impl ApprovalDraft<'_> {
             return refuse("the content type is not a media type");
         }
         let expires_at = self.now.checked_add(self.ttl).filter(|_| (1..=MAX_APPROVAL_TTL).contains(&self.ttl));
-        let Some(expires_at) = expires_at else { return refuse("an approval lives 1 to 3600 s") };
+        let Some(expires_at) = expires_at else {
+            let hint = "approve for as long as the call may take, an hour at most";
+            return refuse("an approval lives 1 to 3600 s").map_err(|error| error.with_hint(hint));
+        };
         let mut claims = Members::new();
         claims.text("iss", approver.as_str());
         claims.text("sub", call.caller.as_str());

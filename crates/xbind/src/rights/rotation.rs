@@ -16,7 +16,7 @@ pub const MAX_OVERLAP: u64 = 604_800;
 /// How long before the new key is used a rotation can be announced, in seconds.
 pub const MAX_NOTICE: u64 = 2_592_000;
 /// The longest statement, in bytes.
-pub const MAX_ROTATION_BYTES: usize = 4096;
+pub(crate) const MAX_ROTATION_BYTES: usize = 4096;
 
 /// `typ` of both protected headers: nothing else that a key signs can be taken for its consent.
 pub(crate) const TYPE: &str = "agent-rotation+jwt";

@@ -80,7 +80,8 @@ impl TokenDraft<'_> {
 /// When a grant of that life expires.
 pub(crate) fn expiry(now: u64, ttl: u64) -> Result<u64> {
     if !(1..=MAX_TOKEN_TTL).contains(&ttl) {
-        return Err(refuse_owned(format!("a token lives 1 to {MAX_TOKEN_TTL} s, not {ttl}")));
+        return Err(refuse_owned(format!("a token lives 1 to {MAX_TOKEN_TTL} s, not {ttl}"))
+            .with_hint("issue one that lives a day at most, and a new one when it has expired"));
     }
     now.checked_add(ttl).ok_or_else(|| refuse("the time of expiry is beyond what can be counted"))
 }
