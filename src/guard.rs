@@ -5,7 +5,7 @@ use std::time::Duration;
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 use xbind::{Answers, Error, ErrorKind, ScopeSet, VerifiedToken};
-use xbind_runtime::{Allow, ApprovalPolicy, Guarded, MethodPolicy, Policies, Question, Testimony, Start};
+use xbind_runtime::{Allow, ApprovalPolicy, Guarded, MethodPolicy, Policies, Question, Start, Testimony};
 
 use crate::convert::{Fallible, fallible, whole};
 use crate::port::{in_port, with_port};

@@ -7,20 +7,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use xbind::message::JSON;
-use xbind::{Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, PendingCall, Result, VerifiedMessage};
+use xbind::{Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, Result, VerifiedMessage};
 
-use crate::agent::outbox::Outgoing;
 use crate::agent::room::{Room, Slot};
 use crate::agent::{Agent, closed};
-use crate::flush::refusal::Refusal;
 use crate::guard::Shown;
 use crate::guard::case::Case;
 use crate::guard::policy::{Policies, Policy};
-use crate::port::event::{Body, Event, OCTETS, Payload};
-use crate::port::parts::{Guard, Said, Source};
+use crate::port::event::{Body, Event, Payload};
+use crate::port::parts::{Said, Source};
 use crate::port::tickets::Running;
 use crate::sync::Lock;
-use crate::sync::clock;
 use crate::transport::{Peer, Route};
 
 /// An opened request on its way to the handler or the inbox.
@@ -70,7 +67,7 @@ pub struct Letter {
     /// What the sender signed for.
     pub payload: Payload,
     /// Its place in the inbox, given back when the letter is dropped.
-    _slot: Slot,
+    pub(crate) _slot: Slot,
 }
 
 #[derive(Default)]
@@ -88,7 +85,7 @@ pub(crate) struct Inbox {
     /// Of those, the ones about which it was answered; they wait for a place again.
     pub(crate) resuming: VecDeque<u64>,
     /// Calls for the handler, beyond `concurrency`.
-    waiting: VecDeque<Request>,
+    pub(crate) waiting: VecDeque<Request>,
     letters: VecDeque<Letter>,
     /// The face waits for letters.
     listening: bool,
@@ -373,7 +370,7 @@ impl Agent {
         self.put_in(inbox, letter, request.caller, request.reference);
     }
 
-    fn put_in(self: &Arc<Self>, inbox: &mut Inbox, letter: Letter, caller: Peer, reference: InReplyTo) {
+    pub(crate) fn put_in(self: &Arc<Self>, inbox: &mut Inbox, letter: Letter, caller: Peer, reference: InReplyTo) {
         let receipt =
             format!(r#"{{"status":"delivered","messageId":"{}","to":"{}"}}"#, letter.id.text(), self.did().as_str());
         self.tell(letter.id, letter.from, None);
@@ -382,139 +379,6 @@ impl Agent {
             self.port.push(Event::Arrived { agent: self.number });
         }
         self.answer(Op::Receipt, receipt.into_bytes(), JSON, caller, reference, Details::default(), None);
-    }
-
-    /// A call whose policy or handler is gone before it began: another policy judges it, or it goes to the inbox after all.
-    /// Tells whether it still has its place.
-    pub(crate) fn give_back(self: &Arc<Self>, running: Running, payload: Payload) -> bool {
-        let mut inbox = self.inbox.guard();
-        if inbox.closed || self.node.check_running(&[running.caller.did(), self.did()]).is_err() {
-            return false; // whoever closed or stopped has told the caller
-        }
-        let (caller, request, issued_at) = (running.caller.clone(), running.request, running.issued_at);
-        if let Some(policy) = inbox.policy(running.method.as_deref()).cloned() {
-            let judged = self.judge_anew(&inbox, &policy, running, payload);
-            if let Err(refusal) = &judged {
-                self.refuse_with(caller, request, refusal);
-            }
-            return judged.unwrap_or(false);
-        }
-        if running.method.is_some() {
-            self.refuse(caller, request, ErrorKind::MethodNotFound);
-            return false;
-        }
-        let from = *caller.did();
-        if self.is_retiring() {
-            drop(inbox);
-            self.end_request(&caller, request, ErrorKind::AgentClosed); // what is in the inbox goes with the agent
-            return false;
-        }
-        match Room::take(self, &from, payload.len()) {
-            Some(slot) => {
-                let letter = Letter { id: request.id, from, issued_at, one_way: false, payload, _slot: slot };
-                self.put_in(&mut inbox, letter, caller, request);
-            }
-            None => self.refuse(caller, request, ErrorKind::InboxFull),
-        }
-        false
-    }
-
-    pub(crate) fn refuse(self: &Arc<Self>, caller: Peer, request: InReplyTo, kind: ErrorKind) {
-        self.refuse_with(caller, request, &Refusal::of(kind));
-    }
-
-    pub(crate) fn refuse_with(self: &Arc<Self>, caller: Peer, request: InReplyTo, refusal: &Refusal) {
-        self.tell(request.id, *caller.did(), Some(refusal.kind));
-        self.answer(Op::Error, refusal.encode(), JSON, caller, request, Details::default(), None);
-    }
-
-    /// Says something of a call to the other side of it, elsewhere.
-    pub(crate) fn say(self: &Arc<Self>, op: Op, to: Peer, request: InReplyTo, details: Details<Box<str>>) {
-        self.answer(op, Vec::new(), OCTETS, to, request, details, None);
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "a message has as many parts")]
-    pub(crate) fn answer(
-        self: &Arc<Self>,
-        op: Op,
-        body: Body,
-        content_type: &'static str,
-        caller: Peer,
-        request: InReplyTo,
-        details: Details<Box<str>>,
-        guard: Option<Guard>,
-    ) {
-        let Ok(id) = clock::message_id() else { return };
-        self.enqueue_answer(Outgoing {
-            op,
-            id,
-            to: caller,
-            body,
-            content_type,
-            token: None,
-            in_reply_to: Some(request),
-            details,
-            call: None,
-            until: None,
-            slot: None,
-            _guard: guard,
-        });
-    }
-
-    /// What that caller may say of a call of that id: one that is worked on, or waits for it.
-    pub(crate) fn works_on(&self, caller: &Did, request: &MessageId) -> Option<PendingCall> {
-        let running = self
-            .port
-            .tickets
-            .guard()
-            .of(caller, request)
-            .filter(|running| running.agent.did() == self.did())
-            .map(Running::expected);
-        running.or_else(|| {
-            let inbox = self.inbox.guard();
-            let is_it = |waiting: &&Request| waiting.reference.id == *request && waiting.message.from() == caller;
-            inbox.waiting.iter().find(is_it).map(|waiting| PendingCall {
-                peer: *caller,
-                digest: waiting.reference.digest,
-                one_way: false,
-                has_method: waiting.message.method().is_some(),
-                has_window: waiting.message.window().is_some(),
-            })
-        })
-    }
-
-    /// The caller of that request takes so many parts, counted from the first.
-    pub(crate) fn grant(&self, caller: &Did, request: &MessageId, window: u64) {
-        let source = match self.port.tickets.guard().of(caller, request) {
-            Some(Running { said: Said::Parts(source), .. }) => source.clone(),
-            _ => return,
-        };
-        source.grant(window);
-    }
-
-    /// The caller of that request has given up.
-    pub(crate) fn cancel(self: &Arc<Self>, caller: &Did, request: &MessageId) {
-        self.forget_asked(request);
-        let ticket = self.port.tickets.guard().cancel(caller, request);
-        if let Some(ticket) = ticket {
-            return self.port.cancelled(ticket);
-        }
-        let mut inbox = self.inbox.guard();
-        let is_it = |waiting: &Request| waiting.reference.id == *request && waiting.message.from() == caller;
-        if let Some(place) = inbox.waiting.iter().position(is_it) {
-            drop(inbox.waiting.remove(place));
-        }
-    }
-
-    /// Ends a call of somebody else to this agent, which cannot answer it any more.
-    pub(crate) fn end_request(self: &Arc<Self>, caller: &Peer, request: InReplyTo, kind: ErrorKind) {
-        match caller {
-            Peer::Here(caller) => {
-                self.tell(request.id, *caller.did(), Some(kind));
-                caller.settle_request(&request.id, self.ended(kind));
-            }
-            Peer::There(_) => self.refuse(caller.clone(), request, kind),
-        }
     }
 }
 

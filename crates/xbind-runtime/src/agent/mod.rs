@@ -4,6 +4,7 @@ pub(crate) mod inbox;
 pub(crate) mod line;
 pub(crate) mod lookup;
 pub(crate) mod outbox;
+pub(crate) mod replies;
 pub(crate) mod room;
 pub(crate) mod signing;
 
@@ -15,10 +16,10 @@ use hashbrown::HashMap;
 use xbind::{Did, Error, ErrorKind, MessageId, Op, Policy, Result, SigningKey, VerifyingKey};
 
 use crate::agent::inbox::Inbox;
-use crate::guard::policy::Allow;
 use crate::agent::outbox::{Outbox, Outgoing};
 use crate::agent::room::{Load, Room};
 use crate::flush;
+use crate::guard::policy::Allow;
 use crate::node::Node;
 use crate::node::memory::Memory;
 use crate::port::Port;

@@ -90,7 +90,7 @@ pub(crate) enum Approving {
 /// What the guard says about a call now.
 pub(crate) enum Verdict {
     /// It may begin; an approval must be used first, if there is one.
-    Admit(Option<Approval>),
+    Admit(Option<Box<Approval>>),
     Refuse(Refusal),
     Ask(Question),
     /// The approver has to be asked: with this body, that one, for so long.
@@ -200,7 +200,12 @@ impl Case {
         Err(Verdict::Refuse(denied(&needs.join(" "), held.as_str())))
     }
 
-    fn judge_approval(&self, state: &mut State, needed: Option<bool>, now: u64) -> Result<Option<Approval>, Verdict> {
+    fn judge_approval(
+        &self,
+        state: &mut State,
+        needed: Option<bool>,
+        now: u64,
+    ) -> Result<Option<Box<Approval>>, Verdict> {
         let (Some(policy), Some(body)) = (&self.policy.approval, &self.body) else { return Ok(None) };
         match needed {
             None if policy.asked => return Err(Verdict::Ask(Question::Approval)),
@@ -216,7 +221,7 @@ impl Case {
             now,
             APPROVAL_SKEW,
         ) {
-            Ok(approval) if approval.decision() == Decision::Approve => Ok(Some(approval)),
+            Ok(approval) if approval.decision() == Decision::Approve => Ok(Some(Box::new(approval))),
             Ok(_) => Err(Verdict::from(ErrorKind::ApprovalRefused)),
             Err(_) => Err(otherwise.into()),
         };

@@ -13,14 +13,15 @@ use std::sync::Arc;
 use xbind::{Did, ErrorKind, MessageId, Presented};
 
 use crate::agent::Agent;
-use crate::agent::inbox::Inbox;
+use crate::agent::inbox::{Inbox, Letter};
+use crate::agent::room::Room;
 use crate::flush::refusal::Refusal;
 use crate::guard::case::{Case, Testimony, Verdict};
 use crate::guard::policy::Policy;
-use crate::port::event::Event;
-use crate::port::tickets::Running;
 use crate::port::Port;
 use crate::port::answer::{Reply, Start};
+use crate::port::event::{Event, Payload};
+use crate::port::tickets::Running;
 use crate::sync::Lock;
 use crate::sync::after::enter;
 
@@ -78,14 +79,49 @@ impl Agent {
         }
     }
 
+    /// A call whose policy or handler is gone before it began: another policy judges it, or it goes to the inbox after all.
+    /// Tells whether it still has its place.
+    pub(crate) fn give_back(self: &Arc<Self>, running: Running, payload: Payload) -> bool {
+        let mut inbox = self.inbox.guard();
+        if inbox.closed || self.node.check_running(&[running.caller.did(), self.did()]).is_err() {
+            return false; // whoever closed or stopped has told the caller
+        }
+        let (caller, request, issued_at) = (running.caller.clone(), running.request, running.issued_at);
+        if let Some(policy) = inbox.policy(running.method.as_deref()).cloned() {
+            let judged = self.judge_anew(&inbox, &policy, running, payload);
+            if let Err(refusal) = &judged {
+                self.refuse_with(caller, request, refusal);
+            }
+            return judged.unwrap_or(false);
+        }
+        if running.method.is_some() {
+            self.refuse(caller, request, ErrorKind::MethodNotFound);
+            return false;
+        }
+        let from = *caller.did();
+        if self.is_retiring() {
+            drop(inbox);
+            self.end_request(&caller, request, ErrorKind::AgentClosed); // what is in the inbox goes with the agent
+            return false;
+        }
+        match Room::take(self, &from, payload.len()) {
+            Some(slot) => {
+                let letter = Letter { id: request.id, from, issued_at, one_way: false, payload, _slot: slot };
+                self.put_in(&mut inbox, letter, caller, request);
+            }
+            None => self.refuse(caller, request, ErrorKind::InboxFull),
+        }
+        false
+    }
+
     /// Another policy judges a call that the face gives back, with the payload that it brought. Tells whether the call goes
     /// on, in the place that it has.
-    pub(crate) fn judge_anew(
+    fn judge_anew(
         self: &Arc<Self>,
         inbox: &Inbox,
         policy: &Arc<Policy>,
         running: Running,
-        payload: crate::Payload,
+        payload: Payload,
     ) -> Result<bool, Refusal> {
         if !policy.allow.includes(running.caller.did()) {
             return Err(Refusal::of(ErrorKind::NotAllowed));

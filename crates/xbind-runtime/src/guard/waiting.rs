@@ -9,8 +9,8 @@ use crate::agent::Agent;
 use crate::agent::inbox::Inbox;
 use crate::agent::room::Room;
 use crate::guard::case::{Approving, Case};
-use crate::port::event::{Event, Outcome, Payload};
 use crate::port::answer::{Reply, Start};
+use crate::port::event::{Event, Outcome, Payload};
 use crate::port::{NewCall, Port};
 use crate::sync::Lock;
 use crate::sync::after::enter;
@@ -116,7 +116,9 @@ impl Port {
             Outcome::Failed { error, .. } if error.kind() == ErrorKind::Timeout => {
                 Approving::Failed(ErrorKind::ApprovalTimeout)
             }
-            _ => Approving::Failed(ErrorKind::ApprovalFailed),
+            Outcome::Answer(_) | Outcome::Delivered { .. } | Outcome::Failed { .. } => {
+                Approving::Failed(ErrorKind::ApprovalFailed)
+            }
         };
         self.resume(ticket);
     }

@@ -8,9 +8,9 @@ use xbind::{Answers, Did, Need};
 
 use crate::guard::case::{Question, Testimony};
 use crate::handle::desk::{Asked, Desk};
-use crate::port::event::Payload;
 use crate::port::Port;
 use crate::port::answer::Start;
+use crate::port::event::Payload;
 use crate::sync::Lock;
 
 type Allows = Box<dyn Fn(&Did) -> bool + Send + Sync>;
