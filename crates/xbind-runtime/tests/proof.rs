@@ -68,18 +68,7 @@ impl World {
 
     fn send(&mut self, to: &str, is_there: bool) -> Result<(), ErrorKind> {
         let payload = Payload::Json("1".to_owned());
-        let call = NewCall {
-            agent: self.caller,
-            to,
-            payload,
-            one_way: true,
-            timeout: None,
-            total: None,
-            token: None,
-            method: None,
-            traceparent: None,
-            window: None,
-        };
+        let call = NewCall { agent: self.caller, to, payload, one_way: true, timeout: None, ..NewCall::default() };
         self.port.call(call).map_err(|error| error.kind())?;
         let ended = self.work(is_there);
         assert_eq!(ended.len(), 1);

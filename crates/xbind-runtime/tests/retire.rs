@@ -32,20 +32,7 @@ impl World {
 
     fn call(&self, agent: u32, to: &str, one_way: bool) -> u64 {
         let payload = Payload::Json("1".to_owned());
-        self.port
-            .call(NewCall {
-                agent,
-                to,
-                payload,
-                one_way,
-                timeout: None,
-                total: None,
-                token: None,
-                method: None,
-                traceparent: None,
-                window: None,
-            })
-            .unwrap()
+        self.port.call(NewCall { agent, to, payload, one_way, timeout: None, ..NewCall::default() }).unwrap()
     }
 
     fn events(&self) -> Vec<Event> {

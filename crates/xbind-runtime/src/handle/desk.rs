@@ -268,7 +268,7 @@ impl Desk {
             Event::Cancelled { ticket } | Event::Credit { ticket } => {
                 outside.wakers.extend(waiting.for_room.remove(&ticket));
             }
-            // What could not be sent is told the caller.
+            // What could not be sent is told its caller.
             Event::Unsent { .. }
             | Event::Decided { .. }
             | Event::Idle { .. }

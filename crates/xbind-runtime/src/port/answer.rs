@@ -68,11 +68,11 @@ impl Port {
         let taken = self.tickets.guard().take(ticket);
         let Some(running) = taken else { return };
         let agent = running.agent.clone();
-        self.finish(running, reply);
+        self.end(running, reply);
         agent.check_idle();
     }
 
-    fn finish(self: &Arc<Self>, running: Running, reply: Reply) {
+    fn end(self: &Arc<Self>, running: Running, reply: Reply) {
         let back = running.back();
         let Running { agent, cancelled, begun, said, case, parked, .. } = running;
         agent.ended_place(parked, begun);
@@ -91,8 +91,7 @@ impl Port {
         match encoded.and_then(|encoded| agent.check_size(encoded.0.len()).map(|()| encoded)) {
             Ok((body, content_type)) => back.answer(Op::Result, body, content_type),
             Err(error) => {
-                let (id, from) = (back.request.id, *back.caller.did());
-                self.push(Event::Unsent { agent: agent.number, id, from, error });
+                self.push(back.unsent(error));
                 back.refuse(Refusal::of(ErrorKind::HandlerFailed));
             }
         }
@@ -132,8 +131,10 @@ impl Port {
             }
             Err(error) if error.kind() == ErrorKind::InboxFull => Err(error),
             Err(error) => {
-                let unsent = self.tickets.guard().get(ticket).map(|running| running.unsent(error.clone()));
-                unsent.into_iter().for_each(|unsent| self.push(unsent));
+                let back = self.tickets.guard().get(ticket).map(Running::back);
+                if let Some(back) = back {
+                    self.push(back.unsent(error.clone()));
+                }
                 self.reply(ticket, Reply::Refused(ErrorKind::HandlerFailed, None));
                 Err(error)
             }
@@ -184,10 +185,6 @@ fn encoded(payload: Payload) -> Result<(Body, &'static str)> {
 }
 
 impl Running {
-    fn unsent(&self, error: Error) -> Event {
-        Event::Unsent { agent: self.agent.number, id: self.request.id, from: *self.caller.did(), error }
-    }
-
     /// One part: gathered, or ready to be sent.
     fn say(&mut self, (body, content_type): (Body, &'static str)) -> Result<Option<(Back, Outgoing)>> {
         self.agent.check_size(body.len())?;
@@ -233,6 +230,10 @@ impl Back {
         self.answer(Op::Error, refusal.encode(), JSON);
     }
 
+    fn unsent(&self, error: Error) -> Event {
+        Event::Unsent { agent: self.agent.number, id: self.request.id, from: *self.caller.did(), error }
+    }
+
     /// Ends a call of somebody else, which cannot be answered any more.
     pub(crate) fn end(self, kind: ErrorKind) {
         match &self.caller {
@@ -240,7 +241,10 @@ impl Back {
                 self.agent.tell(self.request.id, *caller.did(), Some(kind));
                 caller.settle_request(&self.request.id, self.agent.ended(kind));
             }
-            Peer::There(_) => self.refuse(Refusal::of(kind)),
+            Peer::There(_) => {
+                self.agent.tell(self.request.id, *self.caller.did(), Some(kind));
+                self.refuse(Refusal::of(kind));
+            }
         }
     }
 }
