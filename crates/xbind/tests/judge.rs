@@ -53,14 +53,14 @@ fn rule(judge: &Judge, token: &str, now: u64, answers: &Answers) -> Ruling {
 fn held(ruling: Ruling) -> Held {
     match ruling {
         Ruling::Held(held) => held,
-        other => panic!("{other:?}"),
+        other @ (Ruling::Refused(_) | Ruling::Needs(_)) => panic!("{other:?}"),
     }
 }
 
 fn refused(ruling: Ruling) -> Refused {
     match ruling {
         Ruling::Refused(refused) => refused,
-        other => panic!("{other:?}"),
+        other @ (Ruling::Held(_) | Ruling::Needs(_)) => panic!("{other:?}"),
     }
 }
 
