@@ -1,4 +1,3 @@
-import type { HandleOptions, Post } from './admission'
 import { approveWith, type CallDecision } from '../tokens/approval'
 import { defaultBus, refOf } from './bus'
 import { cardIn, CardKeeper, type AgentCard } from './card'
@@ -18,6 +17,7 @@ import {
 } from './config'
 import { Draining } from './draining'
 import { failure, isFailure, XBindError } from '../errors'
+import { Guard, type HandleOptions } from './guard'
 import { keyIn, signWith } from './identity'
 import { Journal, type Wishes } from './journal'
 import { passphraseIn, readKeyAsync, writeKeyAsync } from './key-file'
@@ -63,11 +63,6 @@ interface Extras extends Wishes {
 /** How a call or message is to be made. */
 type Asking = Pick<Wanted, 'timeoutMs'> & Partial<Wanted>
 
-/** What an agent answers that has set nothing yet. */
-const nothing = Offers.none(() => {
-  throw new Error('nothing of these is ever asked')
-})
-
 /** How `fromIdentity` hands the constructor a key. */
 const importedKey = Symbol('importedKey')
 type InternalConfig = AgentConfig & { [importedKey]?: KeyRef }
@@ -94,7 +89,7 @@ export class AutoGenxBindAgent {
   readonly #longest: number
   /** None for most agents; kept together so that an idle agent stays small. */
   readonly #extras: Extras | undefined
-  #offers: Offers
+  #offers: Offers | undefined
   #card: CardKeeper | undefined
   #receivers: Receivers<Message> | undefined
   #draining: Draining | undefined
@@ -120,10 +115,10 @@ export class AutoGenxBindAgent {
 
     this.#port = openPort(members)
     this.#number = orThrow(native.join(this.#port.number, bus, options, signer))
-    this.#offers = handler ? Offers.none(() => this.#post()).with(handler, undefined) : nothing
     this.#port.add(this.#number, this)
     this.#did = orThrow(native.agentDid(this.#port.number, this.#number))
     this.name = name
+    if (handler) this.#offers = this.#nothing().with(handler, undefined)
     const isUsual = !provider && !owned && !logger && !verbose && !onHandlerError
     this.#extras = isUsual ? undefined : { provider, owned, logger, verbose, onHandlerError }
     if (joinChannel.hasSubscribers) joinChannel.publish({ agent: this.#did, name })
@@ -229,7 +224,7 @@ export class AutoGenxBindAgent {
     this.#card ??= new CardKeeper(this.#did, this.name, (bytes) =>
       provider ? provider.sign(bytes) : signWith(owned ?? orThrow(this.#key()), bytes, true),
     )
-    return this.#card.of(this.#offers)
+    return this.#card.of((this.#offers ??= this.#nothing()))
   }
 
   /**
@@ -377,14 +372,16 @@ export class AutoGenxBindAgent {
    */
   handle<P = unknown, R = unknown>(handler: Handler<P, R> | null, options?: HandleOptions): this
   handle(...[first, second, third]: [unknown, unknown?, unknown?]): this {
-    const before = this.#offers === nothing ? Offers.none(() => this.#post()) : this.#offers
+    const before = this.#offers ?? this.#nothing()
     const next =
       typeof first === 'string'
         ? before.withMethod(first, second as Handler | null, third as MethodOptions | undefined)
         : before.with(first as Handler | null, second as HandleOptions | undefined)
-    const { hasHandler, only, onlyThese, isEmpty } = next
-    const failed = native.handle(this.#port.number, this.#number, hasHandler, only, onlyThese, !isEmpty)
-    if (failed) throw new XBindError(failed.code === 'AGENT_CLOSED' ? { ...closedFailure, ...failed } : failed)
+    const { policies, judges } = next.policies
+    const number = native.guard(this.#port.number, this.#number, policies, judges)
+    if (isFailure(number))
+      throw new XBindError(number.code === 'AGENT_CLOSED' ? { ...closedFailure, ...number } : number)
+    next.number = number
     if (next.replaces(before) && this.#journal.isRead) {
       this.#journal.warn('another handler has replaced the one that was set')
     }
@@ -393,13 +390,13 @@ export class AutoGenxBindAgent {
     return this
   }
 
-  #post(): Post {
-    return {
-      did: this.#did,
-      call: (to, payload, options) => this.call(to, payload, options),
-      useOnce: (approver, id, until) =>
-        native.useApproval(this.#port.number, this.#number, approver, id, until) === null,
-    }
+  #nothing(): Offers {
+    const did = this.#did
+    return Offers.none({
+      did,
+      make: (handler, options) => new Guard(did, handler, options, (line) => this.#journal.warn(line)),
+      describe: async () => ({ card: orThrown(await this.#described()).jws }),
+    })
   }
 
   #key(): KeyRef | Failure {
@@ -516,7 +513,7 @@ export class AutoGenxBindAgent {
   #leave(): void {
     if (!this.#closed && leaveChannel.hasSubscribers) leaveChannel.publish({ agent: this.#did, name: this.name })
     this.#closed = true
-    this.#offers = nothing
+    this.#offers = undefined
     this.#card = undefined
     this.#receivers?.close(closedFailure)
     this.#draining?.end()
@@ -538,15 +535,8 @@ export class AutoGenxBindAgent {
 
   static {
     members = {
-      admit(agent, call, body, token) {
-        return agent.#offers.admit(
-          call,
-          body,
-          token,
-          () => agent.#offers,
-          async () => ({ card: orThrown(await agent.#described()).jws }),
-        )
-      },
+      guard: (agent, method) => (agent.#closed ? undefined : (agent.#offers ??= agent.#nothing()).guardFor(method)),
+      handler: (agent, method) => (agent.#closed ? undefined : (agent.#offers ??= agent.#nothing()).handlerFor(method)),
       did: (agent) => agent.#did,
       arrived: (agent) => agent.#receivers?.arrived(),
       sign: (agent, bytes) => {

@@ -6,9 +6,11 @@ mod common;
 use std::sync::Arc;
 
 use common::{json, key};
-use xbind::{Did, ErrorKind, SigningKey};
+use xbind::ErrorKind;
+use xbind::message::card::DESCRIBE;
 use xbind_runtime::{
-    Agent, AgentOptions, Allow, Event, NewCall, Node, NodeOptions, Outcome, Port, Reply, Signer, Start, Time,
+    Agent, AgentOptions, Allow, Event, NewCall, Node, NodeOptions, Outcome, Policies, Policy, Port, Reply, Signer,
+    Start, Time,
 };
 
 struct World {
@@ -58,77 +60,36 @@ impl World {
     }
 }
 
-fn only(did: Option<Did>) -> Allow {
-    Allow::Only(Box::new(did.into_iter().collect()))
-}
-
 #[test]
 fn methods_and_other_calls_go_their_own_ways() {
-    let world = world(AgentOptions { methods: true, ..AgentOptions::default() });
-    let caller = *SigningKey::from_seed(&[2; 32]).did();
-    let both = |world: &World| {
-        world.call(Some("a"));
-        world.call(None);
+    let world = world(AgentOptions { describes: true, ..AgentOptions::default() });
+    let calls = |methods: &[Option<&str>]| {
+        methods.iter().for_each(|method| world.call(*method));
         world.arrived()
     };
-    // From the start, methods come to the face, and other calls into the inbox.
-    let (tickets, ends) = both(&world);
-    assert_eq!((tickets.len(), ends), (1, vec!["inbox".to_owned()]));
-    assert_eq!(world.port.start(*tickets.first().unwrap()), Start::Run);
+    // From the start, the question what there is comes to the face, and other calls into the inbox.
+    let (tickets, mut ends) = calls(&[Some(DESCRIBE), None, Some("a")]);
+    ends.sort();
+    assert_eq!((tickets.len(), ends), (1, vec!["METHOD_NOT_FOUND".to_owned(), "inbox".to_owned()]));
+    assert!(matches!(world.port.start(*tickets.first().unwrap()), Start::Run));
     world.port.reply(*tickets.first().unwrap(), Reply::Payload(json("1")));
     assert_eq!(world.arrived().1, [world.server.did().as_str()]); // who answered is told
 
-    world.server.handle_methods(Some(Allow::Everyone), only(None), true).unwrap();
-    let (tickets, ends) = both(&world);
-    assert_eq!((tickets.len(), ends), (1, vec!["NOT_ALLOWED".to_owned()]));
+    world.server.guard(Some(Policies::default().with_whole("a", Policy::default()))).unwrap();
+    let (tickets, ends) = calls(&[Some("a"), None]);
+    assert_eq!((tickets.len(), ends), (1, vec!["inbox".to_owned()]));
 
-    world.server.handle_methods(Some(only(None)), only(Some(caller)), true).unwrap();
-    let (tickets, ends) = both(&world);
-    assert_eq!((tickets.len(), ends), (1, vec!["NOT_ALLOWED".to_owned()]));
-}
-
-#[test]
-fn calls_for_the_inbox_do_not_wait_behind_methods() {
-    let world = world(AgentOptions { methods: true, concurrency: 1, ..AgentOptions::default() });
-    world.server.handle_methods(None, Allow::Everyone, true).unwrap();
-    for _ in 0..3 {
-        world.call(Some("a"));
-    }
-    let (tickets, ends) = world.arrived();
-    assert_eq!((tickets.len(), ends.len()), (1, 0));
-    world.call(None);
-    assert_eq!(world.arrived().1, ["inbox"]);
-    // And the others come one by one.
-    let mut next = tickets;
-    for _ in 0..3 {
-        let ticket = next.pop().expect("one at a time");
-        assert_eq!(world.port.start(ticket), Start::Run);
-        world.port.reply(ticket, Reply::Refused(ErrorKind::MethodNotFound, None));
-        next = world.arrived().0;
-    }
-    assert!(next.is_empty());
-}
-
-#[test]
-fn what_was_let_in_is_judged_by_the_policy_of_its_kind_when_it_begins() {
-    let world = world(AgentOptions { methods: true, ..AgentOptions::default() });
-    world.server.handle_methods(Some(Allow::Everyone), Allow::Everyone, true).unwrap();
-    world.call(Some("a"));
-    world.call(None);
-    let (tickets, _) = world.arrived();
-    world.server.handle_methods(None, only(None), true).unwrap();
-    let starts: Vec<_> = tickets.iter().map(|ticket| world.port.start(*ticket)).collect();
-    assert_eq!(starts, [Start::Gone, Start::Inbox]);
-    world.port.give_back(*tickets.last().unwrap(), json("1"));
-    let (_, mut ends) = world.arrived();
-    ends.sort();
-    assert_eq!(ends, ["NOT_ALLOWED", "inbox"]);
+    // A whole policy leaves nothing to that of calls without a method.
+    let closed = Policies::from(Allow::only([])).with_whole("a", Policy::default());
+    world.server.guard(Some(closed)).unwrap();
+    let (tickets, ends) = calls(&[Some("a"), None, Some("b")]);
+    assert_eq!((tickets.len(), ends), (1, vec!["NOT_ALLOWED".to_owned(), "NOT_ALLOWED".to_owned()]));
 }
 
 #[test]
 fn refusals_are_told_while_somebody_watches() {
     let world = world(AgentOptions::default());
-    world.server.handle(Some(only(None))).unwrap();
+    world.server.guard(Some(Allow::only([]).into())).unwrap();
     let refused = |world: &World| {
         world.call(None);
         let is_refusal = |event: &Event| matches!(event, Event::Decided { refused: Some(ErrorKind::NotAllowed), .. });
