@@ -78,7 +78,7 @@ pub(crate) struct Inbox {
     /// How often they were set: what was judged by others is judged anew.
     pub(crate) version: u32,
     pub(crate) running: usize,
-    /// Of those, how many the handler has not begun with.
+    /// Of those without a method, how many the handler has not begun with.
     pub(crate) unbegun: usize,
     /// Calls that somebody is asked about, which have no handler's place.
     pub(crate) parked: usize,
@@ -101,9 +101,9 @@ impl Inbox {
         self.policies.as_ref()?.of(method)
     }
 
-    /// Whether anything is answered but the question what is.
-    pub(crate) fn takes_calls(&self) -> bool {
-        self.policies.as_ref().is_some_and(|policies| policies.takes_calls())
+    /// Whether calls that came before may still go to the inbox.
+    fn is_behind(&self) -> bool {
+        self.unbegun > 0 || self.waiting.iter().any(|before| before.message.method().is_none())
     }
 
     /// Whether calls are with the handler, or on their way to it.
@@ -156,8 +156,8 @@ impl Agent {
         if self.is_retiring() {
             return Err(Error::new(ErrorKind::AgentClosed, "this agent is closing"));
         }
+        self.set_takes_calls(policies.as_ref().is_some_and(Policies::takes_calls));
         inbox.policies = policies.map(Arc::new);
-        self.set_takes_calls(inbox.takes_calls());
         inbox.version = inbox.version.wrapping_add(1).max(1);
         let version = inbox.version;
         self.advance(&mut inbox);
@@ -230,7 +230,7 @@ impl Agent {
         let policy = match inbox.policy(request.message.method()) {
             Some(policy) if is_call => policy,
             // Behind those that came before, which had a handler then and are on their way to the inbox.
-            None if is_call && !inbox.takes_calls() && (inbox.unbegun > 0 || !inbox.waiting.is_empty()) => {
+            None if is_call && request.message.method().is_none() && inbox.is_behind() => {
                 return self.queue(inbox, request);
             }
             _ => return self.to_inbox(inbox, request),
@@ -268,7 +268,7 @@ impl Agent {
         if until.is_some_and(|until| until <= self.node.time().now()) {
             return; // it waited here for too long: nobody waits for the answer any more
         }
-        let window = message.window();
+        let (window, has_method) = (message.window(), message.method().is_some());
         let running = Running {
             agent: self.clone(),
             caller,
@@ -292,7 +292,7 @@ impl Agent {
         };
         if self.hand_over(running, Payload::of(message)) {
             inbox.running = inbox.running.saturating_add(1);
-            inbox.unbegun = inbox.unbegun.saturating_add(1);
+            inbox.unbegun = inbox.unbegun.saturating_add(usize::from(!has_method));
         }
     }
 
@@ -345,12 +345,12 @@ impl Agent {
         self.resume_next(inbox);
         loop {
             let Some(first) = inbox.waiting.front() else { return };
-            let is_answered = inbox.takes_calls() || inbox.policy(first.message.method()).is_some();
-            // What was taken from the handler goes first.
-            let may_go = if is_answered { inbox.running < self.options.concurrency } else { inbox.unbegun == 0 };
+            let is_handled = inbox.policy(first.message.method()).is_some();
+            // What was taken from the handler goes into the inbox first.
+            let may_go = if is_handled { inbox.running < self.options.concurrency } else { inbox.unbegun == 0 };
             let Some(request) = may_go.then(|| inbox.waiting.pop_front()).flatten() else { return };
             match self.node.check_running(&[request.message.from(), self.did()]) {
-                Ok(()) if !is_answered => self.to_inbox(inbox, request),
+                Ok(()) if !is_handled => self.to_inbox(inbox, request),
                 Ok(()) => self.sort(inbox, request),
                 Err(error) => self.refuse(request.caller, request.reference, error.kind()),
             }

@@ -177,7 +177,7 @@ impl Port {
                 return start;
             }
         }
-        if self.tickets.guard().begin(ticket) {
+        if self.tickets.guard().begin(ticket) && seen.method.is_none() {
             seen.agent.begun();
         }
         Start::Run

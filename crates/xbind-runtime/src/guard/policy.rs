@@ -8,6 +8,11 @@ use std::time::Duration;
 use xbind::message::card;
 use xbind::{Did, Judge, ScopeSet};
 
+/// Whether the library keeps that name to itself.
+fn is_reserved(method: &str) -> bool {
+    method.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("xbind."))
+}
+
 /// Who may call.
 #[derive(Clone, Debug, Default)]
 pub enum Allow {
@@ -140,9 +145,11 @@ impl Policies {
         self.unnamed.is_some() || self.methods.keys().any(|name| **name != *card::DESCRIBE)
     }
 
-    /// The policy of calls to that method, or of those without one; none where nobody handles them.
+    /// The policy of calls to that method, or of those without one; none where nobody handles them. Reserved names are
+    /// nobody else's.
     pub(crate) fn of(&self, method: Option<&str>) -> Option<&Arc<Policy>> {
-        method.and_then(|name| self.methods.get(name)).or(self.unnamed.as_ref())
+        let named = method.and_then(|name| self.methods.get(name));
+        named.or(self.unnamed.as_ref().filter(|_| !method.is_some_and(is_reserved)))
     }
 }
 

@@ -33,14 +33,14 @@ impl Port {
             self.reply(ticket, Reply::Refused(ErrorKind::InboxFull, None));
             return false;
         }
-        let parked = {
+        let (parked, has_method) = {
             let mut tickets = self.tickets.guard();
             let Some(running) = tickets.get_mut(ticket) else { return false };
             running.slot = running.slot.take().or(slot);
-            std::mem::replace(&mut running.parked, true)
+            (std::mem::replace(&mut running.parked, true), running.method.is_some())
         };
         if !parked {
-            agent.park_one();
+            agent.park_one(has_method);
         }
         true
     }
@@ -125,21 +125,21 @@ impl Port {
 }
 
 impl Agent {
-    fn park_one(self: &Arc<Self>) {
+    fn park_one(self: &Arc<Self>, has_method: bool) {
         {
             let mut inbox = self.inbox.guard();
             inbox.parked = inbox.parked.saturating_add(1);
         }
-        self.finished(false);
+        self.finished(has_method);
     }
 
-    /// A call has ended, wherever it was.
-    pub(crate) fn ended_place(self: &Arc<Self>, parked: bool, begun: bool) {
+    /// A call has ended, wherever it was; `is_counted` where the inbox does not wait for it any more.
+    pub(crate) fn ended_place(self: &Arc<Self>, parked: bool, is_counted: bool) {
         if parked {
             let mut inbox = self.inbox.guard();
             inbox.parked = inbox.parked.saturating_sub(1);
         } else {
-            self.finished(begun);
+            self.finished(is_counted);
         }
     }
 
@@ -159,12 +159,12 @@ impl Agent {
             let Some(ticket) = inbox.resuming.pop_front() else { return };
             let waited = {
                 let mut tickets = self.port.tickets.guard();
-                tickets.get_mut(ticket).is_some_and(|running| std::mem::take(&mut running.parked))
+                tickets.get_mut(ticket).map(|running| (std::mem::take(&mut running.parked), running.method.is_some()))
             };
-            if waited {
+            if let Some((true, has_method)) = waited {
                 inbox.parked = inbox.parked.saturating_sub(1);
                 inbox.running = inbox.running.saturating_add(1);
-                inbox.unbegun = inbox.unbegun.saturating_add(1);
+                inbox.unbegun = inbox.unbegun.saturating_add(usize::from(!has_method));
                 self.port.push(Event::Resumed { ticket });
             }
         }

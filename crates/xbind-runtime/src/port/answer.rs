@@ -53,10 +53,10 @@ impl Port {
         let _entry = enter();
         let taken = self.tickets.guard().take(ticket);
         let Some(running) = taken else { return };
-        let (agent, parked) = (running.agent.clone(), running.parked);
+        let (agent, parked, has_method) = (running.agent.clone(), running.parked, running.method.is_some());
         let goes_on = !running.cancelled && agent.give_back(running, payload);
         if !goes_on {
-            agent.ended_place(parked, false);
+            agent.ended_place(parked, has_method);
         }
         agent.check_idle();
     }
@@ -74,8 +74,8 @@ impl Port {
 
     fn end(self: &Arc<Self>, running: Running, reply: Reply) {
         let back = running.back();
-        let Running { agent, cancelled, begun, said, case, parked, .. } = running;
-        agent.ended_place(parked, begun);
+        let Running { agent, cancelled, begun, method, said, case, parked, .. } = running;
+        agent.ended_place(parked, begun || method.is_some());
         if let Some(call) = case.and_then(|case| case.approver_call()) {
             self.abandon(call);
         }
