@@ -1,8 +1,9 @@
+import type { HttpBinding } from './binding-http'
 import type { NetBinding } from './binding-net'
 import type { RightsBinding } from './binding-rights'
 
 /** What the addon exports (src/). Failures come back as data: errors must be made in the caller's realm. */
-export interface Binding extends RightsBinding, NetBinding {
+export interface Binding extends RightsBinding, NetBinding, HttpBinding {
   generateKey(): KeyRef | Failure
   keyFromSeed(seed: Uint8Array): KeyRef | Failure
   keyFromPkcs8(pkcs8: string | Uint8Array, passphrase?: string): KeyRef | Failure
