@@ -1,26 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-/** The bounds of one request. */
-export interface FetchLimits {
-  /** The longest answer that is taken. */
-  readonly maxBytes: number;
-  /** From the question to the last byte of the answer. */
-  readonly timeoutMs: number;
-  /** Media types to ask for. */
-  readonly accept: string;
-  /**
-   * Who named the address: you (`owner`), a token within an origin that you named (`listed`), or a token alone (`stranger`).
-   * For strangers only the public network may be asked.
-   */
-  readonly named: "owner" | "listed" | "stranger";
-}
-/**
- * A client of your own, as behind a proxy: gets a document, and rejects for anything but a complete answer with status 200.
- * It has to keep the rules that the built-in one keeps: no redirects, and for strangers no addresses of your own network. The
- * URL was judged by its text; size and time are checked again behind it.
- */
-export type FetchDocument = (url: string, limits: FetchLimits) => Promise<Uint8Array | string>;
 /** Stable for ever: codes are added, never renamed. Each has a heading in docs/errors.md. */
-export type XBindErrorCode = "INVALID_DID" | "INVALID_KEY" | "IMPORT_FAILED" | "EXPORT_FAILED" | "WRONG_PASSPHRASE" | "SIGN_FAILED" | "INVALID_NAME" | "AGENT_NOT_FOUND" | "AMBIGUOUS_NAME" | "AGENT_CLOSED" | "INVALID_PAYLOAD" | "PAYLOAD_TOO_LARGE" | "MALFORMED_MESSAGE" | "INVALID_SIGNATURE" | "WRONG_AUDIENCE" | "MESSAGE_EXPIRED" | "MESSAGE_NOT_YET_VALID" | "REPLAYED" | "REPLAY_WINDOW_FULL" | "REPLY_MISMATCH" | "TIMEOUT" | "ABORTED" | "INBOX_FULL" | "NOT_ALLOWED" | "HANDLER_FAILED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "UNTRUSTED_ISSUER" | "SCOPE_DENIED" | "INVALID_DELEGATION" | "REVOKED" | "REVOCATION_UNKNOWN" | "APPROVAL_REQUIRED" | "APPROVAL_REFUSED" | "APPROVAL_TIMEOUT" | "REGISTRY_UNAVAILABLE" | "NAME_TAKEN" | "INVALID_CONFIG" | "INTERNAL";
+export type XBindErrorCode = "INVALID_DID" | "INVALID_KEY" | "IMPORT_FAILED" | "EXPORT_FAILED" | "WRONG_PASSPHRASE" | "SIGN_FAILED" | "INVALID_NAME" | "AGENT_NOT_FOUND" | "AMBIGUOUS_NAME" | "AGENT_CLOSED" | "INVALID_PAYLOAD" | "PAYLOAD_TOO_LARGE" | "MALFORMED_MESSAGE" | "INVALID_SIGNATURE" | "WRONG_AUDIENCE" | "MESSAGE_EXPIRED" | "MESSAGE_NOT_YET_VALID" | "REPLAYED" | "REPLAY_WINDOW_FULL" | "REPLY_MISMATCH" | "TIMEOUT" | "ABORTED" | "INBOX_FULL" | "NOT_ALLOWED" | "HANDLER_FAILED" | "METHOD_NOT_FOUND" | "INVALID_INPUT" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "UNTRUSTED_ISSUER" | "SCOPE_DENIED" | "INVALID_DELEGATION" | "REVOKED" | "REVOCATION_UNKNOWN" | "APPROVAL_REQUIRED" | "APPROVAL_REFUSED" | "APPROVAL_TIMEOUT" | "REGISTRY_UNAVAILABLE" | "NAME_TAKEN" | "INVALID_CONFIG" | "INTERNAL";
 /** What the other agent's handler chose to tell, by throwing a `HandlerError`. */
 export interface RemoteError {
   /** The code that the handler chose; its own words, none of `XBindErrorCode`. */
@@ -131,10 +111,16 @@ export interface RevocationSource {
   /** Whether it was revoked, now or when the promise settles. */
   isRevoked(subject: RevocationSubject): boolean | Promise<boolean>;
 }
+/**
+ * What a message is: a `call` wants an answer, a `send` none. From the one asked come `result` or `error`, which end the call,
+ * `receipt` (it stands in an inbox), `part` of the answer, and `progress`; from the caller `cancel` and `more`, when he
+ * waits no longer or takes further parts.
+ */
+export type MessageOp = "call" | "send" | "result" | "error" | "receipt" | "part" | "progress" | "cancel" | "more";
 /** What is to be sealed: one message to one DID. */
 export interface OutgoingMessage {
-  /** What the message is: a `call` wants an answer, `send` none; `result` and `error` answer a call. */
-  op: "call" | "send" | "result" | "error";
+  /** What the message is. */
+  op: MessageOp;
   /** The recipient's DID. */
   to: string;
   /** What is said. It travels beside the JWS, and its digest is signed. */
@@ -145,8 +131,18 @@ export interface OutgoingMessage {
   ttlSeconds?: number;
   /** A token to present; it travels beside the message and its digest is signed. */
   token?: string;
-  /** Required for result and error: the call being answered. */
+  /** Required for all but calls and sends: the call that is answered, or that more is said of. */
   inReplyTo?: SealedMessage | VerifiedMessage;
+  /** The method that a call or send asks for: 1 to 128 of `A-Z a-z 0-9 _ . -`. */
+  method?: string;
+  /** How long the caller waits, in milliseconds, 1 to 2 147 483 647; on calls. */
+  deadlineMs?: number;
+  /** Where the message belongs in a trace, by W3C Trace Context; proves nothing. */
+  traceparent?: string;
+  /** Which part of the answer it is, from 0, or which word of progress; on a result or error after parts, how many there were. */
+  seq?: number;
+  /** How many parts the caller takes, counted from the first; on calls and `more`. */
+  window?: number;
   /** Seconds since the epoch, for tests and replays of recorded traffic. */
   now?: number;
 }
@@ -165,8 +161,8 @@ export interface SealedMessage {
 export interface VerifiedMessage {
   /** Unique for its sender. */
   readonly id: string;
-  /** What the message is: `call`, `send`, or the `result` or `error` that answers a call. */
-  readonly op: "call" | "send" | "result" | "error";
+  /** What the message is. */
+  readonly op: MessageOp;
   /** Proven by the signature. */
   readonly from: string;
   /** The DID whose verifier opened it. */
@@ -179,8 +175,18 @@ export interface VerifiedMessage {
   readonly issuedAt: number;
   /** Seconds since the epoch. */
   readonly expiresAt: number;
-  /** The id of the call that it answers; undefined for calls and sends. */
+  /** The id of the call that it answers or says more of; undefined for calls and sends. */
   readonly inReplyTo: string | undefined;
+  /** The method asked for. */
+  readonly method: string | undefined;
+  /** How long the caller of a call waits, in milliseconds. */
+  readonly deadlineMs: number | undefined;
+  /** Where the message belongs in a trace, by W3C Trace Context; proves nothing. */
+  readonly traceparent: string | undefined;
+  /** Which part of an answer it is, from 0, or which word of progress; on a result or error, how many parts there were. */
+  readonly seq: number | undefined;
+  /** How many parts the caller takes, counted from the first. */
+  readonly window: number | undefined;
   /** The signed claims as they came, to be kept as proof. */
   readonly jws: string;
 }
@@ -336,7 +342,55 @@ export interface CallDecision {
   /** Seconds since the epoch, for tests. */
   now?: number;
 }
-/** An in-process bus. The default one belongs to the module instance, so test files do not see each other. */
+/** What a recipient signs for a message that stands in its inbox. */
+export interface DeliveryReceipt {
+  /** Always `delivered`. */
+  readonly status: "delivered";
+  /** The id of the message, as its recipient sees it. */
+  readonly messageId: string;
+  /** The DID that signed for it. */
+  readonly to: string;
+}
+/**
+ * Whether what `call` gave is the recipient's receipt and no answer: it has no handler, and the call stands in its inbox. The
+ * message itself says so, not its shape; a copy of a receipt is none.
+ *
+ * @example
+ * ```ts
+ * const answer = await agent.call('writer', { topic: 'identity' })
+ * if (answer.ok && isReceipt(answer.value)) console.log('it waits in the inbox of', answer.value.to)
+ * ```
+ */
+export declare function isReceipt(value: unknown): value is DeliveryReceipt;
+/** A call that a handler answers. */
+export interface IncomingCall<P = unknown> {
+  /** Unique for its caller. */
+  readonly id: string;
+  /** The caller's DID, proven by its signature. */
+  readonly from: string;
+  /** What the caller sent; of the type that you expect, which nobody has checked. */
+  readonly payload: P;
+  /** When the caller signed it, by its clock, to the second. */
+  readonly issuedAt: Date;
+  /** Aborts when the caller gives up, the deadline passes or the agent closes. */
+  readonly signal: AbortSignal;
+  /** What the caller's token grants; empty for a handler that trusts nobody's tokens. */
+  readonly scopes: readonly string[];
+  /** On whose behalf the caller acts: from the outermost delegator to the caller, DIDs; empty without a token. */
+  readonly chain: readonly string[];
+}
+/** Where lines go: `console`, or a logger with these four methods. */
+export type Logger = Pick<Console, "debug" | "info" | "warn" | "error">;
+/**
+ * An in-process bus. The default one belongs to the module instance, so test files do not see each other. Of several agents of
+ * one DID, the newest is called.
+ *
+ * @example
+ * ```ts
+ * const bus = new MessageBus()
+ * const [asker, teller] = ['asker', 'teller'].map((name) => new AutoGenxBindAgent({ name, agentOptions: { bus } }))
+ * ```
+ */
 export declare class MessageBus {
   #private;
   /** A bus of its own. Throws INVALID_CONFIG. */
@@ -369,66 +423,33 @@ export declare class MessageBus {
   /** Closes the bus and every agent on it, also those of other threads. */
   close(): void;
 }
-/** Where lines go: `console`, or a logger with these four methods. */
-export type Logger = Pick<Console, "debug" | "info" | "warn" | "error">;
-/** What a recipient signs for a message that stands in its inbox. */
-export interface DeliveryReceipt {
-  /** Always `delivered`. */
-  readonly status: "delivered";
-  /** The id of the message, as its recipient sees it. */
-  readonly messageId: string;
-  /** The DID that signed for it. */
-  readonly to: string;
-}
-/** A call that a handler answers. */
-export interface IncomingCall<P = unknown> {
-  /** Unique for its caller. */
-  readonly id: string;
-  /** The caller's DID, proven by its signature. */
-  readonly from: string;
-  /** What the caller sent; of the type that you expect, which nobody has checked. */
-  readonly payload: P;
-  /** When the caller signed it, by its clock, to the second. */
-  readonly issuedAt: Date;
-  /** Aborts when the caller gives up, the deadline passes or the agent closes. */
-  readonly signal: AbortSignal;
-  /** What the caller's token grants; empty for a handler that trusts nobody's tokens. */
-  readonly scopes: readonly string[];
-  /** On whose behalf the caller acts: from the outermost delegator to the caller, DIDs; empty without a token. */
-  readonly chain: readonly string[];
-}
-/** What a token is to grant, to whom, where and for how long. */
-export interface TokenRequest {
-  /** The DID that may use the token. */
-  subject: string;
-  /** Where it may be used: a DID or a URI, compared exactly. */
-  audience: string;
-  /** What it grants, at most 64; none grants nothing. */
-  scopes: readonly string[];
-  /** Default 3600, at most 86 400. */
-  ttlSeconds?: number;
-  /** Further claims, plain data: none that the format names itself, nothing that JSON would lose. */
-  claims?: Record<string, unknown>;
-  /** Where the issuer publishes whether the token still stands (`StatusList`). */
-  status?: {
-    /** The place of this token in the list. */
-    readonly index: number;
-    /** Where the list is published. */
-    readonly uri: string;
-  };
-  /** Seconds since the epoch, for tests. */
-  now?: number;
-}
 /** What a new agent is told; all of it may be left out. */
 export interface AgentConfig {
   /** A label, and an address on the bus: letters, digits, '.', '_', '-', 1 to 64, first and last a letter or digit. */
   name?: string;
   /** Where the agent lives, and its bounds. */
   agentOptions?: AgentOptions;
-  /** One line per message to stderr (or `logger`), DIDs shortened, never a payload or a key. */
+  /** One line more in the log for each message that goes out or comes in, DIDs shortened, never a payload or a key. */
   verbose?: boolean;
-  /** Where the lines of `verbose` go; stderr by default. */
+  /** Where the log goes, stderr by default: handlers that fail, and what else the owner has to know. */
   logger?: Logger;
+  /**
+   * Answers calls from the start, so that none comes before the agent can answer: everybody's, until `handle()` sets another
+   * handler, or a policy.
+   */
+  handler?: Handler;
+  /**
+   * Told of what a handler, or a function of its policy, throws, and of answers that cannot be sent; the caller is told
+   * nothing of it but HANDLER_FAILED. Printed to the log by default, with its stack. A `HandlerError` is an answer, not a failure.
+   */
+  onHandlerError?: (error: unknown, call: {
+    /** Unique for its caller. */
+    readonly id: string;
+    /** The caller's DID, proven by its signature. */
+    readonly from: string;
+    /** Calls have no methods yet. */
+    readonly method: string | undefined;
+  }) => void;
   /** Signs with a key that is not the agent's own. An `Identity` stays its owner's: the agent can sign until it is destroyed. */
   identityProvider?: xBindIdentityProvider | Identity;
 }
@@ -501,6 +522,28 @@ export interface CallOptions {
   /** An approval of this very call, signed by an approver. */
   approval?: string;
 }
+/** What a token is to grant, to whom, where and for how long. */
+export interface TokenRequest {
+  /** The DID that may use the token. */
+  subject: string;
+  /** Where it may be used: a DID or a URI, compared exactly. */
+  audience: string;
+  /** What it grants, at most 64; none grants nothing. */
+  scopes: readonly string[];
+  /** Default 3600, at most 86 400. */
+  ttlSeconds?: number;
+  /** Further claims, plain data: none that the format names itself, nothing that JSON would lose. */
+  claims?: Record<string, unknown>;
+  /** Where the issuer publishes whether the token still stands (`StatusList`). */
+  status?: {
+    /** The place of this token in the list. */
+    readonly index: number;
+    /** Where the list is published. */
+    readonly uri: string;
+  };
+  /** Seconds since the epoch, for tests. */
+  now?: number;
+}
 /**
  * An agent with a cryptographic identity: calls other agents by name or DID, every message signed and verified.
  *
@@ -539,7 +582,8 @@ export declare class AutoGenxBindAgent {
   getDID(): string;
   /**
    * Asks another agent, by name or DID. The request and the reply are signed, and both are verified.
-   * An agent without a handler gets the call in its inbox and answers with a signed DeliveryReceipt.
+   * An agent without a handler gets the call in its inbox and answers with a signed DeliveryReceipt: see `isReceipt`. The
+   * type `T` is what you expect, and nobody has checked it.
    * Errors: docs/errors.md, addressing, messages, delivery and rights; INVALID_DID, SIGN_FAILED, INVALID_CONFIG.
    *
    * @example
@@ -616,6 +660,11 @@ export declare class AutoGenxBindAgent {
    * Hands on a part of the rights in a token that was issued to this agent. See `delegateToken`.
    * Errors: INVALID_DELEGATION, TOKEN_EXPIRED, TOKEN_NOT_YET_VALID, INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, AGENT_CLOSED,
    * SIGN_FAILED.
+   *
+   * @example
+   * ```ts
+   * const narrower = await agent.delegate(token, { subject: friend.did, scopes: ['reports:write'], ttlSeconds: 60 })
+   * ```
    */
   delegate(token: string, request: Partial<TokenRequest> & {
     /** The DID that may use what is handed on. */
@@ -624,6 +673,11 @@ export declare class AutoGenxBindAgent {
   /**
    * Signs a yes or no to one call of another agent. See `approveCall`, and `approvals` for doing so when asked over the bus.
    * Errors: INVALID_DID, INVALID_CONFIG, AGENT_CLOSED, SIGN_FAILED.
+   *
+   * @example
+   * ```ts
+   * const approval = await agent.decide({ decision: 'approve', call })
+   * ```
    */
   decide(request: CallDecision): Promise<Result<string>>;
   /**
@@ -640,11 +694,47 @@ export declare class AutoGenxBindAgent {
     /** Encrypts; without it the key stands there plainly. */
     passphrase?: string;
   }): Promise<Result<Uint8Array>>;
-  /** Leaves the bus: pending calls end with AGENT_CLOSED, the key is wiped. Idempotent. */
+  /**
+   * Leaves the bus: pending calls end with AGENT_CLOSED, the key is wiped. Idempotent. With `drainMs` no new calls come in
+   * (callers get AGENT_CLOSED), handlers that run may end and are answered, and may still call others; when they have, or
+   * after so many milliseconds, what is left is aborted. Rejects with INVALID_CONFIG.
+   *
+   * @example
+   * ```ts
+   * process.once('SIGTERM', () => agent.close({ drainMs: 10_000 }))
+   * ```
+   */
   close(): void;
+  /** Closes when its handlers have ended; resolves then. */
+  close(options: {
+    /** How long they may take, in milliseconds. */
+    drainMs: number;
+  }): Promise<void>;
   /** The same as `close()`, for `using agent = …`. */
   [Symbol.dispose](): void;
+  /** The same as `close({ drainMs: 5000 })`, for `await using agent = …`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
+/** The bounds of one request. */
+export interface FetchLimits {
+  /** The longest answer that is taken. */
+  readonly maxBytes: number;
+  /** From the question to the last byte of the answer. */
+  readonly timeoutMs: number;
+  /** Media types to ask for. */
+  readonly accept: string;
+  /**
+   * Who named the address: you (`owner`), a token within an origin that you named (`listed`), or a token alone (`stranger`).
+   * For strangers only the public network may be asked.
+   */
+  readonly named: "owner" | "listed" | "stranger";
+}
+/**
+ * A client of your own, as behind a proxy: gets a document, and rejects for anything but a complete answer with status 200.
+ * It has to keep the rules that the built-in one keeps: no redirects, and for strangers no addresses of your own network. The
+ * URL was judged by its text; size and time are checked again behind it.
+ */
+export type FetchDocument = (url: string, limits: FetchLimits) => Promise<Uint8Array | string>;
 /** An issuer that is known by an address, and its keys: a JWK set, or the https URL (on this machine, http) it is fetched from. */
 export interface TrustedIssuer {
   /** Exactly as its tokens name it in `iss`. */

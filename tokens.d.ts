@@ -8,6 +8,8 @@ export type { ApprovedCall, CallDecision, FetchDocument, FetchLimits, Revocation
  * that is no scope: segments of letters, digits, `_` and `-`, parted by `:` or `.`, at most 128 bytes.
  */
 export declare function covers(granted: string, needed: string): boolean;
+/** What is known about revocation. Only `fresh` is an answer; `unchecked` says that nobody was to be asked. */
+type Evidence = "fresh" | "unchecked" | "stale" | "absent" | "unreadable" | "unknown";
 /** Where a token says that its status is published. */
 export interface StatusRef {
   /** The place of the token in the list. */
@@ -15,8 +17,6 @@ export interface StatusRef {
   /** Where the list is published. */
   readonly uri: string;
 }
-/** What is known about revocation. Only `fresh` is an answer; `unchecked` says that nobody was to be asked. */
-type Evidence = "fresh" | "unchecked" | "stale" | "absent" | "unreadable" | "unknown";
 /**
  * Revoked tokens and DIDs in this process, bounded. A chain of delegations falls with any of its links: by the link's id, or
  * by the DID of anybody in it. What is revoked is revoked for every verifier that has the list, from the next token on.
@@ -141,6 +141,13 @@ export declare class TokenVerifier {
    * trusted by the URL of its JWK set, and status lists.
    * Errors: INVALID_TOKEN, INVALID_DELEGATION, UNTRUSTED_ISSUER, WRONG_AUDIENCE, TOKEN_NOT_YET_VALID, TOKEN_EXPIRED,
    * SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, INVALID_DID (the presenter), INVALID_CONFIG (a scope that is none).
+   *
+   * @example
+   * ```ts
+   * const verifier = new TokenVerifier({ audience: identity.did, trust: [friend.did] })
+   * const claims = await verifier.verify(token, { scopes: ['invoice.read'] })
+   * console.log(claims.ok ? claims.value.scopes : claims.error.code)
+   * ```
    */
   verify(token: string, options?: TokenDemands): Promise<Result<TokenClaims>>;
   /** The same without I/O: an issuer whose keys are not in memory answers UNTRUSTED_ISSUER, a source that needs time does not know. */

@@ -72,6 +72,10 @@ describe('making an agent', () => {
     ['logger', { logger: {} }],
     ['logger', { logger: { info() {} } }],
     ['logger', { logger: 'stderr' }],
+    ['handler', { handler: null }],
+    ['handler', { handler: { handle: () => 1 } }],
+    ['onHandlerError', { onHandlerError: null }],
+    ['onHandlerError', { onHandlerError: 'ignore' }],
     ['identityProvider', { identityProvider: {} }],
     ['identityProvider', { identityProvider: { getDID: () => 'x' } }],
     ['identityProvider', { identityProvider: { getDID: () => 5, sign: () => 5 } }],
@@ -89,44 +93,41 @@ describe('making an agent', () => {
   })
 })
 
-describe('misuse throws at once, and never rejects', () => {
+describe('misuse throws, or rejects where a promise is returned', () => {
   const wrong = (value: unknown): never => value as never
 
   test('of every method', async () => {
     using agent = new AutoGenxBindAgent()
     for (const value of [undefined, null, 5, {}, ['x'], Symbol('x')]) {
-      expect(() => agent.call(wrong(value), 1)).toThrow(TypeError)
-      expect(() => agent.send(wrong(value), 1)).toThrow(TypeError)
+      await expect(agent.call(wrong(value), 1)).rejects.toThrow(TypeError)
+      await expect(agent.send(wrong(value), 1)).rejects.toThrow(TypeError)
     }
     for (const value of [null, 5, 'x']) {
-      expect(() => agent.call('x', 1, wrong(value))).toThrow(TypeError)
-      expect(() => agent.send('x', 1, wrong(value))).toThrow(TypeError)
-      expect(() => agent.receive(wrong(value))).toThrow(TypeError)
+      await expect(agent.call('x', 1, wrong(value))).rejects.toThrow(TypeError)
+      await expect(agent.send('x', 1, wrong(value))).rejects.toThrow(TypeError)
+      await expect(agent.receive(wrong(value))).rejects.toThrow(TypeError)
       expect(() => agent.handle(() => 1, wrong(value))).toThrow(TypeError)
-      expect(() => agent.exportIdentity(wrong(value))).toThrow(TypeError)
+      await expect(agent.exportIdentity(wrong(value))).rejects.toThrow(TypeError)
     }
     for (const options of [{ max: '5' }, { waitMs: '5' }, { max: null }])
-      expect(() => agent.receive(wrong(options))).toThrow(TypeError)
-    expect(() => agent.exportIdentity({ passphrase: wrong(5) })).toThrow(TypeError)
+      await expect(agent.receive(wrong(options))).rejects.toThrow(TypeError)
+    await expect(agent.exportIdentity({ passphrase: wrong(5) })).rejects.toThrow(TypeError)
   })
 
-  test('of fromIdentity', () => {
+  test('of fromIdentity', async () => {
     const key = valueOf(Identity.generate().toPKCS8())
     for (const value of [undefined, null, 5, {}, [...key], key.buffer]) {
-      expect(() => AutoGenxBindAgent.fromIdentity(wrong(value))).toThrow(TypeError)
+      await expect(AutoGenxBindAgent.fromIdentity(wrong(value))).rejects.toThrow(TypeError)
     }
     for (const config of [null, 5, { passphrase: 5 }, { name: 5 }, { agentOptions: 5 }]) {
-      expect(() => AutoGenxBindAgent.fromIdentity(key, wrong(config))).toThrow(TypeError)
+      await expect(AutoGenxBindAgent.fromIdentity(key, wrong(config))).rejects.toThrow(TypeError)
     }
   })
 
-  test('methods torn off their agent', () => {
+  test('methods torn off their agent', async () => {
     const { call, getDID, close } = AutoGenxBindAgent.prototype
-    for (const method of [
-      () => call.call(wrong({}), 'x', 1),
-      () => getDID.call(wrong({})),
-      () => close.call(wrong(null)),
-    ]) {
+    await expect(call.call(wrong({}), 'x', 1)).rejects.toThrow(TypeError)
+    for (const method of [() => getDID.call(wrong({})), () => (close as () => void).call(wrong(null))]) {
       expect(method).toThrow(TypeError)
     }
   })
@@ -137,7 +138,9 @@ describe('importing', () => {
     const identity = Identity.generate()
     const key = valueOf(identity.toPKCS8())
     const provider = { getDID: () => Identity.generate().did, sign: () => new Uint8Array(64) }
-    expect(() => AutoGenxBindAgent.fromIdentity(key, { identityProvider: provider } as never)).toThrow(TypeError)
+    await expect(AutoGenxBindAgent.fromIdentity(key, { identityProvider: provider } as never)).rejects.toThrow(
+      TypeError,
+    )
     expect(codeOf(await AutoGenxBindAgent.fromIdentity(key, { name: '-' }))).toBe('INVALID_NAME')
     using again = valueOf(await AutoGenxBindAgent.fromIdentity(key))
     expect(again.getDID()).toBe(identity.did)

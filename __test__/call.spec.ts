@@ -131,7 +131,7 @@ describe('what goes over the bus', () => {
     await asker.agent.send('answerer', 1)
     answerer.agent.handle(() => 1, { allow: [] })
     expect(codeOf(await asker.agent.call('answerer', 1))).toBe('NOT_ALLOWED')
-    expect(answerer.signed.map((jws) => parts(jws).claims.op)).toEqual(['result', 'error'])
+    expect(answerer.signed.map((jws) => parts(jws).claims.op)).toEqual(['receipt', 'error'])
   })
 
   test('calls of one turn share a signature, and each is provable by itself', async ({ bus }) => {

@@ -23,9 +23,9 @@ describe('signals', () => {
   ])('that are none are refused: %s', async ([, parts], { agent }) => {
     const callee = agent('callee').handle(() => 1)
     const caller = agent()
-    expect(() => caller.call('callee', 1, { signal: signalOf(parts) })).toThrow(TypeError)
-    expect(() => caller.send('callee', 1, { signal: signalOf(parts) })).toThrow(TypeError)
-    expect(() => callee.receive({ signal: signalOf(parts), waitMs: 1 })).toThrow(TypeError)
+    await expect(caller.call('callee', 1, { signal: signalOf(parts) })).rejects.toThrow(TypeError)
+    await expect(caller.send('callee', 1, { signal: signalOf(parts) })).rejects.toThrow(TypeError)
+    await expect(callee.receive({ signal: signalOf(parts), waitMs: 1 })).rejects.toThrow(TypeError)
     expect(valueOf(await caller.call('callee', 1))).toBe(1)
   })
 
@@ -33,8 +33,8 @@ describe('signals', () => {
     const callee = agent('callee').handle(() => 1)
     const caller = agent()
     const signal = signalOf({ addEventListener: broken })
-    expect(() => caller.call('callee', 1, { signal })).toThrow('broken')
-    expect(() => callee.receive({ signal, waitMs: 10_000 })).toThrow('broken')
+    await expect(caller.call('callee', 1, { signal })).rejects.toThrow('broken')
+    await expect(callee.receive({ signal, waitMs: 10_000 })).rejects.toThrow('broken')
     expect(valueOf(await caller.call('callee', 1))).toBe(1)
   })
 
@@ -200,7 +200,10 @@ describe('where nobody waits, nothing is thrown', () => {
       one.close()
       two.close()`
     const { code, stdout, stderr } = await node(program)
-    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'HANDLER_FAILED INVALID_PAYLOAD\n', stderr: '' })
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'HANDLER_FAILED INVALID_PAYLOAD\n' })
+    expect(stderr).toMatch(
+      /^\[xbind\] one: the handler failed, .+\n\[xbind\] {3}XBindError: the handler's value was not sent: .+\n$/,
+    )
   })
 
   test('a signature that cannot be looked at', { timeout: 60_000 }, async () => {
@@ -219,7 +222,8 @@ describe('where nobody waits, nothing is thrown', () => {
       console.log(answer.error.code)
       one.close()
       two.close()`)
-    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'SIGN_FAILED\n', stderr: '' })
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'SIGN_FAILED\n' })
+    expect(stderr).toMatch(/^\[xbind\] .+ the identity provider gave no signature of 64 bytes by the key of its DID\n$/)
   })
 })
 

@@ -106,7 +106,7 @@ describe('a timeout', () => {
       expect(() => agent({ agentOptions: { timeoutMs } })).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG' }))
     }
     for (const timeoutMs of ['5', null, 5n, {}]) {
-      expect(() => caller.call('callee', 1, { timeoutMs: timeoutMs as never })).toThrow(TypeError)
+      await expect(caller.call('callee', 1, { timeoutMs: timeoutMs as never })).rejects.toThrow(TypeError)
     }
     expect(codeOf(await caller.call('callee', 1, { timeoutMs: 2 ** 31 - 1 }))).toBe('ok')
   })
@@ -178,12 +178,12 @@ describe('an abort signal', () => {
     expect(codeOf(await call)).toBe('ABORTED')
   })
 
-  test('that is none throws a TypeError', ({ agent }) => {
+  test('that is none rejects with a TypeError', async ({ agent }) => {
     const [caller] = [agent(), agent('callee')]
     for (const signal of [5, 'signal', {}, null, new AbortController()]) {
-      expect(() => caller.call('callee', 1, { signal: signal as never })).toThrow(TypeError)
-      expect(() => caller.send('callee', 1, { signal: signal as never })).toThrow(TypeError)
-      expect(() => caller.receive({ signal: signal as never })).toThrow(TypeError)
+      await expect(caller.call('callee', 1, { signal: signal as never })).rejects.toThrow(TypeError)
+      await expect(caller.send('callee', 1, { signal: signal as never })).rejects.toThrow(TypeError)
+      await expect(caller.receive({ signal: signal as never })).rejects.toThrow(TypeError)
     }
   })
 

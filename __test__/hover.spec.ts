@@ -87,6 +87,13 @@ test('the main ones show an example', () => {
   const others = ['AutoGenxBindAgent.handle', 'AutoGenxBindAgent.fromIdentity', 'AutoGenxBindAgent.exportIdentity']
   const rest = [
     'AutoGenxBindAgent.grant',
+    'AutoGenxBindAgent.delegate',
+    'AutoGenxBindAgent.decide',
+    'AutoGenxBindAgent.close',
+    'MessageBus',
+    'isReceipt',
+    'TokenVerifier.verify',
+    'MessageVerifier.open',
     'xBindIdentityProvider',
     'Identity',
     'Identity.seal',

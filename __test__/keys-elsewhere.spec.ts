@@ -139,7 +139,7 @@ if (openssl) {
       run(['pkcs8', '-topk8', '-nocrypt', '-in', at('theirs.pem'), '-outform', 'DER', '-out', at('theirs.der')])
       for (const name of ['theirs.pem', 'pbkdf2', 'sha512', 'scrypt', 'scrypt.der', 'theirs.der']) {
         const file = new Uint8Array(readFileSync(at(name)))
-        const ours = valueOf(Identity.fromPKCS8(file, { passphrase }))
+        const ours = valueOf(Identity.fromPKCS8(file, name.startsWith('theirs') ? {} : { passphrase }))
         expect(Buffer.from(ours.publicKey), name).toEqual(publicKey.subarray(-32))
       }
     })
@@ -177,8 +177,9 @@ print(json.dumps({ 'public': raw.hex(), 'files': [base64.b64encode(file).decode(
       )
       const theirs = JSON.parse(files) as { public: string; files: string[] }
       expect(theirs.files).toHaveLength(4)
-      for (const file of theirs.files) {
-        const ours = valueOf(Identity.fromPKCS8(new Uint8Array(Buffer.from(file, 'base64')), { passphrase }))
+      for (const [i, text] of theirs.files.entries()) {
+        const file = new Uint8Array(Buffer.from(text, 'base64'))
+        const ours = valueOf(Identity.fromPKCS8(file, i % 2 === 0 ? {} : { passphrase }))
         expect(Buffer.from(ours.publicKey).toString('hex')).toBe(theirs.public)
       }
     })

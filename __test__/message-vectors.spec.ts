@@ -1,5 +1,5 @@
 import { Identity, verifySignature } from '@private.me/autogen'
-import { MessageVerifier } from '@private.me/autogen/messages'
+import { MessageVerifier, type VerifiedMessage } from '@private.me/autogen/messages'
 import { RevocationList } from '@private.me/autogen/tokens'
 import { describe, expect, test } from 'vitest'
 import { parts, sha256 } from './helpers/jws.ts'
@@ -18,6 +18,7 @@ interface Case {
   after?: string
   now?: number
   pending?: { jti: string; jws: string }
+  running?: { jti: string; from: string; jws: string }
   allow?: string[]
   revoked?: string[]
   maxTrackedMessages?: number
@@ -47,6 +48,7 @@ const asSealed = ({ jti, jws }: { jti: string; jws: string }) => ({
   body: new Uint8Array(),
   token: undefined,
 })
+const asOpened = ({ jti, jws }: { jti: string; jws: string }) => ({ id: jti, jws }) as VerifiedMessage
 const LIMIT = 300
 
 /** The options of this class are bounded; a case that asks a verifier for more is answered by the constructor. */
@@ -69,6 +71,8 @@ describe.each(['message-v1.json', 'message-batch.json'])('vectors/%s', (file) =>
       now: () => current.now ?? now,
       ...bounds,
       pending: (id) => (id === current.pending?.jti ? asSealed(current.pending) : undefined),
+      running: (id, from) =>
+        id === current.running?.jti && from === current.running.from ? asOpened(current.running) : undefined,
       revocations: each.revoked ? revocations : [],
       ...(each.allow && { allow: each.allow }),
     })

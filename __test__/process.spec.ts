@@ -92,7 +92,11 @@ test('nothing rejects, and nothing is left unhandled, whatever fails', async () 
   const { code, stdout, stderr } = await node(`${imports}
     const bad = () => { throw new Error('x') }
     const provider = { getDID: () => new AutoGenxBindAgent().getDID(), sign: async () => bad(), exportPKCS8: async () => bad() }
-    const [one, two, odd] = [{ name: 'one' }, { name: 'two' }, { identityProvider: provider }].map((config) => new AutoGenxBindAgent(config))
+    const lines = []
+    const note = (line) => void lines.push(line)
+    const logger = { debug: note, info: note, warn: note, error: note }
+    const configs = [{ name: 'one' }, { name: 'two' }, { identityProvider: provider }]
+    const [one, two, odd] = configs.map((config) => new AutoGenxBindAgent({ logger, ...config }))
     const handlers = [bad, async () => bad(), () => Promise.reject(), () => ({ then: bad }), () => 5n, () => two.close()]
     const codes = []
     for (const handler of handlers) {

@@ -138,7 +138,7 @@ test('a program that logs all it can writes no secret and no payload', async () 
     const der = identity.toPKCS8({ passphrase }).value
     const { value: agent } = await AutoGenxBindAgent.fromIdentity(der, { passphrase, name: 'chatty', verbose: true })
     const other = new AutoGenxBindAgent({ name: 'other', verbose: true })
-    other.handle(({ payload }) => { if (payload.fail) throw new Error('payload-marker in an error'); return payload })
+    other.handle(({ payload }) => { if (payload.fail) throw new Error('an error of the handler'); return payload })
     for (const payload of [{ secret: 'payload-marker' }, { fail: true, secret: 'payload-marker' }, 5n]) {
       const result = await agent.call('other', payload)
       console.log(inspect([agent, identity, result.error], { depth: 9, showHidden: true }))
@@ -148,7 +148,7 @@ test('a program that logs all it can writes no secret and no payload', async () 
     process.report.writeReport('/dev/stdout')
   `)
   expect(code).toBe(0)
-  expect(stderr).toContain('chatty')
+  for (const part of ['chatty', 'an error of the handler']) expect(stderr).toContain(part)
   for (const text of [stdout.replaceAll(/"commandLine": \[[^\]]*\]/g, ''), stderr]) {
     expectNoSecret(text, 'output')
     expect(text).not.toContain('payload-marker')

@@ -146,13 +146,13 @@ describe('options of identities', () => {
     ['fromIdentity', (options) => AutoGenxBindAgent.fromIdentity(der, options)],
   ]
 
-  test.each(entries)('%s: a passphrase that is there is a string', (_, call) => {
+  test.each(entries)('%s: a passphrase that is there is a string', async (_, call) => {
     for (const passphrase of [undefined, null, false, true, 0, 1, Number.NaN, {}, [], ['p'], utf8('p'), Symbol('p')]) {
-      expect(() => call({ passphrase } as never)).toThrow(TypeError)
-      expect(() => call(Object.create({ passphrase }) as never)).toThrow(TypeError)
+      await expect(async () => call({ passphrase } as never)).rejects.toThrow(TypeError)
+      await expect(async () => call(Object.create({ passphrase }) as never)).rejects.toThrow(TypeError)
     }
     for (const wrong of [{ pasphrase: 'p' }, { passPhrase: 'p' }, { passphrase: 'p', other: 1 }, ['p'], 'p', null, 5]) {
-      expect(() => call(wrong as never)).toThrow(TypeError)
+      await expect(async () => call(wrong as never)).rejects.toThrow(TypeError)
     }
   })
 
@@ -231,17 +231,20 @@ describe('passphrases off the event loop', () => {
   })
 })
 
-test('no entry of the addon takes bytes but as copies', () => {
+test('no entry of the addon takes bytes but as copies, and a panic in it ends one call', () => {
   const root = join(import.meta.dirname, '..', 'src')
   const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.rs'))
-  expect(files.length).toBeGreaterThan(8)
   /** What is written to, and the memory of status lists in the making, which no user sees. */
   const ours = /\b(?:mut signature|mut list|list): Uint8ArraySlice<'_>/g
+  let entries = 0
   for (const file of files) {
     const text = readFileSync(join(root, file), 'utf8').replaceAll(ours, '')
-    for (const [entry] of text.matchAll(/#\[napi[^\]]*\][^{;]*?fn [^{;]*\{/g)) {
-      const taken = entry.slice(entry.indexOf('('), entry.lastIndexOf('->') > 0 ? entry.lastIndexOf('->') : undefined)
+    for (const [, how, entry] of text.matchAll(/#\[napi((?:(?!\]\n)[^])*)\]\n(?:\s*#\[.*\]\n)*\s*pub fn ([^{;]*)\{/g)) {
+      const taken = entry!.slice(0, entry!.includes('->') ? entry!.lastIndexOf('->') : undefined)
       expect(taken, file).not.toMatch(/&(?:mut )?\[u8\]|Uint8Array|Buffer|TypedArray|ArrayBuffer/)
+      expect(how, `${file}: ${entry}`).toContain('catch_unwind')
+      entries++
     }
   }
+  expect(entries).toBeGreaterThan(70)
 })

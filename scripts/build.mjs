@@ -14,5 +14,5 @@ if (unknown !== undefined) {
   console.error(`error: nothing is called ${unknown}; there are ${Object.keys(steps).join(', ')}`)
   process.exit(1)
 }
-if (names.some((name) => name === 'addon' || name === 'hooks')) checkToolchain()
+if (names.some((name) => name !== 'dist')) checkToolchain()
 for (const name of names) await steps[name]()

@@ -45,7 +45,7 @@ async function manyMessages() {
     const expected = callers.map((_, n) => [callerOf(n).getDID(), n])
     assert.deepEqual(answers.map(valueOf), expected, name)
   }
-  for (const agent of [callee, ...callers]) agent.close()
+  for (const agent of [callee, ...callers]) void agent.close()
 }
 
 knownAnswer()

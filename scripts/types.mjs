@@ -1,18 +1,26 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { bindingTypes } from './binding.mjs'
 import { entries } from './entries.mjs'
 import { root, run } from './run.mjs'
 
-/** The declarations of ts/, a file per entry: index.d.ts holds what several of them need, the others import it from there. */
+/**
+ * What ts/ knows of the addon, and the declarations of ts/, a file per entry: index.d.ts holds what several of them need, the
+ * others import it from there.
+ */
 export async function buildTypes() {
-  for (const [file, text] of await declarations()) writeFileSync(join(root, file), text)
+  write(await bindingTypes())
+  for (const file of await declarations()) write(file)
 }
+
+const write = ([file, text]) => writeFileSync(join(root, file), text)
 
 /** Whether what is committed is what would be generated. */
 export async function checkTypes() {
-  const stale = (await declarations()).filter(([file, text]) => read(join(root, file)) !== text)
+  const files = [await bindingTypes(), ...(await declarations())]
+  const stale = files.filter(([file, text]) => read(join(root, file)) !== text)
   if (stale.length === 0) return
-  console.error(`error: ${stale.map(([file]) => file).join(', ')} is not what ts/ says; run "npm run build"`)
+  console.error(`error: ${stale.map(([file]) => file).join(', ')} is not what src/ and ts/ say; run "npm run build"`)
   process.exit(1)
 }
 

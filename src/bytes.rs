@@ -9,53 +9,44 @@ use napi::{Error, Result, Status, ValueType, check_status, sys};
 use zeroize::Zeroizing;
 
 /// The bytes of a Uint8Array.
-pub struct Bytes(Vec<u8>);
+pub type Bytes = Copied<Vec<u8>>;
 
-impl Bytes {
+/// The bytes of a Uint8Array that are secret: wiped when dropped.
+pub type SecretBytes = Copied<Zeroizing<Vec<u8>>>;
+
+pub struct Copied<B>(B);
+
+impl<B: AsRef<[u8]>> Copied<B> {
     pub fn as_slice(&self) -> &[u8] {
-        &self.0
+        self.0.as_ref()
     }
 
-    pub fn into_vec(self) -> Vec<u8> {
+    pub fn into_inner(self) -> B {
         self.0
     }
 }
 
-/// The bytes of a Uint8Array that are secret: wiped when dropped.
-pub struct SecretBytes(Zeroizing<Vec<u8>>);
-
-impl SecretBytes {
-    pub fn as_slice(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-/// A text that is secret: wiped when dropped.
-pub struct SecretText(Zeroizing<String>);
-
-impl SecretText {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<Zeroizing<String>> for SecretText {
-    fn from(text: Zeroizing<String>) -> Self {
-        Self(text)
-    }
-}
-
-impl FromNapiValue for Bytes {
+impl<B: From<Vec<u8>>> FromNapiValue for Copied<B> {
     unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
         // SAFETY: whoever calls this vouches for environment and value.
-        unsafe { copied(env, value) }.map(Self)
+        unsafe { copied(env, value) }.map(|bytes| Self(bytes.into()))
     }
 }
 
-impl FromNapiValue for SecretBytes {
-    unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
+impl<B> ValidateNapiValue for Copied<B> {
+    unsafe fn validate(env: sys::napi_env, value: sys::napi_value) -> Result<sys::napi_value> {
         // SAFETY: the same.
-        unsafe { copied(env, value) }.map(|bytes| Self(Zeroizing::new(bytes)))
+        unsafe { place(env, value) }.map(|_| ptr::null_mut())
+    }
+}
+
+impl<B> TypeName for Copied<B> {
+    fn type_name() -> &'static str {
+        "Uint8Array"
+    }
+
+    fn value_type() -> ValueType {
+        ValueType::Object
     }
 }
 
@@ -92,23 +83,25 @@ unsafe fn place(env: sys::napi_env, value: sys::napi_value) -> Result<(*const u8
     }
 }
 
+/// A text that is secret: wiped when dropped.
+pub struct SecretText(Zeroizing<String>);
+
+impl SecretText {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<Zeroizing<String>> for SecretText {
+    fn from(text: Zeroizing<String>) -> Self {
+        Self(text)
+    }
+}
+
 impl FromNapiValue for SecretText {
     unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
-        let mut length = 0;
-        // SAFETY: without a place to write to, only the length is told.
-        let status = unsafe { sys::napi_get_value_string_utf8(env, value, ptr::null_mut(), 0, &mut length) };
-        check_status!(status, "not a string")?;
-        let mut bytes = Zeroizing::new(vec![0_u8; length.saturating_add(1)]);
-        // SAFETY: the text and the 0 behind it have room.
-        let status =
-            unsafe { sys::napi_get_value_string_utf8(env, value, bytes.as_mut_ptr().cast(), bytes.len(), &mut length) };
-        check_status!(status, "not a string")?;
-        bytes.truncate(length);
-        let text = String::from_utf8(std::mem::take(&mut *bytes));
-        text.map(|text| Self(Zeroizing::new(text))).map_err(|error| {
-            drop(Zeroizing::new(error.into_bytes()));
-            Error::new(Status::InvalidArg, "not UTF-8")
-        })
+        // SAFETY: whoever calls this vouches for environment and value.
+        unsafe { String::from_napi_value(env, value) }.map(|text| Self(Zeroizing::new(text)))
     }
 }
 
@@ -119,38 +112,14 @@ impl ToNapiValue for SecretText {
     }
 }
 
-macro_rules! types {
-    ($($name:ident, $text:literal, $kind:ident;)*) => {$(
-        impl TypeName for $name {
-            fn type_name() -> &'static str {
-                $text
-            }
-
-            fn value_type() -> ValueType {
-                ValueType::$kind
-            }
-        }
-    )*};
-}
-
-types! {
-    Bytes, "Uint8Array", Object;
-    SecretBytes, "Uint8Array", Object;
-    SecretText, "String", String;
-}
-
 impl ValidateNapiValue for SecretText {}
 
-impl ValidateNapiValue for Bytes {
-    unsafe fn validate(env: sys::napi_env, value: sys::napi_value) -> Result<sys::napi_value> {
-        // SAFETY: as in `copied`.
-        unsafe { place(env, value) }.map(|_| ptr::null_mut())
+impl TypeName for SecretText {
+    fn type_name() -> &'static str {
+        "String"
     }
-}
 
-impl ValidateNapiValue for SecretBytes {
-    unsafe fn validate(env: sys::napi_env, value: sys::napi_value) -> Result<sys::napi_value> {
-        // SAFETY: as in `copied`.
-        unsafe { place(env, value) }.map(|_| ptr::null_mut())
+    fn value_type() -> ValueType {
+        ValueType::String
     }
 }

@@ -2,13 +2,13 @@
 
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
-use xbind::Error;
+use xbind::{Error, ErrorKind};
 use xbind_runtime::Payload;
 
 use crate::bytes::Bytes;
 
 /// A failure as data; `ts/errors.ts` makes the exception of it.
-#[napi(object, object_from_js = false)]
+#[napi(object, object_from_js = false, js_name = "Failure")]
 pub struct BindingError {
     pub code: &'static str,
     pub message: String,
@@ -38,12 +38,13 @@ pub fn fallible<T>(result: Result<T, impl Into<BindingError>>) -> Fallible<T> {
 }
 
 /// JSON text, or bytes.
+#[napi]
 pub type Content = Either<String, Bytes>;
 
 pub fn payload(content: Content) -> Payload {
     match content {
         Either::A(text) => Payload::Json(text),
-        Either::B(bytes) => Payload::Bytes(bytes.into_vec()),
+        Either::B(bytes) => Payload::Bytes(bytes.into_inner()),
     }
 }
 
@@ -57,6 +58,12 @@ pub fn number(value: u64) -> f64 {
 #[expect(clippy::as_conversions, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
 pub fn whole(value: f64) -> u64 {
     value as u64
+}
+
+/// A time from JavaScript's clock.
+pub fn seconds(now: f64) -> xbind::Result<u64> {
+    let no_time = || Error::new(ErrorKind::InvalidConfig, "the clock gave no time");
+    Some(now).filter(|now| now.is_finite() && *now >= 0.0).map(whole).ok_or_else(no_time)
 }
 
 pub fn size(value: f64) -> usize {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use napi::bindgen_prelude::{Array, Env, ToNapiValue, Uint8Array};
 use xbind::{Did, Error, ErrorKind};
-use xbind_runtime::{Event, Outcome, Payload, Port, Reply};
+use xbind_runtime::{Event, Outcome, Payload, Port, Reply, Senders};
 
 use crate::convert::{BindingError, number};
 
@@ -33,7 +33,13 @@ impl<'env> Events<'env> {
             Event::Call { ticket, .. } => (Some(*ticket), None),
             Event::Settled { call, .. } => (None, Some(*call)),
             Event::Cancelled { .. }
+            | Event::Credit { .. }
+            | Event::Part { .. }
+            | Event::Progress { .. }
             | Event::Unsent { .. }
+            | Event::Decided { .. }
+            | Event::Idle { .. }
+            | Event::Superseded { .. }
             | Event::Arrived { .. }
             | Event::Sign { .. }
             | Event::Closed { .. } => (None, None),
@@ -55,7 +61,7 @@ impl<'env> Events<'env> {
 
     fn convert(&mut self, event: Event) -> napi::Result<()> {
         match event {
-            Event::Call { agent, ticket, id, from, issued_at, payload, token } => {
+            Event::Call { agent, ticket, id, from, issued_at, payload, token, .. } => {
                 self.all(0_u32, agent, number(ticket))?;
                 self.set(self.env.create_string_latin1(id.text())?)?;
                 self.sender(&from)?;
@@ -79,12 +85,30 @@ impl<'env> Events<'env> {
                 }
             },
             Event::Arrived { agent } => self.both(5_u32, agent),
-            Event::Sign { agent, time, bytes } => {
-                self.all(6_u32, agent, time)?;
+            Event::Sign { agent, round, bytes } => {
+                self.all(6_u32, agent, round)?;
                 self.set(Uint8Array::new(bytes))
             }
             Event::Closed { agent } => self.both(7_u32, agent),
-            Event::Unsent { agent, error } => self.all(8_u32, agent, BindingError::from(error)),
+            Event::Unsent { agent, id, from, error } => {
+                self.all(8_u32, agent, id.text())?;
+                self.both(from.as_str(), BindingError::from(error))
+            }
+            Event::Idle { agent } => self.both(9_u32, agent),
+            Event::Superseded { agent } => self.both(10_u32, agent),
+            Event::Decided { agent, id, from, refused } => {
+                self.all(11_u32, agent, id.text())?;
+                self.both(from.as_str(), refused.map(|kind| kind.code()))
+            }
+            Event::Part { call, payload } => {
+                self.both(12_u32, number(call))?;
+                self.payload(payload)
+            }
+            Event::Progress { call, progress } => {
+                self.both(13_u32, number(call))?;
+                self.all(progress.progress, progress.total, progress.message)
+            }
+            Event::Credit { ticket } => self.both(14_u32, number(ticket)),
         }
     }
 
@@ -92,7 +116,7 @@ impl<'env> Events<'env> {
     /// DID.
     fn sender(&mut self, did: &Did) -> napi::Result<()> {
         let (slot, is_known) = self.senders.slot_of(did);
-        if is_known { self.set(slot) } else { self.both(!slot, did.as_str()) }
+        if is_known { self.set(slot) } else { self.both(!i32::from(slot), did.as_str()) }
     }
 
     /// JSON as its text, anything else as bytes.
@@ -122,26 +146,5 @@ impl<'env> Events<'env> {
         self.array.set(self.next, value)?;
         self.next = self.next.saturating_add(1);
         Ok(())
-    }
-}
-
-/// The DIDs that the face keeps as strings: making one for every call would cost more. A public key has one place where
-/// it may be kept, and drives out the one that was there.
-#[derive(Default)]
-pub struct Senders {
-    kept: Vec<[u8; 32]>,
-}
-
-impl Senders {
-    const SLOTS: u16 = 4096;
-
-    fn slot_of(&mut self, did: &Did) -> (i32, bool) {
-        if self.kept.is_empty() {
-            self.kept.resize(Self::SLOTS.into(), [0; 32]);
-        }
-        let key = did.public_key();
-        let slot = key.first_chunk().map_or(0, |bytes| u16::from_ne_bytes(*bytes)) % Self::SLOTS;
-        let Some(kept) = self.kept.get_mut(usize::from(slot)) else { return (0, false) };
-        (slot.into(), std::mem::replace(kept, *key) == *key)
     }
 }

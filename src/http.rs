@@ -1,6 +1,6 @@
 //! HTTP requests and responses that prove who sends them.
 
-use napi::bindgen_prelude::{Either, External};
+use napi::bindgen_prelude::External;
 use napi_derive::napi;
 use xbind::http::message::{RequestHead, ResponseHead};
 use xbind::http::profile::Profile;
@@ -8,16 +8,17 @@ use xbind::http::response::{self, ResponseDraft, ResponsePolicy};
 use xbind::http::sign::{self, NewFields, RequestDraft};
 use xbind::http::target::Scheme;
 use xbind::http::verify::{AuthenticRequest, RequestPolicy, RequestVerifier};
-use xbind::{Did, Error, ErrorKind};
+use xbind::{Error, ErrorKind};
 use xbind_runtime::random;
 
 use crate::bytes::Bytes;
-use crate::convert::{BindingError, Fallible, fallible, number, size, whole};
-use crate::identity::{KeyRef, known_key};
+use crate::convert::{Fallible, fallible, number, seconds, size, whole};
+use crate::identity::KeyRef;
+use crate::rights::{did, dids};
 
 /// `fields` are names and values by turns, in their order.
 #[napi(object, object_to_js = false)]
-pub struct BindingRequest {
+pub struct BindingRequestHead {
     pub method: String,
     pub scheme: String,
     pub authority: Option<String>,
@@ -26,7 +27,7 @@ pub struct BindingRequest {
 }
 
 #[napi(object, object_to_js = false)]
-pub struct BindingResponse {
+pub struct BindingResponseHead {
     pub status: f64,
     pub fields: Vec<String>,
 }
@@ -36,7 +37,7 @@ fn pairs(fields: &[String]) -> Vec<(&str, &str)> {
     pairs.iter().map(|[name, value]| (name.as_str(), value.as_str())).collect()
 }
 
-impl BindingRequest {
+impl BindingRequestHead {
     fn with<T>(&self, use_head: impl FnOnce(&RequestHead<'_>) -> xbind::Result<T>) -> xbind::Result<T> {
         let unknown = || Error::new(ErrorKind::MalformedMessage, "a request by neither http nor https");
         use_head(&RequestHead {
@@ -49,7 +50,7 @@ impl BindingRequest {
     }
 }
 
-impl BindingResponse {
+impl BindingResponseHead {
     fn with<T>(&self, use_head: impl FnOnce(&ResponseHead<'_>) -> xbind::Result<T>) -> xbind::Result<T> {
         let status = u16::try_from(whole(self.status)).unwrap_or(u16::MAX);
         use_head(&ResponseHead { status, fields: &pairs(&self.fields) })
@@ -59,10 +60,6 @@ impl BindingResponse {
 fn profile(name: &str) -> xbind::Result<Profile> {
     let unknown = || Error::new(ErrorKind::InvalidConfig, "profile is none of xbind, wba and wba-legacy");
     Profile::parse(name).ok_or_else(unknown)
-}
-
-fn did(text: &str) -> xbind::Result<Did> {
-    known_key(text).map(|key| *key.did())
 }
 
 fn flat(fields: NewFields) -> Vec<String> {
@@ -82,7 +79,7 @@ pub struct BindingRequestDraft {
 #[napi(catch_unwind)]
 pub fn sign_request(
     key: &KeyRef,
-    request: BindingRequest,
+    request: BindingRequestHead,
     body: Bytes,
     draft: BindingRequestDraft,
 ) -> Fallible<Vec<String>> {
@@ -105,9 +102,9 @@ pub fn sign_request(
 #[napi(catch_unwind)]
 pub fn sign_response(
     key: &KeyRef,
-    response: BindingResponse,
+    response: BindingResponseHead,
     body: Bytes,
-    request: BindingRequest,
+    request: BindingRequestHead,
     now: f64,
     ttl: f64,
 ) -> Fallible<Vec<String>> {
@@ -136,9 +133,9 @@ pub struct BindingVerifiedResponse {
 #[napi(catch_unwind)]
 pub fn verify_response(
     policy: BindingResponsePolicy,
-    response: BindingResponse,
+    response: BindingResponseHead,
     body: Bytes,
-    request: BindingRequest,
+    request: BindingRequestHead,
     now: f64,
 ) -> Fallible<BindingVerifiedResponse> {
     let verified = policy.from.as_deref().map(did).transpose().and_then(|from| {
@@ -148,20 +145,14 @@ pub fn verify_response(
             max_age: whole(policy.max_age),
             max_body: size(policy.max_body),
         };
-        request
-            .with(|request| response.with(|head| response::verify(&policy, head, body.as_slice(), request, time(now)?)))
+        request.with(|request| {
+            response.with(|head| response::verify(&policy, head, body.as_slice(), request, seconds(now)?))
+        })
     });
     fallible(verified.map(|response| BindingVerifiedResponse {
         from: response.from().as_str().to_owned(),
         created: number(response.created()),
     }))
-}
-
-fn time(now: f64) -> xbind::Result<u64> {
-    if now.is_finite() && now >= 0.0 {
-        return Ok(whole(now));
-    }
-    Err(Error::new(ErrorKind::InvalidConfig, "the clock gave no time"))
 }
 
 pub type RequestVerifierRef = External<RequestVerifier>;
@@ -185,15 +176,14 @@ pub fn new_request_verifier(policy: BindingRequestPolicy) -> Fallible<RequestVer
 }
 
 fn verifier(policy: BindingRequestPolicy) -> xbind::Result<RequestVerifier> {
-    let dids = |texts: &Vec<String>| texts.iter().map(|text| did(text)).collect::<xbind::Result<Vec<_>>>();
     RequestVerifier::new(RequestPolicy {
         profile: profile(&policy.profile)?,
         clock_skew: whole(policy.clock_skew),
         max_age: whole(policy.max_age),
         max_body: size(policy.max_body),
         max_tracked: size(policy.max_tracked),
-        started: policy.started.map(time).transpose()?,
-        allowed: policy.allow.as_ref().map(dids).transpose()?,
+        started: policy.started.map(seconds).transpose()?,
+        allowed: policy.allow.as_deref().map(dids).transpose()?,
         keys: dids(&policy.keys)?,
         authorities: policy.authorities,
     })
@@ -203,7 +193,7 @@ fn verifier(policy: BindingRequestPolicy) -> xbind::Result<RequestVerifier> {
 pub type RequestRef = External<AuthenticRequest>;
 
 #[napi(object, object_from_js = false)]
-pub struct BindingAuthentic {
+pub struct BindingAuthenticRequest {
     pub request: RequestRef,
     pub from: String,
     pub created: f64,
@@ -216,11 +206,11 @@ pub struct BindingAuthentic {
 #[napi(catch_unwind)]
 pub fn authenticate_request(
     verifier: &RequestVerifierRef,
-    request: BindingRequest,
+    request: BindingRequestHead,
     now: f64,
-) -> Fallible<BindingAuthentic> {
-    let authentic = time(now).and_then(|now| request.with(|head| verifier.authenticate(head, now)));
-    fallible(authentic.map(|request| BindingAuthentic {
+) -> Fallible<BindingAuthenticRequest> {
+    let authentic = seconds(now).and_then(|now| request.with(|head| verifier.authenticate(head, now)));
+    fallible(authentic.map(|request| BindingAuthenticRequest {
         from: request.from().as_str().to_owned(),
         created: number(request.created()),
         until: number(request.until()),
@@ -233,11 +223,6 @@ pub fn authenticate_request(
 
 /// By which a store knows the request, or a failure.
 #[napi(catch_unwind)]
-pub fn accept_request(
-    verifier: &RequestVerifierRef,
-    request: &RequestRef,
-    body: Bytes,
-    now: f64,
-) -> Either<String, BindingError> {
-    fallible(time(now).and_then(|now| verifier.accept(request, body.as_slice(), now)).map(|()| request.claim()))
+pub fn accept_request(verifier: &RequestVerifierRef, request: &RequestRef, body: Bytes, now: f64) -> Fallible<String> {
+    fallible(seconds(now).and_then(|now| verifier.accept(request, body.as_slice(), now)).map(|()| request.claim()))
 }

@@ -6,11 +6,11 @@ use std::sync::{Arc, Weak};
 use napi::bindgen_prelude::{External, Uint8Array, Uint8ArraySlice};
 use napi_derive::napi;
 use xbind::identity::jwk;
-use xbind::{Error, ErrorKind, MessageId, Op, SigningKey, VerifyingKey};
-use xbind_runtime::{Agent, now, random};
+use xbind::{Error, ErrorKind, InReplyTo, Op, SigningKey, VerifyingKey};
+use xbind_runtime::{Agent, message_id, now, random};
 
 use crate::bytes::{Bytes, SecretBytes};
-use crate::convert::{BindingError, Fallible, fallible, whole};
+use crate::convert::{Fallible, fallible, whole};
 
 /// A signing key in native memory.
 #[expect(clippy::large_enum_variant, reason = "most are `Own`; a box would cost each of them an allocation")]
@@ -24,8 +24,8 @@ pub enum Key {
 pub type KeyRef = External<Key>;
 
 impl Key {
-    pub fn new(key: SigningKey) -> External<Self> {
-        External::new(Self::Own(RefCell::new(Some(key))))
+    pub const fn new(key: SigningKey) -> Self {
+        Self::Own(RefCell::new(Some(key)))
     }
 
     pub fn take(&self) -> Option<SigningKey> {
@@ -50,42 +50,28 @@ pub fn fresh_key() -> xbind::Result<SigningKey> {
 
 #[napi(catch_unwind)]
 pub fn generate_key() -> Fallible<KeyRef> {
-    fallible(fresh_key().map(Key::new))
+    fallible(fresh_key().map(Key::new).map(External::new))
 }
 
 #[napi(catch_unwind)]
 pub fn key_from_seed(seed: SecretBytes) -> Fallible<KeyRef> {
-    let seed = seed.as_slice();
-    let wrong = |_| Error::new(ErrorKind::InvalidKey, format!("a seed has 32 bytes, not {}", seed.len()));
-    fallible(<&[u8; 32]>::try_from(seed).map_err(wrong).map(|seed| Key::new(SigningKey::from_seed(seed))))
+    fallible(SigningKey::from_seed_slice(seed.as_slice()).map(Key::new).map(External::new))
 }
 
 #[napi(catch_unwind)]
 pub fn key_did(key: &KeyRef) -> Fallible<String> {
-    fallible(key.with(ErrorKind::InvalidKey, |key| Ok(key.did().as_str().to_owned())))
+    fallible(key.with(ErrorKind::InvalidKey, |key| Ok(key.did().to_string())))
 }
 
 /// Writes the signature into the 64 bytes of `signature`, which the caller made in its own realm. `dangerously` signs a
 /// statement of ours as well.
 #[napi(catch_unwind)]
-pub fn key_sign(
-    key: &KeyRef,
-    data: Bytes,
-    dangerously: bool,
-    mut signature: Uint8ArraySlice<'_>,
-) -> Option<BindingError> {
+pub fn key_sign(key: &KeyRef, data: Bytes, dangerously: bool, mut signature: Uint8ArraySlice<'_>) -> Fallible<()> {
     let data = data.as_slice();
-    let signed =
-        key.with(ErrorKind::SignFailed, |key| if dangerously { Ok(key.sign(data)) } else { key.sign_data(data) });
-    match signed {
-        Ok(bytes) => {
-            // SAFETY: no other code runs on this thread until we return.
-            let target = unsafe { signature.as_mut() };
-            target.copy_from_slice(&bytes);
-            None
-        }
-        Err(error) => Some(error.into()),
-    }
+    let sign = |key: &SigningKey| if dangerously { Ok(key.sign(data)) } else { key.sign_data(data) };
+    // SAFETY: no other code runs on this thread until we return.
+    let target = unsafe { signature.as_mut() };
+    fallible(key.with(ErrorKind::SignFailed, sign).map(|bytes| target.copy_from_slice(&bytes)))
 }
 
 #[napi(catch_unwind)]
@@ -104,6 +90,11 @@ pub struct BindingDraft {
     /// Id and JWS of the call being answered.
     pub request_id: Option<String>,
     pub request: Option<String>,
+    pub method: Option<String>,
+    pub deadline_ms: Option<f64>,
+    pub traceparent: Option<String>,
+    pub seq: Option<f64>,
+    pub window: Option<f64>,
 }
 
 #[napi(object)]
@@ -115,29 +106,26 @@ pub struct BindingSealed {
 #[napi(catch_unwind)]
 pub fn seal(key: &KeyRef, draft: BindingDraft, body: Bytes) -> Fallible<BindingSealed> {
     fallible(key.with(ErrorKind::SignFailed, |key| {
-        let mut id = [0; 16];
-        random(&mut id)?;
-        let in_reply_to = match (&draft.request_id, &draft.request) {
-            (Some(id), Some(jws)) => {
-                let no_id = || Error::new(ErrorKind::MalformedMessage, "inReplyTo.id is no message id");
-                Some(xbind::InReplyTo::of(MessageId::parse(id).ok_or_else(no_id)?, jws))
-            }
-            _ => None,
-        };
-        let unknown = |_| Error::new(ErrorKind::MalformedMessage, "op is none of call, send, result, error");
-        let op = draft.op.parse::<Op>().map_err(unknown)?;
+        let call = draft.request_id.as_deref().zip(draft.request.as_deref());
         let sealed = xbind::seal(
             key,
             &xbind::Draft {
-                op,
+                op: draft.op.parse::<Op>()?,
                 to: *VerifyingKey::from_did(&draft.to)?.did(),
-                id: MessageId::from_bytes(id),
+                id: message_id()?,
                 issued_at: draft.now.map_or_else(now, whole),
                 ttl: u32::try_from(whole(draft.ttl)).unwrap_or(u32::MAX),
                 content_type: &draft.content_type,
                 body: body.as_slice(),
                 token: draft.token.as_deref(),
-                in_reply_to,
+                in_reply_to: call.map(|(id, jws)| InReplyTo::parse(id, jws)).transpose()?,
+                details: xbind::Details {
+                    method: draft.method.as_deref(),
+                    deadline_ms: draft.deadline_ms.map(whole),
+                    traceparent: draft.traceparent.as_deref(),
+                    seq: draft.seq.map(whole),
+                    window: draft.window.map(whole),
+                },
             },
         )?;
         Ok(BindingSealed { jws: sealed.jws, id: sealed.id.text() })
@@ -151,10 +139,7 @@ pub fn did_to_public_key(did: String) -> Fallible<Uint8Array> {
 
 #[napi(catch_unwind)]
 pub fn public_key_to_did(public_key: Bytes) -> Fallible<String> {
-    let public_key = public_key.as_slice();
-    let wrong = |_| Error::new(ErrorKind::InvalidKey, format!("a public key has 32 bytes, not {}", public_key.len()));
-    let key = <&[u8; 32]>::try_from(public_key).map_err(wrong).and_then(VerifyingKey::from_bytes);
-    fallible(key.map(|key| key.did().as_str().to_owned()))
+    fallible(VerifyingKey::from_slice(public_key.as_slice()).map(|key| key.did().to_string()))
 }
 
 thread_local! {

@@ -15,7 +15,8 @@ use crate::convert::{Fallible, fallible};
 use crate::identity::{Key, KeyRef};
 
 /// PEM, or bytes of either.
-type KeyFile = Either<SecretText, SecretBytes>;
+#[napi]
+pub type KeyFile = Either<SecretText, SecretBytes>;
 
 fn read(file: KeyFile, passphrase: Option<SecretText>) -> xbind::Result<SigningKey> {
     let passphrase = passphrase.as_ref().map(SecretText::as_str);
@@ -27,25 +28,25 @@ fn read(file: KeyFile, passphrase: Option<SecretText>) -> xbind::Result<SigningK
 
 #[napi(catch_unwind)]
 pub fn key_from_pkcs8(file: KeyFile, passphrase: Option<SecretText>) -> Fallible<KeyRef> {
-    fallible(read(file, passphrase).map(Key::new))
+    fallible(read(file, passphrase).map(Key::new).map(External::new))
 }
 
-/// Work that ends with a value or with an error of ours, on a thread of libuv.
+/// Work on a thread of libuv, which ends with something in native memory or with an error of ours.
 pub struct Work<T>(Option<Box<dyn FnOnce() -> xbind::Result<T> + Send>>);
 
-impl<T> Work<T> {
-    fn of(work: impl FnOnce() -> xbind::Result<T> + Send + 'static) -> AsyncTask<Self>
-    where
-        Self: Task,
-    {
-        AsyncTask::new(Self(Some(Box::new(work))))
-    }
+impl<T: Send + 'static> Task for Work<T> {
+    type Output = xbind::Result<T>;
+    type JsValue = Settled<T>;
 
     /// A panic out there would end the process.
-    fn done(&mut self) -> xbind::Result<T> {
+    fn compute(&mut self) -> Result<Self::Output> {
         let work = self.0.take();
         let done = work.and_then(|work| catch_unwind(AssertUnwindSafe(work)).ok());
-        done.unwrap_or_else(|| Err(Error::new(ErrorKind::Internal, "an internal fault ended this call")))
+        Ok(done.unwrap_or_else(|| Err(Error::new(ErrorKind::Internal, "an internal fault ended this call"))))
+    }
+
+    fn resolve(&mut self, _env: Env, done: Self::Output) -> Result<Self::JsValue> {
+        Ok(Settled(fallible(done.map(External::new))))
     }
 }
 
@@ -69,40 +70,22 @@ impl<T> TypeName for Settled<T> {
     }
 }
 
-impl Task for Work<SigningKey> {
-    type Output = xbind::Result<SigningKey>;
-    type JsValue = Settled<Key>;
-
-    fn compute(&mut self) -> Result<Self::Output> {
-        Ok(self.done())
-    }
-
-    fn resolve(&mut self, _env: Env, key: Self::Output) -> Result<Self::JsValue> {
-        Ok(Settled(fallible(key.map(Key::new))))
-    }
+fn elsewhere<T>(work: impl FnOnce() -> xbind::Result<T> + Send + 'static) -> AsyncTask<Work<T>>
+where
+    Work<T>: Task,
+{
+    AsyncTask::new(Work(Some(Box::new(work))))
 }
 
 /// The same on another thread.
-#[napi(catch_unwind)]
-pub fn import_key(file: KeyFile, passphrase: Option<SecretText>) -> AsyncTask<Work<SigningKey>> {
-    Work::of(|| read(file, passphrase))
+#[napi(catch_unwind, ts_return_type = "Promise<Fallible<KeyRef>>")]
+pub fn import_key(file: KeyFile, passphrase: Option<SecretText>) -> AsyncTask<Work<Key>> {
+    elsewhere(|| read(file, passphrase).map(Key::new))
 }
 
 /// A passphrase made ready, for one export.
-pub type WrappingRef = External<RefCell<Option<Wrapping>>>;
-
-impl Task for Work<Wrapping> {
-    type Output = xbind::Result<Wrapping>;
-    type JsValue = Settled<RefCell<Option<Wrapping>>>;
-
-    fn compute(&mut self) -> Result<Self::Output> {
-        Ok(self.done())
-    }
-
-    fn resolve(&mut self, _env: Env, wrapping: Self::Output) -> Result<Self::JsValue> {
-        Ok(Settled(fallible(wrapping.map(|wrapping| External::new(Some(wrapping).into())))))
-    }
-}
+type Prepared = RefCell<Option<Wrapping>>;
+pub type WrappingRef = External<Prepared>;
 
 fn wrapping(passphrase: &SecretText) -> xbind::Result<Wrapping> {
     let mut seed = EncryptionSeed { salt: [0; 16], iv: [0; 16] };
@@ -112,18 +95,20 @@ fn wrapping(passphrase: &SecretText) -> xbind::Result<Wrapping> {
 }
 
 /// Prepares an export on another thread. The private key has no part in it and stays where it can be wiped.
-#[napi(catch_unwind)]
-pub fn prepare_export(passphrase: SecretText) -> AsyncTask<Work<Wrapping>> {
-    Work::of(move || wrapping(&passphrase))
+#[napi(catch_unwind, ts_return_type = "Promise<Fallible<WrappingRef>>")]
+pub fn prepare_export(passphrase: SecretText) -> AsyncTask<Work<Prepared>> {
+    elsewhere(move || wrapping(&passphrase).map(|wrapping| RefCell::new(Some(wrapping))))
 }
 
 /// PKCS#8 in DER, or with `pem` as text. Whoever gets the bytes wipes them.
-type Exported = Either<SecretText, Uint8Array>;
+#[napi]
+pub type Exported = Either<SecretText, Uint8Array>;
 
 fn write(key: &SigningKey, pem: bool, wrapping: Option<Wrapping>) -> xbind::Result<Exported> {
+    let bytes = |der: &[u8]| Either::B(Uint8Array::with_data_copied(der));
     Ok(match (pem, wrapping) {
-        (false, None) => Either::B(Uint8Array::with_data_copied(pkcs8::encode_der(key).as_slice())),
-        (false, Some(wrapping)) => Either::B(Uint8Array::with_data_copied(wrapping.encrypt_der(key)?.as_slice())),
+        (false, None) => bytes(&pkcs8::encode_der(key)),
+        (false, Some(wrapping)) => bytes(&wrapping.encrypt_der(key)?),
         (true, None) => Either::A(pkcs8::encode_pem(key).into()),
         (true, Some(wrapping)) => Either::A(wrapping.encrypt_pem(key)?.into()),
     })

@@ -48,23 +48,15 @@ fn roots(pem: Vec<Vec<u8>>) -> Roots {
     Roots { pem, files: file.map(PathBuf::from).into_iter().collect() }
 }
 
-/// Who named an address: the least trusted, unless it says otherwise.
-fn whose(named: &str) -> Whose {
-    match named {
-        "owner" => Whose::Owner,
-        "listed" => Whose::Listed,
-        _ => Whose::Stranger,
-    }
-}
-
 /// Why an address may not be asked, as far as its text tells.
 #[napi(catch_unwind)]
-pub fn refuse_url(url: String, named: String) -> Option<String> {
-    Target::parse(&url, whose(&named)).err().map(|error| error.to_string())
+pub fn refuse_url(url: String, #[napi(ts_arg_type = "Rules['named']")] named: String) -> Option<String> {
+    Target::parse(&url, Whose::of(&named)).err().map(|error| error.to_string())
 }
 
 #[napi(object, object_to_js = false)]
 pub struct BindingRules {
+    #[napi(ts_type = "'owner' | 'listed' | 'stranger'")]
     pub named: String,
     pub max_bytes: f64,
     pub timeout_ms: f64,
@@ -72,7 +64,7 @@ pub struct BindingRules {
 }
 
 /// A promise of a document's bytes, or of the reason why there are none.
-#[napi(catch_unwind)]
+#[napi(catch_unwind, ts_return_type = "Promise<Uint8Array | string>")]
 pub fn fetch<'env>(
     env: &'env Env,
     url: String,
@@ -80,7 +72,7 @@ pub fn fetch<'env>(
     fetcher: Option<&FetcherRef>,
 ) -> napi::Result<Object<'env>> {
     let rules = Rules {
-        whose: whose(&rules.named),
+        whose: Whose::of(&rules.named),
         max_bytes: size(rules.max_bytes),
         timeout: Duration::from_millis(whole(rules.timeout_ms)),
         accept: rules.accept,

@@ -3,9 +3,9 @@
 use napi_derive::napi;
 use xbind::message::payload;
 
-use crate::convert::BindingError;
+use crate::convert::{Fallible, fallible};
 
 #[napi(catch_unwind)]
-pub fn check_json(text: String) -> Option<BindingError> {
-    payload::check_json(&text).err().map(BindingError::from)
+pub fn check_json(text: String) -> Fallible<()> {
+    fallible(payload::check_json(&text))
 }

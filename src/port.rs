@@ -9,11 +9,13 @@ use napi::bindgen_prelude::{Array, Either, Env, External, Function, Uint8Array};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use xbind::{Error, ErrorKind, MessageId, VerifyingKey};
-use xbind_runtime::{AgentOptions, Allow, NewCall, Node, NodeOptions, Payload, Port, Reply, Signer, Start, Time};
+use xbind_runtime::{
+    AgentOptions, Allow, NewCall, Node, NodeOptions, Payload, Port, Reply, Senders, Signer, Start, Time,
+};
 
 use crate::bytes::Bytes;
 use crate::convert::{BindingError, Content, Fallible, fallible, number, payload, size, whole};
-use crate::events::{Events, Senders};
+use crate::events::Events;
 use crate::identity::{Key, KeyRef, fresh_key};
 
 /// Numbers are never used again, so that a handler that ends late cannot answer through another port.
@@ -109,12 +111,12 @@ pub struct BindingAgent {
 
 #[napi(catch_unwind)]
 pub fn node_agents(node: &NodeRef) -> Vec<BindingAgent> {
-    node.agents().into_iter().map(|(did, name)| BindingAgent { did: did.as_str().to_owned(), name }).collect()
+    node.agents().into_iter().map(|(did, name)| BindingAgent { did: did.to_string(), name }).collect()
 }
 
 #[napi(catch_unwind)]
-pub fn stop_on_node(node: &NodeRef, did: String) -> Option<BindingError> {
-    VerifyingKey::from_did(&did).map(|key| node.stop(key.did())).err().map(BindingError::from)
+pub fn stop_on_node(node: &NodeRef, did: String) -> Fallible<()> {
+    fallible(VerifyingKey::from_did(&did).map(|key| node.stop(key.did())))
 }
 
 #[napi(catch_unwind)]
@@ -130,6 +132,8 @@ pub struct BindingOptions {
     pub inbox_messages: f64,
     pub inbox_bytes: f64,
     pub concurrency: f64,
+    pub handles: bool,
+    pub tells: bool,
 }
 
 /// Brings an agent onto a node: with a fresh key, with the key of an identity (which is taken), or, for a key elsewhere,
@@ -157,6 +161,8 @@ pub fn join(
             inbox_messages: size(options.inbox_messages),
             inbox_bytes: size(options.inbox_bytes),
             concurrency: size(options.concurrency),
+            handles: options.handles,
+            tells: options.tells,
         };
         port.join(node, signer, name, options)
     }))
@@ -164,7 +170,13 @@ pub fn join(
 
 #[napi(catch_unwind)]
 pub fn agent_did(port: u32, agent: u32) -> Fallible<String> {
-    fallible(with_port(port, |port| Ok(port.agent(agent)?.did().as_str().to_owned())))
+    fallible(with_port(port, |port| Ok(port.agent(agent)?.did().to_string())))
+}
+
+/// Lets nothing new in at an agent; an event tells when its handlers have ended.
+#[napi(catch_unwind)]
+pub fn retire_agent(port: u32, agent: u32) {
+    in_port(port, |port| drop(port.retire(agent)));
 }
 
 #[napi(catch_unwind)]
@@ -214,7 +226,7 @@ pub fn call(
 ) -> Fallible<f64> {
     fallible(with_port(port, |port| {
         let timeout = Some(Duration::from_millis(whole(timeout_ms)));
-        let call = NewCall { agent, to: &to, payload: payload(content), one_way, timeout, token };
+        let call = NewCall { agent, to: &to, payload: payload(content), one_way, timeout, token, ..NewCall::default() };
         port.attend();
         port.call(call).map(number)
     }))
@@ -272,11 +284,13 @@ pub fn is_cancelled(port: u32, ticket: f64) -> bool {
     with_port(port, |port| Ok(port.is_cancelled(whole(ticket)))).unwrap_or(true)
 }
 
-/// The identity provider's signature; none if it failed.
+/// The identity provider's signature; none if it failed. False for one that is not by the key of its DID.
 #[napi(catch_unwind)]
-pub fn signed(port: u32, agent: u32, time: u32, signature: Option<Bytes>) {
+pub fn signed(port: u32, agent: u32, round: u32, signature: Option<Bytes>) -> bool {
     let signature = signature.and_then(|bytes| bytes.as_slice().try_into().ok());
-    in_port(port, |port| port.signed(agent, time, signature));
+    let mut is_valid = true;
+    in_port(port, |port| is_valid = port.signed(agent, round, signature));
+    is_valid
 }
 
 /// Milliseconds until the next pending call runs out of time; none if there is none.

@@ -1,21 +1,21 @@
 //! Scopes, tokens, delegation, revocation, rotation and approval.
 
+pub mod judge;
 mod presented;
 mod revocation;
 mod statement;
 mod token;
-mod verifier;
 
 use crate::convert::whole;
 use crate::identity::known_key;
 use xbind::Did;
 use xbind_runtime::now;
 
-fn did(text: &str) -> xbind::Result<Did> {
+pub fn did(text: &str) -> xbind::Result<Did> {
     known_key(text).map(|key| *key.did())
 }
 
-fn dids(texts: &[String]) -> xbind::Result<Vec<Did>> {
+pub fn dids(texts: &[String]) -> xbind::Result<Vec<Did>> {
     texts.iter().map(|text| did(text)).collect()
 }
 

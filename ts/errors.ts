@@ -32,6 +32,8 @@ export type XBindErrorCode =
   | 'INBOX_FULL'
   | 'NOT_ALLOWED'
   | 'HANDLER_FAILED'
+  | 'METHOD_NOT_FOUND'
+  | 'INVALID_INPUT'
   // authorization
   | 'INVALID_TOKEN'
   | 'TOKEN_EXPIRED'

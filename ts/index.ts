@@ -12,17 +12,18 @@ export {
 export { approvals, type ApprovalPolicy, type ApprovalRequest, type HandleOptions } from './agent/admission'
 export { MessageBus } from './agent/bus'
 export {
-  AutoGenxBindAgent,
   type AgentConfig,
   type AgentOptions,
   type CallOptions,
   type Handler,
   type Message,
   type xBindIdentityProvider,
-} from './agent/agent'
-export type { DeliveryReceipt, IncomingCall } from './agent/port'
+} from './agent/config'
+export { AutoGenxBindAgent } from './agent/agent'
+export { isReceipt, type DeliveryReceipt } from './agent/calls'
+export type { IncomingCall } from './agent/incoming'
 export type { Logger } from './agent/log'
-export type { OutgoingMessage, SealedMessage, VerifiedMessage } from './messages/message'
+export type { MessageOp, OutgoingMessage, SealedMessage, VerifiedMessage } from './messages/message'
 export type { TokenRequest } from './tokens/token'
 export type { TokenVerifierOptions, TrustedIssuer } from './tokens/token-verifier'
 export type { RevocationSource, RevocationSubject } from './tokens/revocation'

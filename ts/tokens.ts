@@ -19,4 +19,4 @@ export {
 } from './tokens/rotation'
 export { approveCall, verifyApproval, type Approval, type ApprovedCall, type CallDecision } from './tokens/approval'
 export type { FetchDocument, FetchLimits } from './tokens/fetch'
-export type { Evidence as RevocationEvidence, StatusRef } from './native/binding-rights'
+export type { Evidence as RevocationEvidence, StatusRef } from './tokens/evidence'

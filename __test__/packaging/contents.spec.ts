@@ -1,5 +1,5 @@
 import { readFileSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { expect, inject, test } from 'vitest'
 import { entries } from '../../scripts/entries.mjs'
 import { targets, thisPlatform } from '../../scripts/platforms.mjs'
@@ -35,6 +35,22 @@ test('the main package holds what it needs, with its documents, and no binary', 
   expect(await files(inject('tarball'))).toEqual(
     [...parts, ...documents, ...others].map((file) => `package/${file}`).toSorted(),
   )
+})
+
+test('whatever its documents link to is in the package', async () => {
+  const inside = new Set(await files(inject('tarball')))
+  const folders = [...inside].map((file) => file.slice(0, file.lastIndexOf('/')))
+  const dead = [...inside]
+    .filter((file) => file.endsWith('.md'))
+    .flatMap((file) => {
+      const text = readFileSync(join(inject('tarball'), '../unpacked', file), 'utf8').replaceAll(/^```.*?^```/gms, '')
+      const links = Array.from(text.matchAll(/\]\(([^)\s]+)\)/g), ([, link = '']) => link)
+      expect([file, links.length > 0 || !file.endsWith('README.md')]).toEqual([file, true])
+      const local = links.filter((link) => !/^(?:[a-z]+:|#)/.test(link))
+      const paths = local.map((link) => posix.join(posix.dirname(file), link.replace(/#.*/, '')).replace(/\/$/, ''))
+      return paths.filter((path) => !inside.has(path) && !folders.includes(path)).map((path) => `${file}: ${path}`)
+    })
+  expect(dead).toEqual([])
 })
 
 test('the platform package holds one binary', async () => {

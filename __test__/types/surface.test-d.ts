@@ -5,6 +5,7 @@ import {
   HandlerError,
   Identity,
   type IncomingCall,
+  isReceipt,
   type Message,
   MessageBus,
   type Result,
@@ -67,6 +68,11 @@ describe('agents', () => {
       identityProvider: { getDID: () => 'did:key:z', sign },
     })
     void new AutoGenxBindAgent({ identityProvider: { getDID: () => 'did:key:z', sign: async (data) => sign(data) } })
+    expectTypeOf(AutoGenxBindAgent).toBeConstructibleWith({
+      handler: async ({ payload }: IncomingCall) => payload,
+      onHandlerError: (error: unknown, call: { id: string; from: string; method: string | undefined }) =>
+        console.error(error, call),
+    })
     // @ts-expect-error: a name is text
     void new AutoGenxBindAgent({ name: 1 })
     // @ts-expect-error: a provider signs
@@ -118,6 +124,12 @@ describe('agents', () => {
     expectTypeOf(agent.getDID()).toEqualTypeOf<string>()
     expectTypeOf(agent.exportIdentity({ passphrase: 'p' })).resolves.toEqualTypeOf<Result<Uint8Array>>()
     expectTypeOf(agent.close()).toEqualTypeOf<void>()
+    expectTypeOf(agent.close({ drainMs: 1 })).toEqualTypeOf<Promise<void>>()
+    // @ts-expect-error: how long handlers may take is said
+    void agent.close({})
+    expectTypeOf<AutoGenxBindAgent>().toExtend<AsyncDisposable>()
+    const value: unknown = null
+    if (isReceipt(value)) expectTypeOf(value).toEqualTypeOf<DeliveryReceipt>()
     expectTypeOf<AutoGenxBindAgent>().toExtend<Disposable>()
     expectTypeOf<Identity>().toExtend<Disposable>()
     // @ts-expect-error: a DID is not given anew
@@ -176,7 +188,9 @@ describe('messages', () => {
     expectTypeOf(sealed).toEqualTypeOf<Result<SealedMessage>>()
     const verifier = new MessageVerifier({ audience: 'did:key:z', now: () => 1, pending: () => undefined })
     expectTypeOf(verifier.open('jws', bytes)).toEqualTypeOf<Result<VerifiedMessage>>()
-    expectTypeOf<VerifiedMessage['op']>().toEqualTypeOf<'call' | 'send' | 'result' | 'error'>()
+    expectTypeOf<VerifiedMessage['op']>().toEqualTypeOf<
+      'call' | 'send' | 'result' | 'error' | 'receipt' | 'part' | 'progress' | 'cancel' | 'more'
+    >()
     // @ts-expect-error: no such operation
     identity.seal({ op: 'shout', to: 'did:key:z', body: bytes })
     // @ts-expect-error: an audience is required

@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use xbind::identity::jwk::jwk_json;
-use xbind::identity::jwks::MAX_JWKS_BYTES;
+use xbind::identity::MAX_JWKS_BYTES;
 use xbind::{ErrorKind, JwkSet, VerifyingKey};
 
 fuzz_target!(|data: &[u8]| {

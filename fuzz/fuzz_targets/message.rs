@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use xbind::message::payload;
 use xbind::{
-    Acquaintances, Draft, ErrorKind, MessageId, Op, Policy, Recipient, ReplayWindow, RootCache, SenderCache, SigningKey,
+    Caches, Draft, ErrorKind, MessageId, Op, Policy, Recipient, ReplayWindow, RootCache, SenderCache, SigningKey,
     Unsigned, open};
 
 const NOW: u64 = 1_735_689_600;
@@ -18,8 +18,8 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy {
     max_body: 1 << 20,
     track_replies: true,
 });
-static KNOWN: LazyLock<Acquaintances> =
-    LazyLock::new(|| Acquaintances { senders: SenderCache::new(64), roots: RootCache::new(64) });
+static KNOWN: LazyLock<Caches> =
+    LazyLock::new(|| Caches { senders: SenderCache::new(64), roots: RootCache::new(64) });
 
 fuzz_target!(|data: &[u8]| {
     let Some((kind, rest)) = data.split_first() else { return };
@@ -58,6 +58,7 @@ fn as_place_in_a_batch(third: &[u8]) {
         body: b"",
         token: None,
         in_reply_to: None,
+        details: xbind::Details::default(),
     });
     let unsigned = Unsigned::new(SENDER.did(), &drafts).expect("honest drafts");
     let signature = SENDER.sign(unsigned.to_sign());
@@ -78,7 +79,7 @@ fn as_payload(text: &[u8]) {
 fn check(jws: &str) -> bool {
     let window = ReplayWindow::new(1);
     let recipient = Recipient { policy: &POLICY, known: &KNOWN, replay: &window, refused: &|_, _| None };
-    let open = || open(&recipient, NOW, jws, b"", None, |_| None);
+    let open = || open(&recipient, NOW, jws, b"", None, |_, _| None);
     let Ok(message) = open() else { return false };
     assert_eq!(message.to(), &POLICY.audience);
     assert_ne!(message.from(), message.to());

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use xbind::rights::presented::MAX_PRESENTED_BYTES;
+use xbind::rights::MAX_PRESENTED_BYTES;
 use xbind::{ErrorKind, Presented, Shown};
 
 fuzz_target!(|data: &[u8]| {

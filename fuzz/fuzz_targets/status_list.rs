@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
-use xbind::rights::status_list::MAX_LIST_BYTES;
+use xbind::rights::MAX_LIST_BYTES;
 use xbind::{
     Bits, Evidence, ListSigner, SigningKey, StatusList, StatusListDraft, StatusLists, StatusRef, read_status_list,
 };

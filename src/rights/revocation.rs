@@ -12,7 +12,7 @@ use xbind::{
 
 use super::token::BindingStatus;
 use super::{did, time};
-use crate::convert::{BindingError, Fallible, fallible, number, size, whole};
+use crate::convert::{Fallible, fallible, number, size, whole};
 use crate::identity::KeyRef;
 
 pub type ListRef = External<Arc<RevocationList>>;
@@ -25,15 +25,15 @@ pub fn new_revocation_list(capacity: f64) -> ListRef {
 
 /// Without a time the entry is kept for good.
 #[napi(catch_unwind)]
-pub fn revoke_token(list: &ListRef, id: String, keep_until: Option<f64>) -> Option<BindingError> {
-    list.revoke_id(&id, keep_until.map_or(u64::MAX, whole)).err().map(BindingError::from)
+pub fn revoke_token(list: &ListRef, id: String, keep_until: Option<f64>) -> Fallible<()> {
+    fallible(list.revoke_id(&id, keep_until.map_or(u64::MAX, whole)))
 }
 
 /// Without a time whatever the DID issues or is granted is revoked.
 #[napi(catch_unwind)]
-pub fn revoke_did(list: &ListRef, subject: String, issued_until: Option<f64>) -> Option<BindingError> {
+pub fn revoke_did(list: &ListRef, subject: String, issued_until: Option<f64>) -> Fallible<()> {
     let until = issued_until.map_or(RevocationList::FOR_GOOD, whole);
-    did(&subject).and_then(|did| list.revoke_did(&did, until)).err().map(BindingError::from)
+    fallible(did(&subject).and_then(|did| list.revoke_did(&did, until)))
 }
 
 #[napi(catch_unwind)]
@@ -65,8 +65,11 @@ pub struct BindingStatusList<'env> {
     pub bytes: BufferSlice<'env>,
 }
 
-fn to_js<'env>(env: &'env Env, list: &StatusList) -> napi::Result<BindingStatusList<'env>> {
-    Ok(BindingStatusList { bits: list.bits().count(), bytes: BufferSlice::copy_from(env, list.bytes())? })
+fn copied(env: &Env, list: xbind::Result<StatusList>) -> napi::Result<Fallible<BindingStatusList<'_>>> {
+    let copy = |list: StatusList| {
+        Ok(BindingStatusList { bits: list.bits().count(), bytes: BufferSlice::copy_from(env, list.bytes())? })
+    };
+    list.map(copy).map_or_else(|error| Ok(Either::B(error.into())), |copy| copy.map(Either::A))
 }
 
 fn bits(count: impl Into<u64>) -> xbind::Result<Bits> {
@@ -75,10 +78,7 @@ fn bits(count: impl Into<u64>) -> xbind::Result<Bits> {
 
 #[napi(catch_unwind)]
 pub fn new_status_list(env: &Env, count: f64, len: f64) -> napi::Result<Fallible<BindingStatusList<'_>>> {
-    match bits(whole(count)).and_then(|bits| StatusList::new(bits, whole(len))) {
-        Ok(list) => to_js(env, &list).map(Either::A),
-        Err(error) => Ok(Either::B(error.into())),
-    }
+    copied(env, bits(whole(count)).and_then(|bits| StatusList::new(bits, whole(len))))
 }
 
 /// Reads a list that this DID signed for that address.
@@ -89,19 +89,17 @@ pub fn read_status_list(
     uri: String,
     signer: String,
 ) -> napi::Result<Fallible<BindingStatusList<'_>>> {
-    match did(&signer).and_then(|did| xbind::read_status_list(&text, &uri, ListSigner::Did(&did))) {
-        Ok(signed) => to_js(env, &signed.list).map(Either::A),
-        Err(error) => Ok(Either::B(error.into())),
-    }
+    let read = did(&signer).and_then(|did| xbind::read_status_list(&text, &uri, ListSigner::Did(&did)));
+    copied(env, read.map(|signed| signed.list))
 }
 
 // These borrow the private memory of a `StatusList` for as long as they run, which nobody else can write to.
 
 #[napi(catch_unwind)]
-pub fn set_status(count: u8, mut list: Uint8ArraySlice<'_>, index: f64, status: u8) -> Option<BindingError> {
+pub fn set_status(count: u8, mut list: Uint8ArraySlice<'_>, index: f64, status: u8) -> Fallible<()> {
     // SAFETY: this is the only reference to it while no JavaScript runs.
     let list = unsafe { list.as_mut() };
-    bits(count).and_then(|bits| bits.set(list, whole(index), status)).err().map(BindingError::from)
+    fallible(bits(count).and_then(|bits| bits.set(list, whole(index), status)))
 }
 
 #[napi(catch_unwind)]
@@ -147,7 +145,7 @@ pub fn lists_bytes(lists: &ListsRef) -> f64 {
 }
 
 /// Stands for so much native memory in the eyes of V8, as long as somebody holds it.
-#[napi(catch_unwind)]
+#[napi(catch_unwind, ts_return_type = "object")]
 pub fn weight(bytes: f64) -> External<()> {
     External::new_with_size_hint((), size(bytes))
 }
@@ -161,18 +159,17 @@ pub fn put_list(
     issuer: String,
     jwks: Option<String>,
     now: f64,
-) -> Option<BindingError> {
-    let put = match jwks {
+) -> Fallible<()> {
+    fallible(match jwks {
         Some(jwks) => {
             JwkSet::parse(&jwks).and_then(|set| lists.put(&text, &uri, ListSigner::Issuer(&issuer, &set), whole(now)))
         }
         None => did(&issuer).and_then(|did| lists.put(&text, &uri, ListSigner::Did(&did), whole(now))),
-    };
-    put.err().map(BindingError::from)
+    })
 }
 
-/// A status, or why there is none: stale, absent, unreadable.
-#[napi(catch_unwind)]
+/// A status, or why there is none.
+#[napi(catch_unwind, ts_return_type = "number | 'stale' | 'absent' | 'unreadable'")]
 pub fn ask_list(lists: &ListsRef, issuer: String, status: BindingStatus, now: f64) -> Either<u8, &'static str> {
     match lists.ask(&issuer, &status.to_core(), whole(now)) {
         Evidence::Fresh(status) => Either::A(status),

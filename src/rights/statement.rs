@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use napi::bindgen_prelude::{Buffer, Either3, External};
 use napi_derive::napi;
-use xbind::{Approval, ApprovalDraft, ApprovedCall, Decision, Error, ErrorKind, KeyHistory, KeyState, Rotation, Shown};
+use xbind::{Approval, ApprovalDraft, ApprovedCall, Decision, Error, ErrorKind, KeyHistory, Rotation, Shown};
 
 use super::token::fresh_id;
 use super::{did, dids, time};
@@ -26,8 +26,8 @@ pub struct BindingRotation {
 impl From<Rotation> for BindingRotation {
     fn from(rotation: Rotation) -> Self {
         Self {
-            old: rotation.old.as_str().to_owned(),
-            new: rotation.new.as_str().to_owned(),
+            old: rotation.old.to_string(),
+            new: rotation.new.to_string(),
             issued_at: number(rotation.issued_at),
             active_from: number(rotation.active_from),
             overlap: number(rotation.overlap),
@@ -39,7 +39,7 @@ impl From<Rotation> for BindingRotation {
 #[napi(catch_unwind)]
 pub fn sign_rotation(
     old: &KeyRef,
-    new: &KeyRef,
+    next: &KeyRef,
     active_from: Option<f64>,
     overlap: f64,
     now: Option<f64>,
@@ -48,8 +48,8 @@ pub fn sign_rotation(
     let active_from = active_from.map_or(issued_at, whole);
     let overlap = whole(overlap);
     fallible(old.with(ErrorKind::SignFailed, |old| {
-        new.with(ErrorKind::SignFailed, |new| {
-            Rotation { old: *old.did(), new: *new.did(), issued_at, active_from, overlap }.sign(old, new)
+        next.with(ErrorKind::SignFailed, |next| {
+            Rotation { old: *old.did(), new: *next.did(), issued_at, active_from, overlap }.sign(old, next)
         })
     }))
 }
@@ -89,15 +89,7 @@ pub fn revoke_key(history: &HistoryRef, key: String) -> bool {
 
 #[napi(catch_unwind)]
 pub fn key_state(history: &HistoryRef, key: String, at: Option<f64>) -> Option<&'static str> {
-    let state = history.borrow().state(&did(&key).ok()?, time(at))?;
-    Some(match state {
-        KeyState::Prepared => "prepared",
-        KeyState::Active => "active",
-        KeyState::Retiring => "retiring",
-        KeyState::Retired => "retired",
-        KeyState::Tainted => "tainted",
-        KeyState::Revoked => "revoked",
-    })
+    Some(history.borrow().state(&did(&key).ok()?, time(at))?.as_str())
 }
 
 #[napi(catch_unwind)]
@@ -112,7 +104,7 @@ pub fn receipt_stands(history: &HistoryRef, key: String, signed_at: f64) -> bool
 
 #[napi(catch_unwind)]
 pub fn current_key(history: &HistoryRef, at: Option<f64>) -> Option<String> {
-    history.borrow().current(time(at)).map(|did| did.as_str().to_owned())
+    history.borrow().current(time(at)).map(ToString::to_string)
 }
 
 /// What an approver is shown, JSON text or bytes, of a body in base64url.
@@ -158,6 +150,7 @@ pub fn approve_call(
 
 #[napi(object, object_from_js = false)]
 pub struct BindingApproval {
+    #[napi(ts_type = "'approve' | 'deny'")]
     pub decision: &'static str,
     pub approver: String,
     pub id: String,
@@ -179,7 +172,7 @@ pub fn verify_approval(
     });
     fallible(verified.map(|approval| BindingApproval {
         decision: approval.decision().as_str(),
-        approver: approval.approver().as_str().to_owned(),
+        approver: approval.approver().to_string(),
         id: approval.id().text(),
         issued_at: number(approval.issued_at()),
         expires_at: number(approval.expires_at()),

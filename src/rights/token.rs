@@ -1,8 +1,8 @@
 //! Granting rights and handing them on.
 
 use napi_derive::napi;
-use xbind::rights::delegation::DelegationDraft;
-use xbind::rights::token::DEFAULT_TOKEN_TTL;
+use xbind::DelegationDraft;
+use xbind::rights::DEFAULT_TOKEN_TTL;
 use xbind::{ErrorKind, Scope, ScopeSet, SigningKey, StatusRef, TokenDraft};
 use xbind_runtime::random;
 

@@ -1,4 +1,5 @@
 import type { AutoGenxBindAgent, CallOptions, Handler } from './agent'
+import type { Presented } from '../native/binding'
 import { verifyApproval, type ApprovedCall } from '../tokens/approval'
 import { bounded, checkFunction, checkObject, known, strings } from '../check'
 import { failure, isFailure, XBindError } from '../errors'
@@ -76,6 +77,11 @@ export class Duty {
     this.#rights = policed ? new Rights(post(), { trust, scopes, revocations, approval }) : undefined
   }
 
+  /** Whether that is its handler. */
+  isOf(handler: unknown): boolean {
+    return this.#handler === handler
+  }
+
   /** `current` says whether this policy is still the agent's. */
   admit(
     call: Incoming,
@@ -105,7 +111,6 @@ export class Duty {
 
 type Verdict = Refusal | undefined
 type Policy = { [option in 'trust' | 'scopes' | 'revocations' | 'approval']: HandleOptions[option] }
-type Presented = { token?: string; approval?: string }
 
 class Rights {
   readonly #post: Post

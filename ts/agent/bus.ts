@@ -7,7 +7,16 @@ import { fail, ok, orThrow, type Result } from '../result'
 /** The native bus behind one, for agents that join it; set by the class, which alone sees it. */
 export let refOf: (bus: MessageBus) => NodeRef
 
-/** An in-process bus. The default one belongs to the module instance, so test files do not see each other. */
+/**
+ * An in-process bus. The default one belongs to the module instance, so test files do not see each other. Of several agents of
+ * one DID, the newest is called.
+ *
+ * @example
+ * ```ts
+ * const bus = new MessageBus()
+ * const [asker, teller] = ['asker', 'teller'].map((name) => new AutoGenxBindAgent({ name, agentOptions: { bus } }))
+ * ```
+ */
 export class MessageBus {
   #node: NodeRef
 

@@ -92,15 +92,14 @@ export class Identity {
   }
 
   /** The same; a passphrase is worked on by another thread. Errors: IMPORT_FAILED, WRONG_PASSPHRASE. */
-  static fromPKCS8Async(
+  static async fromPKCS8Async(
     pkcs8: Uint8Array | string,
     options: {
       /** Of an encrypted file. */
       passphrase?: string
     } = {},
   ): Promise<Result<Identity>> {
-    const key = readKeyAsync(pkcs8, passphraseIn(options, 'fromPKCS8Async', ['passphrase']))
-    return settled(key, (key) => Identity.#from(key))
+    return Identity.#from(await readKeyAsync(pkcs8, passphraseIn(options, 'fromPKCS8Async', ['passphrase'])))
   }
 
   static #from(key: ReturnType<typeof native.generateKey>): Result<Identity> {
@@ -164,9 +163,9 @@ export class Identity {
     /** Text instead of bytes. */
     format: 'pem'
   }): Promise<Result<string>>
-  toPKCS8Async(options: ExportOptions = {}): Promise<Result<Uint8Array | string>> {
+  async toPKCS8Async(options: ExportOptions = {}): Promise<Result<Uint8Array | string>> {
     const passphrase = passphraseIn(options, 'toPKCS8Async', EXPORT_OPTIONS)
-    return writeKeyAsync(this.#key, isPem(options), passphrase)
+    return await writeKeyAsync(this.#key, isPem(options), passphrase)
   }
 
   /** The public key as a JWK (RFC 8037). */
@@ -190,7 +189,7 @@ export class Identity {
    */
   seal(message: OutgoingMessage): Result<SealedMessage> {
     checkObject(message, 'message')
-    known(message, 'seal()', ['op', 'to', 'body', 'contentType', 'ttlSeconds', 'token', 'inReplyTo', 'now'])
+    known(message, 'seal()', OUTGOING)
     const { op, to, body, contentType = 'application/json', ttlSeconds = 30, token, inReplyTo, now } = message
     checkString(op, 'op')
     checkString(to, 'to')
@@ -200,18 +199,27 @@ export class Identity {
     checkNumber(ttlSeconds, 'ttlSeconds')
     optional(token, checkString, 'token')
     optional(now, checkNumber, 'now')
+    const { method, deadlineMs, traceparent, seq, window } = message
+    optional(method, checkString, 'method')
+    optional(deadlineMs, checkNumber, 'deadlineMs')
+    optional(traceparent, checkString, 'traceparent')
+    optional(seq, checkNumber, 'seq')
+    optional(window, checkNumber, 'window')
     optional(inReplyTo, checkObject, 'inReplyTo')
     const { id: requestId, jws: request } = inReplyTo ?? {}
     if (inReplyTo !== undefined) {
       checkString(requestId, 'inReplyTo.id')
       checkString(request, 'inReplyTo.jws')
     }
-    for (const [what, seconds] of [
-      ['ttlSeconds', ttlSeconds],
-      ['now', now ?? 0],
+    for (const [what, value, units] of [
+      ['ttlSeconds', ttlSeconds, 'whole seconds'],
+      ['now', now ?? 0, 'whole seconds'],
+      ['deadlineMs', deadlineMs ?? 0, 'whole milliseconds'],
+      ['seq', seq ?? 0, 'a whole number'],
+      ['window', window ?? 0, 'a whole number'],
     ] as const) {
-      if (!Number.isSafeInteger(seconds) || seconds < 0) {
-        return fail(failure('MALFORMED_MESSAGE', `${what} is ${seconds}`, 'give whole seconds'))
+      if (!Number.isSafeInteger(value) || value < 0) {
+        return fail(failure('MALFORMED_MESSAGE', `${what} is ${value}`, `give ${units}`))
       }
     }
     const draft = {
@@ -223,6 +231,11 @@ export class Identity {
       token,
       requestId,
       request,
+      method,
+      deadlineMs,
+      traceparent,
+      seq,
+      window,
     }
     const sealed = native.seal(this.#key, draft, own)
     return isFailure(sealed) ? fail(sealed) : ok({ jws: sealed.jws, body: own, token, id: sealed.id })
@@ -248,6 +261,22 @@ export class Identity {
   }
 }
 
+const OUTGOING = [
+  'op',
+  'to',
+  'body',
+  'contentType',
+  'ttlSeconds',
+  'token',
+  'inReplyTo',
+  'now',
+  'method',
+  'deadlineMs',
+  'traceparent',
+  'seq',
+  'window',
+] as const satisfies readonly (keyof OutgoingMessage)[]
+
 const EXPORT_OPTIONS = ['passphrase', 'format']
 
 function isPem({ format = 'der' }: ExportOptions): boolean {
@@ -261,11 +290,6 @@ export function signWith(key: KeyRef, data: Uint8Array, dangerously: boolean): U
   const failed = native.keySign(key, data, dangerously, signature)
   if (failed) throw new XBindError(failed)
   return signature
-}
-
-/** In a promise of the caller's realm. */
-async function settled<T, R>(promise: Promise<T>, then: (value: T) => R): Promise<R> {
-  return then(await promise)
 }
 
 /** The 32 bytes of an Ed25519 `did:key`. Errors: INVALID_DID. */

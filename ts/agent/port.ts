@@ -1,20 +1,18 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { types } from 'node:util'
+import { answered, Calls, delivered, failed, now } from './calls'
 import type { Failure } from '../native/binding'
 import { Events } from '../native/events'
-import { failure, HandlerError, isFailure, XBindError, type RemoteError, type XBindErrorCode } from '../errors'
-import { hinted } from '../hints'
-import { short } from './log'
+import { Handled, isThenable, unsent } from './handled'
+import type { Admission, Incoming } from './incoming'
 import { native } from '../native'
-import { decode, encode, encodeJson } from '../messages/payload'
-import { fail, ok, type Result } from '../result'
-import { clearTimeout, setImmediate, setTimeout } from './timers'
+import { setImmediate } from './timers'
+
+export { Incoming, type Admission, type Held, type IncomingCall, type Refusal } from './incoming'
+export type { DeliveryReceipt } from './calls'
 
 /** Cheaper than queueMicrotask, which makes an async resource of every task. */
 const microtask = Promise.resolve()
-const { uptime } = process
-/** Milliseconds, never set back; `performance` would cost a millisecond when it is first touched. */
-const now = (): number => uptime() * 1000
 
 /** Handlers see no caller's AsyncLocalStorage: calls of several callers are worked off together. */
 const outside = AsyncLocalStorage.snapshot()
@@ -23,12 +21,6 @@ const outside = AsyncLocalStorage.snapshot()
 const BATCH = 256
 /** How long the port may work before the event loop gets its turn, in milliseconds. */
 const SLICE = 1
-const MAX_TIMER = 0x7fff_ffff
-/** How often a call is judged at most, when each policy sets another one while it is asked. */
-const MAX_JUDGED = 16
-/** What native.start says. */
-const MAY_BEGIN = 0
-const BELONGS_INTO_INBOX = 2
 
 /** What the port asks of its agents. */
 export interface Members<Agent> {
@@ -46,99 +38,14 @@ export interface Members<Agent> {
   longest(agent: Agent): number
   /** The bus was closed. */
   closed(agent: Agent): void
-  note(agent: Agent, line: string): void
-}
-
-/** The handler that is to answer a call, or why none does. */
-export type Admission = Answerer | Held | Refusal
-
-type Answerer = (call: IncomingCall) => unknown
-
-/** A handler that was chosen before somebody was asked, and may not be the right one any more. */
-export interface Held {
-  readonly handler: Answerer
-  /** Why it may not begin after all, or that another policy has to judge. */
-  holds(): Refusal | 'again' | undefined
-}
-
-/** Why a call may not run, as its caller is told. */
-export interface Refusal {
-  readonly code: XBindErrorCode
-  /** JSON that goes with the code. */
-  readonly detail?: string
-}
-
-/** What is to happen when a call has ended. */
-export type Settle = (result: Result<unknown>) => void
-
-/** What a recipient signs for a message that stands in its inbox. */
-export interface DeliveryReceipt {
-  /** Always `delivered`. */
-  readonly status: 'delivered'
-  /** The id of the message, as its recipient sees it. */
-  readonly messageId: string
-  /** The DID that signed for it. */
-  readonly to: string
-}
-
-/** A call that a handler answers. */
-export interface IncomingCall<P = unknown> {
-  /** Unique for its caller. */
-  readonly id: string
-  /** The caller's DID, proven by its signature. */
-  readonly from: string
-  /** What the caller sent; of the type that you expect, which nobody has checked. */
-  readonly payload: P
-  /** When the caller signed it, by its clock, to the second. */
-  readonly issuedAt: Date
-  /** Aborts when the caller gives up, the deadline passes or the agent closes. */
-  readonly signal: AbortSignal
-  /** What the caller's token grants; empty for a handler that trusts nobody's tokens. */
-  readonly scopes: readonly string[]
-  /** On whose behalf the caller acts: from the outermost delegator to the caller, DIDs; empty without a token. */
-  readonly chain: readonly string[]
-}
-
-const aborted = failure('ABORTED', 'the caller gave up')
-const none: readonly string[] = Object.freeze([])
-
-/** A running call: its agent, and its number on the native side. */
-interface Ticket<Agent = unknown> {
-  readonly agent: Agent
-  readonly number: number
-  /** A thenable may settle more than once. */
-  answered: boolean
-}
-
-type SignalOf = (ticket: Ticket) => AbortSignal
-
-/** Its date and signal are made when they are first asked for. */
-export class Incoming implements IncomingCall {
-  readonly id: string
-  readonly from: string
-  readonly payload: unknown
-  scopes = none
-  chain = none
-  readonly #signalOf: SignalOf
-  readonly #ticket: Ticket
-  readonly #seconds: number
-
-  constructor(signalOf: SignalOf, ticket: Ticket, id: string, from: string, payload: unknown, seconds: number) {
-    this.#signalOf = signalOf
-    this.#ticket = ticket
-    this.id = id
-    this.from = from
-    this.payload = payload
-    this.#seconds = seconds
-  }
-
-  get issuedAt(): Date {
-    return new Date(this.#seconds * 1000)
-  }
-
-  get signal(): AbortSignal {
-    return this.#signalOf(this.#ticket)
-  }
+  /** It was to close when its handlers have ended, and they have. */
+  idle(agent: Agent): void
+  /** A handler failed, or what judges its calls. */
+  failed(agent: Agent, error: unknown, call: { readonly id: string; readonly from: string }): void
+  /** For the log. */
+  warn(agent: Agent, line: string, error?: { readonly thrown: unknown }): void
+  /** For the log of an agent that wants a line for each message; without `outcome`, the message came in. */
+  trace(agent: Agent, from: string, kind: 'call' | 'message', id: string, outcome?: string): void
 }
 
 /**
@@ -147,25 +54,23 @@ export class Incoming implements IncomingCall {
  */
 export class Port<Agent extends object = object> {
   readonly number: number
+  /** What the agents have asked of others. */
+  readonly calls: Calls
+  readonly #handled: Handled<Agent>
   readonly #ask: Members<Agent>
   readonly #agents = new Map<number, Agent>()
-  /** Who waits for the end of which call. */
-  readonly #pending = new Map<number, Settle>()
-  /** How many calls handlers work on. */
-  #running = 0
-  /** Of those, the ones whose handler has looked at the signal. */
-  readonly #watched = new Map<number, AbortController>()
   readonly #events = new Events()
   readonly #flush = (): void => outside(() => this.#work())
   #scheduled = false
   /** When the work since the event loop last had its turn began; 0 before any. */
   #turnBegan = 0
-  #timer: NodeJS.Timeout | undefined
-  #timerAt = Infinity
 
   constructor(ask: Members<Agent>) {
     this.#ask = ask
-    this.number = native.openPort(() => this.schedule())
+    const schedule = (): void => this.schedule()
+    this.number = native.openPort(schedule)
+    this.calls = new Calls(this.number, schedule)
+    this.#handled = new Handled(this.number, ask, schedule)
   }
 
   add(number: number, agent: Agent): void {
@@ -173,51 +78,16 @@ export class Port<Agent extends object = object> {
     this.schedule() // a key that is elsewhere is asked to show itself
   }
 
-  /** Returns the number of the call; undefined if it could not begin, and `settle` was told why. */
-  begin(
-    agent: number,
-    to: string,
-    content: string | Uint8Array,
-    oneWay: boolean,
-    timeoutMs: number,
-    token: string | undefined,
-    settle: Settle,
-  ): number | undefined {
-    const call = native.call(this.number, agent, to, content, oneWay, Math.ceil(timeoutMs), token)
+  /** Lets nothing new in at an agent, and tells it when it is idle. */
+  retire(number: number): void {
+    native.retireAgent(this.number, number)
     this.schedule()
-    if (isFailure(call)) {
-      settle(fail(hinted(call)))
-      return undefined
-    }
-    if (this.#pending.size === 0) this.#timer?.ref()
-    this.#pending.set(call, settle)
-    this.#arm(timeoutMs)
-    return call
-  }
-
-  /** The caller gives up. */
-  abandon(call: number | undefined): void {
-    const settle = call === undefined ? undefined : this.#pending.get(call)
-    if (call === undefined || settle === undefined) return
-    this.#pending.delete(call)
-    native.abandon(this.number, call)
-    this.schedule()
-    settle(fail(aborted))
   }
 
   close(number: number): void {
     this.#agents.delete(number)
     native.closeAgent(this.number, number)
     this.schedule()
-  }
-
-  readonly #signalOf: SignalOf = ({ number, answered }) => {
-    const watched = this.#watched.get(number)
-    if (watched) return watched.signal
-    const controller = new AbortController()
-    if (!answered) this.#watched.set(number, controller)
-    if (answered || native.isCancelled(this.number, number)) controller.abort(cancelled())
-    return controller.signal
   }
 
   /** Works in a microtask or, after a long stretch of work, when the event loop has had its turn. */
@@ -256,13 +126,13 @@ export class Port<Agent extends object = object> {
       case 0:
         return this.#run(events)
       case 1:
-        return this.#watched.get(events.next())?.abort(cancelled())
+        return this.#handled.cancel(events.next())
       case 2:
-        return this.#ended(events.next())(answered(events.next()))
+        return this.calls.ended(events.next())(answered(events.next()))
       case 3:
-        return this.#ended(events.next())(delivered(events.next(), events.next()))
+        return this.calls.ended(events.next())(delivered(events.next(), events.next()))
       case 4:
-        return this.#ended(events.next())(failed(events.next(), events.next(), events.next()))
+        return this.calls.ended(events.next())(failed(events.next(), events.next(), events.next()))
       case 5: {
         const agent = this.#agents.get(events.next())
         return agent && this.#ask.arrived(agent)
@@ -273,8 +143,22 @@ export class Port<Agent extends object = object> {
         return this.#closed(events.next())
       case 8: {
         const agent = this.#agents.get(events.next())
-        const { message } = events.next<Failure>()
-        return agent && this.#ask.note(agent, `the handler's value was not sent: ${message}`)
+        const [id, from] = [events.next<string>(), events.next<string>()]
+        const error = unsent(events.next<Failure>())
+        return agent && this.#ask.failed(agent, error, { id, from })
+      }
+      case 9: {
+        const agent = this.#agents.get(events.next())
+        return agent && this.#ask.idle(agent)
+      }
+      case 10: {
+        const agent = this.#agents.get(events.next())
+        return agent && this.#ask.warn(agent, 'a newer agent of the same DID has come, and is called from now on')
+      }
+      case 11: {
+        const agent = this.#agents.get(events.next())
+        const [id, from, code] = [events.next<string>(), events.next<string>(), events.next<string | null>()]
+        return agent && this.#ask.trace(agent, from, 'message', id, code === null ? 'in the inbox' : `refused ${code}`)
       }
     }
   }
@@ -287,161 +171,36 @@ export class Port<Agent extends object = object> {
     const seconds = events.next<number>()
     const token = events.next<string | null>()
     const body = events.next<string | Uint8Array>()
-    if (!agent) return
-    const ticket = { agent, number, answered: false }
-    this.#running += 1
-    let payload: unknown
-    try {
-      payload = decode(body)
-    } catch {
-      return this.#refuse(ticket, { code: 'INVALID_PAYLOAD' })
+    if (agent) this.#handled.run(agent, number, id, from, seconds, token, body)
+  }
+
+  #sign(number: number, round: number, bytes: Uint8Array): void {
+    const agent = this.#agents.get(number)
+    const warn = (line: string, error?: { thrown: unknown }): void => {
+      if (agent) this.#ask.warn(agent, `the identity provider ${line}`, error)
     }
-    this.#admit(ticket, new Incoming(this.#signalOf, ticket, id, from, payload, seconds), body, token)
-  }
-
-  #admit(ticket: Ticket<Agent>, call: Incoming, body: string | Uint8Array, token: string | null, judged = 1): void {
-    try {
-      const admission = this.#ask.admit(ticket.agent, call, body, token)
-      if (!isThenable(admission)) return this.#resume(ticket, call, body, token, admission, judged)
-      admission.then(
-        (admission) => this.#resume(ticket, call, body, token, admission, judged),
-        (error: unknown) => this.#threw(ticket, error),
-      )
-    } catch (error) {
-      this.#threw(ticket, error)
-    }
-  }
-
-  /** If somebody was asked, that took time. */
-  #resume(
-    ticket: Ticket<Agent>,
-    call: Incoming,
-    body: string | Uint8Array,
-    token: string | null,
-    admission: Admission | undefined,
-    judged: number,
-  ): void {
-    try {
-      if (typeof admission !== 'object' || !('holds' in admission)) return this.#start(ticket, call, body, admission)
-      const verdict = admission.holds()
-      if (verdict === 'again') {
-        call.scopes = call.chain = none // granted by a policy that is gone
-        if (judged < MAX_JUDGED) return this.#admit(ticket, call, body, token, judged + 1)
-        this.#ask.note(ticket.agent, 'each policy of the handler set another one while it was asked')
-        return this.#refuse(ticket, { code: 'NOT_ALLOWED' })
-      }
-      this.#start(ticket, call, body, verdict ?? admission.handler)
-    } catch (error) {
-      this.#threw(ticket, error)
-    }
-  }
-
-  #start(
-    ticket: Ticket<Agent>,
-    call: Incoming,
-    body: string | Uint8Array,
-    admission: Answerer | Refusal | undefined,
-  ): void {
-    if (typeof admission === 'object') return this.#refuse(ticket, admission)
-    // Much may have happened since the call was let in; what does not hold any more does not begin.
-    const start = native.start(this.number, ticket.number)
-    if (start === BELONGS_INTO_INBOX) native.giveBack(this.number, ticket.number, body)
-    if (start !== MAY_BEGIN) return void this.#finish(ticket)
-    if (admission === undefined) return this.#refuse(ticket, { code: 'AGENT_CLOSED' })
-    try {
-      const answer = admission(call)
-      if (!isThenable(answer)) return this.#answer(ticket, answer)
-      answer.then(
-        (value) => this.#answer(ticket, value),
-        (error: unknown) => this.#threw(ticket, error),
-      )
-    } catch (error) {
-      this.#threw(ticket, error)
-    }
-  }
-
-  /** False if it was answered before. */
-  #finish(ticket: Ticket): boolean {
-    if (ticket.answered) return false
-    ticket.answered = true
-    this.#running -= 1
-    if (this.#watched.size > 0) this.#watched.delete(ticket.number)
-    this.schedule()
-    return true
-  }
-
-  #answer(ticket: Ticket<Agent>, value: unknown): void {
-    if (ticket.answered) return
-    const content = encode(value, this.#ask.longest(ticket.agent))
-    if (isFailure(content)) {
-      this.#ask.note(ticket.agent, `the handler's value was not sent: ${content.message}`)
-      return this.#refuse(ticket, { code: 'HANDLER_FAILED' })
-    }
-    // Encoding runs the value's own code, which may have settled it.
-    if (!this.#finish(ticket)) return
-    try {
-      native.answer(this.number, ticket.number, content)
-    } catch {
-      // Nothing may be thrown from here, where nobody waits: there is no memory for a copy.
-      native.refuse(this.number, ticket.number, 'HANDLER_FAILED', undefined)
-    }
-  }
-
-  #threw(ticket: Ticket<Agent>, error: unknown): void {
-    const { agent } = ticket
-    let detail: string | undefined
-    try {
-      if (error instanceof HandlerError) detail = this.#told(agent, error)
-      else this.#ask.note(agent, `the handler threw: ${nameOf(error)}`)
-    } catch {
-      this.#ask.note(agent, 'the handler threw a value that cannot be looked at')
-    }
-    this.#refuse(ticket, detail === undefined ? { code: 'HANDLER_FAILED' } : { code: 'HANDLER_FAILED', detail })
-  }
-
-  /** What a HandlerError tells, as JSON: as much of it as may go into a body. */
-  #told(agent: Agent, error: HandlerError): string | undefined {
-    const { code, message, data } = error
-    const plain = `"code":${JSON.stringify(String(code))},"message":${JSON.stringify(String(message))}`
-    const longest = this.#ask.longest(agent)
-    const json = data === undefined ? undefined : encodeJson(data, 'data')
-    const lost = isFailure(json) ? json : json === undefined ? undefined : misfit(`{${plain},"data":${json}}`, longest)
-    if (json !== undefined && !lost) return `{${plain},"data":${json as string}}`
-    if (lost) this.#ask.note(agent, `the data of a HandlerError were not sent: ${lost.message}`)
-    const whole = misfit(`{${plain}}`, longest)
-    if (!whole) return `{${plain}}`
-    this.#ask.note(agent, `a HandlerError was not sent: ${whole.message}`)
-    return undefined
-  }
-
-  #refuse(ticket: Ticket, { code, detail }: Refusal): void {
-    if (this.#finish(ticket)) native.refuse(this.number, ticket.number, code, detail)
-  }
-
-  #sign(number: number, time: number, bytes: Uint8Array): void {
     const signed = (signature: unknown): void => {
+      let isValid = false
       try {
-        native.signed(this.number, number, time, isSignature(signature) ? signature : undefined)
+        isValid = native.signed(this.number, number, round, isSignature(signature) ? signature : undefined)
       } catch {
-        native.signed(this.number, number, time, undefined) // it cannot be looked at
+        native.signed(this.number, number, round, undefined) // it cannot be looked at
       }
+      if (!isValid) warn('gave no signature of 64 bytes by the key of its DID')
+      this.schedule()
+    }
+    const threw = (thrown: unknown): void => {
+      warn('failed to sign', { thrown })
+      native.signed(this.number, number, round, undefined)
       this.schedule()
     }
     try {
-      const agent = this.#agents.get(number)
       const signature = agent && this.#ask.sign(agent, bytes)
-      if (isThenable(signature)) signature.then(signed, () => signed(undefined))
+      if (isThenable(signature)) signature.then(signed, threw)
       else signed(signature)
-    } catch {
-      signed(undefined)
+    } catch (error) {
+      threw(error)
     }
-  }
-
-  /** Who waits for that call; nobody if it was given up. */
-  #ended(call: number): Settle {
-    const settle = this.#pending.get(call)
-    this.#pending.delete(call)
-    return settle ?? nobody
   }
 
   #closed(number: number): void {
@@ -450,29 +209,12 @@ export class Port<Agent extends object = object> {
     if (agent) this.#ask.closed(agent)
   }
 
-  /** A pending call keeps the process alive through this timer, and nothing else does. */
-  #arm(timeoutMs: number): void {
-    const at = now() + timeoutMs
-    if (at >= this.#timerAt) return
-    if (this.#timer) clearTimeout(this.#timer)
-    this.#timerAt = at
-    this.#timer = setTimeout(() => this.#due(), Math.min(timeoutMs, MAX_TIMER))
-  }
-
-  #due(): void {
-    this.#timer = undefined
-    this.#timerAt = Infinity
-    const next = native.nextDeadline(this.number)
-    if (next !== null) this.#arm(Math.max(next, 1))
-    this.schedule()
-  }
-
   /** What is left to do once all events are through. */
   #rest(): void {
-    if (this.#pending.size > 0) return
-    this.#timer?.unref()
-    if (this.#agents.size > 0 || this.#running > 0 || this.#scheduled) return
-    if (this.#timer) clearTimeout(this.#timer)
+    if (!this.calls.areOver) return
+    this.calls.rest()
+    if (this.#agents.size > 0 || !this.#handled.areOver || this.#scheduled) return
+    this.calls.close()
     native.closePort(this.number)
     if (current === this) current = undefined
   }
@@ -500,57 +242,6 @@ function flushed(port: number): readonly unknown[] | undefined {
   }
 }
 
-function nobody(): void {
-  // a call that was given up
-}
-
-function answered(body: string | Uint8Array): Result<unknown> {
-  try {
-    return ok(decode(body))
-  } catch {
-    return fail(failure('INVALID_PAYLOAD', 'the answer only claims to be JSON'))
-  }
-}
-
-function delivered(messageId: string, to: string): Result<DeliveryReceipt> {
-  return ok({ status: 'delivered', messageId, to })
-}
-
-function failed(messageId: string | null, reason: Failure, remote: string | null): Result<never> {
-  const told = remote === null ? undefined : remoteIn(remote)
-  const context = { ...(messageId && { messageId }), ...(told && { remote: told }) }
-  return { ok: false, error: new XBindError(hinted(reason), context) }
-}
-
-function remoteIn(text: string): RemoteError | undefined {
-  try {
-    return JSON.parse(text) as RemoteError
-  } catch {
-    return undefined
-  }
-}
-
-function cancelled(): XBindError {
-  return new XBindError(failure('ABORTED', 'the caller gave up, or the agent closed'))
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
-}
-
 function isSignature(value: unknown): value is Uint8Array {
   return types.isUint8Array(value) && value.length === 64
-}
-
-/** Why the detail of a refusal may not go into a body, if it may not. */
-function misfit(detail: string, longest: number): Failure | undefined {
-  const body = `{"code":"HANDLER_FAILED","detail":${detail}}`
-  const bytes = Buffer.byteLength(body)
-  if (bytes > longest) return failure('PAYLOAD_TOO_LARGE', `the answer has ${bytes} bytes, the limit is ${longest}`)
-  return native.checkJson(body) ?? undefined
-}
-
-/** The kind of a thrown value; its message may hold what nobody should read in a log. */
-function nameOf(error: unknown): string {
-  return error instanceof Error ? short(String(error.name)) : typeof error
 }

@@ -1,16 +1,18 @@
 import type { Failure } from '../native/binding'
 import { onAbort } from './abort'
-import { failure } from '../errors'
-import { fail, ok, type Result } from '../result'
+import { failure, isFailure } from '../errors'
 import { clearTimeout, setTimeout } from './timers'
 
 const MAX_TIMER = 0x7fff_ffff
 
-type Take<M> = (max: number, listen: boolean) => Result<M[]>
+/** Messages, or why there are none any more. */
+type Taken<M> = M[] | Failure
+
+type Take<M> = (max: number, listen: boolean) => Taken<M>
 
 interface Waiter<M> {
   max: number
-  done: (result: Result<M[]>) => void
+  done: (taken: Taken<M>) => void
 }
 
 /** Those who wait for an agent's inbox: served one after the other, in the order in which they came. */
@@ -22,26 +24,26 @@ export class Receivers<M> {
     this.#take = take
   }
 
-  receive(max: number, waitMs: number, signal: AbortSignal | undefined): Promise<Result<M[]>> {
+  receive(max: number, waitMs: number, signal: AbortSignal | undefined): Promise<Taken<M>> {
     if (this.#queue.length === 0) {
       const taken = this.#take(max, waitMs > 0)
-      if (!taken.ok || taken.value.length > 0) return Promise.resolve(taken)
+      if (isFailure(taken) || taken.length > 0) return Promise.resolve(taken)
     }
-    if (waitMs === 0) return Promise.resolve(ok([]))
-    let resolve!: (result: Result<M[]>) => void
-    const received = new Promise<Result<M[]>>((settle) => (resolve = settle))
-    const giveUp = (result: Result<M[]>): void => {
+    if (waitMs === 0) return Promise.resolve([])
+    let resolve!: (taken: Taken<M>) => void
+    const received = new Promise<Taken<M>>((settle) => (resolve = settle))
+    const giveUp = (taken: Taken<M>): void => {
       this.#leave(waiter)
-      done(result)
+      done(taken)
     }
-    const done = (result: Result<M[]>): void => {
+    const done = (taken: Taken<M>): void => {
       clearTimeout(timer)
       unheed?.()
-      resolve(result)
+      resolve(taken)
     }
     const waiter: Waiter<M> = { max, done }
-    const unheed = signal && onAbort(signal, () => giveUp(fail(failure('ABORTED', 'the caller gave up'))))
-    const timer = waitMs <= MAX_TIMER ? setTimeout(() => giveUp(ok([])), waitMs) : undefined
+    const unheed = signal && onAbort(signal, () => giveUp(failure('ABORTED', 'the caller gave up')))
+    const timer = waitMs <= MAX_TIMER ? setTimeout(() => giveUp([]), waitMs) : undefined
     this.#queue.push(waiter)
     return received
   }
@@ -55,14 +57,14 @@ export class Receivers<M> {
       next: () => {
         if (over) return Promise.resolve(end)
         return new Promise((resolve) => {
-          const done = (result: Result<M[]>): void => {
+          const done = (taken: Taken<M>): void => {
             waiting = undefined
-            const [message] = result.ok ? result.value : []
+            const [message] = isFailure(taken) ? [] : taken
             if (message === undefined) over = true
             resolve(message === undefined ? end : { done: false, value: message })
           }
-          const taken = this.#queue.length === 0 ? this.#take(1, true) : ok([])
-          if (!taken.ok || taken.value.length > 0) return done(taken)
+          const taken = this.#queue.length === 0 ? this.#take(1, true) : []
+          if (isFailure(taken) || taken.length > 0) return done(taken)
           waiting = { max: 1, done }
           this.#queue.push(waiting)
         })
@@ -71,7 +73,7 @@ export class Receivers<M> {
         over = true
         if (waiting) {
           this.#leave(waiting)
-          waiting.done(ok([]))
+          waiting.done([])
         }
         return Promise.resolve(end)
       },
@@ -85,14 +87,14 @@ export class Receivers<M> {
   arrived(): void {
     for (let waiter = this.#queue[0]; waiter !== undefined; waiter = this.#queue[0]) {
       const taken = this.#take(waiter.max, true)
-      if (taken.ok && taken.value.length === 0) return
+      if (!isFailure(taken) && taken.length === 0) return
       this.#queue.shift()
       waiter.done(taken)
     }
   }
 
   close(reason: Failure): void {
-    for (const waiter of this.#queue.splice(0)) waiter.done(fail(reason))
+    for (const waiter of this.#queue.splice(0)) waiter.done(reason)
   }
 
   #leave(waiter: Waiter<M>): void {

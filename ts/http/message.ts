@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { RequestHead, ResponseHead } from '../native/binding-http'
+import type { RequestHead, ResponseHead } from '../native/binding'
 import { checkBytes, checkNumber, checkObject, checkString, known } from '../check'
 
 /** Header fields: a `Headers`, pairs of name and value, or an object. */

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { Failure, KeyRef } from '../native/binding'
-import type { RequestHead } from '../native/binding-http'
+import type { Failure, KeyRef, RequestHead } from '../native/binding'
 import { keyOfAgent, type AutoGenxBindAgent } from '../agent/agent'
 import { keyIn, type Identity } from '../agent/identity'
 import { checkObject, checkString, known, optional } from '../check'
@@ -64,7 +63,7 @@ export function signedFields(
   head: RequestHead,
   body: Uint8Array,
   { profile = 'xbind', token, signatureAgent, ttlSeconds = 60, now }: RequestSigning,
-): string[] | Failure {
+): readonly string[] | Failure {
   if (isFailure(key)) return key
   checkString(profile, 'profile')
   optional(token, checkString, 'token')
@@ -166,7 +165,7 @@ function responseFields(
   response: HttpResponse,
   request: Request | IncomingMessage | HttpRequest,
   options: ResponseSigning,
-): string[] | Failure {
+): readonly string[] | Failure {
   const key = keyOfSigner(signer)
   const { body, ...head } = checkResponse(response)
   checkObject(request, 'request')

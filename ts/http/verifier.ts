@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { Failure } from '../native/binding'
-import type { Authentic, RequestVerifierRef } from '../native/binding-http'
+import type { AuthenticRequest, Failure, RequestVerifierRef } from '../native/binding'
 import { clearTimeout, setTimeout } from '../agent/timers'
 import {
   bounded,
@@ -229,7 +228,7 @@ export class RequestVerifier {
     return ok({ from, ...rights.value, body, nonce, createdAt: created, covered })
   }
 
-  async #rights({ from, created, token }: Authentic, scopes: readonly string[]): Promise<Result<Rights>> {
+  async #rights({ from, created, token }: AuthenticRequest, scopes: readonly string[]): Promise<Result<Rights>> {
     if (!this.#tokens) {
       if (scopes.length > 0) return fail(failure('SCOPE_DENIED', 'nobody is trusted to grant scopes here'))
       const refused = await refusal(this.#sources, from, created)

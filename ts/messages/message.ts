@@ -17,10 +17,17 @@ import { fail, ok, orThrow, type Result } from '../result'
 import type { RevocationSource } from '../tokens/revocation'
 import { systemTime } from '../tokens/seconds'
 
+/**
+ * What a message is: a `call` wants an answer, a `send` none. From the one asked come `result` or `error`, which end the call,
+ * `receipt` (it stands in an inbox), `part` of the answer, and `progress`; from the caller `cancel` and `more`, when he
+ * waits no longer or takes further parts.
+ */
+export type MessageOp = 'call' | 'send' | 'result' | 'error' | 'receipt' | 'part' | 'progress' | 'cancel' | 'more'
+
 /** What is to be sealed: one message to one DID. */
 export interface OutgoingMessage {
-  /** What the message is: a `call` wants an answer, `send` none; `result` and `error` answer a call. */
-  op: 'call' | 'send' | 'result' | 'error'
+  /** What the message is. */
+  op: MessageOp
   /** The recipient's DID. */
   to: string
   /** What is said. It travels beside the JWS, and its digest is signed. */
@@ -31,8 +38,18 @@ export interface OutgoingMessage {
   ttlSeconds?: number
   /** A token to present; it travels beside the message and its digest is signed. */
   token?: string
-  /** Required for result and error: the call being answered. */
+  /** Required for all but calls and sends: the call that is answered, or that more is said of. */
   inReplyTo?: SealedMessage | VerifiedMessage
+  /** The method that a call or send asks for: 1 to 128 of `A-Z a-z 0-9 _ . -`. */
+  method?: string
+  /** How long the caller waits, in milliseconds, 1 to 2 147 483 647; on calls. */
+  deadlineMs?: number
+  /** Where the message belongs in a trace, by W3C Trace Context; proves nothing. */
+  traceparent?: string
+  /** Which part of the answer it is, from 0, or which word of progress; on a result or error after parts, how many there were. */
+  seq?: number
+  /** How many parts the caller takes, counted from the first; on calls and `more`. */
+  window?: number
   /** Seconds since the epoch, for tests and replays of recorded traffic. */
   now?: number
 }
@@ -53,8 +70,8 @@ export interface SealedMessage {
 export interface VerifiedMessage {
   /** Unique for its sender. */
   readonly id: string
-  /** What the message is: `call`, `send`, or the `result` or `error` that answers a call. */
-  readonly op: 'call' | 'send' | 'result' | 'error'
+  /** What the message is. */
+  readonly op: MessageOp
   /** Proven by the signature. */
   readonly from: string
   /** The DID whose verifier opened it. */
@@ -67,8 +84,18 @@ export interface VerifiedMessage {
   readonly issuedAt: number
   /** Seconds since the epoch. */
   readonly expiresAt: number
-  /** The id of the call that it answers; undefined for calls and sends. */
+  /** The id of the call that it answers or says more of; undefined for calls and sends. */
   readonly inReplyTo: string | undefined
+  /** The method asked for. */
+  readonly method: string | undefined
+  /** How long the caller of a call waits, in milliseconds. */
+  readonly deadlineMs: number | undefined
+  /** Where the message belongs in a trace, by W3C Trace Context; proves nothing. */
+  readonly traceparent: string | undefined
+  /** Which part of an answer it is, from 0, or which word of progress; on a result or error, how many parts there were. */
+  readonly seq: number | undefined
+  /** How many parts the caller takes, counted from the first. */
+  readonly window: number | undefined
   /** The signed claims as they came, to be kept as proof. */
   readonly jws: string
 }
@@ -88,12 +115,17 @@ export interface MessageVerifierOptions {
   /** Bound of the replay window, 1 000 000 by default; when full, messages are refused with REPLAY_WINDOW_FULL, nothing is forgotten. */
   maxTrackedMessages?: number
   /**
-   * Calls this side has made, so that a result or error can be matched; without it they are refused. It is asked about every
+   * Calls this side has made, so that what answers them can be matched; without it they are refused. It is asked about every
    * reply that is genuine, before the reply takes a place in the replay window: what it throws, `open` throws, and the same
    * reply can be opened again. So it looks a call up and changes nothing; whoever keeps a list takes the call off it when
    * `open` has returned the reply.
    */
   pending?: (callId: string) => SealedMessage | undefined
+  /**
+   * Calls this side works on, so that a `cancel` or `more` of their caller can be matched; without it they are refused. Ids
+   * are unique for a sender only, so it is asked by both. Otherwise it is like `pending`.
+   */
+  running?: (callId: string, from: string) => VerifiedMessage | undefined
   /** DIDs whose messages are taken; of all others nothing is remembered, and they get NOT_ALLOWED. Everybody by default. */
   allow?: readonly string[]
   /**
@@ -111,6 +143,7 @@ const OPTIONS = [
   'maxBodyBytes',
   'maxTrackedMessages',
   'pending',
+  'running',
   'allow',
   'revocations',
 ] as const satisfies readonly (keyof MessageVerifierOptions)[]
@@ -129,19 +162,22 @@ export class MessageVerifier {
   readonly #verifier: VerifierRef
   readonly #now: () => number
   readonly #pending: MessageVerifierOptions['pending']
+  readonly #running: MessageVerifierOptions['running']
   readonly #sources: readonly RevocationSource[]
 
   /** Throws INVALID_DID, INVALID_CONFIG. */
   constructor(options: MessageVerifierOptions) {
     checkObject(options, 'options')
     known(options, 'MessageVerifier', OPTIONS)
-    const { audience, now = systemTime, pending, allow, revocations } = options
+    const { audience, now = systemTime, pending, running, allow, revocations } = options
     const { clockSkewSeconds, maxLifetimeSeconds, maxBodyBytes, maxTrackedMessages } = options
     checkString(audience, 'audience')
     checkFunction(now, 'now')
     optional(pending, checkFunction, 'pending')
+    optional(running, checkFunction, 'running')
     this.#now = now
     this.#pending = pending
+    this.#running = running
     this.#sources = sourcesIn(revocations)
     this.#verifier = orThrow(
       native.newVerifier({
@@ -157,9 +193,15 @@ export class MessageVerifier {
   }
 
   /**
-   * Opens one message: all checks of docs/wire-format.md, in that order. Throws what `now` and `pending` throw.
+   * Opens one message: all checks of docs/wire-format.md, in that order. Throws what `now`, `pending` and `running` throw.
    * Errors: MALFORMED_MESSAGE, PAYLOAD_TOO_LARGE, WRONG_AUDIENCE, MESSAGE_EXPIRED, MESSAGE_NOT_YET_VALID,
    * INVALID_SIGNATURE, NOT_ALLOWED, REVOKED, REVOCATION_UNKNOWN, REPLY_MISMATCH, REPLAYED, REPLAY_WINDOW_FULL.
+   *
+   * @example
+   * ```ts
+   * const opened = new MessageVerifier({ audience: friend.did }).open(sealed.jws, sealed.body)
+   * if (opened.ok) console.log(opened.value.from, JSON.parse(new TextDecoder().decode(opened.value.body)))
+   * ```
    */
   open(jws: string, body: Uint8Array, token?: string): Result<VerifiedMessage> {
     checkString(jws, 'jws')
@@ -172,11 +214,21 @@ export class MessageVerifier {
     if ('opening' in opened) {
       const refused = this.#refused(opened)
       if (refused) return fail(refused)
-      const call = opened.answers === undefined ? undefined : this.#callOf(opened.answers)
+      const call = this.#callOf(opened)
       opened = native.accept(this.#verifier, opened.opening, now, own, token, call)
     }
     if (isFailure(opened)) return fail(opened)
-    return ok({ ...opened, inReplyTo: opened.inReplyTo ?? undefined, body: own, jws })
+    return ok({
+      ...opened,
+      inReplyTo: opened.inReplyTo ?? undefined,
+      method: opened.method ?? undefined,
+      deadlineMs: opened.deadlineMs ?? undefined,
+      traceparent: opened.traceparent ?? undefined,
+      seq: opened.seq ?? undefined,
+      window: opened.window ?? undefined,
+      body: own,
+      jws,
+    })
   }
 
   #refused({ from, issuedAt }: Opening): Failure | undefined {
@@ -196,9 +248,10 @@ export class MessageVerifier {
     return failure('REVOCATION_UNKNOWN', `no source knows at once whether ${from} was revoked`, 'open it again', true)
   }
 
-  /** The JWS of the call of that id, by what the user of this class knows. */
-  #callOf(id: string): string | undefined {
-    const call: unknown = this.#pending?.(id)
+  /** The JWS of the call that a message is about, by what the user of this class knows. */
+  #callOf({ about, isReply, from }: Opening): string | undefined {
+    if (about === undefined) return undefined
+    const call: unknown = isReply ? this.#pending?.(about) : this.#running?.(about, from)
     const jws = typeof call === 'object' && call !== null ? (call as Partial<SealedMessage>).jws : undefined
     return typeof jws === 'string' ? jws : undefined
   }

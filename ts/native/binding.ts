@@ -1,171 +1,561 @@
-import type { HttpBinding } from './binding-http'
-import type { NetBinding } from './binding-net'
-import type { RightsBinding } from './binding-rights'
+// Made of src/ by "node scripts/build.mjs types".
 
-/** What the addon exports (src/). Failures come back as data: errors must be made in the caller's realm. */
-export interface Binding extends RightsBinding, NetBinding, HttpBinding {
-  generateKey(): KeyRef | Failure
-  keyFromSeed(seed: Uint8Array): KeyRef | Failure
-  keyFromPkcs8(pkcs8: string | Uint8Array, passphrase?: string): KeyRef | Failure
-  /** The same on another thread. */
-  importKey(pkcs8: string | Uint8Array, passphrase?: string): Promise<KeyRef | Failure>
-  keyDid(key: KeyRef): string | Failure
-  /** Writes 64 bytes into `signature`; `dangerously` also for a statement of ours. */
-  keySign(key: KeyRef, data: Uint8Array, dangerously: boolean, signature: Uint8Array): Failure | null
-  destroyKey(key: KeyRef): void
-  exportKey(key: KeyRef, pem: boolean, passphrase?: string): string | Uint8Array | Failure
-  /** What a passphrase takes time for, on another thread; good for one `exportPrepared`. */
-  prepareExport(passphrase: string): Promise<WrappingRef | Failure>
-  exportPrepared(key: KeyRef, pem: boolean, wrapping: WrappingRef): string | Uint8Array | Failure
-  seal(key: KeyRef, draft: Draft, body: Uint8Array): { jws: string; id: string } | Failure
-  didToPublicKey(did: string): Uint8Array | Failure
-  publicKeyToDid(publicKey: Uint8Array): string | Failure
-  verifySignature(did: string, data: Uint8Array, signature: Uint8Array): boolean | Failure
-  jwkJson(did: string): string | Failure
-  didDocumentJson(did: string): string | Failure
+declare const opaque: unique symbol
 
-  /** Why JSON text may not go into a body: its depth, half a surrogate pair. */
-  checkJson(text: string): Failure | null
+/** Something in native memory, which JavaScript only hands on. */
+interface Native<Name> {
+  readonly [opaque]: Name
+}
 
-  newVerifier(policy: Policy): VerifierRef | Failure
-  /** An opening waits for `accept`: a reply, and every message if the policy asks about senders. */
-  open(
-    verifier: VerifierRef,
-    now: number,
-    jws: string,
+/** A value, or why there is none. */
+export type Fallible<T> = T | Failure
+
+/** A failure as data; `ts/errors.ts` makes the exception of it. */
+export interface Failure {
+  readonly code: string
+  readonly message: string
+  readonly hint?: string | undefined
+  readonly retryable: boolean
+}
+
+/** `fields` are names and values by turns, in their order. */
+export interface RequestHead {
+  readonly method: string
+  readonly scheme: string
+  readonly authority?: string | undefined
+  readonly target: string
+  readonly fields: ReadonlyArray<string>
+}
+
+export interface ResponseHead {
+  readonly status: number
+  readonly fields: ReadonlyArray<string>
+}
+
+export interface RequestDraft {
+  readonly profile: string
+  readonly now: number
+  readonly ttl: number
+  readonly token?: string | undefined
+  readonly agent?: string | undefined
+}
+
+export interface ResponsePolicy {
+  readonly from?: string | undefined
+  readonly clockSkew: number
+  readonly maxAge: number
+  readonly maxBody: number
+}
+
+export interface VerifiedResponse {
+  readonly from: string
+  readonly created: number
+}
+
+export interface RequestPolicy {
+  readonly profile: string
+  readonly authorities: ReadonlyArray<string>
+  readonly clockSkew: number
+  readonly maxAge: number
+  readonly maxBody: number
+  readonly maxTracked: number
+  readonly started?: number | undefined
+  readonly allow?: ReadonlyArray<string> | undefined
+  readonly keys: ReadonlyArray<string>
+}
+
+export interface AuthenticRequest {
+  readonly request: RequestRef
+  readonly from: string
+  readonly created: number
+  readonly until: number
+  readonly nonce: string
+  readonly token?: string | undefined
+  readonly covered: ReadonlyArray<string>
+}
+
+export interface Draft {
+  readonly op: string
+  readonly to: string
+  readonly contentType: string
+  readonly ttl: number
+  readonly now?: number | undefined
+  readonly token?: string | undefined
+  /** Id and JWS of the call being answered. */
+  readonly requestId?: string | undefined
+  readonly request?: string | undefined
+  readonly method?: string | undefined
+  readonly deadlineMs?: number | undefined
+  readonly traceparent?: string | undefined
+  readonly seq?: number | undefined
+  readonly window?: number | undefined
+}
+
+export interface Sealed {
+  readonly jws: string
+  readonly id: string
+}
+
+/** Where names lead, and whose certificates are believed beside the usual ones; the rules hold for these addresses too. */
+export interface World {
+  readonly hosts: Record<string, ReadonlyArray<string>>
+  /** PEM. */
+  readonly roots: ReadonlyArray<string>
+  /** How long a document is not asked for again. */
+  readonly intervalMs: number
+}
+
+export interface Rules {
+  readonly named: 'owner' | 'listed' | 'stranger'
+  readonly maxBytes: number
+  readonly timeoutMs: number
+  readonly accept: string
+}
+
+export interface Agent {
+  readonly did: string
+  readonly name?: string | undefined
+}
+
+export interface Options {
+  readonly name?: string | undefined
+  readonly maxPayloadBytes: number
+  readonly messageTtl: number
+  readonly inboxMessages: number
+  readonly inboxBytes: number
+  readonly concurrency: number
+  readonly handles: boolean
+  readonly tells: boolean
+}
+
+export interface TokenPolicy {
+  readonly audience: string
+  readonly clockSkew: number
+  readonly maxLifetime: number
+  readonly dids: ReadonlyArray<string>
+  readonly issuers: ReadonlyArray<Issuer>
+  /** Those whose keys are fetched. */
+  readonly fetched: ReadonlyArray<string>
+  readonly acceptUnknown: boolean
+}
+
+export interface Issuer {
+  readonly issuer: string
+  /** A JWK set. */
+  readonly jwks: string
+}
+
+export interface Asked {
+  readonly now: number
+  readonly scopes: ReadonlyArray<string>
+  readonly presenter?: string | undefined
+}
+
+/** What has been found out so far. */
+export interface Answers {
+  /** There are sources to ask about every link. */
+  readonly sources: boolean
+  /** Documents may be fetched. */
+  readonly patient: boolean
+  /** Whether each link was revoked, where the sources know. */
+  readonly standing?: ReadonlyArray<boolean | undefined | null> | undefined
+  readonly keysSought?: boolean | undefined
+  readonly listsSought?: boolean | undefined
+}
+
+/** What has to be found out before a token can be judged. */
+export interface Needs {
+  /** The issuer whose keys have to be fetched. */
+  readonly keys?: string | undefined
+  /** Status lists have to be fetched. */
+  readonly lists: boolean
+  /** Sources have to be asked. */
+  readonly standing: boolean
+  /** About these links, the first issuer's first. */
+  readonly links: ReadonlyArray<Link>
+}
+
+export interface Link {
+  readonly id: string
+  readonly issuer: string
+  readonly subject: string
+  readonly issuedAt: number
+  readonly status?: Status | undefined
+}
+
+export interface Token {
+  readonly issuer: string
+  readonly subject: string
+  readonly audience: string
+  readonly scopes: ReadonlyArray<string>
+  readonly id: string
+  readonly issuedAt: number
+  readonly expiresAt: number
+  readonly chain: ReadonlyArray<string>
+  /** The text of one JSON object. */
+  readonly claims: string
+  /** What the answer about revocation rests on. */
+  readonly revocation: 'fresh' | 'unchecked' | 'stale' | 'absent' | 'unreadable' | 'unknown'
+  /** For [`verify_known_token`], until [`forget_known_tokens`]; none where sources were asked. */
+  readonly known?: number | undefined
+}
+
+/** Why a token is refused. */
+export interface Refusal {
+  readonly code: string
+  readonly message: string
+  readonly hint?: string | undefined
+  readonly retryable: boolean
+  /** What evidence there was. */
+  readonly revocation: Token['revocation']
+  /** The issuer whose keys are not there, and whether and why they did not come. */
+  readonly keysOf?: string | undefined
+  readonly keysAsked: boolean
+  readonly keysFailure?: string | undefined
+}
+
+export interface Presented {
+  readonly token?: string | undefined
+  readonly approval?: string | undefined
+}
+
+/**
+ * A list whose bytes lie in JavaScript's own memory: what native memory holds is given back only when the event loop
+ * turns, however many lists are read before.
+ */
+export interface StatusList {
+  readonly bits: number
+  readonly bytes: Uint8Array
+}
+
+export interface ListDraft {
+  readonly uri: string
+  readonly lifetime: number
+  readonly ttl?: number | undefined
+  readonly now?: number | undefined
+}
+
+export interface Rotation {
+  readonly old: string
+  readonly new: string
+  readonly issuedAt: number
+  readonly activeFrom: number
+  readonly overlap: number
+}
+
+export interface Call {
+  readonly caller: string
+  readonly recipient: string
+  readonly contentType: string
+}
+
+export interface Approval {
+  readonly decision: 'approve' | 'deny'
+  readonly approver: string
+  readonly id: string
+  readonly issuedAt: number
+  readonly expiresAt: number
+}
+
+/** What is left out keeps its default, which for a delegation is its parent's. */
+export interface Grant {
+  readonly subject: string
+  readonly audience?: string | undefined
+  readonly scopes?: ReadonlyArray<string> | undefined
+  readonly ttl?: number | undefined
+  /** The text of a JSON object. */
+  readonly claims?: string | undefined
+  readonly status?: Status | undefined
+  readonly now?: number | undefined
+}
+
+export interface Status {
+  readonly index: number
+  readonly uri: string
+}
+
+export interface Policy {
+  readonly audience: string
+  readonly clockSkew: number
+  readonly maxLifetime: number
+  readonly maxBody: number
+  readonly maxTracked: number
+  /** DIDs; everybody without. */
+  readonly allow?: ReadonlyArray<string> | undefined
+  /** Messages wait for [`accept`], not only replies. */
+  readonly asks: boolean
+}
+
+export interface Message {
+  readonly id: string
+  readonly op: 'call' | 'send' | 'result' | 'error' | 'receipt' | 'part' | 'progress' | 'cancel' | 'more'
+  readonly from: string
+  readonly to: string
+  readonly contentType: string
+  readonly issuedAt: number
+  readonly expiresAt: number
+  readonly inReplyTo?: string | undefined
+  readonly method?: string | undefined
+  readonly deadlineMs?: number | undefined
+  readonly traceparent?: string | undefined
+  readonly seq?: number | undefined
+  readonly window?: number | undefined
+}
+
+export interface Opening {
+  readonly opening: OpeningRef
+  readonly from: string
+  readonly issuedAt: number
+  /** The id of the call that it claims to be about. */
+  readonly about?: string | undefined
+  /** Whether it answers a call of this side; else it comes from the caller of one. */
+  readonly isReply: boolean
+}
+
+/** JSON text, or bytes. */
+export type Content = string | Uint8Array
+
+/** PEM, or bytes of either. */
+export type KeyFile = string | Uint8Array
+
+/** PKCS#8 in DER, or with `pem` as text. Whoever gets the bytes wipes them. */
+export type Exported = string | Uint8Array
+
+export type Opened = Message | Opening | Failure
+
+export type FetcherRef = Native<'FetcherRef'>
+export type HistoryRef = Native<'HistoryRef'>
+export type JudgeRef = Native<'JudgeRef'>
+export type KeyRef = Native<'KeyRef'>
+export type ListRef = Native<'ListRef'>
+export type ListsRef = Native<'ListsRef'>
+export type NodeRef = Native<'NodeRef'>
+export type OpeningRef = Native<'OpeningRef'>
+export type RequestRef = Native<'RequestRef'>
+export type RequestVerifierRef = Native<'RequestVerifierRef'>
+export type VerifierRef = Native<'VerifierRef'>
+export type WrappingRef = Native<'WrappingRef'>
+
+/** What the addon exports. Failures come back as data: errors must be made in the realm of the caller. */
+export interface Binding {
+  /** The fields to be set, names and values by turns. */
+  signRequest(key: KeyRef, request: RequestHead, body: Uint8Array, draft: RequestDraft): Fallible<ReadonlyArray<string>>
+  /** The same for the response to a request. */
+  signResponse(
+    key: KeyRef,
+    response: ResponseHead,
     body: Uint8Array,
-    token: string | undefined,
-  ): Opened | Opening | Failure
-  /** `call` is the JWS of the call that the message claims to answer. */
+    request: RequestHead,
+    now: number,
+    ttl: number,
+  ): Fallible<ReadonlyArray<string>>
+  verifyResponse(
+    policy: ResponsePolicy,
+    response: ResponseHead,
+    body: Uint8Array,
+    request: RequestHead,
+    now: number,
+  ): Fallible<VerifiedResponse>
+  newRequestVerifier(policy: RequestPolicy): Fallible<RequestVerifierRef>
+  authenticateRequest(verifier: RequestVerifierRef, request: RequestHead, now: number): Fallible<AuthenticRequest>
+  /** By which a store knows the request, or a failure. */
+  acceptRequest(verifier: RequestVerifierRef, request: RequestRef, body: Uint8Array, now: number): Fallible<string>
+  generateKey(): Fallible<KeyRef>
+  keyFromSeed(seed: Uint8Array): Fallible<KeyRef>
+  keyDid(key: KeyRef): Fallible<string>
+  /**
+   * Writes the signature into the 64 bytes of `signature`, which the caller made in its own realm. `dangerously` signs a
+   * statement of ours as well.
+   */
+  keySign(key: KeyRef, data: Uint8Array, dangerously: boolean, signature: Uint8Array): Fallible<undefined>
+  destroyKey(key: KeyRef): void
+  seal(key: KeyRef, draft: Draft, body: Uint8Array): Fallible<Sealed>
+  didToPublicKey(did: string): Fallible<Uint8Array>
+  publicKeyToDid(publicKey: Uint8Array): Fallible<string>
+  verifySignature(did: string, data: Uint8Array, signature: Uint8Array): Fallible<boolean>
+  /** The JWK of a DID's key, as JSON. */
+  jwkJson(did: string): Fallible<string>
+  /** The document of a DID, as JSON. */
+  didDocumentJson(did: string): Fallible<string>
+  keyFromPkcs8(file: KeyFile, passphrase?: string): Fallible<KeyRef>
+  /** The same on another thread. */
+  importKey(file: KeyFile, passphrase?: string): Promise<Fallible<KeyRef>>
+  /** Prepares an export on another thread. The private key has no part in it and stays where it can be wiped. */
+  prepareExport(passphrase: string): Promise<Fallible<WrappingRef>>
+  exportKey(key: KeyRef, pem: boolean, passphrase?: string): Fallible<Exported>
+  /** The end of an export that was prepared. */
+  exportPrepared(key: KeyRef, pem: boolean, wrapping: WrappingRef): Fallible<Exported>
+  newFetcher(world: World): FetcherRef
+  /** Why an address may not be asked, as far as its text tells. */
+  refuseUrl(url: string, named: Rules['named']): string | null
+  /** A promise of a document's bytes, or of the reason why there are none. */
+  fetch(url: string, rules: Rules, fetcher?: FetcherRef): Promise<Uint8Array | string>
+  checkJson(text: string): Fallible<undefined>
+  /** Opens a port; `wake` is called when another thread has left events there. */
+  openPort(wake: () => void): number
+  /** Closes the port and all its agents. */
+  closePort(port: number): void
+  /** A bus of its own; `max_lifetime` is the longest life of a message in seconds. */
+  newNode(maxLifetime: number): NodeRef
+  sharedNode(name: string): Fallible<NodeRef>
+  nodeAgents(node: NodeRef): ReadonlyArray<Agent>
+  stopOnNode(node: NodeRef, did: string): Fallible<undefined>
+  closeNode(node: NodeRef): void
+  /**
+   * Brings an agent onto a node: with a fresh key, with the key of an identity (which is taken), or, for a key elsewhere,
+   * with the DID of an identity provider.
+   */
+  join(port: number, node: NodeRef, options: Options, signer?: string | KeyRef): Fallible<number>
+  agentDid(port: number, agent: number): Fallible<string>
+  /** Lets nothing new in at an agent; an event tells when its handlers have ended. */
+  retireAgent(port: number, agent: number): void
+  closeAgent(port: number, agent: number): void
+  /** The key of an agent, unless it is elsewhere. */
+  agentKey(port: number, agent: number): Fallible<KeyRef>
+  /** Who may call: nobody (calls go to the inbox), everybody, or these DIDs. */
+  handle(port: number, agent: number, on: boolean, only?: ReadonlyArray<string>): Fallible<undefined>
+  /** Begins a call, and returns its number. */
+  call(
+    port: number,
+    agent: number,
+    to: string,
+    content: Content,
+    oneWay: boolean,
+    timeoutMs: number,
+    token?: string,
+  ): Fallible<number>
+  /** Gives a call up. */
+  abandon(port: number, call: number): void
+  /** Whether the handler may begin with a call: 0 if it may, 1 if the call is over, 2 if it belongs into the inbox now. */
+  start(port: number, ticket: number): number
+  /** Puts a call into the inbox after all, with the content that it brought. */
+  giveBack(port: number, ticket: number, content: Content): void
+  /** Answers a running call. */
+  answer(port: number, ticket: number, content: Content): void
+  /** Refuses a running call; `detail` is the JSON object that goes with the code. */
+  refuse(port: number, ticket: number, code: string, detail?: string): void
+  /** Notes that an approval was used, until the second in which it expires. */
+  useApproval(port: number, agent: number, approver: string, id: string, until: number): Failure | null
+  isCancelled(port: number, ticket: number): boolean
+  /** The identity provider's signature; none if it failed. False for one that is not by the key of its DID. */
+  signed(port: number, agent: number, round: number, signature?: Uint8Array): boolean
+  /** Milliseconds until the next pending call runs out of time; none if there is none. */
+  nextDeadline(port: number): number | null
+  /** Takes messages from the inbox, five elements each: one-way or not, id, sender, seconds, content. */
+  receive(port: number, agent: number, max: number, listen: boolean): Fallible<unknown[]>
+  /** Works off all that was asked for, and returns at most `max` events; see `src/events.rs`. */
+  flush(port: number, max: number): unknown[]
+  newJudge(policy: TokenPolicy, revoked: ReadonlyArray<ListRef>, lists: ReadonlyArray<ListsRef>): Fallible<JudgeRef>
+  /** The keys of an issuer, or why there are none; says why they cannot be used. */
+  keysCame(judge: JudgeRef, issuer: string, askedAt: number, jwks: string | undefined, why: string): string | null
+  /** Takes in a status list that was fetched for a link of a token. */
+  putIssuersList(
+    judge: JudgeRef,
+    lists: ListsRef,
+    text: string,
+    uri: string,
+    issuer: string,
+    now: number,
+  ): Failure | null
+  /** Judges a token, or says what has to be found out first. */
+  judgeToken(judge: JudgeRef, token: string, asked: Asked, answers: Answers): Token | Refusal | Needs
+  /**
+   * The same for a token that this judge has judged: what the answer about revocation rests on, or nothing if it is refused
+   * now.
+   */
+  verifyKnownToken(
+    judge: JudgeRef,
+    token: number,
+    now: number,
+    scopes?: ReadonlyArray<string>,
+    presenter?: string,
+  ): Token['revocation'] | null
+  forgetKnownTokens(judge: JudgeRef): void
+  readPresented(text: string): Fallible<Presented>
+  /** One text of both; nothing if there is neither. */
+  writePresented(token?: string, approval?: string): string | undefined | Failure
+  newRevocationList(capacity: number): ListRef
+  /** Without a time the entry is kept for good. */
+  revokeToken(list: ListRef, id: string, keepUntil?: number): Fallible<undefined>
+  /** Without a time whatever the DID issues or is granted is revoked. */
+  revokeDid(list: ListRef, subject: string, issuedUntil?: number): Fallible<undefined>
+  reinstate(list: ListRef, subject: string): boolean
+  isRevoked(list: ListRef, id: string | undefined, subject: string | undefined, issuedAt: number): boolean
+  purgeRevocations(list: ListRef, now?: number): void
+  revocations(list: ListRef): number
+  newStatusList(count: number, len: number): Fallible<StatusList>
+  /** Reads a list that this DID signed for that address. */
+  readStatusList(text: string, uri: string, signer: string): Fallible<StatusList>
+  setStatus(count: number, list: Uint8Array, index: number, status: number): Fallible<undefined>
+  getStatus(count: number, list: Uint8Array, index: number): number | null
+  statusListSize(count: number, bytes: number): number
+  signStatusList(key: KeyRef, count: number, list: Uint8Array, draft: ListDraft): Fallible<string>
+  newStatusLists(capacity: number, bytes: number, maxAge: number): ListsRef
+  /** How many bytes the lists take in native memory. */
+  listsBytes(lists: ListsRef): number
+  /** Stands for so much native memory in the eyes of V8, as long as somebody holds it. */
+  weight(bytes: number): object
+  /** Takes in a list by a DID, or with a JWK set by an issuer of another name. */
+  putList(
+    lists: ListsRef,
+    text: string,
+    uri: string,
+    issuer: string,
+    jwks: string | undefined,
+    now: number,
+  ): Fallible<undefined>
+  /** A status, or why there is none. */
+  askList(lists: ListsRef, issuer: string, status: Status, now: number): number | 'stale' | 'absent' | 'unreadable'
+  purgeLists(lists: ListsRef, now: number): void
+  /** By default the new key starts at once. */
+  signRotation(
+    old: KeyRef,
+    next: KeyRef,
+    activeFrom: number | undefined,
+    overlap: number,
+    now?: number,
+  ): Fallible<string>
+  verifyRotation(statement: string): Fallible<Rotation>
+  newKeyHistory(first: string, activeFrom: number): Fallible<HistoryRef>
+  prepareKey(history: HistoryRef, statement: string, now?: number): Fallible<Rotation>
+  activateKey(history: HistoryRef, key: string, from?: number): boolean
+  taintKey(history: HistoryRef, key: string, from?: number): boolean
+  revokeKey(history: HistoryRef, key: string): boolean
+  keyState(history: HistoryRef, key: string, at?: number): string | null
+  maySign(history: HistoryRef, key: string, at?: number): boolean
+  receiptStands(history: HistoryRef, key: string, signedAt: number): boolean
+  currentKey(history: HistoryRef, at?: number): string | null
+  /** What an approver is shown, JSON text or bytes, of a body in base64url. */
+  shownBody(contentType: string, body: string): string | Uint8Array | Failure
+  approveCall(key: KeyRef, decision: string, call: Call, body: Uint8Array, ttl: number, now?: number): Fallible<string>
+  verifyApproval(
+    statement: string,
+    call: Call,
+    body: Uint8Array,
+    approvers: ReadonlyArray<string>,
+    now: number | undefined,
+    clockSkew: number,
+  ): Fallible<Approval>
+  /** Whether one scope covers another. */
+  covers(granted: string, needed: string): Fallible<boolean>
+  issueToken(key: KeyRef, grant: Grant): Fallible<string>
+  delegateToken(key: KeyRef, token: string, grant: Grant): Fallible<string>
+  newVerifier(policy: Policy): Fallible<VerifierRef>
+  /**
+   * Opens a message. One about which JavaScript has something to say first waits for [`accept`]: nothing is called from here,
+   * so that no exception and no depth of a callback can meet a native frame.
+   */
+  open(verifier: VerifierRef, now: number, jws: string, body: Uint8Array, token?: string): Opened
+  /**
+   * Goes on with an opening, at the same time and with the same body; `call` is the JWS of the call that the message claims
+   * to be about.
+   */
   accept(
     verifier: VerifierRef,
     opening: OpeningRef,
     now: number,
     body: Uint8Array,
-    token: string | undefined,
-    call: string | undefined,
-  ): Opened | Failure
-
-  /** The longest life of a message, in seconds. */
-  newNode(maxLifetime: number): NodeRef
-  sharedNode(name: string): NodeRef | Failure
-  nodeAgents(node: NodeRef): { did: string; name?: string }[]
-  stopOnNode(node: NodeRef, did: string): Failure | null
-  closeNode(node: NodeRef): void
-
-  /** `wake` is called when another thread has left events. */
-  openPort(wake: () => void): number
-  closePort(port: number): void
-  /** A fresh key, the key of an identity (which is taken), or the DID of a key elsewhere. */
-  join(port: number, node: NodeRef, options: Options, signer?: KeyRef | string): number | Failure
-  agentDid(port: number, agent: number): string | Failure
-  closeAgent(port: number, agent: number): void
-  /** The key of an agent, for as long as it is open; a failure if it is with an identity provider. */
-  agentKey(port: number, agent: number): KeyRef | Failure
-  handle(port: number, agent: number, on: boolean, only?: readonly string[]): Failure | null | undefined
-  /** The number of the call, which its end is told with. Commands, down to `refuse`, want a `flush` soon. */
-  call(
-    port: number,
-    agent: number,
-    to: string,
-    content: string | Uint8Array,
-    oneWay: boolean,
-    timeoutMs: number,
-    token: string | undefined,
-  ): number | Failure
-  abandon(port: number, call: number): void
-  /** Whether the handler may begin: 0 yes, 1 the call is over, 2 it belongs into the inbox (`giveBack`). */
-  start(port: number, ticket: number): number
-  giveBack(port: number, ticket: number, content: string | Uint8Array): void
-  answer(port: number, ticket: number, content: string | Uint8Array): void
-  refuse(port: number, ticket: number, code: string, detail: string | undefined): void
-  /** A failure for an approval that was used before. */
-  useApproval(port: number, agent: number, approver: string, id: string, until: number): Failure | null
-  isCancelled(port: number, ticket: number): boolean
-  signed(port: number, agent: number, time: number, signature?: Uint8Array): void
-  /** Milliseconds until the next pending call runs out of time. */
-  nextDeadline(port: number): number | null
-  /** Five elements a message: is it one-way, id, sender, seconds, content. */
-  receive(port: number, agent: number, max: number, listen: boolean): unknown[] | Failure
-  /** Works everything off; at most `max` events, as ts/events.ts reads them. */
-  flush(port: number, max: number): unknown[]
-
-  /** Test builds only. */
-  panicNext?(): void
-}
-
-declare const opaque: unique symbol
-export interface KeyRef {
-  readonly [opaque]: 'key'
-}
-export interface WrappingRef {
-  readonly [opaque]: 'wrapping'
-}
-export interface NodeRef {
-  readonly [opaque]: 'node'
-}
-export interface VerifierRef {
-  readonly [opaque]: 'verifier'
-}
-
-export interface OpeningRef {
-  readonly [opaque]: 'opening'
-}
-
-export interface Failure {
-  readonly code: string
-  readonly message: string
-  readonly hint?: string
-  readonly retryable: boolean
-}
-
-export interface Draft {
-  op: string
-  to: string
-  contentType: string
-  ttl: number
-  now?: number | undefined
-  token?: string | undefined
-  requestId?: string | undefined
-  request?: string | undefined
-}
-
-export interface Policy {
-  audience: string
-  clockSkew: number
-  maxLifetime: number
-  maxBody: number
-  maxTracked: number
-  allow: readonly string[] | undefined
-  /** Whether every message waits for `accept`. */
-  asks: boolean
-}
-
-/** A genuine message that nobody has accepted yet. */
-export interface Opening {
-  opening: OpeningRef
-  from: string
-  issuedAt: number
-  /** The id of the call that it claims to answer. */
-  answers?: string
-}
-
-export interface Opened {
-  id: string
-  op: 'call' | 'send' | 'result' | 'error'
-  from: string
-  to: string
-  contentType: string
-  issuedAt: number
-  expiresAt: number
-  inReplyTo?: string
-}
-
-export interface Options {
-  name?: string | undefined
-  maxPayloadBytes: number
-  messageTtl: number
-  inboxMessages: number
-  inboxBytes: number
-  concurrency: number
+    token?: string,
+    call?: string,
+  ): Fallible<Message>
 }

@@ -1,5 +1,4 @@
-import type { KeyRef } from '../native/binding'
-import type { DecidedCall } from '../native/binding-rights'
+import type { Call, KeyRef } from '../native/binding'
 import { bounded, checkBytes, checkObject, checkString, known, strings } from '../check'
 import { isFailure } from '../errors'
 import { keyOf, type Identity } from '../agent/identity'
@@ -101,7 +100,7 @@ export function verifyApproval(
   return isFailure(approval) ? fail(approval) : ok(Object.freeze({ ...approval }))
 }
 
-function decidedCall(call: ApprovedCall): DecidedCall & { body: Uint8Array } {
+function decidedCall(call: ApprovedCall): Call & { body: Uint8Array } {
   checkObject(call, 'call')
   known(call, 'call', ['caller', 'recipient', 'body', 'contentType'])
   const { caller, recipient, body, contentType = 'application/json' } = call

@@ -1,6 +1,6 @@
 // Documents from addresses: by the client of crates/xbind-net, whose rules and bounds are there, or by one of the user's own.
 import { types } from 'node:util'
-import type { FetcherRef } from '../native/binding-net'
+import type { FetcherRef } from '../native/binding'
 import { native } from '../native'
 
 /** The bounds of one request. */
@@ -44,6 +44,23 @@ const COOLDOWN_SECONDS = 30
 
 /** Why a document was not fetched, in a few words that hold nothing secret. */
 class FetchError extends Error {}
+
+/** Fetches one document, once at a time; `take` gets it, or why there is none. */
+export function sharedFetch(url: string, limits: FetchLimits, fetch: FetchDocument) {
+  let running: Promise<void> | undefined
+  return (take: (text: string | undefined, why: string) => void): Promise<void> => {
+    const fetched = async (): Promise<void> => {
+      try {
+        take(await obtain(fetch, url, limits), '')
+      } catch (error) {
+        take(undefined, reasonOf(error))
+      } finally {
+        running = undefined
+      }
+    }
+    return (running ??= fetched())
+  }
+}
 
 /** One document: fetched once at a time, and not again within the cooldown, by the clock of whoever relies upon it. */
 export class RemoteDocument {

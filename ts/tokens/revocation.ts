@@ -1,4 +1,4 @@
-import type { RevocationListRef } from '../native/binding-rights'
+import type { ListRef } from '../native/binding'
 import { bounded, checkObject, checkString, known, optional } from '../check'
 import { native } from '../native'
 import { fail, ok, type Result } from '../result'
@@ -30,7 +30,7 @@ export interface RevocationSource {
 }
 
 /** The native list behind one, for verifiers that ask it there; undefined for a source that answers for itself. */
-export let listOf: (source: RevocationSource) => RevocationListRef | undefined
+export let listOf: (source: RevocationSource) => ListRef | undefined
 
 /**
  * Revoked tokens and DIDs in this process, bounded. A chain of delegations falls with any of its links: by the link's id, or
@@ -44,7 +44,7 @@ export let listOf: (source: RevocationSource) => RevocationListRef | undefined
  * ```
  */
 export class RevocationList implements RevocationSource {
-  readonly #list: RevocationListRef
+  readonly #list: ListRef
 
   /** Room for 100 000 entries by default. Throws INVALID_CONFIG. */
   constructor(

@@ -1,5 +1,4 @@
-import type { Failure } from '../native/binding'
-import type { KeyHistoryRef, Rotation as Rotated } from '../native/binding-rights'
+import type { Failure, HistoryRef, Rotation as Rotated } from '../native/binding'
 import { checkObject, checkString, known, optional } from '../check'
 import { isFailure, XBindError } from '../errors'
 import { keyOf, type Identity } from '../agent/identity'
@@ -77,7 +76,7 @@ export type KeyState = 'prepared' | 'active' | 'retiring' | 'retired' | 'tainted
  * ```
  */
 export class KeyHistory {
-  readonly #history: KeyHistoryRef
+  readonly #history: HistoryRef
   /** The DID of the first key. */
   declare readonly name: string
 

@@ -1,5 +1,5 @@
-import type { Failure } from '../native/binding'
-import type { Link, StatusBytes, StatusListsRef, StatusRef } from '../native/binding-rights'
+import type { Failure, Link, ListsRef, StatusList as StatusBytes } from '../native/binding'
+import type { StatusRef } from './evidence'
 import { bounded, checkFunction, checkNumber, checkObject, checkString, known, strings } from '../check'
 import { failure, isFailure, XBindError } from '../errors'
 import { fetchPublic, isFetchable, LISTED_STATUS_LIST, RemoteDocument, STATUS_LIST, type FetchDocument } from './fetch'
@@ -172,14 +172,14 @@ export type StatusEvidence =
 export let statusLists: (source: RevocationSource) => VerifiersLists | undefined
 
 export interface VerifiersLists {
-  readonly lists: StatusListsRef
+  readonly lists: ListsRef
   /** Whether it answers for itself, so that it has to be asked besides. */
   readonly asksItself: () => boolean
   /** Fetches what the links need, and gives the reasons why some of it did not come. */
   refresh(links: readonly Link[], now: number, put: PutList): Promise<string[]>
 }
 
-type PutList = (lists: StatusListsRef, text: string, uri: string, issuer: string) => Failure | null
+type PutList = (lists: ListsRef, text: string, uri: string, issuer: string) => Failure | null
 
 /**
  * Status lists of others, fetched when a token names them, or put in by hand. Given to a `TokenVerifier`, it answers for the
@@ -192,7 +192,7 @@ type PutList = (lists: StatusListsRef, text: string, uri: string, issuer: string
  * ```
  */
 export class StatusListSource implements RevocationSource {
-  readonly #lists: StatusListsRef
+  readonly #lists: ListsRef
   /** Those of the first link of a token are by an issuer that a verifier trusts. */
   readonly #documents = new Map<string, { document: RemoteDocument; first: boolean }>()
   readonly #maxLists: number

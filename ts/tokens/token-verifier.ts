@@ -1,15 +1,24 @@
-import type { Failure } from '../native/binding'
-import type { Asked, Evidence, Link, TokenVerifierRef, VerifiedToken } from '../native/binding-rights'
+import type {
+  Answers,
+  Asked,
+  Failure,
+  JudgeRef,
+  Link,
+  Needs,
+  Refusal as TokenRefusal,
+  Token as VerifiedToken,
+} from '../native/binding'
+import type { Evidence } from './evidence'
 import { bounded, checkFunction, checkNumber, checkObject, checkString, known, optional, strings } from '../check'
 import { failure, isFailure, XBindError } from '../errors'
-import { fetchPublic, isFetchable, JWKS, RemoteDocument, type FetchDocument } from './fetch'
+import { fetchPublic, isFetchable, JWKS, sharedFetch, type FetchDocument } from './fetch'
 import { jwksText } from './jwks'
 import { native } from '../native'
 import { fail, ok, orThrow, type Result } from '../result'
-import { listOf, type RevocationSource, type RevocationSubject } from './revocation'
+import type { RevocationSource } from './revocation'
 import { systemTime } from './seconds'
-import { statusLists, type VerifiersLists } from './status-list'
-import { clearTimeout, setTimeout } from '../agent/timers'
+import { sorted, standingNow, standingOf, type Standing } from './sources'
+import type { VerifiersLists } from './status-list'
 import type { TokenClaims } from './token'
 
 /** An issuer that is known by an address, and its keys: a JWK set, or the https URL (on this machine, http) it is fetched from. */
@@ -80,9 +89,17 @@ const DEMANDS = ['scopes', 'presenter']
 /** How much text of known tokens is kept, in characters. */
 const KNOWN_SIZE = 1 << 20
 
-/** After how many seconds keys are asked for again, and after how many they are forgotten if none come. */
-const KEYS_REFRESH = 600
-const KEYS_MAX_AGE = 3600
+/** What a guard needs of a verifier: its judge, and what the judge asks for. */
+export interface Witness {
+  readonly judge: JudgeRef
+  /** Whether there are sources to ask about every link. */
+  hasSources(): boolean
+  /** Finds out what the judge needs, at once where nothing takes time. */
+  answer(needs: Needs, answers: Answers): Answers | Promise<Answers>
+}
+
+/** The judge of a verifier, and who answers it. Set by the class, which alone sees it. */
+export let witnessOf: (verifier: TokenVerifier) => Witness
 
 /**
  * Verifies tokens and delegations for one audience, offline but for issuers whose keys or status lists are fetched.
@@ -94,9 +111,10 @@ const KEYS_MAX_AGE = 3600
  * ```
  */
 export class TokenVerifier {
-  readonly #verifier: TokenVerifierRef
+  readonly #judge: JudgeRef
   readonly #now: () => number
-  readonly #remote: ReadonlyMap<string, RemoteDocument>
+  /** Fetches the keys of an issuer. */
+  readonly #remote: ReadonlyMap<string, ReturnType<typeof sharedFetch>>
   /** Those that answer for themselves. */
   readonly #sources: () => readonly RevocationSource[]
   readonly #lists: readonly VerifiersLists[]
@@ -129,10 +147,11 @@ export class TokenVerifier {
       maxLifetime: bounded(maxLifetimeSeconds, 86_400, 'maxLifetimeSeconds', 1, 31_536_000),
       dids,
       issuers,
+      fetched: [...remote.keys()],
       acceptUnknown,
     }
     const shared = lists.map(({ lists }) => lists)
-    this.#verifier = orThrow(native.newTokenVerifier(policy, revoked, shared))
+    this.#judge = orThrow(native.newJudge(policy, revoked, shared))
   }
 
   /**
@@ -140,55 +159,58 @@ export class TokenVerifier {
    * trusted by the URL of its JWK set, and status lists.
    * Errors: INVALID_TOKEN, INVALID_DELEGATION, UNTRUSTED_ISSUER, WRONG_AUDIENCE, TOKEN_NOT_YET_VALID, TOKEN_EXPIRED,
    * SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, INVALID_DID (the presenter), INVALID_CONFIG (a scope that is none).
+   *
+   * @example
+   * ```ts
+   * const verifier = new TokenVerifier({ audience: identity.did, trust: [friend.did] })
+   * const claims = await verifier.verify(token, { scopes: ['invoice.read'] })
+   * console.log(claims.ok ? claims.value.scopes : claims.error.code)
+   * ```
    */
-  verify(token: string, options: TokenDemands = {}): Promise<Result<TokenClaims>> {
-    return this.#verify(token, this.#asked(token, options))
+  async verify(token: string, options: TokenDemands = {}): Promise<Result<TokenClaims>> {
+    return await this.#verify(token, this.#asked(token, options))
   }
 
   /** The same without I/O: an issuer whose keys are not in memory answers UNTRUSTED_ISSUER, a source that needs time does not know. */
   verifySync(token: string, options: TokenDemands = {}): Result<TokenClaims> {
     const asked = this.#asked(token, options)
-    this.#forgetOldKeys(asked.now)
     const sources = this.#sources()
-    if (sources.length === 0) return this.#judge(token, asked, [])
-    const links = native.tokenLinks(this.#verifier, token, asked)
-    if (isFailure(links)) return this.#refuse(token, links)
-    const answers = links.map((link) => conclusion(ask(sources, link).map(atOnce)))
-    return this.#judge(token, asked, answers)
+    const answers: Answers = { sources: sources.length > 0, patient: false }
+    const ruling = this.#rule(token, asked, answers)
+    if (!('links' in ruling)) return this.#conclude(token, ruling)
+    const told = this.#rule(token, asked, { ...answers, standing: standingNow(sources, ruling.links) })
+    return this.#conclude(token, told as Exclude<typeof told, Needs>)
   }
 
+  /** Judges, finds out what is needed, and judges again: each is needed once at most. */
   async #verify(token: string, asked: Asked): Promise<Result<TokenClaims>> {
-    this.#forgetOldKeys(asked.now)
-    const missing = this.#remote.size === 0 ? null : native.missingKey(this.#verifier, token)
-    if (missing !== null) await this.#fetchKeys(missing, asked.now)
-    const sources = this.#sources()
-    if (this.#remote.size + sources.length + this.#lists.length === 0) return this.#judge(token, asked, [])
-    let links = native.tokenLinks(this.#verifier, token, asked)
-    const issuer = isFailure(links) ? undefined : links[0]?.issuer
-    // Only a good token makes us look whether its issuer has taken the key back meanwhile.
-    if (issuer !== undefined && this.#remote.get(issuer)?.isOlder(KEYS_REFRESH, asked.now)) {
-      await this.#fetchKeys(issuer, asked.now)
-      links = native.tokenLinks(this.#verifier, token, asked)
+    let answers: Told = { sources: this.#sources().length > 0, patient: true }
+    for (let now = asked.now; ; now = this.#time()) {
+      const ruling = this.#rule(token, { ...asked, now }, answers)
+      if (!('links' in ruling)) return this.#conclude(token, ruling, answers.reasons)
+      answers = await this.#answer(ruling, answers)
     }
-    if (isFailure(links)) return this.#refuse(token, links)
-    const [answers, reasons] = await Promise.all([this.#askAll(sources, links), this.#fetchLists(links, asked.now)])
-    return this.#judge(token, { ...asked, now: this.#time() }, answers, reasons)
   }
 
-  #judge(
-    token: string,
-    asked: Asked,
-    answers: readonly (boolean | undefined)[],
-    reasons: readonly string[] = [],
-  ): Result<TokenClaims> {
-    const known = answers.length === 0 ? this.#known.get(token) : undefined
+  #rule(token: string, asked: Asked, answers: Answers): TokenClaims | VerifiedToken | TokenRefusal | Needs {
+    const alone = !answers.sources && (!answers.patient || this.#remote.size + this.#lists.length === 0)
+    const known = alone ? this.#known.get(token) : undefined
     if (known) {
       const scopes = asked.scopes.length === 0 ? undefined : asked.scopes
-      const revocation = native.verifyKnownToken(this.#verifier, known.place, asked.now, scopes, asked.presenter)
-      if (revocation === known.claims.revocation) return ok(known.claims)
+      const revocation = native.verifyKnownToken(this.#judge, known.place, asked.now, scopes, asked.presenter)
+      if (revocation === known.claims.revocation) return known.claims
     }
-    const verified = native.verifyToken(this.#verifier, token, asked, answers)
-    if (isFailure(verified)) return this.#refuse(token, verified, reasons)
+    return native.judgeToken(this.#judge, token, asked, answers)
+  }
+
+  #conclude(
+    token: string,
+    ruling: TokenClaims | VerifiedToken | TokenRefusal,
+    reasons?: readonly string[],
+  ): Result<TokenClaims> {
+    if (isFailure(ruling)) return fail(explained(ruling, reasons))
+    if (Object.isFrozen(ruling)) return ok(ruling as TokenClaims)
+    const verified = ruling as VerifiedToken
     const claims = claimsOf(verified)
     if (verified.known !== undefined) this.#remember(token, { claims, place: verified.known })
     return ok(claims)
@@ -196,36 +218,13 @@ export class TokenVerifier {
 
   #remember(token: string, known: Known): void {
     this.#knownSize += token.length
-    if (this.#knownSize > KNOWN_SIZE) this.#forget()
-    else this.#known.set(token, known)
-  }
-
-  #forget(): void {
-    native.forgetKnownTokens(this.#verifier)
-    this.#known.clear()
-    this.#knownSize = 0
-  }
-
-  #refuse(
-    token: string,
-    refusal: Failure & { revocation?: Evidence },
-    reasons: readonly string[] = [],
-  ): Result<TokenClaims> {
-    if (refusal.code === 'REVOCATION_UNKNOWN') {
-      const { revocation = 'unknown' } = refusal
-      const why = reasons.length === 0 ? '' : ` (${reasons.join(', ')})`
-      return fail({ ...refusal, hint: `the evidence is ${revocation}${why}: ${remedies[revocation]}` })
+    if (this.#knownSize > KNOWN_SIZE) {
+      native.forgetKnownTokens(this.#judge)
+      this.#known.clear()
+      this.#knownSize = 0
+    } else {
+      this.#known.set(token, known)
     }
-    const missing = refusal.code === 'UNTRUSTED_ISSUER' ? native.missingKey(this.#verifier, token) : null
-    const document = missing === null ? undefined : this.#remote.get(missing)
-    if (!document) return fail(refusal)
-    const { failure: why, fetchedAt } = document
-    if (why === undefined) {
-      const asked = 'its JWK set holds no such key, and is asked for again after 30 s at the earliest'
-      const unasked = 'verify() asks for the keys of this issuer, verifySync() does not'
-      return fail({ ...refusal, hint: fetchedAt === undefined ? unasked : asked })
-    }
-    return fail(failure('UNTRUSTED_ISSUER', `the keys of ${missing} were not fetched: ${why}`, undefined, true))
   }
 
   #asked(token: string, options: TokenDemands): Asked {
@@ -243,84 +242,71 @@ export class TokenVerifier {
     return now
   }
 
-  #fetchKeys(issuer: string, now: number): Promise<void> | undefined {
-    return this.#remote.get(issuer)?.refresh(now, (jwks) => this.#setKeys(issuer, jwks))
-  }
-
-  /** What was verified with the keys before is forgotten. */
-  #setKeys(issuer: string, jwks?: string): string | undefined {
-    this.#forget()
-    return native.setKeys(this.#verifier, issuer, jwks)?.message
-  }
-
-  #forgetOldKeys(now: number): void {
-    for (const [issuer, document] of this.#remote) {
-      if (!document.isOlder(KEYS_MAX_AGE, now)) continue
-      this.#setKeys(issuer)
-      document.fetchedAt = undefined
+  #answer(needs: Needs, answers: Told): Told | Promise<Told> {
+    const { keys, lists, links } = needs
+    const told: Told = {
+      ...answers,
+      keysSought: answers.keysSought || keys !== undefined,
+      listsSought: answers.listsSought || lists,
     }
+    const standing = needs.standing ? standingOf(this.#sources(), links, this.#sourceTimeoutMs) : answers.standing
+    if (keys === undefined && !lists && !(standing instanceof Promise)) return { ...told, standing }
+    return this.#fetched(needs, told, standing)
+  }
+
+  async #fetched(
+    { keys, lists, links }: Needs,
+    told: Told,
+    asked: Standing | undefined | Promise<Standing>,
+  ): Promise<Told> {
+    const now = this.#time()
+    const [standing, reasons] = await Promise.all([
+      asked,
+      lists ? this.#fetchLists(links, now) : told.reasons,
+      keys === undefined ? undefined : this.#fetchKeys(keys, now),
+    ])
+    return { ...told, standing, ...(reasons && { reasons }) }
+  }
+
+  #fetchKeys(issuer: string, now: number): Promise<void> | undefined {
+    const take = (jwks: string | undefined, why: string) => native.keysCame(this.#judge, issuer, now, jwks, why)
+    return this.#remote.get(issuer)?.(take)
   }
 
   async #fetchLists(links: readonly Link[], now: number): Promise<string[]> {
-    if (!links.some(({ status }) => status)) return []
     const put: Parameters<VerifiersLists['refresh']>[2] = (lists, text, uri, issuer) =>
-      native.putIssuersList(this.#verifier, lists, text, uri, issuer, this.#time())
+      native.putIssuersList(this.#judge, lists, text, uri, issuer, this.#time())
     return (await Promise.all(this.#lists.map((lists) => lists.refresh(links, now, put)))).flat()
   }
 
-  async #askAll(sources: readonly RevocationSource[], links: readonly Link[]): Promise<(boolean | undefined)[]> {
-    if (sources.length === 0) return []
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, this.#sourceTimeoutMs)
+  static {
+    witnessOf = (verifier) => ({
+      judge: verifier.#judge,
+      hasSources: () => verifier.#sources().length > 0,
+      answer: (needs, answers) => verifier.#answer(needs, answers),
     })
-    const inTime = async (answer: unknown): Promise<unknown> => {
-      try {
-        return await Promise.race([answer, late])
-      } catch {
-        return undefined
-      }
-    }
-    const answers = await Promise.all(links.map((link) => Promise.all(ask(sources, link).map(inTime))))
-    clearTimeout(timer)
-    return answers.map(conclusion)
   }
 }
 
-/** Every source's answer to every question about a link: anything at all. */
-function ask(sources: readonly RevocationSource[], link: Link): unknown[] {
-  return questions(link).flatMap((question) =>
-    sources.map((source) => {
-      try {
-        return source.isRevoked(question)
-      } catch {
-        return undefined
-      }
-    }),
-  )
+/** What has been found out, and why some of it was not. */
+interface Told extends Answers {
+  readonly reasons?: readonly string[]
 }
 
-/** Who speaks for the rights is asked about as well as who uses them. */
-function questions({ id, issuer, subject, issuedAt, status }: Link): RevocationSubject[] {
-  const about: RevocationSubject = { tokenId: id, issuer, issuedAt, ...(status && { status }) }
-  return [about, { did: issuer, issuedAt }, { did: subject, issuedAt }].map((question) => Object.freeze(question))
-}
-
-/** An answer that takes time is none. */
-function atOnce(answer: unknown): unknown {
-  if (typeof answer !== 'object') return answer
-  try {
-    Promise.resolve(answer).catch(() => {})
-  } catch {
-    // a promise whose own members throw: it does not know either
+/** A refusal with what to do about it, which only this side can name. */
+function explained(refusal: TokenRefusal, reasons: readonly string[] = []): Failure {
+  const { code, message, retryable, revocation, keysOf, keysAsked, keysFailure } = refusal
+  if (code === 'REVOCATION_UNKNOWN') {
+    const why = reasons.length === 0 ? '' : ` (${reasons.join(', ')})`
+    return { code, message, retryable, hint: `the evidence is ${revocation}${why}: ${remedies[revocation]}` }
   }
-  return undefined
-}
-
-/** One yes decides, and then one who does not know. */
-function conclusion(answers: readonly unknown[]): boolean | undefined {
-  if (answers.includes(true)) return true
-  return answers.every((answer) => answer === false) ? false : undefined
+  if (keysOf === undefined) return refusal
+  if (keysFailure !== undefined) {
+    return failure('UNTRUSTED_ISSUER', `the keys of ${keysOf} were not fetched: ${keysFailure}`, undefined, true)
+  }
+  const asked = 'its JWK set holds no such key, and is asked for again after 30 s at the earliest'
+  const unasked = 'verify() asks for the keys of this issuer, verifySync() does not'
+  return { code, message, retryable, hint: keysAsked ? asked : unasked }
 }
 
 const remedies: Record<Evidence, string> = {
@@ -361,8 +347,8 @@ function frozen<T>(value: T): T {
 
 interface Trusted {
   dids: string[]
-  issuers: { issuer: string; jwks?: string }[]
-  remote: Map<string, RemoteDocument>
+  issuers: { issuer: string; jwks: string }[]
+  remote: Map<string, ReturnType<typeof sharedFetch>>
 }
 
 function readTrust(trust: TokenVerifierOptions['trust'], fetch: FetchDocument): Trusted {
@@ -377,38 +363,17 @@ function readTrust(trust: TokenVerifierOptions['trust'], fetch: FetchDocument): 
     known(each, 'trust', ['issuer', 'jwks'])
     const { issuer, jwks } = each
     checkString(issuer, 'trust.issuer')
-    if (trusted.issuers.some((other) => other.issuer === issuer)) {
+    if (trusted.remote.has(issuer) || trusted.issuers.some((other) => other.issuer === issuer)) {
       throw new XBindError(failure('INVALID_CONFIG', `trust names ${issuer} twice`, 'put its keys into one JWK set'))
     }
     if (typeof jwks === 'string') {
       if (!isFetchable(jwks)) {
         throw new XBindError(failure('INVALID_CONFIG', 'trust.jwks is no https URL in its plain spelling'))
       }
-      trusted.remote.set(issuer, new RemoteDocument(jwks, JWKS, fetch))
-      trusted.issuers.push({ issuer })
+      trusted.remote.set(issuer, sharedFetch(jwks, JWKS, fetch))
     } else {
       trusted.issuers.push({ issuer, jwks: jwksText(jwks, 'trust.jwks') })
     }
   }
   return trusted
-}
-
-/**
- * The lists of this package are asked in native memory, all else here: also what a subclass or an object has put in the place
- * of their methods, now or later.
- */
-function sorted(revocations: TokenVerifierOptions['revocations'] = []) {
-  const sources = Array.isArray(revocations)
-    ? [...(revocations as readonly RevocationSource[])]
-    : [revocations as RevocationSource]
-  for (const source of sources) {
-    checkObject(source, 'revocations')
-    checkFunction(source.isRevoked, 'revocations.isRevoked')
-  }
-  const lists = new Map(sources.map((source) => [source, statusLists(source)]))
-  return {
-    revoked: sources.flatMap((source) => listOf(source) ?? []),
-    lists: [...lists.values()].filter((list) => list !== undefined),
-    own: () => sources.filter((source) => lists.get(source)?.asksItself() ?? !listOf(source)),
-  }
 }

@@ -1,5 +1,5 @@
-import type { Failure } from '../native/binding'
-import type { Evidence, Grant, StatusRef } from '../native/binding-rights'
+import type { Failure, Grant, KeyRef } from '../native/binding'
+import type { Evidence, StatusRef } from './evidence'
 import { checkNumber, checkObject, checkString, known, strings } from '../check'
 import { failure, isFailure } from '../errors'
 import { keyOf, type Identity } from '../agent/identity'
@@ -100,10 +100,32 @@ export function delegateToken(
   return isFailure(grant) ? fail(grant) : result(native.delegateToken(key, token, grant))
 }
 
+/** @internal For agents, whose key may be gone, or with a provider. */
+export function grantWith(key: () => KeyRef | Failure, request: TokenRequest): Result<string> {
+  checkObject(request, 'request')
+  const grant = grantOf(request)
+  const own = key()
+  if (isFailure(own)) return fail(own)
+  return isFailure(grant) ? fail(grant) : result(native.issueToken(own, grant))
+}
+
+/** @internal The same for a part of the rights in a token. */
+export function delegateWith(
+  key: () => KeyRef | Failure,
+  token: string,
+  request: Partial<TokenRequest> & { subject: string },
+): Result<string> {
+  checkString(token, 'token')
+  checkObject(request, 'request')
+  const grant = delegationOf(request)
+  const own = key()
+  if (isFailure(own)) return fail(own)
+  return isFailure(grant) ? fail(grant) : result(native.delegateToken(own, token, grant))
+}
+
 const REQUEST = ['subject', 'audience', 'scopes', 'ttlSeconds', 'claims', 'status', 'now']
 
-/** @internal For agents, whose keys are elsewhere. */
-export function delegationOf(request: Partial<TokenRequest> & { subject: string }): Grant | Failure {
+function delegationOf(request: Partial<TokenRequest> & { subject: string }): Grant | Failure {
   known(request, 'request', REQUEST)
   const { subject, audience, scopes, ttlSeconds, claims, status, now } = request
   if (claims !== undefined) {
@@ -112,8 +134,7 @@ export function delegationOf(request: Partial<TokenRequest> & { subject: string 
   return read({ subject, audience, scopes, ttlSeconds, status, now })
 }
 
-/** @internal For agents, whose keys are elsewhere. */
-export function grantOf(request: TokenRequest): Grant | Failure {
+function grantOf(request: TokenRequest): Grant | Failure {
   known(request, 'request', REQUEST)
   const { subject, audience, scopes, ttlSeconds, claims, status, now } = request
   checkString(audience, 'request.audience')

@@ -18,6 +18,16 @@ pub enum Whose {
 }
 
 impl Whose {
+    /// The one of that name, in lower case; the least trusted for every other word.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        match name {
+            "owner" => Self::Owner,
+            "listed" => Self::Listed,
+            _ => Self::Stranger,
+        }
+    }
+
     /// Whether a request may go to this address; `secure` if it is https.
     ///
     /// # Errors

@@ -17,10 +17,13 @@ pub mod transport;
 
 pub use agent::inbox::{Allow, Letter};
 pub use agent::{Agent, AgentOptions, Signer};
-pub use handle::{CallOptions, Handle, Incoming, Key};
+pub use handle::{CallOptions, Handle, Incoming, Key, Stream};
 pub use node::name::{MAX_NAME, check_name};
 pub use node::{Node, NodeOptions};
+pub use port::answer::{Reply, Start};
 pub use port::event::{Body, Event, OCTETS, Outcome, Payload};
-pub use port::{NewCall, Port, Reply, Start, Waker};
-pub use sync::clock::{now, random};
+pub use port::parts::{Flow, Progress, WINDOW};
+pub use port::senders::Senders;
+pub use port::{NewCall, Port, Waker};
+pub use sync::clock::{message_id, now, random};
 pub use sync::time::{Driven, Time};

@@ -32,7 +32,7 @@ fn join(node: &Arc<Node>, seed: u8, name: Option<&str>) -> Handle {
 
 /// Long enough that only what never comes misses it.
 fn patient() -> CallOptions {
-    CallOptions { timeout: Some(Duration::from_secs(120)), token: None }
+    CallOptions { timeout: Some(Duration::from_secs(120)), ..CallOptions::default() }
 }
 
 fn wait_until(what: impl Fn() -> bool) {
@@ -115,7 +115,7 @@ fn a_deadline_wakes_though_nothing_else_happens() {
     let server = join(&node, 1, Some("server"));
     server.handle(Some(Allow::Everyone)).unwrap();
     let caller = join(&node, 2, None);
-    let soon = CallOptions { timeout: Some(Duration::from_millis(20)), token: None };
+    let soon = CallOptions { timeout: Some(Duration::from_millis(20)), ..CallOptions::default() };
     assert_eq!(block_on(caller.call("server", json("1"), soon)).unwrap_err().kind(), ErrorKind::Timeout);
 }
 
@@ -245,7 +245,7 @@ fn a_provider_that_keeps_silent_takes_nobodys_room_and_ends_with_its_calls() {
     server.handle(Some(Allow::Everyone)).unwrap();
     let silent = provider(&world, 3, 3, [0, 0, 0, 100]);
     let silent = Arc::new(world.nodes[0].join(silent, None, AgentOptions::default()).unwrap());
-    let soon = || CallOptions { timeout: Some(Duration::from_secs(1)), token: None };
+    let soon = || CallOptions { timeout: Some(Duration::from_secs(1)), ..CallOptions::default() };
     let calls: Vec<_> = (0..5)
         .map(|_| {
             let asks = silent.clone();
@@ -333,8 +333,14 @@ fn a_port_begins_nothing_that_does_not_hold_any_more() {
     };
     let (server, caller) = (join(1, "server"), join(2, "caller"));
     let call = |payload: &str| {
-        let call =
-            NewCall { agent: caller, to: "server", payload: json(payload), one_way: false, timeout: None, token: None };
+        let call = NewCall {
+            agent: caller,
+            to: "server",
+            payload: json(payload),
+            one_way: false,
+            timeout: None,
+            ..NewCall::default()
+        };
         let number = port.call(call).unwrap();
         let mut events = Vec::new();
         while port.flush(100, &mut events) {}

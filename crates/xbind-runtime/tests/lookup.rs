@@ -101,6 +101,31 @@ fn order_is_kept_while_a_name_is_looked_up() {
 }
 
 #[test]
+fn order_is_kept_between_two_names_of_one_agent() {
+    let mut world = World::calm(2);
+    let (a, b, c) = (join(&world, 0, 1, None), join(&world, 1, 2, Some("b")), join(&world, 0, 3, None));
+    let (seen, seen_here) = (echo(&world, &b, 0), echo(&world, &c, 0));
+    let desk = Desk::default();
+    world.nodes[0].resolve_with(Arc::new(desk.clone()));
+    for (n, to) in ["first", "second", "first", "second"].iter().enumerate() {
+        drop(call(&world, &a, to, &n.to_string(), 60_000));
+    }
+    drop(call(&world, &a, c.did().as_str(), "here", 60_000));
+    let other = call(&world, &c, "second", "other", 60_000);
+    world.settle();
+    let there = [Remote { did: *b.did(), route: route(&world, 0, 1) }];
+    desk.answer("second", &there);
+    desk.answer("second", &there);
+    world.settle();
+    assert_eq!(ok(&other), "other", "another caller asked for no other name");
+    assert_eq!(*seen.borrow(), ["other"], "the other name may be the same agent's");
+    assert_eq!(*seen_here.borrow(), ["here"], "an agent here has no names elsewhere");
+    desk.answer("first", &there);
+    world.settle();
+    assert_eq!(*seen.borrow(), ["other", "0", "1", "2", "3"]);
+}
+
+#[test]
 fn order_is_kept_with_an_agent_here_whose_name_is_looked_up() {
     let mut world = World::calm(2);
     let (a, b) = (join(&world, 0, 1, None), join(&world, 0, 2, Some("b")));

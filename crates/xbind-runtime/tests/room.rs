@@ -10,10 +10,12 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::World;
-use common::calls::{call, echo, err, join, join_with, ok};
+use common::calls::{Seen, call, echo, err, join, join_with, ok};
 use xbind::ErrorKind;
-use xbind_runtime::AgentOptions;
+use xbind_runtime::{AgentOptions, Handle};
 
 #[test]
 fn a_transport_that_takes_nothing_bounds_the_outbox_and_goes_on_in_order() {
@@ -106,4 +108,101 @@ fn a_payload_that_never_fits_an_inbox_does_not_wait_for_room() {
     assert_eq!(err(&large), ErrorKind::InboxFull);
     world.run_for(10_000);
     assert_eq!((ok(&first), ok(&next)), ("1".to_owned(), "2".to_owned()));
+}
+
+/// An agent with room for 3000 bytes of one sender and 4000 in all, whose handler takes 10 ms.
+fn narrow(world: &World) -> (Arc<Handle>, Seen) {
+    let options = AgentOptions { inbox_bytes: 3000, concurrency: 1, ..AgentOptions::default() };
+    let b = join_with(world, 0, 200, Some("b"), options);
+    let seen = echo(world, &b, 10);
+    (b, seen)
+}
+
+fn sized(name: &str, bytes: usize) -> String {
+    format!("\"{name:_<width$}\"", width = bytes - 2)
+}
+
+fn place(seen: &Seen, name: &str) -> usize {
+    let is_it = |text: &String| text[1..].trim_end_matches(['_', '"']) == name;
+    seen.borrow().iter().position(is_it).expect("it was handled")
+}
+
+#[test]
+fn a_large_message_gets_in_while_many_send_small_ones() {
+    let mut world = World::calm(1);
+    let (_b, seen) = narrow(&world);
+    let others: Vec<_> = (1..21).map(|seed| join(&world, 0, seed, None)).collect();
+    let large = join(&world, 0, 100, None);
+    for from in &others {
+        (0..50).for_each(|_| drop(call(&world, from, "b", &sized("small", 100), 60_000)));
+    }
+    world.settle();
+    let answer = call(&world, &large, "b", &sized("large", 3000), 60_000);
+    world.run_for(30_000);
+    assert_eq!((seen.borrow().len(), ok(&answer).len()), (1001, 3000));
+    let place = place(&seen, "large");
+    assert!(place < 150, "{place}: it needs what 60 of 100 bytes leave, and what is there already goes first");
+}
+
+#[test]
+fn whoever_waits_with_much_does_not_hold_up_those_who_need_little() {
+    let mut world = World::calm(1);
+    let (_b, seen) = narrow(&world);
+    let filler: Vec<_> = (1..5).map(|seed| join(&world, 0, seed, None)).collect();
+    let strangers: Vec<_> = (20..80).map(|seed| join(&world, 0, seed, None)).collect();
+    let modest = join(&world, 0, 100, None);
+    for from in &filler {
+        (0..10).for_each(|_| drop(call(&world, from, "b", &sized("filler", 100), 60_000)));
+    }
+    world.settle();
+    for from in &strangers {
+        (0..3).for_each(|_| drop(call(&world, from, "b", &sized("large", 3000), 60_000)));
+    }
+    world.settle();
+    // One that comes while all wait, and one that waits itself behind them all.
+    drop(call(&world, &modest, "b", &sized("first", 100), 60_000));
+    drop(call(&world, &modest, "b", &sized("second", 1000), 60_000));
+    world.run_for(10_000);
+    let (first, second) = (place(&seen, "first"), place(&seen, "second"));
+    assert!(first < 60 && second < 80, "{first} {second}");
+    assert_eq!(seen.borrow().len(), 222);
+}
+
+#[test]
+fn whoever_has_used_up_its_own_share_holds_nobody_back() {
+    let mut world = World::calm(1);
+    let (_b, seen) = narrow(&world);
+    let (greedy, other) = (join(&world, 0, 1, None), join(&world, 0, 2, None));
+    let small: Vec<_> = (10..20).map(|seed| join(&world, 0, seed, None)).collect();
+    for n in 0..40 {
+        drop(call(&world, &greedy, "b", &sized(&format!("own{n}"), 100), 60_000));
+    }
+    drop(call(&world, &greedy, "b", &sized("greedy", 3000), 60_000));
+    for from in &small {
+        (0..40).for_each(|_| drop(call(&world, from, "b", &sized("small", 100), 60_000)));
+    }
+    world.settle();
+    drop(call(&world, &other, "b", &sized("other", 2500), 60_000));
+    world.run_for(30_000);
+    let (other, greedy) = (place(&seen, "other"), place(&seen, "greedy"));
+    assert!(other < 150 && other < greedy, "{other} {greedy}");
+    assert_eq!(seen.borrow().len(), 442);
+}
+
+#[test]
+fn a_large_call_that_gives_up_leaves_what_was_put_aside_for_it() {
+    let mut world = World::calm(1);
+    let (_b, seen) = narrow(&world);
+    let small: Vec<_> = (10..20).map(|seed| join(&world, 0, seed, None)).collect();
+    for from in &small {
+        (0..40).for_each(|_| drop(call(&world, from, "b", &sized("small", 100), 60_000)));
+    }
+    world.settle();
+    let (one, other) = (join(&world, 0, 1, None), join(&world, 0, 2, None));
+    let gives_up = call(&world, &one, "b", &sized("one", 3000), 100);
+    let stays = call(&world, &other, "b", &sized("other", 3000), 60_000);
+    world.run_for(30_000);
+    assert_eq!((err(&gives_up), ok(&stays).len()), (ErrorKind::InboxFull, 3000));
+    assert!(place(&seen, "other") < 250);
+    assert_eq!(seen.borrow().len(), 401);
 }

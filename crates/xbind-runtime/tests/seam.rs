@@ -28,6 +28,7 @@ fn message(from: &SigningKey, to: &Handle, id: u8, issued_at: u64, ttl: u32) -> 
         body,
         token: None,
         in_reply_to: None,
+        details: xbind::Details::default(),
     };
     let jws = seal(from, &draft).unwrap().jws;
     Arrival { to: *to.did(), jws, body: body.to_vec(), token: None }

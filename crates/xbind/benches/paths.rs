@@ -5,8 +5,8 @@ use std::hint::black_box;
 use xbind::identity::pkcs8;
 use xbind::message::DEFAULT_TTL;
 use xbind::{
-    Acquaintances, Did, Draft, MessageId, Op, Policy, Recipient, ReplayWindow, RootCache, Sealed, SenderCache,
-    SigningKey, Unsigned, open, seal,
+    Caches, Did, Draft, MessageId, Op, Policy, Recipient, ReplayWindow, RootCache, Sealed, SenderCache, SigningKey,
+    Unsigned, open, seal,
 };
 
 const NOW: u64 = 1_790_000_000;
@@ -48,7 +48,7 @@ pub(crate) fn path(name: &str) -> Option<Box<dyn FnMut()>> {
         "seal" => Box::new(move || assert!(seal(&key, black_box(&draft(to, 0))).is_ok())),
         "open" => {
             let sealed: Vec<Sealed> = seal(&key, &draft(to, 0)).into_iter().collect();
-            let known = acquaintances();
+            let known = caches();
             Box::new(move || open_all(&known, to, black_box(&sealed)))
         }
         "seal-batch-64" => seal_batch(key, to, 64),
@@ -74,6 +74,7 @@ fn draft(to: Did, nonce: u16) -> Draft<'static> {
         body: BODY,
         token: None,
         in_reply_to: None,
+        details: xbind::Details::default(),
     }
 }
 
@@ -92,18 +93,18 @@ fn open_batch(key: &SigningKey, to: Did, size: u16) -> Box<dyn FnMut()> {
     let drafts: Vec<_> = (0..size).map(|nonce| draft(to, nonce)).collect();
     let sealed = batch(key, &drafts);
     // Nothing is known beforehand, so that each run verifies the root once.
-    Box::new(move || open_all(&acquaintances(), to, black_box(&sealed)))
+    Box::new(move || open_all(&caches(), to, black_box(&sealed)))
 }
 
-fn open_all(known: &Acquaintances, to: Did, sealed: &[Sealed]) {
+fn open_all(known: &Caches, to: Did, sealed: &[Sealed]) {
     let policy = Policy { audience: to, clock_skew: 30, max_lifetime: 300, max_body: BODY.len(), track_replies: true };
     let replay = ReplayWindow::new(sealed.len());
     let recipient = Recipient { policy: &policy, known, replay: &replay, refused: &|_, _| None };
     for message in sealed {
-        assert!(open(&recipient, NOW, &message.jws, BODY, None, |_| None).is_ok());
+        assert!(open(&recipient, NOW, &message.jws, BODY, None, |_, _| None).is_ok());
     }
 }
 
-fn acquaintances() -> Acquaintances {
-    Acquaintances { senders: SenderCache::new(CACHED), roots: RootCache::new(CACHED) }
+fn caches() -> Caches {
+    Caches { senders: SenderCache::new(CACHED), roots: RootCache::new(CACHED) }
 }

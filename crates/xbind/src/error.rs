@@ -10,6 +10,7 @@ macro_rules! kinds {
     ($($kind:ident = $code:literal, $retryable:literal, $doc:literal;)*) => {
         /// What went wrong. Codes are added, never renamed.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
         pub enum ErrorKind { $(#[doc = $doc] $kind),* }
 
         impl ErrorKind {
@@ -57,6 +58,8 @@ kinds! {
     InboxFull = "INBOX_FULL", true, "The recipient has no room.";
     NotAllowed = "NOT_ALLOWED", false, "The recipient does not take calls from this DID.";
     HandlerFailed = "HANDLER_FAILED", false, "The other agent's handler failed.";
+    MethodNotFound = "METHOD_NOT_FOUND", false, "The other agent has no such method.";
+    InvalidInput = "INVALID_INPUT", false, "The method does not take this payload.";
     InvalidToken = "INVALID_TOKEN", false, "Not a token of this format, or not signed by its issuer.";
     TokenExpired = "TOKEN_EXPIRED", false, "The token is too old.";
     TokenNotYetValid = "TOKEN_NOT_YET_VALID", true, "The token comes from the future.";

@@ -1,11 +1,12 @@
 //! Agent identities, signed messages and their verification: no I/O, no clock, no global random source.
 #![forbid(unsafe_code)]
 
-pub mod error;
+mod base64;
+mod cache;
+mod error;
 pub mod http;
 pub mod identity;
 mod json;
-mod lately;
 pub mod message;
 pub mod rights;
 
@@ -13,24 +14,28 @@ pub use error::{Error, ErrorKind, Result};
 pub use identity::did::Did;
 pub use identity::jwks::JwkSet;
 pub use identity::key::{KeyCache, SigningKey, VerifyingKey};
-pub use message::batch::RootCache;
+pub use message::details::Details;
 pub use message::jws::UnsignedJws;
-pub use message::open::{
-    Acquaintances, Authentic, PendingCall, Policy, Recipient, VerifiedMessage, authenticate, open,
-};
+pub use message::open::{Authentic, Caches, PendingCall, Policy, Recipient, VerifiedMessage, authenticate, open};
 pub use message::replay::{ReplayWindow, Reservation};
+pub use message::roots::RootCache;
 pub use message::seal::{Draft, Sealed, Unsigned, seal};
 pub use message::sender::SenderCache;
+pub use message::verifier::{MessageVerifier, Opening};
 pub use message::{Digest, InReplyTo, MessageId, Op};
 pub use rights::approval::{Approval, ApprovalDraft, ApprovedCall, Decision, Shown, approve};
+pub use rights::bits::Bits;
 pub use rights::delegation::{DelegationDraft, delegate};
+pub use rights::evidence::{Grade, Revocations};
 pub use rights::grant::Link;
+pub use rights::issuer_keys::KeysState;
+pub use rights::judge::{Answers, Held, Judge, Need, Presentation, Refused, Ruling};
 pub use rights::key_history::{KeyHistory, KeyState};
 pub use rights::presented::Presented;
 pub use rights::revocation::{RevocationList, Standing, StatusRef};
 pub use rights::rotation::{Rotation, UnsignedRotation};
 pub use rights::scope::{Scope, ScopeSet};
-pub use rights::status_list::{Bits, ListSigner, SignedList, StatusList, StatusListDraft, read_status_list};
+pub use rights::status_list::{ListSigner, SignedList, StatusList, StatusListDraft, read_status_list};
 pub use rights::status_lists::{Evidence, StatusLists};
 pub use rights::token::{TokenDraft, issue};
 pub use rights::verifier::{Asked, TokenPolicy, TokenVerifier, Trust, VerifiedToken};

@@ -6,7 +6,7 @@ mod common;
 
 use common::{NOW, recipient, sender as caller};
 use proptest::prelude::*;
-use xbind::rights::approval::MAX_APPROVAL_TTL;
+use xbind::rights::MAX_APPROVAL_TTL;
 use xbind::{
     Approval, ApprovalDraft, ApprovedCall, Decision, ErrorKind, ReplayWindow, Result, Shown, SigningKey, approve,
 };

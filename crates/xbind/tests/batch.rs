@@ -7,7 +7,7 @@ mod common;
 use common::{Verifier, batch, draft, recipient, sender, vectors};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use sha2::{Digest as _, Sha256};
-use xbind::message::batch::{MAX_BATCH, Node, RootCache, Tree, leaf, root_from_proof, signed_bytes};
+use xbind::message::batch::{MAX_BATCH, Node, Tree, leaf, root_from_proof};
 use xbind::{Draft, ErrorKind, Op, SigningKey, Unsigned, seal};
 
 /// MTH of RFC 9162 section 2.1.1, word for word, over leaf hashes.
@@ -146,25 +146,6 @@ fn a_wrong_signature_makes_messages_that_nobody_opens() {
     let sealed = Unsigned::new(sender().did(), &drafts).unwrap().finish(&[7; 64]);
     let error = Verifier::new(recipient().did()).open(&sealed[0].jws, b"a").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidSignature);
-}
-
-#[test]
-fn a_cache_of_roots_decides_as_none_would() {
-    let (key, other) = (sender(), recipient());
-    let root = [3; 32];
-    let signature = key.sign(&signed_bytes(5, &root));
-    let mut flipped = signature;
-    flipped[0] ^= 1;
-    for capacity in [0, 2, 100] {
-        let roots = RootCache::new(capacity);
-        for _ in 0..3 {
-            assert!(roots.verify(key.verifying_key(), 5, &root, &signature));
-            assert!(!roots.verify(key.verifying_key(), 5, &root, &flipped), "another signature");
-            assert!(!roots.verify(key.verifying_key(), 6, &root, &signature), "another size");
-            assert!(!roots.verify(key.verifying_key(), 5, &[4; 32], &signature), "another root");
-            assert!(!roots.verify(other.verifying_key(), 5, &root, &signature), "another key");
-        }
-    }
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn what_was_sealed_is_what_opens() {
     draft.token = Some("a.b.c");
     let sealed = seal(&sender(), &draft).unwrap();
     let verifier = Verifier::new(recipient().did());
-    let opened = open(&verifier.recipient(), NOW, &sealed.jws, body.to_vec(), Some("a.b.c"), |_| None).unwrap();
+    let opened = open(&verifier.recipient(), NOW, &sealed.jws, body.to_vec(), Some("a.b.c"), |_, _| None).unwrap();
     assert_eq!(*opened.id(), draft.id);
     assert_eq!(opened.op(), Op::Call);
     assert_eq!(opened.from(), sender().did());
@@ -80,7 +80,7 @@ fn a_call_and_its_answer() {
         };
         let reply = seal(&answerer, &reply).unwrap();
         let home = Verifier::new(asker.did());
-        let pending = |id: &MessageId| (*id == call.id).then(|| PendingCall::of(&call.id, &call.jws).unwrap());
+        let pending = |_, id: &MessageId| (*id == call.id).then(|| PendingCall::of(&call.id, &call.jws).unwrap());
         let opened = open(&home.recipient(), NOW, &reply.jws, b"[]", None, pending).unwrap();
         assert_eq!(opened.in_reply_to(), Some(&call.id));
         assert_eq!(home.window.len(), 1);
@@ -97,7 +97,7 @@ fn replies_are_tracked_only_if_asked() {
     home.policy.track_replies = false;
     let asked = PendingCall::of(&call.id, &call.jws).unwrap();
     for _ in 0..2 {
-        assert!(open(&home.recipient(), NOW, &reply.jws, b"", None, |_| Some(asked)).is_ok());
+        assert!(open(&home.recipient(), NOW, &reply.jws, b"", None, |_, _| Some(asked)).is_ok());
     }
     assert!(home.window.is_empty());
 }
@@ -164,7 +164,7 @@ fn the_longest_draft_fits() {
 fn errors_tell_how_far_off_the_clock_is() {
     let sealed = seal(&sender(), &draft(1, b"")).unwrap();
     let home = Verifier::new(recipient().did());
-    let at = |now| open(&home.recipient(), now, &sealed.jws, b"", None, |_| None).unwrap_err();
+    let at = |now| open(&home.recipient(), now, &sealed.jws, b"", None, |_, _| None).unwrap_err();
     assert_eq!(at(NOW + 72).message(), "the message expired 42 s ago");
     assert_eq!(at(NOW - 42).message(), "the message was issued 42 s in the future");
 }

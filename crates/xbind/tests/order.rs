@@ -22,7 +22,7 @@ fn who_sent_it_is_asked_of_the_signed_alone_and_before_all_else() {
         Some(ErrorKind::Revoked)
     };
     let strict = Recipient { refused: &refused, ..home.recipient() };
-    let pending = |_: &MessageId| panic!("nobody looks for the call of a sender that is refused");
+    let pending = |_, _: &MessageId| panic!("nobody looks for the call of a sender that is refused");
 
     let forged = answer.rsplit_once('.').map(|(input, _)| format!("{input}.{}", "A".repeat(86))).unwrap();
     assert_eq!(verdict(&open(&strict, NOW, &forged, b"[]", None, pending)), "INVALID_SIGNATURE");
@@ -48,13 +48,13 @@ fn replies_to_nothing_take_no_place() {
         (&reply(&stranger, sender().did(), request.reference()), Some(asked)),
         (&reply(&recipient(), sender().did(), other_digest), Some(asked)),
     ] {
-        assert_eq!(verdict(&open(&home.recipient(), NOW, jws, b"[]", None, |_| pending)), "REPLY_MISMATCH");
+        assert_eq!(verdict(&open(&home.recipient(), NOW, jws, b"[]", None, |_, _| pending)), "REPLY_MISMATCH");
         assert!(home.window.is_empty());
     }
-    assert_eq!(verdict(&open(&home.recipient(), NOW, &right, b"[", None, |_| Some(asked))), "INVALID_SIGNATURE");
+    assert_eq!(verdict(&open(&home.recipient(), NOW, &right, b"[", None, |_, _| Some(asked))), "INVALID_SIGNATURE");
     assert!(home.window.is_empty(), "the place was given up");
-    assert_eq!(verdict(&open(&home.recipient(), NOW, &right, b"[]", None, |_| Some(asked))), "accepted");
-    assert_eq!(verdict(&open(&home.recipient(), NOW, &right, b"[]", None, |_| Some(asked))), "REPLAYED");
+    assert_eq!(verdict(&open(&home.recipient(), NOW, &right, b"[]", None, |_, _| Some(asked))), "accepted");
+    assert_eq!(verdict(&open(&home.recipient(), NOW, &right, b"[]", None, |_, _| Some(asked))), "REPLAYED");
 }
 
 #[test]

@@ -82,7 +82,7 @@ proptest! {
         let home = Verifier::new(recipient().did());
         for (sealed, draft) in batch(&sender(), &drafts).iter().zip(&drafts) {
             let opened = open(
-                &home.recipient(), now, &sealed.jws, draft.body, draft.token, |_| None,
+                &home.recipient(), now, &sealed.jws, draft.body, draft.token, |_, _| None,
             );
             let opened = opened.map_err(|error| TestCaseError::fail(error.to_string()))?;
             prop_assert_eq!(*opened.id(), draft.id);

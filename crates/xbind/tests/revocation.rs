@@ -6,7 +6,7 @@ mod common;
 
 use common::{NOW, recipient as agent, sender as operator};
 use proptest::prelude::*;
-use xbind::rights::status_list::{INVALID, MAX_LIST_BYTES, SUSPENDED, VALID};
+use xbind::rights::{INVALID, MAX_LIST_BYTES, SUSPENDED, VALID};
 use xbind::{
     Asked, Bits, ErrorKind, Evidence, JwkSet, Link, ListSigner, RevocationList, ScopeSet, SigningKey, Standing,
     StatusList, StatusListDraft, StatusLists, StatusRef, TokenDraft, TokenPolicy, TokenVerifier, Trust, issue,

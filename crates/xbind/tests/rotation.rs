@@ -6,8 +6,8 @@ mod common;
 
 use common::NOW;
 use proptest::prelude::*;
-use xbind::rights::key_history::MAX_KEYS;
-use xbind::rights::rotation::{DEFAULT_OVERLAP, MAX_NOTICE, MAX_OVERLAP};
+use xbind::rights::MAX_KEYS;
+use xbind::rights::{DEFAULT_OVERLAP, MAX_NOTICE, MAX_OVERLAP};
 use xbind::{Did, ErrorKind, KeyHistory, KeyState, Rotation, SigningKey};
 
 fn key(n: u8) -> SigningKey {

@@ -34,6 +34,7 @@ fn nothing_that_keys_sign_here_is_signed_for_a_stranger() {
         body: b"1",
         token: None,
         in_reply_to: None,
+        details: xbind::Details::default(),
     };
     let scopes = ScopeSet::of(["a:b"]).unwrap();
     let token = TokenDraft {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use xbind::{
     Asked, ErrorKind, Evidence, JwkSet, RevocationList, Scope, ScopeSet, SigningKey, Standing, StatusRef, TokenDraft,
-    TokenPolicy, TokenVerifier, Trust, issue, rights::token::MAX_TOKEN_TTL,
+    TokenPolicy, TokenVerifier, Trust, issue, rights::MAX_TOKEN_TTL,
 };
 
 const AUDIENCE: &str = "https://api.example";

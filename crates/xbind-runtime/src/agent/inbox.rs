@@ -4,15 +4,17 @@ use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::mem::take;
 use std::sync::Arc;
+use std::time::Instant;
 
 use xbind::message::JSON;
-use xbind::{Did, ErrorKind, InReplyTo, MessageId, Op, Result, VerifiedMessage};
+use xbind::{Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, PendingCall, Result, VerifiedMessage};
 
 use crate::agent::outbox::Outgoing;
 use crate::agent::room::{Room, Slot};
 use crate::agent::{Agent, closed};
 use crate::flush::refusal::Refusal;
-use crate::port::event::{Body, Event, Payload};
+use crate::port::event::{Body, Event, OCTETS, Payload};
+use crate::port::parts::{Guard, Said, Source};
 use crate::port::tickets::Running;
 use crate::sync::Lock;
 use crate::sync::clock;
@@ -43,6 +45,8 @@ pub(crate) struct Request {
     pub(crate) token: Option<String>,
     pub(crate) reference: InReplyTo,
     pub(crate) caller: Peer,
+    /// When its caller waits no more, by what it says.
+    pub(crate) until: Option<Instant>,
     /// Its place here, where it has one already.
     pub(crate) slot: Option<Slot>,
 }
@@ -86,6 +90,20 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
+    pub(crate) fn new(handler: Option<Allow>) -> Self {
+        Self { handler, ..Self::default() }
+    }
+
+    /// Whether calls are with the handler, or on their way to it.
+    pub(crate) const fn is_running(&self) -> bool {
+        self.running > 0
+    }
+
+    /// The calls that wait for the handler.
+    pub(crate) fn take_waiting(&mut self) -> Vec<Request> {
+        take(&mut self.waiting).into()
+    }
+
     /// All that waits here, when the agent is closed or stopped.
     pub(crate) fn drain(&mut self) -> Vec<Request> {
         self.letters = VecDeque::new();
@@ -121,6 +139,9 @@ impl Agent {
         let mut inbox = self.inbox.guard();
         if inbox.closed {
             return Err(closed());
+        }
+        if self.is_retiring() {
+            return Err(Error::new(ErrorKind::AgentClosed, "this agent is closing"));
         }
         self.set_takes_calls(allow.is_some());
         inbox.handler = allow;
@@ -160,7 +181,7 @@ impl Agent {
     /// Where an opened call or send goes.
     pub(crate) fn admit(self: &Arc<Self>, request: Request) {
         let mut inbox = self.inbox.guard();
-        if inbox.closed {
+        if inbox.closed || self.is_retiring() {
             drop(inbox);
             return self.end_request(&request.caller, request.reference, ErrorKind::AgentClosed);
         }
@@ -202,14 +223,22 @@ impl Agent {
     }
 
     fn dispatch(self: &Arc<Self>, inbox: &mut Inbox, request: Request) {
-        let Request { message, token, reference, caller, .. } = request;
+        let Request { message, token, reference, caller, until, .. } = request;
+        if until.is_some_and(|until| until <= self.node.time().now()) {
+            return; // it waited here for too long: nobody waits for the answer any more
+        }
+        let window = message.window();
         let running = Running {
             agent: self.clone(),
             caller: caller.clone(),
             request: reference,
             issued_at: message.issued_at(),
+            has_method: message.method().is_some(),
             cancelled: false,
             begun: false,
+            until,
+            said: window.map_or(Said::Whole(None), |window| Said::Parts(Source::new(&self.port, window))),
+            words: None,
         };
         let opened = self.port.tickets.guard().open(running);
         let Some(ticket) = opened else { return self.refuse(caller, reference, ErrorKind::InboxFull) };
@@ -221,6 +250,9 @@ impl Agent {
             id: *message.id(),
             from: *message.from(),
             issued_at: message.issued_at(),
+            method: message.method().map(Box::from),
+            traceparent: message.traceparent().map(Box::from),
+            in_parts: window.is_some(),
             payload: Payload::of(message),
             token,
         });
@@ -258,6 +290,9 @@ impl Agent {
     }
 
     fn to_inbox(self: &Arc<Self>, inbox: &mut Inbox, mut request: Request) {
+        if request.message.op() == Op::Call && request.message.method().is_some() {
+            return self.refuse(request.caller, request.reference, ErrorKind::MethodNotFound);
+        }
         let slot = request.slot.take().or_else(|| Room::take(self, request.message.from(), request.size()));
         let Some(slot) = slot else {
             return self.refuse(request.caller, request.reference, ErrorKind::InboxFull);
@@ -276,21 +311,29 @@ impl Agent {
     fn put_in(self: &Arc<Self>, inbox: &mut Inbox, letter: Letter, caller: Peer, reference: InReplyTo) {
         let receipt =
             format!(r#"{{"status":"delivered","messageId":"{}","to":"{}"}}"#, letter.id.text(), self.did().as_str());
+        self.tell(letter.id, letter.from, None);
         inbox.letters.push_back(letter);
         if take(&mut inbox.listening) {
             self.port.push(Event::Arrived { agent: self.number });
         }
-        self.answer(Op::Result, receipt.into_bytes(), JSON, caller, reference);
+        self.answer(Op::Receipt, receipt.into_bytes(), JSON, caller, reference, Details::default(), None);
     }
 
     /// A call whose handler was taken away before it began goes to the inbox after all.
     pub(crate) fn give_back(self: &Arc<Self>, running: Running, payload: Payload) {
-        let Running { caller, request, issued_at, .. } = running;
+        let Running { caller, request, issued_at, has_method, .. } = running;
         let mut inbox = self.inbox.guard();
         if inbox.closed || self.node.check_running(&[caller.did(), self.did()]).is_err() {
             return; // whoever closed or stopped has told the caller
         }
+        if has_method {
+            return self.refuse(caller, request, ErrorKind::MethodNotFound);
+        }
         let from = *caller.did();
+        if self.is_retiring() {
+            drop(inbox);
+            return self.end_request(&caller, request, ErrorKind::AgentClosed); // what is in the inbox goes with the agent
+        }
         match Room::take(self, &from, payload.len()) {
             Some(slot) => {
                 let letter = Letter { id: request.id, from, issued_at, one_way: false, payload, _slot: slot };
@@ -301,9 +344,16 @@ impl Agent {
     }
 
     pub(crate) fn refuse(self: &Arc<Self>, caller: Peer, request: InReplyTo, kind: ErrorKind) {
-        self.answer(Op::Error, Refusal::of(kind).encode(), JSON, caller, request);
+        self.tell(request.id, *caller.did(), Some(kind));
+        self.answer(Op::Error, Refusal::of(kind).encode(), JSON, caller, request, Details::default(), None);
     }
 
+    /// Says something of a call to the other side of it, elsewhere.
+    pub(crate) fn say(self: &Arc<Self>, op: Op, to: Peer, request: InReplyTo, details: Details<Box<str>>) {
+        self.answer(op, Vec::new(), OCTETS, to, request, details, None);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a message has as many parts")]
     pub(crate) fn answer(
         self: &Arc<Self>,
         op: Op,
@@ -311,6 +361,8 @@ impl Agent {
         content_type: &'static str,
         caller: Peer,
         request: InReplyTo,
+        details: Details<Box<str>>,
+        guard: Option<Guard>,
     ) {
         let Ok(id) = clock::message_id() else { return };
         self.enqueue_answer(Outgoing {
@@ -321,9 +373,43 @@ impl Agent {
             content_type,
             token: None,
             in_reply_to: Some(request),
+            details,
             call: None,
+            until: None,
             slot: None,
+            _guard: guard,
         });
+    }
+
+    /// What that caller may say of a call of that id: one that is worked on, or waits for it.
+    pub(crate) fn works_on(&self, caller: &Did, request: &MessageId) -> Option<PendingCall> {
+        let running = self
+            .port
+            .tickets
+            .guard()
+            .of(caller, request)
+            .filter(|running| running.agent.did() == self.did())
+            .map(Running::expected);
+        running.or_else(|| {
+            let inbox = self.inbox.guard();
+            let is_it = |waiting: &&Request| waiting.reference.id == *request && waiting.message.from() == caller;
+            inbox.waiting.iter().find(is_it).map(|waiting| PendingCall {
+                peer: *caller,
+                digest: waiting.reference.digest,
+                one_way: false,
+                has_method: waiting.message.method().is_some(),
+                has_window: waiting.message.window().is_some(),
+            })
+        })
+    }
+
+    /// The caller of that request takes so many parts, counted from the first.
+    pub(crate) fn grant(&self, caller: &Did, request: &MessageId, window: u64) {
+        let source = match self.port.tickets.guard().of(caller, request) {
+            Some(Running { said: Said::Parts(source), .. }) => source.clone(),
+            _ => return,
+        };
+        source.grant(window);
     }
 
     /// The caller of that request has given up.
@@ -343,7 +429,10 @@ impl Agent {
     /// Ends a call of somebody else to this agent, which cannot answer it any more.
     pub(crate) fn end_request(self: &Arc<Self>, caller: &Peer, request: InReplyTo, kind: ErrorKind) {
         match caller {
-            Peer::Here(caller) => caller.settle_request(&request.id, self.ended(kind)),
+            Peer::Here(caller) => {
+                self.tell(request.id, *caller.did(), Some(kind));
+                caller.settle_request(&request.id, self.ended(kind));
+            }
             Peer::There(_) => self.refuse(caller.clone(), request, kind),
         }
     }

@@ -56,19 +56,19 @@ impl Lookups {
         }
     }
 
-    /// Takes out what may go: nothing overtakes an earlier call to the same peer, nor one whose peer may be the same.
+    /// Takes out what may go: nothing overtakes an earlier call to the same peer, nor one whose peer may be the same. Any
+    /// name may mean any agent elsewhere, so what goes elsewhere waits for all names that were asked for earlier.
     fn take_ready(&mut self) -> Vec<(usize, Lookup)> {
         let mut held_names: HashSet<Box<str>> = HashSet::new();
         let mut held_dids: HashSet<Did> = HashSet::new();
         let mut name_is_open = false;
         let (ready, waiting): (Vec<_>, _) = std::mem::take(&mut self.waiting).into_iter().partition(|(_, lookup)| {
-            let is_did = lookup.to.starts_with("did:");
             let goes = match &lookup.found {
                 None => false,
                 Some(Err(_)) => true,
                 Some(Ok(peer)) => {
                     let may_be_open = match peer {
-                        Peer::There(_) => is_did && name_is_open,
+                        Peer::There(_) => name_is_open,
                         Peer::Here(agent) => agent.name().is_some_and(|name| held_names.contains(name)),
                     };
                     !may_be_open
@@ -81,7 +81,7 @@ impl Lookups {
                 held_names.insert(lookup.to.clone());
                 match &lookup.found {
                     Some(Ok(peer)) => drop(held_dids.insert(*peer.did())),
-                    _ => name_is_open |= !is_did,
+                    _ => name_is_open |= !lookup.to.starts_with("did:"),
                 }
             }
             goes
@@ -185,7 +185,7 @@ mod tests {
         let (_silent, agent) = (join(1, true, "silent"), join(2, false, "asker"));
         for _ in 0..1000 {
             let payload = Payload::Json("1".to_owned());
-            let call = NewCall { agent, to: "silent", payload, one_way: false, timeout: None, token: None };
+            let call = NewCall { agent, to: "silent", payload, one_way: false, timeout: None, ..NewCall::default() };
             let call = port.call(call).unwrap();
             port.abandon(call);
         }

@@ -1,6 +1,7 @@
 //! One agent: its key, its bounds, and how it ends.
 
 pub(crate) mod inbox;
+pub(crate) mod line;
 pub(crate) mod lookup;
 pub(crate) mod outbox;
 pub(crate) mod room;
@@ -10,16 +11,18 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use xbind::{Did, Error, ErrorKind, MessageId, Policy, Result, SigningKey, VerifyingKey};
+use hashbrown::HashMap;
+use xbind::{Did, Error, ErrorKind, MessageId, Op, Policy, Result, SigningKey, VerifyingKey};
 
-use crate::agent::inbox::Inbox;
-use crate::agent::outbox::Outbox;
+use crate::agent::inbox::{Allow, Inbox};
+use crate::agent::outbox::{Outbox, Outgoing};
 use crate::agent::room::{Load, Room};
 use crate::flush;
 use crate::node::Node;
 use crate::node::memory::Memory;
 use crate::port::Port;
 use crate::port::event::Outcome;
+use crate::port::tickets::Back;
 use crate::sync::Lock;
 use crate::transport::Peer;
 
@@ -46,6 +49,10 @@ pub struct AgentOptions {
     pub inbox_bytes: usize,
     /// The most calls that the handler works on at once.
     pub concurrency: usize,
+    /// It has a handler from the start, which anybody may call: [`Agent::handle`] sets another.
+    pub handles: bool,
+    /// Its face is told what happens to messages without it, with [`Event::Decided`](crate::Event::Decided).
+    pub tells: bool,
 }
 
 impl Default for AgentOptions {
@@ -56,6 +63,8 @@ impl Default for AgentOptions {
             inbox_messages: 1024,
             inbox_bytes: 16 << 20,
             concurrency: 64,
+            handles: false,
+            tells: false,
         }
     }
 }
@@ -79,6 +88,8 @@ pub struct Agent {
     memory: OnceLock<Arc<Memory>>,
     pub(crate) options: AgentOptions,
     takes_calls: AtomicBool,
+    /// It closes as soon as its handlers have ended.
+    retiring: AtomicBool,
     pub(crate) inbox: Mutex<Inbox>,
     pub(crate) outbox: Mutex<Outbox>,
     pub(crate) room: Room,
@@ -99,6 +110,7 @@ impl Agent {
             Signer::Elsewhere(key) => (*key.did(), None, Some(Box::new(key))),
         };
         let outbox = Outbox::new(remote.is_none());
+        let inbox = Inbox::new(options.handles.then_some(Allow::Everyone));
         Self {
             number,
             serial,
@@ -110,8 +122,9 @@ impl Agent {
             remote,
             memory: OnceLock::new(),
             options,
-            takes_calls: AtomicBool::new(false),
-            inbox: Mutex::default(),
+            takes_calls: AtomicBool::new(options.handles),
+            retiring: AtomicBool::new(false),
+            inbox: Mutex::new(inbox),
             outbox: Mutex::new(outbox),
             room: Room::default(),
         }
@@ -154,6 +167,45 @@ impl Agent {
 
     pub(crate) fn set_takes_calls(&self, takes: bool) {
         self.takes_calls.store(takes, Ordering::Release);
+    }
+
+    /// Whether nothing new is let in any more.
+    pub(crate) fn is_retiring(&self) -> bool {
+        self.retiring.load(Ordering::Acquire)
+    }
+
+    /// Lets nothing new in: whoever brings something gets `AGENT_CLOSED`, and so does what waits for the handler. Handlers
+    /// that run may go on, and call others.
+    pub(crate) fn retire(self: &Arc<Self>) {
+        let waiting = {
+            let mut inbox = self.inbox.guard();
+            self.retiring.store(true, Ordering::Release);
+            inbox.take_waiting()
+        };
+        self.set_takes_calls(false);
+        for request in waiting {
+            self.end_request(&request.caller, request.reference, ErrorKind::AgentClosed);
+        }
+        Room::release_waiting(self);
+        self.check_idle();
+    }
+
+    /// Says so if the agent retires, no handler of it runs any more, and all that they answered is out.
+    pub(crate) fn check_idle(&self) {
+        if !self.is_retiring() {
+            return;
+        }
+        let inbox = self.inbox.guard();
+        if !inbox.closed && !inbox.is_running() && !self.outbox.guard().owes_answers() {
+            self.port.push(crate::Event::Idle { agent: self.number });
+        }
+    }
+
+    /// Tells the face of something that it had no part in.
+    pub(crate) fn tell(&self, id: MessageId, from: Did, refused: Option<ErrorKind>) {
+        if self.options.tells {
+            self.port.push(crate::Event::Decided { agent: self.number, id, from, refused });
+        }
     }
 
     /// The bound of what waits here.
@@ -203,6 +255,9 @@ impl Agent {
     pub(crate) fn settle_request(&self, request: &MessageId, outcome: Outcome) {
         let taken = self.port.calls.guard().take_id(request);
         if let Some(call) = taken {
+            if call.sink.is_some() {
+                Port::give_up(&call); // the other side may be in the middle of its answer
+            }
             self.port.settle(&call, outcome);
         }
     }
@@ -245,23 +300,26 @@ impl Agent {
         }
         let calls = self.port.calls.guard().take_of(self);
         for call in calls {
-            if let Some(Peer::Here(recipient)) = &call.recipient {
-                recipient.cancel(&self.did, &call.id);
-            }
+            Port::give_up(&call);
             self.port.settle(&call, self.ended(kind));
         }
+        let asked = asked.map(|asked| asked.into_batch()).unwrap_or_default();
+        let outgoing: Vec<_> = asked.into_iter().chain(outgoing).collect();
+        let sent = Sent::before(&outgoing);
         let running = self.port.tickets.guard().cancel_all(|running| Arc::ptr_eq(&running.agent, self));
-        for (ticket, caller, request) in running {
+        for (ticket, back) in running {
             self.port.push(crate::Event::Cancelled { ticket });
-            self.end_request(&caller, request, kind);
+            sent.of(back).end(kind);
         }
         for request in waiting {
             self.end_request(&request.caller, request.reference, kind);
         }
-        let asked = asked.map(|asked| asked.into_batch()).unwrap_or_default();
-        for outgoing in outgoing.into_iter().chain(asked) {
-            if let Some(request) = outgoing.in_reply_to {
-                self.end_request(&outgoing.to, request, kind);
+        for outgoing in outgoing {
+            if let Some(request) = outgoing.in_reply_to
+                && matches!(outgoing.op, Op::Result | Op::Error | Op::Receipt)
+            {
+                let parts = outgoing.details.seq.unwrap_or_default();
+                sent.of(Back { agent: self.clone(), caller: outgoing.to, request, parts }).end(kind);
             }
         }
     }
@@ -282,6 +340,27 @@ impl Agent {
         for request in gone {
             self.end_request(&request.caller, request.reference, ErrorKind::Revoked);
         }
+    }
+}
+
+/// The first part that did not leave, of each call that was being answered.
+struct Sent(HashMap<(Did, MessageId), u64>);
+
+impl Sent {
+    fn before(unsent: &[Outgoing]) -> Self {
+        let parts = unsent.iter().filter(|outgoing| outgoing.op == Op::Part);
+        let mut first = HashMap::new();
+        for part in parts {
+            first.entry((*part.to.did(), *part.request_id())).or_insert(part.details.seq.unwrap_or_default());
+        }
+        Self(first)
+    }
+
+    fn of(&self, mut back: Back) -> Back {
+        if let Some(parts) = self.0.get(&(*back.caller.did(), back.request.id)) {
+            back.parts = *parts;
+        }
+        back
     }
 }
 

@@ -7,15 +7,17 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::mem::{replace, take};
 use std::sync::Arc;
+use std::time::Instant;
 
 use hashbrown::HashMap;
-use xbind::{Error, ErrorKind, InReplyTo, MessageId, Op, Result};
+use xbind::{Details, Error, ErrorKind, InReplyTo, MessageId, Op, Result};
 
 use crate::agent::Agent;
 use crate::agent::lookup::Lookups;
 use crate::agent::room::{Load, Room, Slot};
 use crate::agent::signing::Asked;
 use crate::port::event::{Body, Outcome};
+use crate::port::parts::Guard;
 use crate::sync::Lock;
 use crate::transport::{Peer, Route};
 
@@ -32,10 +34,15 @@ pub(crate) struct Outgoing {
     /// What the caller presents; it travels beside the message.
     pub(crate) token: Option<String>,
     pub(crate) in_reply_to: Option<InReplyTo>,
+    pub(crate) details: Details<Box<str>>,
     /// The caller's pending call; none for replies.
     pub(crate) call: Option<u64>,
+    /// When its caller waits no more; told to recipients elsewhere.
+    pub(crate) until: Option<Instant>,
     /// Its place at the recipient.
     pub(crate) slot: Option<Slot>,
+    /// Held until it is signed.
+    pub(crate) _guard: Option<Guard>,
 }
 
 impl Outgoing {
@@ -117,7 +124,7 @@ pub(crate) struct Outbox {
     /// What the identity provider was asked to sign.
     pub(crate) asked: Option<Box<Asked>>,
     /// How often it was asked.
-    pub(crate) times_asked: u32,
+    pub(crate) rounds: u32,
 }
 
 #[derive(Default)]
@@ -143,6 +150,13 @@ impl Outbox {
     /// What was reserved is free again.
     pub(crate) fn free(&mut self, load: Load) {
         self.load = self.load.minus(load);
+    }
+
+    /// Whether answers are still to go out.
+    pub(crate) fn owes_answers(&self) -> bool {
+        let is_answer = |outgoing: &Outgoing| outgoing.in_reply_to.is_some();
+        let parked = || self.held.iter().flat_map(|held| held.parked.values()).flatten();
+        self.queued || self.ready.iter().any(is_answer) || parked().any(is_answer)
     }
 
     /// Everything, when the agent goes.
@@ -190,7 +204,8 @@ impl Agent {
         if matches!(outgoing.to, Peer::There(_)) && !load.fits(self.outbox_bound()) {
             let error =
                 Error::new(ErrorKind::InboxFull, "an answer was dropped: its way is blocked and the outbox full");
-            return self.port.push(crate::Event::Unsent { agent: self.number, error });
+            let (id, from) = (*outgoing.request_id(), *outgoing.to.did());
+            return self.port.push(crate::Event::Unsent { agent: self.number, id, from, error });
         }
         outbox.load = load;
         self.put_out(&mut outbox, outgoing);
@@ -240,14 +255,12 @@ impl Agent {
         }
     }
 
-    /// There may be room again: what can go becomes ready, in order. Whoever needs no more passes the word on.
-    pub(crate) fn unpark(self: &Arc<Self>, place: Place, tries: u32) {
+    /// There may be room again: what can go becomes ready, in order, and the word is passed on.
+    pub(crate) fn unpark(self: &Arc<Self>, place: Place) {
         let at = if let Place::Agent(at) = &place { Some(at.clone()) } else { None };
         let still_waits = self.let_out(place);
-        match at {
-            Some(at) if still_waits => Room::try_next(&at, tries),
-            Some(at) => Room::pass_on(&at),
-            None => {}
+        if let Some(at) = at {
+            Room::pass_on(&at, self, still_waits);
         }
     }
 
@@ -303,6 +316,8 @@ impl Agent {
                 outbox.held = None;
             }
         }
+        drop(outbox);
+        self.check_idle();
     }
 
     /// The agent may speak from now on: what it had to say so far goes as if it were said now.
@@ -377,6 +392,7 @@ impl Agent {
                 self.settle_request(&outgoing.id, Outcome::Failed { error, remote: None });
             }
         }
+        self.check_idle();
     }
 }
 

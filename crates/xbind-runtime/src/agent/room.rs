@@ -1,15 +1,14 @@
 //! The room of an agent for what waits there, and each sender's share of it: however much one sends, there is room left for
 //! others.
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::mem::take;
 use std::sync::{Arc, Mutex, Weak};
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use xbind::Did;
 
 use crate::agent::Agent;
+use crate::agent::line::{Fit, Line};
 use crate::agent::outbox::Place;
 use crate::sync::Lock;
 use crate::sync::after::{Task, later};
@@ -38,6 +37,14 @@ impl Load {
         self.messages <= bound.messages && self.bytes <= bound.bytes
     }
 
+    pub(crate) const fn half(self) -> Self {
+        Self { messages: self.messages / 2, bytes: self.bytes / 2 }
+    }
+
+    pub(crate) fn at_most(self, other: Self) -> Self {
+        Self { messages: self.messages.min(other.messages), bytes: self.bytes.min(other.bytes) }
+    }
+
     /// The room for all, where this is what one sender may take of it: a third more.
     const fn with_reserve(self) -> Self {
         Self {
@@ -47,37 +54,33 @@ impl Load {
     }
 }
 
-/// What is taken of a room, and who waits for the rest of it: without any lock of its own.
-struct Taken<W> {
+/// What is taken of a room, by whom.
+#[derive(Default)]
+struct Taken {
     all: Load,
     by_sender: HashMap<[u8; 32], Load>,
-    /// Those whose calls wait for room here, in the order in which they get it, each once.
-    waiting: VecDeque<(u64, W)>,
-    numbers: HashSet<u64>,
 }
 
-impl<W> Default for Taken<W> {
-    fn default() -> Self {
-        let (by_sender, waiting, numbers) = (HashMap::new(), VecDeque::new(), HashSet::new());
-        Self { all: Load::default(), by_sender, waiting, numbers }
-    }
-}
-
-impl<W> Taken<W> {
-    /// False if it does not fit.
-    fn take(&mut self, share: Load, sender: [u8; 32], load: Load) -> bool {
-        let all = self.all.plus(load);
-        let own = self.by_sender.get(&sender).copied().unwrap_or_default().plus(load);
-        if !own.fits(share) || !all.fits(share.with_reserve()) {
-            return false;
+impl Taken {
+    /// Whether it fits, beside what is put aside for others.
+    fn fit(&self, share: Load, sender: &[u8; 32], load: Load, aside: Load) -> Fit {
+        let own = self.by_sender.get(sender).copied().unwrap_or_default();
+        if !own.plus(load).fits(share) {
+            Fit::NoShare
+        } else if self.all.plus(load).plus(aside).fits(share.with_reserve()) {
+            Fit::Fits
+        } else {
+            Fit::NoRoom
         }
-        self.by_sender.insert(sender, own);
-        self.all = all;
-        true
     }
 
-    /// Who may look now whether there is room enough.
-    fn give_back(&mut self, sender: &[u8; 32], load: Load) -> Option<W> {
+    fn add(&mut self, sender: [u8; 32], load: Load) {
+        let own = self.by_sender.entry(sender).or_default();
+        *own = own.plus(load);
+        self.all = self.all.plus(load);
+    }
+
+    fn subtract(&mut self, sender: &[u8; 32], load: Load) {
         self.all = self.all.minus(load);
         if let Some(own) = self.by_sender.get_mut(sender) {
             *own = own.minus(load);
@@ -88,29 +91,56 @@ impl<W> Taken<W> {
         if self.by_sender.is_empty() {
             self.by_sender = HashMap::new();
         }
-        self.next()
-    }
-
-    fn wait(&mut self, number: u64, waiter: W) {
-        if self.numbers.insert(number) {
-            self.waiting.push_back((number, waiter));
-        }
-    }
-
-    fn next(&mut self) -> Option<W> {
-        let (number, waiter) = self.waiting.pop_front()?;
-        self.numbers.remove(&number);
-        Some(waiter)
     }
 }
 
-/// How many look in vain, one after the other, for room that one message has left.
-const TRIES: u32 = 8;
+/// What is taken of a room, and who waits for the rest of it: without any lock of its own.
+struct Places<W> {
+    taken: Taken,
+    line: Line<W>,
+}
+
+impl<W> Default for Places<W> {
+    fn default() -> Self {
+        Self { taken: Taken::default(), line: Line::default() }
+    }
+}
+
+impl<W: Clone> Places<W> {
+    /// False if it does not fit. Whoever may have waited for it gives a serial number.
+    fn take(&mut self, share: Load, sender: [u8; 32], load: Load, serial: Option<u64>) -> bool {
+        let is_first = serial.is_some_and(|serial| self.line.is_first(serial));
+        let aside = if is_first { Load::default() } else { self.line.aside() };
+        if self.taken.fit(share, &sender, load, aside) != Fit::Fits {
+            return false;
+        }
+        self.taken.add(sender, load);
+        if let Some(serial) = serial {
+            self.line.leave(serial);
+        }
+        true
+    }
+
+    /// Who may look now whether there is room enough.
+    fn give_back(&mut self, share: Load, sender: &[u8; 32], load: Load) -> Option<(u64, W)> {
+        self.taken.subtract(sender, load);
+        self.line.freed(load);
+        self.next(share)
+    }
+
+    fn next(&mut self, share: Load) -> Option<(u64, W)> {
+        let Self { taken, line } = self;
+        let aside = line.aside();
+        line.next(|sender, load, is_first| {
+            taken.fit(share, sender, load, if is_first { Load::default() } else { aside })
+        })
+    }
+}
 
 /// What waits at one agent.
 #[derive(Default)]
 pub(crate) struct Room {
-    taken: Mutex<Taken<Weak<Agent>>>,
+    places: Mutex<Places<Weak<Agent>>>,
 }
 
 /// A place in the room of an agent, from when a message is let out to it until it is handled or taken. Dropping gives it
@@ -125,65 +155,59 @@ impl Room {
     /// A place for a message of that many bytes, if there is one.
     pub(crate) fn take(at: &Arc<Agent>, sender: &Did, bytes: usize) -> Option<Slot> {
         let (load, sender) = (Load::of(bytes), *sender.public_key());
-        let fits = at.room.taken.guard().take(at.bound(), sender, load);
+        let fits = at.room.places.guard().take(at.bound(), sender, load, None);
         fits.then(|| Slot { at: at.clone(), sender, load })
     }
 
     /// The same, or else `agent` is told when there may be room.
     pub(crate) fn take_or_wait(at: &Arc<Agent>, agent: &Arc<Agent>, bytes: usize) -> Option<Slot> {
         let (load, sender) = (Load::of(bytes), *agent.did().public_key());
-        let mut taken = at.room.taken.guard();
-        let fits = taken.take(at.bound(), sender, load);
+        let mut places = at.room.places.guard();
+        let fits = places.take(at.bound(), sender, load, Some(agent.serial));
         if !fits {
-            taken.wait(agent.serial, Arc::downgrade(agent));
+            places.line.wait(agent.serial, sender, load, Arc::downgrade(agent));
         }
-        drop(taken);
+        drop(places);
         fits.then(|| Slot { at: at.clone(), sender, load })
     }
 
-    /// Whoever was told of room did not need it: the next may look.
-    pub(crate) fn pass_on(at: &Arc<Agent>) {
-        let next = at.room.taken.guard().next();
-        Self::tell(at, next, TRIES);
-    }
-
-    /// Whoever was told of room has to wait on, perhaps only because its own share is used up: another may look, if there
-    /// is room at all and not many looked in vain.
-    pub(crate) fn try_next(at: &Arc<Agent>, tries: u32) {
-        let Some(tries) = tries.checked_sub(1) else { return };
+    /// Whoever was told of room has looked, and waits on or does not: the next may look.
+    pub(crate) fn pass_on(at: &Arc<Agent>, agent: &Agent, still_waits: bool) {
         let next = {
-            let mut taken = at.room.taken.guard();
-            let is_room = taken.all.plus(Load::of(0)).fits(at.bound().with_reserve());
-            if is_room { taken.next() } else { None }
+            let mut places = at.room.places.guard();
+            if !still_waits {
+                places.line.leave(agent.serial);
+            }
+            places.next(at.bound())
         };
-        Self::tell(at, next, tries);
+        Self::tell(at, next);
     }
 
     /// Nobody need wait for room here any more: let all of them look.
     pub(crate) fn release_waiting(at: &Arc<Agent>) {
-        let waiting = {
-            let mut taken = at.room.taken.guard();
-            taken.numbers.clear();
-            take(&mut taken.waiting)
-        };
-        for (_, agent) in waiting {
-            Self::tell(at, Some(agent), 0);
+        let waiting = at.room.places.guard().line.clear();
+        for agent in waiting.into_iter().filter_map(|agent| agent.upgrade()) {
+            later(Task::Room(agent, Place::Agent(at.clone())));
         }
     }
 
-    fn tell(at: &Arc<Agent>, waiter: Option<Weak<Agent>>, tries: u32) {
-        let Some(waiter) = waiter else { return };
-        match waiter.upgrade() {
-            Some(agent) => later(Task::Room(agent, Place::Agent(at.clone()), tries)),
-            None => Self::pass_on(at),
+    fn tell(at: &Arc<Agent>, waiter: Option<(u64, Weak<Agent>)>) {
+        let mut waiter = waiter;
+        while let Some((serial, agent)) = waiter {
+            if let Some(agent) = agent.upgrade() {
+                return later(Task::Room(agent, Place::Agent(at.clone())));
+            }
+            let mut places = at.room.places.guard();
+            places.line.leave(serial);
+            waiter = places.next(at.bound());
         }
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let next = self.at.room.taken.guard().give_back(&self.sender, self.load);
-        Room::tell(&self.at, next, TRIES);
+        let next = self.at.room.places.guard().give_back(self.at.bound(), &self.sender, self.load);
+        Room::tell(&self.at, next);
     }
 }
 
@@ -205,30 +229,33 @@ mod tests {
     /// A room with two places, one for each sender, and callers that do what agents do with it.
     #[derive(Default)]
     struct Here {
-        taken: Mutex<Taken<u8>>,
+        places: Mutex<Places<u8>>,
         done: AtomicUsize,
     }
 
     impl Here {
         /// One call of that sender, by whoever was told that there may be room.
         fn go(&self, sender: u8) {
-            let fits = {
-                let mut taken = self.taken.lock().unwrap();
-                let fits = taken.take(SHARE, [sender; 32], Load::of(1));
+            let (fits, next) = {
+                let mut places = self.places.lock().unwrap();
+                let fits = places.take(SHARE, [sender; 32], Load::of(1), Some(sender.into()));
                 if !fits {
-                    taken.wait(sender.into(), sender);
+                    places.line.wait(sender.into(), [sender; 32], Load::of(1), sender);
                 }
-                fits
+                (fits, if fits { None } else { places.next(SHARE) })
             };
             if fits {
                 self.done.fetch_add(1, Ordering::AcqRel);
                 self.give_back(sender);
             }
+            if let Some((_, next)) = next {
+                self.go(next);
+            }
         }
 
         fn give_back(&self, sender: u8) {
-            let next = self.taken.lock().unwrap().give_back(&[sender; 32], Load::of(1));
-            if let Some(next) = next {
+            let next = self.places.lock().unwrap().give_back(SHARE, &[sender; 32], Load::of(1));
+            if let Some((_, next)) = next {
                 self.go(next);
             }
         }
@@ -240,7 +267,7 @@ mod tests {
         loom::model(|| {
             let here = Arc::new(Here::default());
             for sender in [1, 2] {
-                assert!(here.taken.lock().unwrap().take(SHARE, [sender; 32], Load::of(1)));
+                assert!(here.places.lock().unwrap().take(SHARE, [sender; 32], Load::of(1), None));
             }
             let (first, second) = (here.clone(), here.clone());
             let callers = [thread::spawn(move || first.go(3)), thread::spawn(move || second.go(1))];
@@ -250,7 +277,85 @@ mod tests {
                 caller.join().unwrap();
             }
             assert_eq!(here.done.load(Ordering::Acquire), 2);
-            assert!(here.taken.lock().unwrap().waiting.is_empty());
+            assert!(here.places.lock().unwrap().line.is_empty());
         });
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")]
+mod tests {
+    use super::*;
+
+    const SHARE: Load = Load { messages: 12, bytes: 900 };
+
+    /// Senders that wait, each with what it wants, and what has been taken.
+    #[derive(Default)]
+    struct Here {
+        places: Places<()>,
+        wants: HashMap<u64, Load>,
+        slots: Vec<(u64, Load)>,
+    }
+
+    impl Here {
+        fn look(&mut self, serial: u64) {
+            let load = self.wants[&serial];
+            // Two agents of each sender.
+            let sender = [u8::try_from(serial / 2).unwrap(); 32];
+            if self.places.take(SHARE, sender, load, Some(serial)) {
+                self.wants.remove(&serial);
+                self.slots.push((serial, load));
+            } else {
+                self.places.line.wait(serial, sender, load, ());
+            }
+            let Taken { all, by_sender } = &self.places.taken;
+            assert!(all.fits(SHARE.with_reserve()) && by_sender.values().all(|own| own.fits(SHARE)));
+        }
+
+        fn tell(&mut self, mut next: Option<(u64, ())>) {
+            while let Some((serial, ())) = next {
+                if self.wants.contains_key(&serial) {
+                    self.look(serial);
+                } else {
+                    self.places.line.leave(serial);
+                }
+                next = self.places.next(SHARE);
+            }
+        }
+
+        fn give_back(&mut self, n: usize) {
+            let (serial, load) = self.slots.swap_remove(n % self.slots.len());
+            let next = self.places.give_back(SHARE, &[u8::try_from(serial / 2).unwrap(); 32], load);
+            self.tell(next);
+        }
+    }
+
+    #[test]
+    fn whatever_comes_and_goes_all_get_room_in_the_end() {
+        let mut state = 1_u64;
+        let mut random = move |n: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % n
+        };
+        for _ in 0..300 {
+            let mut here = Here::default();
+            for _ in 0..400 {
+                let serial = random(100);
+                match random(8) {
+                    0..5 if !here.wants.contains_key(&serial) => {
+                        let bytes = if random(4) == 0 { random(901) } else { random(60) };
+                        here.wants.insert(serial, Load::of(usize::try_from(bytes).unwrap()));
+                        here.look(serial);
+                    }
+                    5 => drop(here.wants.remove(&serial)), // it has given up
+                    _ if !here.slots.is_empty() => here.give_back(usize::try_from(random(1000)).unwrap()),
+                    _ => {}
+                }
+            }
+            while !here.slots.is_empty() {
+                here.give_back(usize::try_from(random(1000)).unwrap());
+            }
+            assert!(here.wants.is_empty() && here.places.line.is_empty());
+        }
     }
 }

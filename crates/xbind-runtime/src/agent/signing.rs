@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What the identity provider was asked to sign.
 pub(crate) struct Asked {
     /// Which asking it was, so that a late answer is not taken for another's.
-    time: u32,
+    round: u32,
     what: What,
 }
 
@@ -64,11 +64,11 @@ impl Agent {
         }
         self.node.expect_proof(self);
         let mut outbox = self.outbox.guard();
-        if let Some(Asked { time, what: What::Proof { challenge, overdue } }) = outbox.asked.as_deref_mut()
+        if let Some(Asked { round, what: What::Proof { challenge, overdue } }) = outbox.asked.as_deref_mut()
             && std::mem::take(overdue)
         {
-            let (time, bytes) = (*time, challenge.clone()); // whichever answer comes first will do
-            self.port.push(Event::Sign { agent: self.number, time, bytes });
+            let (round, bytes) = (*round, challenge.clone()); // whichever answer comes first will do
+            self.port.push(Event::Sign { agent: self.number, round, bytes });
             return Ok(());
         }
         if outbox.listed || outbox.closed || outbox.asked.is_some() {
@@ -79,11 +79,11 @@ impl Agent {
             }
             return Ok(());
         }
-        let time = outbox.times_asked.wrapping_add(1);
-        outbox.times_asked = time;
+        let round = outbox.rounds.wrapping_add(1);
+        outbox.rounds = round;
         outbox.asked =
-            Some(Box::new(Asked { time, what: What::Proof { challenge: challenge.clone(), overdue: false } }));
-        self.port.push(Event::Sign { agent: self.number, time, bytes: challenge });
+            Some(Box::new(Asked { round, what: What::Proof { challenge: challenge.clone(), overdue: false } }));
+        self.port.push(Event::Sign { agent: self.number, round, bytes: challenge });
         Ok(())
     }
 
@@ -95,10 +95,10 @@ impl Agent {
         let is_elsewhere = awaited.len() < batch.len();
         let until = is_elsewhere.then(|| self.node.time().now().checked_add(PATIENCE)).flatten();
         let mut outbox = self.outbox.guard();
-        let time = outbox.times_asked.wrapping_add(1);
-        outbox.times_asked = time;
-        outbox.asked = Some(Box::new(Asked { time, what: What::Batch { unsigned, batch, awaited, until } }));
-        self.port.push(Event::Sign { agent: self.number, time, bytes });
+        let round = outbox.rounds.wrapping_add(1);
+        outbox.rounds = round;
+        outbox.asked = Some(Box::new(Asked { round, what: What::Batch { unsigned, batch, awaited, until } }));
+        self.port.push(Event::Sign { agent: self.number, round, bytes });
     }
 
     /// Nobody waits for the end of that call any more. A provider that does not answer holds up only those who do.
@@ -123,10 +123,10 @@ impl Agent {
     }
 
     /// The identity provider's answer; none if it failed.
-    pub(crate) fn signed(self: &Arc<Self>, time: u32, signature: Option<[u8; 64]>) {
+    pub(crate) fn signed(self: &Arc<Self>, round: u32, signature: Option<[u8; 64]>) -> bool {
         let _entry = crate::sync::after::enter();
-        let asked = self.outbox.guard().asked.take_if(|asked| asked.time == time);
-        let Some(asked) = asked else { return };
+        let asked = self.outbox.guard().asked.take_if(|asked| asked.round == round);
+        let Some(asked) = asked else { return true };
         let is_valid = |bytes: &[u8]| {
             signature.filter(|signature| self.remote.as_ref().is_some_and(|key| key.verify(bytes, signature)))
         };
@@ -137,14 +137,18 @@ impl Agent {
         match asked.what {
             What::Proof { challenge, .. } => {
                 let proved = is_valid(&challenge).map(|_| ()).ok_or_else(failed);
+                let is_proved = proved.is_ok();
                 self.node.proved(self, proved);
+                is_proved
             }
             What::Batch { unsigned, batch, .. } => {
-                match is_valid(unsigned.to_sign()) {
+                let signature = is_valid(unsigned.to_sign());
+                match signature {
                     Some(signature) => flush::carry(self, unsigned.finish(&signature), batch),
                     None => flush::fail(self, batch, &failed()),
                 }
                 self.batch_done();
+                signature.is_some()
             }
         }
     }
@@ -170,6 +174,6 @@ impl Agent {
 
 impl fmt::Debug for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Asked").field("time", &self.time).finish_non_exhaustive()
+        f.debug_struct("Asked").field("round", &self.round).finish_non_exhaustive()
     }
 }

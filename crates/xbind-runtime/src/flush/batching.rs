@@ -84,10 +84,13 @@ impl Port {
         UnderWay { port: self.clone(), messages }
     }
 
-    /// How long until the next deadline of a pending call.
+    /// How long until the next deadline of a pending call, or of a caller elsewhere that a handler here works for.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
-        self.calls.guard().next_deadline().map(|deadline| deadline.saturating_duration_since(self.time.now()))
+        let calls = self.calls.guard().next_deadline();
+        let handlers = self.tickets.guard().next_deadline();
+        let deadline = calls.into_iter().chain(handlers).min()?;
+        Some(deadline.saturating_duration_since(self.time.now()))
     }
 
     fn expire(self: &Arc<Self>) {
@@ -104,6 +107,11 @@ impl Port {
         }
         for caller in seekers {
             caller.lookups_ended();
+        }
+        loop {
+            let overdue = self.tickets.guard().cancel_overdue(now);
+            let Some(ticket) = overdue else { return };
+            self.push(Event::Cancelled { ticket });
         }
     }
 }

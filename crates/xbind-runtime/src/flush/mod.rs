@@ -8,7 +8,8 @@ pub(crate) mod refusal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use xbind::{Draft, Error, ErrorKind, InReplyTo, Result, Sealed, Unsigned};
+use xbind::message::details::MAX_DEADLINE_MS;
+use xbind::{Details, Draft, Error, ErrorKind, InReplyTo, Op, Result, Sealed, Unsigned};
 
 use crate::agent::outbox::Outgoing;
 use crate::agent::{Agent, closed};
@@ -74,6 +75,7 @@ fn seal(agent: &Arc<Agent>, batch: &mut Vec<Outgoing>) -> Result<Option<Vec<Seal
             body: &outgoing.body,
             token: outgoing.token.as_deref(),
             in_reply_to: outgoing.in_reply_to,
+            details: Details { deadline_ms: waits(agent, outgoing), ..outgoing.details.as_deref() },
         })
         .collect();
     let unsigned = Unsigned::new(agent.did(), &drafts)?;
@@ -84,6 +86,13 @@ fn seal(agent: &Arc<Agent>, batch: &mut Vec<Outgoing>) -> Result<Option<Vec<Seal
     }
     let signature = agent.with_key(|key| key.sign(unsigned.to_sign()));
     Ok(Some(unsigned.finish(&signature.ok_or_else(closed)?)))
+}
+
+/// How long the caller of a call to elsewhere still waits, in milliseconds; whoever is here sees when it waits no more.
+fn waits(caller: &Agent, outgoing: &Outgoing) -> Option<u64> {
+    let until = outgoing.until.filter(|_| matches!(outgoing.to, Peer::There(_)))?;
+    let left = until.saturating_duration_since(caller.node.time().now()).as_millis();
+    Some(u64::try_from(left).unwrap_or(MAX_DEADLINE_MS).clamp(1, MAX_DEADLINE_MS))
 }
 
 /// Notes what was sealed with the pending calls and carries each message to its recipient.
@@ -131,12 +140,13 @@ pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoin
 }
 
 fn carry_here(sender: &Arc<Agent>, recipient: &Arc<Agent>, jws: &str, outgoing: Outgoing, request: Option<InReplyTo>) {
-    let (id, answers) = (outgoing.id, outgoing.in_reply_to);
+    let (op, id, answers) = (outgoing.op, outgoing.id, outgoing.in_reply_to);
     let carried = catch_unwind(AssertUnwindSafe(|| local::carry(sender, recipient, jws, outgoing, request)));
     let Err(error) = carried.unwrap_or_else(|_| Err(internal())) else { return };
     let outcome = Outcome::Failed { error, remote: None };
     match answers {
         None => sender.settle_request(&id, outcome),
+        Some(_) if op == Op::Progress => {} // it says nothing that anybody has to know
         Some(request) => recipient.settle_request(&request.id, outcome),
     }
 }
@@ -149,6 +159,7 @@ pub(crate) fn fail(agent: &Arc<Agent>, batch: Vec<Outgoing>, error: &Error) {
                 let outcome = Outcome::Failed { error: error.clone(), remote: None };
                 agent.settle_request(&outgoing.id, outcome);
             }
+            (Some(_), _) if outgoing.op == Op::Progress => {}
             (Some(request), Peer::Here(caller)) => {
                 let kind = if error.kind() == ErrorKind::Internal { error.kind() } else { ErrorKind::HandlerFailed };
                 let (error, remote) = Refusal::of(kind).into_error(agent.did());

@@ -10,6 +10,8 @@ use xbind::{Did, Error, ErrorKind, ScopeSet};
 /// make a caller believe in, say, a wrong signature of its own.
 const TOLD: &[ErrorKind] = &[
     ErrorKind::HandlerFailed,
+    ErrorKind::MethodNotFound,
+    ErrorKind::InvalidInput,
     ErrorKind::NotAllowed,
     ErrorKind::InboxFull,
     ErrorKind::ReplayWindowFull,
@@ -36,7 +38,7 @@ const TOLD: &[ErrorKind] = &[
 pub(crate) struct Refusal {
     pub(crate) kind: ErrorKind,
     /// With `HANDLER_FAILED` the `code`, `message` and `data` of a `HandlerError`, with `SCOPE_DENIED` which scopes the call
-    /// `needs` and which the caller's token `holds`: a JSON object, as text.
+    /// `needs` and which the caller's token `holds`, with `INVALID_INPUT` the `path` to what is wrong: a JSON object, as text.
     pub(crate) detail: Option<String>,
 }
 
@@ -63,6 +65,15 @@ struct Scopes<'a> {
     #[serde(borrow)]
     holds: Cow<'a, str>,
 }
+
+#[derive(Deserialize)]
+struct Place<'a> {
+    #[serde(borrow)]
+    path: Cow<'a, str>,
+}
+
+/// The longest path that is passed on, in bytes.
+const MAX_PATH: usize = 256;
 
 impl Refusal {
     pub(crate) fn of(kind: ErrorKind) -> Self {
@@ -93,7 +104,12 @@ impl Refusal {
         let remote =
             detail.as_deref().filter(|text| kind == ErrorKind::HandlerFailed && object::<Told<'_>>(text).is_some());
         let (said, hint) = sentence(kind, remote.is_some());
-        let error = Error::new(kind, format!("{peer} {said}")).with_hint(hint);
+        let place = detail.as_deref().filter(|_| kind == ErrorKind::InvalidInput).and_then(object::<Place<'_>>);
+        let said = match place.filter(|place| is_pointer(&place.path)) {
+            Some(Place { path }) => format!("{peer} {said} at {path}"),
+            None => format!("{peer} {said}"),
+        };
+        let error = Error::new(kind, said).with_hint(hint);
         let scopes = detail.as_deref().filter(|_| kind == ErrorKind::ScopeDenied).and_then(object::<Scopes<'_>>);
         match scopes.and_then(|scopes| hint_of(&scopes)) {
             Some(hint) => (error.with_hint(hint), None),
@@ -107,6 +123,12 @@ fn object<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
     json.starts_with('{').then(|| serde_json::from_str(json).ok()).flatten()
 }
 
+/// A JSON pointer (RFC 6901) of letters and what ASCII prints, so that a peer cannot write into a log with it.
+fn is_pointer(path: &str) -> bool {
+    let is_shown = |c: char| c.is_alphanumeric() || c == ' ' || c.is_ascii_graphic();
+    path.starts_with('/') && path.len() <= MAX_PATH && path.chars().all(is_shown)
+}
+
 fn hint_of(scopes: &Scopes<'_>) -> Option<String> {
     let needs = ScopeSet::parse(&scopes.needs).ok().filter(|needs| !needs.is_empty())?;
     let holds = ScopeSet::parse(&scopes.holds).ok()?;
@@ -117,6 +139,8 @@ fn hint_of(scopes: &Scopes<'_>) -> Option<String> {
 #[expect(clippy::wildcard_enum_match_arm, reason = "only the kinds in TOLD come here")]
 fn sentence(kind: ErrorKind, told: bool) -> (&'static str, &'static str) {
     match kind {
+        ErrorKind::MethodNotFound => ("has no such method", "compare the name, letter by letter"),
+        ErrorKind::InvalidInput => ("does not take this payload", "send what the method's description asks for"),
         ErrorKind::NotAllowed => ("does not take calls from this agent", "ask its owner to add your DID to `allow`"),
         ErrorKind::InboxFull => ("has no room for another message", "try again later, or let it receive faster"),
         ErrorKind::ReplayWindowFull => ("cannot remember another message", "try again in a few seconds"),
@@ -180,6 +204,23 @@ mod tests {
         for detail in ["5", "[]", r#"["E","m"]"#, r#"{"code":1,"message":"m"}"#] {
             let body = format!(r#"{{"code":"HANDLER_FAILED","detail":{detail}}}"#);
             assert_eq!(Refusal::decode(body.as_bytes()).into_error(&peer()).1, None);
+        }
+    }
+
+    #[test]
+    fn an_input_is_wrong_at_a_json_pointer_and_nothing_else() {
+        let message = |detail: &str| {
+            let body = format!(r#"{{"code":"INVALID_INPUT","detail":{detail}}}"#);
+            let (error, remote) = Refusal::decode(body.as_bytes()).into_error(&peer());
+            assert_eq!((error.kind(), remote), (ErrorKind::InvalidInput, None));
+            error.message().to_owned()
+        };
+        assert!(message("{\"path\":\"/topic/0/n\u{e4}her\"}").ends_with("payload at /topic/0/n\u{e4}her"));
+        let long = format!(r#"{{"path":"/{}"}}"#, "x".repeat(256));
+        for detail in
+            [r#"{"path":"topic"}"#, r#"{"path":"/a\nb"}"#, r#"{"path":"/\u202e"}"#, r#"{"path":7}"#, "[]", &long]
+        {
+            assert!(message(detail).ends_with("payload"), "{detail}");
         }
     }
 

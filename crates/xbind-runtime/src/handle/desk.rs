@@ -2,15 +2,17 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
-use std::mem::{replace, take};
+use std::mem::take;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use xbind::{Did, ErrorKind, MessageId};
 
+use crate::port::Port;
+use crate::port::answer::{Reply, Start};
 use crate::port::event::{Event, Outcome, Payload};
-use crate::port::{Port, Reply, Start};
+use crate::port::parts::Progress;
 use crate::sync::Lock;
 use crate::transport::{RemoteSigner, SignDone};
 
@@ -42,17 +44,46 @@ pub(crate) struct Waiting {
     pub(crate) calls: HashMap<u64, Pending>,
     /// Calls that are being begun, and what ended before it was known by whom it is awaited.
     pub(crate) beginning: usize,
-    pub(crate) early: HashMap<u64, Outcome>,
-    pub(crate) incoming: VecDeque<(u64, MessageId, Did, Payload, Option<String>)>,
+    pub(crate) early: HashMap<u64, Pending>,
+    pub(crate) incoming: VecDeque<Asked>,
     /// The agent has no handler: what came for one goes to the inbox, though nobody asks for the next call.
     pub(crate) retired: bool,
     pub(crate) for_call: Vec<Waker>,
     pub(crate) for_letter: Vec<Waker>,
+    /// Handlers that wait for room for a part, by ticket.
+    pub(crate) for_room: HashMap<u64, Waker>,
 }
 
-pub(crate) enum Pending {
-    Waits(Option<Waker>),
-    Over(Outcome),
+/// A call that nobody has begun with.
+pub(crate) struct Asked {
+    pub(crate) ticket: u64,
+    pub(crate) id: MessageId,
+    pub(crate) from: Did,
+    pub(crate) payload: Payload,
+    pub(crate) token: Option<String>,
+    pub(crate) method: Option<Box<str>>,
+    pub(crate) in_parts: bool,
+}
+
+/// A call that this side has made.
+#[derive(Default)]
+pub(crate) struct Pending {
+    waker: Option<Waker>,
+    /// No more than its window.
+    parts: VecDeque<Payload>,
+    /// The last word.
+    progress: Option<Progress>,
+    over: Option<Outcome>,
+}
+
+impl Waiting {
+    /// One that was dropped is not on the list; one that is being begun may not be on it yet.
+    fn pending(&mut self, call: u64) -> Option<&mut Pending> {
+        if self.beginning > 0 && !self.calls.contains_key(&call) {
+            return Some(self.early.entry(call).or_default());
+        }
+        self.calls.get_mut(&call)
+    }
 }
 
 /// A call under way.
@@ -67,20 +98,53 @@ impl Future for Waits {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
         let waker = context.waker().clone();
         let mut waiting = self.desk.waiting.guard();
-        match waiting.calls.remove(&self.number) {
-            Some(Pending::Over(outcome)) => Poll::Ready(outcome),
-            _ => {
-                waiting.calls.insert(self.number, Pending::Waits(Some(waker)));
+        let pending = waiting.calls.entry(self.number).or_default();
+        match pending.over.take() {
+            Some(outcome) => {
+                waiting.calls.remove(&self.number);
+                Poll::Ready(outcome)
+            }
+            None => {
+                pending.waker = Some(waker);
                 Poll::Pending
             }
         }
     }
 }
 
+impl Waits {
+    /// The next part, or how the call ended.
+    pub(crate) fn poll_part(&self, context: &Context<'_>) -> Poll<Result<Payload, Outcome>> {
+        let waker = context.waker().clone();
+        let mut waiting = self.desk.waiting.guard();
+        let pending = waiting.calls.entry(self.number).or_default();
+        if let Some(part) = pending.parts.pop_front() {
+            drop(waiting);
+            self.desk.port.took(self.number, 1);
+            return Poll::Ready(Ok(part));
+        }
+        match pending.over.take() {
+            Some(outcome) => {
+                waiting.calls.remove(&self.number);
+                Poll::Ready(Err(outcome))
+            }
+            None => {
+                pending.waker = Some(waker);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// The last word of progress, once.
+    pub(crate) fn progress(&self) -> Option<Progress> {
+        self.desk.waiting.guard().calls.get_mut(&self.number)?.progress.take()
+    }
+}
+
 impl Drop for Waits {
     fn drop(&mut self) {
         let left = self.desk.waiting.guard().calls.remove(&self.number);
-        if let Some(Pending::Waits(_)) = left {
+        if left.is_some_and(|left| left.over.is_none()) {
             self.desk.port.abandon(self.number);
         }
     }
@@ -110,15 +174,15 @@ impl Desk {
             if !waiting.retired {
                 return;
             }
-            let Some((ticket, id, from, payload, token)) = waiting.incoming.pop_front() else { return };
+            let Some(asked) = waiting.incoming.pop_front() else { return };
             drop(waiting);
-            match self.port.start(ticket) {
-                Start::Inbox => self.port.give_back(ticket, payload),
+            match self.port.start(asked.ticket) {
+                Start::Inbox => self.port.give_back(asked.ticket, asked.payload),
                 Start::Gone => {}
                 // A handler is there again: it is for whoever asks for the next call.
                 Start::Run => {
                     let mut waiting = self.waiting.guard();
-                    waiting.incoming.push_front((ticket, id, from, payload, token));
+                    waiting.incoming.push_front(asked);
                     return;
                 }
             }
@@ -131,9 +195,9 @@ impl Desk {
         for waker in wakers {
             waker.wake();
         }
-        for (agent, time, bytes) in to_sign {
+        for (agent, round, bytes) in to_sign {
             if let (Some(signer), Ok(agent)) = (&self.signer, self.port.agent(agent)) {
-                let done = SignDone { agent: Arc::downgrade(&agent), time, answered: false };
+                let done = SignDone { agent: Arc::downgrade(&agent), round, answered: false };
                 drop(agent);
                 signer.sign(bytes, done);
             }
@@ -155,25 +219,36 @@ impl Desk {
         let mut waiting = self.waiting.guard();
         match event {
             Event::Call { ticket, .. } if waiting.closed => outside.unwanted.push(ticket),
-            Event::Call { ticket, id, from, payload, token, .. } => {
-                waiting.incoming.push_back((ticket, id, from, payload, token));
+            Event::Call { ticket, id, from, payload, token, method, in_parts, .. } => {
+                waiting.incoming.push_back(Asked { ticket, id, from, payload, token, method, in_parts });
                 outside.wakers.append(&mut waiting.for_call);
             }
             Event::Settled { call, outcome, .. } => {
-                // One that was dropped is not on the list.
-                if let Some(pending) = waiting.calls.get_mut(&call) {
-                    if let Pending::Waits(Some(waker)) = replace(pending, Pending::Over(outcome)) {
-                        outside.wakers.push(waker);
-                    }
-                } else if waiting.beginning > 0 {
-                    waiting.early.insert(call, outcome);
+                if let Some(pending) = waiting.pending(call) {
+                    pending.over = Some(outcome);
+                    outside.wakers.extend(pending.waker.take());
+                }
+            }
+            Event::Part { call, payload } => {
+                if let Some(pending) = waiting.pending(call) {
+                    pending.parts.push_back(payload);
+                    outside.wakers.extend(pending.waker.take());
+                }
+            }
+            Event::Progress { call, progress } => {
+                if let Some(pending) = waiting.pending(call) {
+                    pending.progress = Some(progress);
                 }
             }
             Event::Arrived { .. } => outside.wakers.append(&mut waiting.for_letter),
-            Event::Sign { agent, time, bytes } => outside.to_sign.push((agent, time, bytes)),
+            Event::Sign { agent, round, bytes } => outside.to_sign.push((agent, round, bytes)),
             Event::Closed { .. } => outside.closed = true,
-            // Whoever handles the call asks; what could not be sent is told the caller.
-            Event::Cancelled { .. } | Event::Unsent { .. } => {}
+            // Whoever handles the call asks.
+            Event::Cancelled { ticket } | Event::Credit { ticket } => {
+                outside.wakers.extend(waiting.for_room.remove(&ticket));
+            }
+            // What could not be sent is told its caller.
+            Event::Unsent { .. } | Event::Decided { .. } | Event::Idle { .. } | Event::Superseded { .. } => {}
         }
     }
 
@@ -181,13 +256,14 @@ impl Desk {
         let mut waiting = self.waiting.guard();
         waiting.closed = true;
         let unwanted = take(&mut waiting.incoming);
-        let wakers: Vec<_> = take(&mut waiting.for_call).into_iter().chain(take(&mut waiting.for_letter)).collect();
+        let wakers = take(&mut waiting.for_call).into_iter().chain(take(&mut waiting.for_letter));
+        let wakers: Vec<_> = wakers.chain(take(&mut waiting.for_room).into_values()).collect();
         drop(waiting);
         for waker in wakers {
             waker.wake();
         }
         // Nobody begins with these any more, and they hold the agent.
-        for (ticket, ..) in unwanted {
+        for Asked { ticket, .. } in unwanted {
             self.port.reply(ticket, Reply::Refused(ErrorKind::AgentClosed, None));
         }
     }

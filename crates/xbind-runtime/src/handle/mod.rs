@@ -16,10 +16,12 @@ use xbind::{Did, Error, ErrorKind, MessageId, Result, SigningKey, VerifyingKey};
 
 use crate::agent::Agent;
 use crate::agent::inbox::{Allow, Letter};
-use crate::handle::desk::{Desk, Pending, Waits, note};
+use crate::handle::desk::{Asked, Desk, Waits, note};
 use crate::node::Node;
+use crate::port::answer::{Reply, Start};
 use crate::port::event::{Outcome, Payload};
-use crate::port::{NewCall, Port, Reply, Start};
+use crate::port::parts::{Flow, Progress, WINDOW};
+use crate::port::{NewCall, Port};
 use crate::sync::Lock;
 use crate::transport::RemoteSigner;
 use crate::{AgentOptions, Signer};
@@ -40,9 +42,19 @@ pub struct CallOptions {
     pub timeout: Option<Duration>,
     /// A token for the agent that is called, or what else is presented.
     pub token: Option<String>,
+    /// The method asked for: 1 to 128 of `A-Z a-z 0-9 _ . -`.
+    pub method: Option<String>,
+    /// Where it belongs in a trace (W3C Trace Context).
+    pub traceparent: Option<String>,
+    /// With it, each part and each word of progress starts `timeout` anew, up to this time for the whole call. Streams have
+    /// ten minutes where nothing is said.
+    pub total: Option<Duration>,
+    /// Of a stream: how many parts may come ahead of its reader; [`WINDOW`](crate::WINDOW) where nothing is said.
+    pub window: Option<u64>,
 }
 
 const TIMEOUT: Duration = Duration::from_secs(30);
+const STREAM_TOTAL: Duration = Duration::from_secs(600);
 
 /// An agent. Dropping the handle closes it.
 pub struct Handle {
@@ -50,6 +62,50 @@ pub struct Handle {
     desk: Arc<Desk>,
     agent: Arc<Agent>,
     number: u32,
+}
+
+/// An answer in parts. Dropping it gives the call up, and the handler on the other side is told.
+pub struct Stream {
+    waits: Waits,
+    /// How it ended, once it has.
+    end: Option<Result<Payload>>,
+}
+
+impl Stream {
+    /// The next part; none when the answer is whole. [`Stream::value`] has what it ended with.
+    ///
+    /// # Errors
+    /// Those of docs/errors.md on messages and delivery; `REPLY_MISMATCH` where a part is missing. Whatever the error, there
+    /// is no part after it.
+    pub async fn next(&mut self) -> Result<Option<Payload>> {
+        if let Some(end) = &self.end {
+            return end.as_ref().map(|_| None).map_err(Clone::clone);
+        }
+        let outcome = match poll_fn(|context| self.waits.poll_part(context)).await {
+            Ok(part) => return Ok(Some(part)),
+            Err(outcome) => outcome,
+        };
+        let end = match outcome {
+            Outcome::Answer(payload) => Ok(payload),
+            Outcome::Failed { error, .. } => Err(error),
+            Outcome::Delivered { to } => Err(no_handler(&to)),
+        };
+        let told = end.as_ref().map(|_| None).map_err(Clone::clone);
+        self.end = Some(end);
+        told
+    }
+
+    /// What the answer ended with; none before.
+    #[must_use]
+    pub fn value(&self) -> Option<&Payload> {
+        self.end.as_ref()?.as_ref().ok()
+    }
+
+    /// The last word of progress, once.
+    #[must_use]
+    pub fn progress(&self) -> Option<Progress> {
+        self.waits.progress()
+    }
 }
 
 /// A call for a handle that answers calls. Dropping it without an answer tells the caller `HANDLER_FAILED`.
@@ -64,6 +120,8 @@ pub struct Incoming {
     pub payload: Payload,
     /// What it presents.
     pub token: Option<String>,
+    method: Option<Box<str>>,
+    in_parts: bool,
 }
 
 impl Node {
@@ -112,11 +170,22 @@ impl Handle {
     /// # Errors
     /// Those of docs/errors.md on addressing, messages and delivery.
     pub async fn call(&self, to: &str, payload: Payload, options: CallOptions) -> Result<Payload> {
+        let options = CallOptions { window: None, ..options };
         match self.begin(to, payload, false, options)?.await {
             Outcome::Answer(payload) => Ok(payload),
             Outcome::Failed { error, .. } => Err(error),
-            Outcome::Delivered { .. } => Err(Error::new(ErrorKind::Internal, "a call was answered like a send")),
+            Outcome::Delivered { to } => Err(no_handler(&to)),
         }
+    }
+
+    /// Asks another agent for an answer in parts. Dropping the stream gives the call up.
+    ///
+    /// # Errors
+    /// Those of docs/errors.md on addressing and messages.
+    pub fn stream(&self, to: &str, payload: Payload, options: CallOptions) -> Result<Stream> {
+        let (total, window) = (options.total.unwrap_or(STREAM_TOTAL), options.window.unwrap_or(WINDOW));
+        let options = CallOptions { total: Some(total), window: Some(window), ..options };
+        Ok(Stream { waits: self.begin(to, payload, false, options)?, end: None })
     }
 
     /// One way: done when the message stands in the recipient's inbox, which has signed for it.
@@ -132,17 +201,19 @@ impl Handle {
     }
 
     fn begin(&self, to: &str, payload: Payload, one_way: bool, options: CallOptions) -> Result<Waits> {
-        let CallOptions { timeout, token } = options;
+        let CallOptions { timeout, token, method, traceparent, total, window } = options;
         let timeout = Some(timeout.unwrap_or(TIMEOUT));
         // Not under the lock: a resolver, which is asked meanwhile, may use this handle. So the call may end before it is
         // noted who waits for it.
         self.desk.begin();
-        let begun = self.desk.port.call(NewCall { agent: self.number, to, payload, one_way, timeout, token });
+        let agent = self.number;
+        let call = NewCall { agent, to, payload, one_way, timeout, token, method, traceparent, total, window };
+        let begun = self.desk.port.call(call);
         let mut waiting = self.desk.waiting.guard();
         waiting.beginning = waiting.beginning.saturating_sub(1);
         if let Ok(number) = begun {
-            let state = waiting.early.remove(&number).map_or(Pending::Waits(None), Pending::Over);
-            waiting.calls.insert(number, state);
+            let pending = waiting.early.remove(&number).unwrap_or_default();
+            waiting.calls.insert(number, pending);
         }
         let forgotten = if waiting.beginning == 0 { take(&mut waiting.early) } else { HashMap::new() };
         drop(waiting);
@@ -168,12 +239,15 @@ impl Handle {
         poll_fn(|context| {
             let waker = context.waker().clone();
             let mut waiting = self.desk.waiting.guard();
-            while let Some((ticket, id, from, payload, token)) = waiting.incoming.pop_front() {
+            while let Some(asked) = waiting.incoming.pop_front() {
                 drop(waiting);
+                let Asked { ticket, id, from, payload, token, method, in_parts } = asked;
                 match self.desk.port.start(ticket) {
                     Start::Run => {
                         let desk = self.desk.clone();
-                        return Poll::Ready(Some(Incoming { desk, ticket: Some(ticket), id, from, payload, token }));
+                        let ticket = Some(ticket);
+                        let incoming = Incoming { desk, ticket, id, from, payload, token, method, in_parts };
+                        return Poll::Ready(Some(incoming));
                     }
                     Start::Inbox => self.desk.port.give_back(ticket, payload),
                     Start::Gone => {}
@@ -217,6 +291,53 @@ impl Drop for Handle {
 }
 
 impl Incoming {
+    /// The method that the caller asks for.
+    #[must_use]
+    pub fn method(&self) -> Option<&str> {
+        self.method.as_deref()
+    }
+
+    /// Whether the caller takes the answer in parts; else [`Incoming::part`] puts them together.
+    #[must_use]
+    pub const fn in_parts(&self) -> bool {
+        self.in_parts
+    }
+
+    /// Sends one part of the answer, when there is room for it; [`Incoming::finish`] ends it.
+    ///
+    /// # Errors
+    /// `ABORTED` where nobody waits for the answer any more; `INVALID_PAYLOAD` and `PAYLOAD_TOO_LARGE`, which end the call.
+    pub async fn part(&mut self, payload: Payload) -> Result<()> {
+        let Some(ticket) = self.ticket else { return Err(aborted()) };
+        let is_open = poll_fn(|context| {
+            let waker = context.waker().clone();
+            self.desk.waiting.guard().for_room.insert(ticket, waker); // before asking, or its word could be missed
+            match self.desk.port.flow(ticket) {
+                Flow::Wait => Poll::Pending,
+                flow @ (Flow::Open | Flow::Over) => Poll::Ready(flow == Flow::Open),
+            }
+        })
+        .await;
+        self.desk.waiting.guard().for_room.remove(&ticket);
+        if !is_open {
+            return Err(aborted());
+        }
+        self.desk.port.part(ticket, payload).map(|_| ())
+    }
+
+    /// Ends an answer in parts.
+    pub fn finish(mut self, payload: Payload) {
+        self.answer(Reply::End(payload));
+    }
+
+    /// Tells the caller how far it is.
+    ///
+    /// # Errors
+    /// `INVALID_PAYLOAD`, `PAYLOAD_TOO_LARGE`: more than 4096 bytes of JSON.
+    pub fn progress(&self, progress: &Progress) -> Result<()> {
+        self.ticket.map_or(Ok(()), |ticket| self.desk.port.progress(ticket, progress))
+    }
+
     /// Answers it.
     pub fn reply(mut self, payload: Payload) {
         self.answer(Reply::Payload(payload));
@@ -235,6 +356,7 @@ impl Incoming {
 
     fn answer(&mut self, reply: Reply) {
         if let Some(ticket) = self.ticket.take() {
+            self.desk.waiting.guard().for_room.remove(&ticket);
             self.desk.port.reply(ticket, reply);
         }
     }
@@ -246,6 +368,15 @@ impl Drop for Incoming {
     }
 }
 
+fn aborted() -> Error {
+    Error::new(ErrorKind::Aborted, "nobody waits for the answer any more")
+}
+
+fn no_handler(peer: &Did) -> Error {
+    Error::new(ErrorKind::HandlerFailed, format!("{peer} has no handler for calls, and took this one into its inbox"))
+        .with_hint("use send where no answer is expected, or ask its owner to handle calls")
+}
+
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle").field("did", self.did()).finish_non_exhaustive()
@@ -255,6 +386,12 @@ impl fmt::Debug for Handle {
 impl fmt::Debug for Incoming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Incoming").field("id", &self.id).field("from", &self.from).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream").field("ended", &self.end.is_some()).finish_non_exhaustive()
     }
 }
 

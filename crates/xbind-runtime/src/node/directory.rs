@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hashbrown::HashTable;
 use xbind::{Did, Error, ErrorKind, Result};
@@ -18,7 +19,21 @@ pub(crate) struct Directory {
     by_name: HashTable<Arc<Agent>>,
     /// Agents that have not shown yet that their key is there.
     unproved: Vec<Arc<Agent>>,
+    /// Agents that could not, for whoever needs them next.
+    failed: Vec<Failed>,
 }
+
+/// An agent whose key could not be shown, and when it may be asked for again.
+#[derive(Debug)]
+struct Failed {
+    agent: Arc<Agent>,
+    again: Instant,
+    pause: Duration,
+}
+
+/// How soon a key is asked for again that could not be shown, the first time and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// What is known here of a name or DID.
 pub(crate) enum Known {
@@ -32,7 +47,7 @@ pub(crate) enum Known {
 
 impl Directory {
     pub(crate) fn insert(&mut self, agent: &Arc<Agent>) {
-        self.unproved.retain(|other| !Arc::ptr_eq(other, agent));
+        self.give_up(agent);
         let Self { hasher, by_did, by_name, .. } = self;
         let hash_did = |agent: &Arc<Agent>| hasher.hash_one(agent.did().as_str());
         by_did.insert_unique(hash_did(agent), agent.clone(), hash_did);
@@ -56,15 +71,37 @@ impl Directory {
     /// All agents of an identity, proved or not.
     pub(crate) fn agents_of(&self, did: &Did) -> Vec<Arc<Agent>> {
         let hash = self.hasher.hash_one(did.as_str());
-        let proved = self.by_did.iter_hash(hash).chain(&self.unproved);
-        let mut all: Vec<_> = proved.filter(|agent| agent.did() == did).cloned().collect();
+        let failed = self.failed.iter().map(|failed| &failed.agent);
+        let failed = failed.filter(|agent| !self.is_unproved(agent));
+        let known = self.by_did.iter_hash(hash).chain(&self.unproved).chain(failed);
+        let mut all: Vec<_> = known.filter(|agent| agent.did() == did).cloned().collect();
         all.sort_by_key(|agent| agent.serial);
         all
     }
 
-    /// It could not show its key: nobody waits for it any more.
+    /// Nobody waits for it to show its key any more.
     pub(crate) fn give_up(&mut self, agent: &Arc<Agent>) {
         self.unproved.retain(|other| !Arc::ptr_eq(other, agent));
+        self.failed.retain(|failed| !Arc::ptr_eq(&failed.agent, agent));
+    }
+
+    /// It could not show its key; whoever needs it later may ask again.
+    pub(crate) fn proof_failed(&mut self, agent: &Arc<Agent>, now: Instant) {
+        self.unproved.retain(|other| !Arc::ptr_eq(other, agent));
+        if !self.failed.iter().any(|failed| Arc::ptr_eq(&failed.agent, agent)) {
+            let (again, pause) = (now.checked_add(FIRST_PAUSE).unwrap_or(now), FIRST_PAUSE.saturating_mul(2));
+            self.failed.push(Failed { agent: agent.clone(), again, pause });
+        }
+    }
+
+    /// An agent of that name or DID that could not show its key, if it is time to ask for it again. Then the next pause is
+    /// twice as long.
+    pub(crate) fn ask_again(&mut self, to: &str, now: Instant) -> Option<Arc<Agent>> {
+        let is_meant = |agent: &Agent| agent.did().as_str() == to || agent.name() == Some(to);
+        let failed = self.failed.iter_mut().find(|failed| failed.again <= now && is_meant(&failed.agent))?;
+        failed.again = now.checked_add(failed.pause).unwrap_or(now);
+        failed.pause = failed.pause.saturating_mul(2).min(LONGEST_PAUSE);
+        Some(failed.agent.clone())
     }
 
     pub(crate) fn remove(&mut self, agent: &Arc<Agent>) {
@@ -96,7 +133,10 @@ impl Directory {
     /// Everybody, when the node closes.
     pub(crate) fn drain(&mut self) -> Vec<Arc<Agent>> {
         self.by_name.clear();
-        let mut all: Vec<_> = self.by_did.drain().chain(self.unproved.drain(..)).collect();
+        let failed: Vec<_> = self.failed.drain(..).map(|failed| failed.agent).collect();
+        let failed = failed.into_iter().filter(|agent| !self.unproved.iter().any(|other| Arc::ptr_eq(other, agent)));
+        let failed: Vec<_> = failed.collect();
+        let mut all: Vec<_> = self.by_did.drain().chain(self.unproved.drain(..)).chain(failed).collect();
         all.sort_by_key(|agent| agent.serial);
         all
     }

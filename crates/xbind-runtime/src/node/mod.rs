@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
 
-use xbind::{Acquaintances, Did, Error, ErrorKind, Result, RootCache, SenderCache, VerifyingKey};
+use xbind::{Caches, Did, Error, ErrorKind, Result, RootCache, SenderCache, VerifyingKey};
 
 use crate::agent::Agent;
 use crate::handle::desks::Desks;
@@ -52,7 +52,7 @@ impl Default for NodeOptions {
 pub struct Node {
     directory: Mutex<Directory>,
     /// What was verified once for one agent here holds for all of them.
-    pub(crate) known: Acquaintances,
+    pub(crate) known: Caches,
     /// The name under which [`Node::shared`] finds it.
     shared: Option<Box<str>>,
     /// Identities that may neither call nor be called here any more.
@@ -88,7 +88,7 @@ impl Node {
     }
 
     fn named(shared: Option<Box<str>>, options: NodeOptions) -> Self {
-        let known = Acquaintances { senders: SenderCache::new(KNOWN_SENDERS), roots: RootCache::new(KNOWN_ROOTS) };
+        let known = Caches { senders: SenderCache::new(KNOWN_SENDERS), roots: RootCache::new(KNOWN_ROOTS) };
         Self {
             directory: Mutex::default(),
             known,
@@ -166,10 +166,13 @@ impl Node {
         let agent = Arc::new(Agent::new(number, directory.serial, self.clone(), port.clone(), signer, name, options));
         if agent.is_remote() {
             directory.insert_unproved(&agent);
+            drop(directory);
         } else {
+            let older = directory.newest_of(agent.did().as_str()).cloned();
             directory.insert(&agent);
+            drop(directory);
+            supersede(older);
         }
-        drop(directory);
         self.know_port(port);
         Ok(agent)
     }
@@ -221,9 +224,16 @@ impl Node {
                 } else {
                     check_name(to)?;
                 }
-                if self.routes.resolver().is_some() { Ok(Found::Ask) } else { Err(not_found(to)) }
+                if self.ask_again(to) || self.routes.resolver().is_some() { Ok(Found::Ask) } else { Err(not_found(to)) }
             }
         }
+    }
+
+    /// Asks once more for the key of an agent that could not show it, now that somebody needs the agent. True if it may be
+    /// listed soon.
+    fn ask_again(&self, to: &str) -> bool {
+        let agent = self.directory.guard().ask_again(to, self.time().now());
+        agent.is_some_and(|agent| agent.prove().is_ok())
     }
 
     /// Finds out where that is, for the calls of `asker` that wait for it.
@@ -275,17 +285,21 @@ impl Node {
 
     /// An agent whose key is elsewhere has shown that it is there, or could not.
     pub(crate) fn proved(self: &Arc<Self>, agent: &Arc<Agent>, proof: Result<()>) {
-        let is_listed = {
+        let (is_listed, older) = {
             let mut directory = self.directory.guard();
+            let older = directory.newest_of(agent.did().as_str()).filter(|older| older.serial < agent.serial).cloned();
             // One that has closed meanwhile is not waited for any more.
             let is_listed = proof.is_ok() && !directory.closed && directory.is_unproved(agent);
             if is_listed {
                 directory.insert(agent);
+            } else if proof.is_err() && !directory.closed && directory.is_unproved(agent) {
+                directory.proof_failed(agent, self.time().now());
             } else {
                 directory.give_up(agent);
             }
-            is_listed
+            (is_listed, older.filter(|_| is_listed))
         };
+        supersede(older);
         match proof {
             Ok(()) if is_listed => agent.listed(),
             Ok(()) => {}
@@ -385,6 +399,13 @@ impl Node {
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Node").field("agents", &self.directory.guard().len()).finish_non_exhaustive()
+    }
+}
+
+/// Tells the face of an agent that a newer one of its DID has come.
+fn supersede(older: Option<Arc<Agent>>) {
+    if let Some(older) = older {
+        older.port.push(Event::Superseded { agent: older.number });
     }
 }
 

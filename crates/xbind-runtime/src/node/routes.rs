@@ -90,7 +90,7 @@ impl Routes {
                     let state = full.remove(&route).unwrap_or_default();
                     drop(full);
                     for agent in state.waiting.into_values().filter_map(|agent| agent.upgrade()) {
-                        later(Task::Room(agent, Place::Route(route), 0));
+                        later(Task::Room(agent, Place::Route(route)));
                     }
                     return;
                 }
@@ -159,7 +159,7 @@ impl Node {
                 port.settle(&call, closed_outcome("the connection to the other agent was lost"));
             }
             let running = port.tickets.guard().cancel_all(|running| running.came_over(route));
-            for (ticket, ..) in running {
+            for (ticket, _) in running {
                 port.push(Event::Cancelled { ticket });
             }
         });

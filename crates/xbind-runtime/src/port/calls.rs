@@ -3,12 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
-use xbind::{Did, Digest, MessageId, PendingCall};
+use xbind::{Did, Digest, InReplyTo, MessageId, PendingCall};
 
 use crate::agent::Agent;
+use crate::port::parts::{Fits, Sink};
 use crate::port::slots::Slots;
 use crate::transport::{Peer, Route};
 
@@ -38,16 +39,45 @@ pub(crate) struct Call {
     pub(crate) id: MessageId,
     /// A `send` is answered with a receipt only.
     pub(crate) one_way: bool,
+    /// It names a method, so that no receipt answers it.
+    pub(crate) has_method: bool,
     pub(crate) stage: Stage,
     pub(crate) deadline: Option<Instant>,
+    /// How a word of the other side moves the deadline.
+    pub(crate) patience: Option<Patience>,
+    /// It takes its answer in parts.
+    pub(crate) sink: Option<Sink>,
+    /// The last word of progress.
+    pub(crate) last_word: Option<u64>,
+}
+
+/// A word of the other side gives it so much time again, and all of its words together no more than until then.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    pub(crate) each: Duration,
+    pub(crate) until: Option<Instant>,
 }
 
 impl Call {
     /// What a reply must match; none before the call is sealed.
     pub(crate) fn expected(&self) -> Option<PendingCall> {
         let Stage::Sealed(digest) = self.stage else { return None };
-        Some(PendingCall { to: *self.recipient.as_ref()?.did(), digest })
+        Some(PendingCall {
+            peer: *self.recipient.as_ref()?.did(),
+            digest,
+            one_way: self.one_way,
+            has_method: self.has_method,
+            has_window: self.sink.is_some(),
+        })
     }
+}
+
+/// How many parts the other side of a call may send from now on.
+pub(crate) struct Granted {
+    pub(crate) caller: Arc<Agent>,
+    pub(crate) to: Peer,
+    pub(crate) request: InReplyTo,
+    pub(crate) window: u64,
 }
 
 /// See the module's documentation.
@@ -55,7 +85,7 @@ impl Call {
 pub(crate) struct Calls {
     slots: Slots<Call>,
     by_id: HashMap<MessageId, u64>,
-    /// Entries of settled calls stay until they come up or outnumber the living.
+    /// Entries of settled calls, and of deadlines that moved, stay until they come up or outnumber the living.
     deadlines: BinaryHeap<Reverse<(Instant, u64)>>,
 }
 
@@ -111,6 +141,50 @@ impl Calls {
 
     pub(crate) fn expected(&self, id: &MessageId) -> Option<PendingCall> {
         self.slots.get(*self.by_id.get(id)?)?.expected()
+    }
+
+    /// Part `seq` of an answer has come; the number of its call.
+    pub(crate) fn part(&mut self, id: &MessageId, seq: u64, now: Instant) -> Option<(u64, Fits)> {
+        let number = *self.by_id.get(id)?;
+        let fits = self.slots.get_mut(number)?.sink.as_mut()?.part(seq);
+        if fits == Fits::Next {
+            self.be_patient(number, now);
+        }
+        Some((number, fits))
+    }
+
+    /// Word `seq` of progress has come; the number of its call, unless it is not above the last.
+    pub(crate) fn word(&mut self, id: &MessageId, seq: u64, now: Instant) -> Option<u64> {
+        let number = *self.by_id.get(id)?;
+        let call = self.slots.get_mut(number)?;
+        if call.patience.is_none() || call.last_word.is_some_and(|last| seq <= last) {
+            return None;
+        }
+        call.last_word = Some(seq);
+        self.be_patient(number, now);
+        Some(number)
+    }
+
+    /// The reader has taken so many parts; what to tell the other side of it.
+    pub(crate) fn read(&mut self, number: u64, parts: u64) -> Option<Granted> {
+        let call = self.slots.get_mut(number)?;
+        let window = call.sink.as_mut()?.read(parts)?;
+        let Stage::Sealed(digest) = call.stage else { return None };
+        let request = InReplyTo { id: call.id, digest };
+        Some(Granted { caller: call.caller.clone(), to: call.recipient.clone()?, request, window })
+    }
+
+    fn be_patient(&mut self, number: u64, now: Instant) {
+        let Some(call) = self.slots.get_mut(number) else { return };
+        let Some(Patience { each, until }) = call.patience else { return };
+        let deadline = match (now.checked_add(each), until) {
+            (Some(next), Some(until)) => Some(next.min(until)),
+            (next, until) => next.or(until),
+        };
+        call.deadline = deadline;
+        if let Some(deadline) = deadline {
+            self.deadlines.push(Reverse((deadline, number)));
+        }
     }
 
     pub(crate) fn take(&mut self, number: u64) -> Option<Call> {
@@ -170,7 +244,7 @@ impl Calls {
             self.deadlines = live.collect();
         }
         while let Some(Reverse((deadline, number))) = self.deadlines.peek().copied() {
-            if self.is_pending(number) {
+            if self.slots.get(number).is_some_and(|call| call.deadline == Some(deadline)) {
                 return Some((deadline, number));
             }
             self.deadlines.pop();

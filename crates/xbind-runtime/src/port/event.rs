@@ -1,7 +1,9 @@
 //! What a port tells its face.
 
 use xbind::message::JSON;
-use xbind::{Did, Error, MessageId, VerifiedMessage};
+use xbind::{Did, Error, ErrorKind, MessageId, VerifiedMessage};
+
+use crate::port::parts::Progress;
 
 /// A body on the bus: raw bytes, shared by nobody.
 pub type Body = Vec<u8>;
@@ -61,11 +63,39 @@ pub enum Event {
         payload: Payload,
         /// What the caller presents; its signature covers it.
         token: Option<String>,
+        /// The method asked for.
+        method: Option<Box<str>>,
+        /// Where the call belongs in a trace (W3C Trace Context); proves nothing.
+        traceparent: Option<Box<str>>,
+        /// The caller takes the answer in parts.
+        in_parts: bool,
     },
-    /// The caller of a running call has given up, or the agent closed: abort the handler's signal.
+    /// The caller of a running call has given up, or waits no more by what it said, or the agent closed: abort the handler's
+    /// signal.
     Cancelled {
         /// The running call.
         ticket: u64,
+    },
+    /// There is room for another part of the answer to a running call: [`Port::flow`](crate::Port::flow) said that there was
+    /// none.
+    Credit {
+        /// The running call.
+        ticket: u64,
+    },
+    /// The next part of the answer to a call of this face. [`Port::took`](crate::Port::took) says when it was read; whether
+    /// the answer is whole is what [`Event::Settled`] says.
+    Part {
+        /// The number that [`Port::call`](crate::Port::call) gave.
+        call: u64,
+        /// What the one asked signed for.
+        payload: Payload,
+    },
+    /// The other side works on a call of this face that has a `total` time.
+    Progress {
+        /// The number that [`Port::call`](crate::Port::call) gave.
+        call: u64,
+        /// How far it is.
+        progress: Progress,
     },
     /// A call or send of this face has ended.
     Settled {
@@ -80,8 +110,33 @@ pub enum Event {
     Unsent {
         /// The face's agent.
         agent: u32,
+        /// The id of the call.
+        id: MessageId,
+        /// Its caller.
+        from: Did,
         /// Why.
         error: Error,
+    },
+    /// For the log of an agent that is told of it: a message was put into the inbox, or refused, without its face.
+    Decided {
+        /// The face's agent.
+        agent: u32,
+        /// The id of the message.
+        id: MessageId,
+        /// Its sender.
+        from: Did,
+        /// Why it was refused; none for what stands in the inbox.
+        refused: Option<ErrorKind>,
+    },
+    /// An agent that [`Port::retire`](crate::Port::retire) was asked to let go has nothing left to do, and may be closed.
+    Idle {
+        /// The face's agent.
+        agent: u32,
+    },
+    /// A newer agent of the same DID came: from now on it is the one that is called.
+    Superseded {
+        /// The face's agent.
+        agent: u32,
     },
     /// The inbox of an agent whose face is waiting has a message.
     Arrived {
@@ -93,7 +148,7 @@ pub enum Event {
         /// The face's agent.
         agent: u32,
         /// Which asking this is.
-        time: u32,
+        round: u32,
         /// What to sign.
         bytes: Vec<u8>,
     },

@@ -1,8 +1,11 @@
 //! A port is where agents meet their face: a module instance of Node.js, a Rust program. Commands come in as method calls,
 //! from any thread; what the face has to do goes out as [`Event`]s.
 
+pub(crate) mod answer;
 pub(crate) mod calls;
 pub(crate) mod event;
+pub(crate) mod parts;
+pub(crate) mod senders;
 pub(crate) mod slots;
 pub(crate) mod tickets;
 
@@ -15,18 +18,19 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 use xbind::message::JSON;
+use xbind::message::details;
 use xbind::message::payload;
-use xbind::{Did, Error, ErrorKind, InReplyTo, Op, Result};
+use xbind::{Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, Result};
 
 use crate::agent::lookup::{Draft, Lookup};
 use crate::agent::outbox::Outgoing;
 use crate::agent::{Agent, closed};
 use crate::flush::batching::Dirty;
-use crate::flush::refusal::Refusal;
 use crate::node::{Found, Node};
-use crate::port::calls::{Call, Calls, MAX_PENDING, Stage};
+use crate::port::calls::{Call, Calls, Granted, MAX_PENDING, Patience, Stage};
 use crate::port::event::{Body, Event, OCTETS, Outcome, Payload};
-use crate::port::tickets::{Running, Tickets};
+use crate::port::parts::{Fits, Progress, Sink};
+use crate::port::tickets::Tickets;
 use crate::sync::Lock;
 use crate::sync::after::{Task, enter, later};
 use crate::sync::bell::Bell;
@@ -36,30 +40,13 @@ use crate::transport::Peer;
 use crate::{AgentOptions, Signer, flush};
 
 /// The most bytes of what a caller presents: a chain of delegations and an approval.
-const MAX_TOKEN: usize = xbind::rights::presented::MAX_PRESENTED_BYTES;
+const MAX_TOKEN: usize = xbind::rights::MAX_PRESENTED_BYTES;
+
+/// The most parts that a caller lets come ahead of its reader.
+const MAX_WINDOW: u64 = 65_536;
 
 /// Called, under no lock, when the port has events; must only see to it that [`Port::flush`] is called soon.
 pub type Waker = Box<dyn Fn() + Send + Sync>;
-
-/// What a handler made of a call.
-#[derive(Debug)]
-pub enum Reply {
-    /// Its value.
-    Payload(Payload),
-    /// A refusal; at times with the JSON object that goes with its kind.
-    Refused(ErrorKind, Option<String>),
-}
-
-/// Whether a handler may begin with a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// It may, and [`Port::reply`] takes its answer.
-    Run,
-    /// The call has ended, or was refused just now.
-    Gone,
-    /// There is no handler any more: [`Port::give_back`] puts the call into the inbox.
-    Inbox,
-}
 
 /// A call to begin.
 #[derive(Debug)]
@@ -76,6 +63,33 @@ pub struct NewCall<'a> {
     pub timeout: Option<Duration>,
     /// What the caller presents.
     pub token: Option<String>,
+    /// The method asked for.
+    pub method: Option<String>,
+    /// Where it belongs in a trace (W3C Trace Context).
+    pub traceparent: Option<String>,
+    /// With it, each part and each word of progress starts `timeout` anew, up to this time for the whole call, and words of
+    /// progress are told with [`Event::Progress`].
+    pub total: Option<Duration>,
+    /// With it the answer may come in parts, each told with [`Event::Part`]: how many may come before [`Port::took`] says
+    /// that they were read. [`WINDOW`](crate::WINDOW) suits most.
+    pub window: Option<u64>,
+}
+
+impl Default for NewCall<'_> {
+    fn default() -> Self {
+        Self {
+            agent: 0,
+            to: "",
+            payload: Payload::Bytes(Vec::new()),
+            one_way: false,
+            timeout: None,
+            token: None,
+            method: None,
+            traceparent: None,
+            total: None,
+            window: None,
+        }
+    }
 }
 
 /// Numbers are never used again, so that a late event cannot reach another agent.
@@ -156,7 +170,8 @@ impl Port {
     ///
     /// # Errors
     /// Why it cannot begin: `AGENT_CLOSED`, `AGENT_NOT_FOUND`, `AMBIGUOUS_NAME`, `INVALID_NAME`, `INVALID_DID`, `REVOKED`,
-    /// `WRONG_AUDIENCE`, `INVALID_PAYLOAD`, `PAYLOAD_TOO_LARGE`, `INVALID_TOKEN`, `INBOX_FULL`.
+    /// `WRONG_AUDIENCE`, `INVALID_PAYLOAD`, `PAYLOAD_TOO_LARGE`, `INVALID_TOKEN`, `INVALID_CONFIG` (a method that can have no such
+    /// name, a traceparent that is none, a window out of bounds), `INBOX_FULL`.
     pub fn call(self: &Arc<Self>, call: NewCall<'_>) -> Result<u64> {
         let _entry = enter();
         let begun = catch_unwind(AssertUnwindSafe(|| self.begin(call)));
@@ -164,13 +179,14 @@ impl Port {
     }
 
     fn begin(self: &Arc<Self>, call: NewCall<'_>) -> Result<u64> {
-        let NewCall { agent, to, payload, one_way, timeout, token } = call;
+        let NewCall { agent, to, payload, one_way, timeout, token, method, traceparent, total, window } = call;
         let caller = self.agent(agent)?;
         let found = caller.node.find(to)?;
         match &found {
             Found::Peer(peer) => caller.check_recipient(peer)?,
             Found::Ask => caller.node.check_running(&[caller.did()])?,
         }
+        check_details(method.as_deref(), traceparent.as_deref(), window)?;
         let (body, content_type) = encode(payload)?;
         caller.check_size(body.len())?;
         let presented = token.as_ref().map_or(0, String::len);
@@ -180,12 +196,27 @@ impl Port {
         let bytes = body.len().saturating_add(presented);
         let id = clock::message_id()?;
         caller.reserve_outbox(bytes)?;
-        let deadline = timeout.and_then(|timeout| self.time.now().checked_add(timeout));
+        let now = self.time.now();
+        let until = total.or(timeout).and_then(|total| now.checked_add(total));
+        let deadline = timeout.and_then(|timeout| now.checked_add(timeout)).or(until);
+        let deadline = until.map_or(deadline, |until| deadline.map(|deadline| deadline.min(until)));
         let (recipient, stage) = match &found {
             Found::Peer(peer) => (Some(peer.clone()), Stage::Waiting),
             Found::Ask => (None, Stage::Sought),
         };
-        let call = Call { number: 0, caller: caller.clone(), recipient, id, one_way, stage, deadline };
+        let call = Call {
+            number: 0,
+            caller: caller.clone(),
+            recipient,
+            id,
+            one_way,
+            has_method: method.is_some(),
+            stage,
+            deadline,
+            patience: total.map(|total| Patience { each: timeout.unwrap_or(total), until }),
+            sink: window.filter(|_| !one_way).map(Sink::new),
+            last_word: None,
+        };
         let number = self.calls.guard().begin(call);
         let Some(number) = number else {
             caller.free_outbox(bytes);
@@ -193,6 +224,12 @@ impl Port {
                 .with_hint("wait for some of them before making more"));
         };
         let op = if one_way { Op::Send } else { Op::Call };
+        let details = Details {
+            method: method.map(String::into_boxed_str),
+            traceparent: traceparent.map(String::into_boxed_str),
+            window: window.filter(|_| !one_way),
+            ..Details::default()
+        };
         let draft = move |to| Outgoing {
             op,
             id,
@@ -201,8 +238,11 @@ impl Port {
             content_type,
             token,
             in_reply_to: None,
+            details,
             call: Some(number),
+            until: until.filter(|_| !one_way),
             slot: None,
+            _guard: None,
         };
         self.send_off(&caller, to, found, number, bytes, Box::new(draft));
         if !caller.outbox.guard().listed {
@@ -259,102 +299,69 @@ impl Port {
         if !matches!(call.stage, Stage::Sealed(_)) {
             call.caller.forget_unsealed(&call.id);
         }
-        if let Some(Peer::Here(recipient)) = &call.recipient {
-            recipient.cancel(call.caller.did(), &call.id);
-        }
-    }
-
-    /// Whether the handler may begin with a call: asked just before it does, because much may have happened since
-    /// [`Event::Call`]. What does not hold any more does not begin.
-    pub fn start(self: &Arc<Self>, ticket: u64) -> Start {
-        let _entry = enter();
-        let tickets = self.tickets.guard();
-        let Some(running) = tickets.get(ticket) else { return Start::Gone };
-        let (agent, caller) = (running.agent.clone(), running.caller.clone());
-        let (request, mut cancelled) = (running.request.id, running.cancelled);
-        drop(tickets);
-        if let Peer::Here(caller) = &caller {
-            // It may have given up while its message was on its way, when there was no ticket to cancel.
-            cancelled |= !caller.port.calls.guard().is_awaited(&request);
-        }
-        let refused = {
-            let inbox = agent.inbox.guard();
-            match &inbox.handler {
-                _ if cancelled || inbox.closed => None,
-                None => return Start::Inbox,
-                Some(allow) if !allow.includes(caller.did()) => Some(ErrorKind::NotAllowed),
-                Some(_) => match agent.node.check_running(&[caller.did(), agent.did()]) {
-                    Ok(()) => {
-                        drop(inbox);
-                        if self.tickets.guard().begin(ticket) {
-                            agent.begun();
-                        }
-                        return Start::Run;
-                    }
-                    Err(error) => Some(error.kind()),
-                },
+        match (&call.recipient, call.stage) {
+            (Some(Peer::Here(recipient)), _) => recipient.cancel(call.caller.did(), &call.id),
+            (Some(there), Stage::Sealed(digest)) if !call.one_way => {
+                let request = InReplyTo { id: call.id, digest };
+                call.caller.say(Op::Cancel, there.clone(), request, Details::default());
             }
-        };
-        // Nobody is told where nobody waits.
-        self.reply(ticket, Reply::Refused(refused.unwrap_or(ErrorKind::AgentClosed), None));
-        Start::Gone
+            _ => {}
+        }
     }
 
-    /// A call that [`Port::start`] sent to the inbox, with the payload that its [`Event::Call`] brought.
-    pub fn give_back(&self, ticket: u64, payload: Payload) {
+    /// The face has read so many parts of the answer to a call: as many more may come.
+    pub fn took(&self, call: u64, parts: u64) {
         let _entry = enter();
-        let taken = self.tickets.guard().take(ticket);
-        let Some(running) = taken else { return };
-        let agent = running.agent.clone();
-        if !running.cancelled {
-            agent.give_back(running, payload);
-        }
-        agent.finished(false);
-    }
-
-    /// Answers a running call. One that was cancelled or whose agent closed needs no answer; then this does nothing. What
-    /// cannot be sent becomes a refusal, and an [`Event::Unsent`].
-    pub fn reply(self: &Arc<Self>, ticket: u64, reply: Reply) {
-        let _entry = enter();
-        let taken = self.tickets.guard().take(ticket);
-        let Some(running) = taken else { return };
-        let Running { agent, caller, request, cancelled, begun, .. } = running;
-        agent.finished(begun);
-        if cancelled {
-            return;
-        }
-        let payload = match reply {
-            Reply::Payload(payload) => payload,
-            Reply::Refused(kind, detail) => return Self::refuse(&agent, caller, request, Refusal { kind, detail }),
-        };
-        let encoded = catch_unwind(AssertUnwindSafe(|| encode(payload))).unwrap_or_else(|_| Err(flush::internal()));
-        match encoded.and_then(|encoded| agent.check_size(encoded.0.len()).map(|()| encoded)) {
-            Ok((body, content_type)) => agent.answer(Op::Result, body, content_type, caller, request),
-            Err(error) => {
-                self.push(Event::Unsent { agent: agent.number, error });
-                Self::refuse(&agent, caller, request, Refusal::of(ErrorKind::HandlerFailed));
+        let granted = self.calls.guard().read(call, parts);
+        let Some(Granted { caller, to, request, window }) = granted else { return };
+        match to {
+            Peer::Here(recipient) => recipient.grant(caller.did(), &request.id, window),
+            there @ Peer::There(_) => {
+                caller.say(Op::More, there, request, Details { window: Some(window), ..Details::default() });
             }
         }
     }
 
-    /// Whether the caller of a running call has given up or its agent closed.
-    #[must_use]
-    pub fn is_cancelled(&self, ticket: u64) -> bool {
-        self.tickets.guard().is_cancelled(ticket)
+    /// Part `seq` of the answer to a call of this port.
+    pub(crate) fn part_came(self: &Arc<Self>, id: &MessageId, seq: u64, payload: Payload) {
+        let came = self.calls.guard().part(id, seq, self.time.now());
+        match came {
+            Some((call, Fits::Next)) => self.push(Event::Part { call, payload }),
+            Some((call, Fits::Never)) => {
+                let taken = self.calls.guard().take(call);
+                if let Some(call) = taken {
+                    Self::give_up(&call);
+                    self.settle(&call, Outcome::Failed { error: incomplete(), remote: None });
+                }
+            }
+            Some((_, Fits::Again)) | None => {}
+        }
     }
 
-    fn refuse(agent: &Arc<Agent>, caller: Peer, request: InReplyTo, mut refusal: Refusal) {
-        if agent.check_size(refusal.encode().len()).is_err() {
-            refusal.detail = None;
+    /// Word `seq` of progress of a call of this port.
+    pub(crate) fn word_came(self: &Arc<Self>, id: &MessageId, seq: u64, body: &[u8]) {
+        let Some(progress) = Progress::decode(body) else { return };
+        let call = self.calls.guard().word(id, seq, self.time.now());
+        if let Some(call) = call {
+            self.push(Event::Progress { call, progress });
         }
-        agent.answer(Op::Error, refusal.encode(), JSON, caller, request);
     }
 
-    /// The identity provider's answer to [`Event::Sign`]; none if it failed.
-    pub fn signed(&self, number: u32, time: u32, signature: Option<[u8; 64]>) {
-        if let Ok(agent) = self.agent(number) {
-            agent.signed(time, signature);
-        }
+    /// The identity provider's answer to [`Event::Sign`]; none if it failed. False if it is not by the key of its DID,
+    /// though somebody waits for it.
+    pub fn signed(&self, number: u32, round: u32, signature: Option<[u8; 64]>) -> bool {
+        self.agent(number).map_or(true, |agent| agent.signed(round, signature))
+    }
+
+    /// Lets nothing new in at an agent that is about to close: an [`Event::Idle`] tells when its handlers have ended and
+    /// their answers are out. Callers get `AGENT_CLOSED`; what the agent itself asks of others goes on.
+    ///
+    /// # Errors
+    /// `AGENT_CLOSED`.
+    pub fn retire(&self, number: u32) -> Result<()> {
+        let _entry = enter();
+        self.agent(number)?.retire();
+        Ok(())
     }
 
     /// Closes one agent: pending calls from it and to it end with `AGENT_CLOSED`, its key is wiped.
@@ -389,8 +396,9 @@ impl Port {
             self.settle(&call, Outcome::Failed { error, remote: None });
         }
         let cancelled = self.tickets.guard().cancel_all(|running| running.caller.did() == did);
-        for (ticket, ..) in cancelled {
+        for (ticket, back) in cancelled {
             self.push(Event::Cancelled { ticket });
+            back.end(ErrorKind::Revoked);
         }
     }
 
@@ -425,7 +433,29 @@ pub(crate) fn closed_outcome(message: &'static str) -> Outcome {
     Outcome::Failed { error: Error::new(ErrorKind::AgentClosed, message), remote: None }
 }
 
-fn encode(payload: Payload) -> Result<(Body, &'static str)> {
+fn check_details(method: Option<&str>, traceparent: Option<&str>, window: Option<u64>) -> Result<()> {
+    if !method.is_none_or(details::is_method) {
+        let why = "a method is named with 1 to 128 of A-Z a-z 0-9 _ . -";
+        return Err(
+            Error::new(ErrorKind::InvalidConfig, why).with_hint("take the name from what the other agent offers")
+        );
+    }
+    if !traceparent.is_none_or(details::is_traceparent) {
+        let why = "the traceparent is none of W3C Trace Context";
+        return Err(Error::new(ErrorKind::InvalidConfig, why));
+    }
+    if window.is_some_and(|window| window == 0 || window > MAX_WINDOW) {
+        return Err(Error::new(ErrorKind::InvalidConfig, format!("a window is 1 to {MAX_WINDOW} parts")));
+    }
+    Ok(())
+}
+
+/// The answer is not whole.
+pub(crate) fn incomplete() -> Error {
+    Error::new(ErrorKind::ReplyMismatch, "a part of the answer is missing").with_hint("make the call again")
+}
+
+pub(crate) fn encode(payload: Payload) -> Result<(Body, &'static str)> {
     match payload {
         Payload::Json(text) => {
             payload::check_json(&text)?;

@@ -1,11 +1,15 @@
 //! The calls that a port's handlers are to work on, or work on already.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use hashbrown::HashMap;
-use xbind::{Did, InReplyTo, MessageId};
+use xbind::{Did, InReplyTo, MessageId, PendingCall};
 
 use crate::agent::Agent;
+use crate::port::parts::{Said, Words};
 use crate::port::slots::Slots;
 use crate::transport::{Peer, Route};
 
@@ -14,37 +18,84 @@ const KEPT_CAPACITY: usize = 1024;
 
 /// A call that has a handler's place. It stays until the handler is done, also when nobody waits for the answer any
 /// more: the handler still runs, and counts.
-#[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) agent: Arc<Agent>,
     pub(crate) caller: Peer,
     pub(crate) request: InReplyTo,
     pub(crate) issued_at: u64,
+    /// It names a method, so it never goes to an inbox.
+    pub(crate) has_method: bool,
     pub(crate) cancelled: bool,
     /// The handler has begun.
     pub(crate) begun: bool,
+    /// When its caller waits no more, by what it said.
+    pub(crate) until: Option<Instant>,
+    /// What was said before the end.
+    pub(crate) said: Said,
+    pub(crate) words: Option<Words>,
 }
 
 /// Strangers choose the ids of their calls, so a call is known by its caller and its id.
 type Key = (Did, MessageId);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Tickets {
     running: Slots<Running>,
     by_request: HashMap<Key, u64>,
+    /// Entries of calls that have ended stay until they come up or outnumber the living.
+    deadlines: BinaryHeap<Reverse<(Instant, u64)>>,
 }
 
 impl Tickets {
     /// The ticket; the call itself back if there are too many.
     pub(crate) fn open(&mut self, running: Running) -> Option<u64> {
-        let key = key(&running);
+        let (key, until) = (key(&running), running.until);
         let ticket = self.running.insert(running)?;
+        if let Some(Running { said: Said::Parts(source), .. }) = self.running.get(ticket) {
+            source.know_ticket(ticket);
+        }
         self.by_request.insert(key, ticket);
+        if let Some(until) = until {
+            self.deadlines.push(Reverse((until, ticket)));
+        }
         Some(ticket)
     }
 
     pub(crate) fn get(&self, ticket: u64) -> Option<&Running> {
         self.running.get(ticket)
+    }
+
+    pub(crate) fn get_mut(&mut self, ticket: u64) -> Option<&mut Running> {
+        self.running.get_mut(ticket)
+    }
+
+    /// The call of that caller and id, if it is worked on and somebody waits for it.
+    pub(crate) fn of(&self, caller: &Did, request: &MessageId) -> Option<&Running> {
+        let ticket = self.by_request.get(&(*caller, *request))?;
+        self.running.get(*ticket).filter(|running| !running.cancelled)
+    }
+
+    /// When the next caller waits no more.
+    pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
+        if self.deadlines.len() > self.running.len().saturating_mul(2).saturating_add(64) {
+            let live = self.running.iter().filter_map(|(ticket, running)| Some(Reverse((running.until?, ticket))));
+            self.deadlines = live.collect();
+        }
+        while let Some(Reverse((deadline, ticket))) = self.deadlines.peek().copied() {
+            if self.running.get(ticket).is_some_and(|running| !running.cancelled) {
+                return Some(deadline);
+            }
+            self.deadlines.pop();
+        }
+        None
+    }
+
+    /// Marks one call whose caller waits no more, by what it said; its ticket.
+    pub(crate) fn cancel_overdue(&mut self, now: Instant) -> Option<u64> {
+        self.next_deadline().filter(|deadline| *deadline <= now)?;
+        let Reverse((_, ticket)) = self.deadlines.pop()?;
+        self.running.get_mut(ticket)?.cancelled = true;
+        Some(ticket)
     }
 
     /// The handler begins; false if the ticket is gone.
@@ -75,19 +126,49 @@ impl Tickets {
         (!std::mem::replace(&mut running.cancelled, true)).then_some(ticket)
     }
 
-    /// Marks all calls for which `which` holds: ticket, caller and request of those that did not know yet.
-    pub(crate) fn cancel_all(&mut self, which: impl Fn(&Running) -> bool) -> Vec<(u64, Peer, InReplyTo)> {
+    /// Marks all calls for which `which` holds: ticket and what to tell the callers of those that did not know yet.
+    pub(crate) fn cancel_all(&mut self, which: impl Fn(&Running) -> bool) -> Vec<(u64, Back)> {
         let chosen = self.running.iter_mut().filter(|(_, running)| which(running));
         chosen
             .filter_map(|(ticket, running)| {
                 let knew = std::mem::replace(&mut running.cancelled, true);
-                (!knew).then(|| (ticket, running.caller.clone(), running.request))
+                (!knew).then(|| (ticket, running.back()))
             })
             .collect()
     }
 }
 
+/// Where what ends a call goes.
+pub(crate) struct Back {
+    pub(crate) agent: Arc<Agent>,
+    pub(crate) caller: Peer,
+    pub(crate) request: InReplyTo,
+    /// How many parts were sent.
+    pub(crate) parts: u64,
+}
+
 impl Running {
+    pub(crate) fn back(&self) -> Back {
+        let (agent, caller) = (self.agent.clone(), self.caller.clone());
+        Back { agent, caller, request: self.request, parts: self.parts() }
+    }
+
+    /// How many parts were sent.
+    pub(crate) fn parts(&self) -> u64 {
+        if let Said::Parts(source) = &self.said { source.count() } else { 0 }
+    }
+
+    /// What its caller may say of it later must match.
+    pub(crate) fn expected(&self) -> PendingCall {
+        PendingCall {
+            peer: *self.caller.did(),
+            digest: self.request.digest,
+            one_way: false,
+            has_method: self.has_method,
+            has_window: matches!(self.said, Said::Parts(_)),
+        }
+    }
+
     pub(crate) fn came_over(&self, route: Route) -> bool {
         matches!(&self.caller, Peer::There(remote) if remote.route == route)
     }

@@ -12,8 +12,8 @@ use crate::port::Port;
 pub(crate) enum Task {
     /// Tell the port's face that it has something to do.
     Wake(Arc<Port>),
-    /// There is room again where this agent's messages wait to go; so many others may look after it.
-    Room(Arc<Agent>, Place, u32),
+    /// There is room again where this agent's messages wait to go.
+    Room(Arc<Agent>, Place),
 }
 
 #[derive(Default)]
@@ -56,7 +56,7 @@ impl Drop for Entry {
             for task in tasks {
                 match task {
                     Task::Wake(port) => port.ring(),
-                    Task::Room(agent, place, tries) => agent.unpark(place, tries),
+                    Task::Room(agent, place) => agent.unpark(place),
                 }
             }
         }

@@ -33,7 +33,10 @@ pub fn random(bytes: &mut [u8]) -> Result<()> {
 const POOL_BYTES: usize = 4096;
 
 /// A fresh message id. Ids are unique, not secret, so that one system call serves 256 of them.
-pub(crate) fn message_id() -> Result<MessageId> {
+///
+/// # Errors
+/// `INTERNAL` where the system has no randomness.
+pub fn message_id() -> Result<MessageId> {
     thread_local! {
         static POOL: RefCell<(Vec<u8>, usize)> = const { RefCell::new((Vec::new(), 0)) };
     }

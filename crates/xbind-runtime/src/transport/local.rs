@@ -1,16 +1,17 @@
 //! The transport between agents of one node: a static call. What it carries is opened like anything that comes in.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use xbind::{ErrorKind, InReplyTo, MessageId, Op, PendingCall, Recipient, Result, authenticate};
+use xbind::{Did, ErrorKind, InReplyTo, MessageId, Op, PendingCall, Recipient, Result, VerifiedMessage, authenticate};
 
 use crate::agent::Agent;
 use crate::agent::inbox::Request;
 use crate::agent::outbox::Outgoing;
 use crate::agent::room::Slot;
 use crate::flush::refusal::Refusal;
-use crate::port::Port;
 use crate::port::event::{Body, Outcome, Payload};
+use crate::port::{Port, incomplete};
 use crate::sync::Lock;
 use crate::transport::Peer;
 
@@ -47,7 +48,7 @@ impl Agent {
     pub(crate) fn take_in(
         self: &Arc<Self>,
         incoming: Incoming<'_>,
-        back: impl Fn(&xbind::Did) -> Peer,
+        back: impl Fn(&Did) -> Peer,
         request: Option<InReplyTo>,
     ) -> Result<()> {
         let Incoming { jws, body, token, slot, clock_skew, max_lifetime } = incoming;
@@ -66,9 +67,11 @@ impl Agent {
             return Ok(());
         }
         let (from, id) = (*message.from(), *message.id());
-        let answers = message.in_reply_to().map(|call| call.id);
-        let expected = answers.and_then(|id| self.expects(&id));
-        let call = expected.as_ref().map(|(_, call)| call);
+        let op = message.op();
+        let about = message.in_reply_to().map(|call| call.id);
+        let expected = about.filter(|_| op.is_reply()).and_then(|id| self.expects(&id));
+        let worked_on = about.filter(|_| op.is_afterthought()).and_then(|id| self.works(&from, &id));
+        let call = expected.as_ref().map(|(_, call)| call).or(worked_on.as_ref().map(|(_, call)| call));
         let message = match message.accept(&recipient, now, body, token.as_deref(), call) {
             Ok(message) => message,
             // Its signature was verified, so its sender may be told.
@@ -78,23 +81,20 @@ impl Agent {
             }
             Err(error) => return Err(error),
         };
-        if !message.op().is_reply() {
-            self.admit(Request { message, token, reference: reference(&id), caller: back(&from), slot });
+        let Some(about) = about else {
+            let wait = message.deadline_ms().map(Duration::from_millis);
+            let until = wait.and_then(|wait| self.node.time().now().checked_add(wait));
+            self.admit(Request { message, token, reference: reference(&id), caller: back(&from), until, slot });
             return Ok(());
-        }
-        // So far the call was only looked at; whoever takes it ends it.
-        let Some((id, (port, _))) = answers.zip(expected) else { return Ok(()) };
-        let call = port.calls.guard().take_id(&id);
-        let Some(call) = call else { return Ok(()) };
-        let outcome = if message.op() == Op::Error {
-            let (error, remote) = Refusal::decode(message.body()).into_error(&from);
-            Outcome::Failed { error, remote }
-        } else if call.one_way {
-            Outcome::Delivered { to: from }
-        } else {
-            Outcome::Answer(Payload::of(message))
         };
-        port.settle(&call, outcome);
+        if let Some((port, _)) = expected {
+            reply_came(&port, &about, message);
+        } else if let Some((agent, _)) = worked_on {
+            match message.window() {
+                Some(window) => agent.grant(&from, &about, window),
+                None => agent.cancel(&from, &about),
+            }
+        }
         Ok(())
     }
 
@@ -103,5 +103,40 @@ impl Agent {
     fn expects(&self, id: &MessageId) -> Option<(Arc<Port>, PendingCall)> {
         let at = |port: &Arc<Port>| Some((port.clone(), port.calls.guard().expected(id)?));
         at(&self.port).or_else(|| self.node.agents_of(self.did()).iter().find_map(|other| at(&other.port)))
+    }
+
+    /// The agent of this DID that works on the call of that caller and id.
+    fn works(self: &Arc<Self>, caller: &Did, id: &MessageId) -> Option<(Arc<Self>, PendingCall)> {
+        let at = |agent: &Arc<Self>| Some((agent.clone(), agent.works_on(caller, id)?));
+        at(self).or_else(|| self.node.agents_of(self.did()).iter().find_map(at))
+    }
+}
+
+fn reply_came(port: &Arc<Port>, id: &MessageId, message: VerifiedMessage<Body>) {
+    let seq = message.seq().unwrap_or_default();
+    if message.op() == Op::Part {
+        return port.part_came(id, seq, Payload::of(message));
+    }
+    if message.op() == Op::Progress {
+        return port.word_came(id, seq, message.body());
+    }
+    // So far the call was only looked at; whoever takes it ends it.
+    let call = port.calls.guard().take_id(id);
+    let Some(call) = call else { return };
+    if call.sink.is_some_and(|sink| sink.count() != seq) {
+        return port.settle(&call, Outcome::Failed { error: incomplete(), remote: None });
+    }
+    port.settle(&call, outcome_of(message));
+}
+
+/// How a call ends with that reply.
+fn outcome_of(message: VerifiedMessage<Body>) -> Outcome {
+    if message.op() == Op::Error {
+        let (error, remote) = Refusal::decode(message.body()).into_error(message.from());
+        Outcome::Failed { error, remote }
+    } else if message.op() == Op::Receipt {
+        Outcome::Delivered { to: *message.from() }
+    } else {
+        Outcome::Answer(Payload::of(message))
     }
 }

@@ -143,7 +143,8 @@ pub trait Transport: Send + Sync {
 /// Says where names and DIDs are that this node does not have.
 pub trait Resolver: Send + Sync {
     /// Answers with [`Resolved::found`], now or later, from any thread. A question that is dropped is answered: not found.
-    /// The node asks once for all calls that wait for the same name.
+    /// The node asks once for all calls that wait for the same name. Answer soon: a name may mean any agent elsewhere, so
+    /// what its caller asks of agents elsewhere later waits until it is answered or nobody waits for it any more.
     fn resolve(&self, to: &str, done: Resolved);
 }
 
@@ -201,7 +202,7 @@ pub trait RemoteSigner: Send + Sync {
 #[derive(Debug)]
 pub struct SignDone {
     pub(crate) agent: Weak<Agent>,
-    pub(crate) time: u32,
+    pub(crate) round: u32,
     pub(crate) answered: bool,
 }
 
@@ -214,7 +215,7 @@ impl SignDone {
     fn answer(&mut self, signature: Option<[u8; 64]>) {
         self.answered = true;
         if let Some(agent) = self.agent.upgrade() {
-            agent.signed(self.time, signature);
+            agent.signed(self.round, signature);
         }
     }
 }

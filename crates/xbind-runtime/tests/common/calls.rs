@@ -15,7 +15,7 @@ pub type Answer = Rc<RefCell<Option<Result<String, ErrorKind>>>>;
 pub type Seen = Rc<RefCell<Vec<String>>>;
 
 pub fn options(milliseconds: u64) -> CallOptions {
-    CallOptions { timeout: Some(Duration::from_millis(milliseconds)), token: None }
+    CallOptions { timeout: Some(Duration::from_millis(milliseconds)), ..CallOptions::default() }
 }
 
 pub fn join(world: &World, node: usize, seed: u8, name: Option<&str>) -> Arc<Handle> {

@@ -243,6 +243,7 @@ impl Inner {
             body,
             token: None,
             in_reply_to,
+            details: xbind::Details::default(),
         };
         let own = draft(Op::Call, seen.to, None, br#"{"stranger":1}"#);
         let strange = seal(&self.stranger, &own).unwrap().jws;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use xbind::{Did, ErrorKind, MessageId};
-use xbind_runtime::{CallOptions, Handle, Incoming};
+use xbind_runtime::{CallOptions, Handle, Incoming, Payload, Progress, Stream};
 
 use crate::common::{Net, Rng, Spawned, json, sleep, text};
 
@@ -38,6 +38,7 @@ pub struct Ledger {
     pub begun: HashMap<u64, (usize, String)>,
     pub ended: HashSet<u64>,
     pub answered: usize,
+    pub parts: usize,
     pub failed: HashMap<ErrorKind, usize>,
     pub handled: HashSet<(usize, Did, Did, MessageId)>,
     pub lettered: HashSet<(usize, Did, Did, MessageId)>,
@@ -110,6 +111,7 @@ pub async fn serve(shared: Shared, own: usize, handle: Arc<Handle>) {
         let fate = shared.below(100);
         let (late, ms) = (shared.percent(60), shared.below(1500));
         let more = shared.clone();
+        let mut incoming = incoming;
         let task = async move {
             if fate < 8 {
                 sleep(more.net.clone(), 60_000).await; // it never answers in time
@@ -117,10 +119,30 @@ pub async fn serve(shared: Shared, own: usize, handle: Arc<Handle>) {
                 sleep(more.net.clone(), ms).await;
             }
             let text = text(&incoming.payload);
+            let mut parts = 0;
+            if incoming.in_parts() {
+                let count = more.below(25);
+                while parts < count {
+                    if more.percent(20) {
+                        let pause = more.below(300);
+                        sleep(more.net.clone(), pause).await;
+                    }
+                    let part = format!(r#"{{"n":{},"part":{parts}}}"#, number_in(&text, "n").unwrap_or_default());
+                    if incoming.part(json(&part)).await.is_err() {
+                        return; // nobody waits any more
+                    }
+                    parts += 1;
+                }
+            } else if more.percent(20) {
+                let _ = incoming.progress(&Progress::default());
+            }
             match fate {
                 8..16 => incoming.refuse(ErrorKind::HandlerFailed),
                 16..22 => drop(incoming),
-                _ => incoming.reply(json(&format!(r#"{{"echo":{}}}"#, number_in(&text, "n").unwrap_or_default()))),
+                _ => {
+                    let echo = number_in(&text, "n").unwrap_or_default();
+                    incoming.reply(json(&format!(r#"{{"echo":{echo},"parts":{parts}}}"#)));
+                }
             }
         };
         shared.spawned.borrow_mut().push((own, Box::pin(task)));
@@ -147,6 +169,26 @@ pub async fn collect(shared: Shared, own: usize, handle: Arc<Handle>) {
     }
 }
 
+/// Reads an answer in parts: exactly those that were sent, in order, and all of them if it ends well.
+async fn read(shared: &Shared, number: u64, mut stream: Stream) -> xbind::Result<Payload> {
+    let mut next = 0;
+    loop {
+        if shared.percent(30) {
+            let pause = shared.below(300);
+            sleep(shared.net.clone(), pause).await;
+        }
+        let Some(part) = stream.next().await? else { break };
+        let part = text(&part);
+        assert_eq!((number_in(&part, "n"), number_in(&part, "part")), (Some(number), Some(next)), "{part}");
+        next += 1;
+        shared.ledger.borrow_mut().parts += 1;
+    }
+    assert!(stream.next().await?.is_none(), "it has ended");
+    let value = text(stream.value().expect("it ended well"));
+    assert_eq!(number_in(&value, "parts"), Some(next), "{value}");
+    Ok(json(&value))
+}
+
 /// Notes the end also of a future that is dropped.
 pub struct Ends(Rc<RefCell<Ledger>>, u64);
 
@@ -168,9 +210,17 @@ pub async fn call(shared: Shared, own: usize, to: String, one_way: bool, timeout
     let ends = Ends(shared.ledger.clone(), number);
     let payload = json(&format!(r#"{{"n":{number}}}"#));
     let timeout = Some(std::time::Duration::from_millis(timeout));
-    let options = CallOptions { timeout, token: None };
+    let total = Some(std::time::Duration::from_secs(20));
+    let options = CallOptions { timeout, ..CallOptions::default() };
+    let in_parts = !one_way && shared.percent(40);
     let result = if one_way {
         handle.send(&to, payload, options).await.map(|_| None)
+    } else if in_parts {
+        let window = Some(1 + shared.below(8));
+        match handle.stream(&to, payload, CallOptions { total, window, ..options }) {
+            Ok(stream) => read(&shared, number, stream).await.map(Some),
+            Err(error) => Err(error),
+        }
     } else {
         handle.call(&to, payload, options).await.map(Some)
     };
@@ -178,9 +228,7 @@ pub async fn call(shared: Shared, own: usize, to: String, one_way: bool, timeout
     match result {
         Ok(Some(answer)) => {
             let answer = text(&answer);
-            // A call that no handler took is answered by a receipt.
-            let echo = number_in(&answer, "echo");
-            assert!(echo == Some(number) || answer.contains(r#""status":"delivered""#), "call {number}: {answer}");
+            assert_eq!(number_in(&answer, "echo"), Some(number), "call {number}: {answer}");
             ledger.answered += 1;
         }
         Ok(None) => ledger.answered += 1,

@@ -251,7 +251,7 @@ impl Plan {
     }
 }
 
-fn run(seed: u64) -> (usize, usize) {
+fn run(seed: u64) -> [usize; 3] {
     let mut plan = Plan::new(seed);
     let agents = 3 + plan.rng.below(6) as usize;
     for at in 0..agents {
@@ -287,7 +287,7 @@ fn run(seed: u64) -> (usize, usize) {
     for node in &world.nodes {
         node.close();
     }
-    (ledger.begun.len(), ledger.answered)
+    [ledger.begun.len(), ledger.answered, ledger.parts]
 }
 
 fn number_from(variable: &str) -> Option<u64> {
@@ -300,15 +300,17 @@ fn whatever_happens_every_call_ends_nothing_is_done_twice_and_nothing_is_left() 
         Some(seed) => (seed, seed + 1),
         None => (0, number_from("XBIND_SEEDS").unwrap_or(300)),
     };
-    let (mut calls, mut answers) = (0, 0);
+    let (mut calls, mut answers, mut parts) = (0, 0, 0);
     for seed in first..last {
         let done = catch_unwind(AssertUnwindSafe(|| run(seed))).unwrap_or_else(|panic| {
             eprintln!("seed {seed} failed; XBIND_SEED={seed} runs it alone");
             resume_unwind(panic)
         });
-        calls += done.0;
-        answers += done.1;
+        calls += done[0];
+        answers += done[1];
+        parts += done[2];
     }
-    eprintln!("{} seeds: {calls} calls, {answers} answered", last - first);
+    eprintln!("{} seeds: {calls} calls, {answers} answered, {parts} parts read", last - first);
     assert!(last - first < 10 || answers > calls / 10, "{answers} of {calls} calls answered: the test tests nothing");
+    assert!(last - first < 10 || parts > calls / 10, "{parts} parts of {calls} calls: the test tests nothing");
 }

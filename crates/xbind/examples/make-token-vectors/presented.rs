@@ -2,8 +2,8 @@
 
 use super::forge::*;
 use serde_json::{Value, json};
-use xbind::rights::approval::MAX_APPROVAL_BYTES;
-use xbind::rights::grant::MAX_DELEGATION_BYTES;
+use xbind::rights::MAX_APPROVAL_BYTES;
+use xbind::rights::MAX_DELEGATION_BYTES;
 
 fn taken(name: &str, why: &str, text: String, token: Option<&str>, approval: Option<&str>) -> Value {
     let mut case = json!({ "name": name, "why": why, "expect": "accept", "text": text });

@@ -91,6 +91,7 @@ fn sealed(key: &SigningKey, size: usize) -> Vec<Sealed> {
             body: body.as_bytes(),
             token: None,
             in_reply_to: None,
+            details: xbind::Details::default(),
         })
         .collect();
     let unsigned = Unsigned::new(key.did(), &drafts).unwrap();
@@ -273,6 +274,7 @@ fn elsewhere(sender: &SigningKey) -> String {
         body: bodies[usize::from(n)].as_bytes(),
         token: None,
         in_reply_to: None,
+        details: xbind::Details::default(),
     });
     let unsigned = Unsigned::new(sender.did(), &drafts).unwrap();
     let signature = sender.sign(unsigned.to_sign());

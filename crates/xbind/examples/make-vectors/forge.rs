@@ -49,6 +49,8 @@ pub struct Case {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub running: Option<Running>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<&'static str>,
     pub jws: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,6 +64,14 @@ pub struct Case {
 pub struct Pending {
     pub jti: &'static str,
     pub to: String,
+    pub jws: String,
+}
+
+/// The call that the recipient works on.
+#[derive(Clone, Serialize)]
+pub struct Running {
+    pub jti: &'static str,
+    pub from: String,
     pub jws: String,
 }
 
@@ -80,6 +90,7 @@ pub fn accept(name: &'static str, why: &'static str, jws: String) -> Case {
         allow: Vec::new(),
         revoked: Vec::new(),
         pending: None,
+        running: None,
         token: None,
         jws,
         body_utf8: Some(BODY.to_owned()),

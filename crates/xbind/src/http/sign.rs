@@ -11,11 +11,11 @@ use super::message::{Request, RequestHead, TOKEN, malformed};
 use super::profile::{AGENT, DERIVED, PRESENT, Profile, is_agent_url};
 use super::sfv::{self, Bare, InnerList};
 use super::signatures::Texts;
+use crate::base64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
 use crate::identity::jwk;
 use crate::identity::key::SigningKey;
-use crate::message::jws;
 use crate::rights::grant::MAX_DELEGATION_BYTES;
 
 /// How a request is to be signed.
@@ -113,7 +113,7 @@ pub fn prepare(did: &Did, head: &RequestHead<'_>, body: &[u8], draft: &RequestDr
         (Profile::WbaLegacy | Profile::Xbind, _) => {}
     }
     let (keyid, nonce) = match profile {
-        Profile::Xbind => (did.as_str().to_owned(), jws::encode(draft.nonce.get(..16).unwrap_or_default())),
+        Profile::Xbind => (did.as_str().to_owned(), base64::encode(draft.nonce.get(..16).unwrap_or_default())),
         Profile::Wba | Profile::WbaLegacy => (jwk::thumbprint(did), STANDARD.encode_to_string(draft.nonce)),
     };
     let parameters = Said { created: draft.created, expires, nonce: Some(&nonce), keyid: &keyid, tag: profile.tag() };

@@ -9,6 +9,7 @@ use super::message::{Request, RequestHead, TOKEN, malformed};
 use super::profile::Profile;
 use super::signatures::{self, Texts};
 use super::target::Authority;
+use crate::base64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
 use crate::identity::jwk;
@@ -233,7 +234,7 @@ impl AuthenticRequest {
         let mut both = self.from().as_str().to_owned();
         both.push(' ');
         both.push_str(&self.nonce);
-        crate::message::jws::encode(Digest::of(both.as_bytes()).as_bytes())
+        base64::encode(Digest::of(both.as_bytes()).as_bytes())
     }
 
     fn nonce_id(&self) -> MessageId {

@@ -1,9 +1,9 @@
 //! The public key in the forms that others read: JWK (RFC 7517, RFC 8037) and DID document (did:key v0.9).
 
-use crate::message::jws::encode;
-use sha2::{Digest, Sha256};
+use crate::base64::encode;
 
 use crate::identity::did::Did;
+use sha2::{Digest, Sha256};
 
 /// The public JWK as JSON text: `kty`, `crv`, `x`, `kid` (the verification method of the DID document), `alg`, `use`.
 #[must_use]

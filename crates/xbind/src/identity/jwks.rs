@@ -1,5 +1,6 @@
 //! The keys of an issuer that is known by an address: a JWK set (RFC 7517 section 5) that was fetched already.
 
+use crate::base64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::key::VerifyingKey;
 use crate::json;
@@ -97,7 +98,7 @@ fn may_verify(jwk: &Map<String, Value>) -> bool {
 }
 
 fn key(jwk: &Map<String, Value>) -> Result<VerifyingKey> {
-    let x = jwk.get("x").and_then(Value::as_str).and_then(jws::decode_array::<32>);
+    let x = jwk.get("x").and_then(Value::as_str).and_then(base64::decode_array::<32>);
     let x = x.ok_or_else(|| refuse("the x of an Ed25519 key is not 32 bytes of base64url"))?;
     VerifyingKey::from_bytes(&x)
 }

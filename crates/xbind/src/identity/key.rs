@@ -1,18 +1,15 @@
 //! Ed25519 keys (RFC 8032): the one that signs, the one that verifies, and a cache of the latter.
 
-use std::borrow::Borrow;
-use std::collections::HashSet;
 use std::convert::Infallible;
 use std::fmt;
-use std::hash::{Hash, Hasher};
-use std::mem;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
 use ed25519_dalek::{Signature, Verifier};
 use sha2::Sha512;
 use zeroize::Zeroizing;
 
+use crate::cache::Cache;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::{self, Did};
 use crate::identity::scrub;
@@ -63,6 +60,14 @@ impl VerifyingKey {
         Ok(Self { did: Did::of_vetted_key(bytes), key })
     }
 
+    /// The same of bytes in any number.
+    ///
+    /// # Errors
+    /// `INVALID_KEY` as there, and for another length.
+    pub fn from_slice(bytes: &[u8]) -> Result<Self> {
+        Self::from_bytes(sized(bytes, "a public key")?)
+    }
+
     /// The name of this key.
     #[must_use]
     pub const fn did(&self) -> &Did {
@@ -86,6 +91,11 @@ impl fmt::Debug for VerifyingKey {
     }
 }
 
+fn sized<'a>(bytes: &'a [u8], what: &str) -> Result<&'a [u8; 32]> {
+    let wrong = |_| Error::new(ErrorKind::InvalidKey, format!("{what} has 32 bytes, not {}", bytes.len()));
+    bytes.try_into().map_err(wrong)
+}
+
 /// A private key, wiped when dropped.
 pub struct SigningKey {
     // The seed alone, since the scalar is hashed out of it in well under a microsecond. On the heap, because what is moved
@@ -104,6 +114,14 @@ impl SigningKey {
         });
         let Ok(key) = made;
         key
+    }
+
+    /// The same of bytes in any number.
+    ///
+    /// # Errors
+    /// `INVALID_KEY` for another length.
+    pub fn from_seed_slice(seed: &[u8]) -> Result<Self> {
+        sized(seed, "a seed").map(Self::from_seed)
     }
 
     /// The key of the seed that `fill` writes, for one, from a random source.
@@ -153,24 +171,18 @@ impl fmt::Debug for SigningKey {
 
 /// Remembers the keys of DIDs met lately, because decompressing one costs as much as a tenth of a verification.
 ///
-/// Holds at most `capacity` keys (about 330 bytes each); what was not asked for lately makes room. Threads may share it.
+/// Holds at most `capacity` keys (about 400 bytes each); what was not asked for lately makes room. Threads may share it.
 #[derive(Debug)]
 pub struct KeyCache {
-    generation: usize,
-    kept: RwLock<Kept>,
-}
-
-#[derive(Debug, Default)]
-struct Kept {
-    young: HashSet<Entry>,
-    old: HashSet<Entry>,
+    /// By the exact text of their DIDs, so that no other spelling can lead to one.
+    kept: Cache<Box<str>, Arc<VerifyingKey>>,
 }
 
 impl KeyCache {
     /// An empty cache; it owns no heap until the first key comes.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { generation: capacity / 2, kept: RwLock::default() }
+        Self { kept: Cache::new(capacity) }
     }
 
     /// The key that a DID names, as [`VerifyingKey::from_did`] gives it.
@@ -178,56 +190,14 @@ impl KeyCache {
     /// # Errors
     /// `INVALID_DID`; refusals are not remembered.
     pub fn get(&self, did: &str) -> Result<Arc<VerifyingKey>> {
-        let seen = {
-            let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(Entry(key)) = kept.young.get(did) {
-                return Ok(Arc::clone(key));
-            }
-            kept.old.get(did).map(|Entry(key)| Arc::clone(key))
-        };
-        let key = match seen {
-            Some(key) => key,
-            None => Arc::new(VerifyingKey::from_did(did)?),
-        };
-        self.keep(Arc::clone(&key));
+        if let Some(key) = self.kept.get(did) {
+            return Ok(key);
+        }
+        let key = Arc::new(VerifyingKey::from_did(did)?);
+        self.kept.keep(did.into(), Arc::clone(&key));
         Ok(key)
     }
-
-    fn keep(&self, key: Arc<VerifyingKey>) {
-        if self.generation == 0 {
-            return;
-        }
-        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        if kept.young.len() >= self.generation {
-            kept.old = mem::take(&mut kept.young);
-        }
-        kept.young.insert(Entry(key));
-    }
 }
-
-/// A key found by the exact text of its DID, so that no other spelling can lead to it.
-#[derive(Debug)]
-struct Entry(Arc<VerifyingKey>);
-
-impl Borrow<str> for Entry {
-    fn borrow(&self) -> &str {
-        self.0.did.as_str()
-    }
-}
-
-impl Hash for Entry {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.did.as_str().hash(state);
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.did.as_str() == other.0.did.as_str()
-    }
-}
-
-impl Eq for Entry {}
 
 /// Whether the y of an encoding is below p = 2^255 - 19; 255 bits leave 19 values that are not.
 fn is_reduced(encoding: &[u8; 32]) -> bool {

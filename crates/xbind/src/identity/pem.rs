@@ -1,7 +1,7 @@
 //! PEM (RFC 7468), strictly: one block, which white space may surround. `pem-rfc7468` writes it; as a reader it takes text
 //! before the block and lines that end in CR, and refuses lines of three characters.
 
-use base64_simd::{AsOut, STANDARD};
+use crate::base64;
 use pkcs8::der::pem::{self, LineEnding};
 use zeroize::Zeroizing;
 
@@ -28,7 +28,7 @@ pub(crate) fn decode(text: &[u8]) -> Option<(&str, Zeroizing<Vec<u8>>)> {
         return None;
     }
     let mut contents = Zeroizing::new(vec![0; base64.len()]);
-    let length = STANDARD.decode(&base64, contents.as_mut_slice().as_out()).ok()?.len();
+    let length = base64::decode_padded(&base64, contents.as_mut_slice())?;
     contents.truncate(length);
     Some((label, contents))
 }

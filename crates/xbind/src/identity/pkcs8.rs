@@ -36,18 +36,19 @@ pub struct EncryptionSeed {
 /// Reads a private key: DER or PEM; plain, version 1 or 2, or encrypted with PBES2 (PBKDF2 or scrypt, AES-CBC).
 ///
 /// DER is strict, with nothing trailing and no algorithm parameters; a public key inside must be the one of the seed.
-/// PEM is one block, which white space may surround. A passphrase for a plain key is not used.
+/// PEM is one block, which white space may surround. A passphrase for a plain key is refused: whoever
+/// gives one takes the file for protected.
 ///
 /// # Errors
 /// `IMPORT_FAILED` for anything else, for a key derivation over the bounds (5,000,000 iterations of PBKDF2; for scrypt
-/// 256 MiB, r = 16, p = 4), and for an encrypted key without a passphrase. `WRONG_PASSPHRASE` if it does not fit.
+/// 256 MiB, r = 16, p = 4), and for an encrypted key without a passphrase or a plain one with one. `WRONG_PASSPHRASE` if it does not fit.
 pub fn decode(input: &[u8], passphrase: Option<&str>) -> Result<SigningKey> {
     if input.first() != Some(&SEQUENCE) {
         return decode_pem(input, passphrase);
     }
     scrub::after::<{ scrub::KEY_FILE }, _>(|| {
         check_size(input)?;
-        if is_encrypted(input) { decode_encrypted(input, passphrase) } else { decode_plain(input) }
+        if is_encrypted(input) { decode_encrypted(input, passphrase) } else { decode_unprotected(input, passphrase) }
     })
 }
 
@@ -60,13 +61,22 @@ pub fn decode_pem(text: &[u8], passphrase: Option<&str>) -> Result<SigningKey> {
         check_size(text)?;
         let (label, der) = pem::decode(text).ok_or_else(|| refusal("neither DER nor one block of PEM"))?;
         match label {
-            PLAIN_LABEL => decode_plain(&der),
+            PLAIN_LABEL => decode_unprotected(&der, passphrase),
             ENCRYPTED_LABEL => decode_encrypted(&der, passphrase),
             _ => Err(refusal("the PEM block is no PKCS#8 private key").with_hint(
                 "its first line must be -----BEGIN PRIVATE KEY----- or -----BEGIN ENCRYPTED PRIVATE KEY-----",
             )),
         }
     })
+}
+
+fn decode_unprotected(input: &[u8], passphrase: Option<&str>) -> Result<SigningKey> {
+    let key = decode_plain(input)?;
+    if passphrase.is_some() {
+        let hint = "leave the passphrase out, or export the identity again with it";
+        return Err(refusal("a passphrase was given, and the key file is not encrypted").with_hint(hint));
+    }
+    Ok(key)
 }
 
 fn check_size(input: &[u8]) -> Result<()> {
@@ -199,6 +209,7 @@ fn decode_encrypted(input: &[u8], passphrase: Option<&str>) -> Result<SigningKey
     match scheme.decrypt(&scheme.derive(passphrase), &mut data) {
         // One wrong key in 256 leaves a valid padding, but not a structure of the right length behind it.
         Some(plain) if contents(plain).is_some() => decode_plain(plain),
-        _ => Err(Error::new(ErrorKind::WrongPassphrase, "the passphrase does not open the key file")),
+        _ => Err(Error::new(ErrorKind::WrongPassphrase, "the passphrase does not open the key file")
+            .with_hint("check the passphrase: case and spaces count, and it may belong to another file")),
     }
 }

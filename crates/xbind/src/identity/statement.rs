@@ -21,8 +21,9 @@ const SIGNATURE_BASE: &[u8] = b"\"@signature-params\"";
 
 /// Whether somebody could take these bytes for a statement of this project: they begin with `xbind-`, what stands before the
 /// first full stop may pass for the header of a JWS (RFC 7515 section 5.1) with one of its types, or they hold what only the
-/// signature base of an HTTP message does. The header is read as leniently as anybody might: either alphabet of base64, with or without padding, and with other characters in between; JSON with
-/// any escapes; `typ` in any case and with any prefix, and wherever it stands.
+/// signature base of an HTTP message does. The header is read as leniently as anybody might: either alphabet of base64, with
+/// or without padding, and with other characters in between; JSON with any escapes; `typ` in any case and with any prefix, and
+/// wherever it stands.
 #[must_use]
 pub fn is_statement(data: &[u8]) -> bool {
     let begins = |text: &str| data.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text.as_bytes()));

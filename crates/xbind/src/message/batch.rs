@@ -1,16 +1,13 @@
 //! Many messages, one signature: the Merkle tree of RFC 9162 section 2.1 over their signing inputs.
 
-use crate::identity::key::VerifyingKey;
-use crate::lately::Lately;
 use sha2::{Digest as _, Sha256};
-use std::sync::{Mutex, PoisonError};
 
 /// The fewest messages that share a signature; one alone has a signature of its own.
 pub const MIN_BATCH: usize = 2;
 /// The most messages that share a signature.
 pub const MAX_BATCH: usize = 4096;
 /// The longest inclusion proof, in nodes: log2 of [`MAX_BATCH`].
-const MAX_PROOF: usize = 12;
+pub(crate) const MAX_PROOF: usize = 12;
 /// What the root signature covers starts with this, so that it can't be taken for anything else that a key signs.
 const CONTEXT: &[u8; 15] = b"xbind-batch-v1\0";
 
@@ -82,12 +79,6 @@ impl Tree {
     }
 }
 
-/// How many nodes prove a leaf of a tree of that size.
-#[must_use]
-pub fn proof_len(index: usize, size: usize) -> usize {
-    way(index, size).filter_map(|step| step.sibling).count()
-}
-
 /// The root that a leaf and its proof lead to; `None` unless the leaf is inside a tree of 2 to 4096 and the proof has
 /// exactly the nodes that its place asks for.
 #[must_use]
@@ -133,148 +124,14 @@ impl<'a> Membership<'a> {
     }
 }
 
-/// Remembers roots whose signature was verified, so that each batch costs its recipients one verification.
-///
-/// Holds at most `capacity` roots (about 200 bytes each); what was met long ago makes room. Of a few of the latest it also
-/// remembers the nodes that were proved (at most 270 KB each). Threads may share it.
-pub struct RootCache {
-    kept: Mutex<Lately<RootKey, [u8; 64]>>,
-    proven: [Mutex<Option<Proven>>; PROVEN],
-}
-
-/// Issuer, size and root.
-type RootKey = ([u8; 32], u32, Node);
-
-impl RootCache {
-    /// An empty cache; it owns no heap until the first root comes.
-    #[must_use]
-    pub fn new(capacity: usize) -> Self {
-        Self { kept: Mutex::new(Lately::new(capacity)), proven: Default::default() }
-    }
-
-    /// Whether a message is in the tree of that signature, which is the key's. The nodes that lead other messages to the
-    /// same root are not computed again; the decision is that of [`root_from_proof`] and [`RootCache::verify`].
-    pub(crate) fn has_member(&self, key: &VerifyingKey, leaf: &Node, place: &Membership<'_>) -> bool {
-        let (Ok(index), Ok(size)) = (usize::try_from(place.index), usize::try_from(place.size)) else { return false };
-        let [first, ..] = place.signature;
-        let Some(slot) = self.proven.get(usize::from(*first) % PROVEN) else { return false };
-        let slot = || slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot().as_mut().is_some_and(|it| it.is_of(key, place) && it.admit(leaf, index, place.proof)) {
-            return true;
-        }
-        let Some(root) = root_from_proof(leaf, index, size, place.proof) else { return false };
-        let name = (*key.did().public_key(), place.size, root);
-        let again = self.knows(&name, place.signature);
-        if !again && !self.learn(key, name, place.signature) {
-            return false;
-        }
-        if again || size <= SMALL {
-            let mut proven = Proven::new(key, place, size, root);
-            proven.admit(leaf, index, place.proof);
-            *slot() = Some(proven);
-        }
-        true
-    }
-
-    /// Whether `signature` is the key's over the root of a tree of that size, as [`VerifyingKey::verify`] decides it:
-    /// only the very signature that was verified is ever remembered.
-    #[must_use]
-    pub fn verify(&self, key: &VerifyingKey, size: u32, root: &Node, signature: &[u8; 64]) -> bool {
-        let name = (*key.did().public_key(), size, *root);
-        self.knows(&name, signature) || self.learn(key, name, signature)
-    }
-
-    fn learn(&self, key: &VerifyingKey, name: RootKey, signature: &[u8; 64]) -> bool {
-        let (_, size, root) = &name;
-        let valid = key.verify(&signed_bytes(*size, root), signature);
-        if valid {
-            self.kept.lock().unwrap_or_else(PoisonError::into_inner).keep(name, *signature);
-        }
-        valid
-    }
-
-    fn knows(&self, name: &RootKey, signature: &[u8; 64]) -> bool {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.young(name).or_else(|| kept.old(name)).is_some_and(|known| known == signature)
-    }
-}
-
-/// How many trees are remembered with their nodes.
-const PROVEN: usize = 16;
-/// A tree of at most so many leaves is remembered when its first message comes, a larger one with the second.
-const SMALL: usize = 128;
-
-/// The nodes of a tree whose root is signed, as far as proofs have shown them.
-struct Proven {
-    issuer: [u8; 32],
-    signature: [u8; 64],
-    size: usize,
-    root: Node,
-    /// Level by level, leaves first.
-    nodes: Vec<Option<Node>>,
-}
-
-impl Proven {
-    fn new(key: &VerifyingKey, place: &Membership<'_>, size: usize, root: Node) -> Self {
-        let room = size.saturating_mul(2).saturating_add(MAX_PROOF);
-        let nodes = vec![None; room];
-        Self { issuer: *key.did().public_key(), signature: *place.signature, size, root, nodes }
-    }
-
-    fn is_of(&self, key: &VerifyingKey, place: &Membership<'_>) -> bool {
-        self.signature == *place.signature
-            && self.issuer == *key.did().public_key()
-            && u32::try_from(self.size) == Ok(place.size)
-    }
-
-    fn knows(&self, at: usize, node: &Node) -> bool {
-        self.nodes.get(at).and_then(Option::as_ref) == Some(node)
-    }
-
-    /// True if leaf and proof lead to the root: computed up to the first node that is known to lie below it, and from there
-    /// on the same siblings as in the proof that has shown that node. False decides nothing.
-    fn admit(&mut self, leaf: &Node, index: usize, proof: &[Node]) -> bool {
-        if index >= self.size {
-            return false;
-        }
-        let mut shown = Vec::with_capacity(2 * MAX_PROOF);
-        let mut node = *leaf;
-        let mut met = false;
-        let mut proof = proof.iter();
-        for Step { at, sibling } in way(index, self.size) {
-            met = met || self.knows(at, &node);
-            if !met {
-                shown.push((at, node));
-            }
-            let Some((side, beside)) = sibling else { continue };
-            let Some(sibling) = proof.next() else { return false };
-            if !met {
-                shown.push((beside, *sibling));
-                node = side.parent(&node, sibling);
-            } else if !self.knows(beside, sibling) {
-                return false;
-            }
-        }
-        if proof.next().is_some() || !(met || node == self.root) {
-            return false;
-        }
-        for (at, node) in shown {
-            if let Some(place) = self.nodes.get_mut(at) {
-                *place = Some(node);
-            }
-        }
-        true
-    }
-}
-
 /// On which side of the way to the root a sibling stands.
-enum Side {
+pub(crate) enum Side {
     Left,
     Right,
 }
 
 impl Side {
-    fn parent(&self, node: &Node, sibling: &Node) -> Node {
+    pub(crate) fn parent(&self, node: &Node, sibling: &Node) -> Node {
         match self {
             Self::Left => parent(sibling, node),
             Self::Right => parent(node, sibling),
@@ -283,13 +140,13 @@ impl Side {
 }
 
 /// A node on the way from a leaf to the root, numbered level by level, and its sibling; an odd node moves up alone.
-struct Step {
-    at: usize,
-    sibling: Option<(Side, usize)>,
+pub(crate) struct Step {
+    pub(crate) at: usize,
+    pub(crate) sibling: Option<(Side, usize)>,
 }
 
 /// The way from a leaf to below the root.
-fn way(index: usize, size: usize) -> impl Iterator<Item = Step> {
+pub(crate) fn way(index: usize, size: usize) -> impl Iterator<Item = Step> {
     let mut at = index;
     let mut width = size;
     let mut level: usize = 0;

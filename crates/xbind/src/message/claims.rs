@@ -2,6 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::key::VerifyingKey;
+use crate::message::details::{self, Details, Shape};
 use crate::message::jws::{self, Text, present};
 use crate::message::{self, ALG_BATCH, ALG_SINGLE, Digest, InReplyTo, MessageId, Op, TYPE};
 use serde::Deserialize;
@@ -65,6 +66,7 @@ pub(crate) struct Claims<'a> {
     pub(crate) body_len: u64,
     pub(crate) body_digest: Digest,
     pub(crate) token_digest: Option<Digest>,
+    pub(crate) details: Details<Text<'a>>,
 }
 
 /// As they stand in the JSON.
@@ -93,6 +95,16 @@ struct Wire<'a> {
     pd: Text<'a>,
     #[serde(borrow, default, deserialize_with = "present")]
     ath: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    mth: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "present")]
+    dl: Option<u64>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    tp: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "present")]
+    seq: Option<u64>,
+    #[serde(default, deserialize_with = "present")]
+    win: Option<u64>,
 }
 
 impl<'a> Claims<'a> {
@@ -107,20 +119,24 @@ impl<'a> Claims<'a> {
         if wire.iat >= wire.exp {
             return Err(malformed("the message expires before it is issued"));
         }
-        let in_reply_to = match (op.is_reply(), &wire.irt, &wire.rqd) {
-            (true, Some(irt), Some(rqd)) => Some(reply(irt, rqd)?),
-            (false, None, None) => None,
-            _ => return Err(malformed("irt and rqd stand on results and errors, and on no others")),
-        };
         if !message::is_content_type(&wire.pt) {
             return Err(malformed("the claim pt is not a media type"));
         }
         let body_digest = Digest::parse_prefixed(&wire.pd).ok_or_else(|| malformed("the claim pd is not a SHA-256"))?;
-        let token_digest = match &wire.ath {
-            Some(_) if op.is_reply() => return Err(malformed("ath stands on calls and sends only")),
-            Some(ath) => Some(Digest::parse(ath).ok_or_else(|| malformed("the claim ath is not a SHA-256"))?),
-            None => None,
-        };
+        let details =
+            Details { method: wire.mth, deadline_ms: wire.dl, traceparent: wire.tp, seq: wire.seq, window: wire.win };
+        details::check(&Shape {
+            op,
+            names_call: (wire.irt.is_some(), wire.rqd.is_some()),
+            presents: wire.ath.is_some(),
+            details: details.as_deref(),
+            content_type: &wire.pt,
+            body_len: wire.pl,
+        })
+        .map_err(malformed)?;
+        let in_reply_to = wire.irt.zip(wire.rqd).map(|(irt, rqd)| call(&irt, &rqd)).transpose()?;
+        let no_digest = || malformed("the claim ath is not a SHA-256");
+        let token_digest = wire.ath.map(|ath| Digest::parse(&ath).ok_or_else(no_digest)).transpose()?;
         Ok(Self {
             op,
             issuer: wire.iss,
@@ -133,6 +149,7 @@ impl<'a> Claims<'a> {
             body_len: wire.pl,
             body_digest,
             token_digest,
+            details,
         })
     }
 }
@@ -141,7 +158,7 @@ pub(crate) fn malformed(message: &'static str) -> Error {
     Error::new(ErrorKind::MalformedMessage, message)
 }
 
-fn reply(irt: &str, rqd: &str) -> Result<InReplyTo> {
+fn call(irt: &str, rqd: &str) -> Result<InReplyTo> {
     let id = MessageId::parse(irt).ok_or_else(|| malformed("the claim irt is not 16 bytes of base64url"))?;
     let digest = Digest::parse_prefixed(rqd).ok_or_else(|| malformed("the claim rqd is not a SHA-256"))?;
     Ok(InReplyTo { id, digest })

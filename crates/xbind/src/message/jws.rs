@@ -1,9 +1,9 @@
 //! Compact JWS (RFC 7515) and strict JSON: what messages and tokens share.
 
+use crate::base64::{decode, encode, encode_into};
 use crate::identity::did::Did;
 use crate::identity::key::SigningKey;
 use crate::identity::statement;
-use base64_simd::{AsOut, URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
 use sha2::{Digest as _, Sha256};
@@ -122,31 +122,6 @@ impl UnsignedJws {
         let signature = key.sign(self.input.as_bytes());
         self.finish(&signature)
     }
-}
-
-/// Strict base64url (RFC 4648 section 5): no padding, no white space, no bits left over that are not zero.
-pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode_to_vec(text).ok()
-}
-
-/// The same, for a value of known length.
-pub(crate) fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
-    if URL_SAFE_NO_PAD.encoded_length(N) != text.len() {
-        return None;
-    }
-    let mut bytes = [0; N];
-    let decoded = URL_SAFE_NO_PAD.decode(text.as_bytes(), bytes.as_mut_slice().as_out()).ok()?.len();
-    (decoded == N).then_some(bytes)
-}
-
-/// Base64url without padding.
-pub(crate) fn encode(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode_to_string(bytes)
-}
-
-/// Appends base64url without padding.
-pub(crate) fn encode_into(bytes: &[u8], out: &mut String) {
-    URL_SAFE_NO_PAD.encode_append(bytes, out);
 }
 
 /// SHA-256 (FIPS 180-4).

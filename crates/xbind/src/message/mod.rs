@@ -2,13 +2,18 @@
 
 pub mod batch;
 pub(crate) mod claims;
+pub mod details;
 pub(crate) mod jws;
-pub mod open;
+pub(crate) mod open;
 pub mod payload;
-pub mod replay;
-pub mod seal;
-pub mod sender;
+pub(crate) mod replay;
+pub(crate) mod roots;
+pub(crate) mod seal;
+pub(crate) mod sender;
+pub(crate) mod verifier;
 
+use crate::base64;
+use crate::error::{Error, ErrorKind};
 use std::fmt;
 use std::str::FromStr;
 use subtle::ConstantTimeEq;
@@ -35,61 +40,77 @@ pub(crate) const ALG_BATCH: &str = "Ed25519-MT-SHA256";
 /// What stands before a digest in `pd` and `rqd`.
 pub(crate) const DIGEST_PREFIX: &str = "sha-256:";
 
-/// What a message is for: claim `op`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Op {
-    /// A question; a `Result` or an `Error` answers it.
-    Call,
-    /// One way; nothing answers it.
-    Send,
-    /// The value of a call.
-    Result,
-    /// The failure of a call.
-    Error,
+macro_rules! ops {
+    ($($op:ident = $word:literal, $doc:literal;)*) => {
+        /// What a message is for: claim `op`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Op { $(#[doc = $doc] $op),* }
+
+        impl Op {
+            /// Every operation.
+            pub const ALL: &[Self] = &[$(Self::$op),*];
+
+            /// As it stands in the claim.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$op => $word),* }
+            }
+        }
+
+        impl FromStr for Op {
+            type Err = UnknownOp;
+
+            fn from_str(text: &str) -> Result<Self, UnknownOp> {
+                match text {
+                    $($word => Ok(Self::$op),)*
+                    _ => Err(UnknownOp),
+                }
+            }
+        }
+    };
+}
+
+ops! {
+    Call = "call", "A question.";
+    Send = "send", "One way; a receipt is all that comes back.";
+    Result = "result", "The value of a call.";
+    Error = "error", "The failure of a call or send.";
+    Receipt = "receipt", "A call or send stands in the inbox of its recipient, who has no handler for it.";
+    Part = "part", "One part of the value of a call.";
+    Progress = "progress", "The call is being worked on.";
+    Cancel = "cancel", "The caller waits no more.";
+    More = "more", "The caller takes further parts.";
 }
 
 impl Op {
-    /// As it stands in the claim.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Call => "call",
-            Self::Send => "send",
-            Self::Result => "result",
-            Self::Error => "error",
-        }
-    }
-
-    /// Whether it answers a call, and so must name it.
+    /// Whether it comes from the one asked, and says something of a call that the recipient made.
     #[must_use]
     pub const fn is_reply(self) -> bool {
-        matches!(self, Self::Result | Self::Error)
+        matches!(self, Self::Result | Self::Error | Self::Receipt | Self::Part | Self::Progress)
+    }
+
+    /// Whether it comes from the caller, and says something of a call that the recipient works on.
+    #[must_use]
+    pub const fn is_afterthought(self) -> bool {
+        matches!(self, Self::Cancel | Self::More)
     }
 }
 
-/// The word is none of `call`, `send`, `result` and `error`.
+/// The word is no operation of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownOp;
 
 impl fmt::Display for UnknownOp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("neither call, send, result nor error")
+        f.write_str("no operation of a message")
     }
 }
 
 impl std::error::Error for UnknownOp {}
 
-impl FromStr for Op {
-    type Err = UnknownOp;
-
-    fn from_str(text: &str) -> Result<Self, UnknownOp> {
-        match text {
-            "call" => Ok(Self::Call),
-            "send" => Ok(Self::Send),
-            "result" => Ok(Self::Result),
-            "error" => Ok(Self::Error),
-            _ => Err(UnknownOp),
-        }
+impl From<UnknownOp> for Error {
+    fn from(unknown: UnknownOp) -> Self {
+        Self::new(ErrorKind::MalformedMessage, format!("op is {unknown}"))
     }
 }
 
@@ -114,14 +135,14 @@ impl MessageId {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::with_capacity(22);
-        jws::encode_into(&self.0, &mut text);
+        base64::encode_into(&self.0, &mut text);
         text
     }
 
     /// Reads the 22 characters; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        jws::decode_array(text).map(Self)
+        base64::decode_array(text).map(Self)
     }
 }
 
@@ -167,7 +188,7 @@ impl Digest {
 
     /// Reads 43 characters of base64url.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        jws::decode_array(text).map(Self)
+        base64::decode_array(text).map(Self)
     }
 }
 
@@ -182,12 +203,12 @@ impl Eq for Digest {}
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::with_capacity(43);
-        jws::encode_into(&self.0, &mut text);
+        base64::encode_into(&self.0, &mut text);
         write!(f, "Digest({text})")
     }
 }
 
-/// The call that a reply answers: claims `irt` and `rqd`.
+/// The call that a message says something of: claims `irt` and `rqd`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InReplyTo {
     /// The call's id.
@@ -197,6 +218,15 @@ pub struct InReplyTo {
 }
 
 impl InReplyTo {
+    /// The call of that id in text, whose whole JWS this is.
+    ///
+    /// # Errors
+    /// `MALFORMED_MESSAGE` for what is no message id.
+    pub fn parse(id: &str, jws: &str) -> crate::Result<Self> {
+        let no_id = || Error::new(ErrorKind::MalformedMessage, "inReplyTo.id is no message id");
+        MessageId::parse(id).ok_or_else(no_id).map(|id| Self::of(id, jws))
+    }
+
     /// The call of that id, whose whole JWS this is.
     #[must_use]
     pub fn of(id: MessageId, jws: &str) -> Self {

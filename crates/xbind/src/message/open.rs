@@ -1,12 +1,15 @@
 //! Opening messages: every check in its order, and the only maker of a [`VerifiedMessage`].
 
+use crate::base64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
 use crate::identity::key::VerifyingKey;
-use crate::message::batch::{Membership, RootCache};
+use crate::message::batch::Membership;
 use crate::message::claims::{Claims, Form, malformed};
+use crate::message::details::Details;
 use crate::message::jws::{self, Segments};
 use crate::message::replay::ReplayWindow;
+use crate::message::roots::RootCache;
 use crate::message::sender::{Sender, SenderCache};
 use crate::message::{Digest, InReplyTo, JSON, MAX_JWS_BYTES, MAX_TTL, MessageId, Op};
 use std::borrow::Cow;
@@ -28,7 +31,7 @@ pub struct Policy {
 }
 
 /// What was verified once and need not be again; all recipients of a process may share it.
-pub struct Acquaintances {
+pub struct Caches {
     /// Senders.
     pub senders: SenderCache,
     /// Roots of batches.
@@ -41,7 +44,7 @@ pub struct Recipient<'a> {
     /// What it accepts.
     pub policy: &'a Policy,
     /// What it need not verify again.
-    pub known: &'a Acquaintances,
+    pub known: &'a Caches,
     /// What it has accepted.
     pub replay: &'a ReplayWindow,
     /// Why nothing of this sender is taken that was issued in that second, if so: `REVOKED`, or `NOT_ALLOWED` for one who is
@@ -49,23 +52,62 @@ pub struct Recipient<'a> {
     pub refused: &'a dyn Fn(&Did, u64) -> Option<ErrorKind>,
 }
 
-/// A call that this side made and that has no answer yet.
+/// A call that is under way: one that this side made, or, for what its caller says of it later, one that this side works on.
 #[derive(Clone, Copy, Debug)]
 pub struct PendingCall {
-    /// Who was asked.
-    pub to: Did,
+    /// The other side: who was asked, or who calls.
+    pub peer: Did,
     /// The digest of the call's whole JWS.
     pub digest: Digest,
+    /// A `send`, which gets no more than a receipt or an error.
+    pub one_way: bool,
+    /// It names a method, so that no receipt answers it.
+    pub has_method: bool,
+    /// It takes parts.
+    pub has_window: bool,
 }
 
 impl PendingCall {
-    /// What an answer to the call of this id must match, read from the call's JWS, which this side has sealed itself.
+    /// What a reply to the call of this id must match, read from the call's JWS, which this side has sealed itself.
     #[must_use]
     pub fn of(id: &MessageId, jws: &str) -> Option<Self> {
+        Self::read(id, jws, |claims| VerifyingKey::from_did(&claims.audience).ok())
+    }
+
+    /// What its caller may say of a call later must match, read from the call's JWS, which this side has opened.
+    #[must_use]
+    pub fn running(id: &MessageId, jws: &str) -> Option<Self> {
+        Self::read(id, jws, |claims| VerifyingKey::from_did(&claims.issuer).ok())
+    }
+
+    fn read(id: &MessageId, jws: &str, peer: impl FnOnce(&Claims<'_>) -> Option<VerifyingKey>) -> Option<Self> {
         let claims = jws::split(jws)?.payload;
         let claims = Claims::parse(&claims).ok().filter(|claims| claims.id == *id)?;
-        let to = VerifyingKey::from_did(&claims.audience).ok()?;
-        Some(Self { to: *to.did(), digest: Digest::of(jws.as_bytes()) })
+        if !matches!(claims.op, Op::Call | Op::Send) {
+            return None;
+        }
+        Some(Self {
+            peer: *peer(&claims)?.did(),
+            digest: Digest::of(jws.as_bytes()),
+            one_way: claims.op == Op::Send,
+            has_method: claims.details.method.is_some(),
+            has_window: claims.details.window.is_some(),
+        })
+    }
+
+    /// Why such a message cannot be about this call; none if it can.
+    fn excludes(&self, message: &Authentic) -> Option<&'static str> {
+        let (op, has_parts) = (message.op, matches!(message.op, Op::Part | Op::More) || message.details.seq.is_some());
+        match self {
+            Self { one_way: true, .. } if !matches!(op, Op::Receipt | Op::Error) => {
+                Some("a send gets a receipt or an error")
+            }
+            Self { one_way: false, has_method: true, .. } if op == Op::Receipt => {
+                Some("a call with a method gets no receipt")
+            }
+            Self { has_window: false, .. } if has_parts && op != Op::Progress => Some("the call takes no parts"),
+            _ => None,
+        }
     }
 }
 
@@ -83,6 +125,7 @@ pub struct Authentic {
     body_len: u64,
     body_digest: Digest,
     token_digest: Option<Digest>,
+    details: Details<Box<str>>,
 }
 
 /// A message whose every check has passed.
@@ -97,10 +140,11 @@ pub struct VerifiedMessage<B> {
     issued_at: u64,
     expires_at: u64,
     in_reply_to: Option<MessageId>,
+    details: Details<Box<str>>,
 }
 
 /// Opens a message: the checks of docs/wire-format.md, in that order. `now` is in seconds since the epoch; `pending`
-/// looks a call up that a result or error claims to answer. It is asked before anything of the reply takes a place, so that
+/// looks up the call that a message claims to say something of. It is asked before anything of the reply takes a place, so that
 /// answers to nothing cost nothing; whoever takes calls off a list does so when the reply was accepted.
 ///
 /// # Errors
@@ -112,10 +156,10 @@ pub fn open<B: AsRef<[u8]>>(
     jws: &str,
     body: B,
     token: Option<&str>,
-    pending: impl FnOnce(&MessageId) -> Option<PendingCall>,
+    pending: impl FnOnce(Op, &MessageId) -> Option<PendingCall>,
 ) -> Result<VerifiedMessage<B>> {
     let message = authenticate(recipient, now, jws, body.as_ref().len())?;
-    let call = message.in_reply_to().and_then(|call| pending(&call.id));
+    let call = message.in_reply_to().and_then(|call| pending(message.op(), &call.id));
     message.accept(recipient, now, body, token, call.as_ref())
 }
 
@@ -130,8 +174,8 @@ pub fn authenticate(recipient: &Recipient<'_>, now: u64, jws: &str, body_len: us
     check_sizes(policy, jws, body_len)?;
     let not_compact = || malformed("the message is not a compact JWS");
     let segments = jws::segments(jws).ok_or_else(not_compact)?;
-    let claims = jws::decode(segments.payload).ok_or_else(not_compact)?;
-    let proof = jws::decode(segments.signature).ok_or_else(not_compact)?;
+    let claims = base64::decode(segments.payload).ok_or_else(not_compact)?;
+    let proof = base64::decode(segments.signature).ok_or_else(not_compact)?;
     let sender = known.senders.get(segments.header)?;
     let claims = Claims::parse(&claims)?;
     let key = &sender.key;
@@ -161,6 +205,7 @@ pub fn authenticate(recipient: &Recipient<'_>, now: u64, jws: &str, body_len: us
         body_len: claims.body_len,
         body_digest: claims.body_digest,
         token_digest: claims.token_digest,
+        details: claims.details.map(|text| Box::from(&*text)),
     })
 }
 
@@ -189,13 +234,20 @@ impl Authentic {
         self.issued_at
     }
 
-    /// The call that a result or error claims to answer.
+    /// The call that it claims to say something of.
     #[must_use]
     pub const fn in_reply_to(&self) -> Option<&InReplyTo> {
         self.in_reply_to.as_ref()
     }
 
-    /// The rest of the checks. `call` is the one that a reply claims to answer, if it waits; recipient and time are those
+    /// What only some messages say.
+    #[must_use]
+    pub const fn details(&self) -> &Details<Box<str>> {
+        &self.details
+    }
+
+    /// The rest of the checks. `call` is the one that it claims to say something of: one that waits for an answer, where
+    /// [`Op::is_reply`], one of this sender that is worked on, where [`Op::is_afterthought`]. Recipient and time are those
     /// that it was authenticated with.
     ///
     /// # Errors
@@ -210,9 +262,10 @@ impl Authentic {
     ) -> Result<VerifiedMessage<B>> {
         let Recipient { policy, replay, .. } = recipient;
         if let Some(claimed) = &self.in_reply_to {
-            check_reply(claimed, &self.from, call)?;
+            self.check_call(claimed, call)?;
         }
-        let reservation = if self.in_reply_to.is_none() || policy.track_replies {
+        let takes_place = !self.op.is_afterthought() && (!self.op.is_reply() || policy.track_replies);
+        let reservation = if takes_place {
             let until = self.expires_at.saturating_add(policy.clock_skew);
             Some(replay.reserve(&self.from, &self.id, until, now)?)
         } else {
@@ -232,7 +285,25 @@ impl Authentic {
             issued_at: self.issued_at,
             expires_at: self.expires_at,
             in_reply_to: self.in_reply_to.map(|call| call.id),
+            details: self.details,
         })
+    }
+
+    fn check_call(&self, claimed: &InReplyTo, call: Option<&PendingCall>) -> Result<()> {
+        let why = match call {
+            None if self.op.is_reply() => "the reply answers no pending call",
+            None => "no such call is worked on",
+            Some(call) if call.peer != self.from && self.op.is_reply() => {
+                "the reply is not from the agent that was asked"
+            }
+            Some(call) if call.peer != self.from => "the message is not from the caller",
+            Some(call) if call.digest != claimed.digest => "the message names another call of the same id",
+            Some(call) => match call.excludes(self) {
+                Some(why) => why,
+                None => return Ok(()),
+            },
+        };
+        Err(Error::new(ErrorKind::ReplyMismatch, why))
     }
 
     /// What travels beside the JWS: the body, and the token if one is presented.
@@ -306,10 +377,40 @@ impl<B> VerifiedMessage<B> {
         self.expires_at
     }
 
-    /// The id of the call that a result or error answers.
+    /// The id of the call that it answers or says something of.
     #[must_use]
     pub const fn in_reply_to(&self) -> Option<&MessageId> {
         self.in_reply_to.as_ref()
+    }
+
+    /// The method that a call or send asks for.
+    #[must_use]
+    pub fn method(&self) -> Option<&str> {
+        self.details.method.as_deref()
+    }
+
+    /// How long the caller waits, in milliseconds from now on.
+    #[must_use]
+    pub const fn deadline_ms(&self) -> Option<u64> {
+        self.details.deadline_ms
+    }
+
+    /// Where the message belongs in a trace (W3C Trace Context); proves nothing.
+    #[must_use]
+    pub fn traceparent(&self) -> Option<&str> {
+        self.details.traceparent.as_deref()
+    }
+
+    /// Which part of an answer it is, from 0, or which word of progress; on a result or error, how many parts there were.
+    #[must_use]
+    pub const fn seq(&self) -> Option<u64> {
+        self.details.seq
+    }
+
+    /// How many parts the caller takes, counted from the first.
+    #[must_use]
+    pub const fn window(&self) -> Option<u64> {
+        self.details.window
     }
 }
 
@@ -363,15 +464,5 @@ fn is_signed(sender: &Sender, segments: &Segments<'_>, proof: &[u8], roots: &Roo
         }
         Form::Batch => Membership::parse(proof)
             .is_some_and(|place| roots.has_member(&sender.key, &sender.leaf(segments.payload), &place)),
-    }
-}
-
-fn check_reply(call: &InReplyTo, sender: &Did, pending: Option<&PendingCall>) -> Result<()> {
-    let refuse = |why: &'static str| Err(Error::new(ErrorKind::ReplyMismatch, why));
-    match pending {
-        None => refuse("the reply answers no pending call"),
-        Some(asked) if asked.to != *sender => refuse("the reply is not from the agent that was asked"),
-        Some(asked) if asked.digest != call.digest => refuse("the reply answers another call of the same id"),
-        Some(_) => Ok(()),
     }
 }

@@ -1,16 +1,17 @@
 //! Making messages: claims, digest of the body, signature.
 
+use crate::base64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
 use crate::identity::key::SigningKey;
 use crate::message::batch::{self, Tree};
-use crate::message::jws;
+use crate::message::details::{self, Details, Shape};
 use crate::message::{self, ALG_BATCH, ALG_SINGLE, DIGEST_PREFIX, Digest, InReplyTo, MAX_TTL, MessageId, Op, TYPE};
 use sha2::Digest as _;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-pub use crate::message::batch::MAX_BATCH;
+use crate::message::batch::MAX_BATCH;
 
 /// One message to be signed.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +32,10 @@ pub struct Draft<'a> {
     pub body: &'a [u8],
     /// A token to present, on a call or a send; it travels beside the message too.
     pub token: Option<&'a str>,
-    /// The call that a result or an error answers; on those two and on no other.
+    /// The call that it answers or says something of; on all but calls and sends.
     pub in_reply_to: Option<InReplyTo>,
+    /// What only some messages say.
+    pub details: Details<&'a str>,
 }
 
 /// A signed message; body and token travel beside the JWS.
@@ -100,7 +103,7 @@ impl Unsigned {
             write_claims(sender, draft, &mut claims)?;
             let mut jws = String::with_capacity(if alone { 1024 } else { 1536 });
             jws.push_str(&header);
-            jws::encode_into(claims.as_bytes(), &mut jws);
+            base64::encode_into(claims.as_bytes(), &mut jws);
             messages.push(Half { jws, id: draft.id });
         }
         let batch = Batch::over(&messages, &header);
@@ -134,7 +137,7 @@ impl Unsigned {
                 batch.append_place(index, &mut proof);
             }
             jws.push('.');
-            jws::encode_into(&proof, &mut jws);
+            base64::encode_into(&proof, &mut jws);
             Sealed { jws, id }
         };
         self.messages.into_iter().zip(0..).map(seal).collect()
@@ -169,7 +172,7 @@ impl Batch {
 fn header(sender: &Did, alg: &str) -> String {
     let json = format!(r#"{{"alg":"{alg}","kid":"{}#{}","typ":"{TYPE}"}}"#, sender.as_str(), sender.multibase());
     let mut text = String::with_capacity(256);
-    jws::encode_into(json.as_bytes(), &mut text);
+    base64::encode_into(json.as_bytes(), &mut text);
     text.push('.');
     text
 }
@@ -188,12 +191,17 @@ fn write_claims(sender: &Did, draft: &Draft<'_>, out: &mut String) -> Result<()>
     if !message::is_content_type(draft.content_type) {
         return Err(malformed("the content type is not a media type of at most 127 bytes"));
     }
-    if draft.op.is_reply() != draft.in_reply_to.is_some() {
-        return Err(malformed("a result or error, and nothing else, names the call it answers"));
-    }
-    if draft.op.is_reply() && draft.token.is_some() {
-        return Err(malformed("a result or error presents no token"));
-    }
+    let body_len = u64::try_from(draft.body.len()).unwrap_or(u64::MAX);
+    let names_call = draft.in_reply_to.is_some();
+    details::check(&Shape {
+        op: draft.op,
+        names_call: (names_call, names_call),
+        presents: draft.token.is_some(),
+        details: draft.details,
+        content_type: draft.content_type,
+        body_len,
+    })
+    .map_err(malformed)?;
 
     out.push_str("{\"v\":1");
     string(out, "op", draft.op.as_str());
@@ -211,10 +219,21 @@ fn write_claims(sender: &Did, draft: &Draft<'_>, out: &mut String) -> Result<()>
     } else {
         string(out, "pt", draft.content_type);
     }
-    number(out, "pl", u64::try_from(draft.body.len()).unwrap_or(u64::MAX));
+    number(out, "pl", body_len);
     encoded(out, "pd", DIGEST_PREFIX, Digest::of(draft.body).as_bytes());
     if let Some(token) = draft.token {
         encoded(out, "ath", "", Digest::of(token.as_bytes()).as_bytes());
+    }
+    let Details { method, deadline_ms, traceparent, seq, window } = draft.details;
+    for (claim, text) in [("mth", method), ("tp", traceparent)] {
+        if let Some(text) = text {
+            string(out, claim, text);
+        }
+    }
+    for (claim, value) in [("dl", deadline_ms), ("seq", seq), ("win", window)] {
+        if let Some(value) = value {
+            number(out, claim, value);
+        }
     }
     out.push('}');
     Ok(())
@@ -237,7 +256,7 @@ fn encoded(out: &mut String, claim: &str, prefix: &str, value: &[u8]) {
     name(out, claim);
     out.push('"');
     out.push_str(prefix);
-    jws::encode_into(value, out);
+    base64::encode_into(value, out);
     out.push('"');
 }
 

@@ -1,5 +1,6 @@
 //! A third party's yes or no to one call: bound to caller, recipient and the request's very bytes.
 
+use crate::base64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
 use crate::identity::key::{SigningKey, VerifyingKey};
@@ -9,8 +10,6 @@ use crate::message::payload;
 use crate::message::{self, DIGEST_PREFIX, Digest, MessageId};
 use serde::Deserialize;
 
-/// How long an approval lives unless its approver says otherwise, in seconds.
-pub const DEFAULT_APPROVAL_TTL: u64 = 300;
 /// The longest life of an approval, in seconds.
 pub const MAX_APPROVAL_TTL: u64 = 3600;
 /// The longest approval, in bytes.
@@ -76,7 +75,7 @@ impl Shown {
     /// `INVALID_PAYLOAD` for anything else, and for media types but `application/json` and `application/octet-stream`.
     pub fn read(content_type: &str, body: &str) -> Result<Self> {
         let refuse = |why: &'static str| Error::new(ErrorKind::InvalidPayload, why);
-        let bytes = jws::decode(body).ok_or_else(|| refuse("the body to decide upon is not base64url"))?;
+        let bytes = base64::decode(body).ok_or_else(|| refuse("the body to decide upon is not base64url"))?;
         match content_type {
             "application/octet-stream" => Ok(Self::Bytes(bytes)),
             "application/json" => String::from_utf8(bytes)
@@ -127,7 +126,10 @@ impl ApprovalDraft<'_> {
             return refuse("the content type is not a media type");
         }
         let expires_at = self.now.checked_add(self.ttl).filter(|_| (1..=MAX_APPROVAL_TTL).contains(&self.ttl));
-        let Some(expires_at) = expires_at else { return refuse("an approval lives 1 to 3600 s") };
+        let Some(expires_at) = expires_at else {
+            let hint = "approve for as long as the call may take, an hour at most";
+            return refuse("an approval lives 1 to 3600 s").map_err(|error| error.with_hint(hint));
+        };
         let mut claims = Members::new();
         claims.text("iss", approver.as_str());
         claims.text("sub", call.caller.as_str());
@@ -139,7 +141,7 @@ impl ApprovalDraft<'_> {
         claims.text("pt", call.content_type);
         claims.number("pl", u64::try_from(call.body.len()).unwrap_or(u64::MAX));
         let mut digest = DIGEST_PREFIX.to_owned();
-        jws::encode_into(Digest::of(call.body).as_bytes(), &mut digest);
+        base64::encode_into(Digest::of(call.body).as_bytes(), &mut digest);
         claims.text("pd", &digest);
         Ok(UnsignedJws::new(approver, TYPE, &claims.finish()))
     }

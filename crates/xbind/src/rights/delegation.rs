@@ -105,7 +105,9 @@ impl DelegationDraft<'_> {
         if expires_at > parent.expires_at {
             let left = parent.expires_at.saturating_sub(issued_at);
             let why = format!("the delegation would live {ttl} s, its parent only {left} s more");
-            return Err(Error::new(ErrorKind::InvalidDelegation, why));
+            return Err(Error::new(ErrorKind::InvalidDelegation, why).with_hint(
+                "leave the life out, and it lives as long as its parent; or ask for a token that lives longer",
+            ));
         }
         Ok(expires_at)
     }

@@ -10,13 +10,13 @@ use crate::rights::revocation::StatusRef;
 use crate::rights::scope::ScopeSet;
 
 /// The longest token, in bytes.
-pub const MAX_TOKEN_BYTES: usize = 32 * 1024;
+pub(crate) const MAX_TOKEN_BYTES: usize = 32 * 1024;
 /// The longest delegation, in bytes, with all that it carries: each link is a third longer than its parent, and a bit.
 pub const MAX_DELEGATION_BYTES: usize = 64 * 1024;
 /// How many claims a token may carry beyond those that this format names.
-pub const MAX_FURTHER_CLAIMS: usize = 64;
+pub(crate) const MAX_FURTHER_CLAIMS: usize = 64;
 /// The longest issuer, subject, audience, id or status list address, in bytes.
-pub const MAX_NAME_BYTES: usize = 512;
+pub(crate) const MAX_NAME_BYTES: usize = 512;
 
 /// `typ` of an access token (RFC 9068 section 2.1).
 pub(crate) const TOKEN_TYPE: &str = "at+jwt";

@@ -25,6 +25,21 @@ pub enum KeyState {
     Revoked,
 }
 
+impl KeyState {
+    /// Its name, in lower case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Prepared => "prepared",
+            Self::Active => "active",
+            Self::Retiring => "retiring",
+            Self::Retired => "retired",
+            Self::Tainted => "tainted",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
 /// The keys of one agent, from the first on; the first one's DID is the agent's lasting name.
 ///
 /// All who hold the same statements give the same answers: a key becomes active and retires at the times signed in its

@@ -1,16 +1,30 @@
 //! Tokens, delegation, approvals and revocation: what somebody may do.
 
-pub mod approval;
+pub(crate) mod approval;
+pub(crate) mod bits;
 pub(crate) mod cache;
-pub mod delegation;
-pub mod grant;
+pub(crate) mod delegation;
+pub(crate) mod evidence;
+pub(crate) mod grant;
 pub(crate) mod grant_claims;
-pub mod key_history;
-pub mod presented;
-pub mod revocation;
-pub mod rotation;
-pub mod scope;
-pub mod status_list;
-pub mod status_lists;
-pub mod token;
-pub mod verifier;
+pub(crate) mod issuer_keys;
+pub(crate) mod judge;
+pub(crate) mod key_history;
+pub(crate) mod presented;
+pub(crate) mod revocation;
+pub(crate) mod rotation;
+pub(crate) mod scope;
+pub(crate) mod status_list;
+pub(crate) mod status_lists;
+pub(crate) mod token;
+pub(crate) mod verifier;
+
+pub use approval::{MAX_APPROVAL_BYTES, MAX_APPROVAL_TTL};
+pub use delegation::MAX_DELEGATIONS;
+pub use grant::MAX_DELEGATION_BYTES;
+pub use key_history::MAX_KEYS;
+pub use presented::MAX_PRESENTED_BYTES;
+pub use rotation::{DEFAULT_OVERLAP, MAX_NOTICE, MAX_OVERLAP};
+pub use scope::{MAX_SCOPE_BYTES, MAX_SCOPES};
+pub use status_list::{INVALID, MAX_LIST_BYTES, SUSPENDED, VALID};
+pub use token::{DEFAULT_TOKEN_TTL, MAX_TOKEN_TTL};

@@ -1,5 +1,6 @@
 //! Changing an agent's key: a statement that names the old and the new one, signed by both.
 
+use crate::base64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
 use crate::identity::key::{SigningKey, VerifyingKey};
@@ -15,7 +16,7 @@ pub const MAX_OVERLAP: u64 = 604_800;
 /// How long before the new key is used a rotation can be announced, in seconds.
 pub const MAX_NOTICE: u64 = 2_592_000;
 /// The longest statement, in bytes.
-pub const MAX_ROTATION_BYTES: usize = 4096;
+pub(crate) const MAX_ROTATION_BYTES: usize = 4096;
 
 /// `typ` of both protected headers: nothing else that a key signs can be taken for its consent.
 pub(crate) const TYPE: &str = "agent-rotation+jwt";
@@ -64,7 +65,7 @@ impl Rotation {
         claims.number("nbf", self.active_from);
         claims.number("overlap", self.overlap);
         let mut payload = String::new();
-        jws::encode_into(claims.finish().as_bytes(), &mut payload);
+        base64::encode_into(claims.finish().as_bytes(), &mut payload);
         let headers = [self.old, self.new].map(|did| jws::header(&did, TYPE));
         Ok(UnsignedRotation { payload, headers })
     }
@@ -93,7 +94,7 @@ impl Rotation {
         }
         let general: General<'_> = jws::parse_object(text.as_bytes())
             .ok_or_else(|| invalid("the rotation is not a JWS with two signatures"))?;
-        let payload = jws::decode(&general.payload).ok_or_else(|| invalid("the payload is not base64url"))?;
+        let payload = base64::decode(&general.payload).ok_or_else(|| invalid("the payload is not base64url"))?;
         let claims: Claims<'_> =
             jws::parse_object(&payload).ok_or_else(|| invalid("the claims are not those of a rotation"))?;
         let key = |did: &str| VerifyingKey::from_did(did).map_err(|_| invalid("the rotation names a key by no DID"));
@@ -151,7 +152,7 @@ impl UnsignedRotation {
         let [old, new] = &self.headers;
         let signature = |header: &str, signature: &[u8]| {
             let mut text = String::new();
-            jws::encode_into(signature, &mut text);
+            base64::encode_into(signature, &mut text);
             format!(r#"{{"protected":"{header}","signature":"{text}"}}"#)
         };
         let (old, new) = (signature(old, by_old), signature(new, by_new));
@@ -193,9 +194,9 @@ struct Claims<'a> {
 impl Signature<'_> {
     fn is_by(&self, key: &VerifyingKey, payload: &str) -> bool {
         let names = |header: Header<'_>| *header.typ == *TYPE && jws::names_key(&header.kid, key.did());
-        let right = jws::decode(&self.protected).is_some_and(|header| Header::parse(&header).is_some_and(names));
+        let right = base64::decode(&self.protected).is_some_and(|header| Header::parse(&header).is_some_and(names));
         let input = format!("{}.{payload}", &*self.protected);
-        right && jws::decode_array(&self.signature).is_some_and(|signature| key.verify(input.as_bytes(), &signature))
+        right && base64::decode_array(&self.signature).is_some_and(|signature| key.verify(input.as_bytes(), &signature))
     }
 }
 

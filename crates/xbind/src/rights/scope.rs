@@ -8,7 +8,7 @@ pub const MAX_SCOPE_BYTES: usize = 128;
 /// How many scopes a set holds at most.
 pub const MAX_SCOPES: usize = 64;
 /// The longest set, in bytes of its text.
-pub const MAX_SCOPES_BYTES: usize = 4096;
+pub(crate) const MAX_SCOPES_BYTES: usize = 4096;
 
 /// One right: segments of letters, digits, `_` and `-`, parted by `:` or `.` (`read:payments`, `invoice.read`).
 ///
@@ -117,13 +117,7 @@ impl ScopeSet {
         self.iter().any(|held| held.covers(scope))
     }
 
-    /// Whether it covers every scope of the other set: the other is no wider.
-    #[must_use]
-    pub fn covers_all(&self, other: &Self) -> bool {
-        other.iter().all(|scope| self.covers(scope))
-    }
-
-    /// The first scope of the other set that it does not cover.
+    /// The first scope of the other set that it does not cover; none if the other is no wider.
     #[must_use]
     pub fn first_missing<'a>(&self, other: &'a Self) -> Option<Scope<'a>> {
         other.iter().find(|scope| !self.covers(*scope))
@@ -173,4 +167,5 @@ fn is_segment(text: &str) -> bool {
 
 fn refuse(why: &'static str) -> Error {
     Error::new(ErrorKind::InvalidConfig, why)
+        .with_hint("give at most 64 different scopes like reports:write or invoice.*, of 128 bytes each")
 }

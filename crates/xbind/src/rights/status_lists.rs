@@ -21,11 +21,8 @@ pub enum Evidence {
     Unreadable,
 }
 
-/// How long a list is relied upon that says nothing else, in seconds since it was signed.
-pub const DEFAULT_MAX_LIST_AGE: u64 = 86_400;
-
 /// How many bytes the lists at hand take together, unless its owner says otherwise.
-pub const DEFAULT_LISTS_BYTES: usize = 64 << 20;
+pub(crate) const DEFAULT_LISTS_BYTES: usize = 64 << 20;
 
 /// How many addresses are remembered at which no list could be read.
 const MAX_UNREADABLE: usize = 64;

@@ -1,10 +1,11 @@
 //! Issuing access tokens: scopes granted offline with the issuer's own key (RFC 9068, EdDSA).
 
+use crate::base64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
 use crate::identity::key::SigningKey;
 use crate::json::Members;
-use crate::message::jws::{self, UnsignedJws};
+use crate::message::jws::UnsignedJws;
 use crate::rights::grant::{self, MAX_TOKEN_BYTES, TOKEN_TYPE};
 use crate::rights::grant_claims;
 use crate::rights::revocation::StatusRef;
@@ -79,7 +80,8 @@ impl TokenDraft<'_> {
 /// When a grant of that life expires.
 pub(crate) fn expiry(now: u64, ttl: u64) -> Result<u64> {
     if !(1..=MAX_TOKEN_TTL).contains(&ttl) {
-        return Err(refuse_owned(format!("a token lives 1 to {MAX_TOKEN_TTL} s, not {ttl}")));
+        return Err(refuse_owned(format!("a token lives 1 to {MAX_TOKEN_TTL} s, not {ttl}"))
+            .with_hint("issue one that lives a day at most, and a new one when it has expired"));
     }
     now.checked_add(ttl).ok_or_else(|| refuse("the time of expiry is beyond what can be counted"))
 }
@@ -87,7 +89,7 @@ pub(crate) fn expiry(now: u64, ttl: u64) -> Result<u64> {
 /// Adds `jti`.
 pub(crate) fn push_id(claims: &mut Members, id: &[u8; 16]) {
     let mut text = String::with_capacity(22);
-    jws::encode_into(id, &mut text);
+    base64::encode_into(id, &mut text);
     claims.text("jti", &text);
 }
 

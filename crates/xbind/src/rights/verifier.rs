@@ -13,6 +13,7 @@ use crate::rights::scope::{Scope, ScopeSet};
 use crate::rights::status_lists::Evidence;
 use crate::rights::token::MAX_TOKEN_TTL;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// What a recipient accepts.
@@ -68,6 +69,11 @@ impl Trust {
         }
         self.issuers.insert(issuer.to_owned(), keys);
         Ok(self)
+    }
+
+    /// Who is trusted: DIDs, and issuers by name.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.dids.iter().map(Did::as_str).chain(self.issuers.keys().map(String::as_str))
     }
 }
 
@@ -172,6 +178,8 @@ impl VerifiedToken {
 pub struct TokenVerifier {
     policy: TokenPolicy,
     trust: RwLock<Trust>,
+    /// How often keys were replaced.
+    generation: AtomicU64,
     keys: KeyCache,
     cache: TokenCache,
 }
@@ -187,7 +195,8 @@ impl TokenVerifier {
             return Err(Error::new(ErrorKind::InvalidConfig, why));
         }
         let cache = TokenCache::new(policy.cache_bytes);
-        Ok(Self { policy, trust: RwLock::new(trust), keys: KeyCache::new(1024), cache })
+        let (trust, generation) = (RwLock::new(trust), AtomicU64::new(0));
+        Ok(Self { policy, trust, generation, keys: KeyCache::new(1024), cache })
     }
 
     /// Verifies a token or a delegation: the checks of docs/tokens.md, in that order. `now` is in seconds since the epoch.
@@ -202,7 +211,7 @@ impl TokenVerifier {
         // Held until the end, so that nothing is remembered that was verified with keys replaced meanwhile.
         let trust = self.trust.read().unwrap_or_else(PoisonError::into_inner);
         let name = TokenCache::name(token);
-        let verified = match self.cache.get(&name, token.len()) {
+        let verified = match self.cache.get(&name) {
             Some(verified) => verified,
             None => {
                 let verified = Arc::new(self.check(&trust, token, now)?);
@@ -244,7 +253,26 @@ impl TokenVerifier {
         let Some(known) = trust.issuers.get_mut(issuer) else { return false };
         *known = keys;
         self.cache.clear();
+        self.generation.fetch_add(1, Ordering::AcqRel);
         true
+    }
+
+    /// Changes with every replacement of keys: what was verified before is to be verified anew.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// The keys of an issuer that is trusted by name.
+    pub(crate) fn keys_of(&self, issuer: &str) -> Option<JwkSet> {
+        self.trust.read().unwrap_or_else(PoisonError::into_inner).issuers.get(issuer).cloned()
+    }
+
+    /// Which of these scopes a token lacks, and which it has.
+    pub(crate) fn lacks(token: &str, asked: &[Scope<'_>]) -> Option<(String, String)> {
+        let chain = Chain::parse(token).ok()?;
+        let held = &chain.last().scopes;
+        let missing: Vec<_> = asked.iter().filter(|scope| !held.covers(**scope)).map(|scope| scope.as_str()).collect();
+        Some((missing.join(" "), held.as_str().to_owned()))
     }
 
     /// What does not change from one presentation to the next, and the time before the signatures, which cost most.

@@ -5,8 +5,8 @@
 use serde_json::Value;
 use std::path::PathBuf;
 use xbind::{
-    Acquaintances, Did, Digest, Draft, ErrorKind, MessageId, Op, PendingCall, Policy, Recipient, ReplayWindow, Result,
-    RootCache, Sealed, SenderCache, SigningKey, VerifiedMessage, VerifyingKey, open,
+    Caches, Did, Draft, ErrorKind, MessageId, Op, PendingCall, Policy, Recipient, ReplayWindow, Result, RootCache,
+    Sealed, SenderCache, SigningKey, VerifiedMessage, VerifyingKey, open,
 };
 
 /// 2025-01-01T00:00:00Z.
@@ -33,13 +33,14 @@ pub fn draft(n: u64, body: &[u8]) -> Draft<'_> {
         body,
         token: None,
         in_reply_to: None,
+        details: xbind::Details::default(),
     }
 }
 
 /// A recipient with everything it remembers.
 pub struct Verifier {
     pub policy: Policy,
-    pub known: Acquaintances,
+    pub known: Caches,
     pub window: ReplayWindow,
 }
 
@@ -53,13 +54,13 @@ impl Verifier {
                 max_body: 1 << 20,
                 track_replies: true,
             },
-            known: Acquaintances { senders: SenderCache::new(16), roots: RootCache::new(16) },
+            known: Caches { senders: SenderCache::new(16), roots: RootCache::new(16) },
             window: ReplayWindow::new(1000),
         }
     }
 
     pub fn open<'b>(&self, jws: &str, body: &'b [u8]) -> Result<VerifiedMessage<&'b [u8]>> {
-        open(&self.recipient(), NOW, jws, body, None, |_| None)
+        open(&self.recipient(), NOW, jws, body, None, |_, _| None)
     }
 
     /// Takes messages from everybody.
@@ -145,12 +146,12 @@ fn open_case(verifier: &Verifier, file: &Value, case: &Value) -> Result<Verified
         Some(hex) => data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap(),
         None => case["bodyUtf8"].as_str().unwrap().as_bytes().to_vec(),
     };
-    let pending = |id: &MessageId| {
-        let call = &case["pending"];
-        (call["jti"].as_str()? == id.text()).then(|| PendingCall {
-            to: *VerifyingKey::from_did(call["to"].as_str().unwrap()).unwrap().did(),
-            digest: Digest::of(call["jws"].as_str().unwrap_or_default().as_bytes()),
-        })
+    let named = |call: &Value, id: &MessageId, read: fn(&MessageId, &str) -> Option<PendingCall>| {
+        (call["jti"].as_str()? == id.text()).then(|| read(id, call["jws"].as_str().unwrap()).unwrap())
+    };
+    let pending = |op: Op, id: &MessageId| match op.is_reply() {
+        true => named(&case["pending"], id, PendingCall::of),
+        false => named(&case["running"], id, PendingCall::running),
     };
     let jws = case["jws"].as_str().unwrap();
     let names =

@@ -1,0 +1,281 @@
+//! What handlers do with calls: begin, say how far they are, send parts, end.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use xbind::message::JSON;
+use xbind::{Details, Error, ErrorKind, Op, Result};
+
+use crate::agent::outbox::Outgoing;
+use crate::flush;
+use crate::flush::refusal::Refusal;
+use crate::port::event::{Body, Event, Payload};
+use crate::port::parts::{Flow, Gathered, Guard, Progress, Said};
+use crate::port::tickets::{Back, Running};
+use crate::port::{Port, encode};
+use crate::sync::Lock;
+use crate::sync::after::enter;
+use crate::sync::clock;
+use crate::transport::Peer;
+
+/// What a handler made of a call.
+#[derive(Debug)]
+pub enum Reply {
+    /// Its value.
+    Payload(Payload),
+    /// The value that an answer in parts ends with; what it was made of went with [`Port::part`](crate::Port::part). A caller
+    /// that takes its answer in one gets the parts instead: a list of JSON values, or bytes one behind the other.
+    End(Payload),
+    /// A refusal; at times with the JSON object that goes with its kind.
+    Refused(ErrorKind, Option<String>),
+}
+
+/// Whether a handler may begin with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// It may, and [`Port::reply`](crate::Port::reply) takes its answer.
+    Run,
+    /// The call has ended, or was refused just now.
+    Gone,
+    /// There is no handler any more: [`Port::give_back`](crate::Port::give_back) puts the call into the inbox.
+    Inbox,
+}
+
+impl Port {
+    /// Whether the handler may begin with a call: asked just before it does, because much may have happened since
+    /// [`Event::Call`]. What does not hold any more does not begin.
+    pub fn start(self: &Arc<Self>, ticket: u64) -> Start {
+        let _entry = enter();
+        let tickets = self.tickets.guard();
+        let Some(running) = tickets.get(ticket) else { return Start::Gone };
+        let (agent, caller) = (running.agent.clone(), running.caller.clone());
+        let (request, mut cancelled) = (running.request.id, running.cancelled);
+        cancelled |= running.until.is_some_and(|until| until <= self.time.now());
+        drop(tickets);
+        if let Peer::Here(caller) = &caller {
+            // It may have given up while its message was on its way, when there was no ticket to cancel.
+            cancelled |= !caller.port.calls.guard().is_awaited(&request);
+        }
+        let refused = {
+            let inbox = agent.inbox.guard();
+            match &inbox.handler {
+                _ if cancelled || inbox.closed => None,
+                None => return Start::Inbox,
+                Some(allow) if !allow.includes(caller.did()) => Some(ErrorKind::NotAllowed),
+                Some(_) => match agent.node.check_running(&[caller.did(), agent.did()]) {
+                    Ok(()) => {
+                        drop(inbox);
+                        if self.tickets.guard().begin(ticket) {
+                            agent.begun();
+                        }
+                        return Start::Run;
+                    }
+                    Err(error) => Some(error.kind()),
+                },
+            }
+        };
+        if let Some(kind) = refused {
+            agent.tell(request, *caller.did(), Some(kind));
+        }
+        // Nobody is told where nobody waits.
+        self.reply(ticket, Reply::Refused(refused.unwrap_or(ErrorKind::AgentClosed), None));
+        Start::Gone
+    }
+
+    /// A call that [`Port::start`] sent to the inbox, with the payload that its [`Event::Call`] brought.
+    pub fn give_back(&self, ticket: u64, payload: Payload) {
+        let _entry = enter();
+        let taken = self.tickets.guard().take(ticket);
+        let Some(running) = taken else { return };
+        let agent = running.agent.clone();
+        if !running.cancelled {
+            agent.give_back(running, payload);
+        }
+        agent.finished(false);
+        agent.check_idle();
+    }
+
+    /// Answers a running call. One that was cancelled or whose agent closed needs no answer; then this does nothing. What
+    /// cannot be sent becomes a refusal, and an [`Event::Unsent`].
+    pub fn reply(self: &Arc<Self>, ticket: u64, reply: Reply) {
+        let _entry = enter();
+        let taken = self.tickets.guard().take(ticket);
+        let Some(running) = taken else { return };
+        let agent = running.agent.clone();
+        self.end(running, reply);
+        agent.check_idle();
+    }
+
+    fn end(self: &Arc<Self>, running: Running, reply: Reply) {
+        let back = running.back();
+        let Running { agent, cancelled, begun, said, .. } = running;
+        agent.finished(begun);
+        if cancelled {
+            return;
+        }
+        let encoded = match reply {
+            Reply::Refused(kind, detail) => return back.refuse(Refusal { kind, detail }),
+            Reply::Payload(_) if matches!(said, Said::Whole(Some(_))) => Ok(said.together()),
+            Reply::End(_) if matches!(said, Said::Whole(_)) => Ok(said.together()),
+            Reply::Payload(payload) | Reply::End(payload) => encoded(payload),
+        };
+        match encoded.and_then(|encoded| agent.check_size(encoded.0.len()).map(|()| encoded)) {
+            Ok((body, content_type)) => back.answer(Op::Result, body, content_type),
+            Err(error) => {
+                self.push(back.unsent(error));
+                back.refuse(Refusal::of(ErrorKind::HandlerFailed));
+            }
+        }
+    }
+
+    /// Whether the handler of a running call may send a part. [`Flow::Wait`] is followed by an [`Event::Credit`] when it may,
+    /// or an [`Event::Cancelled`].
+    #[must_use]
+    pub fn flow(&self, ticket: u64) -> Flow {
+        match self.tickets.guard().get(ticket) {
+            Some(Running { cancelled: false, said: Said::Parts(source), .. }) => source.flow(),
+            Some(Running { cancelled: false, said: Said::Whole(_), .. }) => Flow::Open,
+            _ => Flow::Over,
+        }
+    }
+
+    /// Sends one part of the answer to a running call, and says whether there is room for another. A caller that takes its
+    /// answer in one gets the parts together, with [`Reply::End`]. [`Flow::Over`]: the call has ended, or ends now.
+    ///
+    /// # Errors
+    /// The part was not sent: `INBOX_FULL` where there was no room for it ([`Port::flow`] says so before), `INVALID_PAYLOAD`,
+    /// `PAYLOAD_TOO_LARGE`. The last two end the call: its caller is told `HANDLER_FAILED`.
+    pub fn part(self: &Arc<Self>, ticket: u64, payload: Payload) -> Result<Flow> {
+        let _entry = enter();
+        let sent = {
+            let mut tickets = self.tickets.guard();
+            match tickets.get_mut(ticket) {
+                Some(running) if !running.cancelled => encoded(payload).and_then(|part| running.say(part)),
+                _ => return Ok(Flow::Over),
+            }
+        };
+        match sent {
+            Ok(None) => Ok(Flow::Open),
+            Ok(Some((back, part))) => {
+                back.agent.enqueue_answer(part);
+                Ok(self.flow(ticket))
+            }
+            Err(error) if error.kind() == ErrorKind::InboxFull => Err(error),
+            Err(error) => {
+                let back = self.tickets.guard().get(ticket).map(Running::back);
+                if let Some(back) = back {
+                    self.push(back.unsent(error.clone()));
+                }
+                self.reply(ticket, Reply::Refused(ErrorKind::HandlerFailed, None));
+                Err(error)
+            }
+        }
+    }
+
+    /// Tells the caller of a call how far it is, whether its handler has begun or not: somebody who waits for an approver
+    /// says so with this. Nothing happens where nobody waits, or where many words are not signed yet.
+    ///
+    /// # Errors
+    /// `INVALID_PAYLOAD`, `PAYLOAD_TOO_LARGE`: more than 4096 bytes of JSON.
+    pub fn progress(&self, ticket: u64, progress: &Progress) -> Result<()> {
+        let _entry = enter();
+        let body = progress.encode()?;
+        let said = {
+            let mut tickets = self.tickets.guard();
+            let running = tickets.get_mut(ticket).filter(|running| !running.cancelled);
+            running.and_then(|running| {
+                let (seq, word) = running.words.get_or_insert_default().take()?;
+                Some((running.back(), seq, word))
+            })
+        };
+        if let Some((back, seq, word)) = said {
+            let details = Details { seq: Some(seq), ..Details::default() };
+            back.agent.clone().answer(
+                Op::Progress,
+                body,
+                JSON,
+                back.caller,
+                back.request,
+                details,
+                Some(Guard::Word(word)),
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether the caller of a running call has given up or its agent closed.
+    #[must_use]
+    pub fn is_cancelled(&self, ticket: u64) -> bool {
+        self.tickets.guard().is_cancelled(ticket)
+    }
+}
+
+/// Foreign text is checked, which must not end more than its call.
+fn encoded(payload: Payload) -> Result<(Body, &'static str)> {
+    catch_unwind(AssertUnwindSafe(|| encode(payload))).unwrap_or_else(|_| Err(flush::internal()))
+}
+
+impl Running {
+    /// One part: gathered, or ready to be sent.
+    fn say(&mut self, (body, content_type): (Body, &'static str)) -> Result<Option<(Back, Outgoing)>> {
+        self.agent.check_size(body.len())?;
+        let most = self.agent.options.max_payload_bytes;
+        let source = match &mut self.said {
+            Said::Whole(gathered) => return Gathered::push(gathered, &body, content_type, most).map(|()| None),
+            Said::Parts(source) => source.clone(),
+        };
+        let no_room = || Error::new(ErrorKind::InboxFull, "the caller takes no further part for now");
+        let id = clock::message_id()?;
+        let (seq, unsent) = source.take(body.len()).ok_or_else(no_room)?;
+        let part = Outgoing {
+            op: Op::Part,
+            id,
+            to: self.caller.clone(),
+            body,
+            content_type,
+            token: None,
+            in_reply_to: Some(self.request),
+            details: Details { seq: Some(seq), ..Details::default() },
+            call: None,
+            until: None,
+            slot: None,
+            _guard: Some(Guard::Part(unsent)),
+        };
+        Ok(Some((self.back(), part)))
+    }
+}
+
+impl Back {
+    /// Ends the call with a value.
+    pub(crate) fn answer(self, op: Op, body: Body, content_type: &'static str) {
+        let Self { agent, caller, request, parts } = self;
+        let details = Details { seq: Some(parts).filter(|parts| *parts > 0), ..Details::default() };
+        agent.answer(op, body, content_type, caller, request, details, None);
+    }
+
+    /// Ends the call with a refusal.
+    pub(crate) fn refuse(self, mut refusal: Refusal) {
+        if self.agent.check_size(refusal.encode().len()).is_err() {
+            refusal.detail = None;
+        }
+        self.answer(Op::Error, refusal.encode(), JSON);
+    }
+
+    fn unsent(&self, error: Error) -> Event {
+        Event::Unsent { agent: self.agent.number, id: self.request.id, from: *self.caller.did(), error }
+    }
+
+    /// Ends a call of somebody else, which cannot be answered any more.
+    pub(crate) fn end(self, kind: ErrorKind) {
+        match &self.caller {
+            Peer::Here(caller) => {
+                self.agent.tell(self.request.id, *caller.did(), Some(kind));
+                caller.settle_request(&self.request.id, self.agent.ended(kind));
+            }
+            Peer::There(_) => {
+                self.agent.tell(self.request.id, *self.caller.did(), Some(kind));
+                self.refuse(Refusal::of(kind));
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+import { onAbort } from './abort'
+import type { Failure } from '../native/binding'
+import { failure, isFailure, XBindError, type RemoteError } from '../errors'
+import { hinted } from '../hints'
+import { native } from '../native'
+import { decode } from '../messages/payload'
+import { ok, type Result } from '../result'
+import { clearTimeout, setTimeout } from './timers'
+
+const { uptime } = process
+/** Milliseconds, never set back; `performance` would cost a millisecond when it is first touched. */
+export const now = (): number => uptime() * 1000
+
+const MAX_TIMER = 0x7fff_ffff
+
+/** How a call ended. Its error is made where its caller waits, so that the stack names him. */
+export type Ended = { readonly ok: true; readonly value: unknown } | Lost
+
+interface Lost {
+  readonly ok: false
+  readonly failure: Failure
+  readonly messageId?: string
+  readonly remote?: RemoteError | undefined
+}
+
+/** What is to happen when a call has ended. */
+export type Settle = (ended: Ended) => void
+
+/** What a recipient signs for a message that stands in its inbox. */
+export interface DeliveryReceipt {
+  /** Always `delivered`. */
+  readonly status: 'delivered'
+  /** The id of the message, as its recipient sees it. */
+  readonly messageId: string
+  /** The DID that signed for it. */
+  readonly to: string
+}
+
+/** How a call ended, for its caller. */
+export function resultOf<T>(ended: Ended): Result<T> {
+  if (ended.ok) return ok(ended.value as T)
+  const { failure, messageId, remote } = ended
+  return { ok: false, error: new XBindError(failure, { ...(messageId && { messageId }), remote }) }
+}
+
+/** The calls that agents of a port have made, and who waits for the end of which. */
+export class Calls {
+  readonly #port: number
+  readonly #schedule: () => void
+  readonly #pending = new Map<number, Settle>()
+  #timer: NodeJS.Timeout | undefined
+  #timerAt = Infinity
+
+  /** `schedule` sees to it that the port is soon flushed. */
+  constructor(port: number, schedule: () => void) {
+    this.#port = port
+    this.#schedule = schedule
+  }
+
+  get areOver(): boolean {
+    return this.#pending.size === 0
+  }
+
+  /** Returns the number of the call; undefined if it could not begin, and `settle` was told why. */
+  begin(
+    agent: number,
+    to: string,
+    content: string | Uint8Array,
+    oneWay: boolean,
+    timeoutMs: number,
+    token: string | undefined,
+    settle: Settle,
+  ): number | undefined {
+    const call = native.call(this.#port, agent, to, content, oneWay, Math.ceil(timeoutMs), token)
+    this.#schedule()
+    if (isFailure(call)) {
+      settle({ ok: false, failure: hinted(call) })
+      return undefined
+    }
+    if (this.#pending.size === 0) this.#timer?.ref()
+    this.#pending.set(call, settle)
+    this.#arm(timeoutMs)
+    return call
+  }
+
+  /** The caller gives up. */
+  abandon(call: number | undefined): void {
+    const settle = call === undefined ? undefined : this.#pending.get(call)
+    if (call === undefined || settle === undefined) return
+    this.#pending.delete(call)
+    native.abandon(this.#port, call)
+    this.#schedule()
+    settle({ ok: false, failure: aborted })
+  }
+
+  /** Who waits for that call; nobody if it was given up. */
+  ended(call: number): Settle {
+    const settle = this.#pending.get(call)
+    this.#pending.delete(call)
+    return settle ?? nobody
+  }
+
+  /** Nobody waits: the timer keeps the process alive no longer. */
+  rest(): void {
+    this.#timer?.unref()
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+  }
+
+  /** A pending call keeps the process alive through this timer, and nothing else does. */
+  #arm(timeoutMs: number): void {
+    const at = now() + timeoutMs
+    if (at >= this.#timerAt) return
+    if (this.#timer) clearTimeout(this.#timer)
+    this.#timerAt = at
+    this.#timer = setTimeout(() => this.#due(), Math.min(timeoutMs, MAX_TIMER))
+  }
+
+  #due(): void {
+    this.#timer = undefined
+    this.#timerAt = Infinity
+    const next = native.nextDeadline(this.#port)
+    if (next !== null) this.#arm(Math.max(next, 1))
+    this.#schedule()
+  }
+}
+
+/** Gives up when the signal aborts, and leaves it alone once the call has ended. */
+export function heeding(signal: AbortSignal, settle: Settle, abandon: () => void): Settle {
+  const settled: Settle = (ended) => {
+    unheed()
+    settle(ended)
+  }
+  const unheed = onAbort(signal, abandon)
+  return settled
+}
+
+/** Made here, and therefore signed: a value that only looks like one is none. */
+const receipts = new WeakSet<object>()
+
+/**
+ * Whether what `call` gave is the recipient's receipt and no answer: it has no handler, and the call stands in its inbox. The
+ * message itself says so, not its shape; a copy of a receipt is none.
+ *
+ * @example
+ * ```ts
+ * const answer = await agent.call('writer', { topic: 'identity' })
+ * if (answer.ok && isReceipt(answer.value)) console.log('it waits in the inbox of', answer.value.to)
+ * ```
+ */
+export function isReceipt(value: unknown): value is DeliveryReceipt {
+  return typeof value === 'object' && value !== null && receipts.has(value)
+}
+
+const aborted = failure('ABORTED', 'the caller gave up')
+
+function nobody(): void {
+  // a call that was given up
+}
+
+export function answered(body: string | Uint8Array): Ended {
+  try {
+    return { ok: true, value: decode(body) }
+  } catch {
+    return { ok: false, failure: failure('INVALID_PAYLOAD', 'the answer only claims to be JSON') }
+  }
+}
+
+export function delivered(messageId: string, to: string): Ended {
+  const value: DeliveryReceipt = Object.freeze({ status: 'delivered', messageId, to })
+  receipts.add(value)
+  return { ok: true, value }
+}
+
+export function failed(messageId: string | null, reason: Failure, remote: string | null): Ended {
+  const told = remote === null ? undefined : remoteIn(remote)
+  return { ok: false, failure: hinted(reason), ...(messageId && { messageId }), remote: told }
+}
+
+function remoteIn(text: string): RemoteError | undefined {
+  try {
+    return JSON.parse(text) as RemoteError
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,176 @@
+import type { Identity } from './identity'
+import type { IncomingCall } from './incoming'
+import type { Logger } from './log'
+import type { MessageBus } from './bus'
+import type { Options } from '../native/binding'
+import { bounded, checkFunction, checkObject, checkString, known, optional } from '../check'
+
+/** What a new agent is told; all of it may be left out. */
+export interface AgentConfig {
+  /** A label, and an address on the bus: letters, digits, '.', '_', '-', 1 to 64, first and last a letter or digit. */
+  name?: string
+  /** Where the agent lives, and its bounds. */
+  agentOptions?: AgentOptions
+  /** One line more in the log for each message that goes out or comes in, DIDs shortened, never a payload or a key. */
+  verbose?: boolean
+  /** Where the log goes, stderr by default: handlers that fail, and what else the owner has to know. */
+  logger?: Logger
+  /**
+   * Answers calls from the start, so that none comes before the agent can answer: everybody's, until `handle()` sets another
+   * handler, or a policy.
+   */
+  handler?: Handler
+  /**
+   * Told of what a handler, or a function of its policy, throws, and of answers that cannot be sent; the caller is told
+   * nothing of it but HANDLER_FAILED. Printed to the log by default, with its stack. A `HandlerError` is an answer, not a failure.
+   */
+  onHandlerError?: (
+    error: unknown,
+    call: {
+      /** Unique for its caller. */
+      readonly id: string
+      /** The caller's DID, proven by its signature. */
+      readonly from: string
+      /** Calls have no methods yet. */
+      readonly method: string | undefined
+    },
+  ) => void
+  /** Signs with a key that is not the agent's own. An `Identity` stays its owner's: the agent can sign until it is destroyed. */
+  identityProvider?: xBindIdentityProvider | Identity
+}
+
+/** Where an agent lives, and its bounds. */
+export interface AgentOptions {
+  /** Where the agent lives; the module's own bus by default. */
+  bus?: MessageBus
+  /** Of a call, default 30 000. */
+  timeoutMs?: number
+  /** Default 5; at most what the bus accepts, 30 unless it was made with `maxLifetimeSeconds`. */
+  messageTtlSeconds?: number
+  /** Default 1 MiB. */
+  maxPayloadBytes?: number
+  /**
+   * Room for messages of one sender and its calls that wait for the handler, together; a third more is kept for other
+   * senders. Beyond it messages are refused with INBOX_FULL, and calls wait with their sender until their time is over.
+   */
+  inbox?: {
+    /** Default 1024. */
+    maxMessages?: number
+    /** Default 16 MiB. */
+    maxBytes?: number
+  }
+  /** Calls handled at once; more wait. Default 64. */
+  concurrency?: number
+}
+
+/**
+ * Keys that live elsewhere: a KMS, Vault transit, an HSM, the OS keychain.
+ *
+ * @example
+ * ```ts
+ * const keystore: xBindIdentityProvider = {
+ *   getDID: () => friend.did,
+ *   sign: (data) => friend.dangerouslySign(data), // stands for a KMS, which may take its time
+ * }
+ * const signer = new AutoGenxBindAgent({ identityProvider: keystore })
+ * ```
+ */
+export interface xBindIdentityProvider {
+  /** The `did:key` of the key; asked once, when the agent is made. */
+  getDID(): string
+  /** 64-byte Ed25519 signature by the key of getDID(); checked before anything leaves. */
+  sign(data: Uint8Array): Uint8Array | Promise<Uint8Array>
+  /** Absent: exportIdentity() answers EXPORT_FAILED. */
+  exportPKCS8?(): Uint8Array | Promise<Uint8Array>
+}
+
+/** Answers a call: what it returns is the answer, what it throws is a refusal (see `HandlerError`). */
+export type Handler<P = unknown, R = unknown> = (call: IncomingCall<P>) => R | Promise<R>
+
+/** What stands in an inbox: a message, or a call that nobody answered. */
+export interface Message<P = unknown> {
+  /** Unique for its sender. */
+  readonly id: string
+  /** `message` for what was sent, `call` for a call that came while there was no handler. */
+  readonly kind: 'message' | 'call'
+  /** The sender's DID, proven by its signature. */
+  readonly from: string
+  /** What the sender sent; of the type that you expect, which nobody has checked. */
+  readonly payload: P
+  /** When the sender signed it, by its clock, to the second. */
+  readonly issuedAt: Date
+}
+
+/** How long to wait for the answer, and what to present with the call. */
+export interface CallOptions {
+  /** How long the answer may take; the agent's own by default, 30 000. */
+  timeoutMs?: number
+  /** Gives the call up: the caller gets ABORTED, and the handler sees its own signal abort. */
+  signal?: AbortSignal
+  /** A token for the agent that is called; it travels beside the call, whose signature covers it. */
+  token?: string
+  /** An approval of this very call, signed by an approver. */
+  approval?: string
+}
+
+/** The options of `fromIdentity`. */
+export const FROM_IDENTITY = ['name', 'agentOptions', 'verbose', 'logger', 'handler', 'onHandlerError', 'passphrase']
+const CONFIG = [...FROM_IDENTITY.slice(0, -1), 'identityProvider']
+const AGENT_OPTIONS = ['bus', 'timeoutMs', 'messageTtlSeconds', 'maxPayloadBytes', 'inbox', 'concurrency']
+
+/** A config, each of whose members was read once. */
+type ReadConfig = { [member in keyof AgentConfig]-?: AgentConfig[member] | undefined } & {
+  agentOptions: AgentOptions
+  verbose: boolean
+}
+
+export function configIn(config: AgentConfig): ReadConfig {
+  checkObject(config, 'config')
+  known(config, 'AutoGenxBindAgent', CONFIG)
+  const { name, agentOptions = {}, verbose = false, logger, identityProvider, handler, onHandlerError } = config
+  optional(name, checkString, 'name')
+  checkObject(agentOptions, 'agentOptions')
+  known(agentOptions, 'agentOptions', AGENT_OPTIONS)
+  if (typeof verbose !== 'boolean') throw new TypeError('verbose must be a boolean')
+  if (logger !== undefined) checkLogger(logger)
+  optional(handler, checkFunction, 'handler')
+  optional(onHandlerError, checkFunction, 'onHandlerError')
+  return { name, agentOptions, verbose, logger, identityProvider, handler, onHandlerError }
+}
+
+/** A copy of the options of `fromIdentity`, without the passphrase. */
+export function copied(config: AgentConfig & { passphrase?: string }): AgentConfig {
+  const { passphrase: _, agentOptions: options, ...rest } = config
+  const isPlain = Object.prototype.toString.call(options) === '[object Object]'
+  if (!('agentOptions' in config)) return rest
+  return { ...rest, agentOptions: isPlain ? { ...options } : options } as AgentConfig
+}
+
+const INBOX = ['maxMessages', 'maxBytes']
+
+/** The options as the native side takes them. */
+export function nativeOptions(
+  name: string | undefined,
+  options: AgentOptions,
+  handles: boolean,
+  tells: boolean,
+): Options {
+  const { inbox = {} } = options
+  checkObject(inbox, 'inbox')
+  known(inbox, 'inbox', INBOX)
+  return {
+    name,
+    maxPayloadBytes: bounded(options.maxPayloadBytes, 1 << 20, 'maxPayloadBytes', 1, 0x7fff_ffff),
+    messageTtl: bounded(options.messageTtlSeconds, 5, 'messageTtlSeconds', 1, 300),
+    inboxMessages: bounded(inbox.maxMessages, 1024, 'inbox.maxMessages', 1, 0x7fff_ffff),
+    inboxBytes: bounded(inbox.maxBytes, 16 << 20, 'inbox.maxBytes', 1, Number.MAX_SAFE_INTEGER),
+    concurrency: bounded(options.concurrency, 64, 'concurrency', 1, 0x7fff_ffff),
+    handles,
+    tells,
+  }
+}
+
+function checkLogger(logger: Logger): void {
+  checkObject(logger, 'logger')
+  for (const level of ['debug', 'info', 'warn', 'error'] as const) checkFunction(logger[level], `logger.${level}`)
+}

@@ -1,0 +1,214 @@
+import type { Failure } from '../native/binding'
+import { failure, HandlerError, isFailure, XBindError } from '../errors'
+import { Incoming, none, type Admission, type Answerer, type Refusal, type SignalOf, type Ticket } from './incoming'
+import { native } from '../native'
+import type { Members } from './port'
+import { decode, encode, encodeJson } from '../messages/payload'
+
+/** How often a call is judged at most, when each policy sets another one while it is asked. */
+const MAX_JUDGED = 16
+/** What native.start says. */
+const MAY_BEGIN = 0
+const BELONGS_INTO_INBOX = 2
+
+/** The calls that are with the handlers of a port's agents. */
+export class Handled<Agent extends object> {
+  readonly #port: number
+  readonly #ask: Members<Agent>
+  readonly #schedule: () => void
+  #running = 0
+  /** Of those that run, the ones whose handler has looked at the signal. */
+  readonly #watched = new Map<number, AbortController>()
+
+  /** `schedule` sees to it that the port is soon flushed. */
+  constructor(port: number, ask: Members<Agent>, schedule: () => void) {
+    this.#port = port
+    this.#ask = ask
+    this.#schedule = schedule
+  }
+
+  get areOver(): boolean {
+    return this.#running === 0
+  }
+
+  /** A call comes in; `token` is what its caller presents, and has signed for. */
+  run(
+    agent: Agent,
+    number: number,
+    id: string,
+    from: string,
+    seconds: number,
+    token: string | null,
+    body: string | Uint8Array,
+  ): void {
+    const ticket: Ticket<Agent> = { agent, number, id, from, answered: false }
+    this.#running += 1
+    this.#ask.trace(agent, from, 'call', id)
+    let payload: unknown
+    try {
+      payload = decode(body)
+    } catch {
+      return this.#refuse(ticket, { code: 'INVALID_PAYLOAD' })
+    }
+    this.#admit(ticket, new Incoming(this.#signalOf, ticket, payload, seconds), body, token)
+  }
+
+  /** The caller of that call has given up, or its agent closed. */
+  cancel(number: number): void {
+    this.#watched.get(number)?.abort(cancelled())
+  }
+
+  readonly #signalOf: SignalOf = ({ number, answered }) => {
+    const watched = this.#watched.get(number)
+    if (watched) return watched.signal
+    const controller = new AbortController()
+    if (!answered) this.#watched.set(number, controller)
+    if (answered || native.isCancelled(this.#port, number)) controller.abort(cancelled())
+    return controller.signal
+  }
+
+  #admit(ticket: Ticket<Agent>, call: Incoming, body: string | Uint8Array, token: string | null, judged = 1): void {
+    try {
+      const admission = this.#ask.admit(ticket.agent, call, body, token)
+      if (!isThenable(admission)) return this.#resume(ticket, call, body, token, admission, judged)
+      admission.then(
+        (admission) => this.#resume(ticket, call, body, token, admission, judged),
+        (error: unknown) => this.#threw(ticket, error),
+      )
+    } catch (error) {
+      this.#threw(ticket, error)
+    }
+  }
+
+  /** If somebody was asked, that took time. */
+  #resume(
+    ticket: Ticket<Agent>,
+    call: Incoming,
+    body: string | Uint8Array,
+    token: string | null,
+    admission: Admission | undefined,
+    judged: number,
+  ): void {
+    try {
+      if (typeof admission !== 'object' || !('holds' in admission)) return this.#start(ticket, call, body, admission)
+      const verdict = admission.holds()
+      if (verdict === 'again') {
+        call.scopes = call.chain = none // granted by a policy that is gone
+        if (judged < MAX_JUDGED) return this.#admit(ticket, call, body, token, judged + 1)
+        this.#ask.warn(ticket.agent, 'each policy of the handler set another one while it was asked')
+        return this.#refuse(ticket, { code: 'NOT_ALLOWED' })
+      }
+      this.#start(ticket, call, body, verdict ?? admission.handler)
+    } catch (error) {
+      this.#threw(ticket, error)
+    }
+  }
+
+  #start(
+    ticket: Ticket<Agent>,
+    call: Incoming,
+    body: string | Uint8Array,
+    admission: Answerer | Refusal | undefined,
+  ): void {
+    if (typeof admission === 'object') return this.#refuse(ticket, admission)
+    // Much may have happened since the call was let in; what does not hold any more does not begin.
+    const start = native.start(this.#port, ticket.number)
+    if (start === BELONGS_INTO_INBOX) native.giveBack(this.#port, ticket.number, body)
+    if (start !== MAY_BEGIN) return void this.#finish(ticket, undefined)
+    if (admission === undefined) return this.#refuse(ticket, { code: 'AGENT_CLOSED' })
+    try {
+      const answer = admission(call)
+      if (!isThenable(answer)) return this.#answer(ticket, answer)
+      answer.then(
+        (value) => this.#answer(ticket, value),
+        (error: unknown) => this.#threw(ticket, error),
+      )
+    } catch (error) {
+      this.#threw(ticket, error)
+    }
+  }
+
+  /** False if it was answered before. `outcome` is for the log. */
+  #finish(ticket: Ticket<Agent>, outcome: string | undefined): boolean {
+    if (ticket.answered) return false
+    ticket.answered = true
+    this.#running -= 1
+    if (this.#watched.size > 0) this.#watched.delete(ticket.number)
+    if (outcome !== undefined) this.#ask.trace(ticket.agent, ticket.from, 'call', ticket.id, outcome)
+    this.#schedule()
+    return true
+  }
+
+  #answer(ticket: Ticket<Agent>, value: unknown): void {
+    if (ticket.answered) return
+    const content = encode(value, this.#ask.longest(ticket.agent))
+    if (isFailure(content)) {
+      this.#ask.failed(ticket.agent, unsent(content), ticket)
+      return this.#refuse(ticket, { code: 'HANDLER_FAILED' })
+    }
+    // Encoding runs the value's own code, which may have settled it.
+    if (!this.#finish(ticket, 'answered')) return
+    try {
+      native.answer(this.#port, ticket.number, content)
+    } catch {
+      // Nothing may be thrown from here, where nobody waits: there is no memory for a copy.
+      native.refuse(this.#port, ticket.number, 'HANDLER_FAILED', undefined)
+    }
+  }
+
+  #threw(ticket: Ticket<Agent>, error: unknown): void {
+    if (ticket.answered) return
+    const { agent } = ticket
+    let detail: string | undefined
+    try {
+      if (error instanceof HandlerError) detail = this.#told(ticket, error)
+      else this.#ask.failed(agent, error, ticket)
+    } catch {
+      this.#ask.failed(agent, error, ticket)
+    }
+    this.#refuse(ticket, detail === undefined ? { code: 'HANDLER_FAILED' } : { code: 'HANDLER_FAILED', detail })
+  }
+
+  /** What a HandlerError tells, as JSON: as much of it as may go into a body. */
+  #told({ agent }: Ticket<Agent>, error: HandlerError): string | undefined {
+    const { code, message, data } = error
+    const plain = `"code":${JSON.stringify(String(code))},"message":${JSON.stringify(String(message))}`
+    const longest = this.#ask.longest(agent)
+    const json = data === undefined ? undefined : encodeJson(data, 'data')
+    const lost = isFailure(json) ? json : json === undefined ? undefined : misfit(`{${plain},"data":${json}}`, longest)
+    if (json !== undefined && !lost) return `{${plain},"data":${json as string}}`
+    if (lost) this.#ask.warn(agent, `the data of a HandlerError were not sent: ${lost.message}`)
+    const whole = misfit(`{${plain}}`, longest)
+    if (!whole) return `{${plain}}`
+    this.#ask.warn(agent, `a HandlerError was not sent: ${whole.message}`)
+    return undefined
+  }
+
+  #refuse(ticket: Ticket<Agent>, { code, detail }: Refusal): void {
+    const outcome = code === 'HANDLER_FAILED' ? `failed ${code}` : `refused ${code}`
+    if (this.#finish(ticket, outcome)) native.refuse(this.#port, ticket.number, code, detail)
+  }
+}
+
+/** What the owner of a handler is told whose value cannot be sent. */
+export function unsent(why: Failure): XBindError {
+  const error = new XBindError({ ...why, message: `the handler's value was not sent: ${why.message}` })
+  error.stack = `${error.name}: ${error.message}` // where it was made tells nobody anything
+  return error
+}
+
+function cancelled(): XBindError {
+  return new XBindError(failure('ABORTED', 'the caller gave up, or the agent closed'))
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
+}
+
+/** Why the detail of a refusal may not go into a body, if it may not. */
+function misfit(detail: string, longest: number): Failure | undefined {
+  const body = `{"code":"HANDLER_FAILED","detail":${detail}}`
+  const bytes = Buffer.byteLength(body)
+  if (bytes > longest) return failure('PAYLOAD_TOO_LARGE', `the answer has ${bytes} bytes, the limit is ${longest}`)
+  return native.checkJson(body) ?? undefined
+}

@@ -1,0 +1,81 @@
+import type { XBindErrorCode } from '../errors'
+
+/** A call that a handler answers. */
+export interface IncomingCall<P = unknown> {
+  /** Unique for its caller. */
+  readonly id: string
+  /** The caller's DID, proven by its signature. */
+  readonly from: string
+  /** What the caller sent; of the type that you expect, which nobody has checked. */
+  readonly payload: P
+  /** When the caller signed it, by its clock, to the second. */
+  readonly issuedAt: Date
+  /** Aborts when the caller gives up, the deadline passes or the agent closes. */
+  readonly signal: AbortSignal
+  /** What the caller's token grants; empty for a handler that trusts nobody's tokens. */
+  readonly scopes: readonly string[]
+  /** On whose behalf the caller acts: from the outermost delegator to the caller, DIDs; empty without a token. */
+  readonly chain: readonly string[]
+}
+
+/** The handler that is to answer a call, or why none does. */
+export type Admission = Answerer | Held | Refusal
+
+export type Answerer = (call: IncomingCall) => unknown
+
+/** A handler that was chosen before somebody was asked, and may not be the right one any more. */
+export interface Held {
+  readonly handler: Answerer
+  /** Why it may not begin after all, or that another policy has to judge. */
+  holds(): Refusal | 'again' | undefined
+}
+
+/** Why a call may not run, as its caller is told. */
+export interface Refusal {
+  readonly code: XBindErrorCode
+  /** JSON that goes with the code. */
+  readonly detail?: string
+}
+
+/** A call at an agent, and its number on the native side. */
+export interface Ticket<Agent = unknown> {
+  readonly agent: Agent
+  readonly number: number
+  readonly id: string
+  readonly from: string
+  /** A thenable may settle more than once. */
+  answered: boolean
+}
+
+export type SignalOf = (ticket: Ticket) => AbortSignal
+
+export const none: readonly string[] = Object.freeze([])
+
+/** Its date and signal are made when they are first asked for. */
+export class Incoming implements IncomingCall {
+  readonly id: string
+  readonly from: string
+  readonly payload: unknown
+  scopes = none
+  chain = none
+  readonly #signalOf: SignalOf
+  readonly #ticket: Ticket
+  readonly #seconds: number
+
+  constructor(signalOf: SignalOf, ticket: Ticket, payload: unknown, seconds: number) {
+    this.#signalOf = signalOf
+    this.#ticket = ticket
+    this.id = ticket.id
+    this.from = ticket.from
+    this.payload = payload
+    this.#seconds = seconds
+  }
+
+  get issuedAt(): Date {
+    return new Date(this.#seconds * 1000)
+  }
+
+  get signal(): AbortSignal {
+    return this.#signalOf(this.#ticket)
+  }
+}

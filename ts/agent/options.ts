@@ -1,0 +1,72 @@
+import { bounded, checkNumber, checkObject, checkSignal, checkString, known, optional } from '../check'
+import type { CallOptions } from './config'
+import { failure } from '../errors'
+import type { Failure } from '../native/binding'
+import { presentedText } from '../tokens/presented'
+
+export const MAX_TIMEOUT = 0x7fff_ffff
+
+export const none = Object.freeze({})
+
+const CALL_OPTIONS = ['timeoutMs', 'signal', 'token', 'approval']
+const RECEIVE_OPTIONS = ['max', 'waitMs', 'signal']
+
+/** Options of a method: an object of these names. Most calls have none. */
+export function checkOptions(options: object, what: string, names: readonly string[]): void {
+  if (options === none) return
+  checkObject(options, 'options')
+  known(options, what, names)
+}
+
+/** How a call is to be made. */
+export interface Wanted {
+  readonly timeoutMs: number
+  readonly signal: AbortSignal | undefined
+  readonly presented: string | undefined
+}
+
+/** The options of `call()`, each read once. */
+export function callOptionsIn(options: CallOptions, usualMs: number): Wanted | Failure {
+  checkOptions(options, 'call()', CALL_OPTIONS)
+  const { timeoutMs = usualMs, signal, token, approval } = options
+  checkNumber(timeoutMs, 'timeoutMs')
+  if (!(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT)) {
+    return failure('INVALID_CONFIG', `timeoutMs is ${timeoutMs}`, `give 1 to ${MAX_TIMEOUT}`)
+  }
+  optional(token, checkString, 'token')
+  optional(approval, checkString, 'approval')
+  const presented = presentedText(token, approval)
+  return typeof presented === 'object' ? presented : { timeoutMs, signal, presented }
+}
+
+interface ReceiveOptions {
+  max?: number
+  waitMs?: number
+  signal?: AbortSignal
+}
+
+/** The options of `receive()`, each read once. */
+export function receiveOptionsIn(
+  options: ReceiveOptions,
+): { max: number; waitMs: number; signal: AbortSignal | undefined } | Failure {
+  checkOptions(options, 'receive()', RECEIVE_OPTIONS)
+  const { max = Number.MAX_SAFE_INTEGER, waitMs = 0, signal } = options
+  for (const [what, value, least] of [
+    ['max', max, 1],
+    ['waitMs', waitMs, 0],
+  ] as const) {
+    checkNumber(value, what)
+    if (!(value >= least)) return failure('INVALID_CONFIG', `${what} is ${value}`, `give ${least} or more`)
+  }
+  checkSignal(signal, 'signal')
+  return { max, waitMs, signal }
+}
+
+/** The time in the options of `close()`. */
+export function drainMsIn(options: { drainMs: number }): number {
+  checkObject(options, 'options')
+  known(options, 'close()', ['drainMs'])
+  const { drainMs } = options
+  checkNumber(drainMs, 'drainMs')
+  return bounded(drainMs, 0, 'drainMs', 0, MAX_TIMEOUT)
+}
