@@ -1,4 +1,5 @@
 // What a thief of requests can do, over real sockets: each try is refused, with its code.
+import { connect } from 'node:net'
 import { Identity } from '@private.me/autogen'
 import {
   createFetch,
@@ -247,6 +248,39 @@ test('a body that does not come is not waited for beyond the signature', async (
   const request = signed({ ttlSeconds: 1 })
   const lines = Object.entries({ Host: here.authority, ...request.headers, 'Content-Length': '13' })
   expect(await sendRaw(here.port, raw('POST', request.path, lines))).toContain('MESSAGE_EXPIRED')
+})
+
+test('who gives up while his rights are looked at is not waited for', async () => {
+  let asked = (): void => {}
+  let answer: (isRevoked: boolean) => void = () => {}
+  const isAsked = new Promise<void>((resolve) => (asked = resolve))
+  const revocations = {
+    isRevoked: () => {
+      asked()
+      return new Promise<boolean>((resolve) => (answer = resolve))
+    },
+  }
+  const verdict = new Promise<string>((resolve) => {
+    verifier = new RequestVerifier({
+      authorities: [here.authority],
+      dangerouslyAcceptReplayAfterRestart: true,
+      revocations,
+    })
+    const { verify } = verifier
+    verifier.verify = async (...given) => {
+      const verified = await verify.apply(verifier, given)
+      resolve(codeOf(verified))
+      return verified
+    }
+  })
+  const request = signed()
+  const lines = Object.entries({ Host: here.authority, ...request.headers, 'Content-Length': '13' })
+  const socket = connect(here.port, '127.0.0.1')
+  socket.write(raw('POST', request.path, lines))
+  await isAsked
+  socket.destroy()
+  answer(false) // whether the server has noticed or not, the body will not come
+  expect(await verdict).toBe('ABORTED')
 })
 
 test('a request without a genuine signature costs no reading of its body', async () => {

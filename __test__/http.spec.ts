@@ -87,6 +87,16 @@ describe('a Request', () => {
   })
 })
 
+test('a request of a framework is taken as it came, wherever its router is mounted', async () => {
+  const { headers = {} } = signedRequest()
+  const rawHeaders = ['Host', 'api.example', ...Object.entries(headers as Record<string, string>).flat()]
+  const [url, originalUrl] = ['/?draft=1', '/orders?draft=1']
+  const mounted = { method: 'GET', url, originalUrl, rawHeaders, socket: {}, on: () => {} }
+  const verified = await verifierOf().verify(mounted, { body: new Uint8Array() })
+  expect(codeOf(verified)).toBe('ok')
+  expect(codeOf(await verifierOf().verify({ ...mounted, destroyed: true }))).toBe('ABORTED')
+})
+
 describe('plain data', () => {
   test.each<[string, (headers: Record<string, string>) => HttpRequest]>([
     ['an object', (headers) => ({ method: 'GET', url, headers })],

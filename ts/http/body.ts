@@ -51,6 +51,7 @@ export async function readBody(
 /** The body of a request of node:http. What is beyond the limits stays unread, so that it can still be answered. */
 export function readIncoming(request: IncomingMessage, { most, milliseconds }: Limits): Promise<Uint8Array | Failure> {
   if (request.readableDidRead) throw new TypeError('the body was read already; give its bytes as options.body')
+  if (request.destroyed) return Promise.resolve(brokenOff)
   return new Promise((resolve) => {
     const chunks: Uint8Array[] = []
     let size = 0

@@ -79,6 +79,8 @@ export function headOf(request: Request | IncomingMessage | HttpRequest): Reques
 
 function headOfIncoming(request: IncomingMessage): RequestHead {
   const { method = '', url = '', rawHeaders, socket, httpVersionMajor } = request
+  // Express and its like take from `url` what a router is mounted at.
+  const { originalUrl: target = url } = request as { originalUrl?: string }
   const scheme = (socket as { encrypted?: boolean }).encrypted === true ? 'https' : 'http'
   const fields: string[] = []
   let authority: string | undefined
@@ -87,7 +89,7 @@ function headOfIncoming(request: IncomingMessage): RequestHead {
     if (httpVersionMajor < 2 || !name.startsWith(':')) fields.push(name, value)
     else if (name === ':authority') authority = value
   }
-  return { method, scheme, authority, target: url, fields }
+  return { method, scheme, authority, target, fields }
 }
 
 /** @internal Of a request that is plain data. */
