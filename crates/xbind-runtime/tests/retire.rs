@@ -48,12 +48,10 @@ fn tickets(events: &[Event]) -> Vec<u64> {
 }
 
 fn ended(events: &[Event], number: u64) -> Option<Result<(), ErrorKind>> {
-    events.iter().find_map(|event| match event {
-        Event::Settled { call, outcome: Outcome::Failed { error, .. }, .. } if *call == number => {
-            Some(Err(error.kind()))
-        }
-        Event::Settled { call, .. } if *call == number => Some(Ok(())),
-        _ => None,
+    events.iter().find_map(|event| {
+        let Event::Settled { call, outcome, .. } = event else { return None };
+        let end = if let Outcome::Failed { error, .. } = outcome { Err(error.kind()) } else { Ok(()) };
+        (*call == number).then_some(end)
     })
 }
 

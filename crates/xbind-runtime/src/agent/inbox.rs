@@ -237,6 +237,7 @@ impl Agent {
             cancelled: false,
             begun: false,
             until,
+            stalls: None,
             said: window.map_or(Said::Whole(None), |window| Said::Parts(Source::new(&self.port, window))),
             words: None,
         };

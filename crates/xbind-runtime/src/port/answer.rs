@@ -10,7 +10,7 @@ use crate::agent::outbox::Outgoing;
 use crate::flush;
 use crate::flush::refusal::Refusal;
 use crate::port::event::{Body, Event, Payload};
-use crate::port::parts::{Flow, Gathered, Guard, Progress, Said};
+use crate::port::parts::{Flow, Gathered, Guard, LONGEST_WAIT, Progress, Said};
 use crate::port::tickets::{Back, Running};
 use crate::port::{Port, encode};
 use crate::sync::Lock;
@@ -46,11 +46,13 @@ impl Port {
     /// [`Event::Call`]. What does not hold any more does not begin.
     pub fn start(self: &Arc<Self>, ticket: u64) -> Start {
         let _entry = enter();
-        let tickets = self.tickets.guard();
+        let mut tickets = self.tickets.guard();
         let Some(running) = tickets.get(ticket) else { return Start::Gone };
         let (agent, caller) = (running.agent.clone(), running.caller.clone());
         let (request, mut cancelled) = (running.request.id, running.cancelled);
-        cancelled |= running.until.is_some_and(|until| until <= self.time.now());
+        if running.until.is_some_and(|until| until <= self.time.now()) {
+            cancelled |= tickets.cancel(caller.did(), &request).is_some();
+        }
         drop(tickets);
         if let Peer::Here(caller) = &caller {
             // It may have given up while its message was on its way, when there was no ticket to cancel.
@@ -132,11 +134,16 @@ impl Port {
     /// or an [`Event::Cancelled`].
     #[must_use]
     pub fn flow(&self, ticket: u64) -> Flow {
-        match self.tickets.guard().get(ticket) {
-            Some(Running { cancelled: false, said: Said::Parts(source), .. }) => source.flow(),
-            Some(Running { cancelled: false, said: Said::Whole(_), .. }) => Flow::Open,
-            _ => Flow::Over,
-        }
+        let mut tickets = self.tickets.guard();
+        let source = match tickets.get(ticket) {
+            Some(Running { cancelled: false, said: Said::Parts(source), .. }) => source.clone(),
+            Some(Running { cancelled: false, said: Said::Whole(_), .. }) => return Flow::Open,
+            _ => return Flow::Over,
+        };
+        let flow = source.flow();
+        let stalls = (flow == Flow::Wait).then(|| self.time.now().checked_add(LONGEST_WAIT)).flatten();
+        tickets.wait_until(ticket, stalls);
+        flow
     }
 
     /// Sends one part of the answer to a running call, and says whether there is room for another. A caller that takes its
@@ -147,12 +154,10 @@ impl Port {
     /// `PAYLOAD_TOO_LARGE`. The last two end the call: its caller is told `HANDLER_FAILED`.
     pub fn part(self: &Arc<Self>, ticket: u64, payload: Payload) -> Result<Flow> {
         let _entry = enter();
-        let sent = {
-            let mut tickets = self.tickets.guard();
-            match tickets.get_mut(ticket) {
-                Some(running) if !running.cancelled => encoded(payload).and_then(|part| running.say(part)),
-                _ => return Ok(Flow::Over),
-            }
+        let part = encoded(payload);
+        let sent = match self.tickets.guard().get_mut(ticket) {
+            Some(running) if !running.cancelled => part.and_then(|part| running.say(part)),
+            _ => return Ok(Flow::Over),
         };
         match sent {
             Ok(None) => Ok(Flow::Open),

@@ -312,7 +312,7 @@ impl Port {
     /// The face has read so many parts of the answer to a call: as many more may come.
     pub fn took(&self, call: u64, parts: u64) {
         let _entry = enter();
-        let granted = self.calls.guard().read(call, parts);
+        let granted = self.calls.guard().read(call, parts, self.time.now());
         let Some(Granted { caller, to, request, window }) = granted else { return };
         match to {
             Peer::Here(recipient) => recipient.grant(caller.did(), &request.id, window),

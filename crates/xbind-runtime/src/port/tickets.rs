@@ -30,6 +30,8 @@ pub(crate) struct Running {
     pub(crate) begun: bool,
     /// When its caller waits no more, by what it said.
     pub(crate) until: Option<Instant>,
+    /// When it has waited for room for a part for too long.
+    pub(crate) stalls: Option<Instant>,
     /// What was said before the end.
     pub(crate) said: Said,
     pub(crate) words: Option<Words>,
@@ -78,11 +80,14 @@ impl Tickets {
     /// When the next caller waits no more.
     pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
         if self.deadlines.len() > self.running.len().saturating_mul(2).saturating_add(64) {
-            let live = self.running.iter().filter_map(|(ticket, running)| Some(Reverse((running.until?, ticket))));
-            self.deadlines = live.collect();
+            let times = |(ticket, running): (u64, &Running)| {
+                [running.until, running.stalls].into_iter().flatten().map(move |time| Reverse((time, ticket)))
+            };
+            self.deadlines = self.running.iter().flat_map(times).collect();
         }
         while let Some(Reverse((deadline, ticket))) = self.deadlines.peek().copied() {
-            if self.running.get(ticket).is_some_and(|running| !running.cancelled) {
+            let is_live = |running: &Running| [running.until, running.stalls].contains(&Some(deadline));
+            if self.running.get(ticket).is_some_and(|running| !running.cancelled && is_live(running)) {
                 return Some(deadline);
             }
             self.deadlines.pop();
@@ -90,12 +95,29 @@ impl Tickets {
         None
     }
 
-    /// Marks one call whose caller waits no more, by what it said; its ticket.
-    pub(crate) fn cancel_overdue(&mut self, now: Instant) -> Option<u64> {
-        self.next_deadline().filter(|deadline| *deadline <= now)?;
-        let Reverse((_, ticket)) = self.deadlines.pop()?;
-        self.running.get_mut(ticket)?.cancelled = true;
-        Some(ticket)
+    /// The handler waits for room for a part, or need not any more.
+    pub(crate) fn wait_until(&mut self, ticket: u64, stalls: Option<Instant>) {
+        let Some(running) = self.running.get_mut(ticket) else { return };
+        running.stalls = stalls;
+        if let Some(stalls) = stalls {
+            self.deadlines.push(Reverse((stalls, ticket)));
+        }
+    }
+
+    /// Marks one call whose caller waits no more, by what it said, or has taken no part for too long; then it is told so.
+    pub(crate) fn cancel_overdue(&mut self, now: Instant) -> Option<(u64, Option<Back>)> {
+        loop {
+            let deadline = self.next_deadline().filter(|deadline| *deadline <= now)?;
+            let Reverse((_, ticket)) = self.deadlines.pop()?;
+            let running = self.running.get_mut(ticket)?;
+            let is_late = running.until == Some(deadline);
+            if !is_late && !running.waits() {
+                running.stalls = None; // there is room, and the handler knows
+                continue;
+            }
+            running.cancelled = true;
+            return Some((ticket, (!is_late).then(|| running.back())));
+        }
     }
 
     /// The handler begins; false if the ticket is gone.
@@ -151,6 +173,10 @@ impl Running {
     pub(crate) fn back(&self) -> Back {
         let (agent, caller) = (self.agent.clone(), self.caller.clone());
         Back { agent, caller, request: self.request, parts: self.parts() }
+    }
+
+    fn waits(&self) -> bool {
+        matches!(&self.said, Said::Parts(source) if source.waits())
     }
 
     /// How many parts were sent.
