@@ -33,6 +33,8 @@ impl<'env> Events<'env> {
             Event::Call { ticket, .. } => (Some(*ticket), None),
             Event::Settled { call, .. } => (None, Some(*call)),
             Event::Cancelled { .. }
+            | Event::Resumed { .. }
+            | Event::Noted { .. }
             | Event::Credit { .. }
             | Event::Part { .. }
             | Event::Progress { .. }
@@ -61,12 +63,12 @@ impl<'env> Events<'env> {
 
     fn convert(&mut self, event: Event) -> napi::Result<()> {
         match event {
-            Event::Call { agent, ticket, id, from, issued_at, payload, token, .. } => {
+            Event::Call { agent, ticket, id, from, issued_at, payload, guarded, .. } => {
                 self.all(0_u32, agent, number(ticket))?;
                 self.set(self.env.create_string_latin1(id.text())?)?;
                 self.sender(&from)?;
                 self.set(number(issued_at))?;
-                self.set(token)?;
+                self.set(guarded.map(|guarded| crate::guard::guarded(&guarded)))?;
                 self.payload(payload)
             }
             Event::Cancelled { ticket } => self.both(1_u32, number(ticket)),
@@ -109,6 +111,8 @@ impl<'env> Events<'env> {
                 self.all(progress.progress, progress.total, progress.message)
             }
             Event::Credit { ticket } => self.both(14_u32, number(ticket)),
+            Event::Resumed { ticket } => self.both(20_u32, number(ticket)),
+            Event::Noted { agent, error } => self.all(21_u32, agent, error.message()),
         }
     }
 

@@ -6,6 +6,7 @@
 mod bytes;
 mod convert;
 mod events;
+mod guard;
 mod http;
 mod identity;
 mod key_file;

@@ -9,7 +9,8 @@ export {
   type DIDDocument,
   type PublicJWK,
 } from './agent/identity'
-export { approvals, type ApprovalPolicy, type ApprovalRequest, type HandleOptions } from './agent/admission'
+export { approvals, type ApprovalRequest } from './agent/approvals'
+export type { ApprovalPolicy, HandleOptions } from './agent/guard'
 export { MessageBus } from './agent/bus'
 export {
   type AgentConfig,

@@ -1,4 +1,3 @@
-import { Duty, type HandleOptions, type Post } from './admission'
 import { approveWith, type CallDecision } from '../tokens/approval'
 import { defaultBus, refOf } from './bus'
 import { heeding, resultOf, type DeliveryReceipt, type Ended, type Settle } from './calls'
@@ -16,6 +15,7 @@ import {
 } from './config'
 import { Draining } from './draining'
 import { failure, isFailure, XBindError } from '../errors'
+import { Guard, type HandleOptions } from './guard'
 import { keyIn, signWith } from './identity'
 import { Journal, type Wishes } from './journal'
 import { passphraseIn, readKeyAsync, writeKeyAsync } from './key-file'
@@ -76,7 +76,7 @@ export class AutoGenxBindAgent {
   readonly #longest: number
   /** None for most agents; kept together so that an idle agent stays small. */
   readonly #extras: Extras | undefined
-  #duty: Duty | undefined
+  #guard: Guard | undefined
   #receivers: Receivers<Message> | undefined
   #draining: Draining | undefined
   #closed = false
@@ -89,7 +89,6 @@ export class AutoGenxBindAgent {
     const { name, agentOptions, verbose, logger, identityProvider, handler, onHandlerError } = configIn(config)
     const { [importedKey]: key } = config as InternalConfig
     const { bus: home, timeoutMs } = agentOptions
-    const duty = handler && new Duty(() => this.#post(), handler, {})
     const owned = keyIn(identityProvider)
     const provider = owned ? undefined : (identityProvider as xBindIdentityProvider | undefined)
     if (provider !== undefined) checkProvider(provider)
@@ -102,9 +101,9 @@ export class AutoGenxBindAgent {
 
     this.#port = openPort(members)
     this.#number = orThrow(native.join(this.#port.number, bus, options, signer))
-    this.#duty = duty
     this.#port.add(this.#number, this)
     this.#did = orThrow(native.agentDid(this.#port.number, this.#number))
+    this.#guard = handler && this.#guarding(handler, {})
     this.name = name
     const isUsual = !provider && !owned && !logger && !verbose && !onHandlerError
     this.#extras = isUsual ? undefined : { provider, owned, logger, verbose, onHandlerError }
@@ -285,24 +284,21 @@ export class AutoGenxBindAgent {
   handle<P = unknown, R = unknown>(handler: Handler<P, R> | null, options: HandleOptions = {}): this {
     if (handler !== null) checkFunction(handler, 'handler')
     checkObject(options, 'options')
-    const policy = new Duty(() => this.#post(), (handler ?? nobody) as Handler, options) // without a handler, they are checked as well
-    const duty = handler === null ? undefined : policy
-    const failed = native.handle(this.#port.number, this.#number, duty !== undefined, duty?.only)
-    if (failed) throw new XBindError(failed.code === 'AGENT_CLOSED' ? { ...closedFailure, ...failed } : failed)
-    const isOther = this.#duty !== undefined && duty !== undefined && !this.#duty.isOf(handler)
+    const guard = this.#guarding((handler ?? nobody) as Handler, options) // without a handler, they are checked as well
+    const policies = handler === null ? undefined : [guard.policy]
+    const number = native.guard(this.#port.number, this.#number, policies, guard.judges)
+    if (isFailure(number))
+      throw new XBindError(number.code === 'AGENT_CLOSED' ? { ...closedFailure, ...number } : number)
+    guard.number = number
+    const isOther = this.#guard !== undefined && handler !== null && this.#guard.handler !== handler
     if (isOther && this.#journal.isRead) this.#journal.warn('another handler has replaced the one that was set')
-    this.#duty = duty
+    this.#guard = handler === null ? undefined : guard
     this.#port.schedule()
     return this
   }
 
-  #post(): Post {
-    return {
-      did: this.#did,
-      call: (to, payload, options) => this.call(to, payload, options),
-      useOnce: (approver, id, until) =>
-        native.useApproval(this.#port.number, this.#number, approver, id, until) === null,
-    }
+  #guarding(handler: Handler, options: HandleOptions): Guard {
+    return new Guard(this.#did, handler, options, (line) => this.#journal.warn(line))
   }
 
   #key(): KeyRef | Failure {
@@ -418,7 +414,7 @@ export class AutoGenxBindAgent {
 
   #leave(): void {
     this.#closed = true
-    this.#duty = undefined
+    this.#guard = undefined
     this.#receivers?.close(closedFailure)
     this.#draining?.end()
   }
@@ -440,10 +436,7 @@ export class AutoGenxBindAgent {
   static {
     keyOfAgent = (value) => (typeof value === 'object' && value !== null && #closed in value ? value.#key() : undefined)
     members = {
-      admit(agent, call, body, token) {
-        const duty = agent.#duty
-        return duty?.admit(call, body, token, () => agent.#duty === duty)
-      },
+      guard: (agent) => agent.#guard,
       arrived: (agent) => agent.#receivers?.arrived(),
       sign: (agent, bytes) => {
         const { provider, owned } = agent.#extras ?? {}

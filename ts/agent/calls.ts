@@ -100,6 +100,13 @@ export class Calls {
     return settle ?? nobody
   }
 
+  /** The native side has made a call of its own, whose time is to be noticed too. */
+  watch(): void {
+    this.#timer?.ref()
+    const next = native.nextDeadline(this.#port)
+    if (next !== null) this.#arm(Math.max(next, 1))
+  }
+
   /** Nobody waits: the timer keeps the process alive no longer. */
   rest(): void {
     this.#timer?.unref()

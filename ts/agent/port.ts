@@ -4,11 +4,11 @@ import { answered, Calls, delivered, failed, now } from './calls'
 import type { Failure } from '../native/binding'
 import { Events } from '../native/events'
 import { Handled, isThenable, unsent } from './handled'
-import type { Admission, Incoming } from './incoming'
+import type { Guard } from './guard'
 import { native } from '../native'
 import { setImmediate } from './timers'
 
-export { Incoming, type Admission, type Held, type IncomingCall, type Refusal } from './incoming'
+export type { IncomingCall } from './incoming'
 export type { DeliveryReceipt } from './calls'
 
 /** Cheaper than queueMicrotask, which makes an async resource of every task. */
@@ -24,13 +24,8 @@ const SLICE = 1
 
 /** What the port asks of its agents. */
 export interface Members<Agent> {
-  /** Lets a call in to a handler, or says why not. `token` is what the caller presents, and has signed for. Nothing for an agent that has no handler any more. */
-  admit(
-    agent: Agent,
-    call: Incoming,
-    body: string | Uint8Array,
-    token: string | null,
-  ): Admission | undefined | Promise<Admission | undefined>
+  /** The handler, and what there is to be said before it begins; nothing for an agent that has no handler any more. */
+  guard(agent: Agent): Guard | undefined
   /** The inbox has a message. */
   arrived(agent: Agent): void
   sign(agent: Agent, bytes: Uint8Array): unknown
@@ -70,7 +65,7 @@ export class Port<Agent extends object = object> {
     const schedule = (): void => this.schedule()
     this.number = native.openPort(schedule)
     this.calls = new Calls(this.number, schedule)
-    this.#handled = new Handled(this.number, ask, schedule)
+    this.#handled = new Handled(this.number, ask, schedule, () => this.calls.watch())
   }
 
   add(number: number, agent: Agent): void {
@@ -160,6 +155,13 @@ export class Port<Agent extends object = object> {
         const [id, from, code] = [events.next<string>(), events.next<string>(), events.next<string | null>()]
         return agent && this.#ask.trace(agent, from, 'message', id, code === null ? 'in the inbox' : `refused ${code}`)
       }
+      case 20:
+        return this.#handled.resumed(events.next())
+      case 21: {
+        const agent = this.#agents.get(events.next())
+        const line = events.next<string>()
+        return agent && this.#ask.warn(agent, line)
+      }
     }
   }
 
@@ -169,9 +171,9 @@ export class Port<Agent extends object = object> {
     const id = events.next<string>()
     const from = events.sender()
     const seconds = events.next<number>()
-    const token = events.next<string | null>()
+    const guarded = events.next<string | null>()
     const body = events.next<string | Uint8Array>()
-    if (agent) this.#handled.run(agent, number, id, from, seconds, token, body)
+    if (agent) this.#handled.run(agent, number, id, from, seconds, guarded, body)
   }
 
   #sign(number: number, round: number, bytes: Uint8Array): void {
@@ -211,7 +213,7 @@ export class Port<Agent extends object = object> {
 
   /** What is left to do once all events are through. */
   #rest(): void {
-    if (!this.calls.areOver) return
+    if (!this.calls.areOver || this.#handled.asks) return
     this.calls.rest()
     if (this.#agents.size > 0 || !this.#handled.areOver || this.#scheduled) return
     this.calls.close()

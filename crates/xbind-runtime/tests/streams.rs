@@ -82,7 +82,11 @@ fn a_generator_that_never_ends_waits_for_a_reader_that_never_reads() {
         let (sent, stopped) = count_up(&world, &source, usize::MAX);
         let unread = reader.stream("source", json("null"), options(60_000)).unwrap();
         world.run_for(30_000);
-        assert_eq!(u64::try_from(sent.get()).unwrap(), WINDOW, "no more than the window leaves, however long nobody reads");
+        assert_eq!(
+            u64::try_from(sent.get()).unwrap(),
+            WINDOW,
+            "no more than the window leaves, however long nobody reads"
+        );
         drop(unread);
         world.settle();
         assert_eq!(stopped.get(), 1, "its generator was stopped");

@@ -112,7 +112,7 @@ impl Port {
         loop {
             let overdue = self.tickets.guard().cancel_overdue(now);
             let Some((ticket, back)) = overdue else { return };
-            self.push(Event::Cancelled { ticket });
+            self.cancelled(ticket);
             if let Some(back) = back {
                 back.refuse(Refusal::of(ErrorKind::HandlerFailed));
             }

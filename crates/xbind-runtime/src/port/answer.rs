@@ -9,6 +9,7 @@ use xbind::{Details, Error, ErrorKind, Op, Result};
 use crate::agent::outbox::Outgoing;
 use crate::flush;
 use crate::flush::refusal::Refusal;
+use crate::guard::case::Question;
 use crate::port::event::{Body, Event, Payload};
 use crate::port::parts::{Flow, Gathered, Guard, LONGEST_WAIT, Progress, Said};
 use crate::port::tickets::{Back, Running};
@@ -31,69 +32,32 @@ pub enum Reply {
 }
 
 /// Whether a handler may begin with a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Start {
     /// It may, and [`Port::reply`](crate::Port::reply) takes its answer.
     Run,
     /// The call has ended, or was refused just now.
     Gone,
-    /// There is no handler any more: [`Port::give_back`](crate::Port::give_back) puts the call into the inbox.
-    Inbox,
+    /// The policy that let it in is not the agent's any more, or there is no handler: [`Port::give_back`](crate::Port::give_back)
+    /// lets others judge.
+    Back,
+    /// Find that out, and [`Port::judge`](crate::Port::judge) again; [`Port::wait`](crate::Port::wait) first if it takes time.
+    Ask(Question),
+    /// Somebody is asked; [`Event::Resumed`] says when to [`Port::judge`](crate::Port::judge) again, from the beginning.
+    Wait,
 }
 
 impl Port {
-    /// Whether the handler may begin with a call: asked just before it does, because much may have happened since
-    /// [`Event::Call`]. What does not hold any more does not begin.
-    pub fn start(self: &Arc<Self>, ticket: u64) -> Start {
-        let _entry = enter();
-        let mut tickets = self.tickets.guard();
-        let Some(running) = tickets.get(ticket) else { return Start::Gone };
-        let (agent, caller) = (running.agent.clone(), running.caller.clone());
-        let (request, mut cancelled) = (running.request.id, running.cancelled);
-        if running.until.is_some_and(|until| until <= self.time.now()) {
-            cancelled |= tickets.cancel(caller.did(), &request).is_some();
-        }
-        drop(tickets);
-        if let Peer::Here(caller) = &caller {
-            // It may have given up while its message was on its way, when there was no ticket to cancel.
-            cancelled |= !caller.port.calls.guard().is_awaited(&request);
-        }
-        let refused = {
-            let inbox = agent.inbox.guard();
-            match &inbox.handler {
-                _ if cancelled || inbox.closed => None,
-                None => return Start::Inbox,
-                Some(allow) if !allow.includes(caller.did()) => Some(ErrorKind::NotAllowed),
-                Some(_) => match agent.node.check_running(&[caller.did(), agent.did()]) {
-                    Ok(()) => {
-                        drop(inbox);
-                        if self.tickets.guard().begin(ticket) {
-                            agent.begun();
-                        }
-                        return Start::Run;
-                    }
-                    Err(error) => Some(error.kind()),
-                },
-            }
-        };
-        if let Some(kind) = refused {
-            agent.tell(request, *caller.did(), Some(kind));
-        }
-        // Nobody is told where nobody waits.
-        self.reply(ticket, Reply::Refused(refused.unwrap_or(ErrorKind::AgentClosed), None));
-        Start::Gone
-    }
-
-    /// A call that [`Port::start`] sent to the inbox, with the payload that its [`Event::Call`] brought.
+    /// A call that [`Port::judge`] wants back, with the payload that its [`Event::Call`] brought.
     pub fn give_back(&self, ticket: u64, payload: Payload) {
         let _entry = enter();
         let taken = self.tickets.guard().take(ticket);
         let Some(running) = taken else { return };
-        let agent = running.agent.clone();
-        if !running.cancelled {
-            agent.give_back(running, payload);
+        let (agent, parked) = (running.agent.clone(), running.parked);
+        let goes_on = !running.cancelled && agent.give_back(running, payload);
+        if !goes_on {
+            agent.ended_place(parked, false);
         }
-        agent.finished(false);
         agent.check_idle();
     }
 
@@ -110,8 +74,11 @@ impl Port {
 
     fn end(self: &Arc<Self>, running: Running, reply: Reply) {
         let back = running.back();
-        let Running { agent, cancelled, begun, said, .. } = running;
-        agent.finished(begun);
+        let Running { agent, cancelled, begun, said, case, parked, .. } = running;
+        agent.ended_place(parked, begun);
+        if let Some(call) = case.and_then(|case| case.approver_call()) {
+            self.abandon(call);
+        }
         if cancelled {
             return;
         }

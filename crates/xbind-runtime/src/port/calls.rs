@@ -43,6 +43,8 @@ pub(crate) struct Call {
     pub(crate) has_method: bool,
     pub(crate) stage: Stage,
     pub(crate) deadline: Option<Instant>,
+    /// It asks for an approval of the call that runs here under that ticket.
+    pub(crate) approves: Option<u64>,
     /// How a word of the other side moves the deadline.
     pub(crate) patience: Option<Patience>,
     /// It takes its answer in parts.

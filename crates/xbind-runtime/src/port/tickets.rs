@@ -9,6 +9,8 @@ use hashbrown::HashMap;
 use xbind::{Did, InReplyTo, MessageId, PendingCall};
 
 use crate::agent::Agent;
+use crate::agent::room::Slot;
+use crate::guard::case::Case;
 use crate::port::parts::{Said, Words};
 use crate::port::slots::Slots;
 use crate::transport::{Peer, Route};
@@ -23,8 +25,9 @@ pub(crate) struct Running {
     pub(crate) caller: Peer,
     pub(crate) request: InReplyTo,
     pub(crate) issued_at: u64,
-    /// It names a method, so it never goes to an inbox.
-    pub(crate) has_method: bool,
+    /// The method that it names; then it never goes to an inbox.
+    pub(crate) method: Option<Box<str>>,
+    pub(crate) traceparent: Option<Box<str>>,
     pub(crate) cancelled: bool,
     /// The handler has begun.
     pub(crate) begun: bool,
@@ -35,6 +38,19 @@ pub(crate) struct Running {
     /// What was said before the end.
     pub(crate) said: Said,
     pub(crate) words: Option<Words>,
+    /// By which policies it was let in.
+    pub(crate) version: u32,
+    pub(crate) presented: Option<Arc<str>>,
+    /// None where the caller's DID decides alone.
+    pub(crate) case: Option<Arc<Case>>,
+    /// How many policies have judged it.
+    pub(crate) judged: u32,
+    /// What it takes of the recipient's bounds, in bytes.
+    pub(crate) size: usize,
+    /// Its room there, if it may have to wait until somebody was asked.
+    pub(crate) slot: Option<Slot>,
+    /// Somebody is asked about it, and it has no handler's place.
+    pub(crate) parked: bool,
 }
 
 /// Strangers choose the ids of their calls, so a call is known by its caller and its id.
@@ -122,7 +138,9 @@ impl Tickets {
 
     /// The handler begins; false if the ticket is gone.
     pub(crate) fn begin(&mut self, ticket: u64) -> bool {
-        self.running.get_mut(ticket).is_some_and(|running| !std::mem::replace(&mut running.begun, true))
+        let Some(running) = self.running.get_mut(ticket) else { return false };
+        running.slot = None;
+        !std::mem::replace(&mut running.begun, true)
     }
 
     pub(crate) fn take(&mut self, ticket: u64) -> Option<Running> {
@@ -190,7 +208,7 @@ impl Running {
             peer: *self.caller.did(),
             digest: self.request.digest,
             one_way: false,
-            has_method: self.has_method,
+            has_method: self.method.is_some(),
             has_window: matches!(self.said, Said::Parts(_)),
         }
     }
