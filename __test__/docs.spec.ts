@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import * as api from '@private.me/autogen'
+import * as http from '@private.me/autogen/http'
 import * as messages from '@private.me/autogen/messages'
 import * as tokens from '@private.me/autogen/tokens'
 import { describe, expect, test } from 'vitest'
@@ -45,6 +46,7 @@ describe('docs/api.md', () => {
     '@private.me/autogen': api,
     '@private.me/autogen/tokens': tokens,
     '@private.me/autogen/messages': messages,
+    '@private.me/autogen/http': http,
   }
 
   /** The text below a heading, up to the next one of its level. */

@@ -8,6 +8,7 @@ mod card;
 mod convert;
 mod events;
 mod guard;
+mod http;
 mod identity;
 mod key_file;
 mod net;

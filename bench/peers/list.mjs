@@ -11,6 +11,8 @@ export const peers = {
   jose: { label: 'jose', package: 'jose' },
   'fast-jwt': { label: 'fast-jwt', package: 'fast-jwt' },
   'node-rs-jsonwebtoken': { label: '@node-rs/jsonwebtoken', package: '@node-rs/jsonwebtoken' },
+  'http-message-signatures': { label: 'http-message-signatures, node:crypto', package: 'http-message-signatures' },
+  'web-bot-auth': { label: 'web-bot-auth', package: 'web-bot-auth' },
   'http-jose': { label: 'HTTP + jose, token reused, reply unsigned', package: 'jose', proves: 'less' },
   'http-jose-fresh': { label: 'HTTP + jose, token per call, reply unsigned', package: 'jose', proves: 'less' },
   'agent-governance-sdk': { label: 'Microsoft agent-governance-sdk', package: '@microsoft/agent-governance-sdk' },

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { AutoGenxBindAgent, Identity, MessageBus, verifySignature } from '../../dist/index.mjs'
+import { RequestVerifier, signRequestHeaders } from '../../dist/http.mjs'
 import { MessageVerifier } from '../../dist/messages.mjs'
 import { issueToken, RevocationList, TokenVerifier } from '../../dist/tokens.mjs'
 
@@ -59,6 +60,23 @@ export function tokens({ audience, needed, revoked }) {
     verifyFirst: verify,
     verifyAgain: verify,
     revoke: (token) => revocations.revokeToken(JSON.parse(Buffer.from(token.split('.')[1], 'base64url')).jti),
+  }
+}
+
+export function http({ authority }) {
+  const mine = Identity.generate()
+  const verifier = new RequestVerifier({
+    authorities: [authority],
+    allow: [mine.did],
+    dangerouslyAcceptReplayAfterRestart: true,
+  })
+  const plain = { 'content-type': 'application/json' }
+  return {
+    sign: (request, now) => {
+      const signed = valueOf(signRequestHeaders(mine, { ...request, headers: plain }, now === undefined ? {} : { now }))
+      return { ...plain, ...signed }
+    },
+    verify: async (request) => (await verifier.verify(request)).ok,
   }
 }
 

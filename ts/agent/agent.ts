@@ -51,6 +51,9 @@ const DRAIN_MS = 5000
 const abortedFailure = failure('ABORTED', 'the caller gave up')
 const closedFailure = failure('AGENT_CLOSED', 'this agent is closed', 'make a new one, or import its identity again')
 
+/** The native key of an agent, or why it is not here; undefined for what is no agent of this module. */
+export let keyOfAgent: (value: unknown) => KeyRef | Failure | undefined
+
 /** What the port may ask of agents; set by the class, which alone sees into them. */
 let members: Members<AutoGenxBindAgent>
 
@@ -534,6 +537,7 @@ export class AutoGenxBindAgent {
   }
 
   static {
+    keyOfAgent = (value) => (typeof value === 'object' && value !== null && #closed in value ? value.#key() : undefined)
     members = {
       guard: (agent, method) => (agent.#closed ? undefined : (agent.#offers ??= agent.#nothing()).guardFor(method)),
       handler: (agent, method) => (agent.#closed ? undefined : (agent.#offers ??= agent.#nothing()).handlerFor(method)),

@@ -62,6 +62,62 @@ export interface ApprovalPolicy {
   readonly timeoutMs: number
 }
 
+/** `fields` are names and values by turns, in their order. */
+export interface RequestHead {
+  readonly method: string
+  readonly scheme: string
+  readonly authority?: string | undefined
+  readonly target: string
+  readonly fields: ReadonlyArray<string>
+}
+
+export interface ResponseHead {
+  readonly status: number
+  readonly fields: ReadonlyArray<string>
+}
+
+export interface RequestDraft {
+  readonly profile: string
+  readonly now: number
+  readonly ttl: number
+  readonly token?: string | undefined
+  readonly agent?: string | undefined
+}
+
+export interface ResponsePolicy {
+  readonly from?: string | undefined
+  readonly clockSkew: number
+  readonly maxAge: number
+  readonly maxBody: number
+}
+
+export interface VerifiedResponse {
+  readonly from: string
+  readonly created: number
+}
+
+export interface RequestPolicy {
+  readonly profile: string
+  readonly authorities: ReadonlyArray<string>
+  readonly clockSkew: number
+  readonly maxAge: number
+  readonly maxBody: number
+  readonly maxTracked: number
+  readonly started?: number | undefined
+  readonly allow?: ReadonlyArray<string> | undefined
+  readonly keys: ReadonlyArray<string>
+}
+
+export interface AuthenticRequest {
+  readonly request: RequestRef
+  readonly from: string
+  readonly created: number
+  readonly until: number
+  readonly nonce: string
+  readonly token?: string | undefined
+  readonly covered: ReadonlyArray<string>
+}
+
 export interface Draft {
   readonly op: string
   readonly to: string
@@ -321,6 +377,8 @@ export type ListRef = Native<'ListRef'>
 export type ListsRef = Native<'ListsRef'>
 export type NodeRef = Native<'NodeRef'>
 export type OpeningRef = Native<'OpeningRef'>
+export type RequestRef = Native<'RequestRef'>
+export type RequestVerifierRef = Native<'RequestVerifierRef'>
 export type VerifierRef = Native<'VerifierRef'>
 export type WrappingRef = Native<'WrappingRef'>
 
@@ -359,6 +417,28 @@ export interface Binding {
   resume(port: number, ticket: number): void
   /** What the token of a running call grants: its scopes in one line, and each of its chain in another. */
   rights(port: number, ticket: number): string | null
+  /** The fields to be set, names and values by turns. */
+  signRequest(key: KeyRef, request: RequestHead, body: Uint8Array, draft: RequestDraft): Fallible<ReadonlyArray<string>>
+  /** The same for the response to a request. */
+  signResponse(
+    key: KeyRef,
+    response: ResponseHead,
+    body: Uint8Array,
+    request: RequestHead,
+    now: number,
+    ttl: number,
+  ): Fallible<ReadonlyArray<string>>
+  verifyResponse(
+    policy: ResponsePolicy,
+    response: ResponseHead,
+    body: Uint8Array,
+    request: RequestHead,
+    now: number,
+  ): Fallible<VerifiedResponse>
+  newRequestVerifier(policy: RequestPolicy): Fallible<RequestVerifierRef>
+  authenticateRequest(verifier: RequestVerifierRef, request: RequestHead, now: number): Fallible<AuthenticRequest>
+  /** By which a store knows the request, or a failure. */
+  acceptRequest(verifier: RequestVerifierRef, request: RequestRef, body: Uint8Array, now: number): Fallible<string>
   generateKey(): Fallible<KeyRef>
   keyFromSeed(seed: Uint8Array): Fallible<KeyRef>
   keyDid(key: KeyRef): Fallible<string>

@@ -1,5 +1,6 @@
 // An identity of one part is an identity in the others, also for the compiler.
 import { type Handler, Identity, type Result, XBindError } from '@private.me/autogen'
+import { RequestVerifier, type VerifiedRequest } from '@private.me/autogen/http'
 import { MessageVerifier, type VerifiedMessage } from '@private.me/autogen/messages'
 import { issueToken, RevocationList, type TokenClaims, TokenVerifier } from '@private.me/autogen/tokens'
 
@@ -10,6 +11,10 @@ const revocations = new RevocationList()
 const verifier = new TokenVerifier({ audience: 'here', trust: [issuer.did], revocations })
 const claims: Result<TokenClaims, XBindError> = verifier.verifySync(issued.value)
 export const opened: Result<VerifiedMessage> = new MessageVerifier({ audience: issuer.did }).open('', new Uint8Array())
+export const received: Promise<Result<VerifiedRequest>> = new RequestVerifier({ authorities: ['here'] }).verify({
+  method: 'GET',
+  url: '/',
+})
 export const handler: Handler<string, number> = ({ payload }) => payload.length
 // @ts-expect-error: an identity is no text
 export const wrong = (): unknown => issueToken('issuer', { subject: issuer.did, audience: 'here', scopes: [] })

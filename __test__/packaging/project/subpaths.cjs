@@ -1,6 +1,7 @@
 const assert = require('node:assert/strict')
 const { issueToken, TokenVerifier } = require('@private.me/autogen/tokens')
 const { MessageVerifier } = require('@private.me/autogen/messages')
+const { signRequestHeaders } = require('@private.me/autogen/http')
 const { Identity } = require('@private.me/autogen')
 
 const [issuer, holder] = [Identity.generate(), Identity.generate()]
@@ -8,4 +9,5 @@ const issued = issueToken(issuer, { subject: holder.did, audience: 'here', scope
 assert(new TokenVerifier({ audience: 'here', trust: [issuer.did] }).verifySync(issued.value).ok)
 const sealed = issuer.seal({ op: 'send', to: holder.did, body: new Uint8Array([1]) })
 assert(new MessageVerifier({ audience: holder.did }).open(sealed.value.jws, sealed.value.body).ok)
+assert(signRequestHeaders(issuer, { method: 'GET', url: 'https://api.example/' }).ok)
 console.log('the parts are one')

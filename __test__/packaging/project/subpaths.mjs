@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { AutoGenxBindAgent, Identity, XBindError } from '@private.me/autogen'
+import { RequestVerifier, signRequestHeaders } from '@private.me/autogen/http'
 import { MessageVerifier } from '@private.me/autogen/messages'
 import { covers, issueToken, RevocationList, TokenVerifier } from '@private.me/autogen/tokens'
 
 const require = createRequire(import.meta.url)
 assert.equal(require('@private.me/autogen/tokens').TokenVerifier, TokenVerifier)
 assert.equal(require('@private.me/autogen/messages').MessageVerifier, MessageVerifier)
+assert.equal(require('@private.me/autogen/http').RequestVerifier, RequestVerifier)
 
 const [issuer, holder] = [Identity.generate(), Identity.generate()]
 const audience = 'https://billing.example'
@@ -21,6 +23,11 @@ assert.equal(
   new MessageVerifier({ audience: holder.did }).open(sealed.value.jws, sealed.value.body).value.from,
   issuer.did,
 )
+
+const signed = signRequestHeaders(issuer, { method: 'GET', url: 'https://api.example/a' })
+const requests = new RequestVerifier({ authorities: ['api.example'], dangerouslyAcceptReplayAfterRestart: true })
+const received = await requests.verify({ method: 'GET', url: 'https://api.example/a', headers: signed.value })
+assert.equal(received.value.from, issuer.did)
 
 const [boss, clerk] = ['boss', 'clerk'].map((name) => new AutoGenxBindAgent({ name }))
 const revocations = new RevocationList()

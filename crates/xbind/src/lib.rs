@@ -4,6 +4,7 @@
 mod base64;
 mod cache;
 mod error;
+pub mod http;
 pub mod identity;
 mod json;
 pub mod message;

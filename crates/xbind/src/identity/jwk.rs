@@ -3,6 +3,7 @@
 use crate::base64::encode;
 
 use crate::identity::did::Did;
+use sha2::{Digest, Sha256};
 
 /// The public JWK as JSON text: `kty`, `crv`, `x`, `kid` (the verification method of the DID document), `alg`, `use`.
 #[must_use]
@@ -10,6 +11,13 @@ pub fn jwk_json(did: &Did) -> String {
     let x = encode(did.public_key());
     let fragment = did.multibase();
     format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}","kid":"{did}#{fragment}","alg":"EdDSA","use":"sig"}}"#)
+}
+
+/// The SHA-256 thumbprint of the JWK (RFC 7638): 43 characters of base64url.
+#[must_use]
+pub fn thumbprint(did: &Did) -> String {
+    let x = encode(did.public_key());
+    encode(&Sha256::digest(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#)))
 }
 
 /// The DID document as JSON text: one `Multikey` that authenticates, asserts, invokes and delegates.

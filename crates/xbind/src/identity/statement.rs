@@ -2,6 +2,8 @@
 
 use std::iter;
 
+use memchr::memmem;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::key::SigningKey;
 use crate::message::{self, card};
@@ -14,14 +16,19 @@ pub(crate) const TYPES: [&str; 7] =
 /// How the context begins before whatever else is signed.
 pub(crate) const CONTEXTS: &str = "xbind-";
 
-/// Whether somebody could take these bytes for a statement of this project: they begin with `xbind-`, or what stands before
-/// the first full stop may pass for the header of a JWS (RFC 7515 section 5.1) with one of its types. Read as leniently
-/// as anybody might: either alphabet of base64, with or without padding, and with other characters in between; JSON with
-/// any escapes; `typ` in any case and with any prefix, and wherever it stands.
+/// What stands in every signature base of HTTP (RFC 9421 section 2.5), and only there.
+const SIGNATURE_BASE: &[u8] = b"\"@signature-params\"";
+
+/// Whether somebody could take these bytes for a statement of this project: they begin with `xbind-`, what stands before the
+/// first full stop may pass for the header of a JWS (RFC 7515 section 5.1) with one of its types, or they hold what only the
+/// signature base of an HTTP message does. The header is read as leniently as anybody might: either alphabet of base64, with
+/// or without padding, and with other characters in between; JSON with any escapes; `typ` in any case and with any prefix, and
+/// wherever it stands.
 #[must_use]
 pub fn is_statement(data: &[u8]) -> bool {
     let begins = |text: &str| data.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text.as_bytes()));
     begins(CONTEXTS)
+        || memmem::find(data, SIGNATURE_BASE).is_some()
         || header(data)
             .is_some_and(|header| names_type(header, false) || (header.contains(&b'=') && names_type(header, true)))
 }

@@ -1,0 +1,234 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import type { AutoGenxBindAgent, Identity, Result, RevocationSource, TokenVerifierOptions, XBindError } from './index'
+
+import { IncomingMessage } from 'node:http';
+/** Header fields: a `Headers`, pairs of name and value, or an object. */
+export type HttpHeaders = Iterable<readonly [
+  string,
+  string
+]> | {
+  /** A value, or one for each time that the field is there. */
+  readonly [name: string]: string | readonly string[] | undefined;
+};
+/** A request as plain data, for clients and servers that are neither `fetch` nor `node:http`. */
+export interface HttpRequest {
+  /** `GET`, `POST`, … */
+  readonly method: string;
+  /** The absolute URL; of a request that came in, also the bare target of its request line, as it stands there. */
+  readonly url: string;
+  /** All of them, none joined: what a `Host` field says is believed where the URL names no host. */
+  readonly headers?: HttpHeaders;
+  /** The bytes as they travel, still compressed if they are. */
+  readonly body?: Uint8Array;
+}
+/** A response as plain data. */
+export interface HttpResponse {
+  /** 100 to 599. */
+  readonly status: number;
+  /** All of them. */
+  readonly headers?: HttpHeaders;
+  /** The bytes as they travel. */
+  readonly body?: Uint8Array;
+}
+/**
+ * The rules of a signature: `xbind` names the key by its DID and covers method, authority, path, query, body and token; `wba`
+ * and `wba-legacy` are Web Bot Auth in its newer and its older form (docs/http.md).
+ */
+export type SignatureProfile = "xbind" | "wba" | "wba-legacy";
+/** How a request is signed. */
+export interface RequestSigning {
+  /** Default `xbind`. */
+  profile?: SignatureProfile;
+  /** A token to present: it goes into the field `Xbind-Token`, which is signed. */
+  token?: string;
+  /** Where the key is published: an https URL. Web Bot Auth only; `wba` must have it. */
+  signatureAgent?: string;
+  /** Default 60, at most 300. */
+  ttlSeconds?: number;
+  /** Seconds since the epoch, for tests. */
+  now?: number;
+}
+/** How a response is signed. */
+export interface ResponseSigning {
+  /** Default 60, at most 300. */
+  ttlSeconds?: number;
+  /** Seconds since the epoch, for tests. */
+  now?: number;
+}
+/**
+ * A signed copy of a request (RFC 9421, Ed25519): its body is read, hashed and covered. Send the copy as it is; each is good
+ * for one use. Errors: INVALID_CONFIG (an option out of bounds, signed already, another Content-Digest), INVALID_TOKEN (no
+ * form of one), MALFORMED_MESSAGE (what no verifier would read), SIGN_FAILED (destroyed, or the key is with a provider).
+ *
+ * @example
+ * ```ts
+ * const signed = await signRequest(identity, new Request('https://api.example/orders', { method: 'POST', body: '{}' }))
+ * if (signed.ok) await fetch(signed.value, { redirect: 'error' })
+ * ```
+ */
+export declare function signRequest(signer: Identity | AutoGenxBindAgent, request: Request, options?: RequestSigning): Promise<Result<Request>>;
+/**
+ * The header fields that make a request a signed one, for clients of any kind: set them, each in place of one of its name, and
+ * send what was signed. Errors: as for `signRequest`.
+ *
+ * @example
+ * ```ts
+ * const signed = signRequestHeaders(identity, { method: 'GET', url: 'https://api.example/orders?open=1' })
+ * if (signed.ok) console.log(signed.value['signature-input'])
+ * ```
+ */
+export declare function signRequestHeaders(signer: Identity | AutoGenxBindAgent, request: HttpRequest, options?: RequestSigning): Result<Record<string, string>>;
+/**
+ * A signed copy of a response, bound to the request that it answers: it is a response to no other. The whole body is read.
+ * Errors: INVALID_CONFIG, MALFORMED_MESSAGE (also for a request that is not signed in the profile xbind), SIGN_FAILED.
+ */
+export declare function signResponse(signer: Identity | AutoGenxBindAgent, response: Response, request: Request | IncomingMessage | HttpRequest, options?: ResponseSigning): Promise<Result<Response>>;
+/** The header fields that make a response a signed one, for servers of any kind. Errors: as for `signResponse`. */
+export declare function signResponseHeaders(signer: Identity | AutoGenxBindAgent, response: HttpResponse, request: Request | IncomingMessage | HttpRequest, options?: ResponseSigning): Result<Record<string, string>>;
+/** What a signing `fetch` adds to each request. */
+export interface FetchOptions {
+  /** What sends; the global `fetch` by default. */
+  fetch?: typeof fetch;
+  /** A token to present, or who gives one for each request. */
+  token?: string | (() => string | Promise<string>);
+  /** Default `xbind`. */
+  profile?: SignatureProfile;
+  /** Where the key is published: an https URL. Web Bot Auth only. */
+  signatureAgent?: string;
+  /** Default 60, at most 300. */
+  ttlSeconds?: number;
+  /** The DID that must sign the responses, each for its request; anything else rejects. Their bodies are read whole. */
+  responder?: string;
+}
+/**
+ * A `fetch` that signs every request, for any library that takes one. It rejects with an `XBindError` what it cannot sign, and
+ * follows no redirects: a signature is for one address. Bodies are read whole before they are sent. Throws TypeError.
+ *
+ * @example
+ * ```ts
+ * const signing = createFetch(identity, { token })
+ * const response = await signing('https://api.example/orders', { method: 'POST', body: '{}' })
+ * ```
+ */
+export declare function createFetch(signer: Identity | AutoGenxBindAgent, options?: FetchOptions): typeof fetch;
+/** What is accepted as the response to a request. */
+export interface ResponseDemands {
+  /** The DID that must have signed it; anybody without: then look at `from`. */
+  from?: string;
+  /** Seconds since the epoch, for tests. */
+  now?: number;
+  /** Default 5, at most 300. */
+  clockSkewSeconds?: number;
+  /** Default 300, at most 86 400. */
+  maxAgeSeconds?: number;
+  /** Default 1 MiB. */
+  maxBodyBytes?: number;
+}
+/** A response that was signed for the request, with the body that was verified. */
+export interface VerifiedResponse {
+  /** Proven by the signature. */
+  readonly from: string;
+  /** The very bytes that were verified. */
+  readonly body: Uint8Array;
+  /** When it was signed, in seconds since the epoch. */
+  readonly createdAt: number;
+}
+/**
+ * Verifies the response to a request that this side has signed, and reads its body. `request` is what was sent, signature and
+ * all; its body is not looked at. Errors: MALFORMED_MESSAGE, INVALID_SIGNATURE, REPLY_MISMATCH (not bound to this request, or
+ * signed by somebody else), MESSAGE_NOT_YET_VALID, MESSAGE_EXPIRED, INVALID_DID, PAYLOAD_TOO_LARGE, ABORTED.
+ */
+export declare function verifyResponse(response: Response | HttpResponse, request: Request | IncomingMessage | HttpRequest, options?: ResponseDemands): Promise<Result<VerifiedResponse>>;
+/** Remembers nonces for all replicas of a server, and beyond a restart. */
+export interface NonceStore {
+  /**
+   * Remembers the text `key` until the second `until`, at least: true if it was not there, false if it was; at once for all who
+   * ask, as `SET key 1 NX EXAT until` of Redis does. One that throws, or answers anything else, refuses the request.
+   */
+  claim(key: string, until: number): boolean | Promise<boolean>;
+}
+/** Whose requests are accepted, for which names of this server, and within which bounds. */
+export interface RequestVerifierOptions {
+  /** The names by which clients reach this server, as `Host` has them: `api.example`, `localhost:8080`. */
+  authorities: readonly string[];
+  /** Default `xbind`. */
+  profile?: SignatureProfile;
+  /** DIDs of the keys that Web Bot Auth names by thumbprint: nothing is fetched, others are NOT_ALLOWED. */
+  keys?: readonly string[];
+  /** Seconds since the epoch; the system clock by default. */
+  now?: () => number;
+  /** Default 5, at most 300. */
+  clockSkewSeconds?: number;
+  /** How old a signature may be, however long it says that it holds: default 300, at most 86 400. */
+  maxAgeSeconds?: number;
+  /** Default 1 MiB. */
+  maxBodyBytes?: number;
+  /** How many requests of one sender are remembered, and a third more of others; 1 000 000 by default. */
+  maxTrackedRequests?: number;
+  /**
+   * Shared by replicas. Without it this process alone remembers, and what was signed before the verifier began, and in the
+   * seconds of `clockSkewSeconds` after it, is refused: it may have been accepted before.
+   */
+  nonces?: NonceStore;
+  /** Takes also what was signed before the verifier began: whoever has recorded such a request can repeat it after a restart. */
+  dangerouslyAcceptReplayAfterRestart?: boolean;
+  /** DIDs whose requests are taken; everybody's by default. */
+  allow?: readonly string[];
+  /** Whose tokens are accepted: then each request must present one, issued to its sender. */
+  trust?: TokenVerifierOptions["trust"];
+  /** For whom tokens are meant; `https://` and the first of the authorities by default. */
+  audience?: string;
+  /** What the token must grant, all of it. */
+  scopes?: readonly string[];
+  /** Asked about every link of a token, and without `trust` about the sender. None by default. */
+  revocations?: RevocationSource | readonly RevocationSource[];
+}
+/** What one request must satisfy, beside the options of its verifier. */
+export interface RequestDemands {
+  /** Its body, where something else has read it: the bytes as they came. */
+  body?: Uint8Array;
+  /** What the token must grant besides. */
+  scopes?: readonly string[];
+}
+/** A request that passed every check: genuine, in time, for this server, and accepted for the first time. */
+export interface VerifiedRequest {
+  /** Proven by the signature. */
+  readonly from: string;
+  /** What the token grants; empty without `trust`. */
+  readonly scopes: readonly string[];
+  /** On whose behalf the sender acts, outermost first; empty without `trust`. */
+  readonly chain: readonly string[];
+  /** The very bytes that were verified. */
+  readonly body: Uint8Array;
+  /** Unique for its sender. */
+  readonly nonce: string;
+  /** When it was signed, in seconds since the epoch. */
+  readonly createdAt: number;
+  /** The components that the signature covers, by name. All others are nobody's word. */
+  readonly covered: readonly string[];
+}
+/**
+ * Verifies requests that are signed with Ed25519 (RFC 9421), offline, each once.
+ *
+ * @example
+ * ```ts
+ * const verifier = new RequestVerifier({ authorities: ['api.example'], allow: [friend.did] })
+ * const verified = await verifier.verify(new Request('https://api.example/orders'))
+ * if (verified.ok) console.log(verified.value.from, verified.value.body)
+ * ```
+ */
+export declare class RequestVerifier {
+  #private;
+  /** Throws INVALID_CONFIG, INVALID_DID, INVALID_KEY (a JWK set). */
+  constructor(options: RequestVerifierOptions);
+  /**
+   * Verifies a request and reads its body: all checks of docs/http.md, in that order. Takes a `Request`, a request of node:http,
+   * or plain data. Rejects with what `now` throws, and with a TypeError for a body that was read already.
+   * Errors: MALFORMED_MESSAGE, INVALID_SIGNATURE, WRONG_AUDIENCE, MESSAGE_NOT_YET_VALID, MESSAGE_EXPIRED, INVALID_DID,
+   * NOT_ALLOWED, those of tokens, SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, PAYLOAD_TOO_LARGE, ABORTED, REPLAYED,
+   * REPLAY_WINDOW_FULL (also if the store of nonces does not answer).
+   */
+  verify(request: Request | IncomingMessage | HttpRequest, options?: RequestDemands): Promise<Result<VerifiedRequest>>;
+}
+
+export {};

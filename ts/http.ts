@@ -1,0 +1,20 @@
+// HTTP requests and responses that prove who sends them: signed, verified, and a fetch that signs.
+export { createFetch, type FetchOptions } from './http/fetch'
+export {
+  signRequest,
+  signRequestHeaders,
+  signResponse,
+  signResponseHeaders,
+  type RequestSigning,
+  type ResponseSigning,
+  type SignatureProfile,
+} from './http/sign'
+export { verifyResponse, type ResponseDemands, type VerifiedResponse } from './http/response'
+export {
+  RequestVerifier,
+  type NonceStore,
+  type RequestDemands,
+  type RequestVerifierOptions,
+  type VerifiedRequest,
+} from './http/verifier'
+export type { HttpHeaders, HttpRequest, HttpResponse } from './http/message'

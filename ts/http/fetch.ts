@@ -1,0 +1,95 @@
+import type { AutoGenxBindAgent } from '../agent/agent'
+import type { Identity } from '../agent/identity'
+import { checkFunction, checkObject, checkString, known, optional } from '../check'
+import { isFailure, XBindError } from '../errors'
+import { flat, headToSend } from './message'
+import { verifyResponse } from './response'
+import { keyOfSigner, signedFields, withFields, type RequestSigning, type SignatureProfile } from './sign'
+
+/** What a signing `fetch` adds to each request. */
+export interface FetchOptions {
+  /** What sends; the global `fetch` by default. */
+  fetch?: typeof fetch
+  /** A token to present, or who gives one for each request. */
+  token?: string | (() => string | Promise<string>)
+  /** Default `xbind`. */
+  profile?: SignatureProfile
+  /** Where the key is published: an https URL. Web Bot Auth only. */
+  signatureAgent?: string
+  /** Default 60, at most 300. */
+  ttlSeconds?: number
+  /** The DID that must sign the responses, each for its request; anything else rejects. Their bodies are read whole. */
+  responder?: string
+}
+
+const OPTIONS = ['fetch', 'token', 'profile', 'signatureAgent', 'ttlSeconds', 'responder'] as const
+const NO_BODY = [204, 205, 304]
+
+/**
+ * A `fetch` that signs every request, for any library that takes one. It rejects with an `XBindError` what it cannot sign, and
+ * follows no redirects: a signature is for one address. Bodies are read whole before they are sent. Throws TypeError.
+ *
+ * @example
+ * ```ts
+ * const signing = createFetch(identity, { token })
+ * const response = await signing('https://api.example/orders', { method: 'POST', body: '{}' })
+ * ```
+ */
+export function createFetch(signer: Identity | AutoGenxBindAgent, options: FetchOptions = {}): typeof fetch {
+  keyOfSigner(signer)
+  checkObject(options, 'options')
+  known(options, 'createFetch()', OPTIONS)
+  const { fetch: send = (...request) => fetch(...request), token, responder, ...signing } = readOptions(options)
+
+  return async (input, init) => {
+    const request = new Request(input, init)
+    const { method, url, signal } = request
+    const presented = typeof token === 'function' ? await token() : token
+    const body = request.body ? new Uint8Array(await request.arrayBuffer()) : undefined
+    const headers = new Headers(request.headers)
+    // What was compressed on the way is not what was signed.
+    if (responder !== undefined && !headers.has('accept-encoding')) headers.set('accept-encoding', 'identity')
+    const draft: RequestSigning = presented === undefined ? signing : { ...signing, token: presented }
+    const fields = signedFields(
+      keyOfSigner(signer),
+      headToSend(method, url, flat(headers)),
+      body ?? new Uint8Array(),
+      draft,
+    )
+    if (isFailure(fields)) throw new XBindError(fields)
+    const signed = withFields(headers, fields)
+    const redirect = request.redirect === 'follow' ? 'error' : request.redirect
+    const given = { ...init, method, headers: signed, redirect, signal, ...(body && { body }) }
+    const response = await send(url, given)
+    if (responder === undefined) return response
+    const verified = await verifyResponse(response, { method, url, headers: signed }, { from: responder })
+    if (!verified.ok) throw verified.error
+    const { status, statusText } = response
+    const verifiedBody = NO_BODY.includes(status) ? null : verified.value.body
+    return new Response(verifiedBody, { status, statusText, headers: response.headers })
+  }
+}
+
+/** Each read once. */
+function readOptions({
+  fetch: send,
+  token,
+  profile,
+  signatureAgent,
+  ttlSeconds,
+  responder,
+}: FetchOptions): FetchOptions {
+  optional(send, checkFunction, 'fetch')
+  if (typeof token !== 'function') optional(token, checkString, 'token')
+  optional(profile, checkString, 'profile')
+  optional(signatureAgent, checkString, 'signatureAgent')
+  optional(responder, checkString, 'responder')
+  return {
+    ...(send && { fetch: send }),
+    ...(token !== undefined && { token }),
+    ...(profile !== undefined && { profile }),
+    ...(signatureAgent !== undefined && { signatureAgent }),
+    ...(ttlSeconds !== undefined && { ttlSeconds }),
+    ...(responder !== undefined && { responder }),
+  }
+}

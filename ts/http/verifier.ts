@@ -1,0 +1,326 @@
+import type { IncomingMessage } from 'node:http'
+import type { AuthenticRequest, Failure, RequestVerifierRef } from '../native/binding'
+import { clearTimeout, setTimeout } from '../agent/timers'
+import {
+  bounded,
+  checkBytes,
+  checkFunction,
+  checkNumber,
+  checkObject,
+  checkString,
+  known,
+  optional,
+  strings,
+} from '../check'
+import { failure, isFailure, XBindError } from '../errors'
+import { native } from '../native'
+import { fail, ok, orThrow, type Result } from '../result'
+import type { RevocationSource } from '../tokens/revocation'
+import { covers } from '../tokens/scope'
+import { systemTime } from '../tokens/seconds'
+import { TokenVerifier, type TokenVerifierOptions } from '../tokens/token-verifier'
+import { readBody, readIncoming } from './body'
+import { checkRequest, headOf, isFetchRequest, isIncoming, type HttpRequest } from './message'
+import type { SignatureProfile } from './sign'
+
+/** Remembers nonces for all replicas of a server, and beyond a restart. */
+export interface NonceStore {
+  /**
+   * Remembers the text `key` until the second `until`, at least: true if it was not there, false if it was; at once for all who
+   * ask, as `SET key 1 NX EXAT until` of Redis does. One that throws, or answers anything else, refuses the request.
+   */
+  claim(key: string, until: number): boolean | Promise<boolean>
+}
+
+/** Whose requests are accepted, for which names of this server, and within which bounds. */
+export interface RequestVerifierOptions {
+  /** The names by which clients reach this server, as `Host` has them: `api.example`, `localhost:8080`. */
+  authorities: readonly string[]
+  /** Default `xbind`. */
+  profile?: SignatureProfile
+  /** DIDs of the keys that Web Bot Auth names by thumbprint: nothing is fetched, others are NOT_ALLOWED. */
+  keys?: readonly string[]
+  /** Seconds since the epoch; the system clock by default. */
+  now?: () => number
+  /** Default 5, at most 300. */
+  clockSkewSeconds?: number
+  /** How old a signature may be, however long it says that it holds: default 300, at most 86 400. */
+  maxAgeSeconds?: number
+  /** Default 1 MiB. */
+  maxBodyBytes?: number
+  /** How many requests of one sender are remembered, and a third more of others; 1 000 000 by default. */
+  maxTrackedRequests?: number
+  /**
+   * Shared by replicas. Without it this process alone remembers, and what was signed before the verifier began, and in the
+   * seconds of `clockSkewSeconds` after it, is refused: it may have been accepted before.
+   */
+  nonces?: NonceStore
+  /** Takes also what was signed before the verifier began: whoever has recorded such a request can repeat it after a restart. */
+  dangerouslyAcceptReplayAfterRestart?: boolean
+  /** DIDs whose requests are taken; everybody's by default. */
+  allow?: readonly string[]
+  /** Whose tokens are accepted: then each request must present one, issued to its sender. */
+  trust?: TokenVerifierOptions['trust']
+  /** For whom tokens are meant; `https://` and the first of the authorities by default. */
+  audience?: string
+  /** What the token must grant, all of it. */
+  scopes?: readonly string[]
+  /** Asked about every link of a token, and without `trust` about the sender. None by default. */
+  revocations?: RevocationSource | readonly RevocationSource[]
+}
+
+/** What one request must satisfy, beside the options of its verifier. */
+export interface RequestDemands {
+  /** Its body, where something else has read it: the bytes as they came. */
+  body?: Uint8Array
+  /** What the token must grant besides. */
+  scopes?: readonly string[]
+}
+
+/** A request that passed every check: genuine, in time, for this server, and accepted for the first time. */
+export interface VerifiedRequest {
+  /** Proven by the signature. */
+  readonly from: string
+  /** What the token grants; empty without `trust`. */
+  readonly scopes: readonly string[]
+  /** On whose behalf the sender acts, outermost first; empty without `trust`. */
+  readonly chain: readonly string[]
+  /** The very bytes that were verified. */
+  readonly body: Uint8Array
+  /** Unique for its sender. */
+  readonly nonce: string
+  /** When it was signed, in seconds since the epoch. */
+  readonly createdAt: number
+  /** The components that the signature covers, by name. All others are nobody's word. */
+  readonly covered: readonly string[]
+}
+
+const OPTIONS = [
+  'authorities',
+  'profile',
+  'keys',
+  'now',
+  'clockSkewSeconds',
+  'maxAgeSeconds',
+  'maxBodyBytes',
+  'maxTrackedRequests',
+  'nonces',
+  'dangerouslyAcceptReplayAfterRestart',
+  'allow',
+  'trust',
+  'audience',
+  'scopes',
+  'revocations',
+] as const satisfies readonly (keyof RequestVerifierOptions)[]
+
+/** How long a store or a source may take. */
+const PATIENCE_MS = 5000
+
+/**
+ * Verifies requests that are signed with Ed25519 (RFC 9421), offline, each once.
+ *
+ * @example
+ * ```ts
+ * const verifier = new RequestVerifier({ authorities: ['api.example'], allow: [friend.did] })
+ * const verified = await verifier.verify(new Request('https://api.example/orders'))
+ * if (verified.ok) console.log(verified.value.from, verified.value.body)
+ * ```
+ */
+export class RequestVerifier {
+  readonly #verifier: RequestVerifierRef
+  readonly #now: () => number
+  readonly #maxBody: number
+  readonly #nonces: NonceStore | undefined
+  readonly #tokens: TokenVerifier | undefined
+  readonly #scopes: readonly string[]
+  /** Asked about the sender, where no token is. */
+  readonly #sources: readonly RevocationSource[]
+
+  /** Throws INVALID_CONFIG, INVALID_DID, INVALID_KEY (a JWK set). */
+  constructor(options: RequestVerifierOptions) {
+    checkObject(options, 'options')
+    known(options, 'RequestVerifier', OPTIONS)
+    const {
+      profile = 'xbind',
+      now = systemTime,
+      nonces,
+      allow,
+      keys = [],
+      trust,
+      scopes,
+      audience,
+      revocations,
+    } = options
+    const { dangerouslyAcceptReplayAfterRestart: acceptReplay = false } = options
+    const { clockSkewSeconds, maxAgeSeconds, maxBodyBytes, maxTrackedRequests } = options
+    const authorities = strings(options.authorities, 'authorities')
+    checkString(profile, 'profile')
+    checkFunction(now, 'now')
+    if (typeof acceptReplay !== 'boolean') throw new TypeError('dangerouslyAcceptReplayAfterRestart must be a boolean')
+    if (nonces !== undefined) {
+      checkObject(nonces, 'nonces')
+      checkFunction(nonces.claim, 'nonces.claim')
+    }
+    optional(audience, checkString, 'audience')
+    this.#now = now
+    this.#nonces = nonces
+    this.#scopes = checkScopes(scopes)
+    this.#maxBody = bounded(maxBodyBytes, 1 << 20, 'maxBodyBytes', 0, 0x7fff_ffff)
+    const policy = {
+      profile,
+      authorities,
+      clockSkew: bounded(clockSkewSeconds, 5, 'clockSkewSeconds', 0, 300),
+      maxAge: bounded(maxAgeSeconds, 300, 'maxAgeSeconds', 1, 86_400),
+      maxBody: this.#maxBody,
+      maxTracked: bounded(maxTrackedRequests, 1_000_000, 'maxTrackedRequests', 1, 100_000_000),
+      started: nonces === undefined && !acceptReplay ? this.#time() : undefined,
+      allow: allow === undefined ? undefined : strings(allow, 'allow'),
+      keys: strings(keys, 'keys'),
+    }
+    this.#verifier = orThrow(native.newRequestVerifier(policy))
+    if (trust === undefined) {
+      if (this.#scopes.length > 0 || audience !== undefined) {
+        throw new XBindError(
+          failure('INVALID_CONFIG', 'scopes and audience are of tokens', 'say in `trust` whose tokens count'),
+        )
+      }
+      this.#sources = sourcesIn(revocations)
+    } else {
+      this.#sources = []
+      this.#tokens = new TokenVerifier({
+        audience: audience ?? `https://${authorities[0]}`,
+        trust,
+        now,
+        ...(revocations !== undefined && { revocations }),
+      })
+    }
+  }
+
+  /**
+   * Verifies a request and reads its body: all checks of docs/http.md, in that order. Takes a `Request`, a request of node:http,
+   * or plain data. Rejects with what `now` throws, and with a TypeError for a body that was read already.
+   * Errors: MALFORMED_MESSAGE, INVALID_SIGNATURE, WRONG_AUDIENCE, MESSAGE_NOT_YET_VALID, MESSAGE_EXPIRED, INVALID_DID,
+   * NOT_ALLOWED, those of tokens, SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, PAYLOAD_TOO_LARGE, ABORTED, REPLAYED,
+   * REPLAY_WINDOW_FULL (also if the store of nonces does not answer).
+   */
+  async verify(
+    request: Request | IncomingMessage | HttpRequest,
+    options: RequestDemands = {},
+  ): Promise<Result<VerifiedRequest>> {
+    checkObject(request, 'request')
+    checkObject(options, 'options')
+    known(options, 'verify()', ['body', 'scopes'])
+    const { body: given, scopes } = options
+    optional(given, checkBytes, 'body')
+    const needed = [...this.#scopes, ...checkScopes(scopes)]
+    const now = this.#time()
+    const authentic = native.authenticateRequest(this.#verifier, headOf(request), now)
+    if (isFailure(authentic)) return fail(authentic)
+    const rights = await this.#rights(authentic, needed)
+    if (!rights.ok) return rights
+    const body = await this.#body(request, given, (authentic.until + 1 - now) * 1000)
+    if (isFailure(body)) return fail(body)
+    const claim = native.acceptRequest(this.#verifier, authentic.request, body, this.#time())
+    if (isFailure(claim)) return fail(claim)
+    const taken = await this.#claim(claim, authentic.until)
+    if (taken) return fail(taken)
+    const { from, nonce, created, covered } = authentic
+    return ok({ from, ...rights.value, body, nonce, createdAt: created, covered })
+  }
+
+  async #rights({ from, created, token }: AuthenticRequest, scopes: readonly string[]): Promise<Result<Rights>> {
+    if (!this.#tokens) {
+      if (scopes.length > 0) return fail(failure('SCOPE_DENIED', 'nobody is trusted to grant scopes here'))
+      const refused = await refusal(this.#sources, from, created)
+      return refused ? fail(refused) : ok(none)
+    }
+    if (token === undefined) {
+      return fail(failure('SCOPE_DENIED', 'the request presents no token', 'give signRequest or createFetch a token'))
+    }
+    const verified = await this.#tokens.verify(token, { presenter: from, scopes })
+    return verified.ok ? ok({ scopes: verified.value.scopes, chain: verified.value.chain }) : verified
+  }
+
+  async #body(
+    request: Request | IncomingMessage | HttpRequest,
+    given: Uint8Array | undefined,
+    milliseconds: number,
+  ): Promise<Uint8Array | Failure> {
+    if (given !== undefined) return new Uint8Array(given)
+    const limits = { most: this.#maxBody, milliseconds }
+    if (isIncoming(request)) return readIncoming(request, limits)
+    if (isFetchRequest(request)) return readBody(request, limits)
+    return new Uint8Array(checkRequest(request).body ?? [])
+  }
+
+  async #claim(key: string, until: number): Promise<Failure | undefined> {
+    if (!this.#nonces) return undefined
+    const store = this.#nonces
+    const answer = await inTime(() => store.claim(key, until))
+    if (answer === true) return undefined
+    if (answer === false) return failure('REPLAYED', 'a request with this nonce was accepted before')
+    return failure(
+      'REPLAY_WINDOW_FULL',
+      'the store of nonces did not answer',
+      'look at the store; sign the request anew',
+      true,
+    )
+  }
+
+  #time(): number {
+    const now = this.#now()
+    checkNumber(now, 'now()')
+    return now
+  }
+}
+
+interface Rights {
+  readonly scopes: readonly string[]
+  readonly chain: readonly string[]
+}
+
+const none: Rights = Object.freeze({ scopes: Object.freeze([]), chain: Object.freeze([]) })
+
+function checkScopes(scopes: readonly string[] | undefined): string[] {
+  const checked = scopes === undefined ? [] : strings(scopes, 'scopes')
+  for (const scope of checked) covers(scope, scope) // throws for what is no scope
+  return checked
+}
+
+function sourcesIn(revocations: RequestVerifierOptions['revocations']): RevocationSource[] {
+  if (revocations === undefined) return []
+  const sources: RevocationSource[] = Array.isArray(revocations) ? [...revocations] : [revocations]
+  for (const source of sources) {
+    checkObject(source, 'revocations')
+    checkFunction(source.isRevoked, 'revocations.isRevoked')
+  }
+  return sources
+}
+
+/** Why the sender is refused: one yes decides, and then one who does not know. */
+async function refusal(
+  sources: readonly RevocationSource[],
+  did: string,
+  issuedAt: number,
+): Promise<Failure | undefined> {
+  const question = Object.freeze({ did, issuedAt })
+  const answers = await Promise.all(sources.map((source) => inTime(() => source.isRevoked(question))))
+  if (answers.includes(true)) return failure('REVOKED', `${did} was revoked`)
+  if (answers.every((answer) => answer === false)) return undefined
+  return failure('REVOCATION_UNKNOWN', `no source knows in time whether ${did} was revoked`, 'send it again', true)
+}
+
+/** Any answer; undefined if there is none in time. */
+async function inTime(ask: () => unknown): Promise<unknown> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, PATIENCE_MS, undefined)
+  })
+  try {
+    return await Promise.race([ask(), late])
+  } catch {
+    return undefined
+  } finally {
+    clearTimeout(timer)
+  }
+}
