@@ -23,7 +23,7 @@ use crate::transport::{Peer, Route};
 /// Who may call an agent that has a handler.
 #[derive(Debug)]
 pub enum Allow {
-    /// Everybody on the node.
+    /// Everybody, here and elsewhere.
     Everyone,
     /// The agents of these DIDs.
     Only(Box<HashSet<Did>>),
