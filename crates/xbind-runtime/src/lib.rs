@@ -2,7 +2,8 @@
 //!
 //! Agents live on a [`Node`]. A face (Node.js, Python) brings them there through a [`Port`], gives commands and collects
 //! [`Event`]s; a Rust program has a [`Handle`] for each. Other processes are reached over a [`Transport`](transport). All
-//! messages, also those between two agents of one thread, are sealed and opened by the core.
+//! messages, also those between two agents of one thread, are sealed and opened by the core, [`xbind`], which has the keys,
+//! DIDs and errors that are named here.
 #![forbid(unsafe_code)]
 
 mod agent;

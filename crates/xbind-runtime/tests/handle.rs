@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{Provider, World, block_on, json, key, text};
-use xbind::{ErrorKind, MessageId, SigningKey};
+use xbind::{ErrorKind, MessageId, SigningKey, VerifyingKey};
 use xbind_runtime::{
     AgentOptions, Allow, CallOptions, Event, Handle, Key, NewCall, Node, NodeOptions, Port, Reply, Signer, Start, Time,
 };
@@ -207,6 +207,21 @@ fn a_key_elsewhere_is_listed_once_it_has_signed_and_calls_meanwhile_wait() {
         assert_eq!(text(&answer.borrow_mut().take().unwrap().unwrap()), "\"done\"");
     }
     assert!(own.borrow_mut().take().unwrap().is_ok());
+}
+
+#[test]
+fn a_handle_signs_a_challenge_but_no_statement_and_nothing_once_it_is_closed() {
+    let world = World::calm(1);
+    let here = join(&world.nodes[0], 1, None);
+    let shown = here.sign_data(b"a label, a challenge").unwrap();
+    let verifier = VerifyingKey::from_did(here.did().as_str()).unwrap();
+    assert!(verifier.verify(b"a label, a challenge", &shown));
+    let elsewhere = world.nodes[0].join(provider(&world, 1, 2, [0; 4]), None, AgentOptions::default()).unwrap();
+    let refused = |handle: &Handle, data: &[u8]| handle.sign_data(data).unwrap_err().kind();
+    assert_eq!(refused(&here, b"xbind-join-v1\0"), ErrorKind::SignFailed);
+    assert_eq!(refused(&elsewhere, b"a challenge"), ErrorKind::SignFailed);
+    world.nodes[0].close();
+    assert_eq!(refused(&here, b"a challenge"), ErrorKind::SignFailed);
 }
 
 #[test]

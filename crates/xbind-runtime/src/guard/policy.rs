@@ -16,7 +16,7 @@ fn is_reserved(method: &str) -> bool {
 /// Who may call.
 #[derive(Clone, Debug, Default)]
 pub enum Allow {
-    /// Everybody.
+    /// Everybody, here and elsewhere.
     #[default]
     Everyone,
     /// The agents of these DIDs.

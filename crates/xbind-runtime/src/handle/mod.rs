@@ -59,7 +59,7 @@ pub struct CallOptions {
 const TIMEOUT: Duration = Duration::from_secs(30);
 const STREAM_TOTAL: Duration = Duration::from_secs(600);
 
-/// An agent. Dropping the handle closes it.
+/// An agent. Dropping the handle closes it. Its futures run on any executor; what waits is done on a thread of the node's.
 pub struct Handle {
     node: Arc<Node>,
     desk: Arc<Desk>,
@@ -169,6 +169,17 @@ impl Handle {
         self.agent.did()
     }
 
+    /// Signs bytes that somebody else may have made, such as the challenge of a connection; see
+    /// [`transport`](crate::transport#who-is-at-the-other-end).
+    ///
+    /// # Errors
+    /// `SIGN_FAILED` where the key is elsewhere, once the agent is closed, and for what begins with `xbind-` or could be
+    /// taken for another statement of this project.
+    pub fn sign_data(&self, data: &[u8]) -> Result<[u8; 64]> {
+        let signed = self.agent.with_key(|key| key.sign_data(data));
+        signed.unwrap_or_else(|| Err(Error::new(ErrorKind::SignFailed, "the key of this agent is not here")))
+    }
+
     /// Asks another agent, by name or DID. Dropping the future gives the call up.
     ///
     /// # Errors
@@ -274,7 +285,8 @@ impl Handle {
         .await
     }
 
-    /// Takes at most `max` messages from the inbox, oldest first; waits for the first.
+    /// Takes at most `max` messages from the inbox, oldest first; waits for the first. Sends are always there, calls only
+    /// while they are not answered with [`Handle::next`].
     ///
     /// # Errors
     /// `AGENT_CLOSED`.
@@ -359,7 +371,8 @@ impl Incoming {
         self.answer(Reply::Refused(kind, None));
     }
 
-    /// Whether nobody waits for the answer any more.
+    /// Whether nobody waits for the answer any more: the caller gave up, its time is over, or its connection is lost. Nothing
+    /// wakes a handler for it, so a long one asks now and then; [`Incoming::part`] tells it too.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.ticket.is_none_or(|ticket| self.desk.port.is_cancelled(ticket))

@@ -48,7 +48,11 @@ impl Default for NodeOptions {
     }
 }
 
-/// See the module's documentation.
+/// Where agents meet, find each other, and are reached from elsewhere.
+///
+/// [`Node::join`] brings an agent of a Rust program, [`Port::join`] one of a face. A new node reaches nobody elsewhere:
+/// [`Node::attach`] gives it a transport, [`Node::resolve_with`] tells it whom that reaches. What a transport calls may be
+/// called from any thread, and from async code: it waits for nobody.
 pub struct Node {
     directory: Mutex<Directory>,
     /// What was verified once for one agent here holds for all of them.

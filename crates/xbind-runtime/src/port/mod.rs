@@ -99,7 +99,8 @@ struct Agents {
     by_number: HashMap<u32, Arc<Agent>>,
 }
 
-/// See the module's documentation.
+/// Where agents meet their face. Commands come in as method calls, from any thread; what the face has to do goes out as
+/// [`Event`]s.
 pub struct Port {
     waker: Waker,
     pub(crate) time: Time,
