@@ -1,5 +1,5 @@
 //! Calls with a method and calls without one go by policies of their own; refusals can be watched.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "tests")]
 
 mod common;
 

@@ -20,27 +20,6 @@ use crate::port::tickets::Running;
 use crate::sync::Lock;
 use crate::transport::{Peer, Route};
 
-<<<<<<< HEAD
-=======
-/// Who may call an agent that has a handler.
-#[derive(Debug)]
-pub enum Allow {
-    /// Everybody, here and elsewhere.
-    Everyone,
-    /// The agents of these DIDs.
-    Only(Box<HashSet<Did>>),
-}
-
-impl Allow {
-    pub(crate) fn includes(&self, did: &Did) -> bool {
-        match self {
-            Self::Everyone => true,
-            Self::Only(dids) => dids.contains(did),
-        }
-    }
-}
-
->>>>>>> wt/ws
 /// An opened request on its way to the handler or the inbox.
 pub(crate) struct Request {
     pub(crate) message: VerifiedMessage<Body>,
