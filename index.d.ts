@@ -342,6 +342,53 @@ export interface CallDecision {
   /** Seconds since the epoch, for tests. */
   now?: number;
 }
+/** What an agent offers, signed by it. Names, descriptions and schemas are its own words: a stranger's text. */
+export interface AgentCard {
+  /** Whose card it is, proven by the signature. */
+  readonly did: string;
+  /** The agent's label, which proves nothing. */
+  readonly name: string | undefined;
+  /** What it offers. */
+  readonly methods: readonly OfferedMethod[];
+  /** Where it says that it can be reached beyond this process: URLs. */
+  readonly addresses: readonly string[];
+  /** Until when it holds, in seconds since the epoch. */
+  readonly expiresAt: number;
+  /** The signed statement itself, to show to others: docs/cards.md. */
+  readonly jws: string;
+}
+/** A method in a card. */
+export interface OfferedMethod {
+  /** What is called for: `agent.call(did, payload, { method: name })`. */
+  readonly name: string;
+  /** What it does, as its agent says. */
+  readonly description?: string;
+  /** The JSON Schema of the payload. */
+  readonly input?: object;
+  /** The JSON Schema of the answer. */
+  readonly output?: object;
+  /** What a token must grant to call it. */
+  readonly scopes: readonly string[];
+}
+/**
+ * Verifies a card that came by any way. `describe` does so by itself.
+ * Errors: INVALID_TOKEN (no card, or not signed by its agent), UNTRUSTED_ISSUER (another agent's), TOKEN_NOT_YET_VALID,
+ * TOKEN_EXPIRED, INVALID_DID, INVALID_CONFIG (a time). Throws INVALID_CONFIG for a skew of more than 300 s.
+ *
+ * @example
+ * ```ts
+ * const card = await agent.describe()
+ * if (card.ok) console.log(verifyCard(card.value.jws, { did: agent.getDID() }).ok) // true
+ * ```
+ */
+export declare function verifyCard(jws: string, options?: {
+  /** Whose card it has to be; without it, that of whomever it names. */
+  did?: string;
+  /** Seconds since the epoch; the system clock by default. */
+  now?: number;
+  /** Default 30, at most 300. */
+  clockSkewSeconds?: number;
+}): Result<AgentCard>;
 /** What a recipient signs for a message that stands in its inbox. */
 export interface DeliveryReceipt {
   /** Always `delivered`. */
@@ -368,8 +415,12 @@ export interface IncomingCall<P = unknown> {
   readonly id: string;
   /** The caller's DID, proven by its signature. */
   readonly from: string;
-  /** What the caller sent; of the type that you expect, which nobody has checked. */
+  /** The method asked for, if the caller named one. */
+  readonly method: string | undefined;
+  /** What the caller sent; of the type that you expect, which nobody has checked unless the method has a schema. */
   readonly payload: P;
+  /** Where the call belongs in a trace, as the caller says: a `traceparent` of W3C Trace Context. */
+  readonly traceparent: string | undefined;
   /** When the caller signed it, by its clock, to the second. */
   readonly issuedAt: Date;
   /** Aborts when the caller gives up, the deadline passes or the agent closes. */
@@ -447,7 +498,7 @@ export interface AgentConfig {
     readonly id: string;
     /** The caller's DID, proven by its signature. */
     readonly from: string;
-    /** Calls have no methods yet. */
+    /** The method asked for, if the caller named one. */
     readonly method: string | undefined;
   }) => void;
   /** Signs with a key that is not the agent's own. An `Identity` stays its owner's: the agent can sign until it is destroyed. */
@@ -521,7 +572,54 @@ export interface CallOptions {
   token?: string;
   /** An approval of this very call, signed by an approver. */
   approval?: string;
+  /** Which of the other agent's methods is asked for: 1 to 128 of `A-Z a-z 0-9 _ . -`. */
+  method?: string;
+  /** Where the call belongs in a trace: a `traceparent` of W3C Trace Context. */
+  traceparent?: string;
 }
+/**
+ * A schema of any library that speaks Standard Schema, version 1: zod 4, valibot, arktype and others. See https://standardschema.dev.
+ * `I` is what it takes, `O` what comes out of it.
+ */
+export interface StandardSchema<I = unknown, O = I> {
+  /** What the library and this package agree on. */
+  readonly "~standard": {
+    /** Always 1. */
+    readonly version: 1;
+    /** Which library it is. */
+    readonly vendor: string;
+    /** `{ value }`, or `{ issues }` with the path of each; or a promise of one. */
+    readonly validate: (value: unknown, ...rest: never[]) => unknown;
+    /** Only in types. */
+    readonly types?: {
+      /** What it takes. */
+      readonly input: I;
+      /** What comes out of it. */
+      readonly output: O;
+    } | undefined;
+  };
+}
+/** What a method takes and gives, and who may call it. What is left out of the policy is that of the handler without a name. */
+export interface MethodOptions<I = unknown, O = unknown> extends HandleOptions {
+  /**
+   * Checked before the handler runs, which gets what came out of it. What does not fit is INVALID_INPUT at the caller, with the
+   * path.
+   */
+  input?: StandardSchema<unknown, I>;
+  /** Checked before the answer leaves, which is what comes out of it. What does not fit is HANDLER_FAILED at the caller. */
+  output?: StandardSchema<O>;
+  /** What it does, for the card: at most 2048 bytes. */
+  description?: string;
+}
+/**
+ * A typed client of another agent: each method of `M` takes one payload, and how to call. Methods called `then`, `toJSON`, or
+ * like a property of every object, are none of it: use `call` with `method` for those.
+ */
+export type Peer<M> = {
+  readonly [K in keyof M as K extends string ? K extends "then" | "toJSON" | keyof object | keyof Object | "__proto__" ? never : K : never]: M[K] extends (input: infer I) => infer O ? undefined extends I ? (input?: I, options?: PeerOptions) => Promise<Result<Awaited<O>>> : (input: I, options?: PeerOptions) => Promise<Result<Awaited<O>>> : never;
+};
+/** How a method is called: the method itself is the one that was named. */
+export type PeerOptions = Omit<CallOptions, "method">;
 /** What a token is to grant, to whom, where and for how long. */
 export interface TokenRequest {
   /** The DID that may use the token. */
@@ -594,6 +692,29 @@ export declare class AutoGenxBindAgent {
    */
   call<T = unknown>(agentName: string, payload: unknown, options?: CallOptions): Promise<Result<T>>;
   /**
+   * A typed client of another agent: its methods as functions, each of which calls with that method. `options` count for all of
+   * them, unless a call says otherwise.
+   *
+   * @example
+   * ```ts
+   * const writer = agent.peer<{ summarise(input: { topic: string }): string }>('writer')
+   * const summary = await writer.summarise({ topic: 'identity' })
+   * ```
+   */
+  peer<M extends object>(to: string, options?: PeerOptions): Peer<M>;
+  /**
+   * What this agent offers or, by name or DID, another one: its methods with JSON Schemas and scopes, signed by it. The card of
+   * another is verified, and has to be that of the one asked.
+   * Errors: those of `call`; INVALID_TOKEN (no card), UNTRUSTED_ISSUER (another agent's), TOKEN_EXPIRED, TOKEN_NOT_YET_VALID.
+   *
+   * @example
+   * ```ts
+   * const card = await agent.describe('writer')
+   * if (card.ok) for (const { name, description } of card.value.methods) console.log(name, description)
+   * ```
+   */
+  describe(to?: string): Promise<Result<AgentCard>>;
+  /**
    * One-way; resolves when the message stands in the recipient's inbox, which the recipient has signed for.
    * Errors: docs/errors.md, addressing, messages and delivery; INVALID_DID, SIGN_FAILED, REVOKED.
    *
@@ -635,7 +756,23 @@ export declare class AutoGenxBindAgent {
    */
   messages<P = unknown>(): AsyncIterableIterator<Message<P>>;
   /**
-   * Answers calls; null sends them to the inbox again. The options say who may call, and with which rights.
+   * Answers calls of one method. What the options leave out of its policy is that of the handler without a name. Where there is
+   * neither, calls of a method are METHOD_NOT_FOUND. Null takes the method away.
+   * Throws XBindError: INVALID_CONFIG (also a name that is none, or begins with xbind.), INVALID_DID, INVALID_KEY (a JWK set),
+   * AGENT_CLOSED.
+   *
+   * @example
+   * ```ts
+   * agent.handle<{ topic: string }, string>('summarise', ({ payload }) => `about ${payload.topic}`, {
+   *   description: 'Says in few words what a topic is about.',
+   *   allow: [friend.did],
+   * })
+   * ```
+   */
+  handle<I = unknown, O = unknown>(method: string, handler: Handler<I, O> | null, options?: MethodOptions<I, O>): this;
+  /**
+   * Answers all other calls; null sends those without a method to the inbox again, and leaves its policy to the methods unless
+   * there are options. The options say who may call, and with which rights.
    * Throws XBindError: INVALID_DID, INVALID_CONFIG, INVALID_KEY (a JWK set), AGENT_CLOSED.
    *
    * @example
@@ -818,5 +955,39 @@ export interface ApprovalRequest {
  * ```
  */
 export declare function approvals(approver: AutoGenxBindAgent, decide: (request: ApprovalRequest) => boolean | Promise<boolean>, otherwise?: Handler): Handler;
+/** What is published about a call or message that this process makes. */
+export interface CallSeen {
+  /** The DID that calls. */
+  readonly agent: string;
+  /** The name or DID that is called. */
+  readonly to: string;
+  /** `send` for what is one-way. */
+  readonly kind: "call" | "send";
+  /** The method asked for. */
+  readonly method: string | undefined;
+  /** The W3C `traceparent` that travels with it. A subscriber of `start` may set it. */
+  traceparent: string | undefined;
+  /** When it ended well: true. */
+  result?: true;
+  /** When it failed: with the `code`. */
+  error?: unknown;
+}
+/** What is published about a call that a handler of this process answers. */
+export interface HandleSeen {
+  /** The DID that is called. */
+  readonly agent: string;
+  /** The caller's DID, proven by its signature. */
+  readonly from: string;
+  /** The id of the call, unique for its caller. */
+  readonly id: string;
+  /** The method asked for. */
+  readonly method: string | undefined;
+  /** The W3C `traceparent` that came along, which proves nothing. */
+  readonly traceparent: string | undefined;
+  /** When the handler gave an answer: true. */
+  result?: true;
+  /** What the handler threw. */
+  error?: unknown;
+}
 
 export {};

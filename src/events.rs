@@ -61,18 +61,21 @@ impl<'env> Events<'env> {
 
     fn convert(&mut self, event: Event) -> napi::Result<()> {
         match event {
-            Event::Call { agent, ticket, id, from, issued_at, payload, token, .. } => {
+            Event::Call { agent, ticket, id, from, issued_at, method, traceparent, payload, token, .. } => {
                 self.all(0_u32, agent, number(ticket))?;
                 self.set(self.env.create_string_latin1(id.text())?)?;
                 self.sender(&from)?;
                 self.set(number(issued_at))?;
                 self.set(token)?;
+                self.set(method.as_deref())?;
+                self.set(traceparent.as_deref())?;
                 self.payload(payload)
             }
             Event::Cancelled { ticket } => self.both(1_u32, number(ticket)),
             Event::Settled { call, id, outcome } => match outcome {
-                Outcome::Answer(payload) => {
+                Outcome::Answer { from, payload } => {
                     self.both(2_u32, number(call))?;
+                    self.sender(&from)?;
                     self.payload(payload)
                 }
                 Outcome::Delivered { to } => {

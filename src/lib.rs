@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "what napi exports must be `pub`, though no Rust crate can reach it")]
 
 mod bytes;
+mod card;
 mod convert;
 mod events;
 mod identity;

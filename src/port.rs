@@ -162,6 +162,7 @@ pub fn join(
             inbox_bytes: size(options.inbox_bytes),
             concurrency: size(options.concurrency),
             handles: options.handles,
+            methods: true, // what it offers is told whatever it answers
             tells: options.tells,
         };
         port.join(node, signer, name, options)
@@ -197,19 +198,27 @@ pub fn agent_key(port: u32, agent: u32) -> Fallible<KeyRef> {
     }))
 }
 
-/// Who may call: nobody (calls go to the inbox), everybody, or these DIDs.
+/// Who may call: without a method nobody (such calls go to the inbox), everybody, or the DIDs `only`; with one everybody, or
+/// the DIDs of `methods`. `takes_calls`: callers wait where there is no room.
 #[napi(catch_unwind)]
-pub fn handle(port: u32, agent: u32, on: bool, only: Option<Vec<String>>) -> Fallible<()> {
+pub fn handle(
+    port: u32,
+    agent: u32,
+    on: bool,
+    only: Option<Vec<String>>,
+    methods: Option<Vec<String>>,
+    takes_calls: bool,
+) -> Fallible<()> {
     fallible(with_port(port, |port| {
-        let allow = match only {
-            Some(dids) => {
-                let dids = dids.iter().map(|did| VerifyingKey::from_did(did).map(|key| *key.did()));
-                Allow::Only(Box::new(dids.collect::<xbind::Result<HashSet<_>>>()?))
-            }
-            None => Allow::Everyone,
-        };
-        port.agent(agent)?.handle(on.then_some(allow))
+        let only = allowed(only)?;
+        port.agent(agent)?.handle_methods(on.then_some(only), allowed(methods)?, takes_calls)
     }))
+}
+
+fn allowed(only: Option<Vec<String>>) -> xbind::Result<Allow> {
+    let Some(dids) = only else { return Ok(Allow::Everyone) };
+    let dids = dids.iter().map(|did| VerifyingKey::from_did(did).map(|key| *key.did()));
+    Ok(Allow::Only(Box::new(dids.collect::<xbind::Result<HashSet<_>>>()?)))
 }
 
 /// Begins a call, and returns its number.
@@ -223,10 +232,14 @@ pub fn call(
     one_way: bool,
     timeout_ms: f64,
     token: Option<String>,
+    method: Option<String>,
+    traceparent: Option<String>,
 ) -> Fallible<f64> {
     fallible(with_port(port, |port| {
         let timeout = Some(Duration::from_millis(whole(timeout_ms)));
-        let call = NewCall { agent, to: &to, payload: payload(content), one_way, timeout, token, ..NewCall::default() };
+        let payload = payload(content);
+        let call =
+            NewCall { agent, to: &to, payload, one_way, timeout, token, method, traceparent, ..NewCall::default() };
         port.attend();
         port.call(call).map(number)
     }))
@@ -327,12 +340,16 @@ pub fn receive<'env>(
     Ok(Either::A(flat))
 }
 
-/// Works off all that was asked for, and returns at most `max` events; see `src/events.rs`.
+/// Works off all that was asked for, and returns at most `max` events, refusals among them if they are `watched`; see
+/// `src/events.rs`.
 #[napi(catch_unwind)]
-pub fn flush<'env>(env: &'env Env, port: u32, max: u32) -> napi::Result<Array<'env>> {
+pub fn flush<'env>(env: &'env Env, port: u32, max: u32, watched: bool) -> napi::Result<Array<'env>> {
     let mut happened = Vec::new();
     let mut more = false;
-    in_port(port, |port| more = port.flush(size(max.into()), &mut happened));
+    in_port(port, |port| {
+        port.watch(watched);
+        more = port.flush(size(max.into()), &mut happened);
+    });
     let found = PORTS.with_borrow_mut(|ports| {
         ports.open.get_mut(&port).map(|open| (open.port.clone(), std::mem::take(&mut open.senders)))
     });

@@ -10,7 +10,12 @@ export {
   type PublicJWK,
 } from './agent/identity'
 export { approvals, type ApprovalPolicy, type ApprovalRequest, type HandleOptions } from './agent/admission'
+export type { MethodOptions } from './agent/methods'
+export type { Peer, PeerOptions } from './agent/peer'
+export type { StandardSchema } from './agent/schema'
+export type { CallSeen, HandleSeen } from './agent/channels'
 export { MessageBus } from './agent/bus'
+export { verifyCard, type AgentCard, type OfferedMethod } from './agent/card'
 export {
   type AgentConfig,
   type AgentOptions,

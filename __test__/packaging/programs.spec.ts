@@ -9,7 +9,7 @@ import { succeeded } from './tools.ts'
 
 const project = new Project('programs', 'npm', {
   dependencies: { '@private.me/autogen': version },
-  devDependencies: { '@types/node': '20.19.43', typescript: '6.0.3' },
+  devDependencies: { '@opentelemetry/api': '1.10.0', '@types/node': '20.19.43', typescript: '6.0.3', zod: '4.6.7' },
 })
 const installed = join(project.folder, 'node_modules/@private.me/autogen')
 

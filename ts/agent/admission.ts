@@ -77,6 +77,11 @@ export class Duty {
     this.#rights = policed ? new Rights(post(), { trust, scopes, revocations, approval }) : undefined
   }
 
+  /** Whether a list or predicate lets that DID call. */
+  allows(from: string): boolean {
+    return this.#allow === undefined || said(this.#allow(from)) === true
+  }
+
   /** Whether that is its handler. */
   isOf(handler: unknown): boolean {
     return this.#handler === handler
@@ -89,7 +94,7 @@ export class Duty {
     token: string | null,
     current: () => boolean,
   ): Admission | Promise<Admission> {
-    if (this.#allow !== undefined && said(this.#allow(call.from)) !== true) return { code: 'NOT_ALLOWED' }
+    if (!this.allows(call.from)) return { code: 'NOT_ALLOWED' }
     const presented = token === null ? {} : native.readPresented(token)
     if (isFailure(presented)) return { code: 'INVALID_TOKEN' }
     const refusal = this.#rights?.refuse(call, body, presented)
@@ -102,7 +107,7 @@ export class Duty {
   #held(call: Incoming, presented: Presented, current: () => boolean): Held {
     const holds = (): Refusal | 'again' | undefined => {
       if (!current()) return 'again'
-      if (this.#allow !== undefined && said(this.#allow(call.from)) !== true) return { code: 'NOT_ALLOWED' }
+      if (!this.allows(call.from)) return { code: 'NOT_ALLOWED' }
       return this.#rights?.lost(call, presented) ?? (current() ? undefined : 'again')
     }
     return { handler: this.#handler, holds }
@@ -175,7 +180,9 @@ class Rights {
 
   #decide(call: Incoming, body: string | Uint8Array, approval: string | undefined): Verdict | Promise<Verdict> {
     const policy = this.#approval
-    if (!policy || said(policy.when?.(call)) === false) return undefined
+    if (!policy) return undefined
+    if (policy.when && !call.read()) return { code: 'INVALID_PAYLOAD' }
+    if (said(policy.when?.(call)) === false) return undefined
     const contentType = typeof body === 'string' ? 'application/json' : 'application/octet-stream'
     const bytes = typeof body === 'string' ? Buffer.from(body) : body
     const approved = { caller: call.from, recipient: this.#post.did, body: bytes, contentType }

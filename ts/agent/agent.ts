@@ -1,8 +1,10 @@
-import { Duty, type HandleOptions, type Post } from './admission'
+import type { HandleOptions, Post } from './admission'
 import { approveWith, type CallDecision } from '../tokens/approval'
 import { defaultBus, refOf } from './bus'
+import { cardIn, CardKeeper, type AgentCard } from './card'
+import { callChannel, joinChannel, leaveChannel, type CallSeen } from './channels'
 import { heeding, resultOf, type DeliveryReceipt, type Ended, type Settle } from './calls'
-import { bounded, checkFunction, checkObject, checkSignal, checkString } from '../check'
+import { bounded, checkSignal, checkString } from '../check'
 import {
   configIn,
   copied,
@@ -21,9 +23,20 @@ import { Journal, type Wishes } from './journal'
 import { passphraseIn, readKeyAsync, writeKeyAsync } from './key-file'
 import { short } from './log'
 import { lettersIn } from './letters'
+import { DESCRIBE, Offers, type MethodOptions } from './methods'
 import { native } from '../native'
 import type { Failure, KeyRef } from '../native/binding'
-import { callOptionsIn, checkOptions, drainMsIn, MAX_TIMEOUT, none, receiveOptionsIn } from './options'
+import {
+  callOptionsIn,
+  checkOptions,
+  drainMsIn,
+  MAX_TIMEOUT,
+  none,
+  PEER_OPTIONS,
+  receiveOptionsIn,
+  type Wanted,
+} from './options'
+import { peerOf, type Peer, type PeerOptions } from './peer'
 import { encode } from '../messages/payload'
 import { openPort, type Members, type Port } from './port'
 import { checkProvider, didOf, exportFrom } from './provider'
@@ -46,6 +59,14 @@ interface Extras extends Wishes {
   /** The key of an Identity that signs for the agent. */
   readonly owned: KeyRef | undefined
 }
+
+/** How a call or message is to be made. */
+type Asking = Pick<Wanted, 'timeoutMs'> & Partial<Wanted>
+
+/** What an agent answers that has set nothing yet. */
+const nothing = Offers.none(() => {
+  throw new Error('nothing of these is ever asked')
+})
 
 /** How `fromIdentity` hands the constructor a key. */
 const importedKey = Symbol('importedKey')
@@ -73,7 +94,8 @@ export class AutoGenxBindAgent {
   readonly #longest: number
   /** None for most agents; kept together so that an idle agent stays small. */
   readonly #extras: Extras | undefined
-  #duty: Duty | undefined
+  #offers: Offers
+  #card: CardKeeper | undefined
   #receivers: Receivers<Message> | undefined
   #draining: Draining | undefined
   #closed = false
@@ -86,7 +108,6 @@ export class AutoGenxBindAgent {
     const { name, agentOptions, verbose, logger, identityProvider, handler, onHandlerError } = configIn(config)
     const { [importedKey]: key } = config as InternalConfig
     const { bus: home, timeoutMs } = agentOptions
-    const duty = handler && new Duty(() => this.#post(), handler, {})
     const owned = keyIn(identityProvider)
     const provider = owned ? undefined : (identityProvider as xBindIdentityProvider | undefined)
     if (provider !== undefined) checkProvider(provider)
@@ -99,12 +120,13 @@ export class AutoGenxBindAgent {
 
     this.#port = openPort(members)
     this.#number = orThrow(native.join(this.#port.number, bus, options, signer))
-    this.#duty = duty
+    this.#offers = handler ? Offers.none(() => this.#post()).with(handler, undefined) : nothing
     this.#port.add(this.#number, this)
     this.#did = orThrow(native.agentDid(this.#port.number, this.#number))
     this.name = name
     const isUsual = !provider && !owned && !logger && !verbose && !onHandlerError
     this.#extras = isUsual ? undefined : { provider, owned, logger, verbose, onHandlerError }
+    if (joinChannel.hasSubscribers) joinChannel.publish({ agent: this.#did, name })
   }
 
   /**
@@ -159,8 +181,55 @@ export class AutoGenxBindAgent {
     checkString(agentName, 'agentName')
     const wanted = callOptionsIn(options, this.#timeoutMs)
     if (isFailure(wanted)) return fail(wanted)
-    const { timeoutMs, signal, presented } = wanted
-    return resultOf(await this.#begin(agentName, payload, false, timeoutMs, signal, presented))
+    return resultOf(await this.#begin(agentName, payload, wanted))
+  }
+
+  /**
+   * A typed client of another agent: its methods as functions, each of which calls with that method. `options` count for all of
+   * them, unless a call says otherwise.
+   *
+   * @example
+   * ```ts
+   * const writer = agent.peer<{ summarise(input: { topic: string }): string }>('writer')
+   * const summary = await writer.summarise({ topic: 'identity' })
+   * ```
+   */
+  peer<M extends object>(to: string, options: PeerOptions = none): Peer<M> {
+    checkString(to, 'to')
+    checkOptions(options, 'peer()', PEER_OPTIONS)
+    const common = { ...options }
+    return peerOf<M>(async (method, input, own) => {
+      checkOptions(own, `${method}()`, PEER_OPTIONS)
+      const given = Object.entries(own).filter(([, value]) => value !== undefined)
+      return this.call(to, input, { ...common, ...(Object.fromEntries(given) as PeerOptions), method })
+    })
+  }
+
+  /**
+   * What this agent offers or, by name or DID, another one: its methods with JSON Schemas and scopes, signed by it. The card of
+   * another is verified, and has to be that of the one asked.
+   * Errors: those of `call`; INVALID_TOKEN (no card), UNTRUSTED_ISSUER (another agent's), TOKEN_EXPIRED, TOKEN_NOT_YET_VALID.
+   *
+   * @example
+   * ```ts
+   * const card = await agent.describe('writer')
+   * if (card.ok) for (const { name, description } of card.value.methods) console.log(name, description)
+   * ```
+   */
+  async describe(to?: string): Promise<Result<AgentCard>> {
+    if (to === undefined) return this.#described()
+    checkString(to, 'to')
+    const answer = await this.#begin(to, null, { timeoutMs: this.#timeoutMs, method: DESCRIBE })
+    return answer.ok ? cardIn(answer.value, answer.from) : resultOf(answer)
+  }
+
+  #described(): Promise<Result<AgentCard>> | Result<AgentCard> {
+    if (this.#closed) return fail(closedFailure)
+    const { provider, owned } = this.#extras ?? {}
+    this.#card ??= new CardKeeper(this.#did, this.name, (bytes) =>
+      provider ? provider.sign(bytes) : signWith(owned ?? orThrow(this.#key()), bytes, true),
+    )
+    return this.#card.of(this.#offers)
   }
 
   /**
@@ -184,17 +253,27 @@ export class AutoGenxBindAgent {
     checkString(to, 'to')
     checkOptions(options, 'send()', ['signal'])
     const { signal } = options
-    return resultOf(await this.#begin(to, payload, true, this.#timeoutMs, signal))
+    return resultOf(await this.#begin(to, payload, { timeoutMs: this.#timeoutMs, signal }, true))
   }
 
-  #begin(
-    to: string,
-    payload: unknown,
-    oneWay: boolean,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-    token?: string,
-  ): Ended | Promise<Ended> {
+  #begin(to: string, payload: unknown, wanted: Asking, oneWay = false): Ended | Promise<Ended> {
+    if (!callChannel.isSeen) return this.#ask(to, payload, wanted, oneWay)
+    const { method, traceparent } = wanted
+    const seen: CallSeen = { agent: this.#did, to, kind: oneWay ? 'send' : 'call', method, traceparent }
+    return callChannel.run(
+      seen,
+      () => {
+        // A subscriber may set anything.
+        const set = seen.traceparent === traceparent ? traceparent : traceparentIn(seen.traceparent)
+        return this.#ask(to, payload, { ...wanted, traceparent: set }, oneWay)
+      },
+      // Without what the other side chose to tell, which is a part of its answer.
+      (ended) => ((ended as Ended).ok ? undefined : new XBindError((ended as { failure: Failure }).failure)),
+    )
+  }
+
+  #ask(to: string, payload: unknown, wanted: Asking, oneWay: boolean): Ended | Promise<Ended> {
+    const { timeoutMs, signal, presented, method, traceparent } = wanted
     checkSignal(signal, 'signal')
     const over = this.#over(signal)
     if (over) return { ok: false, failure: over }
@@ -206,7 +285,8 @@ export class AutoGenxBindAgent {
     if (this.#extras?.verbose) settle = this.#journal.traced(to, oneWay, settle)
     if (signal) settle = heeding(signal, settle, () => this.#port.calls.abandon(number))
     const body = content as string | Uint8Array
-    const number = this.#port.calls.begin(this.#number, to, body, oneWay, timeoutMs, token, settle)
+    const { calls } = this.#port
+    const number = calls.begin(this.#number, to, body, oneWay, timeoutMs, presented, method, traceparent, settle)
     return ended
   }
 
@@ -269,7 +349,23 @@ export class AutoGenxBindAgent {
   }
 
   /**
-   * Answers calls; null sends them to the inbox again. The options say who may call, and with which rights.
+   * Answers calls of one method. What the options leave out of its policy is that of the handler without a name. Where there is
+   * neither, calls of a method are METHOD_NOT_FOUND. Null takes the method away.
+   * Throws XBindError: INVALID_CONFIG (also a name that is none, or begins with xbind.), INVALID_DID, INVALID_KEY (a JWK set),
+   * AGENT_CLOSED.
+   *
+   * @example
+   * ```ts
+   * agent.handle<{ topic: string }, string>('summarise', ({ payload }) => `about ${payload.topic}`, {
+   *   description: 'Says in few words what a topic is about.',
+   *   allow: [friend.did],
+   * })
+   * ```
+   */
+  handle<I = unknown, O = unknown>(method: string, handler: Handler<I, O> | null, options?: MethodOptions<I, O>): this
+  /**
+   * Answers all other calls; null sends those without a method to the inbox again, and leaves its policy to the methods unless
+   * there are options. The options say who may call, and with which rights.
    * Throws XBindError: INVALID_DID, INVALID_CONFIG, INVALID_KEY (a JWK set), AGENT_CLOSED.
    *
    * @example
@@ -279,16 +375,20 @@ export class AutoGenxBindAgent {
    * })
    * ```
    */
-  handle<P = unknown, R = unknown>(handler: Handler<P, R> | null, options: HandleOptions = {}): this {
-    if (handler !== null) checkFunction(handler, 'handler')
-    checkObject(options, 'options')
-    const policy = new Duty(() => this.#post(), (handler ?? nobody) as Handler, options) // without a handler, they are checked as well
-    const duty = handler === null ? undefined : policy
-    const failed = native.handle(this.#port.number, this.#number, duty !== undefined, duty?.only)
+  handle<P = unknown, R = unknown>(handler: Handler<P, R> | null, options?: HandleOptions): this
+  handle(...[first, second, third]: [unknown, unknown?, unknown?]): this {
+    const before = this.#offers === nothing ? Offers.none(() => this.#post()) : this.#offers
+    const next =
+      typeof first === 'string'
+        ? before.withMethod(first, second as Handler | null, third as MethodOptions | undefined)
+        : before.with(first as Handler | null, second as HandleOptions | undefined)
+    const { hasHandler, only, onlyThese, isEmpty } = next
+    const failed = native.handle(this.#port.number, this.#number, hasHandler, only, onlyThese, !isEmpty)
     if (failed) throw new XBindError(failed.code === 'AGENT_CLOSED' ? { ...closedFailure, ...failed } : failed)
-    const isOther = this.#duty !== undefined && duty !== undefined && !this.#duty.isOf(handler)
-    if (isOther && this.#journal.isRead) this.#journal.warn('another handler has replaced the one that was set')
-    this.#duty = duty
+    if (next.replaces(before) && this.#journal.isRead) {
+      this.#journal.warn('another handler has replaced the one that was set')
+    }
+    this.#offers = next
     this.#port.schedule()
     return this
   }
@@ -414,8 +514,10 @@ export class AutoGenxBindAgent {
   }
 
   #leave(): void {
+    if (!this.#closed && leaveChannel.hasSubscribers) leaveChannel.publish({ agent: this.#did, name: this.name })
     this.#closed = true
-    this.#duty = undefined
+    this.#offers = nothing
+    this.#card = undefined
     this.#receivers?.close(closedFailure)
     this.#draining?.end()
   }
@@ -437,9 +539,15 @@ export class AutoGenxBindAgent {
   static {
     members = {
       admit(agent, call, body, token) {
-        const duty = agent.#duty
-        return duty?.admit(call, body, token, () => agent.#duty === duty)
+        return agent.#offers.admit(
+          call,
+          body,
+          token,
+          () => agent.#offers,
+          async () => ({ card: orThrown(await agent.#described()).jws }),
+        )
       },
+      did: (agent) => agent.#did,
       arrived: (agent) => agent.#receivers?.arrived(),
       sign: (agent, bytes) => {
         const { provider, owned } = agent.#extras ?? {}
@@ -457,4 +565,14 @@ export class AutoGenxBindAgent {
   }
 }
 
-const nobody: Handler = () => undefined
+const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/
+
+/** What a subscriber has set. */
+function traceparentIn(value: unknown): string | undefined {
+  return typeof value === 'string' && TRACEPARENT.test(value) ? value : undefined
+}
+
+function orThrown<T>(result: Result<T>): T {
+  if (result.ok) return result.value
+  throw result.error
+}

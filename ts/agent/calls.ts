@@ -14,7 +14,14 @@ export const now = (): number => uptime() * 1000
 const MAX_TIMER = 0x7fff_ffff
 
 /** How a call ended. Its error is made where its caller waits, so that the stack names him. */
-export type Ended = { readonly ok: true; readonly value: unknown } | Lost
+export type Ended =
+  | {
+      readonly ok: true
+      readonly value: unknown
+      /** The DID that answered. */
+      readonly from: string
+    }
+  | Lost
 
 interface Lost {
   readonly ok: false
@@ -69,9 +76,12 @@ export class Calls {
     oneWay: boolean,
     timeoutMs: number,
     token: string | undefined,
+    method: string | undefined,
+    traceparent: string | undefined,
     settle: Settle,
   ): number | undefined {
-    const call = native.call(this.#port, agent, to, content, oneWay, Math.ceil(timeoutMs), token)
+    const time = Math.ceil(timeoutMs)
+    const call = native.call(this.#port, agent, to, content, oneWay, time, token, method, traceparent)
     this.#schedule()
     if (isFailure(call)) {
       settle({ ok: false, failure: hinted(call) })
@@ -160,9 +170,9 @@ function nobody(): void {
   // a call that was given up
 }
 
-export function answered(body: string | Uint8Array): Ended {
+export function answered(from: string, body: string | Uint8Array): Ended {
   try {
-    return { ok: true, value: decode(body) }
+    return { ok: true, value: decode(body), from }
   } catch {
     return { ok: false, failure: failure('INVALID_PAYLOAD', 'the answer only claims to be JSON') }
   }
@@ -171,7 +181,7 @@ export function answered(body: string | Uint8Array): Ended {
 export function delivered(messageId: string, to: string): Ended {
   const value: DeliveryReceipt = Object.freeze({ status: 'delivered', messageId, to })
   receipts.add(value)
-  return { ok: true, value }
+  return { ok: true, value, from: to }
 }
 
 export function failed(messageId: string | null, reason: Failure, remote: string | null): Ended {

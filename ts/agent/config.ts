@@ -31,7 +31,7 @@ export interface AgentConfig {
       readonly id: string
       /** The caller's DID, proven by its signature. */
       readonly from: string
-      /** Calls have no methods yet. */
+      /** The method asked for, if the caller named one. */
       readonly method: string | undefined
     },
   ) => void
@@ -111,6 +111,10 @@ export interface CallOptions {
   token?: string
   /** An approval of this very call, signed by an approver. */
   approval?: string
+  /** Which of the other agent's methods is asked for: 1 to 128 of `A-Z a-z 0-9 _ . -`. */
+  method?: string
+  /** Where the call belongs in a trace: a `traceparent` of W3C Trace Context. */
+  traceparent?: string
 }
 
 /** The options of `fromIdentity`. */

@@ -1,9 +1,11 @@
 import type { Failure } from '../native/binding'
 import { failure, HandlerError, isFailure, XBindError } from '../errors'
+import { handleChannel, refuseChannel } from './channels'
 import { Incoming, none, type Admission, type Answerer, type Refusal, type SignalOf, type Ticket } from './incoming'
 import { native } from '../native'
 import type { Members } from './port'
-import { decode, encode, encodeJson } from '../messages/payload'
+import { encode, encodeJson } from '../messages/payload'
+import { WrongInput } from './schema'
 
 /** How often a call is judged at most, when each policy sets another one while it is asked. */
 const MAX_JUDGED = 16
@@ -39,18 +41,14 @@ export class Handled<Agent extends object> {
     from: string,
     seconds: number,
     token: string | null,
+    method: string | undefined,
+    traceparent: string | undefined,
     body: string | Uint8Array,
   ): void {
-    const ticket: Ticket<Agent> = { agent, number, id, from, answered: false }
+    const ticket: Ticket<Agent> = { agent, number, id, from, method, traceparent, answered: false }
     this.#running += 1
     this.#ask.trace(agent, from, 'call', id)
-    let payload: unknown
-    try {
-      payload = decode(body)
-    } catch {
-      return this.#refuse(ticket, { code: 'INVALID_PAYLOAD' })
-    }
-    this.#admit(ticket, new Incoming(this.#signalOf, ticket, payload, seconds), body, token)
+    this.#admit(ticket, new Incoming(this.#signalOf, ticket, body, seconds), body, token)
   }
 
   /** The caller of that call has given up, or its agent closed. */
@@ -111,13 +109,14 @@ export class Handled<Agent extends object> {
     admission: Answerer | Refusal | undefined,
   ): void {
     if (typeof admission === 'object') return this.#refuse(ticket, admission)
+    if (!call.read()) return this.#refuse(ticket, { code: 'INVALID_PAYLOAD' })
     // Much may have happened since the call was let in; what does not hold any more does not begin.
     const start = native.start(this.#port, ticket.number)
     if (start === BELONGS_INTO_INBOX) native.giveBack(this.#port, ticket.number, body)
     if (start !== MAY_BEGIN) return void this.#finish(ticket, undefined)
     if (admission === undefined) return this.#refuse(ticket, { code: 'AGENT_CLOSED' })
     try {
-      const answer = admission(call)
+      const answer = handleChannel.isSeen ? this.#seen(ticket, call, admission) : admission(call)
       if (!isThenable(answer)) return this.#answer(ticket, answer)
       answer.then(
         (value) => this.#answer(ticket, value),
@@ -126,6 +125,15 @@ export class Handled<Agent extends object> {
     } catch (error) {
       this.#threw(ticket, error)
     }
+  }
+
+  #seen({ agent, id, from, method, traceparent }: Ticket<Agent>, call: Incoming, answer: Answerer): unknown {
+    const seen = { agent: this.#ask.did(agent), from, id, method, traceparent }
+    return handleChannel.run(
+      seen,
+      () => answer(call),
+      () => undefined,
+    )
   }
 
   /** False if it was answered before. `outcome` is for the log. */
@@ -161,6 +169,7 @@ export class Handled<Agent extends object> {
     const { agent } = ticket
     let detail: string | undefined
     try {
+      if (error instanceof WrongInput) return this.#refuse(ticket, { code: 'INVALID_INPUT', detail: error.detail })
       if (error instanceof HandlerError) detail = this.#told(ticket, error)
       else this.#ask.failed(agent, error, ticket)
     } catch {
@@ -186,7 +195,12 @@ export class Handled<Agent extends object> {
 
   #refuse(ticket: Ticket<Agent>, { code, detail }: Refusal): void {
     const outcome = code === 'HANDLER_FAILED' ? `failed ${code}` : `refused ${code}`
-    if (this.#finish(ticket, outcome)) native.refuse(this.#port, ticket.number, code, detail)
+    if (!this.#finish(ticket, outcome)) return
+    native.refuse(this.#port, ticket.number, code, detail)
+    const { agent, from, id } = ticket
+    if (code !== 'HANDLER_FAILED' && refuseChannel.hasSubscribers) {
+      refuseChannel.publish({ agent: this.#ask.did(agent), from, id, code })
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import type { XBindErrorCode } from '../errors'
+import { decode } from '../messages/payload'
 
 /** A call that a handler answers. */
 export interface IncomingCall<P = unknown> {
@@ -6,8 +7,12 @@ export interface IncomingCall<P = unknown> {
   readonly id: string
   /** The caller's DID, proven by its signature. */
   readonly from: string
-  /** What the caller sent; of the type that you expect, which nobody has checked. */
+  /** The method asked for, if the caller named one. */
+  readonly method: string | undefined
+  /** What the caller sent; of the type that you expect, which nobody has checked unless the method has a schema. */
   readonly payload: P
+  /** Where the call belongs in a trace, as the caller says: a `traceparent` of W3C Trace Context. */
+  readonly traceparent: string | undefined
   /** When the caller signed it, by its clock, to the second. */
   readonly issuedAt: Date
   /** Aborts when the caller gives up, the deadline passes or the agent closes. */
@@ -34,7 +39,7 @@ export interface Held {
 export interface Refusal {
   readonly code: XBindErrorCode
   /** JSON that goes with the code. */
-  readonly detail?: string
+  readonly detail?: string | undefined
 }
 
 /** A call at an agent, and its number on the native side. */
@@ -43,6 +48,8 @@ export interface Ticket<Agent = unknown> {
   readonly number: number
   readonly id: string
   readonly from: string
+  readonly method: string | undefined
+  readonly traceparent: string | undefined
   /** A thenable may settle more than once. */
   answered: boolean
 }
@@ -51,24 +58,42 @@ export type SignalOf = (ticket: Ticket) => AbortSignal
 
 export const none: readonly string[] = Object.freeze([])
 
-/** Its date and signal are made when they are first asked for. */
+/** Its payload is read when somebody may see it; its date and signal are made when they are first asked for. */
 export class Incoming implements IncomingCall {
   readonly id: string
   readonly from: string
-  readonly payload: unknown
+  readonly method: string | undefined
+  payload: unknown = undefined
+  readonly traceparent: string | undefined
   scopes = none
   chain = none
   readonly #signalOf: SignalOf
   readonly #ticket: Ticket
   readonly #seconds: number
+  /** Until it was read. */
+  #body: string | Uint8Array | undefined
 
-  constructor(signalOf: SignalOf, ticket: Ticket, payload: unknown, seconds: number) {
+  constructor(signalOf: SignalOf, ticket: Ticket, body: string | Uint8Array, seconds: number) {
     this.#signalOf = signalOf
     this.#ticket = ticket
     this.id = ticket.id
     this.from = ticket.from
-    this.payload = payload
+    this.method = ticket.method
+    this.traceparent = ticket.traceparent
     this.#seconds = seconds
+    this.#body = body
+  }
+
+  /** False for a body that only claims to be JSON. */
+  read(): boolean {
+    if (this.#body === undefined) return true
+    try {
+      this.payload = decode(this.#body)
+    } catch {
+      return false
+    }
+    this.#body = undefined
+    return true
   }
 
   get issuedAt(): Date {

@@ -1,5 +1,6 @@
 import type { Ended, Settle } from './calls'
 import type { AgentConfig } from './config'
+import type { FailedCall } from './port'
 import { leave, short, shown, write, type Logger } from './log'
 
 /** Where an agent's lines go, as its owner wants it. */
@@ -51,10 +52,10 @@ export class Journal {
   }
 
   /** A handler failed: its owner is told, one way or the other. */
-  failed(error: unknown, { id, from }: { readonly id: string; readonly from: string }): void {
+  failed(error: unknown, { id, from, method }: FailedCall): void {
     const { onHandlerError } = this.#wishes
     try {
-      if (onHandlerError) return leave(onHandlerError(error, { id, from, method: undefined }))
+      if (onHandlerError) return leave(onHandlerError(error, { id, from, method }))
     } catch {
       this.warn('onHandlerError threw')
     }

@@ -8,7 +8,9 @@ export const MAX_TIMEOUT = 0x7fff_ffff
 
 export const none = Object.freeze({})
 
-const CALL_OPTIONS = ['timeoutMs', 'signal', 'token', 'approval']
+/** The options of a typed client, whose methods are named already. */
+export const PEER_OPTIONS = ['timeoutMs', 'signal', 'token', 'approval', 'traceparent']
+const CALL_OPTIONS = [...PEER_OPTIONS, 'method']
 const RECEIVE_OPTIONS = ['max', 'waitMs', 'signal']
 
 /** Options of a method: an object of these names. Most calls have none. */
@@ -23,20 +25,24 @@ export interface Wanted {
   readonly timeoutMs: number
   readonly signal: AbortSignal | undefined
   readonly presented: string | undefined
+  readonly method: string | undefined
+  readonly traceparent: string | undefined
 }
 
 /** The options of `call()`, each read once. */
 export function callOptionsIn(options: CallOptions, usualMs: number): Wanted | Failure {
   checkOptions(options, 'call()', CALL_OPTIONS)
-  const { timeoutMs = usualMs, signal, token, approval } = options
+  const { timeoutMs = usualMs, signal, token, approval, method, traceparent } = options
   checkNumber(timeoutMs, 'timeoutMs')
   if (!(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT)) {
     return failure('INVALID_CONFIG', `timeoutMs is ${timeoutMs}`, `give 1 to ${MAX_TIMEOUT}`)
   }
   optional(token, checkString, 'token')
   optional(approval, checkString, 'approval')
+  optional(method, checkString, 'method')
+  optional(traceparent, checkString, 'traceparent')
   const presented = presentedText(token, approval)
-  return typeof presented === 'object' ? presented : { timeoutMs, signal, presented }
+  return typeof presented === 'object' ? presented : { timeoutMs, signal, presented, method, traceparent }
 }
 
 interface ReceiveOptions {

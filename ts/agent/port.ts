@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { types } from 'node:util'
 import { answered, Calls, delivered, failed, now } from './calls'
+import { refuseChannel } from './channels'
 import type { Failure } from '../native/binding'
 import { Events } from '../native/events'
 import { Handled, isThenable, unsent } from './handled'
@@ -22,8 +23,16 @@ const BATCH = 256
 /** How long the port may work before the event loop gets its turn, in milliseconds. */
 const SLICE = 1
 
+/** A call whose handler failed. */
+export interface FailedCall {
+  readonly id: string
+  readonly from: string
+  readonly method?: string | undefined
+}
+
 /** What the port asks of its agents. */
 export interface Members<Agent> {
+  did(agent: Agent): string
   /** Lets a call in to a handler, or says why not. `token` is what the caller presents, and has signed for. Nothing for an agent that has no handler any more. */
   admit(
     agent: Agent,
@@ -41,7 +50,7 @@ export interface Members<Agent> {
   /** It was to close when its handlers have ended, and they have. */
   idle(agent: Agent): void
   /** A handler failed, or what judges its calls. */
-  failed(agent: Agent, error: unknown, call: { readonly id: string; readonly from: string }): void
+  failed(agent: Agent, error: unknown, call: FailedCall): void
   /** For the log. */
   warn(agent: Agent, line: string, error?: { readonly thrown: unknown }): void
   /** For the log of an agent that wants a line for each message; without `outcome`, the message came in. */
@@ -128,7 +137,7 @@ export class Port<Agent extends object = object> {
       case 1:
         return this.#handled.cancel(events.next())
       case 2:
-        return this.calls.ended(events.next())(answered(events.next()))
+        return this.calls.ended(events.next())(answered(events.sender(), events.next()))
       case 3:
         return this.calls.ended(events.next())(delivered(events.next(), events.next()))
       case 4:
@@ -158,7 +167,11 @@ export class Port<Agent extends object = object> {
       case 11: {
         const agent = this.#agents.get(events.next())
         const [id, from, code] = [events.next<string>(), events.next<string>(), events.next<string | null>()]
-        return agent && this.#ask.trace(agent, from, 'message', id, code === null ? 'in the inbox' : `refused ${code}`)
+        if (!agent) return
+        this.#ask.trace(agent, from, 'message', id, code === null ? 'in the inbox' : `refused ${code}`)
+        if (code !== null && refuseChannel.hasSubscribers) {
+          refuseChannel.publish({ agent: this.#ask.did(agent), from, id, code })
+        }
       }
     }
   }
@@ -170,8 +183,10 @@ export class Port<Agent extends object = object> {
     const from = events.sender()
     const seconds = events.next<number>()
     const token = events.next<string | null>()
+    const method = events.next<string | null>() ?? undefined
+    const traceparent = events.next<string | null>() ?? undefined
     const body = events.next<string | Uint8Array>()
-    if (agent) this.#handled.run(agent, number, id, from, seconds, token, body)
+    if (agent) this.#handled.run(agent, number, id, from, seconds, token, method, traceparent, body)
   }
 
   #sign(number: number, round: number, bytes: Uint8Array): void {
@@ -236,7 +251,7 @@ export function wakePort(): void {
 /** A panic in the native code ends what it worked on, not the process. */
 function flushed(port: number): readonly unknown[] | undefined {
   try {
-    return native.flush(port, BATCH)
+    return native.flush(port, BATCH, refuseChannel.hasSubscribers)
   } catch {
     return undefined
   }

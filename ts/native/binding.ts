@@ -10,6 +10,30 @@ interface Native<Name> {
 /** A value, or why there is none. */
 export type Fallible<T> = T | Failure
 
+export interface Method {
+  readonly name: string
+  readonly description?: string | undefined
+  /** The text of a JSON Schema. */
+  readonly input?: string | undefined
+  /** The text of a JSON Schema. */
+  readonly output?: string | undefined
+  readonly scopes: ReadonlyArray<string>
+}
+
+export interface CardDraft {
+  readonly name?: string | undefined
+  readonly methods: ReadonlyArray<Method>
+  readonly addresses: ReadonlyArray<string>
+}
+
+export interface Card {
+  readonly did: string
+  readonly name?: string | undefined
+  readonly methods: ReadonlyArray<Method>
+  readonly addresses: ReadonlyArray<string>
+  readonly expiresAt: number
+}
+
 /** A failure as data; `ts/errors.ts` makes the exception of it. */
 export interface Failure {
   readonly code: string
@@ -280,6 +304,10 @@ export type WrappingRef = Native<'WrappingRef'>
 
 /** What the addon exports. Failures come back as data: errors must be made in the realm of the caller. */
 export interface Binding {
+  /** What the key of that DID is to sign. */
+  cardToSign(did: string, draft: CardDraft): Fallible<string>
+  /** As the card of `did`, or of whomever it names. */
+  verifyCard(jws: string, did: string | undefined, time: number | undefined, clockSkew: number): Fallible<Card>
   generateKey(): Fallible<KeyRef>
   keyFromSeed(seed: Uint8Array): Fallible<KeyRef>
   keyDid(key: KeyRef): Fallible<string>
@@ -332,8 +360,18 @@ export interface Binding {
   closeAgent(port: number, agent: number): void
   /** The key of an agent, unless it is elsewhere. */
   agentKey(port: number, agent: number): Fallible<KeyRef>
-  /** Who may call: nobody (calls go to the inbox), everybody, or these DIDs. */
-  handle(port: number, agent: number, on: boolean, only?: ReadonlyArray<string>): Fallible<undefined>
+  /**
+   * Who may call: without a method nobody (such calls go to the inbox), everybody, or the DIDs `only`; with one everybody, or
+   * the DIDs of `methods`. `takes_calls`: callers wait where there is no room.
+   */
+  handle(
+    port: number,
+    agent: number,
+    on: boolean,
+    only: ReadonlyArray<string> | undefined,
+    methods: ReadonlyArray<string> | undefined,
+    takesCalls: boolean,
+  ): Fallible<undefined>
   /** Begins a call, and returns its number. */
   call(
     port: number,
@@ -343,6 +381,8 @@ export interface Binding {
     oneWay: boolean,
     timeoutMs: number,
     token?: string,
+    method?: string,
+    traceparent?: string,
   ): Fallible<number>
   /** Gives a call up. */
   abandon(port: number, call: number): void
@@ -363,8 +403,11 @@ export interface Binding {
   nextDeadline(port: number): number | null
   /** Takes messages from the inbox, five elements each: one-way or not, id, sender, seconds, content. */
   receive(port: number, agent: number, max: number, listen: boolean): Fallible<unknown[]>
-  /** Works off all that was asked for, and returns at most `max` events; see `src/events.rs`. */
-  flush(port: number, max: number): unknown[]
+  /**
+   * Works off all that was asked for, and returns at most `max` events, refusals among them if they are `watched`; see
+   * `src/events.rs`.
+   */
+  flush(port: number, max: number, watched: boolean): unknown[]
   newJudge(policy: TokenPolicy, revoked: ReadonlyArray<ListRef>, lists: ReadonlyArray<ListsRef>): Fallible<JudgeRef>
   /** The keys of an issuer, or why there are none; says why they cannot be used. */
   keysCame(judge: JudgeRef, issuer: string, askedAt: number, jwks: string | undefined, why: string): string | null

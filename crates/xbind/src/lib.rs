@@ -13,6 +13,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use identity::did::Did;
 pub use identity::jwks::JwkSet;
 pub use identity::key::{KeyCache, SigningKey, VerifyingKey};
+pub use message::card::{Card, CardDraft, CardMethod};
 pub use message::details::Details;
 pub use message::jws::UnsignedJws;
 pub use message::open::{Authentic, Caches, PendingCall, Policy, Recipient, VerifiedMessage, authenticate, open};

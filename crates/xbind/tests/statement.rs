@@ -5,12 +5,19 @@ use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD};
 use proptest::prelude::*;
 use xbind::identity::statement::is_statement;
 use xbind::{
-    ApprovalDraft, ApprovedCall, Bits, Decision, DelegationDraft, Draft, ErrorKind, MessageId, Op, ScopeSet,
+    ApprovalDraft, ApprovedCall, Bits, CardDraft, Decision, DelegationDraft, Draft, ErrorKind, MessageId, Op, ScopeSet,
     SigningKey, StatusList, StatusListDraft, TokenDraft, Unsigned,
 };
 
-const TYPES: [&str; 6] =
-    ["agent-msg+jwt", "at+jwt", "agent-deleg+jwt", "agent-approval+jwt", "agent-rotation+jwt", "statuslist+jwt"];
+const TYPES: [&str; 7] = [
+    "agent-msg+jwt",
+    "agent-card+jwt",
+    "at+jwt",
+    "agent-deleg+jwt",
+    "agent-approval+jwt",
+    "agent-rotation+jwt",
+    "statuslist+jwt",
+];
 
 fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed(&[seed; 32])
@@ -60,6 +67,7 @@ fn nothing_that_keys_sign_here_is_signed_for_a_stranger() {
         xbind::delegate(&to, &token, &delegation).unwrap(),
         xbind::approve(&key, &approval).unwrap(),
         list.sign(&key, &list_draft).unwrap(),
+        CardDraft { name: None, methods: &[], addresses: &[], ttl: 60, now: 1 }.sign(&key).unwrap(),
     ];
     let mut signed: Vec<Vec<u8>> =
         compact.iter().map(|jws| jws.rsplit_once('.').unwrap().0.as_bytes().to_vec()).collect();
@@ -139,7 +147,7 @@ fn other_bytes_are_signed() {
 
 proptest! {
     #[test]
-    fn a_header_stays_one_wherever_others_skip_characters(at in 0..40_usize, junk in "[ \n\t!*\\x00-\\x08=]{1,3}", typ in 0..6_usize) {
+    fn a_header_stays_one_wherever_others_skip_characters(at in 0..40_usize, junk in "[ \n\t!*\\x00-\\x08=]{1,3}", typ in 0..7_usize) {
         let mut text = BASE64URL_NOPAD.encode(format!(r#"{{"alg":"EdDSA","typ":"{}"}}"#, TYPES[typ]).as_bytes());
         text.insert_str(at.min(text.len()), &junk);
         let data = format!("{text}.e30");

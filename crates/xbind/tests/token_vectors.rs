@@ -1,4 +1,4 @@
-//! The committed vectors: what they say of tokens, lists, rotations and approvals holds, and their maker still makes them.
+//! The committed vectors: what they say of tokens, lists, rotations, approvals and cards holds, and their maker still makes them.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that panics fails")]
 
 mod common;
@@ -10,11 +10,12 @@ use common::{vector_path, vectors, verdict};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use xbind::{
-    Approval, ApprovedCall, Asked, Did, ErrorKind, Evidence, JwkSet, ListSigner, Presented, Result, RevocationList,
-    Rotation, Scope, StatusLists, StatusRef, TokenPolicy, TokenVerifier, Trust, VerifiedToken, VerifyingKey,
+    Approval, ApprovedCall, Asked, Card, Did, ErrorKind, Evidence, JwkSet, ListSigner, Presented, Result,
+    RevocationList, Rotation, Scope, StatusLists, StatusRef, TokenPolicy, TokenVerifier, Trust, VerifiedToken,
+    VerifyingKey,
 };
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "token-v1.json",
     "token-delegation.json",
     "token-status-list.json",
@@ -22,6 +23,7 @@ const FILES: [&str; 7] = [
     "token-approval.json",
     "jwk-set.json",
     "presented.json",
+    "cards.json",
 ];
 
 #[test]
@@ -135,6 +137,22 @@ fn what_is_presented_gets_its_verdict() {
 }
 
 #[test]
+fn every_card_gets_its_verdict() {
+    let file = vectors("cards.json");
+    let mut wrong = Vec::new();
+    for case in cases(&file) {
+        let of = |member: &str| case.get(member).unwrap_or(&file[member]);
+        let agent = of("did").as_str().map(did);
+        let outcome = Card::verify(text(case, "card"), agent.as_ref(), of("now").as_u64().unwrap(), 30);
+        check(case, &outcome, &mut wrong);
+        if let (Ok(card), Some(is)) = (&outcome, case.get("is")) {
+            assert_eq!(shown(card), *is, "{}", case["name"]);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
 fn names_are_unique_and_codes_exist() {
     for name in FILES {
         let file = vectors(name);
@@ -234,6 +252,26 @@ fn says(token: &VerifiedToken) -> Value {
         "chain": token.chain().collect::<Vec<_>>(),
         "scopes": token.scopes().iter().map(Scope::as_str).collect::<Vec<_>>(),
         "claims": serde_json::from_str::<Value>(token.claims()).unwrap(),
+    })
+}
+
+fn shown(card: &Card) -> Value {
+    let methods = card.methods().iter().map(|method| {
+        let mut is =
+            json!({ "name": method.name, "scopes": method.scopes.iter().map(Scope::as_str).collect::<Vec<_>>() });
+        if let Some(description) = &method.description {
+            is["description"] = json!(description);
+        }
+        for (member, schema) in [("input", &method.input), ("output", &method.output)] {
+            if let Some(schema) = schema {
+                is[member] = serde_json::from_str(schema).unwrap();
+            }
+        }
+        is
+    });
+    json!({
+        "did": card.did().as_str(), "name": card.name(), "methods": methods.collect::<Vec<_>>(),
+        "addresses": card.addresses(), "expiresAt": card.expires_at(),
     })
 }
 

@@ -52,6 +52,10 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    fn has_method(&self) -> bool {
+        self.message.method().is_some()
+    }
+
     /// What it takes of the recipient's bounds, in bytes.
     fn size(&self) -> usize {
         self.message.body().len().saturating_add(self.token.as_ref().map_or(0, String::len))
@@ -78,9 +82,11 @@ pub struct Letter {
 #[derive(Default)]
 pub(crate) struct Inbox {
     pub(crate) closed: bool,
-    pub(crate) handler: Option<Allow>,
+    handler: Option<Allow>,
+    /// Who may call methods; where it says nothing, they are like other calls.
+    methods: Option<Allow>,
     running: usize,
-    /// Of those, how many the handler has not begun with.
+    /// Of those without a method, how many the handler has not begun with.
     unbegun: usize,
     /// Calls for the handler, beyond `concurrency`.
     waiting: VecDeque<Request>,
@@ -90,8 +96,13 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    pub(crate) fn new(handler: Option<Allow>) -> Self {
-        Self { handler, ..Self::default() }
+    /// Who may make a call with a method, or one without; none where nothing answers such calls.
+    pub(crate) fn policy(&self, has_method: bool) -> Option<&Allow> {
+        self.methods.as_ref().filter(|_| has_method).or(self.handler.as_ref())
+    }
+
+    pub(crate) fn new(handler: Option<Allow>, methods: Option<Allow>) -> Self {
+        Self { handler, methods, ..Self::default() }
     }
 
     /// Whether calls are with the handler, or on their way to it.
@@ -135,6 +146,20 @@ impl Agent {
     /// # Errors
     /// `AGENT_CLOSED`.
     pub fn handle(self: &Arc<Self>, allow: Option<Allow>) -> Result<()> {
+        let takes_calls = allow.is_some();
+        self.set_handlers(allow, None, takes_calls)
+    }
+
+    /// The same with a policy of their own for calls that name a method: they never go to the inbox. `takes_calls` says
+    /// whether callers are to wait where there is no room, or are told so.
+    ///
+    /// # Errors
+    /// `AGENT_CLOSED`.
+    pub fn handle_methods(self: &Arc<Self>, handler: Option<Allow>, methods: Allow, takes_calls: bool) -> Result<()> {
+        self.set_handlers(handler, Some(methods), takes_calls)
+    }
+
+    fn set_handlers(self: &Arc<Self>, handler: Option<Allow>, methods: Option<Allow>, takes_calls: bool) -> Result<()> {
         let _entry = crate::sync::after::enter();
         let mut inbox = self.inbox.guard();
         if inbox.closed {
@@ -143,8 +168,9 @@ impl Agent {
         if self.is_retiring() {
             return Err(Error::new(ErrorKind::AgentClosed, "this agent is closing"));
         }
-        self.set_takes_calls(allow.is_some());
-        inbox.handler = allow;
+        self.set_takes_calls(takes_calls);
+        inbox.handler = handler;
+        inbox.methods = methods;
         self.advance(&mut inbox);
         drop(inbox);
         if !self.takes_calls() {
@@ -174,8 +200,8 @@ impl Agent {
     }
 
     /// Whether a call of that agent could get to the handler, or to the inbox where there is none.
-    pub(crate) fn may_call(&self, caller: &Did) -> bool {
-        self.inbox.guard().handler.as_ref().is_none_or(|allow| allow.includes(caller))
+    pub(crate) fn may_call(&self, caller: &Did, has_method: bool) -> bool {
+        self.inbox.guard().policy(has_method).is_none_or(|allow| allow.includes(caller))
     }
 
     /// Where an opened call or send goes.
@@ -194,12 +220,11 @@ impl Agent {
     }
 
     fn sort(self: &Arc<Self>, inbox: &mut Inbox, request: Request) {
-        let allowed = match &inbox.handler {
+        let is_behind = || inbox.unbegun > 0 || inbox.waiting.iter().any(|before| !before.has_method());
+        let allowed = match inbox.policy(request.has_method()) {
             Some(allow) if request.message.op() == Op::Call => allow.includes(request.message.from()),
             // Behind those that came before, which had a handler then and are on their way to the inbox.
-            None if request.message.op() == Op::Call && (inbox.unbegun > 0 || !inbox.waiting.is_empty()) => {
-                return self.queue(inbox, request);
-            }
+            None if request.message.op() == Op::Call && is_behind() => return self.queue(inbox, request),
             _ => return self.to_inbox(inbox, request),
         };
         if !allowed {
@@ -243,7 +268,9 @@ impl Agent {
         let opened = self.port.tickets.guard().open(running);
         let Some(ticket) = opened else { return self.refuse(caller, reference, ErrorKind::InboxFull) };
         inbox.running = inbox.running.saturating_add(1);
-        inbox.unbegun = inbox.unbegun.saturating_add(1);
+        if message.method().is_none() {
+            inbox.unbegun = inbox.unbegun.saturating_add(1);
+        }
         self.port.push(Event::Call {
             agent: self.number,
             ticket,
@@ -276,13 +303,13 @@ impl Agent {
 
     fn advance(self: &Arc<Self>, inbox: &mut Inbox) {
         loop {
-            let may_go = match &inbox.handler {
-                Some(_) => inbox.running < self.options.concurrency,
-                None => inbox.unbegun == 0, // what was taken from the handler goes first
-            };
+            let Some(first) = inbox.waiting.front() else { return };
+            let is_answered = inbox.policy(first.has_method()).is_some();
+            // What was taken from the handler goes into the inbox first.
+            let may_go = if is_answered { inbox.running < self.options.concurrency } else { inbox.unbegun == 0 };
             let Some(request) = may_go.then(|| inbox.waiting.pop_front()).flatten() else { return };
             match self.node.check_running(&[request.message.from(), self.did()]) {
-                Ok(()) if inbox.handler.is_none() => self.to_inbox(inbox, request),
+                Ok(()) if !is_answered => self.to_inbox(inbox, request),
                 Ok(()) => self.sort(inbox, request),
                 Err(error) => self.refuse(request.caller, request.reference, error.kind()),
             }

@@ -51,6 +51,8 @@ pub struct AgentOptions {
     pub concurrency: usize,
     /// It has a handler from the start, which anybody may call: [`Agent::handle`] sets another.
     pub handles: bool,
+    /// Its face answers calls that name a method from the start, whether or not it has a handler.
+    pub methods: bool,
     /// Its face is told what happens to messages without it, with [`Event::Decided`](crate::Event::Decided).
     pub tells: bool,
 }
@@ -64,6 +66,7 @@ impl Default for AgentOptions {
             inbox_bytes: 16 << 20,
             concurrency: 64,
             handles: false,
+            methods: false,
             tells: false,
         }
     }
@@ -110,7 +113,7 @@ impl Agent {
             Signer::Elsewhere(key) => (*key.did(), None, Some(Box::new(key))),
         };
         let outbox = Outbox::new(remote.is_none());
-        let inbox = Inbox::new(options.handles.then_some(Allow::Everyone));
+        let inbox = Inbox::new(options.handles.then_some(Allow::Everyone), options.methods.then_some(Allow::Everyone));
         Self {
             number,
             serial,
@@ -203,7 +206,7 @@ impl Agent {
 
     /// Tells the face of something that it had no part in.
     pub(crate) fn tell(&self, id: MessageId, from: Did, refused: Option<ErrorKind>) {
-        if self.options.tells {
+        if self.options.tells || (refused.is_some() && self.port.is_watched()) {
             self.port.push(crate::Event::Decided { agent: self.number, id, from, refused });
         }
     }

@@ -86,7 +86,7 @@ impl Stream {
             Err(outcome) => outcome,
         };
         let end = match outcome {
-            Outcome::Answer(payload) => Ok(payload),
+            Outcome::Answer { payload, .. } => Ok(payload),
             Outcome::Failed { error, .. } => Err(error),
             Outcome::Delivered { to } => Err(no_handler(&to)),
         };
@@ -172,7 +172,7 @@ impl Handle {
     pub async fn call(&self, to: &str, payload: Payload, options: CallOptions) -> Result<Payload> {
         let options = CallOptions { window: None, ..options };
         match self.begin(to, payload, false, options)?.await {
-            Outcome::Answer(payload) => Ok(payload),
+            Outcome::Answer { payload, .. } => Ok(payload),
             Outcome::Failed { error, .. } => Err(error),
             Outcome::Delivered { to } => Err(no_handler(&to)),
         }
@@ -196,7 +196,7 @@ impl Handle {
         match self.begin(to, payload, true, options)?.await {
             Outcome::Delivered { to } => Ok(to),
             Outcome::Failed { error, .. } => Err(error),
-            Outcome::Answer(_) => Err(Error::new(ErrorKind::Internal, "a send was answered like a call")),
+            Outcome::Answer { .. } => Err(Error::new(ErrorKind::Internal, "a send was answered like a call")),
         }
     }
 

@@ -49,7 +49,7 @@ impl Port {
         let tickets = self.tickets.guard();
         let Some(running) = tickets.get(ticket) else { return Start::Gone };
         let (agent, caller) = (running.agent.clone(), running.caller.clone());
-        let (request, mut cancelled) = (running.request.id, running.cancelled);
+        let (request, has_method, mut cancelled) = (running.request.id, running.has_method, running.cancelled);
         cancelled |= running.until.is_some_and(|until| until <= self.time.now());
         drop(tickets);
         if let Peer::Here(caller) = &caller {
@@ -58,14 +58,14 @@ impl Port {
         }
         let refused = {
             let inbox = agent.inbox.guard();
-            match &inbox.handler {
+            match inbox.policy(has_method) {
                 _ if cancelled || inbox.closed => None,
                 None => return Start::Inbox,
                 Some(allow) if !allow.includes(caller.did()) => Some(ErrorKind::NotAllowed),
                 Some(_) => match agent.node.check_running(&[caller.did(), agent.did()]) {
                     Ok(()) => {
                         drop(inbox);
-                        if self.tickets.guard().begin(ticket) {
+                        if self.tickets.guard().begin(ticket) && !has_method {
                             agent.begun();
                         }
                         return Start::Run;
@@ -87,11 +87,11 @@ impl Port {
         let _entry = enter();
         let taken = self.tickets.guard().take(ticket);
         let Some(running) = taken else { return };
-        let agent = running.agent.clone();
+        let (agent, has_method) = (running.agent.clone(), running.has_method);
         if !running.cancelled {
             agent.give_back(running, payload);
         }
-        agent.finished(false);
+        agent.finished(has_method);
         agent.check_idle();
     }
 
@@ -108,8 +108,8 @@ impl Port {
 
     fn end(self: &Arc<Self>, running: Running, reply: Reply) {
         let back = running.back();
-        let Running { agent, cancelled, begun, said, .. } = running;
-        agent.finished(begun);
+        let Running { agent, cancelled, begun, has_method, said, .. } = running;
+        agent.finished(begun || has_method);
         if cancelled {
             return;
         }

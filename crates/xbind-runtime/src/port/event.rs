@@ -162,8 +162,13 @@ pub enum Event {
 /// How a call or send ended.
 #[derive(Debug)]
 pub enum Outcome {
-    /// What the answer carries.
-    Answer(Payload),
+    /// It was answered.
+    Answer {
+        /// By whom: the one asked, as its signature proves it.
+        from: Did,
+        /// What the answer carries.
+        payload: Payload,
+    },
     /// The message of a `send` stands in the inbox of this agent, which has signed for it.
     Delivered {
         /// The recipient.

@@ -12,7 +12,7 @@ pub(crate) mod tickets;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -111,6 +111,7 @@ pub struct Port {
     pub(crate) under_way: AtomicUsize,
     pub(crate) calls: Mutex<Calls>,
     pub(crate) tickets: Mutex<Tickets>,
+    watched: AtomicBool,
 }
 
 impl Port {
@@ -127,6 +128,7 @@ impl Port {
             under_way: AtomicUsize::new(0),
             calls: Mutex::default(),
             tickets: Mutex::default(),
+            watched: AtomicBool::new(false),
         })
     }
 
@@ -154,6 +156,15 @@ impl Port {
             agent.prove()?;
         }
         Ok(number)
+    }
+
+    /// Whether the face wants to hear of all refusals, by [`Event::Decided`].
+    pub fn watch(&self, watched: bool) {
+        self.watched.store(watched, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched.load(Ordering::Relaxed)
     }
 
     /// The agent of that number.

@@ -62,7 +62,7 @@ impl Agent {
         let message = authenticate(&recipient, now, jws, body.len())?;
         let reference = |id: &MessageId| request.unwrap_or_else(|| InReplyTo::of(*id, jws));
         // Nothing is remembered of what would be refused anyway.
-        if message.op() == Op::Call && !self.may_call(message.from()) {
+        if message.op() == Op::Call && !self.may_call(message.from(), message.details().method.is_some()) {
             self.refuse(back(message.from()), reference(message.id()), ErrorKind::NotAllowed);
             return Ok(());
         }
@@ -137,6 +137,6 @@ fn outcome_of(message: VerifiedMessage<Body>) -> Outcome {
     } else if message.op() == Op::Receipt {
         Outcome::Delivered { to: *message.from() }
     } else {
-        Outcome::Answer(Payload::of(message))
+        Outcome::Answer { from: *message.from(), payload: Payload::of(message) }
     }
 }

@@ -1,4 +1,4 @@
-//! Writes the vectors of tokens, delegations, status lists, rotations and approvals: the same bytes every time.
+//! Writes the vectors of tokens, delegations, status lists, rotations, approvals and cards: the same bytes every time.
 //!
 //! `cargo run -p xbind --example make-token-vectors`, from anywhere in the repository.
 
@@ -11,6 +11,7 @@
     reason = "a program that makes test data stops at the first surprise"
 )]
 
+mod cards;
 mod claims;
 mod delegation;
 mod forge;
@@ -41,6 +42,7 @@ pub fn files() -> Vec<(&'static str, String)> {
         ("token-rotation.json", text(&json!({ "note": ROTATIONS, "cases": statements::rotations() }))),
         ("token-approval.json", text(&statements::approvals())),
         ("jwk-set.json", text(&json!({ "note": JWKS, "cases": jwks::cases() }))),
+        ("cards.json", text(&cards::file())),
         ("presented.json", text(&json!({ "note": PRESENTED, "cases": presented::cases() }))),
     ]
 }

@@ -1,6 +1,7 @@
 //! The words of a message: what it asks, its id, the digests that bind it, and its limits.
 
 pub mod batch;
+pub mod card;
 pub(crate) mod claims;
 pub mod details;
 pub(crate) mod jws;

@@ -1,0 +1,39 @@
+import type { CallOptions } from './config'
+import type { Result } from '../result'
+
+/** What every object is asked for by others than its user: by promises, JSON, printing and comparing. */
+const NEVER: ReadonlySet<string> = new Set(['then', 'toJSON', ...Object.getOwnPropertyNames(Object.prototype)])
+
+/**
+ * A typed client of another agent: each method of `M` takes one payload, and how to call. Methods called `then`, `toJSON`, or
+ * like a property of every object, are none of it: use `call` with `method` for those.
+ */
+export type Peer<M> = {
+  readonly [
+    K in keyof M as K extends string
+      ? K extends 'then' | 'toJSON' | keyof object | keyof Object | '__proto__'
+        ? never
+        : K
+      : never
+  ]: M[K] extends (input: infer I) => infer O
+    ? undefined extends I
+      ? (input?: I, options?: PeerOptions) => Promise<Result<Awaited<O>>>
+      : (input: I, options?: PeerOptions) => Promise<Result<Awaited<O>>>
+    : never
+}
+
+/** How a method is called: the method itself is the one that was named. */
+export type PeerOptions = Omit<CallOptions, 'method'>
+
+/** `call` is given the method, the payload and the options. */
+export function peerOf<M>(
+  call: (method: string, input: unknown, options: object) => Promise<Result<unknown>>,
+): Peer<M> {
+  return new Proxy(Object.freeze(Object.create(null) as object), {
+    get(_, name) {
+      if (typeof name !== 'string' || NEVER.has(name)) return undefined
+      // JSON has no undefined: a method without a payload is asked with null.
+      return (input: unknown = null, options: object = {}) => call(name, input, options)
+    },
+  }) as Peer<M>
+}
