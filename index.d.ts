@@ -389,6 +389,15 @@ export declare function verifyCard(jws: string, options?: {
   /** Default 30, at most 300. */
   clockSkewSeconds?: number;
 }): Result<AgentCard>;
+/** How far a call is, as the agent that works on it says. */
+export interface Progress {
+  /** How much is done. */
+  readonly progress?: number;
+  /** Of how much. */
+  readonly total?: number;
+  /** In words: at most some 4000 bytes. */
+  readonly message?: string;
+}
 /** What a recipient signs for a message that stands in its inbox. */
 export interface DeliveryReceipt {
   /** Always `delivered`. */
@@ -425,6 +434,12 @@ export interface IncomingCall<P = unknown> {
   readonly issuedAt: Date;
   /** Aborts when the caller gives up, the deadline passes or the agent closes. */
   readonly signal: AbortSignal;
+  /**
+   * Tells the caller how far the call is: it reaches `onProgress`, and starts the caller's `timeoutMs` anew. Each word is signed.
+   * Throws TypeError, XBindError: INVALID_PAYLOAD (a number that is not finite), PAYLOAD_TOO_LARGE. Once the call is over, it
+   * does nothing.
+   */
+  progress(progress: Progress): void;
   /** What the caller's token grants; empty for a handler that trusts nobody's tokens. */
   readonly scopes: readonly string[];
   /** On whose behalf the caller acts: from the outermost delegator to the caller, DIDs; empty without a token. */
@@ -564,8 +579,15 @@ export interface Message<P = unknown> {
 }
 /** How long to wait for the answer, and what to present with the call. */
 export interface CallOptions {
-  /** How long the answer may take; the agent's own by default, 30 000. */
+  /**
+   * How long the other side may be silent; the agent's own by default, 30 000. Whatever it says of the call, with `progress` or by
+   * sending a part, starts the time anew.
+   */
   timeoutMs?: number;
+  /** How long the call may take in all, whatever the other side says: default 600 000, or `timeoutMs` if that is more. */
+  maxTotalTimeoutMs?: number;
+  /** Told while the other side works, or waits for an approval. What it throws goes to the log. */
+  onProgress?: (progress: Progress) => void;
   /** Gives the call up: the caller gets ABORTED, and the handler sees its own signal abort. */
   signal?: AbortSignal;
   /** A token for the agent that is called; it travels beside the call, whose signature covers it. */
@@ -620,6 +642,14 @@ export type Peer<M> = {
 };
 /** How a method is called: the method itself is the one that was named. */
 export type PeerOptions = Omit<CallOptions, "method">;
+/** The parts of an answer, in order, and what it ends with. */
+export type AnswerStream<T = unknown> = AsyncIterableIterator<T> & {
+  /**
+   * What the answer ends with: what a generator returned, or the whole answer of a handler that answers once. Never rejects. It
+   * comes when all parts have come, and they come no further ahead than their reader allows.
+   */
+  readonly result: Promise<Result<unknown>>;
+};
 /** What a token is to grant, to whom, where and for how long. */
 export interface TokenRequest {
   /** The DID that may use the token. */
@@ -691,6 +721,19 @@ export declare class AutoGenxBindAgent {
    * ```
    */
   call<T = unknown>(agentName: string, payload: unknown, options?: CallOptions): Promise<Result<T>>;
+  /**
+   * Asks another agent, and gives the parts of its answer as they come: each of them is signed, in its place, and none is
+   * missing; what is cut short throws an XBindError, with the errors of `call`, and never just ends. The handler there is an
+   * async generator, or gives an AsyncIterable or a ReadableStream, and makes no more than its reader takes. `break` gives the call
+   * up, and the generator there ends with its `finally`. An answer in one has no parts, and is the `result`.
+   * Throws TypeError for what is no name or option.
+   *
+   * @example
+   * ```ts
+   * for await (const token of agent.stream<string>('writer', { topic: 'identity' })) process.stdout.write(token)
+   * ```
+   */
+  stream<T = unknown>(to: string, payload: unknown, options?: CallOptions): AnswerStream<T>;
   /**
    * A typed client of another agent: its methods as functions, each of which calls with that method. `options` count for all of
    * them, unless a call says otherwise.
@@ -961,8 +1004,8 @@ export interface CallSeen {
   readonly agent: string;
   /** The name or DID that is called. */
   readonly to: string;
-  /** `send` for what is one-way. */
-  readonly kind: "call" | "send";
+  /** `send` for what is one-way, `stream` for what is answered in parts. */
+  readonly kind: "call" | "send" | "stream";
   /** The method asked for. */
   readonly method: string | undefined;
   /** The W3C `traceparent` that travels with it. A subscriber of `start` may set it. */

@@ -1,3 +1,4 @@
+import { sayingThatItWaits } from './progress'
 import type { AutoGenxBindAgent, CallOptions, Handler } from './agent'
 import type { Presented } from '../native/binding'
 import { verifyApproval, type ApprovedCall } from '../tokens/approval'
@@ -207,7 +208,9 @@ class Rights {
       body: Buffer.from(body).toString('base64url'),
       chain: call.chain,
     }
-    const answer = await this.#post.call(approver, { approvalRequest }, { timeoutMs, signal: call.signal })
+    const stopSaying = sayingThatItWaits(call.progress)
+    const options = { timeoutMs, maxTotalTimeoutMs: timeoutMs, signal: call.signal }
+    const answer = await this.#post.call(approver, { approvalRequest }, options).finally(stopSaying)
     if (!answer.ok) return { code: answer.error.code === 'TIMEOUT' ? 'APPROVAL_TIMEOUT' : 'APPROVAL_REQUIRED' }
     const { approval } = (answer.value ?? {}) as { approval?: unknown }
     return typeof approval === 'string' ? this.#check(approved, approval, policy) : { code: 'APPROVAL_REQUIRED' }

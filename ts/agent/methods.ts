@@ -5,6 +5,7 @@ import { native } from '../native'
 import { Duty, type HandleOptions, type Post } from './admission'
 import type { Handler } from './config'
 import type { Admission, Incoming } from './incoming'
+import { checkedParts, isParts } from './parts'
 import { Schema, type StandardSchema } from './schema'
 
 /** What a method takes and gives, and who may call it. What is left out of the policy is that of the handler without a name. */
@@ -205,8 +206,10 @@ function checked(handler: Handler, input: Schema | undefined, output: Schema | u
   if (!input && !output) return handler
   const answer: Handler = output
     ? (call) => {
+        const checked = (value: unknown): unknown =>
+          isParts(value) ? checkedParts(value, (part) => output.output(part)) : output.output(value)
         const value = handler(call)
-        return isThenable(value) ? value.then((value) => output.output(value)) : output.output(value)
+        return isThenable(value) ? value.then(checked) : checked(value)
       }
     : handler
   if (!input) return answer

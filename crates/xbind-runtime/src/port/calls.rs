@@ -165,8 +165,10 @@ impl Calls {
         Some(number)
     }
 
-    /// The reader has taken so many parts; what to tell the other side of it.
-    pub(crate) fn read(&mut self, number: u64, parts: u64) -> Option<Granted> {
+    /// The reader has taken so many parts; what to tell the other side of it. While the window is full the other side can say
+    /// nothing, so a slow reader gives it time.
+    pub(crate) fn read(&mut self, number: u64, parts: u64, now: Instant) -> Option<Granted> {
+        self.be_patient(number, now);
         let call = self.slots.get_mut(number)?;
         let window = call.sink.as_mut()?.read(parts)?;
         let Stage::Sealed(digest) = call.stage else { return None };
