@@ -53,13 +53,13 @@ test('what a handler says reaches onProgress, in order, and what is left out is 
 })
 
 test('each word starts the timeout anew, with onProgress or without, for calls and streams', async () => {
-  const { asker, worker } = pair(working(6, 100))
-  expect(await asker.call('worker', null, { timeoutMs: 400 })).toEqual({ ok: true, value: 'done' })
+  const { asker, worker } = pair(working(6, 200))
+  expect(await asker.call('worker', null, { timeoutMs: 1000 })).toEqual({ ok: true, value: 'done' })
   worker.handle(async function* (call) {
-    yield await working(6, 100)(call)
+    yield await working(6, 200)(call)
   })
   const heard: Progress[] = []
-  const stream = asker.stream('worker', null, { timeoutMs: 400, onProgress: (word) => heard.push(word) })
+  const stream = asker.stream('worker', null, { timeoutMs: 1000, onProgress: (word) => heard.push(word) })
   expect(await stream.next()).toEqual({ done: false, value: 'done' })
   expect(heard).toHaveLength(6)
   expect(await stream.next()).toEqual({ done: true, value: undefined })
