@@ -562,7 +562,10 @@ export interface xBindIdentityProvider {
   /** Absent: exportIdentity() answers EXPORT_FAILED. */
   exportPKCS8?(): Uint8Array | Promise<Uint8Array>;
 }
-/** Answers a call: what it returns is the answer, what it throws is a refusal (see `HandlerError`). */
+/**
+ * Answers a call: what it returns is the answer, what it throws is a refusal (see `HandlerError`). An async generator, or whatever
+ * gives an AsyncIterable or a ReadableStream, answers in parts: see `stream`.
+ */
 export type Handler<P = unknown, R = unknown> = (call: IncomingCall<P>) => R | Promise<R>;
 /** What stands in an inbox: a message, or a call that nobody answered. */
 export interface Message<P = unknown> {
@@ -628,7 +631,10 @@ export interface MethodOptions<I = unknown, O = unknown> extends HandleOptions {
    * path.
    */
   input?: StandardSchema<unknown, I>;
-  /** Checked before the answer leaves, which is what comes out of it. What does not fit is HANDLER_FAILED at the caller. */
+  /**
+   * Checked before the answer leaves, which is what comes out of it; of an answer in parts, each part. What does not fit is
+   * HANDLER_FAILED at the caller.
+   */
   output?: StandardSchema<O>;
   /** What it does, for the card: at most 2048 bytes. */
   description?: string;
@@ -812,7 +818,7 @@ export declare class AutoGenxBindAgent {
    * })
    * ```
    */
-  handle<I = unknown, O = unknown>(method: string, handler: Handler<I, O> | null, options?: MethodOptions<I, O>): this;
+  handle<I = unknown, O = unknown>(method: string, handler: Handler<I, O | AsyncIterable<O>> | null, options?: MethodOptions<I, O>): this;
   /**
    * Answers all other calls; null sends those without a method to the inbox again, and leaves its policy to the methods unless
    * there are options. The options say who may call, and with which rights.

@@ -401,7 +401,11 @@ export class AutoGenxBindAgent {
    * })
    * ```
    */
-  handle<I = unknown, O = unknown>(method: string, handler: Handler<I, O> | null, options?: MethodOptions<I, O>): this
+  handle<I = unknown, O = unknown>(
+    method: string,
+    handler: Handler<I, O | AsyncIterable<O>> | null,
+    options?: MethodOptions<I, O>,
+  ): this
   /**
    * Answers all other calls; null sends those without a method to the inbox again, and leaves its policy to the methods unless
    * there are options. The options say who may call, and with which rights.

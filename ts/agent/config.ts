@@ -85,7 +85,10 @@ export interface xBindIdentityProvider {
   exportPKCS8?(): Uint8Array | Promise<Uint8Array>
 }
 
-/** Answers a call: what it returns is the answer, what it throws is a refusal (see `HandlerError`). */
+/**
+ * Answers a call: what it returns is the answer, what it throws is a refusal (see `HandlerError`). An async generator, or whatever
+ * gives an AsyncIterable or a ReadableStream, answers in parts: see `stream`.
+ */
 export type Handler<P = unknown, R = unknown> = (call: IncomingCall<P>) => R | Promise<R>
 
 /** What stands in an inbox: a message, or a call that nobody answered. */

@@ -15,7 +15,10 @@ export interface MethodOptions<I = unknown, O = unknown> extends HandleOptions {
    * path.
    */
   input?: StandardSchema<unknown, I>
-  /** Checked before the answer leaves, which is what comes out of it. What does not fit is HANDLER_FAILED at the caller. */
+  /**
+   * Checked before the answer leaves, which is what comes out of it; of an answer in parts, each part. What does not fit is
+   * HANDLER_FAILED at the caller.
+   */
   output?: StandardSchema<O>
   /** What it does, for the card: at most 2048 bytes. */
   description?: string
