@@ -1,3 +1,6 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { tracingChannel } from 'node:diagnostics_channel'
+import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { AutoGenxBindAgent, HandlerError, isReceipt, MessageBus, XBindError, type Handler } from '@private.me/autogen'
@@ -650,4 +653,91 @@ test('options of stream() are those of call(); what is none is refused', async (
   }
   expect(await read(reader.stream('nobody', 1))).toMatchObject({ code: 'AGENT_NOT_FOUND' })
   expect(await read(reader.stream('writer', 1n))).toMatchObject({ code: 'INVALID_PAYLOAD' })
+})
+
+test('a stream of Node.js is an answer in parts, and is destroyed, also while it waits', async () => {
+  const stream = new Readable({ read() {} })
+  stream.push('a part')
+  const { reader, told } = pair(() => stream)
+  expect(await first(reader.stream('writer', null))).toEqual(new Uint8Array(Buffer.from('a part')))
+  await until(() => stream.destroyed)
+  await sleep(5)
+  expect(told).toEqual([])
+})
+
+test('a call that was given up before its handler gave a generator begins none', async () => {
+  let begun = 0
+  let give!: () => void
+  const given = new Promise<void>((resolve) => (give = resolve))
+  let stopped = 0
+  const { reader, writer } = pair(async () => {
+    await given
+    return {
+      [Symbol.asyncIterator]: () => ({
+        next: () => (begun += 1),
+        return: () => (stopped += 1),
+      }),
+    }
+  })
+  await reader.stream('writer', null, { timeoutMs: 10 }).result
+  give()
+  await until(() => stopped === 1)
+  expect(begun).toBe(0)
+  await writer.close({ drainMs: 60_000 }) // nothing of it is left
+})
+
+test('a thenable that settles twice with generators is answered by the first', async () => {
+  const { reader } = pair(() => ({
+    // oxlint-disable-next-line unicorn/no-thenable -- as query builders are
+    then(resolve: (value: unknown) => void, reject: (error: unknown) => void) {
+      resolve(Readable.from([1, 2]))
+      resolve(Readable.from([3]))
+      resolve('whole')
+      reject(new Error('mine'))
+    },
+  }))
+  const stream = reader.stream('writer', null)
+  expect(await read(stream)).toEqual({ parts: [1, 2] })
+  expect(await stream.result).toEqual({ ok: true, value: null })
+})
+
+test('who watches sees a stream from its beginning to its end, and generators run in the context that is set for them', async () => {
+  const [calls, handles] = ['call', 'handle'].map((name) =>
+    tracingChannel<unknown, { kind?: string; error?: unknown }>(`@private.me/autogen:${name}`),
+  )
+  const events: string[] = []
+  const context = new AsyncLocalStorage<string>()
+  const on = {
+    start() {},
+    end() {},
+    asyncStart() {},
+    asyncEnd: ({ kind = 'handle', error }: { kind?: string; error?: unknown }) =>
+      void events.push(error ? `${kind} failed` : kind),
+    error() {},
+  }
+  calls!.subscribe(on)
+  handles!.subscribe(on)
+  handles!.start.bindStore(context, () => 'handling')
+  try {
+    const { reader, writer } = pair(async function* () {
+      for (let n = 0; n < 70; n++) {
+        if (n === 0 || n === 69) events.push(`${n} ${context.getStore()}`)
+        yield n
+      }
+    })
+    expect((await read(reader.stream('writer', null))).parts).toHaveLength(70)
+    await sleep(5)
+    expect(events.toSorted()).toEqual(['0 handling', '69 handling', 'handle', 'stream'])
+    events.length = 0
+    writer.handle(async function* () {
+      yield 1n
+    })
+    await read(reader.stream('writer', null))
+    await sleep(5)
+    expect(events.toSorted()).toEqual(['handle failed', 'stream failed'])
+  } finally {
+    handles!.start.unbindStore(context)
+    handles!.unsubscribe(on)
+    calls!.unsubscribe(on)
+  }
 })

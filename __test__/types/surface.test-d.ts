@@ -154,7 +154,7 @@ describe('agents', () => {
       },
       { output },
     )
-    agent.handle('method', () => 1, { output })
+    expectTypeOf(agent.handle('method', () => 1, { output })).toEqualTypeOf<AutoGenxBindAgent>()
     agent.handle(
       'method',
       async function* () {

@@ -1,4 +1,4 @@
-import { failure, isFailure, XBindError } from '../errors'
+import { failure, HandlerError, isFailure, XBindError } from '../errors'
 import { encode } from '../messages/payload'
 import { native } from '../native'
 import type { Failure } from '../native/binding'
@@ -31,6 +31,11 @@ function isReadable(value: object): value is ReadableStream {
   return typeof getReader === 'function' && typeof cancel === 'function'
 }
 
+function isNodeStream(value: object): value is { destroy(): void } {
+  const { pipe, destroy } = value as Partial<NodeJS.ReadStream>
+  return typeof pipe === 'function' && typeof destroy === 'function'
+}
+
 /** Begins to read. May throw. */
 function sourceOf(parts: object): Source {
   if (isReadable(parts)) {
@@ -40,7 +45,13 @@ function sourceOf(parts: object): Source {
   const iterator = (parts as AsyncIterable<unknown>)[Symbol.asyncIterator]()
   const { next } = iterator as Partial<AsyncIterator<unknown>>
   if (typeof next !== 'function') throw new TypeError('an AsyncIterable gave no iterator')
-  return { next: () => next.call(iterator), stop: () => iterator.return?.() }
+  return {
+    next: () => next.call(iterator),
+    stop: () => {
+      if (isNodeStream(parts)) parts.destroy() // which its iterator, while it waits, would not do
+      return iterator.return?.()
+    },
+  }
 }
 
 /** An answer in parts each of which `check` makes another of; what it ends with stays as it is. */
@@ -122,7 +133,9 @@ export class Parts {
   async send(parts: object): Promise<Ending> {
     const source = sourceOf(parts)
     for (;;) {
-      while (!this.#over && native.flow(this.#port, this.#ticket) === WAIT) await this.#room()
+      let flow = native.flow(this.#port, this.#ticket)
+      for (; flow === WAIT && !this.#over; flow = native.flow(this.#port, this.#ticket)) await this.#room()
+      if (flow !== OPEN) break
       if (now() - this.#began > SLICE) await this.#turn()
       if (this.#over) break
       const step = await this.#next(source)
@@ -192,8 +205,10 @@ export class Parts {
 
 function isAbort(error: unknown): boolean {
   try {
+    if (error instanceof HandlerError) return true // nobody is left to be told
     if (error instanceof XBindError) return error.code === 'ABORTED'
-    return error instanceof Error && error.name === 'AbortError'
+    if (!(error instanceof Error)) return false
+    return error.name === 'AbortError' || (error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE'
   } catch {
     return false
   }
