@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Stable for ever: codes are added, never renamed. Each has a heading in docs/errors.md. */
-export type XBindErrorCode = "INVALID_DID" | "INVALID_KEY" | "IMPORT_FAILED" | "EXPORT_FAILED" | "WRONG_PASSPHRASE" | "SIGN_FAILED" | "INVALID_NAME" | "AGENT_NOT_FOUND" | "AMBIGUOUS_NAME" | "AGENT_CLOSED" | "INVALID_PAYLOAD" | "PAYLOAD_TOO_LARGE" | "MALFORMED_MESSAGE" | "INVALID_SIGNATURE" | "WRONG_AUDIENCE" | "MESSAGE_EXPIRED" | "MESSAGE_NOT_YET_VALID" | "REPLAYED" | "REPLAY_WINDOW_FULL" | "REPLY_MISMATCH" | "TIMEOUT" | "ABORTED" | "INBOX_FULL" | "NOT_ALLOWED" | "HANDLER_FAILED" | "METHOD_NOT_FOUND" | "INVALID_INPUT" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "UNTRUSTED_ISSUER" | "SCOPE_DENIED" | "INVALID_DELEGATION" | "REVOKED" | "REVOCATION_UNKNOWN" | "APPROVAL_REQUIRED" | "APPROVAL_REFUSED" | "APPROVAL_TIMEOUT" | "REGISTRY_UNAVAILABLE" | "NAME_TAKEN" | "INVALID_CONFIG" | "INTERNAL";
+export type XBindErrorCode = "INVALID_DID" | "INVALID_KEY" | "IMPORT_FAILED" | "EXPORT_FAILED" | "WRONG_PASSPHRASE" | "SIGN_FAILED" | "INVALID_NAME" | "AGENT_NOT_FOUND" | "AMBIGUOUS_NAME" | "AGENT_CLOSED" | "INVALID_PAYLOAD" | "PAYLOAD_TOO_LARGE" | "MALFORMED_MESSAGE" | "INVALID_SIGNATURE" | "WRONG_AUDIENCE" | "MESSAGE_EXPIRED" | "MESSAGE_NOT_YET_VALID" | "REPLAYED" | "REPLAY_WINDOW_FULL" | "REPLY_MISMATCH" | "TIMEOUT" | "ABORTED" | "INBOX_FULL" | "NOT_ALLOWED" | "HANDLER_FAILED" | "METHOD_NOT_FOUND" | "INVALID_INPUT" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "UNTRUSTED_ISSUER" | "SCOPE_DENIED" | "INVALID_DELEGATION" | "REVOKED" | "REVOCATION_UNKNOWN" | "APPROVAL_REQUIRED" | "APPROVAL_REFUSED" | "APPROVAL_TIMEOUT" | "APPROVAL_FAILED" | "REGISTRY_UNAVAILABLE" | "NAME_TAKEN" | "INVALID_CONFIG" | "INTERNAL";
 /** What the other agent's handler chose to tell, by throwing a `HandlerError`. */
 export interface RemoteError {
   /** The code that the handler chose; its own words, none of `XBindErrorCode`. */
@@ -602,6 +602,109 @@ export interface CallOptions {
   /** Where the call belongs in a trace: a `traceparent` of W3C Trace Context. */
   traceparent?: string;
 }
+/** The bounds of one request. */
+export interface FetchLimits {
+  /** The longest answer that is taken. */
+  readonly maxBytes: number;
+  /** From the question to the last byte of the answer. */
+  readonly timeoutMs: number;
+  /** Media types to ask for. */
+  readonly accept: string;
+  /**
+   * Who named the address: you (`owner`), a token within an origin that you named (`listed`), or a token alone (`stranger`).
+   * For strangers only the public network may be asked.
+   */
+  readonly named: "owner" | "listed" | "stranger";
+}
+/**
+ * A client of your own, as behind a proxy: gets a document, and rejects for anything but a complete answer with status 200.
+ * It has to keep the rules that the built-in one keeps: no redirects, and for strangers no addresses of your own network. The
+ * URL was judged by its text; size and time are checked again behind it.
+ */
+export type FetchDocument = (url: string, limits: FetchLimits) => Promise<Uint8Array | string>;
+/** What a token is to grant, to whom, where and for how long. */
+export interface TokenRequest {
+  /** The DID that may use the token. */
+  subject: string;
+  /** Where it may be used: a DID or a URI, compared exactly. */
+  audience: string;
+  /** What it grants, at most 64; none grants nothing. */
+  scopes: readonly string[];
+  /** Default 3600, at most 86 400. */
+  ttlSeconds?: number;
+  /** Further claims, plain data: none that the format names itself, nothing that JSON would lose. */
+  claims?: Record<string, unknown>;
+  /** Where the issuer publishes whether the token still stands (`StatusList`). */
+  status?: {
+    /** The place of this token in the list. */
+    readonly index: number;
+    /** Where the list is published. */
+    readonly uri: string;
+  };
+  /** Seconds since the epoch, for tests. */
+  now?: number;
+}
+/** An issuer that is known by an address, and its keys: a JWK set, or the https URL (on this machine, http) it is fetched from. */
+export interface TrustedIssuer {
+  /** Exactly as its tokens name it in `iss`. */
+  issuer: string;
+  /** Its public keys (RFC 7517), or the https URL where it publishes them. */
+  jwks: {
+    /** JWKs; those that are no Ed25519 keys are passed over. */
+    keys: readonly object[];
+  } | string;
+}
+/** For whom tokens are verified, whose are accepted, and where revocations are asked. */
+export interface TokenVerifierOptions {
+  /** The recipient, exactly as tokens name it. */
+  audience: string;
+  /** DIDs whose tokens are accepted, and issuers known by their JWKS. */
+  trust: readonly (string | TrustedIssuer)[];
+  /** Seconds since the epoch; the system clock by default. */
+  now?: () => number;
+  /** Default 30. */
+  clockSkewSeconds?: number;
+  /** Default 86 400. */
+  maxLifetimeSeconds?: number;
+  /** All of them are asked about every link of a chain. None by default. */
+  revocations?: RevocationSource | readonly RevocationSource[];
+  /** How long a source may take, default 5000; then it does not know. */
+  revocationTimeoutMs?: number;
+  /**
+   * Accepts tokens of which nobody can tell whether they were revoked: whoever can cut this verifier off from its sources
+   * brings revoked tokens back to life. Look at `revocation` in the claims.
+   */
+  dangerouslyAcceptUnknownRevocation?: boolean;
+  /** A client of your own for JWK sets, as behind a proxy. */
+  fetch?: FetchDocument;
+}
+/** Who may call a handler, and with which rights. */
+export interface HandleOptions {
+  /** DIDs, or a predicate over the proven DID; everyone by default. */
+  allow?: readonly string[] | ((from: string) => boolean);
+  /** Whose tokens are accepted: DIDs, and issuers with their JWKS. With it, a call must present a token for this agent. */
+  trust?: TokenVerifierOptions["trust"];
+  /** What the token must grant, all of it. */
+  scopes?: readonly string[];
+  /** Where it is asked whether a token, a link or a DID was revoked. */
+  revocations?: TokenVerifierOptions["revocations"];
+  /** Somebody signs each call, with its very arguments, before the handler runs. */
+  approval?: ApprovalPolicy;
+}
+/** Who has to approve of calls, and of which. */
+export interface ApprovalPolicy {
+  /** DIDs whose approval counts. The first one is asked over the bus when a call brings none along. */
+  by: string | readonly string[];
+  /** Which calls need one; all by default. */
+  when?: (call: {
+    /** The caller's DID, proven by its signature. */
+    readonly from: string;
+    /** The arguments of the call. */
+    readonly payload: unknown;
+  }) => boolean;
+  /** How long the approver may take, default 60 000. */
+  timeoutMs?: number;
+}
 /**
  * A schema of any library that speaks Standard Schema, version 1: zod 4, valibot, arktype and others. See https://standardschema.dev.
  * `I` is what it takes, `O` what comes out of it.
@@ -644,8 +747,10 @@ export interface MethodOptions<I = unknown, O = unknown> extends HandleOptions {
  * like a property of every object, are none of it: use `call` with `method` for those.
  */
 export type Peer<M> = {
-  readonly [K in keyof M as K extends string ? K extends "then" | "toJSON" | keyof object | keyof Object | "__proto__" ? never : K : never]: M[K] extends (input: infer I) => infer O ? undefined extends I ? (input?: I, options?: PeerOptions) => Promise<Result<Awaited<O>>> : (input: I, options?: PeerOptions) => Promise<Result<Awaited<O>>> : never;
+  readonly [K in keyof M as K extends string ? (K extends NeverMethods ? never : K) : never]: M[K] extends (input: infer I) => infer O ? undefined extends I ? (input?: I, options?: PeerOptions) => Promise<Result<Awaited<O>>> : (input: I, options?: PeerOptions) => Promise<Result<Awaited<O>>> : never;
 };
+/** `then`, `toJSON`, and what every object has. */
+export type NeverMethods = "then" | "toJSON" | "constructor" | "toString" | "toLocaleString" | "valueOf" | "hasOwnProperty" | "isPrototypeOf" | "propertyIsEnumerable" | "__proto__" | "__defineGetter__" | "__defineSetter__" | "__lookupGetter__" | "__lookupSetter__";
 /** How a method is called: the method itself is the one that was named. */
 export type PeerOptions = Omit<CallOptions, "method">;
 /** The parts of an answer, in order, and what it ends with. */
@@ -656,28 +761,6 @@ export type AnswerStream<T = unknown> = AsyncIterableIterator<T> & {
    */
   readonly result: Promise<Result<unknown>>;
 };
-/** What a token is to grant, to whom, where and for how long. */
-export interface TokenRequest {
-  /** The DID that may use the token. */
-  subject: string;
-  /** Where it may be used: a DID or a URI, compared exactly. */
-  audience: string;
-  /** What it grants, at most 64; none grants nothing. */
-  scopes: readonly string[];
-  /** Default 3600, at most 86 400. */
-  ttlSeconds?: number;
-  /** Further claims, plain data: none that the format names itself, nothing that JSON would lose. */
-  claims?: Record<string, unknown>;
-  /** Where the issuer publishes whether the token still stands (`StatusList`). */
-  status?: {
-    /** The place of this token in the list. */
-    readonly index: number;
-    /** Where the list is published. */
-    readonly uri: string;
-  };
-  /** Seconds since the epoch, for tests. */
-  now?: number;
-}
 /**
  * An agent with a cryptographic identity: calls other agents by name or DID, every message signed and verified.
  *
@@ -900,87 +983,6 @@ export declare class AutoGenxBindAgent {
   [Symbol.dispose](): void;
   /** The same as `close({ drainMs: 5000 })`, for `await using agent = …`. */
   [Symbol.asyncDispose](): Promise<void>;
-}
-/** The bounds of one request. */
-export interface FetchLimits {
-  /** The longest answer that is taken. */
-  readonly maxBytes: number;
-  /** From the question to the last byte of the answer. */
-  readonly timeoutMs: number;
-  /** Media types to ask for. */
-  readonly accept: string;
-  /**
-   * Who named the address: you (`owner`), a token within an origin that you named (`listed`), or a token alone (`stranger`).
-   * For strangers only the public network may be asked.
-   */
-  readonly named: "owner" | "listed" | "stranger";
-}
-/**
- * A client of your own, as behind a proxy: gets a document, and rejects for anything but a complete answer with status 200.
- * It has to keep the rules that the built-in one keeps: no redirects, and for strangers no addresses of your own network. The
- * URL was judged by its text; size and time are checked again behind it.
- */
-export type FetchDocument = (url: string, limits: FetchLimits) => Promise<Uint8Array | string>;
-/** An issuer that is known by an address, and its keys: a JWK set, or the https URL (on this machine, http) it is fetched from. */
-export interface TrustedIssuer {
-  /** Exactly as its tokens name it in `iss`. */
-  issuer: string;
-  /** Its public keys (RFC 7517), or the https URL where it publishes them. */
-  jwks: {
-    /** JWKs; those that are no Ed25519 keys are passed over. */
-    keys: readonly object[];
-  } | string;
-}
-/** For whom tokens are verified, whose are accepted, and where revocations are asked. */
-export interface TokenVerifierOptions {
-  /** The recipient, exactly as tokens name it. */
-  audience: string;
-  /** DIDs whose tokens are accepted, and issuers known by their JWKS. */
-  trust: readonly (string | TrustedIssuer)[];
-  /** Seconds since the epoch; the system clock by default. */
-  now?: () => number;
-  /** Default 30. */
-  clockSkewSeconds?: number;
-  /** Default 86 400. */
-  maxLifetimeSeconds?: number;
-  /** All of them are asked about every link of a chain. None by default. */
-  revocations?: RevocationSource | readonly RevocationSource[];
-  /** How long a source may take, default 5000; then it does not know. */
-  revocationTimeoutMs?: number;
-  /**
-   * Accepts tokens of which nobody can tell whether they were revoked: whoever can cut this verifier off from its sources
-   * brings revoked tokens back to life. Look at `revocation` in the claims.
-   */
-  dangerouslyAcceptUnknownRevocation?: boolean;
-  /** A client of your own for JWK sets, as behind a proxy. */
-  fetch?: FetchDocument;
-}
-/** Who may call a handler, and with which rights. */
-export interface HandleOptions {
-  /** DIDs, or a predicate over the proven DID; everyone by default. */
-  allow?: readonly string[] | ((from: string) => boolean);
-  /** Whose tokens are accepted: DIDs, and issuers with their JWKS. With it, a call must present a token for this agent. */
-  trust?: TokenVerifierOptions["trust"];
-  /** What the token must grant, all of it. */
-  scopes?: readonly string[];
-  /** Where it is asked whether a token, a link or a DID was revoked. */
-  revocations?: TokenVerifierOptions["revocations"];
-  /** Somebody signs each call, with its very arguments, before the handler runs. */
-  approval?: ApprovalPolicy;
-}
-/** Who has to approve of calls, and of which. */
-export interface ApprovalPolicy {
-  /** DIDs whose approval counts. The first one is asked over the bus when a call brings none along. */
-  by: string | readonly string[];
-  /** Which calls need one; all by default. */
-  when?: (call: {
-    /** The caller's DID, proven by its signature. */
-    readonly from: string;
-    /** The arguments of the call. */
-    readonly payload: unknown;
-  }) => boolean;
-  /** How long the approver may take, default 60 000. */
-  timeoutMs?: number;
 }
 /** What an approver decides upon. */
 export interface ApprovalRequest {

@@ -215,7 +215,7 @@ describe('no handler begins', () => {
   test.each([
     ['NOT_ALLOWED', 'allow', { allow: () => Promise.reject<boolean>(new Error('no list')) as never }],
     [
-      'APPROVAL_REQUIRED',
+      'APPROVAL_FAILED',
       'when',
       { approval: { by: Identity.generate().did, when: () => Promise.reject<boolean>(new Error('no list')) as never } },
     ],

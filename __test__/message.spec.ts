@@ -80,12 +80,80 @@ describe('sealing', () => {
     ['MALFORMED_MESSAGE', { op: 'error' as const }],
     ['MALFORMED_MESSAGE', { inReplyTo: seal() }],
     ['MALFORMED_MESSAGE', { op: 'shout' as never }],
+    ['MALFORMED_MESSAGE', { op: 'receipt' as const }],
+    ['MALFORMED_MESSAGE', { op: 'part' as const, inReplyTo: seal() }],
+    ['MALFORMED_MESSAGE', { op: 'cancel' as const, inReplyTo: seal() }],
+    ['MALFORMED_MESSAGE', { method: '' }],
+    ['MALFORMED_MESSAGE', { method: 'write summary' }],
+    ['MALFORMED_MESSAGE', { method: 'writ\u0435' }],
+    ['MALFORMED_MESSAGE', { method: 'm'.repeat(129) }],
+    ['MALFORMED_MESSAGE', { op: 'send' as const, deadlineMs: 1 }],
+    ['MALFORMED_MESSAGE', { deadlineMs: 0 }],
+    ['MALFORMED_MESSAGE', { deadlineMs: 1.5 }],
+    ['MALFORMED_MESSAGE', { deadlineMs: 2 ** 31 }],
+    ['MALFORMED_MESSAGE', { traceparent: 'none' }],
+    ['MALFORMED_MESSAGE', { seq: 0 }],
+    ['MALFORMED_MESSAGE', { window: -1 }],
+    ['MALFORMED_MESSAGE', { window: NaN }],
+    ['MALFORMED_MESSAGE', { window: 2 ** 53 }],
   ])('%s: %j', (code, message) => {
     expect(codeOf(alice.seal({ op: 'call', to: bob.did, body, now: NOW, ...message }))).toBe(code)
   })
 
   test('up to the last second there is', () => {
     expect(codeOf(alice.seal({ op: 'send', to: bob.did, body, now: Number.MAX_SAFE_INTEGER - 300 }))).toBe('ok')
+  })
+})
+
+describe('what only some messages say', () => {
+  const empty = new Uint8Array()
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+
+  test('comes back as it was sealed, and is undefined where nothing was said', () => {
+    const said = { method: '__proto__', deadlineMs: 30_000, traceparent, window: 2 ** 53 - 1 }
+    const [full, plain] = [seal(said), seal()].map(({ jws }) => valueOf(verifier().open(jws, body)))
+    expect(full).toMatchObject({ ...said, seq: undefined })
+    for (const name of ['method', 'deadlineMs', 'traceparent', 'seq', 'window'] as const) {
+      expect(Object.hasOwn(plain!, name)).toBe(true)
+      expect(plain![name]).toBeUndefined()
+    }
+  })
+
+  test('parts, progress and the end are about a call that waits for them', () => {
+    const call = seal({ window: 4 })
+    const home = verifier({ audience: alice.did, pending: (id) => (id === call.id ? call : undefined) })
+    const said = [
+      { op: 'progress', seq: 7 },
+      { op: 'part', seq: 0 },
+      { op: 'result', seq: 1 },
+    ] as const
+    for (const each of said) {
+      const reply = seal({ ...each, to: alice.did, inReplyTo: call }, bob)
+      const opened = valueOf(home.open(reply.jws, body))
+      expect([opened.op, opened.seq, opened.inReplyTo]).toEqual([each.op, each.seq, call.id])
+      expect(codeOf(verifier({ audience: alice.did }).open(reply.jws, body))).toBe('REPLY_MISMATCH')
+    }
+  })
+
+  test('cancel and more are about a call that is worked on, by its caller and id', () => {
+    const call = seal({ window: 4 })
+    const opened = valueOf(verifier().open(call.jws, body))
+    const asked: unknown[] = []
+    const running = (...about: [string, string]) => {
+      asked.push(about)
+      return opened
+    }
+    const office = verifier({ running, maxTrackedMessages: 1 })
+    for (const said of [{ op: 'more', window: 8 }, { op: 'cancel' }] as const) {
+      const { jws } = seal({ ...said, body: empty, inReplyTo: call })
+      expect([1, 2].map(() => valueOf(office.open(jws, empty)).op)).toEqual([said.op, said.op])
+      expect(codeOf(verifier().open(jws, empty))).toBe('REPLY_MISMATCH')
+      expect(codeOf(verifier({ pending: () => call }).open(jws, empty))).toBe('REPLY_MISMATCH')
+    }
+    expect(asked).toEqual(Array.from({ length: 4 }, () => [call.id, alice.did]))
+    const mallory = Identity.generate()
+    const { jws } = seal({ op: 'cancel', body: empty, inReplyTo: call }, mallory)
+    expect(codeOf(office.open(jws, empty))).toBe('REPLY_MISMATCH')
   })
 })
 
@@ -192,7 +260,7 @@ test('values of the wrong type throw a TypeError', () => {
     expect(() => verifier().open(sealed.jws, wrong(value))).toThrow(TypeError)
   }
   for (const value of [null, 5, {}, [], body]) {
-    for (const name of ['op', 'to', 'contentType', 'token']) {
+    for (const name of ['op', 'to', 'contentType', 'token', 'method', 'traceparent']) {
       expect(() => alice.seal({ ...message, [name]: wrong(value) }), name).toThrow(TypeError)
     }
     expect(() => verifier().open(wrong(value), body)).toThrow(TypeError)
@@ -203,7 +271,11 @@ test('values of the wrong type throw a TypeError', () => {
     expect(() => alice.seal({ ...message, ttlSeconds: wrong(value) })).toThrow(TypeError)
     expect(() => alice.seal({ ...message, now: wrong(value) })).toThrow(TypeError)
     expect(() => verifier({ maxTrackedMessages: wrong(value) })).toThrow(TypeError)
+    for (const name of ['deadlineMs', 'seq', 'window']) {
+      expect(() => alice.seal({ ...message, [name]: wrong(value) }), name).toThrow(TypeError)
+    }
     expect(() => verifier({ pending: wrong(value) })).toThrow(TypeError)
+    expect(() => verifier({ running: wrong(value) })).toThrow(TypeError)
     expect(() => verifier({ now: wrong(value) })).toThrow(TypeError)
     expect(() => verifier({ now: () => wrong(value) }).open(sealed.jws, body)).toThrow(TypeError)
   }

@@ -238,7 +238,7 @@ describe('peer', () => {
   test('calls methods like functions', async ({ agent }) => {
     const [caller, callee] = [agent(), agent('writer')]
     callee.handle('double', ({ payload }) => (payload as number) * 2)
-    callee.handle('echo', ({ payload }) => payload).handle('ping', ({ payload }) => `pong ${payload}`)
+    callee.handle('echo', ({ payload }) => payload).handle('ping', ({ payload }) => `pong ${String(payload)}`)
     const writer = caller.peer<Writer>('writer')
     expect(valueOf(await writer.double(4))).toBe(8)
     expect(valueOf(await writer.echo({ text: 'é' }))).toEqual({ text: 'é' })
@@ -259,7 +259,7 @@ describe('peer', () => {
       expect(hidden[symbol]).toBeUndefined()
     }
     expect([JSON.stringify(writer), inspect(writer), Object.keys(writer)]).toEqual(['{}', expect.any(String), []])
-    expect(() => `${hidden as never}`).toThrow(TypeError)
+    expect(() => Reflect.apply(String, undefined, [hidden])).toThrow(TypeError)
     expect(() => Object.assign(hidden, { double: 1 })).toThrow(TypeError)
     expect(call).not.toHaveBeenCalled()
   })
@@ -318,7 +318,6 @@ describe('describe', () => {
     const [caller, honest, liar] = [agent(), agent('honest'), agent('liar')]
     const { jws } = valueOf(await honest.describe())
     // Whoever speaks without this library answers the method as he likes.
-    vi.spyOn(liar, 'describe')
     const answer = vi.fn<() => unknown>(() => ({ card: jws }))
     await withAnswer(liar, answer, async () => {
       expect(codeOf(await caller.describe('liar'))).toBe('UNTRUSTED_ISSUER')
@@ -366,12 +365,12 @@ describe('describe', () => {
 })
 
 /** An agent of another make: its answer to the reserved method is what `answer` gives. */
-async function withAnswer(liar: AutoGenxBindAgent, answer: () => unknown, then: () => Promise<void>): Promise<void> {
-  const replace = RegExp.prototype.test
-  const spy = vi.spyOn(RegExp.prototype, 'test').mockImplementation(function (this: RegExp, text: string) {
-    return this.source === '^xbind\\.' ? false : Reflect.apply(replace, this, [text])
-  })
-  liar.handle(answer)
+async function withAnswer(_: AutoGenxBindAgent, answer: () => unknown, then: () => Promise<void>): Promise<void> {
+  const { stringify } = JSON
+  const isCard = (value: unknown): boolean => typeof (value as { card?: unknown } | null)?.card === 'string'
+  const spy = vi
+    .spyOn(JSON, 'stringify')
+    .mockImplementation((value: unknown) => stringify(isCard(value) ? answer() : value))
   try {
     await then()
   } finally {

@@ -377,7 +377,7 @@ const leaving: [string, (reader: AutoGenxBindAgent, abort: AbortController) => P
   [
     'timeout',
     async (reader) => {
-      const stream = reader.stream('writer', 1e9, { timeoutMs: 50 })
+      const stream = reader.stream('writer', 1e9, { maxTotalTimeoutMs: 50 }) // which nobody reads
       await stream.result
     },
   ],
@@ -471,6 +471,21 @@ test('a slow reader gives the generator its time again', async () => {
     if (got.length <= 6) await sleep(250)
   }
   expect(got).toEqual(numbers(40))
+})
+
+test.each([0, 1, 5, 16, 33])('silence after %i parts is TIMEOUT, and stops the generator', async (count) => {
+  let stopped = 0
+  const { reader } = pair(async function* ({ signal }) {
+    try {
+      yield* numbers(count)
+      await sleep(60_000, undefined, { signal })
+    } finally {
+      stopped += 1
+    }
+  })
+  const got = await read(reader.stream('writer', null, { timeoutMs: 60 }))
+  expect([got.parts.length, got.code]).toEqual([count, 'TIMEOUT'])
+  await until(() => stopped === 1)
 })
 
 test('each part gives the other side its time again, within the time for all', async () => {

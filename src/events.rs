@@ -33,6 +33,8 @@ impl<'env> Events<'env> {
             Event::Call { ticket, .. } => (Some(*ticket), None),
             Event::Settled { call, .. } | Event::Part { call, .. } => (None, Some(*call)),
             Event::Cancelled { .. }
+            | Event::Resumed { .. }
+            | Event::Noted { .. }
             | Event::Credit { .. }
             | Event::Progress { .. }
             | Event::Unsent { .. }
@@ -61,12 +63,12 @@ impl<'env> Events<'env> {
 
     fn convert(&mut self, event: Event) -> napi::Result<()> {
         match event {
-            Event::Call { agent, ticket, id, from, issued_at, method, traceparent, payload, token, .. } => {
+            Event::Call { agent, ticket, id, from, issued_at, method, traceparent, payload, guarded, .. } => {
                 self.all(0_u32, agent, number(ticket))?;
                 self.set(self.env.create_string_latin1(id.text())?)?;
                 self.sender(&from)?;
                 self.set(number(issued_at))?;
-                self.set(token)?;
+                self.set(guarded.map(|guarded| crate::guard::guarded(&guarded)))?;
                 self.set(method.as_deref())?;
                 self.set(traceparent.as_deref())?;
                 self.payload(payload)
@@ -112,6 +114,8 @@ impl<'env> Events<'env> {
                 self.all(progress.progress, progress.total, progress.message)
             }
             Event::Credit { ticket } => self.both(14_u32, number(ticket)),
+            Event::Resumed { ticket } => self.both(20_u32, number(ticket)),
+            Event::Noted { agent, error } => self.all(21_u32, agent, error.message()),
         }
     }
 

@@ -7,6 +7,7 @@ mod bytes;
 mod card;
 mod convert;
 mod events;
+mod guard;
 mod identity;
 mod key_file;
 mod net;

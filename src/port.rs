@@ -1,16 +1,16 @@
 //! Buses, agents and their port. A port is named by a number on its thread, agents and calls by numbers on their port.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use napi::bindgen_prelude::{Array, Either, Env, External, Function, Uint8Array};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
-use xbind::{Error, ErrorKind, MessageId, VerifyingKey};
+use xbind::{Error, ErrorKind, VerifyingKey};
 use xbind_runtime::{
-    AgentOptions, Allow, Flow, NewCall, Node, NodeOptions, Payload, Port, Progress, Reply, Senders, Signer, Start, Time,
+    AgentOptions, Flow, NewCall, Node, NodeOptions, Payload, Port, Progress, Reply, Senders, Signer, Start, Time,
 };
 
 use crate::bytes::Bytes;
@@ -34,7 +34,7 @@ thread_local! {
     static PORTS: RefCell<Ports> = RefCell::default();
 }
 
-fn with_port<T>(port: u32, use_port: impl FnOnce(&Arc<Port>) -> xbind::Result<T>) -> xbind::Result<T> {
+pub fn with_port<T>(port: u32, use_port: impl FnOnce(&Arc<Port>) -> xbind::Result<T>) -> xbind::Result<T> {
     let found = PORTS.with_borrow(|ports| ports.open.get(&port).map(|open| open.port.clone()));
     match found {
         Some(port) => use_port(&port),
@@ -44,7 +44,7 @@ fn with_port<T>(port: u32, use_port: impl FnOnce(&Arc<Port>) -> xbind::Result<T>
 
 /// A command, after which JavaScript flushes in any case: it need not be woken for what the command causes. A port that is
 /// gone has nothing left to do.
-fn in_port(port: u32, use_port: impl FnOnce(&Arc<Port>)) {
+pub fn in_port(port: u32, use_port: impl FnOnce(&Arc<Port>)) {
     let command = |port: &Arc<Port>| {
         port.attend();
         use_port(port);
@@ -162,7 +162,7 @@ pub fn join(
             inbox_bytes: size(options.inbox_bytes),
             concurrency: size(options.concurrency),
             handles: options.handles,
-            methods: true, // what it offers is told whatever it answers
+            describes: true,
             tells: options.tells,
         };
         port.join(node, signer, name, options)
@@ -196,29 +196,6 @@ pub fn agent_key(port: u32, agent: u32) -> Fallible<KeyRef> {
                 .with_hint("let the identity that owns the key sign it: issueToken, delegateToken, approveCall")),
         }
     }))
-}
-
-/// Who may call: without a method nobody (such calls go to the inbox), everybody, or the DIDs `only`; with one everybody, or
-/// the DIDs of `methods`. `takes_calls`: callers wait where there is no room.
-#[napi(catch_unwind)]
-pub fn handle(
-    port: u32,
-    agent: u32,
-    on: bool,
-    only: Option<Vec<String>>,
-    methods: Option<Vec<String>>,
-    takes_calls: bool,
-) -> Fallible<()> {
-    fallible(with_port(port, |port| {
-        let only = allowed(only)?;
-        port.agent(agent)?.handle_methods(on.then_some(only), allowed(methods)?, takes_calls)
-    }))
-}
-
-fn allowed(only: Option<Vec<String>>) -> xbind::Result<Allow> {
-    let Some(dids) = only else { return Ok(Allow::Everyone) };
-    let dids = dids.iter().map(|did| VerifyingKey::from_did(did).map(|key| *key.did()));
-    Ok(Allow::Only(Box::new(dids.collect::<xbind::Result<HashSet<_>>>()?)))
 }
 
 /// Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window` its
@@ -255,18 +232,20 @@ pub fn abandon(port: u32, call: f64) {
     in_port(port, |port| port.abandon(whole(call)));
 }
 
-/// Whether the handler may begin with a call: 0 if it may, 1 if the call is over, 2 if it belongs into the inbox now.
+/// Whether the handler may begin with a call: 0 if it may, 1 if the call is over, 2 if it is to be given
+/// back, 3 if somebody is asked. For calls by which nothing is asked; else see [`judge`](crate::guard::judge).
 #[napi(catch_unwind)]
 pub fn start(port: u32, ticket: f64) -> u32 {
     let start = with_port(port, |port| Ok(port.start(whole(ticket))));
     match start.unwrap_or(Start::Gone) {
         Start::Run => 0,
         Start::Gone => 1,
-        Start::Inbox => 2,
+        Start::Back => 2,
+        Start::Ask(_) | Start::Wait => 3,
     }
 }
 
-/// Puts a call into the inbox after all, with the content that it brought.
+/// Gives a call back, with the content that it brought: another policy judges it, or it goes to the inbox.
 #[napi(catch_unwind)]
 pub fn give_back(port: u32, ticket: f64, content: Content) {
     in_port(port, |port| port.give_back(whole(ticket), payload(content)));
@@ -334,17 +313,6 @@ pub fn progress(
 pub fn refuse(port: u32, ticket: f64, code: String, detail: Option<String>) {
     let kind = ErrorKind::from_code(&code).unwrap_or(ErrorKind::Internal);
     in_port(port, |port| port.reply(whole(ticket), Reply::Refused(kind, detail)));
-}
-
-/// Notes that an approval was used, until the second in which it expires.
-#[napi(catch_unwind)]
-pub fn use_approval(port: u32, agent: u32, approver: String, id: String, until: f64) -> Option<BindingError> {
-    let used = with_port(port, |port| {
-        let no_id = || Error::new(ErrorKind::InvalidToken, "the approval has no message id");
-        let id = MessageId::parse(&id).ok_or_else(no_id)?;
-        port.agent(agent)?.use_once(VerifyingKey::from_did(&approver)?.did(), &id, whole(until))
-    });
-    used.err().map(BindingError::from)
 }
 
 #[napi(catch_unwind)]

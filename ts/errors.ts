@@ -46,6 +46,7 @@ export type XBindErrorCode =
   | 'APPROVAL_REQUIRED'
   | 'APPROVAL_REFUSED'
   | 'APPROVAL_TIMEOUT'
+  | 'APPROVAL_FAILED'
   // registry and authority
   | 'REGISTRY_UNAVAILABLE'
   | 'NAME_TAKEN'

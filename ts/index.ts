@@ -9,13 +9,14 @@ export {
   type DIDDocument,
   type PublicJWK,
 } from './agent/identity'
-export { approvals, type ApprovalPolicy, type ApprovalRequest, type HandleOptions } from './agent/admission'
-export type { MethodOptions } from './agent/methods'
-export type { Peer, PeerOptions } from './agent/peer'
-export type { StandardSchema } from './agent/schema'
-export type { CallSeen, HandleSeen } from './agent/channels'
-export { MessageBus } from './agent/bus'
+export { approvals, type ApprovalRequest } from './agent/approvals'
+export type { ApprovalPolicy, HandleOptions } from './agent/guard'
 export { verifyCard, type AgentCard, type OfferedMethod } from './agent/card'
+export type { CallSeen, HandleSeen } from './agent/channels'
+export type { MethodOptions } from './agent/methods'
+export type { NeverMethods, Peer, PeerOptions } from './agent/peer'
+export type { StandardSchema } from './agent/schema'
+export { MessageBus } from './agent/bus'
 export {
   type AgentConfig,
   type AgentOptions,

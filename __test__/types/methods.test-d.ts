@@ -71,6 +71,7 @@ describe('a handler’s types follow from the schemas of its method', () => {
     agent.handle(() => 1, { input: given })
     // @ts-expect-error: a method needs a handler, or null
     agent.handle('a')
+    expectTypeOf(agent.handle('a', () => ({ summary: 'x' }), { output: made })).toEqualTypeOf(agent)
   })
 
   test('without schemas, they are as they are without a method', () => {
@@ -123,6 +124,7 @@ describe('a typed client', () => {
     void writer.version()
     // @ts-expect-error: it is no promise
     void writer.then('x')
+    expectTypeOf<keyof typeof writer>().toEqualTypeOf<'summarise' | 'list' | 'find' | 'version'>()
   })
 
   test('is not awaited', async () => {

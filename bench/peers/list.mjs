@@ -2,6 +2,8 @@
 export const peers = {
   ours: { label: 'this package', ours: true },
   'ours-with-token': { label: 'this package, every call with a token' },
+  'ours-with-schema': { label: 'this package, a method with zod schemas' },
+  'ours-watched': { label: 'this package, its channels listened to' },
   'json-stringify': { label: 'JSON.stringify', proves: 'nothing' },
   unsigned: { label: 'hand-rolled, no signatures', proves: 'nothing' },
   'node-crypto': { label: 'hand-rolled, node:crypto' },

@@ -112,7 +112,7 @@ impl BindingAsked {
 }
 
 /// What has been found out so far.
-#[napi(object, object_to_js = false)]
+#[napi(object)]
 pub struct BindingAnswers {
     /// There are sources to ask about every link.
     pub sources: bool,
@@ -122,6 +122,14 @@ pub struct BindingAnswers {
     pub standing: Option<Vec<Option<bool>>>,
     pub keys_sought: Option<bool>,
     pub lists_sought: Option<bool>,
+}
+
+impl From<&Answers> for BindingAnswers {
+    fn from(answers: &Answers) -> Self {
+        let Answers { sources, patient, ref standing, keys_sought, lists_sought } = *answers;
+        let (keys_sought, lists_sought) = (Some(keys_sought), Some(lists_sought));
+        Self { sources, patient, standing: standing.clone(), keys_sought, lists_sought }
+    }
 }
 
 impl From<BindingAnswers> for Answers {
@@ -143,11 +151,13 @@ pub struct BindingNeeds {
     pub standing: bool,
     /// About these links, the first issuer's first.
     pub links: Vec<BindingLink>,
+    /// What is known so far.
+    pub answers: BindingAnswers,
 }
 
-impl From<Vec<Need>> for BindingNeeds {
-    fn from(needs: Vec<Need>) -> Self {
-        let mut all = Self { keys: None, lists: false, standing: false, links: Vec::new() };
+impl BindingNeeds {
+    pub fn new(answers: &Answers, needs: Vec<Need>) -> Self {
+        let mut all = Self { keys: None, lists: false, standing: false, links: Vec::new(), answers: answers.into() };
         for need in needs {
             match need {
                 Need::Keys { issuer } => all.keys = Some(issuer),
@@ -241,7 +251,7 @@ pub fn judge_token(
     match asked.with(&token, |presentation| judge.judge.judge(presentation, &answers)) {
         Err(error) => Either3::B(Refused::from(error).into()),
         Ok(Ruling::Refused(refused)) => Either3::B(refused.into()),
-        Ok(Ruling::Needs(needs)) => Either3::C(needs.into()),
+        Ok(Ruling::Needs(needs)) => Either3::C(BindingNeeds::new(&answers, needs)),
         Ok(Ruling::Held(held)) => {
             let accepted = accepted(&held);
             let known = (!answers.sources).then(|| judge.remember(token, held)).flatten();

@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { HandleOptions, Post } from './admission'
 import { approveWith, type CallDecision } from '../tokens/approval'
 import { defaultBus, refOf } from './bus'
 import { cardIn, CardKeeper, type AgentCard } from './card'
@@ -19,6 +18,7 @@ import {
 } from './config'
 import { Draining } from './draining'
 import { failure, isFailure, XBindError } from '../errors'
+import { Guard, type HandleOptions } from './guard'
 import { keyIn, signWith } from './identity'
 import { Journal, type Wishes } from './journal'
 import { passphraseIn, readKeyAsync, writeKeyAsync } from './key-file'
@@ -66,11 +66,6 @@ interface Extras extends Wishes {
 /** How a call or message is to be made, and by whose leave. */
 type Begun = Asking & Partial<Pick<Wanted, 'signal' | 'onProgress'>>
 
-/** What an agent answers that has set nothing yet. */
-const nothing = Offers.none(() => {
-  throw new Error('nothing of these is ever asked')
-})
-
 /** How `fromIdentity` hands the constructor a key. */
 const importedKey = Symbol('importedKey')
 type InternalConfig = AgentConfig & { [importedKey]?: KeyRef }
@@ -97,7 +92,7 @@ export class AutoGenxBindAgent {
   readonly #longest: number
   /** None for most agents; kept together so that an idle agent stays small. */
   readonly #extras: Extras | undefined
-  #offers: Offers
+  #offers: Offers | undefined
   #card: CardKeeper | undefined
   #receivers: Receivers<Message> | undefined
   #draining: Draining | undefined
@@ -123,10 +118,10 @@ export class AutoGenxBindAgent {
 
     this.#port = openPort(members)
     this.#number = orThrow(native.join(this.#port.number, bus, options, signer))
-    this.#offers = handler ? Offers.none(() => this.#post()).with(handler, undefined) : nothing
     this.#port.add(this.#number, this)
     this.#did = orThrow(native.agentDid(this.#port.number, this.#number))
     this.name = name
+    if (handler) this.#offers = this.#nothing().with(handler, undefined)
     const isUsual = !provider && !owned && !logger && !verbose && !onHandlerError
     this.#extras = isUsual ? undefined : { provider, owned, logger, verbose, onHandlerError }
     if (joinChannel.hasSubscribers) joinChannel.publish({ agent: this.#did, name })
@@ -268,7 +263,7 @@ export class AutoGenxBindAgent {
     this.#card ??= new CardKeeper(this.#did, this.name, (bytes) =>
       provider ? provider.sign(bytes) : signWith(owned ?? orThrow(this.#key()), bytes, true),
     )
-    return this.#card.of(this.#offers)
+    return this.#card.of((this.#offers ??= this.#nothing()))
   }
 
   /**
@@ -420,14 +415,16 @@ export class AutoGenxBindAgent {
    */
   handle<P = unknown, R = unknown>(handler: Handler<P, R> | null, options?: HandleOptions): this
   handle(...[first, second, third]: [unknown, unknown?, unknown?]): this {
-    const before = this.#offers === nothing ? Offers.none(() => this.#post()) : this.#offers
+    const before = this.#offers ?? this.#nothing()
     const next =
       typeof first === 'string'
         ? before.withMethod(first, second as Handler | null, third as MethodOptions | undefined)
         : before.with(first as Handler | null, second as HandleOptions | undefined)
-    const { hasHandler, only, onlyThese, isEmpty } = next
-    const failed = native.handle(this.#port.number, this.#number, hasHandler, only, onlyThese, !isEmpty)
-    if (failed) throw new XBindError(failed.code === 'AGENT_CLOSED' ? { ...closedFailure, ...failed } : failed)
+    const { policies, judges } = next.policies
+    const number = native.guard(this.#port.number, this.#number, policies, judges)
+    if (isFailure(number))
+      throw new XBindError(number.code === 'AGENT_CLOSED' ? { ...closedFailure, ...number } : number)
+    next.number = number
     if (next.replaces(before) && this.#journal.isRead) {
       this.#journal.warn('another handler has replaced the one that was set')
     }
@@ -436,13 +433,13 @@ export class AutoGenxBindAgent {
     return this
   }
 
-  #post(): Post {
-    return {
-      did: this.#did,
-      call: (to, payload, options) => this.call(to, payload, options),
-      useOnce: (approver, id, until) =>
-        native.useApproval(this.#port.number, this.#number, approver, id, until) === null,
-    }
+  #nothing(): Offers {
+    const did = this.#did
+    return Offers.none({
+      did,
+      make: (handler, options) => new Guard(did, handler, options, (line) => this.#journal.warn(line)),
+      describe: async () => ({ card: orThrown(await this.#described()).jws }),
+    })
   }
 
   #key(): KeyRef | Failure {
@@ -559,7 +556,7 @@ export class AutoGenxBindAgent {
   #leave(): void {
     if (!this.#closed && leaveChannel.hasSubscribers) leaveChannel.publish({ agent: this.#did, name: this.name })
     this.#closed = true
-    this.#offers = nothing
+    this.#offers = undefined
     this.#card = undefined
     this.#receivers?.close(closedFailure)
     this.#draining?.end()
@@ -581,15 +578,8 @@ export class AutoGenxBindAgent {
 
   static {
     members = {
-      admit(agent, call, body, token) {
-        return agent.#offers.admit(
-          call,
-          body,
-          token,
-          () => agent.#offers,
-          async () => ({ card: orThrown(await agent.#described()).jws }),
-        )
-      },
+      guard: (agent, method) => (agent.#closed ? undefined : (agent.#offers ??= agent.#nothing()).guardFor(method)),
+      handler: (agent, method) => (agent.#closed ? undefined : (agent.#offers ??= agent.#nothing()).handlerFor(method)),
       did: (agent) => agent.#did,
       arrived: (agent) => agent.#receivers?.arrived(),
       sign: (agent, bytes) => {

@@ -174,6 +174,13 @@ export class Calls {
     }
   }
 
+  /** The native side has made a call of its own, whose time is to be noticed too. */
+  watch(): void {
+    this.#timer?.ref()
+    const next = native.nextDeadline(this.#port)
+    if (next !== null) this.#arm(Math.max(next, 1))
+  }
+
   /** Where nobody waits, the timer keeps the process alive no longer. */
   rest(): void {
     if (this.#held === 0) this.#timer?.unref()

@@ -73,12 +73,19 @@ const SKEW = 30
 /** How long a card is handed out before another one is signed, in seconds: half of its life. */
 const KEPT = 1800
 
+/** A card, of what, and until when it is handed out. */
+interface Kept {
+  readonly offers: { methods(): Method[] }
+  readonly until: number
+  readonly card: Promise<Result<AgentCard>>
+}
+
 /** @internal An agent's own card, which is signed anew when the agent offers something else, or half of its life is over. */
 export class CardKeeper {
   readonly #did: string
   readonly #name: string | undefined
   readonly #sign: (bytes: Uint8Array) => unknown
-  #kept: { offers: { methods(): Method[] }; until: number; card: Promise<Result<AgentCard>> } | undefined
+  #kept: Kept | undefined
 
   constructor(did: string, name: string | undefined, sign: (bytes: Uint8Array) => unknown) {
     this.#did = did
@@ -86,16 +93,20 @@ export class CardKeeper {
     this.#sign = sign
   }
 
-  of(offers: { methods(): Method[] }): Promise<Result<AgentCard>> {
+  of(offers: Kept['offers']): Promise<Result<AgentCard>> {
     const now = performance.now() / 1000
     if (this.#kept?.offers === offers && now < this.#kept.until) return this.#kept.card
     const draft = { name: this.#name, methods: offers.methods(), addresses: [] }
     const kept = { offers, until: now + KEPT, card: signCard(this.#did, draft, this.#sign) }
     this.#kept = kept
-    void kept.card.then(({ ok: isSigned }) => {
-      if (!isSigned && this.#kept === kept) this.#kept = undefined
-    })
+    void this.#forget(kept)
     return kept.card
+  }
+
+  /** One that was not signed is not kept. */
+  async #forget(kept: Kept): Promise<void> {
+    const { ok: isSigned } = await kept.card
+    if (!isSigned && this.#kept === kept) this.#kept = undefined
   }
 }
 

@@ -1,18 +1,14 @@
-import type { Failure } from '../native/binding'
+import type { Answers, Failure } from '../native/binding'
 import { failure, HandlerError, isFailure, XBindError } from '../errors'
+import { IS_TO_BE_GIVEN_BACK, MAY_BEGIN, WAITS } from './guard'
 import { handleChannel, refuseChannel } from './channels'
-import { Incoming, none, type Admission, type Answerer, type Refusal, type Ticket, type Ways } from './incoming'
+import { Incoming, type Answerer, type Guarded, type Refusal, type Ticket, type Ways } from './incoming'
 import { native } from '../native'
 import { Ending, isParts, Parts } from './parts'
 import type { Members } from './port'
+import { sayingThatItWaits } from './progress'
 import { encode, encodeJson } from '../messages/payload'
-import { WrongInput } from './schema'
-
-/** How often a call is judged at most, when each policy sets another one while it is asked. */
-const MAX_JUDGED = 16
-/** What native.start says. */
-const MAY_BEGIN = 0
-const BELONGS_INTO_INBOX = 2
+import { NoMethod, Unreadable, WrongInput } from './schema'
 
 /** The calls that are with the handlers of a port's agents. */
 export class Handled<Agent extends object> {
@@ -20,14 +16,22 @@ export class Handled<Agent extends object> {
   readonly #ask: Members<Agent>
   readonly #schedule: () => void
   #running = 0
+  /** Of those, the ones that somebody is asked about. */
+  readonly #asked = new Map<number, Guarded<Agent>>()
+  /** Watches the time of an approver, whom the native side calls. */
+  readonly #watch: () => void
   /** Of those that run, the ones whose handler has looked at the signal. */
   readonly #watched = new Map<number, AbortController>()
   /** Of those that run, the ones that are answered in parts. */
   readonly #sending = new Map<number, Parts>()
   readonly #soon: () => void
 
-  /** `schedule` sees to it that the port is flushed at once, `soon` that it is when the event loop has had its turn. */
-  constructor(port: number, ask: Members<Agent>, schedule: () => void, soon: () => void) {
+  /**
+   * `schedule` sees to it that the port is flushed at once, `soon` that it is when the event loop has had its turn; `watch` that
+   * its next deadline is noticed.
+   */
+  constructor(port: number, ask: Members<Agent>, schedule: () => void, soon: () => void, watch: () => void) {
+    this.#watch = watch
     this.#port = port
     this.#ask = ask
     this.#schedule = schedule
@@ -38,14 +42,19 @@ export class Handled<Agent extends object> {
     return this.#running === 0
   }
 
-  /** A call comes in; `token` is what its caller presents, and has signed for. */
+  /** Whether somebody is asked about a call. */
+  get asks(): boolean {
+    return this.#asked.size > 0
+  }
+
+  /** A call comes in; `guarded` is what is asked about it, if anything is. */
   run(
     agent: Agent,
     number: number,
     id: string,
     from: string,
     seconds: number,
-    token: string | null,
+    guarded: string | null,
     method: string | undefined,
     traceparent: string | undefined,
     body: string | Uint8Array,
@@ -53,7 +62,9 @@ export class Handled<Agent extends object> {
     const ticket: Ticket<Agent> = { agent, number, id, from, method, traceparent, answered: false }
     this.#running += 1
     this.#ask.trace(agent, from, 'call', id)
-    this.#admit(ticket, new Incoming(this.#ways, ticket, body, seconds), body, token)
+    const call = new Incoming(this.#ways, ticket, body, seconds)
+    if (guarded === null) this.#start(ticket, call, body, native.start(this.#port, number))
+    else this.#judge({ ticket, call, body, guarded })
   }
 
   /** The caller of that call has given up, or its agent closed. */
@@ -85,58 +96,63 @@ export class Handled<Agent extends object> {
     return controller.signal
   }
 
-  #admit(ticket: Ticket<Agent>, call: Incoming, body: string | Uint8Array, token: string | null, judged = 1): void {
-    try {
-      const admission = this.#ask.admit(ticket.agent, call, body, token)
-      if (!isThenable(admission)) return this.#resume(ticket, call, body, token, admission, judged)
-      admission.then(
-        (admission) => this.#resume(ticket, call, body, token, admission, judged),
-        (error: unknown) => this.#threw(ticket, error),
-      )
-    } catch (error) {
-      this.#threw(ticket, error)
-    }
+  /** Whoever was asked about that call has answered, or it has ended. */
+  resumed(number: number): void {
+    const asked = this.#asked.get(number)
+    this.#asked.delete(number)
+    asked?.stopTelling?.()
+    if (asked) this.#judge(asked)
   }
 
-  /** If somebody was asked, that took time. */
-  #resume(
-    ticket: Ticket<Agent>,
-    call: Incoming,
-    body: string | Uint8Array,
-    token: string | null,
-    admission: Admission | undefined,
-    judged: number,
-  ): void {
+  /** Says what is asked about a call; whoever has to be asked is waited for. */
+  #judge(asked: Guarded<Agent>): void {
+    const { ticket, call, body, guarded, told } = asked
+    const { number } = ticket
     try {
-      if (typeof admission !== 'object' || !('holds' in admission)) return this.#start(ticket, call, body, admission)
-      const verdict = admission.holds()
-      if (verdict === 'again') {
-        call.scopes = call.chain = none // granted by a policy that is gone
-        if (judged < MAX_JUDGED) return this.#admit(ticket, call, body, token, judged + 1)
-        this.#ask.warn(ticket.agent, 'each policy of the handler set another one while it was asked')
-        return this.#refuse(ticket, { code: 'NOT_ALLOWED' })
+      const guard = this.#ask.guard(ticket.agent, ticket.method)
+      const question = { port: this.#port, ticket: number, from: call.from, body, guarded }
+      const judged = guard ? guard.judge(question, told) : native.start(this.#port, number)
+      if (typeof judged !== 'number') return this.#wait(asked, judged)
+      if (judged === WAITS) {
+        return this.#keep({ ticket, call, body, guarded, stopTelling: sayingThatItWaits(call.progress) })
       }
-      this.#start(ticket, call, body, verdict ?? admission.handler)
+      if (judged === MAY_BEGIN) {
+        const rights = guarded.indexOf('\n')
+        Incoming.grant(call, rights < 0 ? native.rights(this.#port, number) : guarded.slice(rights + 1))
+      }
+      this.#start(ticket, call, body, judged)
     } catch (error) {
       this.#threw(ticket, error)
     }
   }
 
-  #start(
-    ticket: Ticket<Agent>,
-    call: Incoming,
-    body: string | Uint8Array,
-    admission: Answerer | Refusal | undefined,
-  ): void {
-    if (typeof admission === 'object') return this.#refuse(ticket, admission)
-    if (!call.read()) return this.#refuse(ticket, { code: 'INVALID_PAYLOAD' })
-    // Much may have happened since the call was let in; what does not hold any more does not begin.
-    const start = native.start(this.#port, ticket.number)
-    if (start === BELONGS_INTO_INBOX) native.giveBack(this.#port, ticket.number, body)
+  #wait({ ticket, call, body, guarded }: Guarded<Agent>, answers: Promise<Answers>): void {
+    if (!native.wait(this.#port, ticket.number)) return void this.#finish(ticket, undefined)
+    const asked: Guarded<Agent> = { ticket, call, body, guarded }
+    this.#keep(asked)
+    const resume = (): void => {
+      native.resume(this.#port, ticket.number)
+      this.#schedule()
+    }
+    answers.then((told) => (asked.told = told), nobody).then(resume, nobody)
+  }
+
+  /** Until somebody has answered. */
+  #keep(asked: Guarded<Agent>): void {
+    this.#asked.set(asked.ticket.number, asked)
+    this.#watch()
+    this.#schedule()
+  }
+
+  /** Much may have happened since the call came; what does not hold any more does not begin. */
+  #start(ticket: Ticket<Agent>, call: Incoming, body: string | Uint8Array, start: number): void {
+    if (start === IS_TO_BE_GIVEN_BACK) native.giveBack(this.#port, ticket.number, body)
     if (start !== MAY_BEGIN) return void this.#finish(ticket, undefined)
-    if (admission === undefined) return this.#refuse(ticket, { code: 'AGENT_CLOSED' })
+    if (!call.read()) return this.#refuse(ticket, { code: 'INVALID_PAYLOAD' })
+    const handler = this.#ask.handler(ticket.agent, ticket.method)
+    if (!handler) return this.#refuse(ticket, { code: 'AGENT_CLOSED' })
     try {
-      const answer = handleChannel.isSeen ? this.#seen(ticket, call, admission) : admission(call)
+      const answer: unknown = handleChannel.isSeen ? this.#seen(ticket, call, handler) : handler(call)
       if (!isThenable(answer)) return this.#answer(ticket, answer)
       answer.then(
         (value) => this.#answer(ticket, value),
@@ -233,6 +249,8 @@ export class Handled<Agent extends object> {
     let detail: string | undefined
     try {
       if (error instanceof WrongInput) return this.#refuse(ticket, { code: 'INVALID_INPUT', detail: error.detail })
+      if (error instanceof NoMethod) return this.#refuse(ticket, { code: 'METHOD_NOT_FOUND' })
+      if (error instanceof Unreadable) return this.#refuse(ticket, { code: 'INVALID_PAYLOAD' })
       if (error instanceof HandlerError) detail = this.#told(ticket, error)
       else this.#ask.failed(agent, error, ticket)
     } catch {
@@ -272,6 +290,10 @@ export function unsent(why: Failure): XBindError {
   const error = new XBindError({ ...why, message: `the handler's value was not sent: ${why.message}` })
   error.stack = `${error.name}: ${error.message}` // where it was made tells nobody anything
   return error
+}
+
+function nobody(): void {
+  // nobody waits for that
 }
 
 function cancelled(): XBindError {

@@ -1,6 +1,7 @@
 import type { XBindErrorCode } from '../errors'
 import { decode } from '../messages/payload'
 import { wordIn, type Progress } from './progress'
+import type { Answers } from '../native/binding'
 
 /** A call that a handler answers. */
 export interface IncomingCall<P = unknown> {
@@ -30,19 +31,9 @@ export interface IncomingCall<P = unknown> {
   readonly chain: readonly string[]
 }
 
-/** The handler that is to answer a call, or why none does. */
-export type Admission = Answerer | Held | Refusal
-
 export type Answerer = (call: IncomingCall) => unknown
 
-/** A handler that was chosen before somebody was asked, and may not be the right one any more. */
-export interface Held {
-  readonly handler: Answerer
-  /** Why it may not begin after all, or that another policy has to judge. */
-  holds(): Refusal | 'again' | undefined
-}
-
-/** Why a call may not run, as its caller is told. */
+/** Why a call failed, as its caller is told. */
 export interface Refusal {
   readonly code: XBindErrorCode
   /** JSON that goes with the code. */
@@ -67,17 +58,31 @@ export interface Ways {
   progress(ticket: Ticket, progress: Progress): void
 }
 
-export const none: readonly string[] = Object.freeze([])
+/** A call by which something is asked, or somebody. */
+export interface Guarded<Agent> {
+  readonly ticket: Ticket<Agent>
+  readonly call: Incoming
+  readonly body: string | Uint8Array
+  /** What is asked, and what its token grants; see src/guard.rs. */
+  readonly guarded: string
+  /** Its caller is told that it waits for an approval, until this is called. */
+  readonly stopTelling?: () => void
+  /** What was found out meanwhile. */
+  told?: Answers
+}
 
-/** Its payload is read when somebody may see it; its date and signal are made when they are first asked for. */
+const none: readonly string[] = Object.freeze([])
+
+/** Its payload is read when somebody may see it; its date, signal and rights are made when they are first asked for. */
 export class Incoming implements IncomingCall {
   readonly id: string
   readonly from: string
   readonly method: string | undefined
   payload: unknown = undefined
   readonly traceparent: string | undefined
-  scopes = none
-  chain = none
+  #rights: string | undefined
+  #scopes: readonly string[] = none
+  #chain: readonly string[] = none
   readonly #ways: Ways
   readonly #ticket: Ticket
   readonly #seconds: number
@@ -105,6 +110,29 @@ export class Incoming implements IncomingCall {
     }
     this.#body = undefined
     return true
+  }
+
+  /** The token holds: its scopes in one line, each of its chain in another. */
+  static grant(call: Incoming, rights: string | null): void {
+    call.#rights = rights ?? undefined
+  }
+
+  #read(): void {
+    if (this.#rights === undefined) return
+    const [scopes = '', ...chain] = this.#rights.split('\n')
+    this.#scopes = Object.freeze(scopes === '' ? [] : scopes.split(' '))
+    this.#chain = Object.freeze(chain)
+    this.#rights = undefined
+  }
+
+  get scopes(): readonly string[] {
+    this.#read()
+    return this.#scopes
+  }
+
+  get chain(): readonly string[] {
+    this.#read()
+    return this.#chain
   }
 
   get issuedAt(): Date {

@@ -1,12 +1,11 @@
 import { checkFunction, checkObject, checkString, known, optional, strings } from '../check'
 import { isFailure, XBindError } from '../errors'
-import type { Method } from '../native/binding'
+import type { CallPolicy, JudgeRef, Method } from '../native/binding'
 import { native } from '../native'
-import { Duty, type HandleOptions, type Post } from './admission'
+import { Guard, type HandleOptions } from './guard'
 import type { Handler } from './config'
-import type { Admission, Incoming } from './incoming'
 import { checkedParts, isParts } from './parts'
-import { Schema, type StandardSchema } from './schema'
+import { NoMethod, Schema, type StandardSchema } from './schema'
 
 /** What a method takes and gives, and who may call it. What is left out of the policy is that of the handler without a name. */
 export interface MethodOptions<I = unknown, O = unknown> extends HandleOptions {
@@ -34,34 +33,37 @@ const OPTIONS = [...POLICY, 'input', 'output', 'description']
 interface Named {
   /** As it was given. */
   readonly given: Handler | null
-  /** Between its schemas. */
-  readonly handler: Handler
   /** Its own policy, as far as it has one. */
   readonly policy: HandleOptions
-  readonly duty: Duty
+  /** Its handler, between its schemas, and all of its policy. */
+  readonly guard: Guard
   readonly offered: Omit<Method, 'scopes'>
 }
 
 interface Offer {
-  readonly post: () => Post
-  /** The handler without a name. */
-  readonly handler: Handler | undefined
-  /** Its policy, which stays that of the methods when it goes. */
+  /** The agent's. */
+  readonly did: string
+  readonly make: (handler: Handler, options: HandleOptions) => Guard
+  /** Answers the question what is offered. */
+  readonly describe: Handler
+  /** The policy of the handler without a name, which stays that of the methods when it goes. */
   readonly policy: HandleOptions
-  readonly duty: Duty | undefined
+  readonly guard: Guard | undefined
   readonly named: ReadonlyMap<string, Named>
 }
 
 /** All that an agent answers. It does not change: whoever sets a handler gets another one. */
 export class Offers {
   readonly #offer: Offer
+  readonly #describing: Guard
 
   private constructor(offer: Offer) {
     this.#offer = offer
+    this.#describing = offer.make(offer.describe, readers(guardsOf(offer)))
   }
 
-  static none(post: () => Post): Offers {
-    return new Offers({ post, handler: undefined, policy: {}, duty: undefined, named: new Map() })
+  static none({ did, make, describe }: Pick<Offer, 'did' | 'make' | 'describe'>): Offers {
+    return new Offers({ did, make, describe, policy: {}, guard: undefined, named: new Map() })
   }
 
   /** Without options, a handler that goes leaves its policy to the methods. */
@@ -71,21 +73,15 @@ export class Offers {
       checkObject(options, 'options')
       known(options, 'handle()', POLICY)
     }
-    const { post, policy: before, named } = this.#offer
+    const { make, policy: before, named } = this.#offer
     const policy = options === undefined ? (handler === null ? before : {}) : copied(options)
     // Without a handler, its policy is checked as well.
-    const duty = new Duty(post, handler ?? nobody, policy)
+    const guard = make(handler ?? nobody, policy)
     const again = new Map<string, Named>()
     for (const [name, each] of named) {
-      again.set(name, { ...each, duty: new Duty(post, each.handler, { ...policy, ...each.policy }) })
+      again.set(name, { ...each, guard: make(each.guard.handler, { ...policy, ...each.policy }) })
     }
-    return new Offers({
-      post,
-      handler: handler ?? undefined,
-      policy,
-      duty: handler === null ? undefined : duty,
-      named: again,
-    })
+    return new Offers({ ...this.#offer, policy, guard: handler === null ? undefined : guard, named: again })
   }
 
   withMethod(name: string, handler: Handler | null, options: MethodOptions = {}): Offers {
@@ -96,78 +92,63 @@ export class Offers {
     optional(description, checkString, 'description')
     const taken = input === undefined ? undefined : new Schema(input, 'options.input')
     const given = output === undefined ? undefined : new Schema(output, 'options.output')
-    const { post, policy: base, named } = this.#offer
+    const { did, make, policy: base, named } = this.#offer
     const policy = copied(options)
-    const answer = checked(handler ?? nobody, taken, given)
-    const duty = new Duty(post, answer, { ...base, ...policy })
+    const guard = make(checked(handler ?? nobody, taken, given), { ...base, ...policy })
     const offered = {
       name,
       ...(description !== undefined && { description }),
       ...told('input', taken),
       ...told('output', given),
     }
-    const again = new Map(named).set(name, { given: handler, handler: answer, policy, duty, offered })
+    const again = new Map(named).set(name, { given: handler, policy, guard, offered })
     const offers = new Offers({ ...this.#offer, named: again })
     // Whatever is out of the bounds of a card is told to whoever offers it, not to whoever asks for the card.
-    const card = native.cardToSign(post().did, { methods: offers.methods(), addresses: [] })
+    const card = native.cardToSign(did, { methods: offers.methods(), addresses: [] })
     if (isFailure(card)) throw new XBindError(card)
     if (handler !== null) return offers
     again.delete(name)
     return new Offers({ ...this.#offer, named: again })
   }
 
-  get hasHandler(): boolean {
-    return this.#offer.duty !== undefined
-  }
-
   /** Whether a handler of `before` is another one now. */
   replaces(before: Offers): boolean {
     const [was, is] = [before.#offer, this.#offer]
-    if (was.handler && is.handler && was.handler !== is.handler) return true
+    if (was.guard && is.guard && was.guard.handler !== is.guard.handler) return true
     return [...is.named].some(([name, { given }]) => was.named.has(name) && was.named.get(name)?.given !== given)
   }
 
-  /** Whether anything is answered but the question what is. */
-  get isEmpty(): boolean {
-    return this.#offer.duty === undefined && this.#offer.named.size === 0
-  }
-
-  /** Who may call the handler without a name, where a list says so. */
-  get only(): string[] | undefined {
-    return this.#offer.duty?.only
-  }
-
-  /** Who may call anything, where lists say so. */
-  get onlyThese(): string[] | undefined {
-    const lists = this.#duties().map(({ only }) => only)
-    if (lists.length === 0 || lists.includes(undefined)) return undefined
-    return [...new Set(lists.flatMap((only) => only ?? []))]
-  }
-
-  /** What answers a call of that method, or one without. */
-  dutyFor(method: string | undefined): Duty | undefined {
-    const named = method === undefined ? undefined : this.#offer.named.get(method)
-    return (named ?? this.#offer).duty
-  }
-
-  /** `now` gives what the agent answers by then; `describe` the handler of the card. */
-  admit(
-    call: Incoming,
-    body: string | Uint8Array,
-    token: string | null,
-    now: () => Offers,
-    describe: Handler,
-  ): Admission | undefined | Promise<Admission> {
-    const { method } = call
-    if (method !== undefined && /^xbind\./i.test(method)) {
-      if (method !== DESCRIBE) return { code: 'METHOD_NOT_FOUND' }
-      const duties = this.#duties()
-      const may = duties.length === 0 || duties.some((duty) => duty.allows(call.from))
-      return may ? describe : { code: 'NOT_ALLOWED' }
+  /** As the native side takes them. */
+  get policies(): { policies: CallPolicy[]; judges: JudgeRef[] } {
+    const { guard, named } = this.#offer
+    const policies: CallPolicy[] = []
+    const judges: JudgeRef[] = []
+    const add = (method: string | undefined, each: Guard): void => {
+      policies.push({ ...each.policy, method, judge: each.judges.length > 0 ? judges.length : undefined })
+      judges.push(...each.judges)
     }
-    const duty = this.dutyFor(method)
-    if (duty) return duty.admit(call, body, token, () => now().dutyFor(method) === duty)
-    return method === undefined ? undefined : { code: 'METHOD_NOT_FOUND' }
+    if (guard) add(undefined, guard)
+    for (const [name, each] of named) add(name, each.guard)
+    add(DESCRIBE, this.#describing)
+    return { policies, judges }
+  }
+
+  /** Which policies these are. */
+  set number(number: number) {
+    for (const guard of [...guardsOf(this.#offer), this.#describing]) guard.number = number
+  }
+
+  /** What is to be said of a call of that method, or of one without. */
+  guardFor(method: string | undefined): Guard | undefined {
+    if (method === DESCRIBE) return this.#describing
+    const named = method === undefined ? undefined : this.#offer.named.get(method)
+    return named?.guard ?? this.#offer.guard
+  }
+
+  /** What answers it. */
+  handlerFor(method: string | undefined): Handler | undefined {
+    if (method !== undefined && method !== DESCRIBE && /^xbind\./i.test(method)) return missing
+    return this.guardFor(method)?.handler
   }
 
   /** As they stand in the card. */
@@ -177,11 +158,22 @@ export class Offers {
       scopes: [...(policy.scopes ?? this.#offer.policy.scopes ?? [])],
     }))
   }
+}
 
-  #duties(): Duty[] {
-    const { duty, named } = this.#offer
-    return [...(duty ? [duty] : []), ...Array.from(named.values(), (each) => each.duty)]
-  }
+function guardsOf({ guard, named }: Offer): Guard[] {
+  return [...(guard ? [guard] : []), ...Array.from(named.values(), (each) => each.guard)]
+}
+
+/** Whoever may call anything may read what there is. */
+function readers(guards: Guard[]): HandleOptions {
+  if (guards.length === 0 || guards.some((guard) => guard.isOpen)) return {}
+  const lists = guards.map(({ policy }) => policy.only)
+  if (lists.includes(undefined)) return { allow: (from) => guards.some((guard) => guard.allows(from)) }
+  return { allow: [...new Set(lists.flatMap((only) => only ?? []))] }
+}
+
+const missing: Handler = () => {
+  throw new NoMethod()
 }
 
 const nobody: Handler = () => undefined
@@ -191,7 +183,7 @@ function copied(options: HandleOptions): HandleOptions {
   const { allow, trust, scopes, revocations, approval } = options
   return {
     ...(allow !== undefined && { allow: typeof allow === 'function' ? allow : strings(allow, 'allow') }),
-    ...(trust !== undefined && { trust: Array.isArray(trust) ? [...(trust as typeof trust)] : trust }),
+    ...(trust !== undefined && { trust: Array.isArray(trust) ? [...trust] : trust }),
     ...(scopes !== undefined && { scopes: strings(scopes, 'scopes') }),
     ...(revocations !== undefined && { revocations }),
     ...(approval !== undefined && { approval: isPlain(approval) ? { ...approval } : approval }),

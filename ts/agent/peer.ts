@@ -9,18 +9,31 @@ const NEVER: ReadonlySet<string> = new Set(['then', 'toJSON', ...Object.getOwnPr
  * like a property of every object, are none of it: use `call` with `method` for those.
  */
 export type Peer<M> = {
-  readonly [
-    K in keyof M as K extends string
-      ? K extends 'then' | 'toJSON' | keyof object | keyof Object | '__proto__'
-        ? never
-        : K
-      : never
-  ]: M[K] extends (input: infer I) => infer O
+  readonly [K in keyof M as K extends string ? (K extends NeverMethods ? never : K) : never]: M[K] extends (
+    input: infer I,
+  ) => infer O
     ? undefined extends I
       ? (input?: I, options?: PeerOptions) => Promise<Result<Awaited<O>>>
       : (input: I, options?: PeerOptions) => Promise<Result<Awaited<O>>>
     : never
 }
+
+/** `then`, `toJSON`, and what every object has. */
+export type NeverMethods =
+  | 'then'
+  | 'toJSON'
+  | 'constructor'
+  | 'toString'
+  | 'toLocaleString'
+  | 'valueOf'
+  | 'hasOwnProperty'
+  | 'isPrototypeOf'
+  | 'propertyIsEnumerable'
+  | '__proto__'
+  | '__defineGetter__'
+  | '__defineSetter__'
+  | '__lookupGetter__'
+  | '__lookupSetter__'
 
 /** How a method is called: the method itself is the one that was named. */
 export type PeerOptions = Omit<CallOptions, 'method'>

@@ -5,11 +5,12 @@ import { refuseChannel } from './channels'
 import type { Failure } from '../native/binding'
 import { Events } from '../native/events'
 import { Handled, isThenable, unsent } from './handled'
-import type { Admission, Incoming } from './incoming'
+import type { Guard } from './guard'
+import type { Answerer } from './incoming'
 import { native } from '../native'
 import { setImmediate } from './timers'
 
-export { Incoming, type Admission, type Held, type IncomingCall, type Refusal } from './incoming'
+export type { IncomingCall } from './incoming'
 export type { DeliveryReceipt } from './calls'
 
 /** Cheaper than queueMicrotask, which makes an async resource of every task. */
@@ -32,14 +33,11 @@ export interface FailedCall {
 
 /** What the port asks of its agents. */
 export interface Members<Agent> {
+  /** The handler, and what there is to be said before it begins; nothing for an agent that has no handler any more. */
+  guard(agent: Agent, method: string | undefined): Guard | undefined
+  /** What answers a call that may begin. */
+  handler(agent: Agent, method: string | undefined): Answerer | undefined
   did(agent: Agent): string
-  /** Lets a call in to a handler, or says why not. `token` is what the caller presents, and has signed for. Nothing for an agent that has no handler any more. */
-  admit(
-    agent: Agent,
-    call: Incoming,
-    body: string | Uint8Array,
-    token: string | null,
-  ): Admission | undefined | Promise<Admission | undefined>
   /** The inbox has a message. */
   arrived(agent: Agent): void
   sign(agent: Agent, bytes: Uint8Array): unknown
@@ -81,7 +79,8 @@ export class Port<Agent extends object = object> {
     const schedule = (): void => this.schedule()
     this.number = native.openPort(schedule)
     this.calls = new Calls(this.number, schedule)
-    this.#handled = new Handled(this.number, ask, schedule, () => this.#soon())
+    const watch = (): void => this.calls.watch()
+    this.#handled = new Handled(this.number, ask, schedule, () => this.#soon(), watch)
   }
 
   add(number: number, agent: Agent): void {
@@ -186,6 +185,13 @@ export class Port<Agent extends object = object> {
         }
         return
       }
+      case 20:
+        return this.#handled.resumed(events.next())
+      case 21: {
+        const agent = this.#agents.get(events.next())
+        const line = events.next<string>()
+        return agent && this.#ask.warn(agent, line)
+      }
       case 12:
         return this.calls.part(events.next(), events.next())
       case 13:
@@ -201,11 +207,11 @@ export class Port<Agent extends object = object> {
     const id = events.next<string>()
     const from = events.sender()
     const seconds = events.next<number>()
-    const token = events.next<string | null>()
+    const guarded = events.next<string | null>()
     const method = events.next<string | null>() ?? undefined
     const traceparent = events.next<string | null>() ?? undefined
     const body = events.next<string | Uint8Array>()
-    if (agent) this.#handled.run(agent, number, id, from, seconds, token, method, traceparent, body)
+    if (agent) this.#handled.run(agent, number, id, from, seconds, guarded, method, traceparent, body)
   }
 
   #sign(number: number, round: number, bytes: Uint8Array): void {
@@ -245,6 +251,7 @@ export class Port<Agent extends object = object> {
 
   /** What is left to do once all events are through. */
   #rest(): void {
+    if (this.#handled.asks) return
     this.calls.rest()
     if (!this.calls.areOver) return
     if (this.#agents.size > 0 || !this.#handled.areOver || this.#scheduled) return

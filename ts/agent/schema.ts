@@ -36,6 +36,12 @@ export class WrongInput extends Error {
   }
 }
 
+/** A method that nobody handles. */
+export class NoMethod extends Error {}
+
+/** A body that only claims to be JSON. */
+export class Unreadable extends Error {}
+
 /** What a schema said: the value that came out of it, or where the fault is. */
 type Verdict = { readonly value: unknown } | { readonly path: string }
 

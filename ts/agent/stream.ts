@@ -1,7 +1,7 @@
 import { failure } from '../errors'
 import { decode } from '../messages/payload'
 import type { Result } from '../result'
-import { errorOf, now, resultOf, type Calls, type Ended, type Hearing, type Lost } from './calls'
+import { errorOf, resultOf, type Calls, type Ended, type Hearing, type Lost } from './calls'
 
 /** The parts of an answer, in order, and what it ends with. */
 export type AnswerStream<T = unknown> = AsyncIterableIterator<T> & {
@@ -16,8 +16,6 @@ export type AnswerStream<T = unknown> = AsyncIterableIterator<T> & {
 const WINDOW = 32
 /** So many are read before the other side is told. */
 const TOLD = WINDOW / 2
-/** Parts that are read so slowly, in milliseconds, are told one by one: that gives the other side its time again. */
-const SLOW = 100
 
 type Taken<T> = IteratorResult<T, undefined> | Lost
 
@@ -34,7 +32,6 @@ class Reading implements Hearing {
   #taken = 0
   /** How many were taken and not told. */
   #untold = 0
-  #toldAt = 0
   #ended: Ended | undefined
   #isOver = false
   readonly #waiting: ((taken: Taken<unknown>) => void)[] = []
@@ -75,6 +72,7 @@ class Reading implements Hearing {
   next(): Taken<unknown> | Promise<Taken<unknown>> {
     const taken = this.#waiting.length === 0 ? this.#take() : undefined
     if (taken) return taken
+    this.#say() // from now on it is the other side that is waited for
     this.#calls.hold()
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
@@ -103,7 +101,7 @@ class Reading implements Hearing {
       const value = this.#parts[this.#taken]
       this.#parts[this.#taken++] = undefined
       if (this.#taken === this.#parts.length) this.#drop()
-      this.#count()
+      if (++this.#untold >= TOLD) this.#say()
       return { done: false, value }
     }
     if (!this.#ended) return undefined
@@ -111,14 +109,11 @@ class Reading implements Hearing {
     return this.#ended.ok ? over : this.#ended
   }
 
-  #count(): void {
-    this.#untold += 1
-    if (this.#ended || this.#call === undefined) return
-    const at = now()
-    if (this.#untold < TOLD && at - this.#toldAt < SLOW) return
+  /** How many parts were read. */
+  #say(): void {
+    if (this.#untold === 0 || this.#ended || this.#call === undefined) return
     this.#calls.took(this.#call, this.#untold)
     this.#untold = 0
-    this.#toldAt = at
   }
 
   #drop(): void {

@@ -42,6 +42,26 @@ export interface Failure {
   readonly retryable: boolean
 }
 
+/** What calls have to satisfy: those without a method, or those of one, all of it. */
+export interface CallPolicy {
+  readonly method?: string | undefined
+  /** The DIDs that may call. */
+  readonly only?: ReadonlyArray<string> | undefined
+  /** JavaScript says who may call. */
+  readonly asksAllowed?: boolean | undefined
+  /** The place of its judge of tokens. */
+  readonly judge?: number | undefined
+  readonly scopes?: ReadonlyArray<string> | undefined
+  readonly approval?: ApprovalPolicy | undefined
+}
+
+export interface ApprovalPolicy {
+  readonly by: ReadonlyArray<string>
+  /** JavaScript says which calls need one. */
+  readonly asked: boolean
+  readonly timeoutMs: number
+}
+
 export interface Draft {
   readonly op: string
   readonly to: string
@@ -141,6 +161,8 @@ export interface Needs {
   readonly standing: boolean
   /** About these links, the first issuer's first. */
   readonly links: ReadonlyArray<Link>
+  /** What is known so far. */
+  readonly answers: Answers
 }
 
 export interface Link {
@@ -308,6 +330,35 @@ export interface Binding {
   cardToSign(did: string, draft: CardDraft): Fallible<string>
   /** As the card of `did`, or of whomever it names. */
   verifyCard(jws: string, did: string | undefined, time: number | undefined, clockSkew: number): Fallible<Card>
+  /**
+   * Sets an agent's policies, the first of them for calls without a method; without any, calls go to the inbox. Returns
+   * their number, which [`judge`] is told.
+   */
+  guard(
+    port: number,
+    agent: number,
+    policies: ReadonlyArray<CallPolicy> | undefined,
+    judges: ReadonlyArray<JudgeRef>,
+  ): Fallible<number>
+  /**
+   * Whether the handler may begin with a call: 0 if it may, 1 if the call is over, 2 if it is to be given back, 3 if somebody
+   * is asked (the event `resumed` follows), 4 if it is to be said whether it needs an approval; or what has to be found out.
+   */
+  judge(
+    port: number,
+    ticket: number,
+    policies: number | undefined,
+    allowed: boolean | undefined,
+    needsApproval: boolean | undefined,
+    sources: boolean,
+    answers?: Answers,
+  ): number | Needs
+  /** JavaScript waits for somebody before it can say more; false if the call is over. */
+  wait(port: number, ticket: number): boolean
+  /** JavaScript knows more: the event `resumed` says when to judge. */
+  resume(port: number, ticket: number): void
+  /** What the token of a running call grants: its scopes in one line, and each of its chain in another. */
+  rights(port: number, ticket: number): string | null
   generateKey(): Fallible<KeyRef>
   keyFromSeed(seed: Uint8Array): Fallible<KeyRef>
   keyDid(key: KeyRef): Fallible<string>
@@ -361,18 +412,6 @@ export interface Binding {
   /** The key of an agent, unless it is elsewhere. */
   agentKey(port: number, agent: number): Fallible<KeyRef>
   /**
-   * Who may call: without a method nobody (such calls go to the inbox), everybody, or the DIDs `only`; with one everybody, or
-   * the DIDs of `methods`. `takes_calls`: callers wait where there is no room.
-   */
-  handle(
-    port: number,
-    agent: number,
-    on: boolean,
-    only: ReadonlyArray<string> | undefined,
-    methods: ReadonlyArray<string> | undefined,
-    takesCalls: boolean,
-  ): Fallible<undefined>
-  /**
    * Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window` its
    * answer may come in parts.
    */
@@ -391,9 +430,12 @@ export interface Binding {
   ): Fallible<number>
   /** Gives a call up. */
   abandon(port: number, call: number): void
-  /** Whether the handler may begin with a call: 0 if it may, 1 if the call is over, 2 if it belongs into the inbox now. */
+  /**
+   * Whether the handler may begin with a call: 0 if it may, 1 if the call is over, 2 if it is to be given
+   * back, 3 if somebody is asked. For calls by which nothing is asked; else see [`judge`](crate::guard::judge).
+   */
   start(port: number, ticket: number): number
-  /** Puts a call into the inbox after all, with the content that it brought. */
+  /** Gives a call back, with the content that it brought: another policy judges it, or it goes to the inbox. */
   giveBack(port: number, ticket: number, content: Content): void
   /** Answers a running call. */
   answer(port: number, ticket: number, content: Content): void
@@ -409,8 +451,6 @@ export interface Binding {
   progress(port: number, ticket: number, progress?: number, total?: number, message?: string): Failure | null
   /** Refuses a running call; `detail` is the JSON object that goes with the code. */
   refuse(port: number, ticket: number, code: string, detail?: string): void
-  /** Notes that an approval was used, until the second in which it expires. */
-  useApproval(port: number, agent: number, approver: string, id: string, until: number): Failure | null
   isCancelled(port: number, ticket: number): boolean
   /** The identity provider's signature; none if it failed. False for one that is not by the key of its DID. */
   signed(port: number, agent: number, round: number, signature?: Uint8Array): boolean

@@ -7,6 +7,7 @@
 
 mod agent;
 mod flush;
+mod guard;
 mod handle;
 #[cfg(feature = "test-hooks")]
 pub mod hooks;
@@ -15,8 +16,11 @@ mod port;
 mod sync;
 pub mod transport;
 
-pub use agent::inbox::{Allow, Letter};
+pub use agent::inbox::Letter;
 pub use agent::{Agent, AgentOptions, Signer};
+pub use guard::case::{Guarded, Question, Testimony};
+pub use guard::policy::{Allow, ApprovalPolicy, MethodPolicy, Policies, Policy};
+pub use handle::witness::{Inquiry, Witness};
 pub use handle::{CallOptions, Handle, Incoming, Key, Stream};
 pub use node::name::{MAX_NAME, check_name};
 pub use node::{Node, NodeOptions};

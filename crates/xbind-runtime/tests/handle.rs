@@ -349,30 +349,30 @@ fn a_port_begins_nothing_that_does_not_hold_any_more() {
         (number, ticket.expect("it arrived"))
     };
     let agent = port.agent(server).unwrap();
-    agent.handle(Some(Allow::Everyone)).unwrap();
+    agent.guard(Some(Allow::Everyone.into())).unwrap();
     let (_, holds) = call("1");
-    assert_eq!(port.start(holds), Start::Run);
+    assert!(matches!(port.start(holds), Start::Run));
     port.reply(holds, Reply::Payload(json("1")));
 
     let (number, aborted) = call("2");
     port.abandon(number);
-    assert_eq!(port.start(aborted), Start::Gone);
+    assert!(matches!(port.start(aborted), Start::Gone));
 
     let (_, refused) = call("3");
-    agent.handle(Some(Allow::Only(Box::default()))).unwrap();
-    assert_eq!(port.start(refused), Start::Gone);
-    agent.handle(Some(Allow::Everyone)).unwrap();
+    agent.guard(Some(Allow::only([]).into())).unwrap();
+    assert!(matches!(port.start(refused), Start::Gone));
+    agent.guard(Some(Allow::Everyone.into())).unwrap();
 
     let (_, to_inbox) = call("4");
-    agent.handle(None).unwrap();
-    assert_eq!(port.start(to_inbox), Start::Inbox);
+    agent.guard(None).unwrap();
+    assert!(matches!(port.start(to_inbox), Start::Back));
     port.give_back(to_inbox, json("4"));
     assert_eq!(agent.receive(10, false).unwrap().len(), 1);
-    agent.handle(Some(Allow::Everyone)).unwrap();
+    agent.guard(Some(Allow::Everyone.into())).unwrap();
 
     let (_, stopped) = call("5");
     node.stop(SigningKey::from_seed(&[2; 32]).did());
-    assert_eq!(port.start(stopped), Start::Gone);
+    assert!(matches!(port.start(stopped), Start::Gone));
     drop(agent);
     port.close_all();
     assert_eq!(Arc::strong_count(&node), 1);

@@ -1,6 +1,7 @@
 //! A key elsewhere that cannot be shown at first: whoever needs its agent has it asked for again, after growing pauses.
 #![allow(
     clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,

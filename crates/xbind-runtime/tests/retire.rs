@@ -48,12 +48,10 @@ fn tickets(events: &[Event]) -> Vec<u64> {
 }
 
 fn ended(events: &[Event], number: u64) -> Option<Result<(), ErrorKind>> {
-    events.iter().find_map(|event| match event {
-        Event::Settled { call, outcome: Outcome::Failed { error, .. }, .. } if *call == number => {
-            Some(Err(error.kind()))
-        }
-        Event::Settled { call, .. } if *call == number => Some(Ok(())),
-        _ => None,
+    events.iter().find_map(|event| {
+        let Event::Settled { call, outcome, .. } = event else { return None };
+        let end = if let Outcome::Failed { error, .. } = outcome { Err(error.kind()) } else { Ok(()) };
+        (*call == number).then_some(end)
     })
 }
 
@@ -69,7 +67,7 @@ fn one_that_handles_takes_the_first_call() {
     let call = world.call(caller, "callee", false);
     let events = world.events();
     let [ticket] = tickets(&events)[..] else { panic!("no call came: {events:?}") };
-    assert_eq!(world.port.start(ticket), Start::Run);
+    assert!(matches!(world.port.start(ticket), Start::Run));
     world.port.reply(ticket, Reply::Payload(Payload::Json("2".to_owned())));
     assert_eq!(ended(&world.events(), call), Some(Ok(())));
 }
@@ -83,7 +81,7 @@ fn one_that_retires_lets_nothing_in_and_says_when_it_is_idle() {
     let callee = world.agent("retiring", options);
     let (running, waiting) = (world.call(caller, "retiring", false), world.call(caller, "retiring", false));
     let [ticket] = tickets(&world.events())[..] else { panic!("one call at a time") };
-    assert_eq!(world.port.start(ticket), Start::Run);
+    assert!(matches!(world.port.start(ticket), Start::Run));
 
     world.port.retire(callee).unwrap();
     let (late, message) = (world.call(caller, "retiring", false), world.call(other, "retiring", true));
@@ -95,7 +93,7 @@ fn one_that_retires_lets_nothing_in_and_says_when_it_is_idle() {
     assert_eq!(ended(&events, onward), Some(Ok(())), "it may still ask others");
     assert_eq!((ended(&events, running), is_idle(&events)), (None, false));
     let agent = world.port.agent(callee).unwrap();
-    assert_eq!(agent.handle(Some(Allow::Everyone)).unwrap_err().kind(), ErrorKind::AgentClosed);
+    assert_eq!(agent.guard(Some(Allow::Everyone.into())).unwrap_err().kind(), ErrorKind::AgentClosed);
     drop(agent);
 
     world.port.reply(ticket, Reply::Payload(Payload::Json("2".to_owned())));
@@ -120,7 +118,7 @@ fn a_handler_that_nobody_waits_for_is_waited_for() {
     let callee = world.agent("callee", AgentOptions { handles: true, ..AgentOptions::default() });
     let call = world.call(caller, "callee", false);
     let [ticket] = tickets(&world.events())[..] else { panic!("no call came") };
-    assert_eq!(world.port.start(ticket), Start::Run);
+    assert!(matches!(world.port.start(ticket), Start::Run));
     world.port.retire(callee).unwrap();
     world.port.abandon(call);
     assert!(!is_idle(&world.events()));
@@ -151,7 +149,7 @@ fn what_happens_without_its_face_is_told_to_one_that_asks() {
     world.call(caller, "callee", false);
     world.call(caller, "callee", true);
     assert_eq!(told(&world), [None, None]);
-    world.port.agent(callee).unwrap().handle(Some(Allow::Only(Box::default()))).unwrap();
+    world.port.agent(callee).unwrap().guard(Some(Allow::only([]).into())).unwrap();
     world.call(caller, "callee", false);
     assert_eq!(told(&world), [Some(ErrorKind::NotAllowed)]);
 }

@@ -82,7 +82,11 @@ fn a_generator_that_never_ends_waits_for_a_reader_that_never_reads() {
         let (sent, stopped) = count_up(&world, &source, usize::MAX);
         let unread = reader.stream("source", json("null"), options(60_000)).unwrap();
         world.run_for(30_000);
-        assert_eq!(sent.get() as u64, WINDOW, "no more than the window leaves, however long nobody reads");
+        assert_eq!(
+            u64::try_from(sent.get()).unwrap(),
+            WINDOW,
+            "no more than the window leaves, however long nobody reads"
+        );
         drop(unread);
         world.settle();
         assert_eq!(stopped.get(), 1, "its generator was stopped");
@@ -340,4 +344,38 @@ fn a_key_elsewhere_streams_too() {
     let got = stream(&world, &reader, "source", 60_000);
     world.run_for(60_000);
     assert_eq!((got.parts(), got.end()), (numbers(100), Ok("\"end\"".to_owned())));
+}
+
+#[test]
+fn a_reader_that_is_slower_than_its_timeout_gets_all_the_same() {
+    for (at, there) in PLACES {
+        let mut world = World::calm(2);
+        let (reader, source) = (join(&world, at, 1, None), join(&world, there, 2, Some("source")));
+        count_up(&world, &source, 20);
+        let mut slow = reader.stream("source", json("null"), windowed(4, 1_000)).unwrap();
+        let (net, got) = (world.net.clone(), Read::default());
+        let into = got.clone();
+        world.spawn(0, async move {
+            while let Some(part) = slow.next().await.unwrap() {
+                into.parts.borrow_mut().push(common::text(&part));
+                sleep(net.clone(), 3_000).await;
+            }
+        });
+        world.run_for(100_000);
+        assert_eq!(got.parts(), numbers(20));
+    }
+}
+
+#[test]
+fn who_takes_nothing_does_not_hold_a_handler_for_ever() {
+    let (mut world, source, puppet, about) = asks(3);
+    world.run_for(200_000);
+    puppet.say(&mut world, Op::More, source.did(), Some(about), "", window(4));
+    world.run_for(299_000);
+    assert_eq!(ops(&world, 0), ["part", "part", "part", "part"]);
+    world.run_for(2_000);
+    let end = carried(&world, 0).pop().unwrap();
+    assert_eq!((end.op(), end.claims["seq"].as_u64()), ("error", Some(4)));
+    puppet.say(&mut world, Op::More, source.did(), Some(about), "", window(100));
+    assert_eq!(parts_sent(&world), 4);
 }

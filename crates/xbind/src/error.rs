@@ -71,6 +71,7 @@ kinds! {
     ApprovalRequired = "APPROVAL_REQUIRED", false, "The call needs an approval, and none that holds was brought along.";
     ApprovalRefused = "APPROVAL_REFUSED", false, "The approver said no.";
     ApprovalTimeout = "APPROVAL_TIMEOUT", true, "The approver did not decide in time.";
+    ApprovalFailed = "APPROVAL_FAILED", true, "The approver could not be asked, or gave no approval that holds.";
     RegistryUnavailable = "REGISTRY_UNAVAILABLE", true, "The registry cannot be reached.";
     NameTaken = "NAME_TAKEN", false, "The name belongs to another identity.";
     InvalidConfig = "INVALID_CONFIG", false, "An option outside its bounds.";

@@ -1,48 +1,33 @@
 //! What comes in at an agent: to the handler, to the inbox, or back with a refusal.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::mem::take;
 use std::sync::Arc;
 use std::time::Instant;
 
 use xbind::message::JSON;
-use xbind::{Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, PendingCall, Result, VerifiedMessage};
+use xbind::{Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, Result, VerifiedMessage};
 
-use crate::agent::outbox::Outgoing;
 use crate::agent::room::{Room, Slot};
 use crate::agent::{Agent, closed};
-use crate::flush::refusal::Refusal;
-use crate::port::event::{Body, Event, OCTETS, Payload};
-use crate::port::parts::{Guard, Said, Source};
+use crate::guard::Shown;
+use crate::guard::case::Case;
+use crate::guard::policy::{Policies, Policy};
+use crate::port::event::{Body, Event, Payload};
+use crate::port::parts::{Said, Source};
 use crate::port::tickets::Running;
 use crate::sync::Lock;
-use crate::sync::clock;
 use crate::transport::{Peer, Route};
-
-/// Who may call an agent that has a handler.
-#[derive(Debug)]
-pub enum Allow {
-    /// Everybody on the node.
-    Everyone,
-    /// The agents of these DIDs.
-    Only(Box<HashSet<Did>>),
-}
-
-impl Allow {
-    pub(crate) fn includes(&self, did: &Did) -> bool {
-        match self {
-            Self::Everyone => true,
-            Self::Only(dids) => dids.contains(did),
-        }
-    }
-}
 
 /// An opened request on its way to the handler or the inbox.
 pub(crate) struct Request {
     pub(crate) message: VerifiedMessage<Body>,
     /// What the message presents, and signs for.
-    pub(crate) token: Option<String>,
+    pub(crate) token: Option<Arc<str>>,
+    /// What was made of it, by which policies; zero before any.
+    pub(crate) case: Option<Arc<Case>>,
+    pub(crate) version: u32,
     pub(crate) reference: InReplyTo,
     pub(crate) caller: Peer,
     /// When its caller waits no more, by what it says.
@@ -52,13 +37,19 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    fn has_method(&self) -> bool {
-        self.message.method().is_some()
+    fn shown(&self) -> Shown<'_> {
+        let message = &self.message;
+        Shown {
+            from: message.from(),
+            presented: self.token.as_ref(),
+            body: message.body(),
+            content_type: message.content_type(),
+        }
     }
 
     /// What it takes of the recipient's bounds, in bytes.
     fn size(&self) -> usize {
-        self.message.body().len().saturating_add(self.token.as_ref().map_or(0, String::len))
+        self.message.body().len().saturating_add(self.token.as_ref().map_or(0, |token| token.len()))
     }
 }
 
@@ -76,38 +67,48 @@ pub struct Letter {
     /// What the sender signed for.
     pub payload: Payload,
     /// Its place in the inbox, given back when the letter is dropped.
-    _slot: Slot,
+    pub(crate) _slot: Slot,
 }
 
 #[derive(Default)]
 pub(crate) struct Inbox {
     pub(crate) closed: bool,
-    handler: Option<Allow>,
-    /// Who may call methods; where it says nothing, they are like other calls.
-    methods: Option<Allow>,
-    running: usize,
-    /// Of those without a method, how many the handler has not begun with.
-    unbegun: usize,
+    /// None without a handler.
+    pub(crate) policies: Option<Arc<Policies>>,
+    /// How often they were set: what was judged by others is judged anew.
+    pub(crate) version: u32,
+    pub(crate) running: usize,
+    /// Of those, how many the handler has not begun with.
+    pub(crate) unbegun: usize,
+    /// Calls that somebody is asked about, which have no handler's place.
+    pub(crate) parked: usize,
+    /// Of those, the ones about which it was answered; they wait for a place again.
+    pub(crate) resuming: VecDeque<u64>,
     /// Calls for the handler, beyond `concurrency`.
-    waiting: VecDeque<Request>,
+    pub(crate) waiting: VecDeque<Request>,
     letters: VecDeque<Letter>,
     /// The face waits for letters.
     listening: bool,
 }
 
 impl Inbox {
-    /// Who may make a call with a method, or one without; none where nothing answers such calls.
-    pub(crate) fn policy(&self, has_method: bool) -> Option<&Allow> {
-        self.methods.as_ref().filter(|_| has_method).or(self.handler.as_ref())
+    pub(crate) fn new(policies: Option<Policies>) -> Self {
+        Self { policies: policies.map(Arc::new), version: 1, ..Self::default() }
     }
 
-    pub(crate) fn new(handler: Option<Allow>, methods: Option<Allow>) -> Self {
-        Self { handler, methods, ..Self::default() }
+    /// What calls to that method have to satisfy; none where nobody handles them.
+    pub(crate) fn policy(&self, method: Option<&str>) -> Option<&Arc<Policy>> {
+        self.policies.as_ref()?.of(method)
+    }
+
+    /// Whether anything is answered but the question what is.
+    pub(crate) fn takes_calls(&self) -> bool {
+        self.policies.as_ref().is_some_and(|policies| policies.takes_calls())
     }
 
     /// Whether calls are with the handler, or on their way to it.
     pub(crate) const fn is_running(&self) -> bool {
-        self.running > 0
+        self.running > 0 || self.parked > 0
     }
 
     /// The calls that wait for the handler.
@@ -140,26 +141,13 @@ impl Inbox {
 }
 
 impl Agent {
-    /// From now on the face's handler answers calls; without one they go to the inbox. Calls that wait are judged by the
-    /// new policy.
+    /// From now on the face's handler answers calls that satisfy these policies; without any they go to the inbox. Calls that
+    /// wait are judged by the new ones. Returns their number, for [`Testimony::policies`](crate::Testimony::policies); the
+    /// first, also of those that the agent was made with, are 1.
     ///
     /// # Errors
     /// `AGENT_CLOSED`.
-    pub fn handle(self: &Arc<Self>, allow: Option<Allow>) -> Result<()> {
-        let takes_calls = allow.is_some();
-        self.set_handlers(allow, None, takes_calls)
-    }
-
-    /// The same with a policy of their own for calls that name a method: they never go to the inbox. `takes_calls` says
-    /// whether callers are to wait where there is no room, or are told so.
-    ///
-    /// # Errors
-    /// `AGENT_CLOSED`.
-    pub fn handle_methods(self: &Arc<Self>, handler: Option<Allow>, methods: Allow, takes_calls: bool) -> Result<()> {
-        self.set_handlers(handler, Some(methods), takes_calls)
-    }
-
-    fn set_handlers(self: &Arc<Self>, handler: Option<Allow>, methods: Option<Allow>, takes_calls: bool) -> Result<()> {
+    pub fn guard(self: &Arc<Self>, policies: Option<Policies>) -> Result<u32> {
         let _entry = crate::sync::after::enter();
         let mut inbox = self.inbox.guard();
         if inbox.closed {
@@ -168,15 +156,16 @@ impl Agent {
         if self.is_retiring() {
             return Err(Error::new(ErrorKind::AgentClosed, "this agent is closing"));
         }
-        self.set_takes_calls(takes_calls);
-        inbox.handler = handler;
-        inbox.methods = methods;
+        inbox.policies = policies.map(Arc::new);
+        self.set_takes_calls(inbox.takes_calls());
+        inbox.version = inbox.version.wrapping_add(1).max(1);
+        let version = inbox.version;
         self.advance(&mut inbox);
         drop(inbox);
         if !self.takes_calls() {
             Room::release_waiting(self);
         }
-        Ok(())
+        Ok(version)
     }
 
     /// Takes at most `max` messages from the inbox, oldest first. With `listen`, an empty inbox announces its next
@@ -200,12 +189,14 @@ impl Agent {
     }
 
     /// Whether a call of that agent could get to the handler, or to the inbox where there is none.
-    pub(crate) fn may_call(&self, caller: &Did, has_method: bool) -> bool {
-        self.inbox.guard().policy(has_method).is_none_or(|allow| allow.includes(caller))
+    pub(crate) fn may_call(&self, caller: &Did, method: Option<&str>) -> bool {
+        let inbox = self.inbox.guard();
+        inbox.policy(method).is_none_or(|policy| policy.allow.includes(caller))
     }
 
     /// Where an opened call or send goes.
-    pub(crate) fn admit(self: &Arc<Self>, request: Request) {
+    pub(crate) fn admit(self: &Arc<Self>, mut request: Request) {
+        self.screen_early(&mut request);
         let mut inbox = self.inbox.guard();
         if inbox.closed || self.is_retiring() {
             drop(inbox);
@@ -219,16 +210,39 @@ impl Agent {
         self.sort(&mut inbox, request);
     }
 
-    fn sort(self: &Arc<Self>, inbox: &mut Inbox, request: Request) {
-        let is_behind = || inbox.unbegun > 0 || inbox.waiting.iter().any(|before| !before.has_method());
-        let allowed = match inbox.policy(request.has_method()) {
-            Some(allow) if request.message.op() == Op::Call => allow.includes(request.message.from()),
+    /// Verifies what a call presents before the inbox is locked. What is refused here is refused again, by whichever policy
+    /// there is then.
+    fn screen_early(&self, request: &mut Request) {
+        if request.token.is_none() || request.message.op() != Op::Call {
+            return;
+        }
+        let (version, policy) = {
+            let inbox = self.inbox.guard();
+            (inbox.version, inbox.policy(request.message.method()).cloned())
+        };
+        if let Some(Ok(case)) = policy.map(|policy| self.screen(&policy, &request.shown())) {
+            (request.case, request.version) = (case, version);
+        }
+    }
+
+    fn sort(self: &Arc<Self>, inbox: &mut Inbox, mut request: Request) {
+        let is_call = request.message.op() == Op::Call;
+        let policy = match inbox.policy(request.message.method()) {
+            Some(policy) if is_call => policy,
             // Behind those that came before, which had a handler then and are on their way to the inbox.
-            None if request.message.op() == Op::Call && is_behind() => return self.queue(inbox, request),
+            None if is_call && !inbox.takes_calls() && (inbox.unbegun > 0 || !inbox.waiting.is_empty()) => {
+                return self.queue(inbox, request);
+            }
             _ => return self.to_inbox(inbox, request),
         };
-        if !allowed {
+        if !policy.allow.includes(request.message.from()) {
             return self.refuse(request.caller, request.reference, ErrorKind::NotAllowed);
+        }
+        if request.version != inbox.version {
+            match self.screen(policy, &request.shown()) {
+                Ok(case) => (request.case, request.version) = (case, inbox.version),
+                Err(refusal) => return self.refuse_with(request.caller, request.reference, &refusal),
+            }
         }
         if inbox.running < self.options.concurrency {
             return self.dispatch(inbox, request);
@@ -248,41 +262,67 @@ impl Agent {
     }
 
     fn dispatch(self: &Arc<Self>, inbox: &mut Inbox, request: Request) {
-        let Request { message, token, reference, caller, until, .. } = request;
+        let size = request.size();
+        let Request { message, token, reference, caller, case, until, slot, .. } = request;
+        let waits = case.is_some();
         if until.is_some_and(|until| until <= self.node.time().now()) {
             return; // it waited here for too long: nobody waits for the answer any more
         }
         let window = message.window();
         let running = Running {
             agent: self.clone(),
-            caller: caller.clone(),
+            caller,
             request: reference,
-            issued_at: message.issued_at(),
-            has_method: message.method().is_some(),
-            cancelled: false,
-            begun: false,
-            until,
-            said: window.map_or(Said::Whole(None), |window| Said::Parts(Source::new(&self.port, window))),
-            words: None,
-        };
-        let opened = self.port.tickets.guard().open(running);
-        let Some(ticket) = opened else { return self.refuse(caller, reference, ErrorKind::InboxFull) };
-        inbox.running = inbox.running.saturating_add(1);
-        if message.method().is_none() {
-            inbox.unbegun = inbox.unbegun.saturating_add(1);
-        }
-        self.port.push(Event::Call {
-            agent: self.number,
-            ticket,
-            id: *message.id(),
-            from: *message.from(),
             issued_at: message.issued_at(),
             method: message.method().map(Box::from),
             traceparent: message.traceparent().map(Box::from),
-            in_parts: window.is_some(),
-            payload: Payload::of(message),
+            cancelled: false,
+            begun: false,
+            version: inbox.version,
+            presented: token,
+            case,
+            judged: 1,
+            size,
+            slot: slot.filter(|_| waits),
+            parked: false,
+            until,
+            stalls: None,
+            said: window.map_or(Said::Whole(None), |window| Said::Parts(Source::new(&self.port, window))),
+            words: None,
+        };
+        if self.hand_over(running, Payload::of(message)) {
+            inbox.running = inbox.running.saturating_add(1);
+            inbox.unbegun = inbox.unbegun.saturating_add(1);
+        }
+    }
+
+    /// Gives a call to the face, to be judged and handled there; false if there are too many.
+    pub(crate) fn hand_over(self: &Arc<Self>, running: Running, payload: Payload) -> bool {
+        let (caller, request, issued_at) = (running.caller.clone(), running.request, running.issued_at);
+        let (token, method, traceparent) =
+            (running.presented.clone(), running.method.clone(), running.traceparent.clone());
+        let guarded = running.case.as_ref().map(|case| Box::new(case.guarded()));
+        let in_parts = matches!(running.said, Said::Parts(_));
+        let opened = self.port.tickets.guard().open(running);
+        let Some(ticket) = opened else {
+            self.refuse(caller, request, ErrorKind::InboxFull);
+            return false;
+        };
+        let (agent, id, from) = (self.number, request.id, *caller.did());
+        self.port.push(Event::Call {
+            agent,
+            ticket,
+            id,
+            from,
+            issued_at,
+            payload,
             token,
+            method,
+            traceparent,
+            in_parts,
+            guarded,
         });
+        true
     }
 
     /// The handler begins with a call.
@@ -302,10 +342,11 @@ impl Agent {
     }
 
     fn advance(self: &Arc<Self>, inbox: &mut Inbox) {
+        self.resume_next(inbox);
         loop {
             let Some(first) = inbox.waiting.front() else { return };
-            let is_answered = inbox.policy(first.has_method()).is_some();
-            // What was taken from the handler goes into the inbox first.
+            let is_answered = inbox.takes_calls() || inbox.policy(first.message.method()).is_some();
+            // What was taken from the handler goes first.
             let may_go = if is_answered { inbox.running < self.options.concurrency } else { inbox.unbegun == 0 };
             let Some(request) = may_go.then(|| inbox.waiting.pop_front()).flatten() else { return };
             match self.node.check_running(&[request.message.from(), self.did()]) {
@@ -335,7 +376,7 @@ impl Agent {
         self.put_in(inbox, letter, request.caller, request.reference);
     }
 
-    fn put_in(self: &Arc<Self>, inbox: &mut Inbox, letter: Letter, caller: Peer, reference: InReplyTo) {
+    pub(crate) fn put_in(self: &Arc<Self>, inbox: &mut Inbox, letter: Letter, caller: Peer, reference: InReplyTo) {
         let receipt =
             format!(r#"{{"status":"delivered","messageId":"{}","to":"{}"}}"#, letter.id.text(), self.did().as_str());
         self.tell(letter.id, letter.from, None);
@@ -344,124 +385,6 @@ impl Agent {
             self.port.push(Event::Arrived { agent: self.number });
         }
         self.answer(Op::Receipt, receipt.into_bytes(), JSON, caller, reference, Details::default(), None);
-    }
-
-    /// A call whose handler was taken away before it began goes to the inbox after all.
-    pub(crate) fn give_back(self: &Arc<Self>, running: Running, payload: Payload) {
-        let Running { caller, request, issued_at, has_method, .. } = running;
-        let mut inbox = self.inbox.guard();
-        if inbox.closed || self.node.check_running(&[caller.did(), self.did()]).is_err() {
-            return; // whoever closed or stopped has told the caller
-        }
-        if has_method {
-            return self.refuse(caller, request, ErrorKind::MethodNotFound);
-        }
-        let from = *caller.did();
-        if self.is_retiring() {
-            drop(inbox);
-            return self.end_request(&caller, request, ErrorKind::AgentClosed); // what is in the inbox goes with the agent
-        }
-        match Room::take(self, &from, payload.len()) {
-            Some(slot) => {
-                let letter = Letter { id: request.id, from, issued_at, one_way: false, payload, _slot: slot };
-                self.put_in(&mut inbox, letter, caller, request);
-            }
-            None => self.refuse(caller, request, ErrorKind::InboxFull),
-        }
-    }
-
-    pub(crate) fn refuse(self: &Arc<Self>, caller: Peer, request: InReplyTo, kind: ErrorKind) {
-        self.tell(request.id, *caller.did(), Some(kind));
-        self.answer(Op::Error, Refusal::of(kind).encode(), JSON, caller, request, Details::default(), None);
-    }
-
-    /// Says something of a call to the other side of it, elsewhere.
-    pub(crate) fn say(self: &Arc<Self>, op: Op, to: Peer, request: InReplyTo, details: Details<Box<str>>) {
-        self.answer(op, Vec::new(), OCTETS, to, request, details, None);
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "a message has as many parts")]
-    pub(crate) fn answer(
-        self: &Arc<Self>,
-        op: Op,
-        body: Body,
-        content_type: &'static str,
-        caller: Peer,
-        request: InReplyTo,
-        details: Details<Box<str>>,
-        guard: Option<Guard>,
-    ) {
-        let Ok(id) = clock::message_id() else { return };
-        self.enqueue_answer(Outgoing {
-            op,
-            id,
-            to: caller,
-            body,
-            content_type,
-            token: None,
-            in_reply_to: Some(request),
-            details,
-            call: None,
-            until: None,
-            slot: None,
-            _guard: guard,
-        });
-    }
-
-    /// What that caller may say of a call of that id: one that is worked on, or waits for it.
-    pub(crate) fn works_on(&self, caller: &Did, request: &MessageId) -> Option<PendingCall> {
-        let running = self
-            .port
-            .tickets
-            .guard()
-            .of(caller, request)
-            .filter(|running| running.agent.did() == self.did())
-            .map(Running::expected);
-        running.or_else(|| {
-            let inbox = self.inbox.guard();
-            let is_it = |waiting: &&Request| waiting.reference.id == *request && waiting.message.from() == caller;
-            inbox.waiting.iter().find(is_it).map(|waiting| PendingCall {
-                peer: *caller,
-                digest: waiting.reference.digest,
-                one_way: false,
-                has_method: waiting.message.method().is_some(),
-                has_window: waiting.message.window().is_some(),
-            })
-        })
-    }
-
-    /// The caller of that request takes so many parts, counted from the first.
-    pub(crate) fn grant(&self, caller: &Did, request: &MessageId, window: u64) {
-        let source = match self.port.tickets.guard().of(caller, request) {
-            Some(Running { said: Said::Parts(source), .. }) => source.clone(),
-            _ => return,
-        };
-        source.grant(window);
-    }
-
-    /// The caller of that request has given up.
-    pub(crate) fn cancel(self: &Arc<Self>, caller: &Did, request: &MessageId) {
-        self.forget_asked(request);
-        let ticket = self.port.tickets.guard().cancel(caller, request);
-        if let Some(ticket) = ticket {
-            return self.port.push(Event::Cancelled { ticket });
-        }
-        let mut inbox = self.inbox.guard();
-        let is_it = |waiting: &Request| waiting.reference.id == *request && waiting.message.from() == caller;
-        if let Some(place) = inbox.waiting.iter().position(is_it) {
-            drop(inbox.waiting.remove(place));
-        }
-    }
-
-    /// Ends a call of somebody else to this agent, which cannot answer it any more.
-    pub(crate) fn end_request(self: &Arc<Self>, caller: &Peer, request: InReplyTo, kind: ErrorKind) {
-        match caller {
-            Peer::Here(caller) => {
-                self.tell(request.id, *caller.did(), Some(kind));
-                caller.settle_request(&request.id, self.ended(kind));
-            }
-            Peer::There(_) => self.refuse(caller.clone(), request, kind),
-        }
     }
 }
 

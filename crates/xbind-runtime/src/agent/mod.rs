@@ -4,6 +4,7 @@ pub(crate) mod inbox;
 pub(crate) mod line;
 pub(crate) mod lookup;
 pub(crate) mod outbox;
+pub(crate) mod replies;
 pub(crate) mod room;
 pub(crate) mod signing;
 
@@ -12,12 +13,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use hashbrown::HashMap;
+use xbind::message::card::DESCRIBE;
 use xbind::{Did, Error, ErrorKind, MessageId, Op, Policy, Result, SigningKey, VerifyingKey};
 
-use crate::agent::inbox::{Allow, Inbox};
+use crate::agent::inbox::Inbox;
 use crate::agent::outbox::{Outbox, Outgoing};
 use crate::agent::room::{Load, Room};
 use crate::flush;
+use crate::guard::policy::{Allow, Policies};
 use crate::node::Node;
 use crate::node::memory::Memory;
 use crate::port::Port;
@@ -49,10 +52,10 @@ pub struct AgentOptions {
     pub inbox_bytes: usize,
     /// The most calls that the handler works on at once.
     pub concurrency: usize,
-    /// It has a handler from the start, which anybody may call: [`Agent::handle`] sets another.
+    /// It has a handler from the start, which anybody may call: [`Agent::guard`] sets another.
     pub handles: bool,
-    /// Its face answers calls that name a method from the start, whether or not it has a handler.
-    pub methods: bool,
+    /// Its face says what it offers, whether or not it has a handler.
+    pub describes: bool,
     /// Its face is told what happens to messages without it, with [`Event::Decided`](crate::Event::Decided).
     pub tells: bool,
 }
@@ -66,7 +69,7 @@ impl Default for AgentOptions {
             inbox_bytes: 16 << 20,
             concurrency: 64,
             handles: false,
-            methods: false,
+            describes: false,
             tells: false,
         }
     }
@@ -113,7 +116,13 @@ impl Agent {
             Signer::Elsewhere(key) => (*key.did(), None, Some(Box::new(key))),
         };
         let outbox = Outbox::new(remote.is_none());
-        let inbox = Inbox::new(options.handles.then_some(Allow::Everyone), options.methods.then_some(Allow::Everyone));
+        let handled = options.handles.then(|| Policies::from(Allow::Everyone));
+        let policies = if options.describes {
+            Some(handled.unwrap_or_default().with_whole(DESCRIBE, Allow::Everyone.into()))
+        } else {
+            handled
+        };
+        let inbox = Inbox::new(policies);
         Self {
             number,
             serial,
@@ -311,7 +320,7 @@ impl Agent {
         let sent = Sent::before(&outgoing);
         let running = self.port.tickets.guard().cancel_all(|running| Arc::ptr_eq(&running.agent, self));
         for (ticket, back) in running {
-            self.port.push(crate::Event::Cancelled { ticket });
+            self.port.cancelled(ticket);
             sent.of(back).end(kind);
         }
         for request in waiting {

@@ -9,6 +9,7 @@ use xbind::{Error, ErrorKind};
 use super::pool;
 use crate::agent::Agent;
 use crate::flush;
+use crate::flush::refusal::Refusal;
 use crate::port::Port;
 use crate::port::calls::{Call, Stage};
 use crate::port::event::{Event, Outcome};
@@ -110,8 +111,11 @@ impl Port {
         }
         loop {
             let overdue = self.tickets.guard().cancel_overdue(now);
-            let Some(ticket) = overdue else { return };
-            self.push(Event::Cancelled { ticket });
+            let Some((ticket, back)) = overdue else { return };
+            self.cancelled(ticket);
+            if let Some(back) = back {
+                back.refuse(Refusal::of(ErrorKind::HandlerFailed));
+            }
         }
     }
 }

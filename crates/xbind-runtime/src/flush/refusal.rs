@@ -30,6 +30,7 @@ const TOLD: &[ErrorKind] = &[
     ErrorKind::ApprovalRequired,
     ErrorKind::ApprovalRefused,
     ErrorKind::ApprovalTimeout,
+    ErrorKind::ApprovalFailed,
     ErrorKind::Internal,
 ];
 
@@ -172,6 +173,9 @@ fn sentence(kind: ErrorKind, told: bool) -> (&'static str, &'static str) {
         ErrorKind::ApprovalRefused => ("was told no by the approver", "ask the approver"),
         ErrorKind::ApprovalTimeout => {
             ("got no decision from the approver in time", "try again when the approver is there")
+        }
+        ErrorKind::ApprovalFailed => {
+            ("got no approval that holds from the approver", "try again, or call with { approval } of the approver's")
         }
         ErrorKind::Internal => ("had an internal fault", "report it with the steps that led here"),
         _ if told => ("answered with an error", "look at error.remote"),

@@ -1,14 +1,16 @@
 //! Behind a handle: its port, and who waits for what.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::mem::take;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use xbind::{Did, ErrorKind, MessageId};
+use xbind::{Answers, Did, ErrorKind, MessageId};
 
+use crate::guard::case::{Guarded, Testimony};
+use crate::handle::witness::Witness;
 use crate::port::Port;
 use crate::port::answer::{Reply, Start};
 use crate::port::event::{Event, Outcome, Payload};
@@ -26,6 +28,8 @@ pub(crate) struct Desk {
     pub(crate) waiting: Mutex<Waiting>,
     /// The thread that works; one at a time, so that events keep their order.
     pub(crate) working: Mutex<()>,
+    /// Who answers what the policies of that number ask.
+    pub(crate) witness: Mutex<(u32, Arc<Witness>)>,
 }
 
 /// What a round of work leaves to do when its locks are released.
@@ -46,6 +50,10 @@ pub(crate) struct Waiting {
     pub(crate) beginning: usize,
     pub(crate) early: HashMap<u64, Pending>,
     pub(crate) incoming: VecDeque<Asked>,
+    /// Calls that somebody is asked about, and those of them that were answered before they were put here.
+    pub(crate) parked: HashMap<u64, Asked>,
+    pub(crate) judging: usize,
+    pub(crate) resumed: HashSet<u64>,
     /// The agent has no handler: what came for one goes to the inbox, though nobody asks for the next call.
     pub(crate) retired: bool,
     pub(crate) for_call: Vec<Waker>,
@@ -60,9 +68,12 @@ pub(crate) struct Asked {
     pub(crate) id: MessageId,
     pub(crate) from: Did,
     pub(crate) payload: Payload,
-    pub(crate) token: Option<String>,
+    pub(crate) token: Option<Arc<str>>,
     pub(crate) method: Option<Box<str>>,
     pub(crate) in_parts: bool,
+    pub(crate) guarded: Option<Box<Guarded>>,
+    /// What was found out about it, by somebody who took time.
+    pub(crate) told: Arc<Mutex<Option<Answers>>>,
 }
 
 /// A call that this side has made.
@@ -176,11 +187,12 @@ impl Desk {
             }
             let Some(asked) = waiting.incoming.pop_front() else { return };
             drop(waiting);
-            match self.port.start(asked.ticket) {
-                Start::Inbox => self.port.give_back(asked.ticket, asked.payload),
+            let nothing = Testimony { policies: asked.guarded.as_ref().map(|_| 0), ..Testimony::default() };
+            match self.port.judge(asked.ticket, nothing) {
+                Start::Back => self.port.give_back(asked.ticket, asked.payload),
                 Start::Gone => {}
                 // A handler is there again: it is for whoever asks for the next call.
-                Start::Run => {
+                Start::Run | Start::Ask(_) | Start::Wait => {
                     let mut waiting = self.waiting.guard();
                     waiting.incoming.push_front(asked);
                     return;
@@ -219,8 +231,9 @@ impl Desk {
         let mut waiting = self.waiting.guard();
         match event {
             Event::Call { ticket, .. } if waiting.closed => outside.unwanted.push(ticket),
-            Event::Call { ticket, id, from, payload, token, method, in_parts, .. } => {
-                waiting.incoming.push_back(Asked { ticket, id, from, payload, token, method, in_parts });
+            Event::Call { ticket, id, from, payload, token, method, in_parts, guarded, .. } => {
+                let told = Arc::default();
+                waiting.incoming.push_back(Asked { ticket, id, from, payload, token, method, in_parts, guarded, told });
                 outside.wakers.append(&mut waiting.for_call);
             }
             Event::Settled { call, outcome, .. } => {
@@ -240,6 +253,14 @@ impl Desk {
                     pending.progress = Some(progress);
                 }
             }
+            Event::Resumed { ticket } => {
+                if let Some(asked) = waiting.parked.remove(&ticket) {
+                    waiting.incoming.push_back(asked);
+                    outside.wakers.append(&mut waiting.for_call);
+                } else if waiting.judging > 0 {
+                    waiting.resumed.insert(ticket);
+                }
+            }
             Event::Arrived { .. } => outside.wakers.append(&mut waiting.for_letter),
             Event::Sign { agent, round, bytes } => outside.to_sign.push((agent, round, bytes)),
             Event::Closed { .. } => outside.closed = true,
@@ -248,14 +269,20 @@ impl Desk {
                 outside.wakers.extend(waiting.for_room.remove(&ticket));
             }
             // What could not be sent is told its caller.
-            Event::Unsent { .. } | Event::Decided { .. } | Event::Idle { .. } | Event::Superseded { .. } => {}
+            Event::Unsent { .. }
+            | Event::Decided { .. }
+            | Event::Idle { .. }
+            | Event::Superseded { .. }
+            | Event::Noted { .. } => {}
         }
     }
 
     pub(crate) fn close(&self) {
         let mut waiting = self.waiting.guard();
         waiting.closed = true;
-        let unwanted = take(&mut waiting.incoming);
+        let parked = take(&mut waiting.parked);
+        let unwanted = take(&mut waiting.incoming).into_iter().chain(parked.into_values());
+        let unwanted: Vec<_> = unwanted.map(|asked| asked.ticket).collect();
         let wakers = take(&mut waiting.for_call).into_iter().chain(take(&mut waiting.for_letter));
         let wakers: Vec<_> = wakers.chain(take(&mut waiting.for_room).into_values()).collect();
         drop(waiting);
@@ -263,7 +290,7 @@ impl Desk {
             waker.wake();
         }
         // Nobody begins with these any more, and they hold the agent.
-        for Asked { ticket, .. } in unwanted {
+        for ticket in unwanted {
             self.port.reply(ticket, Reply::Refused(ErrorKind::AgentClosed, None));
         }
     }

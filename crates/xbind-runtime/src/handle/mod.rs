@@ -3,6 +3,7 @@
 pub(crate) mod desk;
 pub(crate) mod desks;
 pub(crate) mod signal;
+pub(crate) mod witness;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,10 +16,12 @@ use std::time::Duration;
 use xbind::{Did, Error, ErrorKind, MessageId, Result, SigningKey, VerifyingKey};
 
 use crate::agent::Agent;
-use crate::agent::inbox::{Allow, Letter};
+use crate::agent::inbox::Letter;
+use crate::guard::policy::{Allow, Policies};
 use crate::handle::desk::{Asked, Desk, Waits, note};
+use crate::handle::witness::Witness;
 use crate::node::Node;
-use crate::port::answer::{Reply, Start};
+use crate::port::answer::Reply;
 use crate::port::event::{Outcome, Payload};
 use crate::port::parts::{Flow, Progress, WINDOW};
 use crate::port::{NewCall, Port};
@@ -119,7 +122,7 @@ pub struct Incoming {
     /// What the caller signed for.
     pub payload: Payload,
     /// What it presents.
-    pub token: Option<String>,
+    pub token: Option<Arc<str>>,
     method: Option<Box<str>>,
     in_parts: bool,
 }
@@ -150,6 +153,7 @@ impl Node {
             signer: elsewhere,
             waiting: Mutex::default(),
             working: Mutex::default(),
+            witness: Mutex::default(),
         });
         self.desks.add(self, &desk);
         let number = port.join(self, signer, name, options)?;
@@ -227,8 +231,20 @@ impl Handle {
     /// # Errors
     /// `AGENT_CLOSED`.
     pub fn handle(&self, allow: Option<Allow>) -> Result<()> {
-        let retired = allow.is_none();
-        self.agent.handle(allow)?;
+        self.guard(allow.map(Policies::from), Witness::default())
+    }
+
+    /// The same for calls that satisfy these policies. The witness answers what these ask.
+    ///
+    /// # Errors
+    /// `AGENT_CLOSED`.
+    pub fn guard(&self, policies: Option<Policies>, witness: Witness) -> Result<()> {
+        let retired = policies.is_none();
+        {
+            // Together: whoever judges meanwhile answers for the policies that it sees.
+            let mut asked = self.desk.witness.guard();
+            *asked = (self.agent.guard(policies)?, Arc::new(witness));
+        }
         self.desk.waiting.guard().retired = retired;
         self.desk.give_back();
         Ok(())
@@ -241,16 +257,11 @@ impl Handle {
             let mut waiting = self.desk.waiting.guard();
             while let Some(asked) = waiting.incoming.pop_front() {
                 drop(waiting);
-                let Asked { ticket, id, from, payload, token, method, in_parts } = asked;
-                match self.desk.port.start(ticket) {
-                    Start::Run => {
-                        let desk = self.desk.clone();
-                        let ticket = Some(ticket);
-                        let incoming = Incoming { desk, ticket, id, from, payload, token, method, in_parts };
-                        return Poll::Ready(Some(incoming));
-                    }
-                    Start::Inbox => self.desk.port.give_back(ticket, payload),
-                    Start::Gone => {}
+                if let Some(asked) = self.desk.judge(asked) {
+                    let Asked { ticket, id, from, payload, token, method, in_parts, .. } = asked;
+                    let (desk, ticket) = (self.desk.clone(), Some(ticket));
+                    let incoming = Incoming { desk, ticket, id, from, payload, token, method, in_parts };
+                    return Poll::Ready(Some(incoming));
                 }
                 waiting = self.desk.waiting.guard();
             }

@@ -14,7 +14,7 @@ use crate::agent::outbox::Place;
 use crate::node::Node;
 use crate::node::lane::{Lane, Next};
 use crate::port::closed_outcome;
-use crate::port::event::{Event, Outcome};
+use crate::port::event::Outcome;
 use crate::sync::Lock;
 use crate::sync::after::{Task, enter, later};
 use crate::transport::local::Incoming;
@@ -160,7 +160,7 @@ impl Node {
             }
             let running = port.tickets.guard().cancel_all(|running| running.came_over(route));
             for (ticket, _) in running {
-                port.push(Event::Cancelled { ticket });
+                port.cancelled(ticket);
             }
         });
     }

@@ -9,8 +9,9 @@ use xbind::{Details, Error, ErrorKind, Op, Result};
 use crate::agent::outbox::Outgoing;
 use crate::flush;
 use crate::flush::refusal::Refusal;
+use crate::guard::case::Question;
 use crate::port::event::{Body, Event, Payload};
-use crate::port::parts::{Flow, Gathered, Guard, Progress, Said};
+use crate::port::parts::{Flow, Gathered, Guard, LONGEST_WAIT, Progress, Said};
 use crate::port::tickets::{Back, Running};
 use crate::port::{Port, encode};
 use crate::sync::Lock;
@@ -31,67 +32,32 @@ pub enum Reply {
 }
 
 /// Whether a handler may begin with a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Start {
     /// It may, and [`Port::reply`](crate::Port::reply) takes its answer.
     Run,
     /// The call has ended, or was refused just now.
     Gone,
-    /// There is no handler any more: [`Port::give_back`](crate::Port::give_back) puts the call into the inbox.
-    Inbox,
+    /// The policy that let it in is not the agent's any more, or there is no handler: [`Port::give_back`](crate::Port::give_back)
+    /// lets others judge.
+    Back,
+    /// Find that out, and [`Port::judge`](crate::Port::judge) again; [`Port::wait`](crate::Port::wait) first if it takes time.
+    Ask(Question),
+    /// Somebody is asked; [`Event::Resumed`] says when to [`Port::judge`](crate::Port::judge) again, from the beginning.
+    Wait,
 }
 
 impl Port {
-    /// Whether the handler may begin with a call: asked just before it does, because much may have happened since
-    /// [`Event::Call`]. What does not hold any more does not begin.
-    pub fn start(self: &Arc<Self>, ticket: u64) -> Start {
-        let _entry = enter();
-        let tickets = self.tickets.guard();
-        let Some(running) = tickets.get(ticket) else { return Start::Gone };
-        let (agent, caller) = (running.agent.clone(), running.caller.clone());
-        let (request, has_method, mut cancelled) = (running.request.id, running.has_method, running.cancelled);
-        cancelled |= running.until.is_some_and(|until| until <= self.time.now());
-        drop(tickets);
-        if let Peer::Here(caller) = &caller {
-            // It may have given up while its message was on its way, when there was no ticket to cancel.
-            cancelled |= !caller.port.calls.guard().is_awaited(&request);
-        }
-        let refused = {
-            let inbox = agent.inbox.guard();
-            match inbox.policy(has_method) {
-                _ if cancelled || inbox.closed => None,
-                None => return Start::Inbox,
-                Some(allow) if !allow.includes(caller.did()) => Some(ErrorKind::NotAllowed),
-                Some(_) => match agent.node.check_running(&[caller.did(), agent.did()]) {
-                    Ok(()) => {
-                        drop(inbox);
-                        if self.tickets.guard().begin(ticket) && !has_method {
-                            agent.begun();
-                        }
-                        return Start::Run;
-                    }
-                    Err(error) => Some(error.kind()),
-                },
-            }
-        };
-        if let Some(kind) = refused {
-            agent.tell(request, *caller.did(), Some(kind));
-        }
-        // Nobody is told where nobody waits.
-        self.reply(ticket, Reply::Refused(refused.unwrap_or(ErrorKind::AgentClosed), None));
-        Start::Gone
-    }
-
-    /// A call that [`Port::start`] sent to the inbox, with the payload that its [`Event::Call`] brought.
+    /// A call that [`Port::judge`] wants back, with the payload that its [`Event::Call`] brought.
     pub fn give_back(&self, ticket: u64, payload: Payload) {
         let _entry = enter();
         let taken = self.tickets.guard().take(ticket);
         let Some(running) = taken else { return };
-        let (agent, has_method) = (running.agent.clone(), running.has_method);
-        if !running.cancelled {
-            agent.give_back(running, payload);
+        let (agent, parked) = (running.agent.clone(), running.parked);
+        let goes_on = !running.cancelled && agent.give_back(running, payload);
+        if !goes_on {
+            agent.ended_place(parked, false);
         }
-        agent.finished(has_method);
         agent.check_idle();
     }
 
@@ -108,8 +74,11 @@ impl Port {
 
     fn end(self: &Arc<Self>, running: Running, reply: Reply) {
         let back = running.back();
-        let Running { agent, cancelled, begun, has_method, said, .. } = running;
-        agent.finished(begun || has_method);
+        let Running { agent, cancelled, begun, said, case, parked, .. } = running;
+        agent.ended_place(parked, begun);
+        if let Some(call) = case.and_then(|case| case.approver_call()) {
+            self.abandon(call);
+        }
         if cancelled {
             return;
         }
@@ -132,11 +101,16 @@ impl Port {
     /// or an [`Event::Cancelled`].
     #[must_use]
     pub fn flow(&self, ticket: u64) -> Flow {
-        match self.tickets.guard().get(ticket) {
-            Some(Running { cancelled: false, said: Said::Parts(source), .. }) => source.flow(),
-            Some(Running { cancelled: false, said: Said::Whole(_), .. }) => Flow::Open,
-            _ => Flow::Over,
-        }
+        let mut tickets = self.tickets.guard();
+        let source = match tickets.get(ticket) {
+            Some(Running { cancelled: false, said: Said::Parts(source), .. }) => source.clone(),
+            Some(Running { cancelled: false, said: Said::Whole(_), .. }) => return Flow::Open,
+            _ => return Flow::Over,
+        };
+        let flow = source.flow();
+        let stalls = (flow == Flow::Wait).then(|| self.time.now().checked_add(LONGEST_WAIT)).flatten();
+        tickets.wait_until(ticket, stalls);
+        flow
     }
 
     /// Sends one part of the answer to a running call, and says whether there is room for another. A caller that takes its
@@ -147,12 +121,10 @@ impl Port {
     /// `PAYLOAD_TOO_LARGE`. The last two end the call: its caller is told `HANDLER_FAILED`.
     pub fn part(self: &Arc<Self>, ticket: u64, payload: Payload) -> Result<Flow> {
         let _entry = enter();
-        let sent = {
-            let mut tickets = self.tickets.guard();
-            match tickets.get_mut(ticket) {
-                Some(running) if !running.cancelled => encoded(payload).and_then(|part| running.say(part)),
-                _ => return Ok(Flow::Over),
-            }
+        let part = encoded(payload);
+        let sent = match self.tickets.guard().get_mut(ticket) {
+            Some(running) if !running.cancelled => part.and_then(|part| running.say(part)),
+            _ => return Ok(Flow::Over),
         };
         match sent {
             Ok(None) => Ok(Flow::Open),

@@ -43,12 +43,22 @@ pub(crate) struct Call {
     pub(crate) has_method: bool,
     pub(crate) stage: Stage,
     pub(crate) deadline: Option<Instant>,
+    /// It asks for an approval of the call that runs here under that ticket.
+    pub(crate) approves: Option<u64>,
     /// How a word of the other side moves the deadline.
     pub(crate) patience: Option<Patience>,
     /// It takes its answer in parts.
     pub(crate) sink: Option<Sink>,
     /// The last word of progress.
     pub(crate) last_word: Option<u64>,
+}
+
+impl Call {
+    /// Its reader has parts left, and time: it is not the other side that is waited for.
+    fn is_unread(&self, now: Instant) -> bool {
+        let has_time = |patience: Patience| !patience.each.is_zero() && patience.until.is_none_or(|until| until > now);
+        self.sink.is_some_and(Sink::is_unread) && self.patience.is_some_and(has_time)
+    }
 }
 
 /// A word of the other side gives it so much time again, and all of its words together no more than until then.
@@ -165,12 +175,11 @@ impl Calls {
         Some(number)
     }
 
-    /// The reader has taken so many parts; what to tell the other side of it. While the window is full the other side can say
-    /// nothing, so a slow reader gives it time.
+    /// The reader has taken so many parts; what to tell the other side of it.
     pub(crate) fn read(&mut self, number: u64, parts: u64, now: Instant) -> Option<Granted> {
+        let window = self.slots.get_mut(number)?.sink.as_mut()?.read(parts);
         self.be_patient(number, now);
-        let call = self.slots.get_mut(number)?;
-        let window = call.sink.as_mut()?.read(parts)?;
+        let (window, call) = (window?, self.slots.get(number)?);
         let Stage::Sealed(digest) = call.stage else { return None };
         let request = InReplyTo { id: call.id, digest };
         Some(Granted { caller: call.caller.clone(), to: call.recipient.clone()?, request, window })
@@ -232,8 +241,13 @@ impl Calls {
 
     /// One call whose deadline has passed.
     pub(crate) fn take_expired(&mut self, now: Instant) -> Option<Call> {
-        let (_, number) = self.earliest().filter(|(deadline, _)| *deadline <= now)?;
-        self.take(number)
+        loop {
+            let (_, number) = self.earliest().filter(|(deadline, _)| *deadline <= now)?;
+            if !self.slots.get(number).is_some_and(|call| call.is_unread(now)) {
+                return self.take(number);
+            }
+            self.be_patient(number, now);
+        }
     }
 
     pub(crate) fn next_deadline(&mut self) -> Option<Instant> {

@@ -1,8 +1,11 @@
 //! What a port tells its face.
 
+use std::sync::Arc;
+
 use xbind::message::JSON;
 use xbind::{Did, Error, ErrorKind, MessageId, VerifiedMessage};
 
+use crate::guard::case::Guarded;
 use crate::port::parts::Progress;
 
 /// A body on the bus: raw bytes, shared by nobody.
@@ -28,6 +31,15 @@ impl Payload {
         match self {
             Self::Json(text) => text.len(),
             Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+
+    /// Its bytes, and its media type.
+    #[must_use]
+    pub const fn parts(&self) -> (&[u8], &'static str) {
+        match self {
+            Self::Json(text) => (text.as_bytes(), JSON),
+            Self::Bytes(bytes) => (bytes.as_slice(), OCTETS),
         }
     }
 
@@ -62,13 +74,28 @@ pub enum Event {
         /// What the caller signed for.
         payload: Payload,
         /// What the caller presents; its signature covers it.
-        token: Option<String>,
+        token: Option<Arc<str>>,
         /// The method asked for.
         method: Option<Box<str>>,
         /// Where the call belongs in a trace (W3C Trace Context); proves nothing.
         traceparent: Option<Box<str>>,
         /// The caller takes the answer in parts.
         in_parts: bool,
+        /// Where more than the caller's DID decides: then [`Port::judge`](crate::Port::judge) says whether the handler may
+        /// begin.
+        guarded: Option<Box<Guarded>>,
+    },
+    /// Whoever was asked about a call has answered, or the call has ended: judge it again.
+    Resumed {
+        /// The running call.
+        ticket: u64,
+    },
+    /// Something happened at an agent that its owner should know.
+    Noted {
+        /// The face's agent.
+        agent: u32,
+        /// What.
+        error: Error,
     },
     /// The caller of a running call has given up, or waits no more by what it said, or the agent closed: abort the handler's
     /// signal.

@@ -184,12 +184,17 @@ impl Port {
     /// `WRONG_AUDIENCE`, `INVALID_PAYLOAD`, `PAYLOAD_TOO_LARGE`, `INVALID_TOKEN`, `INVALID_CONFIG` (a method that can have no such
     /// name, a traceparent that is none, a window out of bounds), `INBOX_FULL`.
     pub fn call(self: &Arc<Self>, call: NewCall<'_>) -> Result<u64> {
+        self.call_for(call, None)
+    }
+
+    /// The same, at times to ask for an approval of the call that runs under that ticket.
+    pub(crate) fn call_for(self: &Arc<Self>, call: NewCall<'_>, ticket: Option<u64>) -> Result<u64> {
         let _entry = enter();
-        let begun = catch_unwind(AssertUnwindSafe(|| self.begin(call)));
+        let begun = catch_unwind(AssertUnwindSafe(|| self.begin(call, ticket)));
         begun.unwrap_or_else(|_| Err(flush::internal()))
     }
 
-    fn begin(self: &Arc<Self>, call: NewCall<'_>) -> Result<u64> {
+    fn begin(self: &Arc<Self>, call: NewCall<'_>, approves: Option<u64>) -> Result<u64> {
         let NewCall { agent, to, payload, one_way, timeout, token, method, traceparent, total, window } = call;
         let caller = self.agent(agent)?;
         let found = caller.node.find(to)?;
@@ -224,6 +229,7 @@ impl Port {
             has_method: method.is_some(),
             stage,
             deadline,
+            approves,
             patience: total.map(|total| Patience { each: timeout.unwrap_or(total), until }),
             sink: window.filter(|_| !one_way).map(Sink::new),
             last_word: None,
@@ -408,12 +414,15 @@ impl Port {
         }
         let cancelled = self.tickets.guard().cancel_all(|running| running.caller.did() == did);
         for (ticket, back) in cancelled {
-            self.push(Event::Cancelled { ticket });
+            self.cancelled(ticket);
             back.end(ErrorKind::Revoked);
         }
     }
 
     pub(crate) fn settle(self: &Arc<Self>, call: &Call, outcome: Outcome) {
+        if let Some(ticket) = call.approves {
+            return later(Task::Approval(self.clone(), ticket, outcome));
+        }
         self.push(Event::Settled { call: call.number, id: call.id, outcome });
     }
 

@@ -1,6 +1,7 @@
 //! Answers in parts: what the answerer may send, and what the caller takes.
 
 use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
 use serde::Deserialize;
 use xbind::message::JSON;
@@ -16,6 +17,8 @@ pub const WINDOW: u64 = 32;
 const MAX_UNSENT_PARTS: usize = 256;
 /// Beyond so many bytes of parts that wait to be signed, no further part is taken.
 const MAX_UNSENT_BYTES: usize = 1 << 20;
+/// How long a handler waits for room for a part. Whoever reads no part for so long holds its place up for others.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// The most words of progress of one call that wait to be signed; more are dropped.
 const MAX_UNSENT_WORDS: usize = 16;
 
@@ -88,6 +91,11 @@ impl Source {
         state.unsent_parts = state.unsent_parts.saturating_add(1);
         state.unsent_bytes = state.unsent_bytes.saturating_add(bytes);
         Some((seq, Unsent { source: self.clone(), bytes }))
+    }
+
+    /// Whether the handler was told to wait, and not yet that there is room.
+    pub(crate) fn waits(&self) -> bool {
+        self.state.guard().waits
     }
 
     /// How many parts there are so far.
@@ -253,6 +261,11 @@ impl Sink {
         }
         self.next = self.next.saturating_add(1);
         Fits::Next
+    }
+
+    /// Whether parts came that the reader has not taken.
+    pub(crate) const fn is_unread(self) -> bool {
+        self.read < self.next
     }
 
     /// How many came.

@@ -9,6 +9,8 @@ use hashbrown::HashMap;
 use xbind::{Did, InReplyTo, MessageId, PendingCall};
 
 use crate::agent::Agent;
+use crate::agent::room::Slot;
+use crate::guard::case::Case;
 use crate::port::parts::{Said, Words};
 use crate::port::slots::Slots;
 use crate::transport::{Peer, Route};
@@ -23,16 +25,32 @@ pub(crate) struct Running {
     pub(crate) caller: Peer,
     pub(crate) request: InReplyTo,
     pub(crate) issued_at: u64,
-    /// It names a method, so it never goes to an inbox.
-    pub(crate) has_method: bool,
+    /// The method that it names; then it never goes to an inbox.
+    pub(crate) method: Option<Box<str>>,
+    pub(crate) traceparent: Option<Box<str>>,
     pub(crate) cancelled: bool,
     /// The handler has begun.
     pub(crate) begun: bool,
     /// When its caller waits no more, by what it said.
     pub(crate) until: Option<Instant>,
+    /// When it has waited for room for a part for too long.
+    pub(crate) stalls: Option<Instant>,
     /// What was said before the end.
     pub(crate) said: Said,
     pub(crate) words: Option<Words>,
+    /// By which policies it was let in.
+    pub(crate) version: u32,
+    pub(crate) presented: Option<Arc<str>>,
+    /// None where the caller's DID decides alone.
+    pub(crate) case: Option<Arc<Case>>,
+    /// How many policies have judged it.
+    pub(crate) judged: u32,
+    /// What it takes of the recipient's bounds, in bytes.
+    pub(crate) size: usize,
+    /// Its room there, if it may have to wait until somebody was asked.
+    pub(crate) slot: Option<Slot>,
+    /// Somebody is asked about it, and it has no handler's place.
+    pub(crate) parked: bool,
 }
 
 /// Strangers choose the ids of their calls, so a call is known by its caller and its id.
@@ -78,11 +96,14 @@ impl Tickets {
     /// When the next caller waits no more.
     pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
         if self.deadlines.len() > self.running.len().saturating_mul(2).saturating_add(64) {
-            let live = self.running.iter().filter_map(|(ticket, running)| Some(Reverse((running.until?, ticket))));
-            self.deadlines = live.collect();
+            let times = |(ticket, running): (u64, &Running)| {
+                [running.until, running.stalls].into_iter().flatten().map(move |time| Reverse((time, ticket)))
+            };
+            self.deadlines = self.running.iter().flat_map(times).collect();
         }
         while let Some(Reverse((deadline, ticket))) = self.deadlines.peek().copied() {
-            if self.running.get(ticket).is_some_and(|running| !running.cancelled) {
+            let is_live = |running: &Running| [running.until, running.stalls].contains(&Some(deadline));
+            if self.running.get(ticket).is_some_and(|running| !running.cancelled && is_live(running)) {
                 return Some(deadline);
             }
             self.deadlines.pop();
@@ -90,17 +111,36 @@ impl Tickets {
         None
     }
 
-    /// Marks one call whose caller waits no more, by what it said; its ticket.
-    pub(crate) fn cancel_overdue(&mut self, now: Instant) -> Option<u64> {
-        self.next_deadline().filter(|deadline| *deadline <= now)?;
-        let Reverse((_, ticket)) = self.deadlines.pop()?;
-        self.running.get_mut(ticket)?.cancelled = true;
-        Some(ticket)
+    /// The handler waits for room for a part, or need not any more.
+    pub(crate) fn wait_until(&mut self, ticket: u64, stalls: Option<Instant>) {
+        let Some(running) = self.running.get_mut(ticket) else { return };
+        running.stalls = stalls;
+        if let Some(stalls) = stalls {
+            self.deadlines.push(Reverse((stalls, ticket)));
+        }
+    }
+
+    /// Marks one call whose caller waits no more, by what it said, or has taken no part for too long; then it is told so.
+    pub(crate) fn cancel_overdue(&mut self, now: Instant) -> Option<(u64, Option<Back>)> {
+        loop {
+            let deadline = self.next_deadline().filter(|deadline| *deadline <= now)?;
+            let Reverse((_, ticket)) = self.deadlines.pop()?;
+            let running = self.running.get_mut(ticket)?;
+            let is_late = running.until == Some(deadline);
+            if !is_late && !running.waits() {
+                running.stalls = None; // there is room, and the handler knows
+                continue;
+            }
+            running.cancelled = true;
+            return Some((ticket, (!is_late).then(|| running.back())));
+        }
     }
 
     /// The handler begins; false if the ticket is gone.
     pub(crate) fn begin(&mut self, ticket: u64) -> bool {
-        self.running.get_mut(ticket).is_some_and(|running| !std::mem::replace(&mut running.begun, true))
+        let Some(running) = self.running.get_mut(ticket) else { return false };
+        running.slot = None;
+        !std::mem::replace(&mut running.begun, true)
     }
 
     pub(crate) fn take(&mut self, ticket: u64) -> Option<Running> {
@@ -153,6 +193,10 @@ impl Running {
         Back { agent, caller, request: self.request, parts: self.parts() }
     }
 
+    fn waits(&self) -> bool {
+        matches!(&self.said, Said::Parts(source) if source.waits())
+    }
+
     /// How many parts were sent.
     pub(crate) fn parts(&self) -> u64 {
         if let Said::Parts(source) = &self.said { source.count() } else { 0 }
@@ -164,7 +208,7 @@ impl Running {
             peer: *self.caller.did(),
             digest: self.request.digest,
             one_way: false,
-            has_method: self.has_method,
+            has_method: self.method.is_some(),
             has_window: matches!(self.said, Said::Parts(_)),
         }
     }

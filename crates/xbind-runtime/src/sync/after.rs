@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::agent::Agent;
 use crate::agent::outbox::Place;
 use crate::port::Port;
+use crate::port::event::Outcome;
 
 /// Something that must not run under a lock, because it calls foreign code or takes other locks.
 pub(crate) enum Task {
@@ -14,6 +15,8 @@ pub(crate) enum Task {
     Wake(Arc<Port>),
     /// There is room again where this agent's messages wait to go.
     Room(Arc<Agent>, Place),
+    /// The call to an approver has ended, about the call of that ticket.
+    Approval(Arc<Port>, u64, Outcome),
 }
 
 #[derive(Default)]
@@ -57,6 +60,7 @@ impl Drop for Entry {
                 match task {
                     Task::Wake(port) => port.ring(),
                     Task::Room(agent, place) => agent.unpark(place),
+                    Task::Approval(port, ticket, outcome) => port.approver_answered(ticket, outcome),
                 }
             }
         }

@@ -62,7 +62,7 @@ impl Agent {
         let message = authenticate(&recipient, now, jws, body.len())?;
         let reference = |id: &MessageId| request.unwrap_or_else(|| InReplyTo::of(*id, jws));
         // Nothing is remembered of what would be refused anyway.
-        if message.op() == Op::Call && !self.may_call(message.from(), message.details().method.is_some()) {
+        if message.op() == Op::Call && !self.may_call(message.from(), message.method()) {
             self.refuse(back(message.from()), reference(message.id()), ErrorKind::NotAllowed);
             return Ok(());
         }
@@ -84,7 +84,8 @@ impl Agent {
         let Some(about) = about else {
             let wait = message.deadline_ms().map(Duration::from_millis);
             let until = wait.and_then(|wait| self.node.time().now().checked_add(wait));
-            self.admit(Request { message, token, reference: reference(&id), caller: back(&from), until, slot });
+            let (token, reference, caller) = (token.map(Arc::from), reference(&id), back(&from));
+            self.admit(Request { message, token, case: None, version: 0, reference, caller, until, slot });
             return Ok(());
         };
         if let Some((port, _)) = expected {

@@ -132,7 +132,7 @@ impl Plan {
         let allow = match policy {
             Policy::None => None,
             Policy::Everyone => Some(Allow::Everyone),
-            Policy::Only(did) => Some(Allow::Only(Box::new([did].into()))),
+            Policy::Only(did) => Some(Allow::only([did])),
         };
         if handle.handle(allow).is_ok() {
             actor.policy = policy;

@@ -32,6 +32,8 @@ pub const MAX_ADDRESS_BYTES: usize = 2048;
 
 /// `typ` of the protected header.
 pub(crate) const TYPE: &str = "agent-card+jwt";
+/// The method that tells what an agent offers.
+pub const DESCRIBE: &str = "xbind.describe";
 /// How the methods begin that every agent answers by itself, in any case: no card offers them.
 const RESERVED: &str = "xbind.";
 

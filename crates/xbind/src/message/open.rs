@@ -222,6 +222,12 @@ impl Authentic {
         self.op
     }
 
+    /// The method that it asks for.
+    #[must_use]
+    pub fn method(&self) -> Option<&str> {
+        self.details.method.as_deref()
+    }
+
     /// Its id, unique for its sender.
     #[must_use]
     pub const fn id(&self) -> &MessageId {

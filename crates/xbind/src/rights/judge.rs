@@ -84,15 +84,13 @@ pub struct Refused {
     pub error: Error,
     /// With `REVOCATION_UNKNOWN`, what evidence there was.
     pub grade: Grade,
-    /// With `SCOPE_DENIED`, which scopes it lacks, and which it has.
-    pub lacks: Option<(String, String)>,
     /// With `UNTRUSTED_ISSUER`, whose keys would have had to be fetched, and how that went.
     pub keys: Option<(String, KeysState)>,
 }
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
-        Self { error, grade: Grade::Unchecked, lacks: None, keys: None }
+        Self { error, grade: Grade::Unchecked, keys: None }
     }
 }
 
@@ -243,13 +241,9 @@ impl Judge {
 
     fn refused(&self, presentation: &Presentation<'_>, error: Error, grade: Grade) -> Refused {
         let mut refused = Refused { grade, ..error.into() };
-        match refused.error.kind() {
-            ErrorKind::ScopeDenied => refused.lacks = TokenVerifier::lacks(presentation.token, presentation.scopes),
-            ErrorKind::UntrustedIssuer if !self.keys.is_empty() => {
-                let issuer = self.verifier.missing_key(presentation.token).map(|(issuer, _)| issuer);
-                refused.keys = issuer.and_then(|issuer| Some((issuer.clone(), self.keys.state(&issuer)?)));
-            }
-            _ => {}
+        if refused.error.kind() == ErrorKind::UntrustedIssuer && !self.keys.is_empty() {
+            let issuer = self.verifier.missing_key(presentation.token).map(|(issuer, _)| issuer);
+            refused.keys = issuer.and_then(|issuer| Some((issuer.clone(), self.keys.state(&issuer)?)));
         }
         refused
     }

@@ -1,6 +1,7 @@
 //! Tokens, delegation, approvals and revocation: what somebody may do.
 
 pub(crate) mod approval;
+pub(crate) mod approval_request;
 pub(crate) mod bits;
 pub(crate) mod cache;
 pub(crate) mod delegation;

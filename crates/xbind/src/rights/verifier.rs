@@ -267,14 +267,6 @@ impl TokenVerifier {
         self.trust.read().unwrap_or_else(PoisonError::into_inner).issuers.get(issuer).cloned()
     }
 
-    /// Which of these scopes a token lacks, and which it has.
-    pub(crate) fn lacks(token: &str, asked: &[Scope<'_>]) -> Option<(String, String)> {
-        let chain = Chain::parse(token).ok()?;
-        let held = &chain.last().scopes;
-        let missing: Vec<_> = asked.iter().filter(|scope| !held.covers(**scope)).map(|scope| scope.as_str()).collect();
-        Some((missing.join(" "), held.as_str().to_owned()))
-    }
-
     /// What does not change from one presentation to the next, and the time before the signatures, which cost most.
     fn check(&self, trust: &Trust, token: &str, now: u64) -> Result<VerifiedToken> {
         let chain = Chain::parse(token)?;

@@ -1,0 +1,246 @@
+//! The guard: whether a call may begin, by the policies of the agent that is called.
+//!
+//! It judges three times: when a call comes in, by what can be said without asking; just before the handler begins, with
+//! what the face says then; and again after anybody was asked who took time. What it cannot know it asks: the face, for what
+//! only a program knows, by [`Event::Call`] and [`Start::Ask`]; an approver, over the bus, by itself.
+
+pub(crate) mod case;
+pub(crate) mod policy;
+mod waiting;
+
+use std::sync::Arc;
+
+use xbind::{Did, ErrorKind, MessageId, Presented};
+
+use crate::agent::Agent;
+use crate::agent::inbox::{Inbox, Letter};
+use crate::agent::room::Room;
+use crate::flush::refusal::Refusal;
+use crate::guard::case::{Case, Testimony, Verdict};
+use crate::guard::policy::Policy;
+use crate::port::Port;
+use crate::port::answer::{Reply, Start};
+use crate::port::event::{Event, Payload};
+use crate::port::tickets::Running;
+use crate::sync::Lock;
+use crate::sync::after::enter;
+
+/// How often a call is judged at most, when each policy sets another one while it is asked.
+const MAX_JUDGED: u32 = 16;
+
+/// What a call shows of itself.
+pub(crate) struct Shown<'a> {
+    pub(crate) from: &'a Did,
+    pub(crate) presented: Option<&'a Arc<str>>,
+    pub(crate) body: &'a [u8],
+    pub(crate) content_type: &'a str,
+}
+
+/// Whether what was decided about a call when it came in still stands.
+enum Standing {
+    Stands,
+    /// Another policy has to judge, or there is none any more.
+    Over,
+    Refused(ErrorKind),
+}
+
+impl Agent {
+    /// What can be said of a call by that policy without asking anybody: nothing more where the caller's DID decides alone.
+    pub(crate) fn screen(&self, policy: &Arc<Policy>, call: &Shown<'_>) -> Result<Option<Arc<Case>>, Refusal> {
+        if call.presented.is_some_and(|text| Presented::parse(text).is_err()) {
+            return Err(Refusal::of(ErrorKind::InvalidToken));
+        }
+        if policy.is_plain() {
+            return Ok(None);
+        }
+        let now = self.node.time().unix();
+        let body = (call.body, call.content_type);
+        let case = Case::open(policy, *call.from, *self.did(), call.presented.cloned(), body, now)?;
+        Ok(Some(Arc::new(case)))
+    }
+
+    fn standing(&self, running: &Seen, said: Option<u32>) -> Standing {
+        let inbox = self.inbox.guard();
+        if inbox.closed {
+            return Standing::Refused(ErrorKind::AgentClosed);
+        }
+        let Some(policy) = inbox.policy(running.method.as_deref()) else { return Standing::Over };
+        let is_plain = running.case.is_none() && policy.is_plain();
+        let is_of_now = inbox.version == running.version && said.is_none_or(|version| version == inbox.version);
+        if !is_of_now && !is_plain {
+            return Standing::Over;
+        }
+        if !policy.allow.includes(&running.caller) {
+            return Standing::Refused(ErrorKind::NotAllowed);
+        }
+        match self.node.check_running(&[&running.caller, self.did()]) {
+            Ok(()) => Standing::Stands,
+            Err(error) => Standing::Refused(error.kind()),
+        }
+    }
+
+    /// A call whose policy or handler is gone before it began: another policy judges it, or it goes to the inbox after all.
+    /// Tells whether it still has its place.
+    pub(crate) fn give_back(self: &Arc<Self>, running: Running, payload: Payload) -> bool {
+        let mut inbox = self.inbox.guard();
+        if inbox.closed || self.node.check_running(&[running.caller.did(), self.did()]).is_err() {
+            return false; // whoever closed or stopped has told the caller
+        }
+        let (caller, request, issued_at) = (running.caller.clone(), running.request, running.issued_at);
+        if let Some(policy) = inbox.policy(running.method.as_deref()).cloned() {
+            let judged = self.judge_anew(&inbox, &policy, running, payload);
+            if let Err(refusal) = &judged {
+                self.refuse_with(caller, request, refusal);
+            }
+            return judged.unwrap_or(false);
+        }
+        if running.method.is_some() {
+            self.refuse(caller, request, ErrorKind::MethodNotFound);
+            return false;
+        }
+        let from = *caller.did();
+        if self.is_retiring() {
+            drop(inbox);
+            self.end_request(&caller, request, ErrorKind::AgentClosed); // what is in the inbox goes with the agent
+            return false;
+        }
+        match Room::take(self, &from, payload.len()) {
+            Some(slot) => {
+                let letter = Letter { id: request.id, from, issued_at, one_way: false, payload, _slot: slot };
+                self.put_in(&mut inbox, letter, caller, request);
+            }
+            None => self.refuse(caller, request, ErrorKind::InboxFull),
+        }
+        false
+    }
+
+    /// Another policy judges a call that the face gives back, with the payload that it brought. Tells whether the call goes
+    /// on, in the place that it has.
+    fn judge_anew(
+        self: &Arc<Self>,
+        inbox: &Inbox,
+        policy: &Arc<Policy>,
+        running: Running,
+        payload: Payload,
+    ) -> Result<bool, Refusal> {
+        if !policy.allow.includes(running.caller.did()) {
+            return Err(Refusal::of(ErrorKind::NotAllowed));
+        }
+        if running.judged >= MAX_JUDGED {
+            let why = "each policy of the handler set another one while it was asked";
+            let error = xbind::Error::new(ErrorKind::NotAllowed, why);
+            self.port.push(Event::Noted { agent: self.number, error });
+            return Err(Refusal::of(ErrorKind::NotAllowed));
+        }
+        let (body, content_type) = payload.parts();
+        let shown = Shown { from: running.caller.did(), presented: running.presented.as_ref(), body, content_type };
+        let case = self.screen(policy, &shown)?;
+        let judged = running.judged.saturating_add(1);
+        let version = inbox.version;
+        Ok(self.hand_over(Running { case, judged, version, begun: false, ..running }, payload))
+    }
+}
+
+/// What is to be known of a running call to judge it.
+struct Seen {
+    agent: Arc<Agent>,
+    caller: Did,
+    method: Option<Box<str>>,
+    case: Option<Arc<Case>>,
+    version: u32,
+    request: MessageId,
+    cancelled: bool,
+}
+
+impl Port {
+    /// Whether the handler may begin with a call: asked just before it does, because much may have happened since
+    /// [`Event::Call`]. What does not hold any more does not begin.
+    pub fn start(self: &Arc<Self>, ticket: u64) -> Start {
+        self.judge(ticket, Testimony::default())
+    }
+
+    /// The same, with what the face says about the call.
+    pub fn judge(self: &Arc<Self>, ticket: u64, said: Testimony) -> Start {
+        let _entry = enter();
+        let Some(seen) = self.see(ticket) else { return Start::Gone };
+        let version = said.policies;
+        if let Some(start) = self.stop(ticket, &seen, version) {
+            return start;
+        }
+        if let Some(case) = &seen.case {
+            let verdict = case.judge(said, seen.agent.node.time().unix());
+            if let Some(start) = self.act(ticket, &seen, case, verdict) {
+                return start;
+            }
+            // Judging takes its time.
+            if let Some(start) = self.stop(ticket, &seen, version) {
+                return start;
+            }
+        }
+        if self.tickets.guard().begin(ticket) {
+            seen.agent.begun();
+        }
+        Start::Run
+    }
+
+    fn see(&self, ticket: u64) -> Option<Seen> {
+        let mut tickets = self.tickets.guard();
+        let running = tickets.get_mut(ticket)?;
+        running.cancelled |= running.until.is_some_and(|until| until <= self.time.now());
+        let caller = running.caller.clone();
+        let mut seen = Seen {
+            agent: running.agent.clone(),
+            caller: *running.caller.did(),
+            method: running.method.clone(),
+            case: running.case.clone(),
+            version: running.version,
+            request: running.request.id,
+            cancelled: running.cancelled,
+        };
+        drop(tickets);
+        if let crate::transport::Peer::Here(caller) = &caller {
+            // It may have given up while its message was on its way, when there was no ticket to cancel.
+            seen.cancelled |= !caller.port.calls.guard().is_awaited(&seen.request);
+        }
+        Some(seen)
+    }
+
+    /// Why the call does not begin, if it does not.
+    fn stop(self: &Arc<Self>, ticket: u64, seen: &Seen, said: Option<u32>) -> Option<Start> {
+        if seen.cancelled {
+            self.reply(ticket, Reply::Refused(ErrorKind::AgentClosed, None)); // nobody is told where nobody waits
+            return Some(Start::Gone);
+        }
+        match seen.agent.standing(seen, said) {
+            Standing::Stands => None,
+            Standing::Over => Some(Start::Back),
+            Standing::Refused(kind) => Some(self.turn_away(ticket, seen, Refusal::of(kind))),
+        }
+    }
+
+    fn turn_away(self: &Arc<Self>, ticket: u64, seen: &Seen, refusal: Refusal) -> Start {
+        seen.agent.tell(seen.request, seen.caller, Some(refusal.kind));
+        self.reply(ticket, Reply::Refused(refusal.kind, refusal.detail));
+        Start::Gone
+    }
+
+    /// Does what the verdict says; nothing more where the call may begin.
+    fn act(self: &Arc<Self>, ticket: u64, seen: &Seen, case: &Arc<Case>, verdict: Verdict) -> Option<Start> {
+        let refusal = match verdict {
+            Verdict::Admit(None) => return None,
+            Verdict::Admit(Some(approval)) => {
+                match seen.agent.use_once(approval.approver(), approval.id(), approval.expires_at()) {
+                    Ok(()) => return None,
+                    Err(_) => Refusal::of(case.unusable()),
+                }
+            }
+            Verdict::Refuse(refusal) => refusal,
+            Verdict::Ask(question) => return Some(Start::Ask(question)),
+            Verdict::Wait => return Some(Start::Wait),
+            Verdict::AskApprover(approver, request) => {
+                return Some(self.ask_approver(ticket, seen.agent.number, case, &approver, request));
+            }
+        };
+        Some(self.turn_away(ticket, seen, refusal))
+    }
+}

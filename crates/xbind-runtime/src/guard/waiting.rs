@@ -1,0 +1,172 @@
+//! Calls that wait until somebody who was asked has answered. They have no handler's place meanwhile, but one in the inbox's
+//! room: so many slow questions keep nobody else from a handler, and their number has a bound.
+
+use std::sync::Arc;
+
+use xbind::{Did, ErrorKind, VerifiedToken, approval_in};
+
+use crate::agent::Agent;
+use crate::agent::inbox::Inbox;
+use crate::agent::room::Room;
+use crate::guard::case::{Approving, Case};
+use crate::port::answer::{Reply, Start};
+use crate::port::event::{Event, Outcome, Payload};
+use crate::port::{NewCall, Port};
+use crate::sync::Lock;
+use crate::sync::after::enter;
+
+impl Port {
+    /// The face waits for somebody before it can say more about a call: the handler's place goes to another until
+    /// [`Port::resume`]. False if there is no room to wait; then the call was refused.
+    pub fn wait(self: &Arc<Self>, ticket: u64) -> bool {
+        let _entry = enter();
+        let seen = self.tickets.guard().get(ticket).map(|running| {
+            let (agent, case) = (running.agent.clone(), running.case.clone());
+            (agent, case, *running.caller.did(), running.size, running.slot.is_some())
+        });
+        let Some((agent, case, from, size, has_slot)) = seen else { return false };
+        if case.is_some_and(|case| case.keeps_place()) {
+            return true;
+        }
+        let slot = if has_slot { None } else { Room::take(&agent, &from, size) };
+        if !has_slot && slot.is_none() {
+            self.reply(ticket, Reply::Refused(ErrorKind::InboxFull, None));
+            return false;
+        }
+        let parked = {
+            let mut tickets = self.tickets.guard();
+            let Some(running) = tickets.get_mut(ticket) else { return false };
+            running.slot = running.slot.take().or(slot);
+            std::mem::replace(&mut running.parked, true)
+        };
+        if !parked {
+            agent.park_one();
+        }
+        true
+    }
+
+    /// What the token of a call grants, where it holds.
+    #[must_use]
+    pub fn rights(&self, ticket: u64) -> Option<Arc<VerifiedToken>> {
+        let case = self.tickets.guard().get(ticket).and_then(|running| running.case.clone());
+        case?.guarded().token
+    }
+
+    /// The face knows more: [`Event::Resumed`] says when the call has a place again and is to be judged.
+    pub fn resume(&self, ticket: u64) {
+        let _entry = enter();
+        let seen = self.tickets.guard().get(ticket).map(|running| (running.agent.clone(), running.case.clone()));
+        let Some((agent, case)) = seen else { return };
+        if let Some(case) = case {
+            case.answered(agent.node.time().unix());
+        }
+        agent.resume(ticket);
+    }
+
+    /// A call has ended that waits: whoever holds it is told.
+    pub(crate) fn cancelled(self: &Arc<Self>, ticket: u64) {
+        self.push(Event::Cancelled { ticket });
+        let waits = self.tickets.guard().get(ticket).is_some_and(|running| running.parked);
+        if waits {
+            self.push(Event::Resumed { ticket });
+        }
+    }
+
+    pub(crate) fn ask_approver(
+        self: &Arc<Self>,
+        ticket: u64,
+        agent: u32,
+        case: &Arc<Case>,
+        approver: &Did,
+        request: String,
+    ) -> Start {
+        if !self.wait(ticket) {
+            return Start::Gone;
+        }
+        let timeout = case.policy.approval.as_ref().map(|policy| policy.timeout);
+        let payload = Payload::Json(request);
+        let call = NewCall { agent, to: approver.as_str(), payload, timeout, ..NewCall::default() };
+        let begun = self.call_for(call, Some(ticket));
+        {
+            let mut state = case.state.guard();
+            match begun {
+                // Its end may have come already.
+                Ok(call) if matches!(state.approving, Approving::Asking) => state.approving = Approving::Asked(call),
+                Ok(_) => {}
+                Err(_) => state.approving = Approving::Failed(ErrorKind::ApprovalFailed),
+            }
+        }
+        let is_over = self.tickets.guard().get(ticket).is_none();
+        match begun {
+            Err(_) => self.resume(ticket),
+            Ok(call) if is_over => self.abandon(call),
+            Ok(_) => {}
+        }
+        Start::Wait
+    }
+
+    /// How the call to an approver ended.
+    pub(crate) fn approver_answered(&self, ticket: u64, outcome: Outcome) {
+        let case = self.tickets.guard().get(ticket).and_then(|running| running.case.clone());
+        let Some(case) = case else { return };
+        case.state.guard().approving = match outcome {
+            Outcome::Answer { payload: Payload::Json(answer), .. } => {
+                approval_in(&answer).map_or(Approving::Failed(ErrorKind::ApprovalFailed), Approving::Came)
+            }
+            Outcome::Failed { error, .. } if error.kind() == ErrorKind::Timeout => {
+                Approving::Failed(ErrorKind::ApprovalTimeout)
+            }
+            Outcome::Answer { .. } | Outcome::Delivered { .. } | Outcome::Failed { .. } => {
+                Approving::Failed(ErrorKind::ApprovalFailed)
+            }
+        };
+        self.resume(ticket);
+    }
+}
+
+impl Agent {
+    fn park_one(self: &Arc<Self>) {
+        {
+            let mut inbox = self.inbox.guard();
+            inbox.parked = inbox.parked.saturating_add(1);
+        }
+        self.finished(false);
+    }
+
+    /// A call has ended, wherever it was.
+    pub(crate) fn ended_place(self: &Arc<Self>, parked: bool, begun: bool) {
+        if parked {
+            let mut inbox = self.inbox.guard();
+            inbox.parked = inbox.parked.saturating_sub(1);
+        } else {
+            self.finished(begun);
+        }
+    }
+
+    fn resume(self: &Arc<Self>, ticket: u64) {
+        let mut inbox = self.inbox.guard();
+        let has_place = self.port.tickets.guard().get(ticket).is_some_and(|running| !running.parked);
+        if has_place {
+            return self.port.push(Event::Resumed { ticket });
+        }
+        inbox.resuming.push_back(ticket);
+        self.resume_next(&mut inbox);
+    }
+
+    /// Calls that have waited go before those that have not been looked at.
+    pub(crate) fn resume_next(self: &Arc<Self>, inbox: &mut Inbox) {
+        while inbox.running < self.options.concurrency {
+            let Some(ticket) = inbox.resuming.pop_front() else { return };
+            let waited = {
+                let mut tickets = self.port.tickets.guard();
+                tickets.get_mut(ticket).is_some_and(|running| std::mem::take(&mut running.parked))
+            };
+            if waited {
+                inbox.parked = inbox.parked.saturating_sub(1);
+                inbox.running = inbox.running.saturating_add(1);
+                inbox.unbegun = inbox.unbegun.saturating_add(1);
+                self.port.push(Event::Resumed { ticket });
+            }
+        }
+    }
+}
