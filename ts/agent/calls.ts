@@ -79,6 +79,7 @@ export function errorOf({ failure, messageId, remote }: Lost): XBindError {
 export class Calls {
   readonly #port: number
   readonly #schedule: () => void
+  readonly #soon: () => void
   readonly #pending = new Map<number, Settle>()
   readonly #heard = new Map<number, Hearing>()
   /** How many wait for something: the end of a call, or its next part. */
@@ -86,10 +87,11 @@ export class Calls {
   #timer: NodeJS.Timeout | undefined
   #timerAt = Infinity
 
-  /** `schedule` sees to it that the port is soon flushed. */
-  constructor(port: number, schedule: () => void) {
+  /** `schedule` sees to it that the port is flushed at once, `soon` that it is when the event loop has had its turn. */
+  constructor(port: number, schedule: () => void, soon: () => void) {
     this.#port = port
     this.#schedule = schedule
+    this.#soon = soon
   }
 
   get areOver(): boolean {
@@ -133,10 +135,11 @@ export class Calls {
     this.#heard.get(call)?.progress?.(told(progress, total, message))
   }
 
-  /** So many parts were read. */
-  took(call: number, parts: number): void {
+  /** So many parts were read: told at once, or with what comes in the same turn of the event loop. */
+  took(call: number, parts: number, atOnce: boolean): void {
     native.took(this.#port, call, parts)
-    this.#schedule()
+    if (atOnce) this.#schedule()
+    else this.#soon()
   }
 
   /** Somebody waits: that keeps the process alive. */

@@ -78,9 +78,10 @@ export class Port<Agent extends object = object> {
     this.#ask = ask
     const schedule = (): void => this.schedule()
     this.number = native.openPort(schedule)
-    this.calls = new Calls(this.number, schedule)
+    const soon = (): void => this.#soon()
+    this.calls = new Calls(this.number, schedule, soon)
     const watch = (): void => this.calls.watch()
-    this.#handled = new Handled(this.number, ask, schedule, () => this.#soon(), watch)
+    this.#handled = new Handled(this.number, ask, schedule, soon, watch)
   }
 
   add(number: number, agent: Agent): void {

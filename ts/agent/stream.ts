@@ -72,7 +72,7 @@ class Reading implements Hearing {
   next(): Taken<unknown> | Promise<Taken<unknown>> {
     const taken = this.#waiting.length === 0 ? this.#take() : undefined
     if (taken) return taken
-    this.#say() // from now on it is the other side that is waited for
+    this.#say(false) // from now on it is the other side that is waited for
     this.#calls.hold()
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
@@ -101,7 +101,7 @@ class Reading implements Hearing {
       const value = this.#parts[this.#taken]
       this.#parts[this.#taken++] = undefined
       if (this.#taken === this.#parts.length) this.#drop()
-      if (++this.#untold >= TOLD) this.#say()
+      if (++this.#untold >= TOLD) this.#say(true)
       return { done: false, value }
     }
     if (!this.#ended) return undefined
@@ -110,9 +110,9 @@ class Reading implements Hearing {
   }
 
   /** How many parts were read. */
-  #say(): void {
+  #say(atOnce: boolean): void {
     if (this.#untold === 0 || this.#ended || this.#call === undefined) return
-    this.#calls.took(this.#call, this.#untold)
+    this.#calls.took(this.#call, this.#untold, atOnce)
     this.#untold = 0
   }
 
