@@ -67,8 +67,8 @@ pub struct NewCall<'a> {
     pub method: Option<String>,
     /// Where it belongs in a trace (W3C Trace Context).
     pub traceparent: Option<String>,
-    /// With it, each part and each word of progress starts `timeout` anew, up to this time for the whole call, and words of
-    /// progress are told with [`Event::Progress`].
+    /// With it, each part that comes or is read and each word of progress starts `timeout` anew, up to this time for the whole
+    /// call, and words of progress are told with [`Event::Progress`].
     pub total: Option<Duration>,
     /// With it the answer may come in parts, each told with [`Event::Part`]: how many may come before [`Port::took`] says
     /// that they were read. [`WINDOW`](crate::WINDOW) suits most.
