@@ -320,12 +320,14 @@ export declare function publicKeyToDID(publicKey: Uint8Array): Result<string>;
  * ```
  */
 export declare function verifySignature(did: string, data: Uint8Array, signature: Uint8Array): Result<boolean>;
-/** The call that is decided upon: these two, and these very bytes. */
+/** The call that is decided upon: these two, this method, and these very bytes. */
 export interface ApprovedCall {
   /** The DID that makes it. */
   caller: string;
   /** The DID that is asked. */
   recipient: string;
+  /** Which of the other agent's methods is asked for; left out for a call that names none. */
+  method?: string;
   /** The arguments of the call, byte for byte. */
   body: Uint8Array;
   /** Default application/json. */
@@ -990,6 +992,8 @@ export interface ApprovalRequest {
   readonly agent: string;
   /** Who called it, as that agent says. */
   readonly caller: string;
+  /** The method asked for, if the caller named one; it is signed for like the arguments. */
+  readonly method: string | undefined;
   /** The very arguments of the call. */
   readonly payload: unknown;
   /** On whose behalf the caller acts, outermost first, as that agent says. */
@@ -997,8 +1001,8 @@ export interface ApprovalRequest {
 }
 /**
  * A handler for an approver: `operator.handle(approvals(operator, (request) => …))`. Each decision is signed for this caller,
- * this agent and these arguments. Calls that ask for no approval go to `otherwise`. Arguments that could be read in more than
- * one way are neither shown nor signed: INVALID_PAYLOAD.
+ * this agent, this method and these arguments. Calls that ask for no approval go to `otherwise`. Arguments that could be read in
+ * more than one way are neither shown nor signed: INVALID_PAYLOAD.
  *
  * @example
  * ```ts

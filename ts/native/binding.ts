@@ -292,6 +292,7 @@ export interface Rotation {
 export interface Call {
   readonly caller: string
   readonly recipient: string
+  readonly method?: string | undefined
   readonly contentType: string
 }
 
@@ -623,8 +624,8 @@ export interface Binding {
   maySign(history: HistoryRef, key: string, at?: number): boolean
   receiptStands(history: HistoryRef, key: string, signedAt: number): boolean
   currentKey(history: HistoryRef, at?: number): string | null
-  /** What an approver is shown, JSON text or bytes, of a body in base64url. */
-  shownBody(contentType: string, body: string): string | Uint8Array | Failure
+  /** What an approver is shown, JSON text or bytes, of a body in base64url for that method. */
+  shownBody(contentType: string, body: string, method?: string): string | Uint8Array | Failure
   approveCall(key: KeyRef, decision: string, call: Call, body: Uint8Array, ttl: number, now?: number): Fallible<string>
   verifyApproval(
     statement: string,
