@@ -1,4 +1,4 @@
-import { onAbort } from './abort'
+import { gaveUp, onAbort } from './abort'
 import type { Failure } from '../native/binding'
 import { failure, isFailure, XBindError, type RemoteError } from '../errors'
 import { hinted } from '../hints'
@@ -94,13 +94,13 @@ export class Calls {
   }
 
   /** The caller gives up. */
-  abandon(call: number | undefined): void {
+  abandon(call: number | undefined, signal: AbortSignal): void {
     const settle = call === undefined ? undefined : this.#pending.get(call)
     if (call === undefined || settle === undefined) return
     this.#pending.delete(call)
     native.abandon(this.#port, call)
     this.#schedule()
-    settle({ ok: false, failure: aborted })
+    settle({ ok: false, failure: gaveUp(signal) })
   }
 
   /** Who waits for that call; nobody if it was given up. */
@@ -170,8 +170,6 @@ const receipts = new WeakSet<object>()
 export function isReceipt(value: unknown): value is DeliveryReceipt {
   return typeof value === 'object' && value !== null && receipts.has(value)
 }
-
-const aborted = failure('ABORTED', 'the caller gave up')
 
 function nobody(): void {
   // a call that was given up

@@ -34,13 +34,19 @@ export function callOptionsIn(options: CallOptions, usualMs: number): Wanted | F
   checkOptions(options, 'call()', CALL_OPTIONS)
   const { timeoutMs = usualMs, signal, token, approval, method, traceparent } = options
   checkNumber(timeoutMs, 'timeoutMs')
-  if (!(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT)) {
-    return failure('INVALID_CONFIG', `timeoutMs is ${timeoutMs}`, `give 1 to ${MAX_TIMEOUT}`)
+  if (!(Number.isInteger(timeoutMs) && timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT)) {
+    return failure('INVALID_CONFIG', `timeoutMs is ${timeoutMs}`, `give a whole number from 1 to ${MAX_TIMEOUT}`)
   }
   optional(token, checkString, 'token')
   optional(approval, checkString, 'approval')
   optional(method, checkString, 'method')
   optional(traceparent, checkString, 'traceparent')
+  for (const [what, value] of [
+    ['token', token],
+    ['approval', approval],
+  ] as const) {
+    if (value === '') return failure('INVALID_TOKEN', `${what} is empty`, `leave \`${what}\` out where there is none`)
+  }
   const presented = presentedText(token, approval)
   return typeof presented === 'object' ? presented : { timeoutMs, signal, presented, method, traceparent }
 }
@@ -62,7 +68,9 @@ export function receiveOptionsIn(
     ['waitMs', waitMs, 0],
   ] as const) {
     checkNumber(value, what)
-    if (!(value >= least)) return failure('INVALID_CONFIG', `${what} is ${value}`, `give ${least} or more`)
+    if (!Number.isInteger(value) || value < least) {
+      return failure('INVALID_CONFIG', `${what} is ${value}`, `give a whole number, ${least} or more`)
+    }
   }
   checkSignal(signal, 'signal')
   return { max, waitMs, signal }
