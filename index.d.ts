@@ -451,7 +451,7 @@ export interface IncomingCall<P = unknown> {
 export type Logger = Pick<Console, "debug" | "info" | "warn" | "error">;
 /**
  * An in-process bus. The default one belongs to the module instance, so test files do not see each other. Of several agents of
- * one DID, the newest is called.
+ * one DID, the newest is called by the DID; a name leads to the agent that has it.
  *
  * @example
  * ```ts
@@ -503,12 +503,16 @@ export interface AgentConfig {
   logger?: Logger;
   /**
    * Answers calls from the start, so that none comes before the agent can answer: everybody's, until `handle()` sets another
-   * handler, or a policy.
+   * handler, or a policy. Its payload is of the type that it expects, which nobody has checked.
    */
-  handler?: Handler;
+  handler?: {
+    /** A method, so that its payload may be of any type. */
+    answer(call: IncomingCall): unknown;
+  }["answer"];
   /**
    * Told of what a handler, or a function of its policy, throws, and of answers that cannot be sent; the caller is told
    * nothing of it but HANDLER_FAILED. Printed to the log by default, with its stack. A `HandlerError` is an answer, not a failure.
+   * It may be asynchronous; where it fails itself, the log has what it threw, and what it was told.
    */
   onHandlerError?: (error: unknown, call: {
     /** Unique for its caller. */
@@ -881,7 +885,7 @@ export declare class AutoGenxBindAgent {
     signal?: AbortSignal;
   }): Promise<Result<Message<P>[]>>;
   /**
-   * The inbox, one message after the other, until the agent closes. Waiting for the next one keeps no process alive.
+   * The inbox, one message after the other, until the agent closes. Waiting for the next one alone keeps no process alive.
    *
    * @example
    * ```ts
@@ -1009,7 +1013,7 @@ export interface ApprovalRequest {
  * agent.handle(approvals(agent, ({ payload }) => (payload as { amount: number }).amount < 1000))
  * ```
  */
-export declare function approvals(approver: AutoGenxBindAgent, decide: (request: ApprovalRequest) => boolean | Promise<boolean>, otherwise?: Handler): Handler;
+export declare function approvals(approver: AutoGenxBindAgent, decide: (request: ApprovalRequest) => boolean | Promise<boolean>, otherwise?: AgentConfig["handler"]): Handler;
 /** What is published about a call or message that this process makes. */
 export interface CallSeen {
   /** The DID that calls. */

@@ -202,7 +202,7 @@ describe('where nobody waits, nothing is thrown', () => {
     const { code, stdout, stderr } = await node(program)
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'HANDLER_FAILED INVALID_PAYLOAD\n' })
     expect(stderr).toMatch(
-      /^\[xbind\] one: the handler failed, .+\n\[xbind\] {3}XBindError: the handler's value was not sent: .+\n$/,
+      /^\[xbind\] one: the handler failed, .+\n\[xbind\] {3}XBindError: the handler's value was not sent: .+\n\[xbind\] {3}hint: .+\n$/,
     )
   })
 

@@ -101,6 +101,24 @@ test('README.md is short: at most 900 words beside its code', () => {
   expect(words.length).toBeLessThanOrEqual(900)
 })
 
+test('README.md leads to every guide, and has no passphrase of its own', () => {
+  const readme = read('README.md')
+  for (const file of [
+    'lifecycle',
+    'methods',
+    'tracing',
+    'tokens',
+    'revocation',
+    'approval',
+    'rotation',
+    'transport',
+    'http',
+  ])
+    expect(readme).toContain(`(docs/guides/${file}.md)`)
+  expect(readme).not.toMatch(/PASSPHRASE *(\?\?|\|\|)/)
+  for (const name of ['`handler`', '`isReceipt`', '`onHandlerError`']) expect(readme).toContain(name)
+})
+
 test('docs/errors.md has the codes of the types, in their order', () => {
   const union = /type XBindErrorCode =([^;]*);/.exec(read('index.d.ts'))?.[1] ?? ''
   const headings = [...read('docs/errors.md').matchAll(/^## (.*)$/gm)].map(([, code]) => code)

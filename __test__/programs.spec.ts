@@ -24,7 +24,10 @@ beforeAll(async () => {
 
 test.each(programs)('%s', async (document) => {
   expect(examples(document).length).toBeGreaterThan(2)
-  const { stdout, stderr } = await execute(process.execPath, [`${fileOf(document)}.mjs`], { cwd: folder })
+  const { stdout, stderr } = await execute(process.execPath, [`${fileOf(document)}.mjs`], {
+    cwd: folder,
+    env: { ...process.env, PASSPHRASE: 'of this test' },
+  })
   expect(stderr).toBe('')
   const printed = stdout.split(`${mark}\n`)
   const wanted = outputs(document)

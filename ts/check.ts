@@ -44,9 +44,9 @@ export function checkList(value: unknown, what: string): asserts value is readon
   for (const [i, each] of (value as unknown[]).entries()) checkString(each, `${what}[${i}]`)
 }
 
-/** A copy of a list of strings, each of them read once. */
-export function strings(value: unknown, what: string): string[] {
-  if (!Array.isArray(value)) throw new TypeError(`${what} must be a list, not ${nameOf(value)}`)
+/** A copy of a list of strings, each of them read once. `or` says what else would do. */
+export function strings(value: unknown, what: string, or = ''): string[] {
+  if (!Array.isArray(value)) throw new TypeError(`${what} must be a list${or}, not ${nameOf(value)}`)
   const copy = [...(value as unknown[])]
   for (const [i, each] of copy.entries()) checkString(each, `${what}[${i}]`)
   return copy as string[]

@@ -97,7 +97,7 @@ export class XBindError extends Error {
 
   /** @internal Made by this package only. */
   constructor(failure: Failure, context: { messageId?: string; remote?: RemoteError | undefined } = {}) {
-    super(failure.message)
+    super(failure.message, 'cause' in failure ? { cause: (failure as Caused).cause } : undefined)
     this.code = failure.code as XBindErrorCode
     this.hint = failure.hint
     this.retryable = failure.retryable
@@ -150,6 +150,7 @@ export class HandlerError extends Error {
   ) {
     checkString(code, 'code')
     checkString(message, 'message')
+    if (code === '') throw new TypeError('code must not be empty: it tells the caller what went wrong')
     checkObject(options, 'options')
     known(options, 'HandlerError', ['data', 'cause'])
     const { data, cause } = options
@@ -175,6 +176,15 @@ Object.defineProperty(HandlerError.prototype, handlerError, { value: true })
 /** A failure that only this side of the border can see. */
 export function failure(code: XBindErrorCode, message: string, hint?: string, retryable = false): Failure {
   return hint === undefined ? { code, message, retryable } : { code, message, hint, retryable }
+}
+
+interface Caused extends Failure {
+  readonly cause: unknown
+}
+
+/** A failure of which this side knows the cause, for the error that is made of it. */
+export function caused(failure: Failure, cause: unknown): Caused {
+  return { ...failure, cause }
 }
 
 export function isFailure(value: unknown): value is Failure {

@@ -13,6 +13,8 @@ const project = new Project('programs', 'npm', {
 })
 const installed = join(project.folder, 'node_modules/@private.me/autogen')
 
+process.env.PASSPHRASE = 'of this test'
+
 beforeAll(async () => {
   await project.install()
   for (const document of programs) project.write(`${fileOf(document)}.mts`, program(document, installed))

@@ -1,8 +1,10 @@
 import {
   type AgentConfig,
   type AnswerStream,
+  approvals,
   AutoGenxBindAgent,
   type DeliveryReceipt,
+  type Handler,
   HandlerError,
   Identity,
   type IncomingCall,
@@ -76,6 +78,17 @@ describe('agents', () => {
       onHandlerError: (error: unknown, call: { id: string; from: string; method: string | undefined }) =>
         console.error(error, call),
     })
+    type Ask = { topic: string }
+    const typed: Handler<Ask, number> = async ({ payload }) => payload.topic.length
+    expectTypeOf(AutoGenxBindAgent).toBeConstructibleWith({ handler: typed })
+    expectTypeOf(AutoGenxBindAgent).toBeConstructibleWith({
+      handler: ({ payload }: IncomingCall<Ask>) => payload.topic,
+    })
+    void new AutoGenxBindAgent({ handler: ({ payload }) => expectTypeOf(payload).toEqualTypeOf<unknown>() })
+    void AutoGenxBindAgent.fromIdentity(bytes, { handler: typed })
+    void approvals(agent, () => true, typed)
+    // @ts-expect-error: a handler takes a call
+    void new AutoGenxBindAgent({ handler: (topic: string) => topic })
     // @ts-expect-error: a name is text
     void new AutoGenxBindAgent({ name: 1 })
     // @ts-expect-error: a provider signs

@@ -1,3 +1,6 @@
+import { caused, failure } from '../errors'
+import type { Failure } from '../native/binding'
+
 interface Listening {
   readonly reactions: Set<() => void>
   stop(): void
@@ -44,4 +47,25 @@ function listen(signal: AbortSignal): Listening {
   signal.addEventListener('abort', abort)
   isReady = true
   return { reactions, stop }
+}
+
+/** Why a call ends whose signal has aborted; the cause is the signal's reason. */
+export function gaveUp(signal: AbortSignal): Failure {
+  const given = failure('ABORTED', 'the caller gave up')
+  let cause: unknown
+  try {
+    cause = signal.reason
+  } catch {
+    // anybody's object
+  }
+  return cause === undefined ? given : caused(given, cause)
+}
+
+/** Whether that is how a function ends which heeds the signal: with its reason, as it is or as the cause of an abort. */
+export function isAbortBy(signal: AbortSignal | undefined, thrown: unknown): boolean {
+  if (!signal?.aborted) return false
+  if (thrown === signal.reason) return true
+  if (typeof thrown !== 'object' || thrown === null) return false
+  const { name, code, cause } = thrown as { name?: unknown; code?: unknown; cause?: unknown }
+  return (name === 'AbortError' || code === 'ABORTED') && cause === signal.reason
 }

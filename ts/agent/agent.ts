@@ -4,6 +4,7 @@ import { defaultBus, refOf } from './bus'
 import { cardIn, CardKeeper, type AgentCard } from './card'
 import { callChannel, joinChannel, leaveChannel, type CallSeen } from './channels'
 import { heeding, resultOf, type Asking, type DeliveryReceipt, type Ended, type Hearing, type Settle } from './calls'
+import { gaveUp } from './abort'
 import { bounded, checkSignal, checkString } from '../check'
 import {
   configIn,
@@ -40,7 +41,7 @@ import {
 import { peerOf, type Peer, type PeerOptions } from './peer'
 import { encode } from '../messages/payload'
 import { openPort, type Members, type Port } from './port'
-import { checkProvider, didOf, exportFrom } from './provider'
+import { checkProvider, didOf, exportFrom, Signing } from './provider'
 import type { Progress } from './progress'
 import { Receivers } from './receivers'
 import { streamOf, type AnswerStream } from './stream'
@@ -51,8 +52,13 @@ export type { CallOptions, Handler } from './config'
 
 /** How long `await using` lets handlers run. */
 const DRAIN_MS = 5000
-const abortedFailure = failure('ABORTED', 'the caller gave up')
 const closedFailure = failure('AGENT_CLOSED', 'this agent is closed', 'make a new one, or import its identity again')
+
+/** Whether a value is an agent of this module. */
+export let isAgent: (value: unknown) => value is AutoGenxBindAgent
+
+/** Tells an agent's owner something. */
+export let warnOf: (agent: AutoGenxBindAgent, line: string) => void
 
 /** The native key of an agent, or why it is not here; undefined for what is no agent of this module. */
 export let keyOfAgent: (value: unknown) => KeyRef | Failure | undefined
@@ -64,6 +70,8 @@ interface Extras extends Wishes {
   readonly provider: xBindIdentityProvider | undefined
   /** The key of an Identity that signs for the agent. */
   readonly owned: KeyRef | undefined
+  /** Where the key is not the agent's own. */
+  readonly signing: Signing | undefined
 }
 
 /** How a call or message is to be made, and by whose leave. */
@@ -126,7 +134,8 @@ export class AutoGenxBindAgent {
     this.name = name
     if (handler) this.#offers = this.#nothing().with(handler, undefined)
     const isUsual = !provider && !owned && !logger && !verbose && !onHandlerError
-    this.#extras = isUsual ? undefined : { provider, owned, logger, verbose, onHandlerError }
+    const signing = provider || owned ? new Signing() : undefined
+    this.#extras = isUsual ? undefined : { provider, owned, signing, logger, verbose, onHandlerError }
     if (joinChannel.hasSubscribers) joinChannel.publish({ agent: this.#did, name })
   }
 
@@ -320,8 +329,9 @@ export class AutoGenxBindAgent {
     if (wrong) return { ok: false, failure: wrong }
     let settle!: Settle
     const ended = new Promise<Ended>((resolve) => (settle = resolve))
+    if (this.#extras?.signing) settle = this.#extras.signing.explained(settle)
     if (this.#extras?.verbose) settle = this.#journal.traced(to, oneWay, settle)
-    if (signal) settle = heeding(signal, settle, () => this.#port.calls.abandon(number))
+    if (signal) settle = heeding(signal, settle, () => this.#port.calls.abandon(number, gaveUp(signal)))
     const body = content as string | Uint8Array
     const number = this.#port.calls.begin(this.#number, to, body, oneWay, wanted, hearing, settle)
     return ended
@@ -330,7 +340,7 @@ export class AutoGenxBindAgent {
   /** Why nothing begins any more. */
   #over(signal: AbortSignal | undefined): Failure | undefined {
     if (this.#closed) return closedFailure
-    return signal?.aborted ? abortedFailure : undefined
+    return signal?.aborted ? gaveUp(signal) : undefined
   }
 
   /**
@@ -356,12 +366,12 @@ export class AutoGenxBindAgent {
     const wanted = receiveOptionsIn(options)
     if (isFailure(wanted)) return fail(wanted)
     const { max, waitMs, signal } = wanted
-    if (signal?.aborted) return fail(abortedFailure)
+    if (signal?.aborted) return fail(gaveUp(signal))
     return result(await this.#waiting().receive(max, waitMs, signal)) as Result<Message<P>[]>
   }
 
   /**
-   * The inbox, one message after the other, until the agent closes. Waiting for the next one keeps no process alive.
+   * The inbox, one message after the other, until the agent closes. Waiting for the next one alone keeps no process alive.
    *
    * @example
    * ```ts
@@ -429,7 +439,7 @@ export class AutoGenxBindAgent {
       throw new XBindError(number.code === 'AGENT_CLOSED' ? { ...closedFailure, ...number } : number)
     next.number = number
     if (next.replaces(before) && this.#journal.isRead) {
-      this.#journal.warn('another handler has replaced the one that was set')
+      this.#journal.warn('another handler has replaced the one that was set, and its policy with it')
     }
     this.#offers = next
     this.#port.schedule()
@@ -581,6 +591,8 @@ export class AutoGenxBindAgent {
 
   static {
     keyOfAgent = (value) => (typeof value === 'object' && value !== null && #closed in value ? value.#key() : undefined)
+    isAgent = (value): value is AutoGenxBindAgent => typeof value === 'object' && value !== null && #closed in value
+    warnOf = (agent, line) => agent.#journal.warn(line)
     members = {
       guard: (agent, method) => (agent.#closed ? undefined : (agent.#offers ??= agent.#nothing()).guardFor(method)),
       handler: (agent, method) => (agent.#closed ? undefined : (agent.#offers ??= agent.#nothing()).handlerFor(method)),
@@ -590,6 +602,7 @@ export class AutoGenxBindAgent {
         const { provider, owned } = agent.#extras ?? {}
         return owned ? signWith(owned, bytes, true) : provider?.sign(bytes)
       },
+      signing: (agent) => agent.#extras?.signing,
       longest: (agent) => agent.#longest,
       closed: (agent) => agent.#leave(),
       idle: (agent) => agent.close(),

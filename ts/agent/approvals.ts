@@ -1,4 +1,5 @@
-import type { AutoGenxBindAgent, Handler } from './agent'
+import { isAgent, warnOf, type AutoGenxBindAgent, type Handler } from './agent'
+import type { AgentConfig } from './config'
 import { checkFunction } from '../check'
 import { isFailure, XBindError } from '../errors'
 import { native } from '../native'
@@ -40,8 +41,9 @@ export interface ApprovalRequest {
 export function approvals(
   approver: AutoGenxBindAgent,
   decide: (request: ApprovalRequest) => boolean | Promise<boolean>,
-  otherwise?: Handler,
+  otherwise?: AgentConfig['handler'],
 ): Handler {
+  if (!isAgent(approver)) throw new TypeError('approver must be an AutoGenxBindAgent, the one that is asked')
   checkFunction(decide, 'decide')
   if (otherwise !== undefined) checkFunction(otherwise, 'otherwise')
   return async (call) => {
@@ -55,7 +57,9 @@ export function approvals(
     if (isFailure(shown)) throw new XBindError(shown)
     const body = new Uint8Array(typeof shown === 'string' ? Buffer.from(shown) : shown) // payload is the decider's own
     const payload: unknown = typeof shown === 'string' ? JSON.parse(shown) : new Uint8Array(shown)
-    const yes = await decide({ agent: call.from, caller, method, payload, chain })
+    const yes: unknown = await decide({ agent: call.from, caller, method, payload, chain })
+    if (typeof yes !== 'boolean')
+      warnOf(approver, `decide() has to answer true or false; what it gave, ${typeof yes}, is a no`)
     const decision = yes === true ? 'approve' : 'deny'
     const signed = await approver.decide({
       decision,

@@ -9,7 +9,7 @@ export let refOf: (bus: MessageBus) => NodeRef
 
 /**
  * An in-process bus. The default one belongs to the module instance, so test files do not see each other. Of several agents of
- * one DID, the newest is called.
+ * one DID, the newest is called by the DID; a name leads to the agent that has it.
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-import { onAbort } from './abort'
+import { gaveUp, onAbort } from './abort'
 import type { Failure } from '../native/binding'
 import { failure, isFailure, XBindError, type RemoteError } from '../errors'
 import { hinted } from '../hints'
@@ -154,7 +154,7 @@ export class Calls {
   }
 
   /** The caller gives up. */
-  abandon(call: number | undefined, why = aborted): void {
+  abandon(call: number | undefined, why: Failure): void {
     if (call === undefined || !this.#pending.has(call)) return
     const settle = this.ended(call)
     native.abandon(this.#port, call)
@@ -237,8 +237,6 @@ const receipts = new WeakSet<object>()
 export function isReceipt(value: unknown): value is DeliveryReceipt {
   return typeof value === 'object' && value !== null && receipts.has(value)
 }
-
-const aborted = failure('ABORTED', 'the caller gave up')
 
 function nobody(): void {
   // a call that was given up

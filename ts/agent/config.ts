@@ -18,12 +18,16 @@ export interface AgentConfig {
   logger?: Logger
   /**
    * Answers calls from the start, so that none comes before the agent can answer: everybody's, until `handle()` sets another
-   * handler, or a policy.
+   * handler, or a policy. Its payload is of the type that it expects, which nobody has checked.
    */
-  handler?: Handler
+  handler?: {
+    /** A method, so that its payload may be of any type. */
+    answer(call: IncomingCall): unknown
+  }['answer']
   /**
    * Told of what a handler, or a function of its policy, throws, and of answers that cannot be sent; the caller is told
    * nothing of it but HANDLER_FAILED. Printed to the log by default, with its stack. A `HandlerError` is an answer, not a failure.
+   * It may be asynchronous; where it fails itself, the log has what it threw, and what it was told.
    */
   onHandlerError?: (
     error: unknown,

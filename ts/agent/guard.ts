@@ -79,7 +79,7 @@ export class Guard {
     this.#note = note
     const isPredicate = typeof allow === 'function'
     if (isPredicate) this.#allow = allow
-    const only = isPredicate || allow === undefined ? undefined : strings(allow, 'allow')
+    const only = isPredicate || allow === undefined ? undefined : strings(allow, 'allow', ' of DIDs or a function')
     if (trust === undefined && (scopes !== undefined || revocations !== undefined)) {
       const what = scopes === undefined ? 'revocations' : 'scopes'
       throw new XBindError(failure('INVALID_CONFIG', `${what} without trust`, 'say with trust whose tokens count'))
@@ -174,7 +174,7 @@ function checkApproval(approval: ApprovalPolicy): Approving {
   checkObject(approval, 'approval')
   known(approval, 'approval', ['by', 'when', 'timeoutMs'])
   const { by, when, timeoutMs } = approval
-  const approvers = typeof by === 'string' ? [by] : strings(by, 'approval.by')
+  const approvers = typeof by === 'string' ? [by] : strings(by, 'approval.by', ' of DIDs or one DID')
   if (when !== undefined) checkFunction(when, 'approval.when')
   if (approvers.length === 0) throw new XBindError(failure('INVALID_CONFIG', 'approval.by names nobody'))
   const timeout = bounded(timeoutMs, 60_000, 'approval.timeoutMs', 1, 0x7fff_ffff)

@@ -1,5 +1,6 @@
 import type { Answers, Failure } from '../native/binding'
 import { failure, HandlerError, isFailure, XBindError } from '../errors'
+import { isAbortBy } from './abort'
 import { IS_TO_BE_GIVEN_BACK, MAY_BEGIN, WAITS } from './guard'
 import { handleChannel, refuseChannel } from './channels'
 import { Incoming, type Answerer, type Guarded, type Refusal, type Ticket, type Ways } from './incoming'
@@ -246,17 +247,23 @@ export class Handled<Agent extends object> {
   #threw(ticket: Ticket<Agent>, error: unknown): void {
     if (ticket.answered || this.#sending.has(ticket.number)) return
     const { agent } = ticket
-    let detail: string | undefined
+    let [detail, chosen] = [undefined as string | undefined, undefined as string | undefined]
     try {
+      if (isAbortBy(this.#watched.get(ticket.number)?.signal, error)) return this.#givenUp(ticket)
       if (error instanceof WrongInput) return this.#refuse(ticket, { code: 'INVALID_INPUT', detail: error.detail })
       if (error instanceof NoMethod) return this.#refuse(ticket, { code: 'METHOD_NOT_FOUND' })
       if (error instanceof Unreadable) return this.#refuse(ticket, { code: 'INVALID_PAYLOAD' })
-      if (error instanceof HandlerError) detail = this.#told(ticket, error)
+      if (error instanceof HandlerError) [detail, chosen] = [this.#told(ticket, error), String(error.code)]
       else this.#ask.failed(agent, error, ticket)
     } catch {
       this.#ask.failed(agent, error, ticket)
     }
-    this.#refuse(ticket, detail === undefined ? { code: 'HANDLER_FAILED' } : { code: 'HANDLER_FAILED', detail })
+    this.#refuse(ticket, { code: 'HANDLER_FAILED', detail }, chosen)
+  }
+
+  /** The handler heeded its signal: that is no failure, and nobody waits. */
+  #givenUp(ticket: Ticket<Agent>): void {
+    if (this.#finish(ticket, 'given up')) native.refuse(this.#port, ticket.number, 'HANDLER_FAILED', undefined)
   }
 
   /** What a HandlerError tells, as JSON: as much of it as may go into a body. */
@@ -274,8 +281,9 @@ export class Handled<Agent extends object> {
     return undefined
   }
 
-  #refuse(ticket: Ticket<Agent>, { code, detail }: Refusal): void {
-    const outcome = code === 'HANDLER_FAILED' ? `failed ${code}` : `refused ${code}`
+  #refuse(ticket: Ticket<Agent>, { code, detail }: Refusal, chosen?: string): void {
+    const failed = chosen === undefined ? `failed ${code}` : `answered with the HandlerError ${labelled(chosen)}`
+    const outcome = code === 'HANDLER_FAILED' ? failed : `refused ${code}`
     if (!this.#finish(ticket, outcome)) return
     native.refuse(this.#port, ticket.number, code, detail)
     const { agent, from, id } = ticket
@@ -302,6 +310,11 @@ function cancelled(): XBindError {
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
+}
+
+/** A code as it may stand in a line of the log. */
+function labelled(code: string): string {
+  return code.slice(0, 64).replaceAll(/[^\w.:-]/g, '?')
 }
 
 /** Why the detail of a refusal may not go into a body, if it may not. */

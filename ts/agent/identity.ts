@@ -60,6 +60,9 @@ export class Identity {
   declare readonly did: string
 
   private constructor(key: KeyRef) {
+    if (typeof key !== 'object' || key === null) {
+      throw new TypeError('an Identity is not made with new: take Identity.generate(), fromSeed() or fromPKCS8()')
+    }
     this.#key = key
     // Not to be overwritten: the key and what is derived from the DID must stay one.
     Object.defineProperty(this, 'did', { value: orThrow(native.keyDid(key)), enumerable: true })
@@ -199,6 +202,7 @@ export class Identity {
     checkNumber(ttlSeconds, 'ttlSeconds')
     optional(token, checkString, 'token')
     optional(now, checkNumber, 'now')
+    if (token === '') return fail(failure('INVALID_TOKEN', 'token is empty', 'leave `token` out where there is none'))
     const { method, deadlineMs, traceparent, seq, window } = message
     optional(method, checkString, 'method')
     optional(deadlineMs, checkNumber, 'deadlineMs')

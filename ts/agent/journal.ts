@@ -54,12 +54,17 @@ export class Journal {
   /** A handler failed: its owner is told, one way or the other. */
   failed(error: unknown, { id, from, method }: FailedCall): void {
     const { onHandlerError } = this.#wishes
-    try {
-      if (onHandlerError) return leave(onHandlerError(error, { id, from, method }))
-    } catch {
-      this.warn('onHandlerError threw')
+    const show = (): void => this.#log('error', `: the handler failed, call ${id} of ${short(from)}\n${shown(error)}`)
+    if (!onHandlerError) return show()
+    const failedToo = (thrown: unknown): void => {
+      this.warn('onHandlerError failed', { thrown })
+      show()
     }
-    this.#log('error', `: the handler failed, call ${id} of ${short(from)}\n${shown(error)}`)
+    try {
+      leave(onHandlerError(error, { id, from, method }), failedToo)
+    } catch (thrown) {
+      failedToo(thrown)
+    }
   }
 
   #log(level: 'info' | 'warn' | 'error', line: string): void {

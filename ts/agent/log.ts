@@ -1,4 +1,5 @@
 import { types } from 'node:util'
+import { XBindError } from '../errors'
 
 /** Where lines go: `console`, or a logger with these four methods. */
 export type Logger = Pick<Console, 'debug' | 'info' | 'warn' | 'error'>
@@ -9,8 +10,8 @@ const stderr = (line: string): void => void process.stderr.write(`${line}\n`)
 const stderrLogger: Logger = { debug: stderr, info: stderr, warn: stderr, error: stderr }
 
 /** What nobody waits for: if it is a promise, its failure is not to end the process. */
-export function leave(value: unknown): void {
-  if (typeof value === 'object') Promise.resolve(value).catch(() => {})
+export function leave(value: unknown, failed: (thrown: unknown) => void = () => {}): void {
+  if (typeof value === 'object') Promise.resolve(value).catch(failed)
 }
 
 /** A logger that fails loses its line, not the message. */
@@ -31,6 +32,8 @@ export function short(address: string): string {
 
 const MAX_SHOWN = 4000
 const MAX_CAUSES = 4
+const MAX_ERRORS = 4
+const MAX_KEYS = 16
 const INDENT = '[xbind]   '
 /** What moves a cursor, turns the direction of a text or cannot be seen. */
 // oxlint-disable-next-line no-control-regex -- these are what must not be there
@@ -52,12 +55,26 @@ export function shown(thrown: unknown): string {
   return cut.startsWith(INDENT, last) ? `${cut}…` : cut.slice(0, last - 1)
 }
 
+/** What is no error, without its values: who knows what is in them. */
+function outlined(thrown: object): string {
+  const kind = Object.prototype.toString.call(thrown)
+  const names = Array.isArray(thrown) ? [] : Object.keys(thrown).slice(0, MAX_KEYS)
+  return names.length === 0 ? `${kind}, which is no Error` : `${kind} with ${names.join(', ')}, which is no Error`
+}
+
 function textOf(thrown: unknown, depth: number): string {
   if (typeof thrown === 'object' && thrown !== null) {
-    if (!types.isNativeError(thrown) && !(thrown instanceof Error)) return Object.prototype.toString.call(thrown)
+    if (!types.isNativeError(thrown) && !(thrown instanceof Error)) return outlined(thrown)
     const { stack, cause } = thrown
-    const text = typeof stack === 'string' ? stack : `${String(thrown.name)}: ${String(thrown.message)}`
-    return cause === undefined || depth === MAX_CAUSES ? text : `${text}\ncaused by ${textOf(cause, depth + 1)}`
+    const { hint, errors } = thrown as { hint?: unknown; errors?: unknown }
+    const parts = [typeof stack === 'string' ? stack : `${String(thrown.name)}: ${String(thrown.message)}`]
+    if (thrown instanceof XBindError && typeof hint === 'string') parts.push(`hint: ${hint}`)
+    if (depth < MAX_CAUSES) {
+      if (Array.isArray(errors))
+        for (const each of errors.slice(0, MAX_ERRORS)) parts.push(`of them ${textOf(each, depth + 1)}`)
+      if (cause !== undefined) parts.push(`caused by ${textOf(cause, depth + 1)}`)
+    }
+    return parts.join('\n')
   }
   return typeof thrown === 'function' ? 'a function' : String(thrown)
 }

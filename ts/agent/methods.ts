@@ -182,7 +182,9 @@ const nobody: Handler = () => undefined
 function copied(options: HandleOptions): HandleOptions {
   const { allow, trust, scopes, revocations, approval } = options
   return {
-    ...(allow !== undefined && { allow: typeof allow === 'function' ? allow : strings(allow, 'allow') }),
+    ...(allow !== undefined && {
+      allow: typeof allow === 'function' ? allow : strings(allow, 'allow', ' of DIDs or a function'),
+    }),
     ...(trust !== undefined && { trust: Array.isArray(trust) ? [...trust] : trust }),
     ...(scopes !== undefined && { scopes: strings(scopes, 'scopes') }),
     ...(revocations !== undefined && { revocations }),

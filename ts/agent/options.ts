@@ -53,8 +53,8 @@ export function callOptionsIn(options: CallOptions, usualMs: number, what = 'cal
   ] as const) {
     if (value === undefined) continue
     checkNumber(value, name)
-    if (!(value > 0 && value <= MAX_TIMEOUT)) {
-      return failure('INVALID_CONFIG', `${name} is ${value}`, `give 1 to ${MAX_TIMEOUT}`)
+    if (!(Number.isInteger(value) && value > 0 && value <= MAX_TIMEOUT)) {
+      return failure('INVALID_CONFIG', `${name} is ${value}`, `give a whole number from 1 to ${MAX_TIMEOUT}`)
     }
   }
   optional(onProgress, checkFunction, 'onProgress')
@@ -62,6 +62,12 @@ export function callOptionsIn(options: CallOptions, usualMs: number, what = 'cal
   optional(approval, checkString, 'approval')
   optional(method, checkString, 'method')
   optional(traceparent, checkString, 'traceparent')
+  for (const [what, value] of [
+    ['token', token],
+    ['approval', approval],
+  ] as const) {
+    if (value === '') return failure('INVALID_TOKEN', `${what} is empty`, `leave \`${what}\` out where there is none`)
+  }
   const presented = presentedText(token, approval)
   if (typeof presented === 'object') return presented
   const total = totalMs ?? Math.max(timeoutMs, USUAL_TOTAL)
@@ -85,7 +91,9 @@ export function receiveOptionsIn(
     ['waitMs', waitMs, 0],
   ] as const) {
     checkNumber(value, what)
-    if (!(value >= least)) return failure('INVALID_CONFIG', `${what} is ${value}`, `give ${least} or more`)
+    if (!Number.isInteger(value) || value < least) {
+      return failure('INVALID_CONFIG', `${what} is ${value}`, `give a whole number, ${least} or more`)
+    }
   }
   checkSignal(signal, 'signal')
   return { max, waitMs, signal }

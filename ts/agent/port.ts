@@ -8,6 +8,7 @@ import { Handled, isThenable, unsent } from './handled'
 import type { Guard } from './guard'
 import type { Answerer } from './incoming'
 import { native } from '../native'
+import type { Signing } from './provider'
 import { setImmediate } from './timers'
 
 export type { IncomingCall } from './incoming'
@@ -23,6 +24,9 @@ const outside = AsyncLocalStorage.snapshot()
 const BATCH = 256
 /** How long the port may work before the event loop gets its turn, in milliseconds. */
 const SLICE = 1
+
+const NEWER =
+  'a newer agent of the same DID has come: calls by the DID reach that one until it closes, calls by a name the agent of that name'
 
 /** A call whose handler failed. */
 export interface FailedCall {
@@ -41,6 +45,8 @@ export interface Members<Agent> {
   /** The inbox has a message. */
   arrived(agent: Agent): void
   sign(agent: Agent, bytes: Uint8Array): unknown
+  /** For an agent whose key is elsewhere. */
+  signing(agent: Agent): Signing | undefined
   /** The most bytes of a body. */
   longest(agent: Agent): number
   /** The bus was closed. */
@@ -174,7 +180,7 @@ export class Port<Agent extends object = object> {
       }
       case 10: {
         const agent = this.#agents.get(events.next())
-        return agent && this.#ask.warn(agent, 'a newer agent of the same DID has come, and is called from now on')
+        return agent && this.#ask.warn(agent, NEWER)
       }
       case 11: {
         const agent = this.#agents.get(events.next())
@@ -217,6 +223,8 @@ export class Port<Agent extends object = object> {
 
   #sign(number: number, round: number, bytes: Uint8Array): void {
     const agent = this.#agents.get(number)
+    const signing = agent && this.#ask.signing(agent)
+    const begun = signing?.begin() ?? 0
     const warn = (line: string, error?: { thrown: unknown }): void => {
       if (agent) this.#ask.warn(agent, `the identity provider ${line}`, error)
     }
@@ -227,11 +235,14 @@ export class Port<Agent extends object = object> {
       } catch {
         native.signed(this.number, number, round, undefined) // it cannot be looked at
       }
+      if (isValid) signing?.signed(begun)
+      else signing?.failed()
       if (!isValid) warn('gave no signature of 64 bytes by the key of its DID')
       this.schedule()
     }
     const threw = (thrown: unknown): void => {
       warn('failed to sign', { thrown })
+      signing?.failed({ thrown })
       native.signed(this.number, number, round, undefined)
       this.schedule()
     }

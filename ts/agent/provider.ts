@@ -1,8 +1,10 @@
 import type { xBindIdentityProvider } from './config'
 import { checkBytes, checkFunction, checkObject, checkString, optional } from '../check'
-import { failure, isFailure } from '../errors'
+import type { Settle } from './calls'
+import { caused, failure, isFailure, XBindError } from '../errors'
 import { readKey, writeKeyAsync } from './key-file'
 import { native } from '../native'
+import type { Failure } from '../native/binding'
 import { fail, type Result } from '../result'
 
 export function checkProvider(provider: xBindIdentityProvider): void {
@@ -15,6 +17,8 @@ export function checkProvider(provider: xBindIdentityProvider): void {
 export function didOf(provider: xBindIdentityProvider): string {
   const did = provider.getDID()
   checkString(did, 'identityProvider.getDID()')
+  const key = native.didToPublicKey(did)
+  if (isFailure(key)) throw new XBindError({ ...key, message: `identityProvider.getDID() gave no DID: ${key.message}` })
   return did
 }
 
@@ -46,3 +50,54 @@ export async function exportFrom(
     if (!isFailure(key)) native.destroyKey(key)
   }
 }
+
+/** What becomes of the signatures that an identity provider is asked for, so that its agent's own calls can say why they fail. */
+export class Signing {
+  #begun = 0
+  #open = 0
+  /** The latest round that ended with a signature. */
+  #signed = 0
+  #lost: { readonly thrown: unknown } | undefined
+
+  begin(): number {
+    this.#open += 1
+    return (this.#begun += 1)
+  }
+
+  signed(round: number): void {
+    this.#open -= 1
+    this.#signed = Math.max(this.#signed, round)
+  }
+
+  /** Without `lost`, what it gave was no signature. */
+  failed(lost?: { readonly thrown: unknown }): void {
+    this.#open -= 1
+    this.#lost = lost
+  }
+
+  /** For a call that begins now. */
+  explained(settle: Settle): Settle {
+    const before = this.#begun
+    return (ended) => settle(ended.ok ? ended : { ...ended, failure: this.#explained(ended.failure, before) })
+  }
+
+  #explained(why: Failure, before: number): Failure {
+    // A round signs what was there when it began.
+    if (why.code === 'TIMEOUT' && this.#open > 0 && this.#signed <= before) return unsigned
+    if (why.code !== 'SIGN_FAILED' || !this.#lost) return why
+    const { thrown } = this.#lost
+    const own = thrown instanceof XBindError ? thrown : undefined
+    const usual = own?.hint ?? 'its `cause` is what the provider threw'
+    const hint = usual.includes('dangerouslySign') ? REFUSES : usual
+    return caused(failure('SIGN_FAILED', 'the identity provider failed to sign', hint, own?.retryable ?? true), thrown)
+  }
+}
+
+const REFUSES = 'sign with dangerouslySign() in identityProvider.sign, or give the Identity itself as identityProvider'
+
+const unsigned = failure(
+  'TIMEOUT',
+  "the agent's own identity provider did not sign in time",
+  'look why identityProvider.sign() is slow, or raise timeoutMs',
+  true,
+)

@@ -1,6 +1,6 @@
 import type { Failure } from '../native/binding'
-import { onAbort } from './abort'
-import { failure, isFailure } from '../errors'
+import { gaveUp, onAbort } from './abort'
+import { isFailure } from '../errors'
 import { clearTimeout, setTimeout } from './timers'
 
 const MAX_TIMER = 0x7fff_ffff
@@ -42,7 +42,7 @@ export class Receivers<M> {
       resolve(taken)
     }
     const waiter: Waiter<M> = { max, done }
-    const unheed = signal && onAbort(signal, () => giveUp(failure('ABORTED', 'the caller gave up')))
+    const unheed = signal && onAbort(signal, () => giveUp(gaveUp(signal)))
     const timer = waitMs <= MAX_TIMER ? setTimeout(() => giveUp([]), waitMs) : undefined
     this.#queue.push(waiter)
     return received

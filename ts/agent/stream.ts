@@ -81,7 +81,7 @@ class Reading implements Hearing {
   giveUp(): void {
     this.#isOver = true
     this.#drop()
-    if (!this.#ended) this.#calls.abandon(this.#call)
+    if (!this.#ended) this.#calls.abandon(this.#call, failure('ABORTED', 'the caller gave up'))
     this.#serve()
   }
 
