@@ -2,7 +2,7 @@ import { checkFunction, checkObject, checkString, known, optional, strings } fro
 import { isFailure, XBindError } from '../errors'
 import type { CallPolicy, JudgeRef, Method } from '../native/binding'
 import { native } from '../native'
-import { Guard, type HandleOptions } from './guard'
+import { Guard, type ApprovalPolicy, type HandleOptions } from './guard'
 import type { Handler } from './config'
 import { NoMethod, Schema, type StandardSchema } from './schema'
 
@@ -182,8 +182,13 @@ function copied(options: HandleOptions): HandleOptions {
     ...(trust !== undefined && { trust: Array.isArray(trust) ? [...trust] : trust }),
     ...(scopes !== undefined && { scopes: strings(scopes, 'scopes') }),
     ...(revocations !== undefined && { revocations }),
-    ...(approval !== undefined && { approval: isPlain(approval) ? { ...approval } : approval }),
+    ...(approval !== undefined && { approval: isPlain(approval) ? approvalOf(approval) : approval }),
   }
+}
+
+function approvalOf(approval: ApprovalPolicy): ApprovalPolicy {
+  const { by } = approval
+  return { ...approval, by: Array.isArray(by) ? [...(by as readonly string[])] : by }
 }
 
 function isPlain(value: unknown): boolean {
