@@ -66,3 +66,13 @@ test('who approves is what was said when the handler was set', async ({ agent })
   }
   expect(codes).toEqual(['APPROVAL_REQUIRED', 'ok'])
 })
+
+test('whose tokens count is what was said when the handler was set', ({ agent }) => {
+  const callee = agent('callee')
+  const jwks: { keys: object[] } = { keys: [] }
+  const entry = { issuer: 'https://one.example', jwks }
+  callee.handle('pay', () => 'paid', { trust: [entry] })
+  jwks.keys.push('no key' as never)
+  Object.assign(entry, { issuer: 5, jwks: 'no address' })
+  expect(() => callee.handle(() => 'done')).not.toThrow() // which reads the method's trust anew
+})

@@ -5,6 +5,7 @@ import { native } from '../native'
 import { Guard, type ApprovalPolicy, type HandleOptions } from './guard'
 import type { Handler } from './config'
 import { NoMethod, Schema, type StandardSchema } from './schema'
+import type { TrustedIssuer } from '../tokens/token-verifier'
 
 /** What a method takes and gives, and who may call it. What is left out of the policy is that of the handler without a name. */
 export interface MethodOptions<I = unknown, O = unknown> extends HandleOptions {
@@ -179,11 +180,19 @@ function copied(options: HandleOptions): HandleOptions {
   const { allow, trust, scopes, revocations, approval } = options
   return {
     ...(allow !== undefined && { allow: typeof allow === 'function' ? allow : strings(allow, 'allow') }),
-    ...(trust !== undefined && { trust: Array.isArray(trust) ? [...trust] : trust }),
+    ...(trust !== undefined && { trust: Array.isArray(trust) ? trust.map(issuerOf) : trust }),
     ...(scopes !== undefined && { scopes: strings(scopes, 'scopes') }),
     ...(revocations !== undefined && { revocations }),
     ...(approval !== undefined && { approval: isPlain(approval) ? approvalOf(approval) : approval }),
   }
+}
+
+function issuerOf(each: string | TrustedIssuer): string | TrustedIssuer {
+  if (typeof each !== 'object' || !isPlain(each)) return each
+  const { jwks } = each
+  if (typeof jwks !== 'object' || !isPlain(jwks) || !Array.isArray(jwks.keys)) return { ...each }
+  const keys = jwks.keys.map((key: object) => (isPlain(key) ? { ...key } : key))
+  return { ...each, jwks: { ...jwks, keys } }
 }
 
 function approvalOf(approval: ApprovalPolicy): ApprovalPolicy {
