@@ -42,3 +42,37 @@ test('whoever is asked for an approval is shown the method that it signs', async
     expect(codeOf(await caller.call('operator', { approvalRequest: { ...request, method } }))).toBe('HANDLER_FAILED')
   expect(shown).toHaveLength(3)
 })
+
+test('who was stopped approves nothing more, also by what it signed before', async ({ agent, bus }) => {
+  const [caller, callee, operator] = [agent(), agent('callee'), agent('operator')]
+  callee.handle(() => 'done', { approval: { by: operator.getDID() } })
+  const call = { caller: caller.getDID(), recipient: callee.getDID(), body: Buffer.from('1') }
+  const approval = valueOf(await operator.decide({ decision: 'approve', call }))
+  bus.stop(operator.getDID())
+  expect(codeOf(await caller.call('callee', 1, { approval }))).toBe('APPROVAL_REQUIRED')
+})
+
+test('who approves is what was said when the handler was set', async ({ agent }) => {
+  const [caller, callee, operator, other] = [agent(), agent('callee'), agent(), agent()]
+  const by = [operator.getDID()]
+  callee.handle('pay', () => 'paid', { approval: { by } })
+  by[0] = other.getDID()
+  callee.handle(() => 'done') // each handler without a name lays its policy under those of the methods anew
+  const call = { caller: caller.getDID(), recipient: callee.getDID(), method: 'pay', body: Buffer.from('1') }
+  const codes = []
+  for (const approver of [other, operator]) {
+    const approval = valueOf(await approver.decide({ decision: 'approve', call }))
+    codes.push(codeOf(await caller.call('callee', 1, { method: 'pay', approval })))
+  }
+  expect(codes).toEqual(['APPROVAL_REQUIRED', 'ok'])
+})
+
+test('whose tokens count is what was said when the handler was set', ({ agent }) => {
+  const callee = agent('callee')
+  const jwks: { keys: object[] } = { keys: [] }
+  const entry = { issuer: 'https://one.example', jwks }
+  callee.handle('pay', () => 'paid', { trust: [entry] })
+  jwks.keys.push('no key' as never)
+  Object.assign(entry, { issuer: 5, jwks: 'no address' })
+  expect(() => callee.handle(() => 'done')).not.toThrow() // which reads the method's trust anew
+})

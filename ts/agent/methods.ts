@@ -2,10 +2,11 @@ import { checkFunction, checkObject, checkString, known, optional, strings } fro
 import { isFailure, XBindError } from '../errors'
 import type { CallPolicy, JudgeRef, Method } from '../native/binding'
 import { native } from '../native'
-import { Guard, type HandleOptions } from './guard'
+import { Guard, type ApprovalPolicy, type HandleOptions } from './guard'
 import type { Handler } from './config'
 import { checkedParts, isParts } from './parts'
 import { NoMethod, Schema, type StandardSchema } from './schema'
+import type { TrustedIssuer } from '../tokens/token-verifier'
 
 /** What a method takes and gives, and who may call it. What is left out of the policy is that of the handler without a name. */
 export interface MethodOptions<I = unknown, O = unknown> extends HandleOptions {
@@ -185,11 +186,24 @@ function copied(options: HandleOptions): HandleOptions {
     ...(allow !== undefined && {
       allow: typeof allow === 'function' ? allow : strings(allow, 'allow', ' of DIDs or a function'),
     }),
-    ...(trust !== undefined && { trust: Array.isArray(trust) ? [...trust] : trust }),
+    ...(trust !== undefined && { trust: Array.isArray(trust) ? trust.map(issuerOf) : trust }),
     ...(scopes !== undefined && { scopes: strings(scopes, 'scopes') }),
     ...(revocations !== undefined && { revocations }),
-    ...(approval !== undefined && { approval: isPlain(approval) ? { ...approval } : approval }),
+    ...(approval !== undefined && { approval: isPlain(approval) ? approvalOf(approval) : approval }),
   }
+}
+
+function issuerOf(each: string | TrustedIssuer): string | TrustedIssuer {
+  if (typeof each !== 'object' || !isPlain(each)) return each
+  const { jwks } = each
+  if (typeof jwks !== 'object' || !isPlain(jwks) || !Array.isArray(jwks.keys)) return { ...each }
+  const keys = jwks.keys.map((key: object) => (isPlain(key) ? { ...key } : key))
+  return { ...each, jwks: { ...jwks, keys } }
+}
+
+function approvalOf(approval: ApprovalPolicy): ApprovalPolicy {
+  const { by } = approval
+  return { ...approval, by: Array.isArray(by) ? [...(by as readonly string[])] : by }
 }
 
 function isPlain(value: unknown): boolean {

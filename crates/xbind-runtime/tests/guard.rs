@@ -297,13 +297,14 @@ fn an_approval_is_for_one_method() {
         let call = ApprovedCall { caller: from, recipient: to, method, content_type: "application/json", body: b"1" };
         sign(&world, 3, Decision::Approve, call, id)
     };
+    let (read, delete) = (approval_answer(&sign(Some("read"), 101)), approval_answer(&sign(Some("delete"), 102)));
     let methods = [None, Some("read"), Some("delete"), Some("Read"), Some("other")];
     let answers: Vec<_> = (1_u8..)
         .zip(methods.iter().flat_map(|signed| methods.iter().map(move |asked| (signed, asked))))
         .map(|(id, (signed, asked))| {
             let approval = sign(*signed, id);
             let token = Presented { token: None, approval: Some(&approval) }.text().unwrap();
-            let options = CallOptions { token: Some(token), method: asked.map(str::to_owned), ..options(1000) };
+            let options = CallOptions { token, method: asked.map(str::to_owned), ..options(1000) };
             let (caller, to) = (caller.clone(), to.as_str().to_owned());
             let answer: Answer = world.start(0, async move {
                 let answer = caller.call(&to, json("1"), options).await;
@@ -320,7 +321,6 @@ fn an_approval_is_for_one_method() {
     assert_eq!(seen.borrow().len(), methods.len());
 
     // Whoever is asked is told the method; what it signs for another is no use.
-    let (read, delete) = (approval_answer(&sign(Some("read"), 101)), approval_answer(&sign(Some("delete"), 102)));
     let asked = approver(&world, &boss, move |nth| Some(if nth == 1 { read.clone() } else { delete.clone() }));
     for expected in [None, Some(ErrorKind::ApprovalFailed)] {
         let options = CallOptions { method: Some("read".to_owned()), ..options(60_000) };

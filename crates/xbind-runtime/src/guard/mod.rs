@@ -235,7 +235,9 @@ impl Port {
         let refusal = match verdict {
             Verdict::Admit(None) => return None,
             Verdict::Admit(Some(approval)) => {
-                match seen.agent.use_once(approval.approver(), approval.id(), approval.expires_at()) {
+                let (agent, approver) = (&seen.agent, approval.approver());
+                let is_running = agent.node.check_running(&[approver]);
+                match is_running.and_then(|()| agent.use_once(approver, approval.id(), approval.expires_at())) {
                     Ok(()) => return None,
                     Err(_) => Refusal::of(case.unusable()),
                 }
