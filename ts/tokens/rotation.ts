@@ -1,5 +1,5 @@
 import type { Failure, HistoryRef, Rotation as Rotated } from '../native/binding'
-import { checkObject, checkString, known, optional } from '../check'
+import { checkDID, checkObject, checkString, known, optional } from '../check'
 import { isFailure, XBindError } from '../errors'
 import { keyOf, type Identity } from '../agent/identity'
 import { native } from '../native'
@@ -118,7 +118,7 @@ export class KeyHistory {
     return wrong ? fail(wrong) : rotation(native.prepareKey(this.#history, statement, now))
   }
 
-  /** Brings the start of a prepared key forward, as when the one before it was lost. Tells whether the key is known. */
+  /** Brings the start of a prepared key forward, as when the one before it was lost. Tells whether the key is known. Throws INVALID_DID. */
   activate(
     did: string,
     options: {
@@ -129,7 +129,7 @@ export class KeyHistory {
     return native.activateKey(this.#history, did, timeIn(did, options))
   }
 
-  /** Marks a key as doubtful from some time on: what it signed before stands. Tells whether the key is known. */
+  /** Marks a key as doubtful from some time on: what it signed before stands. Tells whether the key is known. Throws INVALID_DID. */
   taint(
     did: string,
     options: {
@@ -140,9 +140,9 @@ export class KeyHistory {
     return native.taintKey(this.#history, did, timeIn(did, options))
   }
 
-  /** Takes a key back: nothing that it signed stands, whenever. Tells whether the key is known. */
+  /** Takes a key back: nothing that it signed stands, whenever. Tells whether the key is known. Throws INVALID_DID. */
   revoke(did: string): boolean {
-    checkString(did, 'did')
+    checkDID(did, 'did')
     return native.revokeKey(this.#history, did)
   }
 
@@ -178,7 +178,7 @@ export class KeyHistory {
 }
 
 function timeIn(did: string, options: { from?: number }): number | undefined {
-  checkString(did, 'did')
+  checkDID(did, 'did')
   checkObject(options, 'options')
   known(options, 'options', ['from'])
   const { from } = options
