@@ -142,8 +142,8 @@ export declare function verifyResponse(response: Response | HttpResponse, reques
 /** Remembers nonces for all replicas of a server, and beyond a restart. */
 export interface NonceStore {
   /**
-   * Remembers the text `key` until the second `until`, at least: true if it was not there, false if it was; at once for all who
-   * ask, as `SET key 1 NX EXAT until` of Redis does. One that throws, or answers anything else, refuses the request.
+   * Remembers the text `key` until the second `until`: true if it was not there, false if it was; at once for all who ask, as
+   * `SET key 1 NX EXAT until` of Redis does. One that throws, or answers anything else, refuses the request.
    */
   claim(key: string, until: number): boolean | Promise<boolean>;
 }
@@ -153,7 +153,7 @@ export interface RequestVerifierOptions {
   authorities: readonly string[];
   /** Default `xbind`. */
   profile?: SignatureProfile;
-  /** DIDs of the keys that Web Bot Auth names by thumbprint: nothing is fetched, others are NOT_ALLOWED. */
+  /** Web Bot Auth only: DIDs of the keys that it names by thumbprint. Nothing is fetched, others are NOT_ALLOWED. */
   keys?: readonly string[];
   /** Seconds since the epoch; the system clock by default. */
   now?: () => number;
@@ -204,7 +204,10 @@ export interface VerifiedRequest {
   readonly nonce: string;
   /** When it was signed, in seconds since the epoch. */
   readonly createdAt: number;
-  /** The components that the signature covers, by name. All others are nobody's word. */
+  /**
+   * The components that the signature covers, by name; `name;key="member"` where one member of a field is covered and not the
+   * rest. All others are nobody's word.
+   */
   readonly covered: readonly string[];
 }
 /**

@@ -320,12 +320,14 @@ export declare function publicKeyToDID(publicKey: Uint8Array): Result<string>;
  * ```
  */
 export declare function verifySignature(did: string, data: Uint8Array, signature: Uint8Array): Result<boolean>;
-/** The call that is decided upon: these two, and these very bytes. */
+/** The call that is decided upon: these two, this method, and these very bytes. */
 export interface ApprovedCall {
   /** The DID that makes it. */
   caller: string;
   /** The DID that is asked. */
   recipient: string;
+  /** Which of the other agent's methods is asked for; left out for a call that names none. */
+  method?: string;
   /** The arguments of the call, byte for byte. */
   body: Uint8Array;
   /** Default application/json. */
@@ -389,6 +391,15 @@ export declare function verifyCard(jws: string, options?: {
   /** Default 30, at most 300. */
   clockSkewSeconds?: number;
 }): Result<AgentCard>;
+/** How far a call is, as the agent that works on it says. */
+export interface Progress {
+  /** How much is done. */
+  readonly progress?: number;
+  /** Of how much. */
+  readonly total?: number;
+  /** In words: at most some 4000 bytes. */
+  readonly message?: string;
+}
 /** What a recipient signs for a message that stands in its inbox. */
 export interface DeliveryReceipt {
   /** Always `delivered`. */
@@ -425,6 +436,12 @@ export interface IncomingCall<P = unknown> {
   readonly issuedAt: Date;
   /** Aborts when the caller gives up, the deadline passes or the agent closes. */
   readonly signal: AbortSignal;
+  /**
+   * Tells the caller how far the call is: it reaches `onProgress`, and starts the caller's `timeoutMs` anew. Each word is signed.
+   * Throws TypeError, XBindError: INVALID_PAYLOAD (a number that is not finite), PAYLOAD_TOO_LARGE. Once the call is over, it
+   * does nothing.
+   */
+  progress(progress: Progress): void;
   /** What the caller's token grants; empty for a handler that trusts nobody's tokens. */
   readonly scopes: readonly string[];
   /** On whose behalf the caller acts: from the outermost delegator to the caller, DIDs; empty without a token. */
@@ -551,7 +568,10 @@ export interface xBindIdentityProvider {
   /** Absent: exportIdentity() answers EXPORT_FAILED. */
   exportPKCS8?(): Uint8Array | Promise<Uint8Array>;
 }
-/** Answers a call: what it returns is the answer, what it throws is a refusal (see `HandlerError`). */
+/**
+ * Answers a call: what it returns is the answer, what it throws is a refusal (see `HandlerError`). An async generator, or whatever
+ * gives an AsyncIterable or a ReadableStream, answers in parts: see `stream`.
+ */
 export type Handler<P = unknown, R = unknown> = (call: IncomingCall<P>) => R | Promise<R>;
 /** What stands in an inbox: a message, or a call that nobody answered. */
 export interface Message<P = unknown> {
@@ -568,8 +588,15 @@ export interface Message<P = unknown> {
 }
 /** How long to wait for the answer, and what to present with the call. */
 export interface CallOptions {
-  /** How long the answer may take; the agent's own by default, 30 000. */
+  /**
+   * How long the other side may be silent; the agent's own by default, 30 000. Whatever it says of the call, with `progress` or by
+   * sending a part, starts the time anew.
+   */
   timeoutMs?: number;
+  /** How long the call may take in all, whatever the other side says: default 600 000, or `timeoutMs` if that is more. */
+  maxTotalTimeoutMs?: number;
+  /** Told while the other side works, or waits for an approval. What it throws goes to the log. */
+  onProgress?: (progress: Progress) => void;
   /** Gives the call up: the caller gets ABORTED, and the handler sees its own signal abort. */
   signal?: AbortSignal;
   /** A token for the agent that is called; it travels beside the call, whose signature covers it. */
@@ -713,7 +740,10 @@ export interface MethodOptions<I = unknown, O = unknown> extends HandleOptions {
    * path.
    */
   input?: StandardSchema<unknown, I>;
-  /** Checked before the answer leaves, which is what comes out of it. What does not fit is HANDLER_FAILED at the caller. */
+  /**
+   * Checked before the answer leaves, which is what comes out of it; of an answer in parts, each part. What does not fit is
+   * HANDLER_FAILED at the caller.
+   */
   output?: StandardSchema<O>;
   /** What it does, for the card: at most 2048 bytes. */
   description?: string;
@@ -729,6 +759,14 @@ export type Peer<M> = {
 export type NeverMethods = "then" | "toJSON" | "constructor" | "toString" | "toLocaleString" | "valueOf" | "hasOwnProperty" | "isPrototypeOf" | "propertyIsEnumerable" | "__proto__" | "__defineGetter__" | "__defineSetter__" | "__lookupGetter__" | "__lookupSetter__";
 /** How a method is called: the method itself is the one that was named. */
 export type PeerOptions = Omit<CallOptions, "method">;
+/** The parts of an answer, in order, and what it ends with. */
+export type AnswerStream<T = unknown> = AsyncIterableIterator<T> & {
+  /**
+   * What the answer ends with: what a generator returned, or the whole answer of a handler that answers once. Never rejects. It
+   * comes when all parts have come, and they come no further ahead than their reader allows.
+   */
+  readonly result: Promise<Result<unknown>>;
+};
 /**
  * An agent with a cryptographic identity: calls other agents by name or DID, every message signed and verified.
  *
@@ -778,6 +816,19 @@ export declare class AutoGenxBindAgent {
    * ```
    */
   call<T = unknown>(agentName: string, payload: unknown, options?: CallOptions): Promise<Result<T>>;
+  /**
+   * Asks another agent, and gives the parts of its answer as they come: each of them is signed, in its place, and none is
+   * missing; what is cut short throws an XBindError, with the errors of `call`, and never just ends. The handler there is an
+   * async generator, or gives an AsyncIterable or a ReadableStream, and makes no more than its reader takes. `break` gives the call
+   * up, and the generator there ends with its `finally`. An answer in one has no parts, and is the `result`.
+   * Throws TypeError for what is no name or option.
+   *
+   * @example
+   * ```ts
+   * for await (const token of agent.stream<string>('writer', { topic: 'identity' })) process.stdout.write(token)
+   * ```
+   */
+  stream<T = unknown>(to: string, payload: unknown, options?: CallOptions): AnswerStream<T>;
   /**
    * A typed client of another agent: its methods as functions, each of which calls with that method. `options` count for all of
    * them, unless a call says otherwise.
@@ -856,7 +907,7 @@ export declare class AutoGenxBindAgent {
    * })
    * ```
    */
-  handle<I = unknown, O = unknown>(method: string, handler: Handler<I, O> | null, options?: MethodOptions<I, O>): this;
+  handle<I = unknown, O = unknown>(method: string, handler: Handler<I, O | AsyncIterable<O>> | null, options?: MethodOptions<I, O>): this;
   /**
    * Answers all other calls; null sends those without a method to the inbox again, and leaves its policy to the methods unless
    * there are options. The options say who may call, and with which rights.
@@ -945,6 +996,8 @@ export interface ApprovalRequest {
   readonly agent: string;
   /** Who called it, as that agent says. */
   readonly caller: string;
+  /** The method asked for, if the caller named one; it is signed for like the arguments. */
+  readonly method: string | undefined;
   /** The very arguments of the call. */
   readonly payload: unknown;
   /** On whose behalf the caller acts, outermost first, as that agent says. */
@@ -952,8 +1005,8 @@ export interface ApprovalRequest {
 }
 /**
  * A handler for an approver: `operator.handle(approvals(operator, (request) => …))`. Each decision is signed for this caller,
- * this agent and these arguments. Calls that ask for no approval go to `otherwise`. Arguments that could be read in more than
- * one way are neither shown nor signed: INVALID_PAYLOAD.
+ * this agent, this method and these arguments. Calls that ask for no approval go to `otherwise`. Arguments that could be read in
+ * more than one way are neither shown nor signed: INVALID_PAYLOAD.
  *
  * @example
  * ```ts
@@ -967,8 +1020,8 @@ export interface CallSeen {
   readonly agent: string;
   /** The name or DID that is called. */
   readonly to: string;
-  /** `send` for what is one-way. */
-  readonly kind: "call" | "send";
+  /** `send` for what is one-way, `stream` for what is answered in parts. */
+  readonly kind: "call" | "send" | "stream";
   /** The method asked for. */
   readonly method: string | undefined;
   /** The W3C `traceparent` that travels with it. A subscriber of `start` may set it. */

@@ -53,7 +53,7 @@ export declare class RevocationList implements RevocationSource {
     /** Seconds since the epoch. */
     issuedUntil?: number;
   }): Result<void>;
-  /** Takes the revocation of a DID back, as after a suspension; tells whether there was one. Tokens stay revoked. Throws INVALID_DID. */
+  /** Takes the revocation of a DID back, as after a suspension; tells whether there was one. Tokens stay revoked. */
   reinstate(did: string): boolean;
   /** Whether the token, link or DID stands on this list. */
   isRevoked(subject: RevocationSubject): boolean;
@@ -347,17 +347,17 @@ export declare class KeyHistory {
     /** In seconds since the epoch; the system clock's by default. */
     now?: number;
   }): Result<Rotation>;
-  /** Brings the start of a prepared key forward, as when the one before it was lost. Tells whether the key is known. Throws INVALID_DID. */
+  /** Brings the start of a prepared key forward, as when the one before it was lost. Tells whether the key is known. */
   activate(did: string, options?: {
     /** Now by default. */
     from?: number;
   }): boolean;
-  /** Marks a key as doubtful from some time on: what it signed before stands. Tells whether the key is known. Throws INVALID_DID. */
+  /** Marks a key as doubtful from some time on: what it signed before stands. Tells whether the key is known. */
   taint(did: string, options?: {
     /** Now by default. */
     from?: number;
   }): boolean;
-  /** Takes a key back: nothing that it signed stands, whenever. Tells whether the key is known. Throws INVALID_DID. */
+  /** Takes a key back: nothing that it signed stands, whenever. Tells whether the key is known. */
   revoke(did: string): boolean;
   /** Where a key stands; undefined for a key that is not the agent's. */
   state(did: string, at?: number): KeyState | undefined;

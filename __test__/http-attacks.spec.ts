@@ -145,6 +145,26 @@ test('64 copies at once, at replicas that share a store: one wins', async () => 
   expect(asked).toBe(8) // what a replica has seen itself it asks nobody about
 })
 
+test('in its last second, when a store has let it go by its own clock: one wins', async () => {
+  const skew = 5
+  const until = now()
+  const kept = new Map<string, number>()
+  // As Redis does: what is to expire in the past is not kept. Its clock is ahead by as much as clocks may be.
+  const redisNow = until + 0.999 + skew
+  const nonces = {
+    claim: (key: string, expiry: number) => {
+      if ((kept.get(key) ?? 0) > redisNow) return false
+      if (expiry > redisNow) kept.set(key, expiry)
+      return true
+    },
+  }
+  const options = { authorities: [here.authority], nonces, now: () => until, clockSkewSeconds: skew }
+  const { method, path, headers } = signed({ now: until - 60 - skew })
+  const request: HttpRequest = { method, url: `${here.url}${path}`, headers, body: Buffer.from(body) }
+  expect(codeOf(await new RequestVerifier(options).verify(request))).toBe('ok')
+  expect(codeOf(await new RequestVerifier(options).verify(request))).toBe('REPLAYED')
+})
+
 test('a store that fails, or says neither yes nor no, refuses', async () => {
   for (const claim of [() => Promise.reject(new Error('down')), () => 'OK' as never, () => undefined as never]) {
     fresh({ nonces: { claim }, dangerouslyAcceptReplayAfterRestart: false })
@@ -243,6 +263,55 @@ test('a body over the limit is refused, announced or not, and is not read on', a
   expect(await sendRaw(here.port, head + chunk + chunk)).toContain('PAYLOAD_TOO_LARGE')
 })
 
+test('a body that something reads as text is a mistake, and no end of the process', async () => {
+  fresh({ maxBodyBytes: 16 })
+  const texts = await listen(async (request, response) => {
+    if (request.url === '/before') request.setEncoding('utf8')
+    const verifying = verifier.verify(request)
+    if (request.url === '/meanwhile') setImmediate(() => request.setEncoding('utf8'))
+    response.end(await verifying.then(codeOf, (error: Error) => error.name))
+  })
+  const sentTo = async (path: string, text: string): Promise<string> => {
+    const head = { method: 'POST', url: `${here.url}${path}`, body: Buffer.from(text) }
+    const headers = { ...valueOf(signRequestHeaders(identity, head)), host: here.authority }
+    return (await send(texts.port, { method: 'POST', path, headers, body: text })).text
+  }
+  try {
+    expect(await sentTo('/bytes', 'a')).toBe('ok')
+    expect(await sentTo('/before', 'a')).toBe('TypeError')
+    expect(await sentTo('/before', 'a'.repeat(100_000))).toBe('TypeError')
+    expect(await sentTo('/meanwhile', 'a'.repeat(100_000))).toMatch(/^(ABORTED|PAYLOAD_TOO_LARGE)$/)
+  } finally {
+    texts.close()
+  }
+  const { method, path, headers } = signed()
+  const stream = new ReadableStream<unknown>({ pull: (to) => to.enqueue('text') })
+  const init = { method, headers, body: stream as unknown as ReadableStream<Uint8Array>, duplex: 'half' } as RequestInit
+  expect(codeOf(await verifier.verify(new Request(`${here.url}${path}`, init)))).toBe('ABORTED')
+})
+
+test('who covers one member of a field does not cover the others', async () => {
+  const created = now()
+  const list =
+    '("@method" "@authority" "@path" "@query" "x-roles";key="a")' +
+    `;created=${created};expires=${created + 60};nonce="1";keyid="${identity.did}";tag="xbind"`
+  const lines = [
+    '"@method": GET',
+    `"@authority": ${here.authority}`,
+    '"@path": /',
+    '"@query": ?',
+    '"x-roles";key="a": 1',
+  ]
+  const signature = identity.dangerouslySign(Buffer.from([...lines, `"@signature-params": ${list}`].join('\n')))
+  const headers = {
+    'x-roles': 'a=1, admin',
+    'signature-input': `one=${list}`,
+    signature: `one=:${Buffer.from(signature).toString('base64')}:`,
+  }
+  const { covered } = valueOf(await verifier.verify({ method: 'GET', url: `${here.url}/`, headers }))
+  expect(covered).toEqual(['@method', '@authority', '@path', '@query', 'x-roles;key="a"'])
+})
+
 test('a body that does not come is not waited for beyond the signature', async () => {
   fresh({ clockSkewSeconds: 0 })
   const request = signed({ ttlSeconds: 1 })
@@ -329,4 +398,27 @@ test('createFetch signs anew each time, follows no redirect, and takes no unsign
   } finally {
     elsewhere.close()
   }
+})
+
+test('createFetch stops waiting when its caller does', async () => {
+  const endless = { method: 'POST', body: new ReadableStream<Uint8Array>({}), duplex: 'half' } as RequestInit
+  const withToken = createFetch(identity, { token: () => new Promise(() => {}) })
+  for (const [signing, init] of [
+    [createFetch(identity), endless],
+    [withToken, {}],
+  ] as const) {
+    const controller = new AbortController()
+    const response = signing(here.url, { ...init, signal: controller.signal })
+    setImmediate(() => controller.abort(new Error('enough')))
+    await expect(response).rejects.toThrow('enough')
+  }
+  const controller = new AbortController()
+  const token = (): Promise<string> => {
+    controller.abort(new Error('enough'))
+    return Promise.reject(new Error('no token'))
+  }
+  const response = createFetch(identity, { token })(here.url, { signal: controller.signal })
+  await expect(response).rejects.toThrow(/enough|no token/)
+  const given = { signal: AbortSignal.abort(new Error('before')) }
+  await expect(withToken(here.url, given)).rejects.toThrow('before')
 })

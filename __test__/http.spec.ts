@@ -301,7 +301,8 @@ describe('options', () => {
     ['half seconds', { maxAgeSeconds: 0.5 }, 'INVALID_CONFIG'],
     ['no place', { maxTrackedRequests: 0 }, 'INVALID_CONFIG'],
     ['no DID', { allow: ['somebody'] }, 'INVALID_DID'],
-    ['no DID as key', { keys: ['somebody'] }, 'INVALID_DID'],
+    ['no DID as key', { profile: 'wba', keys: ['somebody'] }, 'INVALID_DID'],
+    ['keys of another profile, which would keep nobody out', { keys: [issuer.did] }, 'INVALID_CONFIG'],
     ['scopes of nobody', { scopes: ['a'] }, 'INVALID_CONFIG'],
     ['an audience of no token', { audience: 'a' }, 'INVALID_CONFIG'],
     ['no scope', { trust: [issuer.did], scopes: [''] }, 'INVALID_CONFIG'],
@@ -331,6 +332,9 @@ describe('options', () => {
     expect(() => signRequestHeaders(identity, { method: 'GET', url: '/a' })).toThrow(TypeError)
     expect(() => signRequestHeaders(identity, { method: 'GET', url, query: '' } as never)).toThrow(TypeError)
     expect(() => signRequestHeaders(identity, { method: 'GET', url, headers: { a: 1 } } as never)).toThrow(TypeError)
+    for (const headers of [['host', 'api.example'], [['a']], [['a', 'b', 'c']], ['ab']]) {
+      expect(() => signRequestHeaders(identity, { method: 'GET', url, headers } as never)).toThrow(TypeError)
+    }
     await expect(signRequest(identity, url as never)).rejects.toThrow(TypeError)
     await expect(signRequest(identity, new Request(url), { ttl: 1 } as never)).rejects.toThrow(TypeError)
     await expect(verifierOf().verify(url as never)).rejects.toThrow(TypeError)

@@ -1,6 +1,7 @@
 // Functions that return promises reject, whatever they are given: they never throw. The list is that of the declarations.
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import * as main from '@private.me/autogen'
+import * as http from '@private.me/autogen/http'
 import * as messages from '@private.me/autogen/messages'
 import * as tokens from '@private.me/autogen/tokens'
 import ts from 'typescript'
@@ -9,8 +10,9 @@ import { valueOf } from './helpers/result.ts'
 
 /** `Class.method`, `Class#method` of an instance, or `function`: all that are declared to return a promise and nothing else. */
 function promised(): string[] {
-  return ['index', 'tokens', 'messages'].flatMap((entry) => {
-    const text = readFileSync(new URL(`../${entry}.d.ts`, import.meta.url), 'utf8')
+  const entries = readdirSync(new URL('..', import.meta.url)).filter((name) => name.endsWith('.d.ts'))
+  return entries.flatMap((entry) => {
+    const text = readFileSync(new URL(`../${entry}`, import.meta.url), 'utf8')
     const source = ts.createSourceFile('entry.d.ts', text, ts.ScriptTarget.Latest, true)
     return source.statements.flatMap((statement) => {
       if (ts.isFunctionDeclaration(statement)) return returnsPromise(statement) ? [statement.name!.text] : []
@@ -31,10 +33,11 @@ function returnsPromise({ type }: ts.SignatureDeclaration): boolean {
 const agent = new main.AutoGenxBindAgent()
 afterAll(() => agent.close())
 const identity = main.Identity.generate()
-const all: Record<string, unknown> = { ...main, ...messages, ...tokens }
+const all: Record<string, unknown> = { ...main, ...messages, ...tokens, ...http }
 const instances: Record<string, object> = {
   AutoGenxBindAgent: agent,
   Identity: identity,
+  RequestVerifier: new http.RequestVerifier({ authorities: ['api.example'] }),
   TokenVerifier: new tokens.TokenVerifier({ audience: identity.did, trust: [identity.did] }),
 }
 /** Those that take nothing have nothing to refuse. */
@@ -44,9 +47,15 @@ const names = [...new Set(promised())]
 
 test('the list is not empty', () => {
   expect(names).toEqual(
-    expect.arrayContaining(['AutoGenxBindAgent#call', 'AutoGenxBindAgent.fromIdentity', 'TokenVerifier#verify']),
+    expect.arrayContaining([
+      'AutoGenxBindAgent#call',
+      'AutoGenxBindAgent.fromIdentity',
+      'TokenVerifier#verify',
+      'RequestVerifier#verify',
+      'verifyResponse',
+    ]),
   )
-  expect(names.length).toBeGreaterThanOrEqual(13)
+  expect(names.length).toBeGreaterThanOrEqual(17)
 })
 
 describe('rejects and never throws', () => {

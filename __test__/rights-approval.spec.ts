@@ -78,6 +78,24 @@ describe('an approval', () => {
     expect(codeOf(verify(valueOf(approve()), held))).toBe(code)
   })
 
+  test('names the method, where the call does, and holds for no other', () => {
+    const methods = [undefined, 'pay', 'Pay', 'pay.', '__proto__', 'constructor', 'x'.repeat(128)]
+    const of = (method: string | undefined) => (method === undefined ? {} : { method })
+    for (const named of methods) {
+      const statement = valueOf(approve({ call: { ...call, ...of(named) } }))
+      expect(parts(statement).claims.mth).toBe(named)
+      const accepted = methods.filter((asked) => verify(statement, of(asked)).ok)
+      expect(accepted).toEqual([named])
+    }
+    expect(codeOf(verify(valueOf(approve()), { method: 'pay' }))).toBe('INVALID_SIGNATURE')
+    expect(codeOf(verify(forged({ mth: 'pay' })))).toBe('INVALID_SIGNATURE')
+    expect(codeOf(verify(forged({ mth: 'pay' }), { method: 'pay' }))).toBe('ok')
+    for (const mth of [null, 1, '', 'a b', ['pay'], 'x'.repeat(129)])
+      expect(codeOf(verify(forged({ mth }), { method: 'pay' }))).toBe('INVALID_TOKEN')
+    for (const method of ['', 'a b', 'é', 'x'.repeat(129)])
+      expect(codeOf(approve({ call: { ...call, method } }))).toBe('INVALID_CONFIG')
+  })
+
   test.each([
     ['ok', NOW - 30],
     ['TOKEN_NOT_YET_VALID', NOW - 31],
@@ -177,6 +195,8 @@ describe('an approval', () => {
       () => approveCall(approver, { decision: 'approve', call: undefined as never }),
       () => approveCall(approver, { decision: 'approve', call: { ...call, body: 'text' as never } }),
       () => approveCall(approver, { decision: 'approve', call: { ...call, caller: 5 as never } }),
+      () => approveCall(approver, { decision: 'approve', call: { ...call, method: 5 as never } }),
+      () => approveCall(approver, { decision: 'approve', call: { ...call, method: null as never } }),
       () => approveCall(approver, { decision: 'approve', call, ttlSeconds: '5' as never }),
       () => verifyApproval(5 as never, options),
       () => verifyApproval('x', undefined as never),

@@ -175,17 +175,18 @@ describe('vectors/token-approval.json', () => {
     caller?: string
     contentType?: string
     recipient?: string
+    method?: string
     now?: number
   }
-  interface ApprovalVectors extends Required<Omit<ApprovalCase, keyof Case>> {
+  interface ApprovalVectors extends Required<Omit<ApprovalCase, keyof Case | 'method'>> {
     approvers: string[]
     cases: ApprovalCase[]
   }
   const { cases, approvers, ...of } = vectors<ApprovalVectors>('token-approval.json')
 
   test.each(cases)('$name: $why', (each) => {
-    const { caller, recipient, contentType, bodyUtf8, now } = { ...of, ...each }
-    const call = { caller, recipient, contentType, body: utf8(bodyUtf8) }
+    const { caller, recipient, method, contentType, bodyUtf8, now } = { ...of, ...each }
+    const call = { caller, recipient, ...(method !== undefined && { method }), contentType, body: utf8(bodyUtf8) }
     const verified = verifyApproval(each.token, { call, approvers, now })
     // A signed no is a statement too, and a good one.
     const verdict = each.code === 'NOT_ALLOWED' || each.code === 'APPROVAL_REFUSED' ? 'deny' : each.code

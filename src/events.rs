@@ -31,12 +31,11 @@ impl<'env> Events<'env> {
         let first = self.next;
         let (ticket, call) = match &event {
             Event::Call { ticket, .. } => (Some(*ticket), None),
-            Event::Settled { call, .. } => (None, Some(*call)),
+            Event::Settled { call, .. } | Event::Part { call, .. } => (None, Some(*call)),
             Event::Cancelled { .. }
             | Event::Resumed { .. }
             | Event::Noted { .. }
             | Event::Credit { .. }
-            | Event::Part { .. }
             | Event::Progress { .. }
             | Event::Unsent { .. }
             | Event::Decided { .. }
@@ -53,6 +52,7 @@ impl<'env> Events<'env> {
             port.reply(ticket, Reply::Refused(ErrorKind::PayloadTooLarge, None));
         }
         if let Some(call) = call {
+            port.abandon(call); // a part of its answer is missing
             let error = Error::new(ErrorKind::PayloadTooLarge, "the answer is longer than a string can be");
             self.all(4_u32, number(call), ())?;
             self.set(BindingError::from(error))?;

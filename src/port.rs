@@ -9,10 +9,12 @@ use napi::bindgen_prelude::{Array, Either, Env, External, Function, Uint8Array};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use xbind::{Error, ErrorKind, VerifyingKey};
-use xbind_runtime::{AgentOptions, NewCall, Node, NodeOptions, Payload, Port, Reply, Senders, Signer, Start, Time};
+use xbind_runtime::{
+    AgentOptions, Flow, NewCall, Node, NodeOptions, Payload, Port, Progress, Reply, Senders, Signer, Start, Time,
+};
 
 use crate::bytes::Bytes;
-use crate::convert::{Content, Fallible, fallible, number, payload, size, whole};
+use crate::convert::{BindingError, Content, Fallible, fallible, number, payload, size, whole};
 use crate::events::Events;
 use crate::identity::{Key, KeyRef, fresh_key};
 
@@ -196,7 +198,8 @@ pub fn agent_key(port: u32, agent: u32) -> Fallible<KeyRef> {
     }))
 }
 
-/// Begins a call, and returns its number.
+/// Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window` its
+/// answer may come in parts.
 #[allow(clippy::too_many_arguments, reason = "an object would cost more to take apart")]
 #[napi(catch_unwind)]
 pub fn call(
@@ -209,12 +212,15 @@ pub fn call(
     token: Option<String>,
     method: Option<String>,
     traceparent: Option<String>,
+    total_ms: Option<f64>,
+    window: Option<f64>,
 ) -> Fallible<f64> {
     fallible(with_port(port, |port| {
         let timeout = Some(Duration::from_millis(whole(timeout_ms)));
-        let payload = payload(content);
-        let call =
-            NewCall { agent, to: &to, payload, one_way, timeout, token, method, traceparent, ..NewCall::default() };
+        let total = total_ms.map(|total| Duration::from_millis(whole(total)));
+        let (payload, window) = (payload(content), window.map(whole));
+        let to = to.as_str();
+        let call = NewCall { agent, to, payload, one_way, timeout, token, method, traceparent, total, window };
         port.attend();
         port.call(call).map(number)
     }))
@@ -249,6 +255,57 @@ pub fn give_back(port: u32, ticket: f64, content: Content) {
 #[napi(catch_unwind)]
 pub fn answer(port: u32, ticket: f64, content: Content) {
     in_port(port, |port| port.reply(whole(ticket), Reply::Payload(payload(content))));
+}
+
+/// Ends an answer in parts.
+#[napi(catch_unwind)]
+pub fn finish(port: u32, ticket: f64, content: Content) {
+    in_port(port, |port| port.reply(whole(ticket), Reply::End(payload(content))));
+}
+
+/// Sends a part of the answer to a running call: 0 if there is room for another, 1 if not, 2 if nobody takes any.
+#[napi(catch_unwind)]
+pub fn part(port: u32, ticket: f64, content: Content) -> Fallible<u32> {
+    let sent = with_port(port, |port| {
+        port.attend();
+        port.part(whole(ticket), payload(content))
+    });
+    fallible(sent.map(code_of))
+}
+
+/// Whether there is room for a part, as `part` says it.
+#[napi(catch_unwind)]
+pub fn flow(port: u32, ticket: f64) -> u32 {
+    code_of(with_port(port, |port| Ok(port.flow(whole(ticket)))).unwrap_or(Flow::Over))
+}
+
+const fn code_of(flow: Flow) -> u32 {
+    match flow {
+        Flow::Open => 0,
+        Flow::Wait => 1,
+        Flow::Over => 2,
+    }
+}
+
+/// So many parts of the answer to a call were read.
+#[napi(catch_unwind)]
+pub fn took(port: u32, call: f64, parts: f64) {
+    in_port(port, |port| port.took(whole(call), whole(parts)));
+}
+
+/// Tells a caller how far its call is.
+#[napi(catch_unwind)]
+pub fn progress(
+    port: u32,
+    ticket: f64,
+    progress: Option<f64>,
+    total: Option<f64>,
+    message: Option<String>,
+) -> Option<BindingError> {
+    let word = Progress { progress, total, message };
+    let mut said = Ok(());
+    in_port(port, |port| said = port.progress(whole(ticket), &word));
+    said.err().map(BindingError::from)
 }
 
 /// Refuses a running call; `detail` is the JSON object that goes with the code.

@@ -28,6 +28,8 @@ export {
 export { AutoGenxBindAgent } from './agent/agent'
 export { isReceipt, type DeliveryReceipt } from './agent/calls'
 export type { IncomingCall } from './agent/incoming'
+export type { Progress } from './agent/progress'
+export type { AnswerStream } from './agent/stream'
 export type { Logger } from './agent/log'
 export type { MessageOp, OutgoingMessage, SealedMessage, VerifiedMessage } from './messages/message'
 export type { TokenRequest } from './tokens/token'

@@ -1,5 +1,6 @@
 import {
   type AgentConfig,
+  type AnswerStream,
   approvals,
   AutoGenxBindAgent,
   type DeliveryReceipt,
@@ -10,8 +11,10 @@ import {
   isReceipt,
   type Message,
   MessageBus,
+  type Progress,
   type Result,
   type SealedMessage,
+  type StandardSchema,
   type VerifiedMessage,
   XBindError,
   type XBindErrorCode,
@@ -130,6 +133,73 @@ describe('agents', () => {
     })
     // @ts-expect-error: the answer is a number
     agent.handle<unknown, number>(() => 'one')
+  })
+
+  test('stream: the parts are what the caller expects, the result is for him to look at', async () => {
+    const stream = agent.stream<{ token: string }>('writer', { topic: 'x' }, { timeoutMs: 5, method: 'm' })
+    expectTypeOf(stream).toEqualTypeOf<AnswerStream<{ token: string }>>()
+    expectTypeOf(stream).toExtend<AsyncIterableIterator<{ token: string }>>()
+    expectTypeOf(stream.result).toEqualTypeOf<Promise<Result<unknown>>>()
+    for await (const part of stream) expectTypeOf(part).toEqualTypeOf<{ token: string }>()
+    for await (const part of agent.stream('writer', null)) expectTypeOf(part).toBeUnknown()
+    // @ts-expect-error: it comes with the stream
+    stream.result = Promise.resolve()
+    // @ts-expect-error: no such option
+    agent.stream('writer', null, { window: 3 })
+    // @ts-expect-error: a stream is no promise
+    agent.stream('writer', null).then(() => 1)
+  })
+
+  test('handlers answer in parts', () => {
+    agent.handle(async function* ({ payload }: IncomingCall<string>) {
+      yield payload
+      return 7
+    })
+    agent.handle<string>(({ payload }) => ReadableStream.from([payload]))
+    agent.handle('method', async function* () {
+      yield 1
+    })
+    const output = {} as StandardSchema<number>
+    agent.handle(
+      'method',
+      async function* () {
+        yield 1
+      },
+      { output },
+    )
+    expectTypeOf(agent.handle('method', () => 1, { output })).toEqualTypeOf<AutoGenxBindAgent>()
+    agent.handle(
+      'method',
+      async function* () {
+        yield 'one'
+      },
+      // @ts-expect-error: the schema says number
+      { output },
+    )
+  })
+
+  test('progress', async () => {
+    const onProgress = (progress: Progress): void => {
+      expectTypeOf(progress).toEqualTypeOf<{
+        readonly progress?: number
+        readonly total?: number
+        readonly message?: string
+      }>()
+    }
+    await agent.call('writer', null, { onProgress, maxTotalTimeoutMs: 5 })
+    agent.stream('writer', null, {
+      onProgress: ({ message }) => expectTypeOf(message).toEqualTypeOf<string | undefined>(),
+    })
+    agent.handle(({ progress }) => {
+      progress({})
+      progress({ progress: 1, total: 2, message: 'half' })
+      // @ts-expect-error: a number
+      progress({ progress: '1' })
+      // @ts-expect-error: no such member
+      progress({ percent: 1 })
+    })
+    // @ts-expect-error: nothing is told of a message
+    await agent.send('writer', null, { onProgress })
   })
 
   test('the rest', () => {

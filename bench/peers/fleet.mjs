@@ -1,4 +1,6 @@
 // Agents on a hand-rolled bus, behind the interface that the suites drive.
+import { randomUUID } from 'node:crypto'
+import { carried } from './parts.mjs'
 import { SignedBus, seal } from './signed-bus.mjs'
 
 export function signedFleet(createKey) {
@@ -11,6 +13,25 @@ export function signedFleet(createKey) {
         bus.close()
         agents.length = 0
       },
+    }
+  }
+}
+
+// Each part is signed by the writer for its reader, its call and its place, and verified as a reply is.
+export function signedStream(createKey) {
+  return (source) => {
+    const bus = new SignedBus()
+    const [reader, writer] = ['reader', 'writer'].map((name, i) => bus.join(name, createKey(i), null))
+    return () => {
+      const irt = randomUUID()
+      const put = (seq, payload) =>
+        seal(writer.key, { op: 'part', aud: reader.key.did, jti: randomUUID(), irt, seq }, payload)
+      const open = (seq, envelope) => {
+        const { claims, payload } = bus.open(reader, envelope)
+        if (claims.op !== 'part' || claims.irt !== irt || claims.seq !== seq) throw new Error('not this part')
+        return payload
+      }
+      return carried(source(), put, open)
     }
   }
 }

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, sign, verify } from 'node:crypto'
 import { didKey } from './did-key.mjs'
-import { signedFleet, signedRefusals } from './fleet.mjs'
+import { signedFleet, signedRefusals, signedStream } from './fleet.mjs'
 
 function createKey() {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519')
@@ -18,3 +18,4 @@ export function identity() {
 }
 export const fleet = signedFleet(createKey)
 export const refusals = signedRefusals(createKey)
+export const stream = signedStream(createKey)

@@ -44,6 +44,14 @@ export function fleet(count, handler, { timeoutMs } = {}) {
   }
 }
 
+/** What reads the parts of an answer that `source` makes. */
+export function stream(source) {
+  const agentOptions = { bus: new MessageBus() }
+  const reader = new AutoGenxBindAgent({ name: 'reader', agentOptions })
+  const writer = new AutoGenxBindAgent({ name: 'writer', agentOptions, handler: () => source() })
+  return () => reader.stream(writer.name, null)
+}
+
 export function tokens({ audience, needed, revoked }) {
   const [issuer, holder] = [Identity.generate(), Identity.generate().did]
   const revocations = new RevocationList()

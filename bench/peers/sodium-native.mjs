@@ -1,6 +1,6 @@
 import sodium from 'sodium-native'
 import { didKey } from './did-key.mjs'
-import { signedFleet, signedRefusals } from './fleet.mjs'
+import { signedFleet, signedRefusals, signedStream } from './fleet.mjs'
 
 function createKey() {
   const publicKey = Buffer.alloc(sodium.crypto_sign_PUBLICKEYBYTES)
@@ -23,3 +23,4 @@ export function identity() {
 }
 export const fleet = signedFleet(createKey)
 export const refusals = signedRefusals(createKey)
+export const stream = signedStream(createKey)

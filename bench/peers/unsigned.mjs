@@ -2,6 +2,7 @@
 // anybody, and shows what the rest of a call costs.
 import { EventEmitter } from 'node:events'
 import { randomUUID } from 'node:crypto'
+import { carried } from './parts.mjs'
 import { Turn } from './turn.mjs'
 
 class Bus extends EventEmitter {
@@ -53,4 +54,13 @@ export function fleet(count, handler, { timeoutMs } = {}) {
       agents.length = 0
     },
   }
+}
+
+export function stream(source) {
+  const open = (seq, text) => {
+    const part = JSON.parse(text)
+    if (part.seq !== seq) throw new Error('out of order')
+    return part.payload
+  }
+  return () => carried(source(), (seq, payload) => JSON.stringify({ seq, payload }), open)
 }

@@ -86,7 +86,13 @@ fn as_statement(text: &[u8]) {
     if let Ok(rotation) = Rotation::verify(text) {
         assert_ne!(rotation.old, rotation.new);
     }
-    let call = ApprovedCall { caller: did(1), recipient: did(2), content_type: "application/json", body: b"{}" };
+    let call = ApprovedCall {
+        caller: did(1),
+        recipient: did(2),
+        method: None,
+        content_type: "application/json",
+        body: b"{}",
+    };
     if let Ok(approval) = Approval::verify(text, &call, &[did(0)], NOW, 30) {
         assert_eq!(*approval.approver(), did(0));
     }

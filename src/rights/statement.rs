@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use napi::bindgen_prelude::{Buffer, Either3, External};
 use napi_derive::napi;
+use xbind::message::details::is_method;
 use xbind::{Approval, ApprovalDraft, ApprovedCall, Decision, Error, ErrorKind, KeyHistory, Rotation, Shown};
 
 use super::token::fresh_id;
@@ -107,9 +108,13 @@ pub fn current_key(history: &HistoryRef, at: Option<f64>) -> Option<String> {
     history.borrow().current(time(at)).map(ToString::to_string)
 }
 
-/// What an approver is shown, JSON text or bytes, of a body in base64url.
+/// What an approver is shown, JSON text or bytes, of a body in base64url for that method.
 #[napi(catch_unwind)]
-pub fn shown_body(content_type: String, body: String) -> Either3<String, Buffer, BindingError> {
+pub fn shown_body(content_type: String, body: String, method: Option<String>) -> Either3<String, Buffer, BindingError> {
+    if !method.as_deref().is_none_or(is_method) {
+        let why = "the method to decide upon is not 1 to 128 of A-Z a-z 0-9 _ . -";
+        return Either3::C(Error::new(ErrorKind::InvalidPayload, why).into());
+    }
     match Shown::read(&content_type, &body) {
         Ok(Shown::Json(text)) => Either3::A(text),
         Ok(Shown::Bytes(bytes)) => Either3::B(bytes.into()),
@@ -121,13 +126,14 @@ pub fn shown_body(content_type: String, body: String) -> Either3<String, Buffer,
 pub struct BindingCall {
     pub caller: String,
     pub recipient: String,
+    pub method: Option<String>,
     pub content_type: String,
 }
 
 impl BindingCall {
     fn with<'a>(&'a self, body: &'a [u8]) -> xbind::Result<ApprovedCall<'a>> {
         let (caller, recipient) = (did(&self.caller)?, did(&self.recipient)?);
-        Ok(ApprovedCall { caller, recipient, content_type: &self.content_type, body })
+        Ok(ApprovedCall { caller, recipient, method: self.method.as_deref(), content_type: &self.content_type, body })
     }
 }
 

@@ -1,8 +1,9 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { approveWith, type CallDecision } from '../tokens/approval'
 import { defaultBus, refOf } from './bus'
 import { cardIn, CardKeeper, type AgentCard } from './card'
 import { callChannel, joinChannel, leaveChannel, type CallSeen } from './channels'
-import { heeding, resultOf, type DeliveryReceipt, type Ended, type Settle } from './calls'
+import { heeding, resultOf, type Asking, type DeliveryReceipt, type Ended, type Hearing, type Settle } from './calls'
 import { gaveUp } from './abort'
 import { bounded, checkSignal, checkString } from '../check'
 import {
@@ -41,7 +42,9 @@ import { peerOf, type Peer, type PeerOptions } from './peer'
 import { encode } from '../messages/payload'
 import { openPort, type Members, type Port } from './port'
 import { checkProvider, didOf, exportFrom, Signing } from './provider'
+import type { Progress } from './progress'
 import { Receivers } from './receivers'
+import { streamOf, type AnswerStream } from './stream'
 import { fail, ok, orThrow, result, type Result } from '../result'
 import { delegateWith, grantWith, type TokenRequest } from '../tokens/token'
 
@@ -71,8 +74,8 @@ interface Extras extends Wishes {
   readonly signing: Signing | undefined
 }
 
-/** How a call or message is to be made. */
-type Asking = Pick<Wanted, 'timeoutMs'> & Partial<Wanted>
+/** How a call or message is to be made, and by whose leave. */
+type Begun = Asking & Partial<Pick<Wanted, 'signal' | 'onProgress'>>
 
 /** How `fromIdentity` hands the constructor a key. */
 const importedKey = Symbol('importedKey')
@@ -188,7 +191,43 @@ export class AutoGenxBindAgent {
     checkString(agentName, 'agentName')
     const wanted = callOptionsIn(options, this.#timeoutMs)
     if (isFailure(wanted)) return fail(wanted)
-    return resultOf(await this.#begin(agentName, payload, wanted))
+    const progress = this.#progressFor(wanted)
+    return resultOf(await this.#begin(agentName, payload, wanted, false, progress && { progress }))
+  }
+
+  /**
+   * Asks another agent, and gives the parts of its answer as they come: each of them is signed, in its place, and none is
+   * missing; what is cut short throws an XBindError, with the errors of `call`, and never just ends. The handler there is an
+   * async generator, or gives an AsyncIterable or a ReadableStream, and makes no more than its reader takes. `break` gives the call
+   * up, and the generator there ends with its `finally`. An answer in one has no parts, and is the `result`.
+   * Throws TypeError for what is no name or option.
+   *
+   * @example
+   * ```ts
+   * for await (const token of agent.stream<string>('writer', { topic: 'identity' })) process.stdout.write(token)
+   * ```
+   */
+  stream<T = unknown>(to: string, payload: unknown, options: CallOptions = none): AnswerStream<T> {
+    checkString(to, 'to')
+    const wanted = callOptionsIn(options, this.#timeoutMs, 'stream()')
+    const progress = isFailure(wanted) ? undefined : this.#progressFor(wanted)
+    return streamOf(this.#port.calls, progress, (hearing) =>
+      isFailure(wanted) ? { ok: false, failure: wanted } : this.#begin(to, payload, wanted, false, hearing),
+    )
+  }
+
+  /** Where the caller hears how far his call is: in the context in which he made it. */
+  #progressFor({ onProgress }: Wanted): Hearing['progress'] {
+    if (!onProgress) return undefined
+    const threw = (thrown: unknown): void => this.#journal.warn('onProgress threw', { thrown })
+    return AsyncLocalStorage.bind((progress: Progress): void => {
+      try {
+        const given: unknown = onProgress(progress)
+        if (typeof given === 'object' && given !== null) Promise.resolve(given).catch(threw)
+      } catch (thrown) {
+        threw(thrown)
+      }
+    })
   }
 
   /**
@@ -263,24 +302,25 @@ export class AutoGenxBindAgent {
     return resultOf(await this.#begin(to, payload, { timeoutMs: this.#timeoutMs, signal }, true))
   }
 
-  #begin(to: string, payload: unknown, wanted: Asking, oneWay = false): Ended | Promise<Ended> {
-    if (!callChannel.isSeen) return this.#ask(to, payload, wanted, oneWay)
+  #begin(to: string, payload: unknown, wanted: Begun, oneWay = false, hearing?: Hearing): Ended | Promise<Ended> {
+    if (!callChannel.isSeen) return this.#ask(to, payload, wanted, oneWay, hearing)
     const { method, traceparent } = wanted
-    const seen: CallSeen = { agent: this.#did, to, kind: oneWay ? 'send' : 'call', method, traceparent }
+    const kind = oneWay ? 'send' : hearing?.window === undefined ? 'call' : 'stream'
+    const seen: CallSeen = { agent: this.#did, to, kind, method, traceparent }
     return callChannel.run(
       seen,
       () => {
         // A subscriber may set anything.
         const set = seen.traceparent === traceparent ? traceparent : traceparentIn(seen.traceparent)
-        return this.#ask(to, payload, { ...wanted, traceparent: set }, oneWay)
+        return this.#ask(to, payload, { ...wanted, traceparent: set }, oneWay, hearing)
       },
       // Without what the other side chose to tell, which is a part of its answer.
       (ended) => ((ended as Ended).ok ? undefined : new XBindError((ended as { failure: Failure }).failure)),
     )
   }
 
-  #ask(to: string, payload: unknown, wanted: Asking, oneWay: boolean): Ended | Promise<Ended> {
-    const { timeoutMs, signal, presented, method, traceparent } = wanted
+  #ask(to: string, payload: unknown, wanted: Begun, oneWay: boolean, hearing?: Hearing): Ended | Promise<Ended> {
+    const { signal } = wanted
     checkSignal(signal, 'signal')
     const over = this.#over(signal)
     if (over) return { ok: false, failure: over }
@@ -291,10 +331,9 @@ export class AutoGenxBindAgent {
     const ended = new Promise<Ended>((resolve) => (settle = resolve))
     if (this.#extras?.signing) settle = this.#extras.signing.explained(settle)
     if (this.#extras?.verbose) settle = this.#journal.traced(to, oneWay, settle)
-    if (signal) settle = heeding(signal, settle, () => this.#port.calls.abandon(number, signal))
+    if (signal) settle = heeding(signal, settle, () => this.#port.calls.abandon(number, gaveUp(signal)))
     const body = content as string | Uint8Array
-    const { calls } = this.#port
-    const number = calls.begin(this.#number, to, body, oneWay, timeoutMs, presented, method, traceparent, settle)
+    const number = this.#port.calls.begin(this.#number, to, body, oneWay, wanted, hearing, settle)
     return ended
   }
 
@@ -370,7 +409,11 @@ export class AutoGenxBindAgent {
    * })
    * ```
    */
-  handle<I = unknown, O = unknown>(method: string, handler: Handler<I, O> | null, options?: MethodOptions<I, O>): this
+  handle<I = unknown, O = unknown>(
+    method: string,
+    handler: Handler<I, O | AsyncIterable<O>> | null,
+    options?: MethodOptions<I, O>,
+  ): this
   /**
    * Answers all other calls; null sends those without a method to the inbox again, and leaves its policy to the methods unless
    * there are options. The options say who may call, and with which rights.

@@ -7,6 +7,8 @@ import { native } from '../native'
 /** What an approver is sent, as crates/xbind/src/rights/approval_request.rs writes it. */
 interface ApprovalRequestBody {
   caller: string
+  /** Absent where the call names none. */
+  method?: string
   contentType: string
   body: string
   chain: readonly string[]
@@ -18,6 +20,8 @@ export interface ApprovalRequest {
   readonly agent: string
   /** Who called it, as that agent says. */
   readonly caller: string
+  /** The method asked for, if the caller named one; it is signed for like the arguments. */
+  readonly method: string | undefined
   /** The very arguments of the call. */
   readonly payload: unknown
   /** On whose behalf the caller acts, outermost first, as that agent says. */
@@ -26,8 +30,8 @@ export interface ApprovalRequest {
 
 /**
  * A handler for an approver: `operator.handle(approvals(operator, (request) => …))`. Each decision is signed for this caller,
- * this agent and these arguments. Calls that ask for no approval go to `otherwise`. Arguments that could be read in more than
- * one way are neither shown nor signed: INVALID_PAYLOAD.
+ * this agent, this method and these arguments. Calls that ask for no approval go to `otherwise`. Arguments that could be read in
+ * more than one way are neither shown nor signed: INVALID_PAYLOAD.
  *
  * @example
  * ```ts
@@ -48,16 +52,19 @@ export function approvals(
       if (otherwise) return otherwise(call)
       throw new TypeError('not a request for an approval')
     }
-    const { caller, contentType, chain } = request
-    const shown = native.shownBody(contentType, request.body)
+    const { caller, method, contentType, chain } = request
+    const shown = native.shownBody(contentType, request.body, method)
     if (isFailure(shown)) throw new XBindError(shown)
     const body = new Uint8Array(typeof shown === 'string' ? Buffer.from(shown) : shown) // payload is the decider's own
     const payload: unknown = typeof shown === 'string' ? JSON.parse(shown) : new Uint8Array(shown)
-    const yes: unknown = await decide({ agent: call.from, caller, payload, chain })
+    const yes: unknown = await decide({ agent: call.from, caller, method, payload, chain })
     if (typeof yes !== 'boolean')
       warnOf(approver, `decide() has to answer true or false; what it gave, ${typeof yes}, is a no`)
     const decision = yes === true ? 'approve' : 'deny'
-    const signed = await approver.decide({ decision, call: { caller, recipient: call.from, body, contentType } })
+    const signed = await approver.decide({
+      decision,
+      call: { caller, recipient: call.from, ...(method !== undefined && { method }), body, contentType },
+    })
     if (!signed.ok) throw signed.error
     return { approval: signed.value }
   }
@@ -66,7 +73,8 @@ export function approvals(
 function requestIn(payload: unknown): ApprovalRequestBody | undefined {
   const request = (payload as { approvalRequest?: Partial<ApprovalRequestBody> } | null)?.approvalRequest
   if (typeof request !== 'object' || request === null) return undefined
-  const { caller, contentType, body, chain } = request
+  const { caller, method, contentType, body, chain } = request
   const strings = [caller, contentType, body, ...(Array.isArray(chain) ? chain : [undefined])]
+  if (method !== undefined) strings.push(method)
   return strings.every((value) => typeof value === 'string') ? (request as ApprovalRequestBody) : undefined
 }

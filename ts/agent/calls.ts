@@ -1,9 +1,10 @@
-import { gaveUp, onAbort } from './abort'
+import { onAbort } from './abort'
 import type { Failure } from '../native/binding'
 import { failure, isFailure, XBindError, type RemoteError } from '../errors'
 import { hinted } from '../hints'
 import { native } from '../native'
 import { decode } from '../messages/payload'
+import { told, type Progress } from './progress'
 import { ok, type Result } from '../result'
 import { clearTimeout, setTimeout } from './timers'
 
@@ -23,11 +24,32 @@ export type Ended =
     }
   | Lost
 
-interface Lost {
+export interface Lost {
   readonly ok: false
   readonly failure: Failure
   readonly messageId?: string
   readonly remote?: RemoteError | undefined
+}
+
+/** How a call is to be made. */
+export interface Asking {
+  readonly timeoutMs: number
+  /** A word of the other side starts `timeoutMs` anew, within this time. */
+  readonly totalMs?: number | undefined
+  readonly presented?: string | undefined
+  readonly method?: string | undefined
+  readonly traceparent?: string | undefined
+}
+
+/** Who hears of a call before its end. */
+export interface Hearing {
+  /** How many parts of the answer may come ahead of their reader; none for an answer in one. */
+  readonly window?: number
+  begun?(call: number): void
+  part?(body: string | Uint8Array): void
+  readonly progress?: ((progress: Progress) => void) | undefined
+  /** At once, before anybody who waits for the end. */
+  ended?(ended: Ended): void
 }
 
 /** What is to happen when a call has ended. */
@@ -46,22 +68,30 @@ export interface DeliveryReceipt {
 /** How a call ended, for its caller. */
 export function resultOf<T>(ended: Ended): Result<T> {
   if (ended.ok) return ok(ended.value as T)
-  const { failure, messageId, remote } = ended
-  return { ok: false, error: new XBindError(failure, { ...(messageId && { messageId }), remote }) }
+  return { ok: false, error: errorOf(ended) }
+}
+
+export function errorOf({ failure, messageId, remote }: Lost): XBindError {
+  return new XBindError(failure, { ...(messageId && { messageId }), remote })
 }
 
 /** The calls that agents of a port have made, and who waits for the end of which. */
 export class Calls {
   readonly #port: number
   readonly #schedule: () => void
+  readonly #soon: () => void
   readonly #pending = new Map<number, Settle>()
+  readonly #heard = new Map<number, Hearing>()
+  /** How many wait for something: the end of a call, or its next part. */
+  #held = 0
   #timer: NodeJS.Timeout | undefined
   #timerAt = Infinity
 
-  /** `schedule` sees to it that the port is soon flushed. */
-  constructor(port: number, schedule: () => void) {
+  /** `schedule` sees to it that the port is flushed at once, `soon` that it is when the event loop has had its turn. */
+  constructor(port: number, schedule: () => void, soon: () => void) {
     this.#port = port
     this.#schedule = schedule
+    this.#soon = soon
   }
 
   get areOver(): boolean {
@@ -74,40 +104,77 @@ export class Calls {
     to: string,
     content: string | Uint8Array,
     oneWay: boolean,
-    timeoutMs: number,
-    token: string | undefined,
-    method: string | undefined,
-    traceparent: string | undefined,
+    { timeoutMs, totalMs, presented, method, traceparent }: Asking,
+    hearing: Hearing | undefined,
     settle: Settle,
   ): number | undefined {
-    const time = Math.ceil(timeoutMs)
-    const call = native.call(this.#port, agent, to, content, oneWay, time, token, method, traceparent)
+    const [time, total] = [Math.ceil(timeoutMs), totalMs && Math.ceil(totalMs)]
+    const window = hearing?.window
+    const port = this.#port
+    const call = native.call(port, agent, to, content, oneWay, time, presented, method, traceparent, total, window)
     this.#schedule()
     if (isFailure(call)) {
       settle({ ok: false, failure: hinted(call) })
       return undefined
     }
-    if (this.#pending.size === 0) this.#timer?.ref()
+    if (window === undefined) this.hold()
     this.#pending.set(call, settle)
-    this.#arm(timeoutMs)
+    if (hearing) this.#heard.set(call, hearing)
+    hearing?.begun?.(call)
+    this.#arm(totalMs === undefined ? timeoutMs : Math.min(timeoutMs, totalMs))
     return call
   }
 
+  /** A part of the answer has come. */
+  part(call: number, body: string | Uint8Array): void {
+    this.#heard.get(call)?.part?.(body)
+  }
+
+  /** The other side says how far it is. */
+  progress(call: number, progress: number | null, total: number | null, message: string | null): void {
+    this.#heard.get(call)?.progress?.(told(progress, total, message))
+  }
+
+  /** So many parts were read: told at once, or with what comes in the same turn of the event loop. */
+  took(call: number, parts: number, atOnce: boolean): void {
+    native.took(this.#port, call, parts)
+    if (atOnce) this.#schedule()
+    else this.#soon()
+  }
+
+  /** Somebody waits: that keeps the process alive. */
+  hold(): void {
+    if (this.#held === 0) this.#timer?.ref()
+    this.#held += 1
+  }
+
+  /** Nobody waits for that any more; what is flushed next sees it. */
+  release(): void {
+    this.#held -= 1
+  }
+
   /** The caller gives up. */
-  abandon(call: number | undefined, signal: AbortSignal): void {
-    const settle = call === undefined ? undefined : this.#pending.get(call)
-    if (call === undefined || settle === undefined) return
-    this.#pending.delete(call)
+  abandon(call: number | undefined, why = aborted): void {
+    if (call === undefined || !this.#pending.has(call)) return
+    const settle = this.ended(call)
     native.abandon(this.#port, call)
     this.#schedule()
-    settle({ ok: false, failure: gaveUp(signal) })
+    settle({ ok: false, failure: why })
   }
 
   /** Who waits for that call; nobody if it was given up. */
   ended(call: number): Settle {
     const settle = this.#pending.get(call)
+    if (!settle) return nobody
     this.#pending.delete(call)
-    return settle ?? nobody
+    const hearing = this.#heard.size > 0 ? this.#heard.get(call) : undefined
+    if (hearing) this.#heard.delete(call)
+    if (hearing?.window === undefined) this.release()
+    if (!hearing?.ended) return settle
+    return (ended) => {
+      hearing.ended?.(ended)
+      settle(ended)
+    }
   }
 
   /** The native side has made a call of its own, whose time is to be noticed too. */
@@ -117,16 +184,16 @@ export class Calls {
     if (next !== null) this.#arm(Math.max(next, 1))
   }
 
-  /** Nobody waits: the timer keeps the process alive no longer. */
+  /** Where nobody waits, the timer keeps the process alive no longer. */
   rest(): void {
-    this.#timer?.unref()
+    if (this.#held === 0) this.#timer?.unref()
   }
 
   close(): void {
     clearTimeout(this.#timer)
   }
 
-  /** A pending call keeps the process alive through this timer, and nothing else does. */
+  /** A call that somebody waits for keeps the process alive through this timer, and nothing else does. */
   #arm(timeoutMs: number): void {
     const at = now() + timeoutMs
     if (at >= this.#timerAt) return
@@ -170,6 +237,8 @@ const receipts = new WeakSet<object>()
 export function isReceipt(value: unknown): value is DeliveryReceipt {
   return typeof value === 'object' && value !== null && receipts.has(value)
 }
+
+const aborted = failure('ABORTED', 'the caller gave up')
 
 function nobody(): void {
   // a call that was given up

@@ -8,8 +8,8 @@ export interface CallSeen {
   readonly agent: string
   /** The name or DID that is called. */
   readonly to: string
-  /** `send` for what is one-way. */
-  readonly kind: 'call' | 'send'
+  /** `send` for what is one-way, `stream` for what is answered in parts. */
+  readonly kind: 'call' | 'send' | 'stream'
   /** The method asked for. */
   readonly method: string | undefined
   /** The W3C `traceparent` that travels with it. A subscriber of `start` may set it. */

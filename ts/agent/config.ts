@@ -2,6 +2,7 @@ import type { Identity } from './identity'
 import type { IncomingCall } from './incoming'
 import type { Logger } from './log'
 import type { MessageBus } from './bus'
+import type { Progress } from './progress'
 import type { Options } from '../native/binding'
 import { bounded, checkFunction, checkObject, checkString, known, optional } from '../check'
 
@@ -88,7 +89,10 @@ export interface xBindIdentityProvider {
   exportPKCS8?(): Uint8Array | Promise<Uint8Array>
 }
 
-/** Answers a call: what it returns is the answer, what it throws is a refusal (see `HandlerError`). */
+/**
+ * Answers a call: what it returns is the answer, what it throws is a refusal (see `HandlerError`). An async generator, or whatever
+ * gives an AsyncIterable or a ReadableStream, answers in parts: see `stream`.
+ */
 export type Handler<P = unknown, R = unknown> = (call: IncomingCall<P>) => R | Promise<R>
 
 /** What stands in an inbox: a message, or a call that nobody answered. */
@@ -107,8 +111,15 @@ export interface Message<P = unknown> {
 
 /** How long to wait for the answer, and what to present with the call. */
 export interface CallOptions {
-  /** How long the answer may take; the agent's own by default, 30 000. */
+  /**
+   * How long the other side may be silent; the agent's own by default, 30 000. Whatever it says of the call, with `progress` or by
+   * sending a part, starts the time anew.
+   */
   timeoutMs?: number
+  /** How long the call may take in all, whatever the other side says: default 600 000, or `timeoutMs` if that is more. */
+  maxTotalTimeoutMs?: number
+  /** Told while the other side works, or waits for an approval. What it throws goes to the log. */
+  onProgress?: (progress: Progress) => void
   /** Gives the call up: the caller gets ABORTED, and the handler sees its own signal abort. */
   signal?: AbortSignal
   /** A token for the agent that is called; it travels beside the call, whose signature covers it. */

@@ -3,9 +3,11 @@ import { failure, HandlerError, isFailure, XBindError } from '../errors'
 import { isAbortBy } from './abort'
 import { IS_TO_BE_GIVEN_BACK, MAY_BEGIN, WAITS } from './guard'
 import { handleChannel, refuseChannel } from './channels'
-import { Incoming, type Answerer, type Guarded, type Refusal, type SignalOf, type Ticket } from './incoming'
+import { Incoming, type Answerer, type Guarded, type Refusal, type Ticket, type Ways } from './incoming'
 import { native } from '../native'
+import { Ending, isParts, Parts } from './parts'
 import type { Members } from './port'
+import { sayingThatItWaits } from './progress'
 import { encode, encodeJson } from '../messages/payload'
 import { NoMethod, Unreadable, WrongInput } from './schema'
 
@@ -21,13 +23,20 @@ export class Handled<Agent extends object> {
   readonly #watch: () => void
   /** Of those that run, the ones whose handler has looked at the signal. */
   readonly #watched = new Map<number, AbortController>()
+  /** Of those that run, the ones that are answered in parts. */
+  readonly #sending = new Map<number, Parts>()
+  readonly #soon: () => void
 
-  /** `schedule` sees to it that the port is soon flushed, `watch` that its next deadline is noticed. */
-  constructor(port: number, ask: Members<Agent>, schedule: () => void, watch: () => void) {
+  /**
+   * `schedule` sees to it that the port is flushed at once, `soon` that it is when the event loop has had its turn; `watch` that
+   * its next deadline is noticed.
+   */
+  constructor(port: number, ask: Members<Agent>, schedule: () => void, soon: () => void, watch: () => void) {
     this.#watch = watch
     this.#port = port
     this.#ask = ask
     this.#schedule = schedule
+    this.#soon = soon
   }
 
   get areOver(): boolean {
@@ -54,17 +63,32 @@ export class Handled<Agent extends object> {
     const ticket: Ticket<Agent> = { agent, number, id, from, method, traceparent, answered: false }
     this.#running += 1
     this.#ask.trace(agent, from, 'call', id)
-    const call = new Incoming(this.#signalOf, ticket, body, seconds)
+    const call = new Incoming(this.#ways, ticket, body, seconds)
     if (guarded === null) this.#start(ticket, call, body, native.start(this.#port, number))
     else this.#judge({ ticket, call, body, guarded })
   }
 
   /** The caller of that call has given up, or its agent closed. */
   cancel(number: number): void {
+    this.#sending.get(number)?.stop()
     this.#watched.get(number)?.abort(cancelled())
   }
 
-  readonly #signalOf: SignalOf = ({ number, answered }) => {
+  /** There is room for another part of the answer. */
+  goOn(number: number): void {
+    this.#sending.get(number)?.goOn()
+  }
+
+  readonly #ways: Ways = {
+    signal: (ticket) => this.#signalOf(ticket),
+    progress: ({ number, answered }, { progress, total, message }) => {
+      const failed = answered ? null : native.progress(this.#port, number, progress, total, message)
+      if (failed) throw new XBindError(failed)
+      this.#schedule()
+    },
+  }
+
+  #signalOf({ number, answered }: Ticket): AbortSignal {
     const watched = this.#watched.get(number)
     if (watched) return watched.signal
     const controller = new AbortController()
@@ -77,6 +101,7 @@ export class Handled<Agent extends object> {
   resumed(number: number): void {
     const asked = this.#asked.get(number)
     this.#asked.delete(number)
+    asked?.stopTelling?.()
     if (asked) this.#judge(asked)
   }
 
@@ -89,7 +114,9 @@ export class Handled<Agent extends object> {
       const question = { port: this.#port, ticket: number, from: call.from, body, guarded }
       const judged = guard ? guard.judge(question, told) : native.start(this.#port, number)
       if (typeof judged !== 'number') return this.#wait(asked, judged)
-      if (judged === WAITS) return this.#keep({ ticket, call, body, guarded })
+      if (judged === WAITS) {
+        return this.#keep({ ticket, call, body, guarded, stopTelling: sayingThatItWaits(call.progress) })
+      }
       if (judged === MAY_BEGIN) {
         const rights = guarded.indexOf('\n')
         Incoming.grant(call, rights < 0 ? native.rights(this.#port, number) : guarded.slice(rights + 1))
@@ -137,13 +164,37 @@ export class Handled<Agent extends object> {
     }
   }
 
-  #seen({ agent, id, from, method, traceparent }: Ticket<Agent>, call: Incoming, answer: Answerer): unknown {
+  #seen(ticket: Ticket<Agent>, call: Incoming, answer: Answerer): unknown {
+    const { agent, id, from, method, traceparent } = ticket
     const seen = { agent: this.#ask.did(agent), from, id, method, traceparent }
     return handleChannel.run(
       seen,
-      () => answer(call),
-      () => undefined,
+      () => {
+        const value = answer(call)
+        const send = (value: unknown): unknown => (isParts(value) ? this.#send(ticket, value) : value)
+        return isThenable(value) ? Promise.resolve(value).then(send) : send(value)
+      },
+      (value) => (value instanceof Ending && value.how === 'failed' ? unsent(value.value as Failure) : undefined),
     )
+  }
+
+  /** An answer in parts, until its end. */
+  async #send(ticket: Ticket<Agent>, parts: object): Promise<Ending> {
+    const { agent, number } = ticket
+    const sending = new Parts(this.#port, number, this.#ask.longest(agent), {
+      leave: (atOnce) => (atOnce ? this.#schedule() : this.#soon()),
+      unsent: (why, wasTold) => {
+        if (!wasTold) this.#ask.failed(agent, unsent(why), ticket)
+        this.#refuse(ticket, { code: 'HANDLER_FAILED' })
+      },
+      late: (error) => this.#ask.failed(agent, error, ticket),
+    })
+    this.#sending.set(number, sending)
+    try {
+      return await sending.send(parts)
+    } finally {
+      this.#sending.delete(number)
+    }
   }
 
   /** False if it was answered before. `outcome` is for the log. */
@@ -158,7 +209,26 @@ export class Handled<Agent extends object> {
   }
 
   #answer(ticket: Ticket<Agent>, value: unknown): void {
-    if (ticket.answered) return
+    if (ticket.answered || this.#sending.has(ticket.number)) return
+    if (value instanceof Ending) return this.#ended(ticket, value)
+    try {
+      if (!isParts(value)) return this.#say(ticket, value, native.answer)
+    } catch (error) {
+      return this.#threw(ticket, error)
+    }
+    this.#send(ticket, value).then(
+      (ending) => this.#answer(ticket, ending),
+      (error: unknown) => this.#threw(ticket, error),
+    )
+  }
+
+  #ended(ticket: Ticket<Agent>, { how, value }: Ending): void {
+    if (how === 'whole') return this.#say(ticket, value, native.finish)
+    // Nobody waits for it: only its place is given free.
+    if (this.#finish(ticket, 'given up')) native.refuse(this.#port, ticket.number, 'AGENT_CLOSED', undefined)
+  }
+
+  #say(ticket: Ticket<Agent>, value: unknown, answer: typeof native.answer): void {
     const content = encode(value, this.#ask.longest(ticket.agent))
     if (isFailure(content)) {
       this.#ask.failed(ticket.agent, unsent(content), ticket)
@@ -167,7 +237,7 @@ export class Handled<Agent extends object> {
     // Encoding runs the value's own code, which may have settled it.
     if (!this.#finish(ticket, 'answered')) return
     try {
-      native.answer(this.#port, ticket.number, content)
+      answer(this.#port, ticket.number, content)
     } catch {
       // Nothing may be thrown from here, where nobody waits: there is no memory for a copy.
       native.refuse(this.#port, ticket.number, 'HANDLER_FAILED', undefined)
@@ -175,7 +245,7 @@ export class Handled<Agent extends object> {
   }
 
   #threw(ticket: Ticket<Agent>, error: unknown): void {
-    if (ticket.answered) return
+    if (ticket.answered || this.#sending.has(ticket.number)) return
     const { agent } = ticket
     let [detail, chosen] = [undefined as string | undefined, undefined as string | undefined]
     try {

@@ -1,5 +1,6 @@
 import type { XBindErrorCode } from '../errors'
 import { decode } from '../messages/payload'
+import { wordIn, type Progress } from './progress'
 import type { Answers } from '../native/binding'
 
 /** A call that a handler answers. */
@@ -18,6 +19,12 @@ export interface IncomingCall<P = unknown> {
   readonly issuedAt: Date
   /** Aborts when the caller gives up, the deadline passes or the agent closes. */
   readonly signal: AbortSignal
+  /**
+   * Tells the caller how far the call is: it reaches `onProgress`, and starts the caller's `timeoutMs` anew. Each word is signed.
+   * Throws TypeError, XBindError: INVALID_PAYLOAD (a number that is not finite), PAYLOAD_TOO_LARGE. Once the call is over, it
+   * does nothing.
+   */
+  progress(progress: Progress): void
   /** What the caller's token grants; empty for a handler that trusts nobody's tokens. */
   readonly scopes: readonly string[]
   /** On whose behalf the caller acts: from the outermost delegator to the caller, DIDs; empty without a token. */
@@ -45,7 +52,11 @@ export interface Ticket<Agent = unknown> {
   answered: boolean
 }
 
-export type SignalOf = (ticket: Ticket) => AbortSignal
+/** What a call reaches beyond itself. */
+export interface Ways {
+  signal(ticket: Ticket): AbortSignal
+  progress(ticket: Ticket, progress: Progress): void
+}
 
 /** A call by which something is asked, or somebody. */
 export interface Guarded<Agent> {
@@ -54,6 +65,8 @@ export interface Guarded<Agent> {
   readonly body: string | Uint8Array
   /** What is asked, and what its token grants; see src/guard.rs. */
   readonly guarded: string
+  /** Its caller is told that it waits for an approval, until this is called. */
+  readonly stopTelling?: () => void
   /** What was found out meanwhile. */
   told?: Answers
 }
@@ -70,14 +83,14 @@ export class Incoming implements IncomingCall {
   #rights: string | undefined
   #scopes: readonly string[] = none
   #chain: readonly string[] = none
-  readonly #signalOf: SignalOf
+  readonly #ways: Ways
   readonly #ticket: Ticket
   readonly #seconds: number
   /** Until it was read. */
   #body: string | Uint8Array | undefined
 
-  constructor(signalOf: SignalOf, ticket: Ticket, body: string | Uint8Array, seconds: number) {
-    this.#signalOf = signalOf
+  constructor(ways: Ways, ticket: Ticket, body: string | Uint8Array, seconds: number) {
+    this.#ways = ways
     this.#ticket = ticket
     this.id = ticket.id
     this.from = ticket.from
@@ -126,7 +139,12 @@ export class Incoming implements IncomingCall {
     return new Date(this.#seconds * 1000)
   }
 
+  /** Good also when it was taken out of the call. */
+  get progress(): (progress: Progress) => void {
+    return (progress) => this.#ways.progress(this.#ticket, wordIn(progress))
+  }
+
   get signal(): AbortSignal {
-    return this.#signalOf(this.#ticket)
+    return this.#ways.signal(this.#ticket)
   }
 }

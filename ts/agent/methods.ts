@@ -4,6 +4,7 @@ import type { CallPolicy, JudgeRef, Method } from '../native/binding'
 import { native } from '../native'
 import { Guard, type HandleOptions } from './guard'
 import type { Handler } from './config'
+import { checkedParts, isParts } from './parts'
 import { NoMethod, Schema, type StandardSchema } from './schema'
 
 /** What a method takes and gives, and who may call it. What is left out of the policy is that of the handler without a name. */
@@ -13,7 +14,10 @@ export interface MethodOptions<I = unknown, O = unknown> extends HandleOptions {
    * path.
    */
   input?: StandardSchema<unknown, I>
-  /** Checked before the answer leaves, which is what comes out of it. What does not fit is HANDLER_FAILED at the caller. */
+  /**
+   * Checked before the answer leaves, which is what comes out of it; of an answer in parts, each part. What does not fit is
+   * HANDLER_FAILED at the caller.
+   */
   output?: StandardSchema<O>
   /** What it does, for the card: at most 2048 bytes. */
   description?: string
@@ -199,8 +203,10 @@ function checked(handler: Handler, input: Schema | undefined, output: Schema | u
   if (!input && !output) return handler
   const answer: Handler = output
     ? (call) => {
+        const checked = (value: unknown): unknown =>
+          isParts(value) ? checkedParts(value, (part) => output.output(part)) : output.output(value)
         const value = handler(call)
-        return isThenable(value) ? value.then((value) => output.output(value)) : output.output(value)
+        return isThenable(value) ? value.then(checked) : checked(value)
       }
     : handler
   if (!input) return answer

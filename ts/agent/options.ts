@@ -1,4 +1,4 @@
-import { bounded, checkNumber, checkObject, checkSignal, checkString, known, optional } from '../check'
+import { bounded, checkFunction, checkNumber, checkObject, checkSignal, checkString, known, optional } from '../check'
 import type { CallOptions } from './config'
 import { failure } from '../errors'
 import type { Failure } from '../native/binding'
@@ -6,10 +6,21 @@ import { presentedText } from '../tokens/presented'
 
 export const MAX_TIMEOUT = 0x7fff_ffff
 
+/** How long a call may take that the other side keeps alive with progress. */
+const USUAL_TOTAL = 600_000
+
 export const none = Object.freeze({})
 
 /** The options of a typed client, whose methods are named already. */
-export const PEER_OPTIONS = ['timeoutMs', 'signal', 'token', 'approval', 'traceparent']
+export const PEER_OPTIONS = [
+  'timeoutMs',
+  'maxTotalTimeoutMs',
+  'onProgress',
+  'signal',
+  'token',
+  'approval',
+  'traceparent',
+]
 const CALL_OPTIONS = [...PEER_OPTIONS, 'method']
 const RECEIVE_OPTIONS = ['max', 'waitMs', 'signal']
 
@@ -23,20 +34,30 @@ export function checkOptions(options: object, what: string, names: readonly stri
 /** How a call is to be made. */
 export interface Wanted {
   readonly timeoutMs: number
+  readonly totalMs: number
+  readonly onProgress: CallOptions['onProgress']
   readonly signal: AbortSignal | undefined
   readonly presented: string | undefined
   readonly method: string | undefined
   readonly traceparent: string | undefined
 }
 
-/** The options of `call()`, each read once. */
-export function callOptionsIn(options: CallOptions, usualMs: number): Wanted | Failure {
-  checkOptions(options, 'call()', CALL_OPTIONS)
-  const { timeoutMs = usualMs, signal, token, approval, method, traceparent } = options
-  checkNumber(timeoutMs, 'timeoutMs')
-  if (!(Number.isInteger(timeoutMs) && timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT)) {
-    return failure('INVALID_CONFIG', `timeoutMs is ${timeoutMs}`, `give a whole number from 1 to ${MAX_TIMEOUT}`)
+/** The options of `call()` or `stream()`, each read once. */
+export function callOptionsIn(options: CallOptions, usualMs: number, what = 'call()'): Wanted | Failure {
+  checkOptions(options, what, CALL_OPTIONS)
+  const { timeoutMs = usualMs, signal, token, approval, method, traceparent, onProgress } = options
+  const { maxTotalTimeoutMs: totalMs } = options
+  for (const [name, value] of [
+    ['timeoutMs', timeoutMs],
+    ['maxTotalTimeoutMs', totalMs],
+  ] as const) {
+    if (value === undefined) continue
+    checkNumber(value, name)
+    if (!(Number.isInteger(value) && value > 0 && value <= MAX_TIMEOUT)) {
+      return failure('INVALID_CONFIG', `${name} is ${value}`, `give a whole number from 1 to ${MAX_TIMEOUT}`)
+    }
   }
+  optional(onProgress, checkFunction, 'onProgress')
   optional(token, checkString, 'token')
   optional(approval, checkString, 'approval')
   optional(method, checkString, 'method')
@@ -48,7 +69,9 @@ export function callOptionsIn(options: CallOptions, usualMs: number): Wanted | F
     if (value === '') return failure('INVALID_TOKEN', `${what} is empty`, `leave \`${what}\` out where there is none`)
   }
   const presented = presentedText(token, approval)
-  return typeof presented === 'object' ? presented : { timeoutMs, signal, presented, method, traceparent }
+  if (typeof presented === 'object') return presented
+  const total = totalMs ?? Math.max(timeoutMs, USUAL_TOTAL)
+  return { timeoutMs, totalMs: total, onProgress, signal, presented, method, traceparent }
 }
 
 interface ReceiveOptions {

@@ -75,6 +75,8 @@ export class Port<Agent extends object = object> {
   readonly #events = new Events()
   readonly #flush = (): void => outside(() => this.#work())
   #scheduled = false
+  /** It is scheduled when the event loop has had its turn. */
+  #awaited = false
   /** When the work since the event loop last had its turn began; 0 before any. */
   #turnBegan = 0
 
@@ -82,8 +84,10 @@ export class Port<Agent extends object = object> {
     this.#ask = ask
     const schedule = (): void => this.schedule()
     this.number = native.openPort(schedule)
-    this.calls = new Calls(this.number, schedule)
-    this.#handled = new Handled(this.number, ask, schedule, () => this.calls.watch())
+    const soon = (): void => this.#soon()
+    this.calls = new Calls(this.number, schedule, soon)
+    const watch = (): void => this.calls.watch()
+    this.#handled = new Handled(this.number, ask, schedule, soon, watch)
   }
 
   add(number: number, agent: Agent): void {
@@ -109,6 +113,16 @@ export class Port<Agent extends object = object> {
     this.#scheduled = true
     if (this.#turnBegan !== 0 && now() - this.#turnBegan > SLICE) setImmediate(this.#flush)
     else void microtask.then(this.#flush)
+  }
+
+  /** Works when the event loop has had its turn: what comes in the same turn is signed together. */
+  #soon(): void {
+    if (this.#awaited) return
+    this.#awaited = true
+    setImmediate(() => {
+      this.#awaited = false
+      this.schedule()
+    })
   }
 
   #work(): void {
@@ -185,6 +199,12 @@ export class Port<Agent extends object = object> {
         const line = events.next<string>()
         return agent && this.#ask.warn(agent, line)
       }
+      case 12:
+        return this.calls.part(events.next(), events.next())
+      case 13:
+        return this.calls.progress(events.next(), events.next(), events.next(), events.next())
+      case 14:
+        return this.#handled.goOn(events.next())
     }
   }
 
@@ -243,8 +263,9 @@ export class Port<Agent extends object = object> {
 
   /** What is left to do once all events are through. */
   #rest(): void {
-    if (!this.calls.areOver || this.#handled.asks) return
+    if (this.#handled.asks) return
     this.calls.rest()
+    if (!this.calls.areOver) return
     if (this.#agents.size > 0 || !this.#handled.areOver || this.#scheduled) return
     this.calls.close()
     native.closePort(this.number)

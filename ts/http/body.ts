@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { types } from 'node:util'
 import type { Failure } from '../native/binding'
 import { failure } from '../errors'
 import { clearTimeout, setTimeout } from '../agent/timers'
@@ -22,8 +23,7 @@ export async function readBody(
   if (message.bodyUsed) throw new TypeError('the body was read already; give a clone() of the message')
   if (!message.body) return new Uint8Array()
   const reader = message.body.getReader()
-  const chunks: Uint8Array[] = []
-  let size = 0
+  const whole = new Gathered(most)
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(resolve, milliseconds, undefined)
@@ -36,10 +36,9 @@ export async function readBody(
     for (;;) {
       const next = await Promise.race([reader.read(), late])
       if (next === undefined) return giveUp(tooSlow)
-      if (next.done) return joined(chunks)
-      size += next.value.byteLength
-      if (size > most) return giveUp(tooLarge(most))
-      chunks.push(next.value)
+      if (next.done) return whole.bytes()
+      if (!types.isUint8Array(next.value)) return giveUp(brokenOff)
+      if (!whole.add(next.value)) return giveUp(tooLarge(most))
     }
   } catch {
     return brokenOff
@@ -51,35 +50,56 @@ export async function readBody(
 /** The body of a request of node:http. What is beyond the limits stays unread, so that it can still be answered. */
 export function readIncoming(request: IncomingMessage, { most, milliseconds }: Limits): Promise<Uint8Array | Failure> {
   if (request.readableDidRead) throw new TypeError('the body was read already; give its bytes as options.body')
+  if (request.readableEncoding) {
+    throw new TypeError('the body is read as text, by setEncoding(); give its bytes as options.body')
+  }
   if (request.destroyed) return Promise.resolve(brokenOff)
   return new Promise((resolve) => {
-    const chunks: Uint8Array[] = []
-    let size = 0
+    const whole = new Gathered(most)
     const settle = (value: Uint8Array | Failure): void => {
       clearTimeout(timer)
       request.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onBroken)
       if (!(value instanceof Uint8Array)) request.pause()
       resolve(value)
     }
-    const onData = (chunk: Uint8Array): void => {
-      size += chunk.byteLength
-      if (size > most) settle(tooLarge(most))
-      else chunks.push(chunk)
+    const onData = (chunk: unknown): void => {
+      // Text, if somebody has set an encoding meanwhile.
+      if (!types.isUint8Array(chunk)) settle(brokenOff)
+      else if (!whole.add(chunk)) settle(tooLarge(most))
     }
-    const onEnd = (): void => settle(joined(chunks))
+    const onEnd = (): void => settle(whole.bytes())
     const onBroken = (): void => settle(brokenOff)
     const timer = setTimeout(settle, milliseconds, tooSlow)
     request.on('data', onData).on('end', onEnd).on('error', onBroken).on('close', onBroken)
   })
 }
 
-/** A copy of the caller's own. */
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(chunks.reduce((sum, { byteLength }) => sum + byteLength, 0))
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.byteLength
+/** Bytes in one piece: what comes byte by byte takes no more room than what comes at once. */
+class Gathered {
+  #room = new Uint8Array(1024)
+  #size = 0
+  readonly #most: number
+
+  constructor(most: number) {
+    this.#most = most
   }
-  return whole
+
+  /** Whether it still fits. */
+  add(chunk: Uint8Array): boolean {
+    const size = this.#size + chunk.byteLength
+    if (size > this.#most) return false
+    if (size > this.#room.byteLength) {
+      const larger = new Uint8Array(Math.min(this.#most, Math.max(size, 2 * this.#room.byteLength)))
+      larger.set(this.#room.subarray(0, this.#size))
+      this.#room = larger
+    }
+    this.#room.set(chunk, this.#size)
+    this.#size = size
+    return true
+  }
+
+  /** A copy of the caller's own. */
+  bytes(): Uint8Array {
+    return this.#room.slice(0, this.#size)
+  }
 }

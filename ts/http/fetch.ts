@@ -44,8 +44,9 @@ export function createFetch(signer: Identity | AutoGenxBindAgent, options: Fetch
   return async (input, init) => {
     const request = new Request(input, init)
     const { method, url, signal } = request
-    const presented = typeof token === 'function' ? await token() : token
-    const body = request.body ? new Uint8Array(await request.arrayBuffer()) : undefined
+    signal.throwIfAborted()
+    const presented = typeof token === 'function' ? await unlessAborted(signal, token()) : token
+    const body = request.body ? new Uint8Array(await unlessAborted(signal, request.arrayBuffer())) : undefined
     const headers = new Headers(request.headers)
     // What was compressed on the way is not what was signed.
     if (responder !== undefined && !headers.has('accept-encoding')) headers.set('accept-encoding', 'identity')
@@ -67,6 +68,21 @@ export function createFetch(signer: Identity | AutoGenxBindAgent, options: Fetch
     const { status, statusText } = response
     const verifiedBody = NO_BODY.includes(status) ? null : verified.value.body
     return new Response(verifiedBody, { status, statusText, headers: response.headers })
+  }
+}
+
+/** What comes of it, unless the caller gives up first. */
+async function unlessAborted<T>(signal: AbortSignal, work: T | Promise<T>): Promise<T> {
+  let giveUp: () => void = () => {}
+  const aborted = new Promise<undefined>((resolve) => (giveUp = () => resolve(undefined)))
+  if (signal.aborted) giveUp()
+  signal.addEventListener('abort', giveUp)
+  try {
+    const done = await Promise.race([Promise.resolve(work).then((value) => ({ value })), aborted])
+    signal.throwIfAborted()
+    return (done as { value: T }).value
+  } finally {
+    signal.removeEventListener('abort', giveUp)
   }
 }
 

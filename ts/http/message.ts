@@ -124,7 +124,10 @@ export function flat(headers: HttpHeaders = []): string[] {
     fields.push(name, value)
   }
   if (Symbol.iterator in headers) {
-    for (const pair of headers as Iterable<readonly [string, string]>) add(pair[0], pair[1])
+    for (const pair of headers as Iterable<readonly [string, string]>) {
+      if (!Array.isArray(pair) || pair.length !== 2) throw new TypeError('headers must be pairs of name and value')
+      add(pair[0], pair[1])
+    }
     return fields
   }
   for (const [name, value] of Object.entries(headers)) {

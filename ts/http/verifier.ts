@@ -26,8 +26,8 @@ import type { SignatureProfile } from './sign'
 /** Remembers nonces for all replicas of a server, and beyond a restart. */
 export interface NonceStore {
   /**
-   * Remembers the text `key` until the second `until`, at least: true if it was not there, false if it was; at once for all who
-   * ask, as `SET key 1 NX EXAT until` of Redis does. One that throws, or answers anything else, refuses the request.
+   * Remembers the text `key` until the second `until`: true if it was not there, false if it was; at once for all who ask, as
+   * `SET key 1 NX EXAT until` of Redis does. One that throws, or answers anything else, refuses the request.
    */
   claim(key: string, until: number): boolean | Promise<boolean>
 }
@@ -38,7 +38,7 @@ export interface RequestVerifierOptions {
   authorities: readonly string[]
   /** Default `xbind`. */
   profile?: SignatureProfile
-  /** DIDs of the keys that Web Bot Auth names by thumbprint: nothing is fetched, others are NOT_ALLOWED. */
+  /** Web Bot Auth only: DIDs of the keys that it names by thumbprint. Nothing is fetched, others are NOT_ALLOWED. */
   keys?: readonly string[]
   /** Seconds since the epoch; the system clock by default. */
   now?: () => number
@@ -91,7 +91,10 @@ export interface VerifiedRequest {
   readonly nonce: string
   /** When it was signed, in seconds since the epoch. */
   readonly createdAt: number
-  /** The components that the signature covers, by name. All others are nobody's word. */
+  /**
+   * The components that the signature covers, by name; `name;key="member"` where one member of a field is covered and not the
+   * rest. All others are nobody's word.
+   */
   readonly covered: readonly string[]
 }
 
@@ -131,6 +134,8 @@ export class RequestVerifier {
   readonly #now: () => number
   readonly #maxBody: number
   readonly #nonces: NonceStore | undefined
+  /** How much longer a store remembers, in seconds: until the last second is over, by its clock, and it has answered. */
+  readonly #margin: number
   readonly #tokens: TokenVerifier | undefined
   readonly #scopes: readonly string[]
   /** Asked about the sender, where no token is. */
@@ -166,16 +171,22 @@ export class RequestVerifier {
     this.#nonces = nonces
     this.#scopes = checkScopes(scopes)
     this.#maxBody = bounded(maxBodyBytes, 1 << 20, 'maxBodyBytes', 0, 0x7fff_ffff)
+    const clockSkew = bounded(clockSkewSeconds, 5, 'clockSkewSeconds', 0, 300)
+    this.#margin = 1 + clockSkew + PATIENCE_MS / 1000
     const policy = {
       profile,
       authorities,
-      clockSkew: bounded(clockSkewSeconds, 5, 'clockSkewSeconds', 0, 300),
+      clockSkew,
       maxAge: bounded(maxAgeSeconds, 300, 'maxAgeSeconds', 1, 86_400),
       maxBody: this.#maxBody,
       maxTracked: bounded(maxTrackedRequests, 1_000_000, 'maxTrackedRequests', 1, 100_000_000),
       started: nonces === undefined && !acceptReplay ? this.#time() : undefined,
       allow: allow === undefined ? undefined : strings(allow, 'allow'),
       keys: strings(keys, 'keys'),
+    }
+    if (profile === 'xbind' && policy.keys.length > 0) {
+      const why = 'keys are of Web Bot Auth; the profile xbind names its keys itself'
+      throw new XBindError(failure('INVALID_CONFIG', why, 'say in `allow` whose requests are taken'))
     }
     this.#verifier = orThrow(native.newRequestVerifier(policy))
     if (trust === undefined) {
@@ -222,7 +233,7 @@ export class RequestVerifier {
     if (isFailure(body)) return fail(body)
     const claim = native.acceptRequest(this.#verifier, authentic.request, body, this.#time())
     if (isFailure(claim)) return fail(claim)
-    const taken = await this.#claim(claim, authentic.until)
+    const taken = await this.#claim(claim, authentic.until + this.#margin)
     if (taken) return fail(taken)
     const { from, nonce, created, covered } = authentic
     return ok({ from, ...rights.value, body, nonce, createdAt: created, covered })

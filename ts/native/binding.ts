@@ -292,6 +292,7 @@ export interface Rotation {
 export interface Call {
   readonly caller: string
   readonly recipient: string
+  readonly method?: string | undefined
   readonly contentType: string
 }
 
@@ -491,7 +492,10 @@ export interface Binding {
   closeAgent(port: number, agent: number): void
   /** The key of an agent, unless it is elsewhere. */
   agentKey(port: number, agent: number): Fallible<KeyRef>
-  /** Begins a call, and returns its number. */
+  /**
+   * Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window` its
+   * answer may come in parts.
+   */
   call(
     port: number,
     agent: number,
@@ -502,6 +506,8 @@ export interface Binding {
     token?: string,
     method?: string,
     traceparent?: string,
+    totalMs?: number,
+    window?: number,
   ): Fallible<number>
   /** Gives a call up. */
   abandon(port: number, call: number): void
@@ -514,6 +520,16 @@ export interface Binding {
   giveBack(port: number, ticket: number, content: Content): void
   /** Answers a running call. */
   answer(port: number, ticket: number, content: Content): void
+  /** Ends an answer in parts. */
+  finish(port: number, ticket: number, content: Content): void
+  /** Sends a part of the answer to a running call: 0 if there is room for another, 1 if not, 2 if nobody takes any. */
+  part(port: number, ticket: number, content: Content): Fallible<number>
+  /** Whether there is room for a part, as `part` says it. */
+  flow(port: number, ticket: number): number
+  /** So many parts of the answer to a call were read. */
+  took(port: number, call: number, parts: number): void
+  /** Tells a caller how far its call is. */
+  progress(port: number, ticket: number, progress?: number, total?: number, message?: string): Failure | null
   /** Refuses a running call; `detail` is the JSON object that goes with the code. */
   refuse(port: number, ticket: number, code: string, detail?: string): void
   isCancelled(port: number, ticket: number): boolean
@@ -608,8 +624,8 @@ export interface Binding {
   maySign(history: HistoryRef, key: string, at?: number): boolean
   receiptStands(history: HistoryRef, key: string, signedAt: number): boolean
   currentKey(history: HistoryRef, at?: number): string | null
-  /** What an approver is shown, JSON text or bytes, of a body in base64url. */
-  shownBody(contentType: string, body: string): string | Uint8Array | Failure
+  /** What an approver is shown, JSON text or bytes, of a body in base64url for that method. */
+  shownBody(contentType: string, body: string, method?: string): string | Uint8Array | Failure
   approveCall(key: KeyRef, decision: string, call: Call, body: Uint8Array, ttl: number, now?: number): Fallible<string>
   verifyApproval(
     statement: string,

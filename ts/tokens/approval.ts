@@ -1,17 +1,19 @@
 import type { Call, KeyRef } from '../native/binding'
-import { bounded, checkBytes, checkObject, checkString, known, strings } from '../check'
+import { bounded, checkBytes, checkObject, checkString, known, optional, strings } from '../check'
 import { isFailure } from '../errors'
 import { keyOf, type Identity } from '../agent/identity'
 import { native } from '../native'
 import { fail, ok, result, type Result } from '../result'
 import { notWhole } from './seconds'
 
-/** The call that is decided upon: these two, and these very bytes. */
+/** The call that is decided upon: these two, this method, and these very bytes. */
 export interface ApprovedCall {
   /** The DID that makes it. */
   caller: string
   /** The DID that is asked. */
   recipient: string
+  /** Which of the other agent's methods is asked for; left out for a call that names none. */
+  method?: string
   /** The arguments of the call, byte for byte. */
   body: Uint8Array
   /** Default application/json. */
@@ -102,11 +104,12 @@ export function verifyApproval(
 
 function decidedCall(call: ApprovedCall): Call & { body: Uint8Array } {
   checkObject(call, 'call')
-  known(call, 'call', ['caller', 'recipient', 'body', 'contentType'])
-  const { caller, recipient, body, contentType = 'application/json' } = call
+  known(call, 'call', ['caller', 'recipient', 'method', 'body', 'contentType'])
+  const { caller, recipient, method, body, contentType = 'application/json' } = call
   checkString(caller, 'call.caller')
   checkString(recipient, 'call.recipient')
+  optional(method, checkString, 'call.method')
   checkBytes(body, 'call.body')
   checkString(contentType, 'call.contentType')
-  return { caller, recipient, contentType, body }
+  return { caller, recipient, method, contentType, body }
 }

@@ -98,7 +98,7 @@ export class RevocationList implements RevocationSource {
     return failed ? fail(failed) : ok(undefined)
   }
 
-  /** Takes the revocation of a DID back, as after a suspension; tells whether there was one. Tokens stay revoked. Throws INVALID_DID. */
+  /** Takes the revocation of a DID back, as after a suspension; tells whether there was one. Tokens stay revoked. */
   reinstate(did: string): boolean {
     checkDID(did, 'did')
     return native.reinstate(this.#list, did)

@@ -118,7 +118,7 @@ export class KeyHistory {
     return wrong ? fail(wrong) : rotation(native.prepareKey(this.#history, statement, now))
   }
 
-  /** Brings the start of a prepared key forward, as when the one before it was lost. Tells whether the key is known. Throws INVALID_DID. */
+  /** Brings the start of a prepared key forward, as when the one before it was lost. Tells whether the key is known. */
   activate(
     did: string,
     options: {
@@ -129,7 +129,7 @@ export class KeyHistory {
     return native.activateKey(this.#history, did, timeIn(did, options))
   }
 
-  /** Marks a key as doubtful from some time on: what it signed before stands. Tells whether the key is known. Throws INVALID_DID. */
+  /** Marks a key as doubtful from some time on: what it signed before stands. Tells whether the key is known. */
   taint(
     did: string,
     options: {
@@ -140,7 +140,7 @@ export class KeyHistory {
     return native.taintKey(this.#history, did, timeIn(did, options))
   }
 
-  /** Takes a key back: nothing that it signed stands, whenever. Tells whether the key is known. Throws INVALID_DID. */
+  /** Takes a key back: nothing that it signed stands, whenever. Tells whether the key is known. */
   revoke(did: string): boolean {
     checkDID(did, 'did')
     return native.revokeKey(this.#history, did)

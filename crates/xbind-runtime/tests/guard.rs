@@ -79,7 +79,11 @@ fn approving(approver: &Did) -> Policy {
 }
 
 fn statement(world: &World, by: u8, decision: Decision, caller: &Did, recipient: &Did, body: &[u8], id: u8) -> String {
-    let call = ApprovedCall { caller: *caller, recipient: *recipient, content_type: "application/json", body };
+    let (caller, recipient, content_type) = (*caller, *recipient, "application/json");
+    sign(world, by, decision, ApprovedCall { caller, recipient, method: None, content_type, body }, id)
+}
+
+fn sign(world: &World, by: u8, decision: Decision, call: ApprovedCall<'_>, id: u8) -> String {
     approve(&key(by), &ApprovalDraft { decision, call, ttl: 60, now: world.time().unix(), id: [id; 16] }).unwrap()
 }
 
@@ -278,6 +282,54 @@ fn an_approval_is_asked_for_and_holds_for_one_call() {
         caller.did().as_str()
     );
     assert_eq!(asked.borrow()[0], request);
+}
+
+#[test]
+fn an_approval_is_for_one_method() {
+    let mut world = World::calm(1);
+    let [server, caller, boss] = [1, 2, 3].map(|seed| join(&world, 0, seed, None));
+    let policies = Policies::from(approving(boss.did()))
+        .with_method("read", MethodPolicy::default())
+        .with_method("delete", MethodPolicy::default());
+    let seen = serve(&world, &server, policies, Witness::default());
+    let (from, to) = (*caller.did(), *server.did());
+    let sign = |method: Option<&str>, id| {
+        let call = ApprovedCall { caller: from, recipient: to, method, content_type: "application/json", body: b"1" };
+        sign(&world, 3, Decision::Approve, call, id)
+    };
+    let methods = [None, Some("read"), Some("delete"), Some("Read"), Some("other")];
+    let answers: Vec<_> = (1_u8..)
+        .zip(methods.iter().flat_map(|signed| methods.iter().map(move |asked| (signed, asked))))
+        .map(|(id, (signed, asked))| {
+            let approval = sign(*signed, id);
+            let token = Presented { token: None, approval: Some(&approval) }.text().unwrap();
+            let options = CallOptions { token: Some(token), method: asked.map(str::to_owned), ..options(1000) };
+            let (caller, to) = (caller.clone(), to.as_str().to_owned());
+            let answer: Answer = world.start(0, async move {
+                let answer = caller.call(&to, json("1"), options).await;
+                answer.map(|payload| text(&payload)).map_err(|error| error.kind())
+            });
+            (signed, asked, answer)
+        })
+        .collect();
+    world.settle();
+    for (signed, asked, answer) in answers {
+        let expected = if signed == asked { Ok("\"done\"".to_owned()) } else { Err(ErrorKind::ApprovalRequired) };
+        assert_eq!(answer.borrow().clone(), Some(expected), "{signed:?} {asked:?}");
+    }
+    assert_eq!(seen.borrow().len(), methods.len());
+
+    // Whoever is asked is told the method; what it signs for another is no use.
+    let (read, delete) = (approval_answer(&sign(Some("read"), 101)), approval_answer(&sign(Some("delete"), 102)));
+    let asked = approver(&world, &boss, move |nth| Some(if nth == 1 { read.clone() } else { delete.clone() }));
+    for expected in [None, Some(ErrorKind::ApprovalFailed)] {
+        let options = CallOptions { method: Some("read".to_owned()), ..options(60_000) };
+        let (caller, to) = (caller.clone(), to.as_str().to_owned());
+        let answer = world.start(0, async move { caller.call(&to, json("1"), options).await.err().map(|e| e.kind()) });
+        world.settle();
+        assert_eq!(answer.borrow().expect("it has ended"), expected);
+    }
+    assert!(asked.borrow().iter().all(|request| request.contains(r#""method":"read""#)));
 }
 
 #[test]

@@ -18,7 +18,13 @@ fn approver() -> SigningKey {
 }
 
 fn call(body: &[u8]) -> ApprovedCall<'_> {
-    ApprovedCall { caller: *caller().did(), recipient: *recipient().did(), content_type: "application/json", body }
+    ApprovedCall {
+        caller: *caller().did(),
+        recipient: *recipient().did(),
+        method: None,
+        content_type: "application/json",
+        body,
+    }
 }
 
 fn draft(decision: Decision) -> ApprovalDraft<'static> {
@@ -80,6 +86,30 @@ fn it_is_bound_to_caller_recipient_and_body() {
     // Nobody is an approver of a call of its own, whatever the list says.
     let own = ApprovedCall { caller: *approver().did(), ..call(BODY) };
     assert_eq!(kind(own), ErrorKind::UntrustedIssuer);
+}
+
+#[test]
+fn it_is_bound_to_the_method() {
+    let signed = |method| {
+        let call = ApprovedCall { method, ..call(BODY) };
+        approve(&approver(), &ApprovalDraft { call, ..draft(Decision::Approve) }).unwrap()
+    };
+    let methods = [None, Some("a"), Some("A"), Some("a."), Some("aa"), Some("__proto__"), Some("xbind.describe")];
+    for named in methods {
+        let text = signed(named);
+        for asked in methods {
+            let outcome = verify(&text, &ApprovedCall { method: asked, ..call(BODY) }).map_err(|error| error.kind());
+            let expected = if named == asked { Ok(()) } else { Err(ErrorKind::InvalidSignature) };
+            assert_eq!(outcome.map(drop), expected, "{named:?} {asked:?}");
+        }
+    }
+    let longest = "m".repeat(128);
+    assert!(verify(&signed(Some(&longest)), &ApprovedCall { method: Some(&longest), ..call(BODY) }).is_ok());
+    for bad in ["", "a b", "a/b", "é", "a\n", "a\0", &"m".repeat(129)] {
+        let call = ApprovedCall { method: Some(bad), ..call(BODY) };
+        let refused = approve(&approver(), &ApprovalDraft { call, ..draft(Decision::Approve) }).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidConfig, "{bad:?}");
+    }
 }
 
 #[test]

@@ -206,11 +206,15 @@ fn what_an_approver_is_asked_and_answers_has_one_reading() {
     let call = xbind::ApprovedCall {
         caller: *agent().did(),
         recipient: *operator().did(),
+        method: None,
         content_type: "application/json",
         body: b"{\"a\":\"\xc3\xa9\"}",
     };
     let request = xbind::approval_request(&call, ["https://a.example/\"quoted\"", "did:key:z"]);
     let read: serde_json::Value = serde_json::from_str(&request).unwrap();
+    assert!(read["approvalRequest"].get("method").is_none());
+    let named = xbind::approval_request(&xbind::ApprovedCall { method: Some("invoice.pay"), ..call }, []);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&named).unwrap()["approvalRequest"]["method"], "invoice.pay");
     assert_eq!(read["approvalRequest"]["caller"], agent().did().as_str());
     assert_eq!(read["approvalRequest"]["chain"], json!(["https://a.example/\"quoted\"", "did:key:z"]));
     let body = read["approvalRequest"]["body"].as_str().unwrap();

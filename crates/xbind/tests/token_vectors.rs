@@ -91,9 +91,11 @@ fn every_approval_gets_its_verdict() {
     for case in cases(&file) {
         let of = |member: &str| case[member].as_str().or(file[member].as_str()).unwrap().to_owned();
         let (content_type, body) = (of("contentType"), of("bodyUtf8"));
+        let method = case["method"].as_str();
         let call = ApprovedCall {
             caller: did(&of("caller")),
             recipient: did(&of("recipient")),
+            method,
             content_type: &content_type,
             body: body.as_bytes(),
         };

@@ -41,6 +41,7 @@ impl Request {
         let message = &self.message;
         Shown {
             from: message.from(),
+            method: message.method(),
             presented: self.token.as_ref(),
             body: message.body(),
             content_type: message.content_type(),

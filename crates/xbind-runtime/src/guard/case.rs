@@ -9,6 +9,7 @@ use xbind::{
 };
 
 use crate::flush::refusal::Refusal;
+use crate::guard::Shown;
 use crate::guard::policy::{Allow, Policy};
 use crate::sync::Lock;
 
@@ -58,6 +59,7 @@ pub(crate) struct Case {
     pub(crate) policy: Arc<Policy>,
     pub(crate) caller: Did,
     recipient: Did,
+    method: Option<Box<str>>,
     pub(crate) presented: Option<Arc<str>>,
     /// What is approved: a copy of the body, and its media type.
     body: Option<(Vec<u8>, Box<str>)>,
@@ -107,16 +109,16 @@ impl From<ErrorKind> for Verdict {
 
 impl Case {
     /// A case as it comes in: what can be said of it without asking anybody. A refusal counts once the caller is allowed.
-    pub(crate) fn open(
-        policy: &Arc<Policy>,
-        caller: Did,
-        recipient: Did,
-        presented: Option<Arc<str>>,
-        body: (&[u8], &str),
-        now: u64,
-    ) -> Result<Self, Refusal> {
-        let body = policy.approval.as_ref().map(|_| (body.0.to_vec(), body.1.into()));
-        let case = Self { policy: policy.clone(), caller, recipient, presented, body, state: Mutex::default() };
+    pub(crate) fn open(policy: &Arc<Policy>, recipient: Did, call: &Shown<'_>, now: u64) -> Result<Self, Refusal> {
+        let case = Self {
+            policy: policy.clone(),
+            caller: *call.from,
+            recipient,
+            method: call.method.map(Box::from),
+            presented: call.presented.cloned(),
+            body: policy.approval.as_ref().map(|_| (call.body.to_vec(), call.content_type.into())),
+            state: Mutex::default(),
+        };
         let verdict = {
             let mut state = case.state.guard();
             case.judge_token(&mut state, now)
@@ -212,8 +214,13 @@ impl Case {
             Some(false) if policy.asked => return Ok(None),
             _ => {}
         }
-        let call =
-            ApprovedCall { caller: self.caller, recipient: self.recipient, content_type: &body.1, body: &body.0 };
+        let call = ApprovedCall {
+            caller: self.caller,
+            recipient: self.recipient,
+            method: self.method.as_deref(),
+            content_type: &body.1,
+            body: &body.0,
+        };
         let check = |statement: &str, otherwise: ErrorKind| match Approval::verify(
             statement,
             &call,

@@ -31,6 +31,7 @@ const MAX_JUDGED: u32 = 16;
 /// What a call shows of itself.
 pub(crate) struct Shown<'a> {
     pub(crate) from: &'a Did,
+    pub(crate) method: Option<&'a str>,
     pub(crate) presented: Option<&'a Arc<str>>,
     pub(crate) body: &'a [u8],
     pub(crate) content_type: &'a str,
@@ -54,8 +55,7 @@ impl Agent {
             return Ok(None);
         }
         let now = self.node.time().unix();
-        let body = (call.body, call.content_type);
-        let case = Case::open(policy, *call.from, *self.did(), call.presented.cloned(), body, now)?;
+        let case = Case::open(policy, *self.did(), call, now)?;
         Ok(Some(Arc::new(case)))
     }
 
@@ -133,7 +133,13 @@ impl Agent {
             return Err(Refusal::of(ErrorKind::NotAllowed));
         }
         let (body, content_type) = payload.parts();
-        let shown = Shown { from: running.caller.did(), presented: running.presented.as_ref(), body, content_type };
+        let shown = Shown {
+            from: running.caller.did(),
+            method: running.method.as_deref(),
+            presented: running.presented.as_ref(),
+            body,
+            content_type,
+        };
         let case = self.screen(policy, &shown)?;
         let judged = running.judged.saturating_add(1);
         let version = inbox.version;

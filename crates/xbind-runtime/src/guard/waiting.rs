@@ -9,9 +9,10 @@ use crate::agent::Agent;
 use crate::agent::inbox::Inbox;
 use crate::agent::room::Room;
 use crate::guard::case::{Approving, Case};
+use crate::port::Port;
 use crate::port::answer::{Reply, Start};
+use crate::port::asking::NewCall;
 use crate::port::event::{Event, Outcome, Payload};
-use crate::port::{NewCall, Port};
 use crate::sync::Lock;
 use crate::sync::after::enter;
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod desk;
 pub(crate) mod desks;
+pub(crate) mod incoming;
 pub(crate) mod signal;
 pub(crate) mod witness;
 
@@ -13,18 +14,19 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use xbind::{Did, Error, ErrorKind, MessageId, Result, SigningKey, VerifyingKey};
+use xbind::{Did, Error, ErrorKind, Result, SigningKey, VerifyingKey};
 
 use crate::agent::Agent;
 use crate::agent::inbox::Letter;
 use crate::guard::policy::{Allow, Policies};
 use crate::handle::desk::{Asked, Desk, Waits, note};
+use crate::handle::incoming::Incoming;
 use crate::handle::witness::Witness;
 use crate::node::Node;
-use crate::port::answer::Reply;
+use crate::port::Port;
+use crate::port::asking::NewCall;
 use crate::port::event::{Outcome, Payload};
-use crate::port::parts::{Flow, Progress, WINDOW};
-use crate::port::{NewCall, Port};
+use crate::port::parts::{Progress, WINDOW};
 use crate::sync::Lock;
 use crate::transport::RemoteSigner;
 use crate::{AgentOptions, Signer};
@@ -109,22 +111,6 @@ impl Stream {
     pub fn progress(&self) -> Option<Progress> {
         self.waits.progress()
     }
-}
-
-/// A call for a handle that answers calls. Dropping it without an answer tells the caller `HANDLER_FAILED`.
-pub struct Incoming {
-    desk: Arc<Desk>,
-    ticket: Option<u64>,
-    /// The id of its message, unique for its sender.
-    pub id: MessageId,
-    /// The caller, as its signature proves it.
-    pub from: Did,
-    /// What the caller signed for.
-    pub payload: Payload,
-    /// What it presents.
-    pub token: Option<Arc<str>>,
-    method: Option<Box<str>>,
-    in_parts: bool,
 }
 
 impl Node {
@@ -313,86 +299,7 @@ impl Drop for Handle {
     }
 }
 
-impl Incoming {
-    /// The method that the caller asks for.
-    #[must_use]
-    pub fn method(&self) -> Option<&str> {
-        self.method.as_deref()
-    }
-
-    /// Whether the caller takes the answer in parts; else [`Incoming::part`] puts them together.
-    #[must_use]
-    pub const fn in_parts(&self) -> bool {
-        self.in_parts
-    }
-
-    /// Sends one part of the answer, when there is room for it; [`Incoming::finish`] ends it.
-    ///
-    /// # Errors
-    /// `ABORTED` where nobody waits for the answer any more; `INVALID_PAYLOAD` and `PAYLOAD_TOO_LARGE`, which end the call.
-    pub async fn part(&mut self, payload: Payload) -> Result<()> {
-        let Some(ticket) = self.ticket else { return Err(aborted()) };
-        let is_open = poll_fn(|context| {
-            let waker = context.waker().clone();
-            self.desk.waiting.guard().for_room.insert(ticket, waker); // before asking, or its word could be missed
-            match self.desk.port.flow(ticket) {
-                Flow::Wait => Poll::Pending,
-                flow @ (Flow::Open | Flow::Over) => Poll::Ready(flow == Flow::Open),
-            }
-        })
-        .await;
-        self.desk.waiting.guard().for_room.remove(&ticket);
-        if !is_open {
-            return Err(aborted());
-        }
-        self.desk.port.part(ticket, payload).map(|_| ())
-    }
-
-    /// Ends an answer in parts.
-    pub fn finish(mut self, payload: Payload) {
-        self.answer(Reply::End(payload));
-    }
-
-    /// Tells the caller how far it is.
-    ///
-    /// # Errors
-    /// `INVALID_PAYLOAD`, `PAYLOAD_TOO_LARGE`: more than 4096 bytes of JSON.
-    pub fn progress(&self, progress: &Progress) -> Result<()> {
-        self.ticket.map_or(Ok(()), |ticket| self.desk.port.progress(ticket, progress))
-    }
-
-    /// Answers it.
-    pub fn reply(mut self, payload: Payload) {
-        self.answer(Reply::Payload(payload));
-    }
-
-    /// Refuses it.
-    pub fn refuse(mut self, kind: ErrorKind) {
-        self.answer(Reply::Refused(kind, None));
-    }
-
-    /// Whether nobody waits for the answer any more: the caller gave up, its time is over, or its connection is lost. Nothing
-    /// wakes a handler for it, so a long one asks now and then; [`Incoming::part`] tells it too.
-    #[must_use]
-    pub fn is_cancelled(&self) -> bool {
-        self.ticket.is_none_or(|ticket| self.desk.port.is_cancelled(ticket))
-    }
-
-    fn answer(&mut self, reply: Reply) {
-        if let Some(ticket) = self.ticket.take() {
-            self.desk.waiting.guard().for_room.remove(&ticket);
-            self.desk.port.reply(ticket, reply);
-        }
-    }
-}
-
-impl Drop for Incoming {
-    fn drop(&mut self) {
-        self.answer(Reply::Refused(ErrorKind::HandlerFailed, None));
-    }
-}
-
-fn aborted() -> Error {
+pub(crate) fn aborted() -> Error {
     Error::new(ErrorKind::Aborted, "nobody waits for the answer any more")
 }
 
@@ -404,12 +311,6 @@ fn no_handler(peer: &Did) -> Error {
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle").field("did", self.did()).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Incoming {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Incoming").field("id", &self.id).field("from", &self.from).finish_non_exhaustive()
     }
 }
 

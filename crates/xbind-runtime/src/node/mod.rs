@@ -1,6 +1,7 @@
 //! A node: where agents meet, find each other, and are reached from elsewhere.
 
 pub(crate) mod directory;
+pub(crate) mod finding;
 pub(crate) mod lane;
 pub(crate) mod memory;
 pub(crate) mod name;
@@ -11,11 +12,11 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
 
-use xbind::{Caches, Did, Error, ErrorKind, Result, RootCache, SenderCache, VerifyingKey};
+use xbind::{Caches, Did, Error, ErrorKind, Result, RootCache, SenderCache};
 
 use crate::agent::Agent;
 use crate::handle::desks::Desks;
-use crate::node::directory::{Directory, Known, ambiguous, not_found};
+use crate::node::directory::Directory;
 use crate::node::memory::{Memories, Memory};
 use crate::node::name::check_name;
 use crate::node::routes::Routes;
@@ -24,7 +25,6 @@ use crate::port::event::Event;
 use crate::sync::Lock;
 use crate::sync::after::enter;
 use crate::sync::time::Time;
-use crate::transport::{Answer, Peer, Resolved};
 use crate::{AgentOptions, Signer};
 
 /// How many headers of senders a node remembers, two for each: about 800 bytes each.
@@ -76,13 +76,6 @@ pub struct Node {
 type Seekers = BTreeMap<u64, Weak<Agent>>;
 
 static SHARED: LazyLock<Mutex<HashMap<Box<str>, Weak<Node>>>> = LazyLock::new(Mutex::default);
-
-/// Where a name or DID leads.
-pub(crate) enum Found {
-    Peer(Peer),
-    /// It has to be asked for; [`Node::seek`] does.
-    Ask,
-}
 
 impl Node {
     /// A node of its own.
@@ -210,123 +203,6 @@ impl Node {
         self.directory.guard().newest_of(did.as_str()).cloned()
     }
 
-    /// Who answers to a name or a DID.
-    pub(crate) fn find(&self, to: &str) -> Result<Found> {
-        let is_did = to.starts_with("did:");
-        let known = {
-            let directory = self.directory.guard();
-            if is_did { directory.find_did(to) } else { directory.find_name(to)? }
-        };
-        match known {
-            // Agents elsewhere may have the name too.
-            Known::Agent(_) if !is_did && self.routes.resolver().is_some() => Ok(Found::Ask),
-            Known::Agent(agent) => Ok(Found::Peer(Peer::Here(agent))),
-            Known::Soon => Ok(Found::Ask),
-            Known::Nobody => {
-                if is_did {
-                    VerifyingKey::from_did(to)?;
-                } else {
-                    check_name(to)?;
-                }
-                if self.ask_again(to) || self.routes.resolver().is_some() { Ok(Found::Ask) } else { Err(not_found(to)) }
-            }
-        }
-    }
-
-    /// Asks once more for the key of an agent that could not show it, now that somebody needs the agent. True if it may be
-    /// listed soon.
-    fn ask_again(&self, to: &str) -> bool {
-        let agent = self.directory.guard().ask_again(to, self.time().now());
-        agent.is_some_and(|agent| agent.prove().is_ok())
-    }
-
-    /// Finds out where that is, for the calls of `asker` that wait for it.
-    pub(crate) fn seek(self: &Arc<Self>, asker: &Arc<Agent>, to: &str) {
-        match self.routes.resolver() {
-            Some(resolver) => {
-                let question = Resolved { asker: Arc::downgrade(asker), to: to.into(), answered: false };
-                resolver.resolve(to, question);
-            }
-            None => self.resolved(asker, to, Ok(&[])),
-        }
-    }
-
-    /// What a resolver said of agents elsewhere, put together with what is known here.
-    pub(crate) fn resolved(self: &Arc<Self>, asker: &Arc<Agent>, to: &str, answer: Answer<'_>) {
-        let _entry = enter();
-        let is_did = to.starts_with("did:");
-        let directory = self.directory.guard();
-        let known = if is_did { Ok(directory.find_did(to)) } else { directory.find_name(to) };
-        let remotes = answer.map(|remotes| remotes.iter().filter(|remote| !is_did || remote.did.as_str() == to));
-        let found = match (known, remotes) {
-            (Err(error), _) => Err(error),
-            (Ok(Known::Agent(agent)), Err(_)) if is_did => Ok(Peer::Here(agent)),
-            (_, Err(why)) => Err(Error::new(why, format!("where {to} is could not be found out"))),
-            (Ok(known), Ok(mut remotes)) => {
-                let first = remotes.next();
-                let elsewhere = first.map(|remote| remote.did);
-                let here = if let Known::Agent(agent) = &known { Some(*agent.did()) } else { None };
-                let expected = here.or(elsewhere);
-                if elsewhere != expected && elsewhere.is_some() || remotes.any(|remote| Some(remote.did) != expected) {
-                    Err(ambiguous(to))
-                } else {
-                    match (known, first) {
-                        (Known::Agent(agent), _) => Ok(Peer::Here(agent)),
-                        (_, Some(remote)) => Ok(Peer::There(Box::new(*remote))),
-                        (Known::Soon, None) => {
-                            let mut seeking = self.seeking.guard();
-                            seeking.entry(to.into()).or_default().insert(asker.serial, Arc::downgrade(asker));
-                            return;
-                        }
-                        (Known::Nobody, None) => Err(not_found(to)),
-                    }
-                }
-            }
-        };
-        drop(directory);
-        asker.looked_up(to, &found);
-    }
-
-    /// An agent whose key is elsewhere has shown that it is there, or could not.
-    pub(crate) fn proved(self: &Arc<Self>, agent: &Arc<Agent>, proof: Result<()>) {
-        let (is_listed, older) = {
-            let mut directory = self.directory.guard();
-            let older = directory.newest_of(agent.did().as_str()).filter(|older| older.serial < agent.serial).cloned();
-            // One that has closed meanwhile is not waited for any more.
-            let is_listed = proof.is_ok() && !directory.closed && directory.is_unproved(agent);
-            if is_listed {
-                directory.insert(agent);
-            } else if proof.is_err() && !directory.closed && directory.is_unproved(agent) {
-                directory.proof_failed(agent, self.time().now());
-            } else {
-                directory.give_up(agent);
-            }
-            (is_listed, older.filter(|_| is_listed))
-        };
-        supersede(older);
-        match proof {
-            Ok(()) if is_listed => agent.listed(),
-            Ok(()) => {}
-            Err(error) => agent.unproved(&error),
-        }
-        self.seek_again(agent);
-    }
-
-    #[cfg(test)]
-    pub(crate) fn seekers(&self) -> usize {
-        self.seeking.guard().values().map(BTreeMap::len).sum()
-    }
-
-    /// Something has changed for those who wait for that agent.
-    fn seek_again(self: &Arc<Self>, agent: &Arc<Agent>) {
-        for to in [Some(agent.did().as_str()), agent.name()].into_iter().flatten() {
-            let seeking = self.seeking.guard().remove(to).unwrap_or_default();
-            for asker in seeking.into_values().filter_map(|asker| asker.upgrade()) {
-                self.seek(&asker, to);
-            }
-        }
-    }
-
     /// Whether it shows its key is waited for, unless the node is closed.
     pub(crate) fn expect_proof(&self, agent: &Arc<Agent>) {
         let mut directory = self.directory.guard();
@@ -407,7 +283,7 @@ impl fmt::Debug for Node {
 }
 
 /// Tells the face of an agent that a newer one of its DID has come.
-fn supersede(older: Option<Arc<Agent>>) {
+pub(crate) fn supersede(older: Option<Arc<Agent>>) {
     if let Some(older) = older {
         older.port.push(Event::Superseded { agent: older.number });
     }

@@ -191,6 +191,15 @@ pub fn approvals() -> Value {
         |name: &str, claim: &str, value: &str| invalid(name, "the grammar of the claim", set(claim, value.to_owned()));
     let changed =
         |name: &str, text: &str| with(refuse("INVALID_SIGNATURE", name, body, honest.clone()), "bodyUtf8", json!(text));
+    let method = "the very method that was approved";
+    let named = |name: &str| signed(&approval_claims().add("mth", quoted(name)));
+    let (longest, denied) = ("m".repeat(128), approval_claims().set("decision", quoted("deny")));
+    let for_method = |name: &str, token: String, asked: &str| {
+        with(refuse("INVALID_SIGNATURE", name, method, token), "method", json!(asked))
+    };
+    let mth = |name: &str, value: &str| {
+        invalid(name, "the grammar of the claim", signed(&approval_claims().add("mth", value)))
+    };
     let cases = vec![
         accept("approved", "an honest yes", honest.clone()),
         accept("longest", "one hour", set("exp", (NOW + 3600).to_string())),
@@ -269,6 +278,44 @@ pub fn approvals() -> Value {
         grammar("jti-number", "jti", "1"),
         grammar("aud-array", "aud", &format!("[{}]", quoted(worker().did().as_str()))),
         grammar("pl-string", "pl", &quoted(&BODY.len().to_string())),
+        with(accept("method", "the method that is asked for", named("pay")), "method", json!("pay")),
+        with(accept("method-longest", "128 characters", named(&longest)), "method", json!(longest)),
+        with(accept("method-proto", "a name like any other", named("__proto__")), "method", json!("__proto__")),
+        for_method("method-other", named("pay"), "refund"),
+        for_method("method-case", named("pay"), "Pay"),
+        for_method("method-dot", named("pay"), "pay."),
+        for_method("method-prefix", named("pay"), "pa"),
+        for_method("method-missing", honest.clone(), "pay"),
+        refuse("INVALID_SIGNATURE", "method-too-many", method, named("pay")),
+        with(
+            refuse("INVALID_SIGNATURE", "method-body-changed", body, named("pay")).with("method", json!("pay")),
+            "bodyUtf8",
+            json!(BODY.replace("1200", "9200")),
+        ),
+        with(
+            refuse("APPROVAL_REFUSED", "method-denied", "an honest no", signed(&denied.add("mth", quoted("pay")))),
+            "method",
+            json!("pay"),
+        ),
+        with(
+            invalid(
+                "method-twice",
+                "a member stands once",
+                signed(&approval_claims().add("mth", quoted("pay")).add("mth", quoted("pay"))),
+            ),
+            "method",
+            json!("pay"),
+        ),
+        mth("method-null", "null"),
+        mth("method-number", "1"),
+        mth("method-array", "[\"pay\"]"),
+        mth("method-empty", "\"\""),
+        mth("method-space", "\"pay \""),
+        mth("method-slash", "\"pay/now\""),
+        mth("method-beyond-ascii", "\"p\u{e4}y\""),
+        mth("method-nul", "\"pay\\u0000\""),
+        mth("method-too-long", &quoted(&"m".repeat(129))),
+        invalid("method-upper-case-name", "no other claim", signed(&approval_claims().add("MTH", quoted("pay")))),
         invalid("claim-missing", "all ten claims", signed(&approval_claims().without("pd"))),
         invalid("claim-more", "no other claim", signed(&approval_claims().add("limit", 1))),
         invalid(

@@ -47,6 +47,16 @@ impl<'a> Component<'a> {
         Ok(component)
     }
 
+    /// Its name; of one member, also which.
+    pub(crate) fn shown(&self) -> String {
+        let mut shown = self.name.clone().into_owned();
+        if let Some(key) = &self.key {
+            shown.push_str(";key=");
+            sfv::write_string(&mut shown, key);
+        }
+        shown
+    }
+
     /// The item that names it.
     pub(crate) fn to_item(&self) -> Item<'a> {
         let mut parameters = Vec::new();

@@ -121,7 +121,7 @@ impl RequestVerifier {
                 .one(TOKEN)?
                 .filter(|_| signatures::must_cover(&covered, TOKEN).is_ok())
                 .map(str::to_owned),
-            covered: covered.iter().map(|component| component.name.clone().into_owned()).collect(),
+            covered: covered.iter().map(Component::shown).collect(),
             digests,
         })
     }
@@ -222,7 +222,8 @@ impl AuthenticRequest {
         self.token.as_deref()
     }
 
-    /// The names of the components that the signature covers.
+    /// The names of the components that the signature covers; of a member of a field `name;key="member"`, for the rest of the
+    /// field is not covered.
     #[must_use]
     pub fn covered(&self) -> &[String] {
         &self.covered

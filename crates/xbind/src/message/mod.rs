@@ -7,6 +7,7 @@ pub mod details;
 pub(crate) mod jws;
 pub(crate) mod open;
 pub mod payload;
+pub(crate) mod recipient;
 pub(crate) mod replay;
 pub(crate) mod roots;
 pub(crate) mod seal;

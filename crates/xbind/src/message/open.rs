@@ -8,108 +8,11 @@ use crate::message::batch::Membership;
 use crate::message::claims::{Claims, Form, malformed};
 use crate::message::details::Details;
 use crate::message::jws::{self, Segments};
-use crate::message::replay::ReplayWindow;
+use crate::message::recipient::{PendingCall, Policy, Recipient};
 use crate::message::roots::RootCache;
-use crate::message::sender::{Sender, SenderCache};
+use crate::message::sender::Sender;
 use crate::message::{Digest, InReplyTo, JSON, MAX_JWS_BYTES, MAX_TTL, MessageId, Op};
 use std::borrow::Cow;
-
-/// What a recipient accepts.
-#[derive(Clone, Copy, Debug)]
-pub struct Policy {
-    /// The recipient.
-    pub audience: Did,
-    /// How far the sender's clock may differ, in seconds.
-    pub clock_skew: u64,
-    /// The longest life of a message, in seconds; never more than [`MAX_TTL`].
-    pub max_lifetime: u64,
-    /// The longest body, in bytes.
-    pub max_body: usize,
-    /// Whether results and errors are kept in the replay window. Not needed where opening one consumes the pending call
-    /// that it answers.
-    pub track_replies: bool,
-}
-
-/// What was verified once and need not be again; all recipients of a process may share it.
-pub struct Caches {
-    /// Senders.
-    pub senders: SenderCache,
-    /// Roots of batches.
-    pub roots: RootCache,
-}
-
-/// Who opens messages for one DID: what it accepts, what it remembers, and from whom it takes nothing.
-#[derive(Clone, Copy)]
-pub struct Recipient<'a> {
-    /// What it accepts.
-    pub policy: &'a Policy,
-    /// What it need not verify again.
-    pub known: &'a Caches,
-    /// What it has accepted.
-    pub replay: &'a ReplayWindow,
-    /// Why nothing of this sender is taken that was issued in that second, if so: `REVOKED`, or `NOT_ALLOWED` for one who is
-    /// not on a fixed list. Asked when the signature is verified, and before anything of the message takes a place.
-    pub refused: &'a dyn Fn(&Did, u64) -> Option<ErrorKind>,
-}
-
-/// A call that is under way: one that this side made, or, for what its caller says of it later, one that this side works on.
-#[derive(Clone, Copy, Debug)]
-pub struct PendingCall {
-    /// The other side: who was asked, or who calls.
-    pub peer: Did,
-    /// The digest of the call's whole JWS.
-    pub digest: Digest,
-    /// A `send`, which gets no more than a receipt or an error.
-    pub one_way: bool,
-    /// It names a method, so that no receipt answers it.
-    pub has_method: bool,
-    /// It takes parts.
-    pub has_window: bool,
-}
-
-impl PendingCall {
-    /// What a reply to the call of this id must match, read from the call's JWS, which this side has sealed itself.
-    #[must_use]
-    pub fn of(id: &MessageId, jws: &str) -> Option<Self> {
-        Self::read(id, jws, |claims| VerifyingKey::from_did(&claims.audience).ok())
-    }
-
-    /// What its caller may say of a call later must match, read from the call's JWS, which this side has opened.
-    #[must_use]
-    pub fn running(id: &MessageId, jws: &str) -> Option<Self> {
-        Self::read(id, jws, |claims| VerifyingKey::from_did(&claims.issuer).ok())
-    }
-
-    fn read(id: &MessageId, jws: &str, peer: impl FnOnce(&Claims<'_>) -> Option<VerifyingKey>) -> Option<Self> {
-        let claims = jws::split(jws)?.payload;
-        let claims = Claims::parse(&claims).ok().filter(|claims| claims.id == *id)?;
-        if !matches!(claims.op, Op::Call | Op::Send) {
-            return None;
-        }
-        Some(Self {
-            peer: *peer(&claims)?.did(),
-            digest: Digest::of(jws.as_bytes()),
-            one_way: claims.op == Op::Send,
-            has_method: claims.details.method.is_some(),
-            has_window: claims.details.window.is_some(),
-        })
-    }
-
-    /// Why such a message cannot be about this call; none if it can.
-    fn excludes(&self, message: &Authentic) -> Option<&'static str> {
-        let (op, has_parts) = (message.op, matches!(message.op, Op::Part | Op::More) || message.details.seq.is_some());
-        match self {
-            Self { one_way: true, .. } if !matches!(op, Op::Receipt | Op::Error) => {
-                Some("a send gets a receipt or an error")
-            }
-            Self { one_way: false, has_method: true, .. } if op == Op::Receipt => {
-                Some("a call with a method gets no receipt")
-            }
-            Self { has_window: false, .. } if has_parts && op != Op::Progress => Some("the call takes no parts"),
-            _ => None,
-        }
-    }
-}
 
 /// A message that its sender has signed for this recipient and that is in time. Nobody has looked at what travels beside it,
 /// whether it was accepted before, or whether anybody waits for it: [`Authentic::accept`] does.

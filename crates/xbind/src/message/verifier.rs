@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use crate::error::{ErrorKind, Result};
 use crate::identity::did::Did;
-use crate::message::open::{Authentic, Caches, PendingCall, Policy, Recipient, VerifiedMessage, authenticate};
+use crate::message::open::{Authentic, VerifiedMessage, authenticate};
+use crate::message::recipient::{Caches, PendingCall, Policy, Recipient};
 use crate::message::replay::ReplayWindow;
 use crate::message::roots::RootCache;
 use crate::message::sender::SenderCache;

@@ -1,11 +1,12 @@
-//! A third party's yes or no to one call: bound to caller, recipient and the request's very bytes.
+//! A third party's yes or no to one call: bound to caller, recipient, method and the request's very bytes.
 
 use crate::base64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
 use crate::identity::key::{SigningKey, VerifyingKey};
 use crate::json::{self, Members};
-use crate::message::jws::{self, Header, Text, UnsignedJws};
+use crate::message::details::is_method;
+use crate::message::jws::{self, Header, Text, UnsignedJws, present};
 use crate::message::payload;
 use crate::message::{self, DIGEST_PREFIX, Digest, MessageId};
 use serde::Deserialize;
@@ -51,6 +52,8 @@ pub struct ApprovedCall<'a> {
     pub caller: Did,
     /// Who is asked.
     pub recipient: Did,
+    /// Which of the recipient's methods, where the call names one.
+    pub method: Option<&'a str>,
     /// Media type of its body.
     pub content_type: &'a str,
     /// The very bytes of its body.
@@ -125,6 +128,9 @@ impl ApprovalDraft<'_> {
         if !message::is_content_type(call.content_type) {
             return refuse("the content type is not a media type");
         }
+        if !call.method.is_none_or(is_method) {
+            return refuse("the method is not 1 to 128 of A-Z a-z 0-9 _ . -");
+        }
         let expires_at = self.now.checked_add(self.ttl).filter(|_| (1..=MAX_APPROVAL_TTL).contains(&self.ttl));
         let Some(expires_at) = expires_at else {
             let hint = "approve for as long as the call may take, an hour at most";
@@ -143,6 +149,9 @@ impl ApprovalDraft<'_> {
         let mut digest = DIGEST_PREFIX.to_owned();
         base64::encode_into(Digest::of(call.body).as_bytes(), &mut digest);
         claims.text("pd", &digest);
+        if let Some(method) = call.method {
+            claims.text("mth", method);
+        }
         Ok(UnsignedJws::new(approver, TYPE, &claims.finish()))
     }
 }
@@ -165,7 +174,7 @@ impl Approval {
     /// # Errors
     /// `INVALID_TOKEN` if it is no approval, not signed by its approver, or about another caller; `UNTRUSTED_ISSUER` if the
     /// approver is none of these, or the caller itself; `WRONG_AUDIENCE` if another recipient was asked;
-    /// `TOKEN_NOT_YET_VALID`, `TOKEN_EXPIRED`; `INVALID_SIGNATURE` if the body or its type is another.
+    /// `TOKEN_NOT_YET_VALID`, `TOKEN_EXPIRED`; `INVALID_SIGNATURE` if the body, its type or the method is another.
     pub fn verify(text: &str, call: &ApprovedCall<'_>, approvers: &[Did], now: u64, clock_skew: u64) -> Result<Self> {
         if text.len() > MAX_APPROVAL_BYTES {
             return Err(invalid("the approval is longer than 4096 bytes"));
@@ -191,7 +200,7 @@ impl Approval {
         if !parts.signature().is_some_and(|signature| key.verify(parts.signing_input.as_bytes(), signature)) {
             return Err(invalid("the approval is not signed by its approver"));
         }
-        claims.check_body(call)?;
+        claims.check_call(call)?;
         Ok(approval)
     }
 
@@ -249,7 +258,7 @@ impl Approval {
     }
 }
 
-/// Exactly these members, in any order.
+/// Exactly these members, in any order; `mth` where the call names a method.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Claims<'a> {
@@ -270,6 +279,8 @@ struct Claims<'a> {
     pl: u64,
     #[serde(borrow)]
     pd: Text<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    mth: Option<Text<'a>>,
 }
 
 impl Claims<'_> {
@@ -279,6 +290,9 @@ impl Claims<'_> {
         if self.iat >= self.exp || self.exp.saturating_sub(self.iat) > MAX_APPROVAL_TTL {
             return Err(invalid("the approval does not live 1 to 3600 s"));
         }
+        if !self.mth.as_deref().is_none_or(is_method) {
+            return Err(invalid("the claim mth names no method"));
+        }
         let approver = approvers.iter().find(|approver| *self.iss == *approver.as_str());
         let approver = *approver
             .filter(|approver| **approver != call.caller)
@@ -286,7 +300,10 @@ impl Claims<'_> {
         Ok(Approval { decision, approver, id, issued_at: self.iat, expires_at: self.exp })
     }
 
-    fn check_body(&self, call: &ApprovedCall<'_>) -> Result<()> {
+    fn check_call(&self, call: &ApprovedCall<'_>) -> Result<()> {
+        if self.mth.as_deref() != call.method {
+            return Err(Error::new(ErrorKind::InvalidSignature, "the approval is for another method"));
+        }
         let same = *self.pt == *call.content_type
             && u64::try_from(call.body.len()) == Ok(self.pl)
             && Digest::parse_prefixed(&self.pd) == Some(Digest::of(call.body));

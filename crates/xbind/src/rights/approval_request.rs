@@ -12,6 +12,9 @@ pub fn approval_request<'a>(call: &ApprovedCall<'_>, chain: impl IntoIterator<It
     let chain: Vec<_> = chain.into_iter().collect();
     let mut request = Members::new();
     request.text("caller", call.caller.as_str());
+    if let Some(method) = call.method {
+        request.text("method", method);
+    }
     request.text("contentType", call.content_type);
     request.text("body", &base64::encode(call.body));
     request.raw("chain", &serde_json::to_string(&chain).unwrap_or_else(|_| "[]".to_owned()));

@@ -63,7 +63,7 @@ struct Kept {
 }
 
 impl StatusLists {
-    /// Room for that many lists of together [`DEFAULT_LISTS_BYTES`], each relied upon for at most `max_age` seconds after
+    /// Room for that many lists of together 64 MiB, each relied upon for at most `max_age` seconds after
     /// it was signed.
     #[must_use]
     pub fn new(capacity: usize, max_age: u64) -> Self {
