@@ -8,6 +8,7 @@ import {
   type Logger,
   XBindError,
 } from '@private.me/autogen'
+import { KeyHistory, RevocationList } from '@private.me/autogen/tokens'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect } from 'vitest'
 import { gate, never, test, turn } from './helpers/bus.ts'
@@ -233,7 +234,7 @@ describe('small mistakes', () => {
     expect(errorOf(await one.call('two', 1, { approval: '' })).message).toBe('approval is empty')
     const to = Identity.generate().did
     expect(codeOf(Identity.generate().seal({ op: 'send', to, body: new Uint8Array(1), token: '' }))).toBe(
-      'INVALID_TOKEN',
+      'MALFORMED_MESSAGE',
     )
     expect(() => new HandlerError('', '')).toThrow(TypeError)
     expect(() => Reflect.construct(Identity, [])).toThrow(/Identity\.generate\(\)/)
@@ -241,6 +242,18 @@ describe('small mistakes', () => {
     expect(() => one.handle(() => 1, { approval: { by: 1 as never } })).toThrow('a list of DIDs or one DID')
     expect(errorOf(await one.call(one.getDID(), 1)).hint).toContain('an identity of its own')
   })
+})
+
+test('a DID that is none is not a key that is not known', () => {
+  const history = new KeyHistory(Identity.generate().did)
+  for (const ask of [
+    () => history.revoke('typo'),
+    () => history.taint('typo'),
+    () => history.activate('typo'),
+    () => new RevocationList().reinstate('typo'),
+  ]) {
+    expect(ask).toThrow(expect.objectContaining({ code: 'INVALID_DID' }))
+  }
 })
 
 test('an agent of a DID with another name is still found by it, and by the DID when the newest closes', async ({

@@ -76,14 +76,14 @@ describe('RevocationList', () => {
     const verifier = trusting([operator.did], { revocations: list })
     valueOf(list.revokeDID(agent.did))
     expect(codeOf(verifier.verifySync(root))).toBe('REVOKED')
-    expect([list.reinstate(agent.did), list.reinstate(agent.did), list.reinstate('agent')]).toEqual([
+    expect([list.reinstate(agent.did), list.reinstate(agent.did), list.reinstate(operator.did)]).toEqual([
       true,
       false,
       false,
     ])
     expect(codeOf(verifier.verifySync(root))).toBe('ok')
     valueOf(list.revokeToken(rootId))
-    expect(list.reinstate(rootId)).toBe(false)
+    expect(() => list.reinstate(rootId)).toThrow(expect.objectContaining({ code: 'INVALID_DID' }))
     expect(codeOf(verifier.verifySync(root))).toBe('REVOKED')
   })
 

@@ -1,10 +1,18 @@
 import { types } from 'node:util'
-import { failure, XBindError } from './errors'
+import { failure, isFailure, XBindError } from './errors'
+import { native } from './native'
 
 // A value of the wrong JavaScript type is a programmer's mistake and throws a TypeError.
 
 export function checkString(value: unknown, what: string): asserts value is string {
   if (typeof value !== 'string') throw new TypeError(`${what} must be a string, not ${nameOf(value)}`)
+}
+
+/** For functions that return no Result: a text that is no DID is none that is not known. */
+export function checkDID(value: unknown, what: string): asserts value is string {
+  checkString(value, what)
+  const key = native.didToPublicKey(value)
+  if (isFailure(key)) throw new XBindError(key)
 }
 
 export function checkBytes(value: unknown, what: string): asserts value is Uint8Array {

@@ -1,4 +1,4 @@
-import { gaveUp, onAbort } from './abort'
+import { onAbort } from './abort'
 import type { Failure } from '../native/binding'
 import { failure, isFailure, XBindError, type RemoteError } from '../errors'
 import { hinted } from '../hints'
@@ -237,6 +237,8 @@ const receipts = new WeakSet<object>()
 export function isReceipt(value: unknown): value is DeliveryReceipt {
   return typeof value === 'object' && value !== null && receipts.has(value)
 }
+
+const aborted = failure('ABORTED', 'the caller gave up')
 
 function nobody(): void {
   // a call that was given up

@@ -202,7 +202,8 @@ export class Identity {
     checkNumber(ttlSeconds, 'ttlSeconds')
     optional(token, checkString, 'token')
     optional(now, checkNumber, 'now')
-    if (token === '') return fail(failure('INVALID_TOKEN', 'token is empty', 'leave `token` out where there is none'))
+    if (token === '')
+      return fail(failure('MALFORMED_MESSAGE', 'token is empty', 'leave `token` out where there is none'))
     const { method, deadlineMs, traceparent, seq, window } = message
     optional(method, checkString, 'method')
     optional(deadlineMs, checkNumber, 'deadlineMs')

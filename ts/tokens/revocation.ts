@@ -1,5 +1,5 @@
 import type { ListRef } from '../native/binding'
-import { bounded, checkObject, checkString, known, optional } from '../check'
+import { bounded, checkDID, checkObject, checkString, known, optional } from '../check'
 import { native } from '../native'
 import { fail, ok, type Result } from '../result'
 import { checkTime, notWhole } from './seconds'
@@ -100,7 +100,7 @@ export class RevocationList implements RevocationSource {
 
   /** Takes the revocation of a DID back, as after a suspension; tells whether there was one. Tokens stay revoked. */
   reinstate(did: string): boolean {
-    checkString(did, 'did')
+    checkDID(did, 'did')
     return native.reinstate(this.#list, did)
   }
 

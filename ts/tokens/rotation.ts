@@ -1,5 +1,5 @@
 import type { Failure, HistoryRef, Rotation as Rotated } from '../native/binding'
-import { checkObject, checkString, known, optional } from '../check'
+import { checkDID, checkObject, checkString, known, optional } from '../check'
 import { isFailure, XBindError } from '../errors'
 import { keyOf, type Identity } from '../agent/identity'
 import { native } from '../native'
@@ -142,7 +142,7 @@ export class KeyHistory {
 
   /** Takes a key back: nothing that it signed stands, whenever. Tells whether the key is known. */
   revoke(did: string): boolean {
-    checkString(did, 'did')
+    checkDID(did, 'did')
     return native.revokeKey(this.#history, did)
   }
 
@@ -178,7 +178,7 @@ export class KeyHistory {
 }
 
 function timeIn(did: string, options: { from?: number }): number | undefined {
-  checkString(did, 'did')
+  checkDID(did, 'did')
   checkObject(options, 'options')
   known(options, 'options', ['from'])
   const { from } = options
