@@ -109,9 +109,16 @@ describe('cards', () => {
       jsonSchema: { input: () => 'no object', output: 7 },
     }
     callee.handle('broken', () => 1, { input: { '~standard': broken }, output: { '~standard': broken } })
+    const closed = {
+      ...saying((value) => ({ value }))['~standard'],
+      get jsonSchema(): never {
+        throw new Error('not here')
+      },
+    }
+    callee.handle('closed', () => 1, { input: { '~standard': closed } })
     const methods = valueOf(await callee.describe()).methods
     expect(methods.map(({ name, input: taken }) => [name, taken])).toEqual(
-      ['date', 'map', 'broken'].map((name) => [name, undefined]),
+      ['date', 'map', 'broken', 'closed'].map((name) => [name, undefined]),
     )
   })
 

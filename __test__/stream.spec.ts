@@ -642,6 +642,41 @@ test('methods stream, and their output is checked part by part', async () => {
   expect(await read(reader.stream('writer', 3, { method: 'unknown' }))).toEqual({ parts: [] })
 })
 
+test.each<[string, () => AsyncIterable<unknown>]>([
+  [
+    'never ends',
+    async function* () {
+      try {
+        yield 'wrong'
+      } finally {
+        await new Promise(() => {})
+      }
+    },
+  ],
+  [
+    'throws',
+    async function* () {
+      try {
+        yield 'wrong'
+      } finally {
+        // oxlint-disable-next-line no-unsafe-finally -- what a part's author may do
+        throw new Error('finally')
+      }
+    },
+  ],
+  [
+    'never cancels',
+    () => new ReadableStream({ pull: (to) => to.enqueue('wrong'), cancel: () => new Promise<void>(() => {}) }),
+  ],
+])('a part that does not fit its schema is told at once, also where its source %s', async (_, handler) => {
+  const { reader, writer, told } = pair(() => 'no method')
+  const validate = (): unknown => ({ issues: [{ message: 'wrong', path: ['here'] }] })
+  writer.handle('wrong', handler, { output: { '~standard': { version: 1, vendor: 'test', validate } } } as never)
+  const answer = await read(reader.stream('writer', null, { method: 'wrong' }))
+  expect(answer).toMatchObject({ parts: [], code: 'HANDLER_FAILED' })
+  expect(told).toEqual([new Error('the answer does not fit its schema at /here')])
+})
+
 test('options of stream() are those of call(); what is none is refused', async () => {
   const { reader } = pair(counter().handler)
   for (const wrong of [

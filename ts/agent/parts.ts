@@ -65,7 +65,7 @@ export function checkedParts(parts: object, check: (part: unknown) => unknown): 
         try {
           return { done: false, value: await check(value) }
         } catch (error) {
-          await source.stop()
+          void stopUnheard(source) // the caller does not wait for an end that may never come
           throw error
         }
       },
@@ -76,6 +76,15 @@ export function checkedParts(parts: object, check: (part: unknown) => unknown): 
     }
   }
   return { [Symbol.asyncIterator]: iterate }
+}
+
+/** What its owner is told is why a part was refused, and not what came of it. */
+async function stopUnheard(source: Source): Promise<void> {
+  try {
+    await source.stop()
+  } catch {
+    // the part was refused before that
+  }
 }
 
 /** How an answer in parts has ended: whole, stopped because nobody takes more, or failed because a part cannot be sent. */

@@ -122,10 +122,10 @@ export class Schema {
    * Undefined where it does not, or cannot be said so.
    */
   json(side: 'input' | 'output'): string | undefined {
-    const { jsonSchema } = this.#standard as { jsonSchema?: unknown }
-    const tell = (jsonSchema as Record<string, unknown> | undefined)?.[side]
-    if (typeof tell !== 'function') return undefined
     try {
+      const { jsonSchema } = this.#standard as { jsonSchema?: unknown }
+      const tell = (jsonSchema as Record<string, unknown> | null | undefined)?.[side]
+      if (typeof tell !== 'function') return undefined
       const schema: unknown = Reflect.apply(tell, jsonSchema, [{ target: 'draft-2020-12' }])
       const text = JSON.stringify(schema) as string | undefined
       return text?.startsWith('{') ? text : undefined

@@ -391,6 +391,10 @@ mod tests {
         let word = Progress { progress: Some(0.5), total: Some(3.0), message: Some("a \"b\"\n\u{e4}".to_owned()) };
         assert_eq!(Progress::decode(&word.encode().unwrap()), Some(word));
         assert_eq!(Progress::decode(b"{}"), Some(Progress::default()));
+        for number in [f64::MAX, f64::MIN, 5e-324, f64::MIN_POSITIVE, 123_456_789_012_345_680_000.0, 1e23, 0.1 + 0.2] {
+            let word = Progress { progress: Some(number), total: Some(-number), message: None };
+            assert_eq!(Progress::decode(&word.encode().unwrap()), Some(word));
+        }
         for body in [&b""[..], b"null", b"[]", b"[1]", b"{\"progress\":\"1\"}", b"\xff", b"{\"progress\":1e999}"] {
             assert_eq!(Progress::decode(body), None);
         }
