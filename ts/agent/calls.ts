@@ -238,8 +238,6 @@ export function isReceipt(value: unknown): value is DeliveryReceipt {
   return typeof value === 'object' && value !== null && receipts.has(value)
 }
 
-const aborted = failure('ABORTED', 'the caller gave up')
-
 function nobody(): void {
   // a call that was given up
 }
