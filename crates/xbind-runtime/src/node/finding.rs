@@ -122,7 +122,7 @@ impl Node {
         self.seek_again(agent);
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn seekers(&self) -> usize {
         self.seeking.guard().values().map(|askers| askers.len()).sum()
     }

@@ -351,6 +351,7 @@ mod tests {
         assert_eq!((sink.part(4), sink.part(u64::MAX)), (Fits::Next, Fits::Never));
     }
 
+    #[cfg(not(loom))] // its lock is none of a model
     #[test]
     fn a_source_keeps_to_the_window_and_to_its_own_bound() {
         let port = Port::new(Box::new(|| ()), crate::Time::System);
