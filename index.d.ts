@@ -774,7 +774,7 @@ export type AnswerStream<T = unknown> = AsyncIterableIterator<T> & {
  * ```ts
  * const researcher = new AutoGenxBindAgent({ name: 'researcher' })
  * const writer = new AutoGenxBindAgent({ name: 'writer' }).handle(({ payload }) => `about ${payload}`)
- * const answer = await researcher.call<string>('writer', 'identity')
+ * const answer = await researcher.call('writer', 'identity')
  * if (answer.ok) console.log(answer.value) // about identity
  * ```
  */
@@ -805,17 +805,22 @@ export declare class AutoGenxBindAgent {
   getDID(): string;
   /**
    * Asks another agent, by name or DID. The request and the reply are signed, and both are verified.
-   * An agent without a handler gets the call in its inbox and answers with a signed DeliveryReceipt: see `isReceipt`. The
-   * type `T` is what you expect, and nobody has checked it.
+   * An agent without a handler gets the call in its inbox and answers with a signed DeliveryReceipt, which `isReceipt` tells
+   * from an answer; a call that names a method gets none. The type `T` is what you expect, and nobody has checked it.
    * Errors: docs/errors.md, addressing, messages, delivery and rights; INVALID_DID, SIGN_FAILED, INVALID_CONFIG.
    *
    * @example
    * ```ts
-   * const answer = await agent.call<{ summary: string }>('writer', { topic: 'identity' }, { timeoutMs: 5000 })
+   * const answer = await agent.call<{ summary: string }>('writer', { topic: 'identity' }, { method: 'summarise' })
    * console.log(answer.ok ? answer.value.summary : answer.error.code)
    * ```
    */
-  call<T = unknown>(agentName: string, payload: unknown, options?: CallOptions): Promise<Result<T>>;
+  call<T = unknown>(agentName: string, payload: unknown, options: CallOptions & {
+    /** The method asked for: such a call gets no receipt. */
+    method: string;
+  }): Promise<Result<T>>;
+  /** The same without a method: what comes may be a receipt. */
+  call<T = unknown>(agentName: string, payload: unknown, options?: CallOptions): Promise<Result<T | DeliveryReceipt>>;
   /**
    * Asks another agent, and gives the parts of its answer as they come: each of them is signed, in its place, and none is
    * missing; what is cut short throws an XBindError, with the errors of `call`, and never just ends. The handler there is an

@@ -1,4 +1,4 @@
-import { AutoGenxBindAgent, Identity, MessageBus } from '@private.me/autogen'
+import { AutoGenxBindAgent, type DeliveryReceipt, Identity, MessageBus } from '@private.me/autogen'
 import { MessageVerifier } from '@private.me/autogen/messages'
 import { describe, expect } from 'vitest'
 import { gate, test, turn } from './helpers/bus.ts'
@@ -89,7 +89,7 @@ describe('a call', () => {
 describe('an agent without a handler', () => {
   test('takes the call into its inbox and signs for it', async ({ agent }) => {
     const [caller, callee] = [agent(), agent('callee')]
-    const receipt = valueOf(await caller.call<{ messageId: string }>('callee', { task: 1 }))
+    const receipt = valueOf(await caller.call<DeliveryReceipt>('callee', { task: 1 }))
     expect(receipt).toEqual({ status: 'delivered', messageId: receipt.messageId, to: callee.getDID() })
     expect(valueOf(await callee.receive())).toEqual([
       { id: receipt.messageId, kind: 'call', from: caller.getDID(), payload: { task: 1 }, issuedAt: expect.any(Date) },

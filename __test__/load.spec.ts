@@ -10,8 +10,8 @@ describe('ten thousand calls at once', () => {
     const caller = agent()
     const callee = agent({ name: 'callee', agentOptions: { inbox: { maxMessages: COUNT } } })
     callee.handle(({ payload }) => ({ got: payload }))
-    const answers = await Promise.all(numbers.map((n) => caller.call<{ got: number }>('callee', n)))
-    expect(answers.map((answer) => valueOf(answer).got)).toEqual(numbers)
+    const answers = await Promise.all(numbers.map((n) => caller.call('callee', n)))
+    expect(answers.map((answer) => valueOf(answer))).toEqual(numbers.map((got) => ({ got })))
   })
 
   test('to one agent whose handler takes its time', async ({ agent }) => {

@@ -106,7 +106,8 @@ describe('agents', () => {
 
   test('call: the caller says what it expects', () => {
     expectTypeOf(agent.call('writer', { topic: 1 })).resolves.toEqualTypeOf<Result<unknown>>()
-    expectTypeOf(agent.call<string>('writer', null)).resolves.toEqualTypeOf<Result<string>>()
+    expectTypeOf(agent.call<string>('writer', null)).resolves.toEqualTypeOf<Result<string | DeliveryReceipt>>()
+    expectTypeOf(agent.call<string>('writer', null, { method: 'm' })).resolves.toEqualTypeOf<Result<string>>()
     void agent.call('writer', null, { timeoutMs: 1, signal: new AbortController().signal })
     // @ts-expect-error: a payload is required, if only null
     void agent.call('writer')

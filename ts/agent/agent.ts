@@ -88,7 +88,7 @@ type InternalConfig = AgentConfig & { [importedKey]?: KeyRef }
  * ```ts
  * const researcher = new AutoGenxBindAgent({ name: 'researcher' })
  * const writer = new AutoGenxBindAgent({ name: 'writer' }).handle(({ payload }) => `about ${payload}`)
- * const answer = await researcher.call<string>('writer', 'identity')
+ * const answer = await researcher.call('writer', 'identity')
  * if (answer.ok) console.log(answer.value) // about identity
  * ```
  */
@@ -177,17 +177,27 @@ export class AutoGenxBindAgent {
 
   /**
    * Asks another agent, by name or DID. The request and the reply are signed, and both are verified.
-   * An agent without a handler gets the call in its inbox and answers with a signed DeliveryReceipt: see `isReceipt`. The
-   * type `T` is what you expect, and nobody has checked it.
+   * An agent without a handler gets the call in its inbox and answers with a signed DeliveryReceipt, which `isReceipt` tells
+   * from an answer; a call that names a method gets none. The type `T` is what you expect, and nobody has checked it.
    * Errors: docs/errors.md, addressing, messages, delivery and rights; INVALID_DID, SIGN_FAILED, INVALID_CONFIG.
    *
    * @example
    * ```ts
-   * const answer = await agent.call<{ summary: string }>('writer', { topic: 'identity' }, { timeoutMs: 5000 })
+   * const answer = await agent.call<{ summary: string }>('writer', { topic: 'identity' }, { method: 'summarise' })
    * console.log(answer.ok ? answer.value.summary : answer.error.code)
    * ```
    */
-  async call<T = unknown>(agentName: string, payload: unknown, options: CallOptions = none): Promise<Result<T>> {
+  call<T = unknown>(
+    agentName: string,
+    payload: unknown,
+    options: CallOptions & {
+      /** The method asked for: such a call gets no receipt. */
+      method: string
+    },
+  ): Promise<Result<T>>
+  /** The same without a method: what comes may be a receipt. */
+  call<T = unknown>(agentName: string, payload: unknown, options?: CallOptions): Promise<Result<T | DeliveryReceipt>>
+  async call(agentName: string, payload: unknown, options: CallOptions = none): Promise<Result<unknown>> {
     checkString(agentName, 'agentName')
     const wanted = callOptionsIn(options, this.#timeoutMs)
     if (isFailure(wanted)) return fail(wanted)

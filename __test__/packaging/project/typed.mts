@@ -7,9 +7,9 @@ interface Draft {
 using researcher = new AutoGenxBindAgent({ name: 'researcher' })
 using writer = new AutoGenxBindAgent({ name: 'writer' })
 researcher.handle<number, number>(({ payload }) => payload + 1)
-writer.handle<string, Draft>(({ payload }) => ({ title: payload.toUpperCase() }))
+writer.handle<string, Draft>('draft', ({ payload }) => ({ title: payload.toUpperCase() }))
 
-const draft: Result<Draft> = await researcher.call<Draft>('writer', 'identity')
+const draft: Result<Draft> = await researcher.call<Draft>('writer', 'identity', { method: 'draft' })
 if (!draft.ok) throw draft.error
 const title: string = draft.value.title
 const count = await writer.call<number>('researcher', 1)
