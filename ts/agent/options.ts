@@ -91,7 +91,8 @@ export function receiveOptionsIn(
     ['waitMs', waitMs, 0],
   ] as const) {
     checkNumber(value, what)
-    if (!Number.isInteger(value) || value < least) {
+    const isForEver = what === 'waitMs' && value === Infinity
+    if (!isForEver && (!Number.isInteger(value) || value < least)) {
       return failure('INVALID_CONFIG', `${what} is ${value}`, `give a whole number, ${least} or more`)
     }
   }
