@@ -18,7 +18,7 @@ pub struct Policy {
     pub audience: Did,
     /// How far the sender's clock may differ, in seconds.
     pub clock_skew: u64,
-    /// The longest life of a message, in seconds; never more than [`MAX_TTL`].
+    /// The longest life of a message, in seconds; never more than [`MAX_TTL`](crate::message::MAX_TTL).
     pub max_lifetime: u64,
     /// The longest body, in bytes.
     pub max_body: usize,
