@@ -116,8 +116,10 @@ export class Parts {
   readonly #longest: number
   readonly #around: Around
   #over = false
-  /** Wakes what waits for the next part, or for room. A race of promises would keep something of each part. */
+  /** Wakes what waits for room. */
   #wake: (value?: unknown) => void = nothing
+  /** Ends what waits for the next part. A race of promises would keep something of each part. */
+  #leave: (value?: unknown) => void = nothing
   #began = now()
 
   constructor(port: number, ticket: number, longest: number, around: Around) {
@@ -136,6 +138,7 @@ export class Parts {
   stop(): void {
     this.#over = true
     this.#wake()
+    this.#leave()
   }
 
   /** Rejects with what the source throws. */
@@ -187,7 +190,7 @@ export class Parts {
 
   #next(source: Source): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#wake = resolve
+      this.#leave = resolve
       const failed = (error: unknown): void => {
         if (this.#over) this.#late(error)
         else reject(error)
