@@ -202,6 +202,31 @@ describe('tokens', () => {
     expect(codeOf(await unsure.verify(signedRequest()))).toBe('REVOKED')
   })
 
+  test('revoked while the body comes, or the store is asked', async () => {
+    for (const slow of ['body', 'store'] as const) {
+      const revocations = new RevocationList()
+      const token = granted()
+      const revoke = (): boolean => {
+        valueOf(revocations.revokeDID(identity.did))
+        return true
+      }
+      const nonces = { claim: () => slow === 'body' || revoke() }
+      const signed = valueOf(await signRequest(identity, posted(), { token }))
+      const late = new ReadableStream(
+        {
+          pull(controller) {
+            if (slow === 'body') revoke()
+            controller.enqueue(new Uint8Array(body))
+            controller.close()
+          },
+        },
+        { highWaterMark: 0 },
+      )
+      const request = new Request(signed.url, { method: 'POST', headers: signed.headers, body: late, duplex: 'half' })
+      expect(codeOf(await trusting({ revocations, nonces }).verify(request))).toBe('REVOKED')
+    }
+  })
+
   test('createFetch brings one, or asks for one each time', async () => {
     let asked = 0
     const sent: [string, RequestInit][] = []

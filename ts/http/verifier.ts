@@ -235,8 +235,11 @@ export class RequestVerifier {
     if (isFailure(claim)) return fail(claim)
     const taken = await this.#claim(claim, authentic.until + this.#margin)
     if (taken) return fail(taken)
+    // Body and store took their time, in which a token or its sender may have been revoked.
+    const still = await this.#rights(authentic, needed)
+    if (!still.ok) return still
     const { from, nonce, created, covered } = authentic
-    return ok({ from, ...rights.value, body, nonce, createdAt: created, covered })
+    return ok({ from, ...still.value, body, nonce, createdAt: created, covered })
   }
 
   async #rights({ from, created, token }: AuthenticRequest, scopes: readonly string[]): Promise<Result<Rights>> {
