@@ -9,6 +9,7 @@ pub mod identity;
 mod json;
 pub mod message;
 pub mod rights;
+mod time;
 
 pub use error::{Error, ErrorKind, Result};
 pub use identity::did::Did;

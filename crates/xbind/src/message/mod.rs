@@ -5,6 +5,7 @@ pub mod card;
 pub(crate) mod claims;
 pub mod details;
 pub(crate) mod jws;
+pub(crate) mod kind;
 pub(crate) mod open;
 pub mod payload;
 pub(crate) mod recipient;
