@@ -10,7 +10,7 @@ use std::time::Duration;
 use xbind::{Error, ErrorKind, MessageId};
 
 use crate::agent::Agent;
-use crate::agent::outbox::Place;
+use crate::agent::parking::Place;
 use crate::node::Node;
 use crate::node::lane::{Lane, Next};
 use crate::port::closed_outcome;

@@ -11,7 +11,8 @@ use xbind::{Did, InReplyTo, MessageId, PendingCall};
 use crate::agent::Agent;
 use crate::agent::room::Slot;
 use crate::guard::case::Case;
-use crate::port::parts::{Said, Words};
+use crate::port::parts::Said;
+use crate::port::progress::Words;
 use crate::port::slots::Slots;
 use crate::transport::{Peer, Route};
 
