@@ -131,13 +131,22 @@ fn the_program_says_which_calls_need_an_approval() {
     let [server, caller] = [1, 2].map(|seed| join(&world, 0, seed, None));
     let mut policy = approving(key(9).did());
     policy.approval.as_mut().unwrap().asked = true;
-    let needs = |_: &Did, payload: &xbind_runtime::Payload| text(payload).len() > 2;
+    let needs = |_: &Did, payload: &xbind_runtime::Payload, method: Option<&str>| {
+        text(payload).len() > 2 || method == Some("delete")
+    };
     let witness = Witness { needs_approval: Some(Box::new(needs)), ..Witness::default() };
     serve(&world, &server, policy, witness);
     let small = call(&world, &caller, server.did().as_str(), "10", 1000);
     let large = call(&world, &caller, server.did().as_str(), "1000", 1000);
+    let named = |method: &str| {
+        let options = CallOptions { method: Some(method.to_owned()), ..options(1000) };
+        let (caller, to) = (caller.clone(), server.did().as_str().to_owned());
+        world.start(0, async move { caller.call(&to, json("10"), options).await.err().map(|error| error.kind()) })
+    };
+    let (read, delete) = (named("read"), named("delete"));
     world.settle();
     assert_eq!((ok(&small), err(&large)), ("\"done\"".to_owned(), ErrorKind::ApprovalFailed));
+    assert_eq!((*read.borrow(), *delete.borrow()), (Some(None), Some(Some(ErrorKind::ApprovalFailed))));
 }
 
 #[test]
