@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hashbrown::HashMap;
-use xbind::{Details, Error, ErrorKind, InReplyTo, MessageId, Op, Result};
+use xbind::{Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, Result};
 
 use crate::agent::Agent;
 use crate::agent::lookup::Lookups;
@@ -48,6 +48,12 @@ pub(crate) struct Outgoing {
 impl Outgoing {
     pub(crate) fn size(&self) -> usize {
         self.body.len().saturating_add(self.token.as_ref().map_or(0, String::len))
+    }
+
+    /// Whether this is a part or the end of the answer to that request.
+    pub(crate) fn answers(&self, caller: &Did, request: &InReplyTo) -> bool {
+        let is_said = matches!(self.op, Op::Part | Op::Result | Op::Error | Op::Receipt);
+        is_said && self.in_reply_to.as_ref() == Some(request) && self.to.did() == caller
     }
 
     /// The call that this is, or that it answers.

@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use xbind::{Error, ErrorKind, Op};
+use xbind::{Did, Error, ErrorKind, InReplyTo, Op};
 
 use crate::agent::Agent;
 use crate::agent::outbox::{Outbox, Outgoing};
@@ -49,9 +49,34 @@ impl Place {
     }
 }
 
+impl Outbox {
+    /// Takes out what is not sealed yet and is this.
+    fn take_out(&mut self, is_it: impl Fn(&Outgoing) -> bool) -> Vec<Outgoing> {
+        let Self { ready, held, load, .. } = self;
+        let mut out: Vec<_> = ready.extract_if(.., |outgoing| is_it(outgoing)).collect();
+        if let Some(held) = held {
+            held.parked.retain(|_, waiting| {
+                let (gone, kept): (Vec<_>, _) = std::mem::take(waiting).into_iter().partition(&is_it);
+                out.extend(gone);
+                *waiting = kept.into();
+                !waiting.is_empty()
+            });
+        }
+        for outgoing in &out {
+            *load = load.minus(Load::of(outgoing.size()));
+        }
+        out
+    }
+}
+
 impl Agent {
     /// Behind others that wait for the same place, or for room there, which it gets here if there is some.
     pub(super) fn has_to_wait(self: &Arc<Self>, outbox: &Outbox, outgoing: &mut Outgoing) -> bool {
+        if let Peer::There(remote) = &outgoing.to
+            && self.node.check_fits(remote.route, outgoing.size()).is_err()
+        {
+            return false; // it never fits, and whoever waits for it is told so when it is sealed
+        }
         let others = outbox
             .held
             .as_ref()
@@ -106,20 +131,15 @@ impl Agent {
         true
     }
 
+    /// Takes back what is not sealed yet of the answer to that request.
+    pub(crate) fn take_back(&self, caller: &Did, request: &InReplyTo) -> Vec<Outgoing> {
+        self.outbox.guard().take_out(|outgoing| outgoing.answers(caller, request))
+    }
+
     /// Takes back what is not sealed yet and would go over that route; ends what waits for it.
     pub(crate) fn drop_route(self: &Arc<Self>, route: Route) {
-        let dropped: Vec<Outgoing> = {
-            let mut outbox = self.outbox.guard();
-            let Outbox { ready, held, load, .. } = &mut *outbox;
-            let is_lost = |outgoing: &Outgoing| matches!(&outgoing.to, Peer::There(remote) if remote.route == route);
-            let parked = held.as_mut().and_then(|held| held.parked.remove(&Place::Route(route)));
-            let lost: Vec<_> =
-                ready.extract_if(.., |outgoing| is_lost(outgoing)).chain(parked.unwrap_or_default()).collect();
-            for outgoing in &lost {
-                *load = load.minus(Load::of(outgoing.size()));
-            }
-            lost
-        };
+        let is_lost = |outgoing: &Outgoing| matches!(&outgoing.to, Peer::There(remote) if remote.route == route);
+        let dropped = self.outbox.guard().take_out(is_lost);
         for outgoing in dropped {
             if outgoing.call.is_some() {
                 let error = Error::new(ErrorKind::AgentNotFound, "the way to the other agent is gone");

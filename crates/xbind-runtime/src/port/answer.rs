@@ -234,7 +234,7 @@ impl Back {
         self.answer(Op::Error, refusal.encode(), JSON);
     }
 
-    fn unsent(&self, error: Error) -> Event {
+    pub(crate) fn unsent(&self, error: Error) -> Event {
         Event::Unsent { agent: self.agent.number, id: self.request.id, from: *self.caller.did(), error }
     }
 
