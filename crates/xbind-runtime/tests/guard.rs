@@ -14,7 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use common::calls::{call, err, join, ok};
-use common::policies::{approval_answer, approver, approving, judging, present, serve, statement, token};
+use common::policies::{
+    ISSUER, approval_answer, approver, approving, hand_on, judging, present, serve, statement, token,
+};
 use common::{World, key};
 use xbind::{Decision, Did, ErrorKind, ScopeSet};
 use xbind_runtime::{Allow, MethodPolicy, Policies, Policy, Witness};
@@ -85,6 +87,33 @@ fn a_predicate_is_asked_just_before_each_beginning() {
     let answer = call(&world, &caller, server.did().as_str(), "4", 1000);
     world.settle();
     assert_eq!(err(&answer), ErrorKind::NotAllowed);
+}
+
+#[test]
+fn who_was_stopped_vouches_for_nobody_any_more() {
+    // The issuer, and each who has handed the rights on, here or elsewhere.
+    for (stopped, revoked) in [(ISSUER, true), (8, true), (9, true), (10, false)] {
+        let mut world = World::calm(2);
+        let server = join(&world, 0, 1, None);
+        let callers = [join(&world, 0, 2, None), join(&world, 1, 3, None)];
+        let seen = serve(&world, &server, judging(server.did(), "invoice.pay"), Witness::default());
+        let ask = |world: &mut World| {
+            let answers = callers.clone().map(|caller| {
+                let (first, second) = (key(8), key(9));
+                let granted = token(world, first.did(), server.did(), 600);
+                let handed_on = hand_on(world, &first, &granted, second.did());
+                let token = hand_on(world, &second, &handed_on, caller.did());
+                present(world, &caller, server.did(), "1", Some(token), 1000)
+            });
+            world.run_for(100);
+            answers.map(|answer| answer.borrow().clone().expect("it has ended").err())
+        };
+        assert_eq!(ask(&mut world), [None; 2]);
+        world.nodes[0].stop(key(stopped).did());
+        let code = revoked.then_some(ErrorKind::Revoked);
+        assert_eq!(ask(&mut world), [code; 2], "{stopped}");
+        assert_eq!(seen.borrow().len(), if revoked { 2 } else { 4 });
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ mod common;
 use std::sync::{Arc, Mutex};
 
 use common::calls::{Seen, err, join, join_with, ok};
-use common::policies::{ISSUER, judge_with, judging, present, serve, source, token};
+use common::policies::{ISSUER, hand_on, judge_with, judging, present, serve, source, token};
 use common::{World, json, key, text};
 use xbind::{ErrorKind, Need, RevocationList, Revocations};
 use xbind_runtime::{AgentOptions, Allow, Handle, Inquiry, Policies, Policy, Witness};
@@ -177,4 +177,43 @@ fn a_policy_that_was_replaced_meanwhile_does_not_decide() {
     let letters = world.start(0, async move { receiver.receive(10).await.unwrap().len() });
     world.settle();
     assert_eq!(letters.borrow_mut().take(), Some(1));
+}
+
+#[test]
+fn who_is_stopped_while_a_source_is_asked_or_a_place_is_waited_for_vouches_for_nobody() {
+    for (asked, stopped) in [(true, ISSUER), (false, ISSUER), (true, 8), (false, 8)] {
+        let mut world = World::calm(1);
+        let one = AgentOptions { concurrency: 1, ..AgentOptions::default() };
+        let server = join_with(&world, 0, 1, None, one);
+        let caller = join(&world, 0, 2, None);
+        let kept: Arc<Mutex<Vec<Inquiry>>> = Arc::default();
+        let witness = if asked { source(&kept) } else { Witness::default() };
+        server.guard(Some(judging(server.did(), "").into()), witness).unwrap();
+        let granted = token(&world, key(8).did(), server.did(), 600);
+        let good = hand_on(&world, &key(8), &granted, caller.did());
+        let answer = present(&world, &caller, server.did(), "1", Some(good), 60_000);
+        let seen = Seen::default();
+        let (handle, list) = (server.clone(), seen.clone());
+        let handling = async move {
+            while let Some(incoming) = handle.next().await {
+                list.borrow_mut().push(text(&incoming.payload));
+                incoming.reply(json("1"));
+            }
+        };
+        let stop = |world: &mut World| {
+            world.settle();
+            world.nodes[0].stop(key(stopped).did());
+        };
+        if asked {
+            world.spawn(1, handling);
+            stop(&mut world);
+            let inquiry = kept.lock().unwrap().pop().expect("the source is asked");
+            inquiry.answer(vec![Some(false); 2]);
+        } else {
+            stop(&mut world);
+            world.spawn(1, handling);
+        }
+        world.settle();
+        assert_eq!((err(&answer), seen.borrow().len()), (ErrorKind::Revoked, 0), "{asked} {stopped}");
+    }
 }

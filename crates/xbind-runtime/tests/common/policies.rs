@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use xbind::{
-    ApprovalDraft, ApprovedCall, Decision, Did, Judge, Revocations, ScopeSet, TokenDraft, TokenPolicy, Trust, approve,
-    issue,
+    ApprovalDraft, ApprovedCall, Decision, DelegationDraft, Did, Judge, Revocations, ScopeSet, SigningKey, TokenDraft,
+    TokenPolicy, Trust, approve, delegate, issue,
 };
 use xbind_runtime::{Allow, ApprovalPolicy, CallOptions, Handle, Inquiry, Policies, Policy, Witness};
 
@@ -51,6 +51,12 @@ pub fn token(world: &World, subject: &Did, audience: &Did, ttl: u64) -> String {
         id: [7; 16],
     };
     issue(&key(ISSUER), &draft).unwrap()
+}
+
+pub fn hand_on(world: &World, holder: &SigningKey, token: &str, subject: &Did) -> String {
+    let (subject, now) = (*subject, world.time().unix());
+    let draft = DelegationDraft { subject, audience: None, scopes: None, ttl: None, status: None, now, id: [8; 16] };
+    delegate(holder, token, &draft).unwrap()
 }
 
 pub fn present(world: &World, from: &Arc<Handle>, to: &Did, payload: &str, token: Option<String>, ms: u64) -> Answer {
