@@ -105,9 +105,21 @@ impl Agent {
                 && matches!(outgoing.op, Op::Result | Op::Error | Op::Receipt)
             {
                 let parts = outgoing.details.seq.unwrap_or_default();
-                sent.of(Back { agent: self.clone(), caller: outgoing.to, request, parts }).end(kind);
+                sent.of(Back { agent: self.clone(), caller: outgoing.to, request, parts, begun: true }).end(kind);
             }
         }
+    }
+
+    /// How a call ends that this agent will not begin with any more.
+    pub(crate) fn unbegun(&self, kind: ErrorKind) -> Outcome {
+        let (why, hint) = if kind == ErrorKind::Revoked {
+            let why = format!("{} was stopped on this bus, or its caller; nothing of the call was begun", self.did());
+            (why, "ask whoever runs the bus; a stopped identity stays stopped")
+        } else {
+            let why = "the agent closed before it began with the call; nothing of it was begun".to_owned();
+            (why, "make the call again, to another agent or once this one was made anew")
+        };
+        Outcome::Failed { error: Error::new(kind, why).with_hint(hint), remote: None }
     }
 
     /// How a call ends that this agent made, or that it cannot answer any more.

@@ -41,7 +41,7 @@ impl Misfits {
             Op::Call | Op::Send | Op::Progress | Op::Cancel | Op::More => return,
         };
         let is_smaller = op != Op::Error || refusal.encode().len() < body.len();
-        let back = Back { agent: sender.clone(), caller: to, request, parts };
+        let back = Back { agent: sender.clone(), caller: to, request, parts, begun: true };
         sender.port.push(back.unsent(error));
         self.ended.push((*back.caller.did(), request));
         sender.cut_short(&back.caller, &request);

@@ -280,6 +280,11 @@ impl Case {
         }
     }
 
+    /// Whether the approver that was asked has signed something.
+    pub(crate) fn has_statement(&self) -> bool {
+        matches!(self.state.guard().approving, Approving::Came(_))
+    }
+
     /// The call to the approver, if one is under way.
     pub(crate) fn approver_call(&self) -> Option<u64> {
         if let Approving::Asked(call) = self.state.guard().approving { Some(call) } else { None }

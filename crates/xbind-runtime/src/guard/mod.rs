@@ -251,6 +251,9 @@ impl Port {
                 return Some(self.ask_approver(ticket, seen.agent.number, case, &approver, request));
             }
         };
+        if refusal.kind == ErrorKind::ApprovalFailed && case.has_statement() {
+            self.note(seen.agent.number, case, "signed nothing that holds for the call");
+        }
         Some(self.turn_away(ticket, seen, refusal))
     }
 }
