@@ -460,7 +460,7 @@ export class AutoGenxBindAgent {
     const did = this.#did
     return Offers.none({
       did,
-      make: (handler, options) => new Guard(did, handler, options, (line) => this.#journal.warn(line)),
+      make: (handler, options) => new Guard(did, handler, options, (...note) => this.#journal.warn(...note)),
       describe: async () => ({ card: orThrown(await this.#described()).jws }),
     })
   }

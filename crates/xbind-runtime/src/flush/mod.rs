@@ -2,6 +2,7 @@
 //! on the calling thread, many on worker threads.
 
 pub(crate) mod batching;
+pub(crate) mod misfit;
 pub(crate) mod pool;
 pub(crate) mod refusal;
 
@@ -13,6 +14,7 @@ use xbind::{Details, Draft, Error, ErrorKind, InReplyTo, Op, Result, Sealed, Uns
 
 use crate::agent::outbox::Outgoing;
 use crate::agent::{Agent, closed};
+use crate::flush::misfit::Misfits;
 use crate::flush::refusal::Refusal;
 use crate::port::event::Outcome;
 use crate::sync::Lock;
@@ -109,6 +111,7 @@ pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoin
         batch.iter().zip(&requests).map(still_wanted).collect()
     };
     let mut leaving: Vec<(Route, Vec<Departure>)> = Vec::new();
+    let mut misfits = Misfits::default();
     for (((sealed, outgoing), request), wanted) in sealed.into_iter().zip(batch).zip(requests).zip(wanted) {
         if !wanted {
             continue; // the caller gave up before it was sealed
@@ -120,6 +123,13 @@ pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoin
             }
             Peer::There(remote) => {
                 let Remote { did: to, route } = **remote;
+                if misfits.came_after(&outgoing) {
+                    continue;
+                }
+                if let Err(error) = sender.node.check_fits(route, sealed.jws.len().saturating_add(outgoing.size())) {
+                    misfits.add(sender, outgoing, error);
+                    continue;
+                }
                 let call = outgoing.call.map(|_| CallId { caller: *sender.did(), id: outgoing.id });
                 let Outgoing { body, token, .. } = outgoing;
                 let departure = Departure { from: *sender.did(), to, call, jws: sealed.jws, body, token };

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use xbind::{Did, Digest, InReplyTo, MessageId, PendingCall};
 
 use crate::agent::Agent;
-use crate::port::parts::{Fits, Sink};
+use crate::port::sink::{Fits, Sink};
 use crate::port::slots::Slots;
 use crate::transport::{Peer, Route};
 

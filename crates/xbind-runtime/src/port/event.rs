@@ -6,7 +6,7 @@ use xbind::message::JSON;
 use xbind::{Did, Error, ErrorKind, MessageId, VerifiedMessage};
 
 use crate::guard::case::Guarded;
-use crate::port::parts::Progress;
+use crate::port::progress::Progress;
 
 /// A body on the bus: raw bytes, shared by nobody.
 pub type Body = Vec<u8>;

@@ -6,7 +6,9 @@ pub(crate) mod asking;
 pub(crate) mod calls;
 pub(crate) mod event;
 pub(crate) mod parts;
+pub(crate) mod progress;
 pub(crate) mod senders;
+pub(crate) mod sink;
 pub(crate) mod slots;
 pub(crate) mod tickets;
 
