@@ -41,7 +41,7 @@ import {
 import { peerOf, type Peer, type PeerOptions } from './peer'
 import { encode } from '../messages/payload'
 import { openPort, type Members, type Port } from './port'
-import { checkProvider, didOf, exportFrom, Signing } from './provider'
+import { checkProvider, didOf, exportFrom, RemoteKey, Signing } from './provider'
 import type { Progress } from './progress'
 import { Receivers } from './receivers'
 import { streamOf, type AnswerStream } from './stream'
@@ -60,8 +60,8 @@ export let isAgent: (value: unknown) => value is AutoGenxBindAgent
 /** Tells an agent's owner something. */
 export let warnOf: (agent: AutoGenxBindAgent, line: string) => void
 
-/** The native key of an agent, or why it is not here; undefined for what is no agent of this module. */
-export let keyOfAgent: (value: unknown) => KeyRef | Failure | undefined
+/** The key of an agent, wherever it is, or why there is none; undefined for what is no agent of this module. */
+export let keyOfAgent: (value: unknown) => KeyRef | RemoteKey | Failure | undefined
 
 /** What the port may ask of agents; set by the class, which alone sees into them. */
 let members: Members<AutoGenxBindAgent>
@@ -469,6 +469,11 @@ export class AutoGenxBindAgent {
     return this.#closed ? closedFailure : (this.#extras?.owned ?? native.agentKey(this.#port.number, this.#number))
   }
 
+  #remote(): RemoteKey | undefined {
+    const provider = this.#closed ? undefined : this.#extras?.provider
+    return provider && new RemoteKey(this.#did, provider, this.#timeoutMs, () => this.#over(undefined))
+  }
+
   /**
    * Grants scopes with this agent's key: a token that agents which trust this one's DID accept. See `issueToken`.
    * Errors: INVALID_DID, INVALID_CONFIG, AGENT_CLOSED, SIGN_FAILED (the key is with an identity provider).
@@ -600,7 +605,7 @@ export class AutoGenxBindAgent {
   }
 
   static {
-    keyOfAgent = (value) => (typeof value === 'object' && value !== null && #closed in value ? value.#key() : undefined)
+    keyOfAgent = (value) => (isAgent(value) ? (value.#remote() ?? value.#key()) : undefined)
     isAgent = (value): value is AutoGenxBindAgent => typeof value === 'object' && value !== null && #closed in value
     warnOf = (agent, line) => agent.#journal.warn(line)
     members = {

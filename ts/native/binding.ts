@@ -84,6 +84,12 @@ export interface RequestDraft {
   readonly agent?: string | undefined
 }
 
+/** What a key elsewhere is to sign. */
+export interface Unsigned {
+  readonly unsigned: UnsignedRef
+  readonly base: string
+}
+
 export interface ResponsePolicy {
   readonly from?: string | undefined
   readonly clockSkew: number
@@ -380,6 +386,7 @@ export type NodeRef = Native<'NodeRef'>
 export type OpeningRef = Native<'OpeningRef'>
 export type RequestRef = Native<'RequestRef'>
 export type RequestVerifierRef = Native<'RequestVerifierRef'>
+export type UnsignedRef = Native<'UnsignedRef'>
 export type VerifierRef = Native<'VerifierRef'>
 export type WrappingRef = Native<'WrappingRef'>
 
@@ -418,17 +425,24 @@ export interface Binding {
   resume(port: number, ticket: number): void
   /** What the token of a running call grants: its scopes in one line, and each of its chain in another. */
   rights(port: number, ticket: number): string | null
-  /** The fields to be set, names and values by turns. */
-  signRequest(key: KeyRef, request: RequestHead, body: Uint8Array, draft: RequestDraft): Fallible<ReadonlyArray<string>>
+  /** The fields to be set, names and values by turns; for a DID, whose key is elsewhere, what that is to sign. */
+  signRequest(
+    signer: string | KeyRef,
+    request: RequestHead,
+    body: Uint8Array,
+    draft: RequestDraft,
+  ): Fallible<ReadonlyArray<string> | Unsigned>
   /** The same for the response to a request. */
   signResponse(
-    key: KeyRef,
+    signer: string | KeyRef,
     response: ResponseHead,
     body: Uint8Array,
     request: RequestHead,
     now: number,
     ttl: number,
-  ): Fallible<ReadonlyArray<string>>
+  ): Fallible<ReadonlyArray<string> | Unsigned>
+  /** The fields to be set, with the signature that a key elsewhere has made. */
+  signedFields(unsigned: UnsignedRef, signature: Uint8Array): Fallible<ReadonlyArray<string>>
   verifyResponse(
     policy: ResponsePolicy,
     response: ResponseHead,
