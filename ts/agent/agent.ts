@@ -3,7 +3,17 @@ import { approveWith, type CallDecision } from '../tokens/approval'
 import { defaultBus, refOf } from './bus'
 import { cardIn, CardKeeper, type AgentCard } from './card'
 import { callChannel, joinChannel, leaveChannel, type CallSeen } from './channels'
-import { heeding, resultOf, type Asking, type DeliveryReceipt, type Ended, type Hearing, type Settle } from './calls'
+import {
+  heeding,
+  resultOf,
+  type Asking,
+  type CallReceipt,
+  type DeliveryReceipt,
+  type Ended,
+  type Hearing,
+  type Receipted,
+  type Settle,
+} from './calls'
 import { gaveUp } from './abort'
 import { bounded, checkSignal, checkString } from '../check'
 import {
@@ -15,6 +25,7 @@ import {
   type CallOptions,
   type Handler,
   type Message,
+  type StreamOptions,
   type xBindIdentityProvider,
 } from './config'
 import { Draining } from './draining'
@@ -36,6 +47,7 @@ import {
   none,
   PEER_OPTIONS,
   receiveOptionsIn,
+  streamOptionsIn,
   type Wanted,
 } from './options'
 import { peerOf, type Peer, type PeerOptions } from './peer'
@@ -191,6 +203,26 @@ export class AutoGenxBindAgent {
     agentName: string,
     payload: unknown,
     options: CallOptions & {
+      /** The method asked for: such a call gets no delivery receipt. */
+      method: string
+      /** The call and its answer themselves are given with it. */
+      receipt: true
+    },
+  ): Promise<Receipted<T>>
+  /** The same without a method: what comes may be a delivery receipt. */
+  call<T = unknown>(
+    agentName: string,
+    payload: unknown,
+    options: CallOptions & {
+      /** The call and its answer themselves are given with it. */
+      receipt: true
+    },
+  ): Promise<Receipted<T | DeliveryReceipt>>
+  /** The same without the messages themselves. */
+  call<T = unknown>(
+    agentName: string,
+    payload: unknown,
+    options: CallOptions & {
       /** The method asked for: such a call gets no receipt. */
       method: string
     },
@@ -202,7 +234,12 @@ export class AutoGenxBindAgent {
     const wanted = callOptionsIn(options, this.#timeoutMs)
     if (isFailure(wanted)) return fail(wanted)
     const progress = this.#progressFor(wanted)
-    return resultOf(await this.#begin(agentName, payload, wanted, false, progress && { progress }))
+    if (!wanted.receipt) {
+      return resultOf(await this.#begin(agentName, payload, wanted, false, progress && { progress }))
+    }
+    let receipt: CallReceipt | undefined
+    const hearing: Hearing = { progress, receipt: (it) => (receipt = it) }
+    return Object.assign(resultOf(await this.#begin(agentName, payload, wanted, false, hearing)), { receipt })
   }
 
   /**
@@ -217,9 +254,9 @@ export class AutoGenxBindAgent {
    * for await (const token of agent.stream<string>('writer', { topic: 'identity' })) process.stdout.write(token)
    * ```
    */
-  stream<T = unknown>(to: string, payload: unknown, options: CallOptions = none): AnswerStream<T> {
+  stream<T = unknown>(to: string, payload: unknown, options: StreamOptions = none): AnswerStream<T> {
     checkString(to, 'to')
-    const wanted = callOptionsIn(options, this.#timeoutMs, 'stream()')
+    const wanted = streamOptionsIn(options, this.#timeoutMs)
     const progress = isFailure(wanted) ? undefined : this.#progressFor(wanted)
     return streamOf(this.#port.calls, progress, (hearing) =>
       isFailure(wanted) ? { ok: false, failure: wanted } : this.#begin(to, payload, wanted, false, hearing),

@@ -178,6 +178,19 @@ export interface Options {
   readonly tells: boolean
 }
 
+export interface Proven {
+  readonly messageId: string
+  readonly op: 'call' | 'send'
+  readonly answer: 'result' | 'error' | 'receipt'
+  readonly method?: string | undefined
+  readonly issuedAt: number
+  readonly answeredAt: number
+  readonly parts?: number | undefined
+  readonly requestDigest: string
+  readonly resultDigest: string
+  readonly tokenDigest?: string | undefined
+}
+
 export interface TokenPolicy {
   readonly audience: string
   readonly clockSkew: number
@@ -508,7 +521,7 @@ export interface Binding {
   agentKey(port: number, agent: number): Fallible<KeyRef>
   /**
    * Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window` its
-   * answer may come in parts.
+   * answer may come in parts; with `receipt` the two messages are told before its end.
    */
   call(
     port: number,
@@ -517,11 +530,12 @@ export interface Binding {
     content: Content,
     oneWay: boolean,
     timeoutMs: number,
-    token?: string,
-    method?: string,
-    traceparent?: string,
-    totalMs?: number,
-    window?: number,
+    token: string | undefined,
+    method: string | undefined,
+    traceparent: string | undefined,
+    totalMs: number | undefined,
+    window: number | undefined,
+    receipt: boolean,
   ): Fallible<number>
   /** Gives a call up. */
   abandon(port: number, call: number): void
@@ -558,6 +572,15 @@ export interface Binding {
    * `src/events.rs`.
    */
   flush(port: number, max: number, watched: boolean): unknown[]
+  /** Verifies a call and its answer, with all that is said to be a body of either. */
+  verifyReceipt(
+    call: string,
+    answer: string,
+    requests: ReadonlyArray<Uint8Array>,
+    results: ReadonlyArray<Uint8Array>,
+    caller: string,
+    agent: string,
+  ): Fallible<Proven>
   newJudge(policy: TokenPolicy, revoked: ReadonlyArray<ListRef>, lists: ReadonlyArray<ListsRef>): Fallible<JudgeRef>
   /** The keys of an issuer, or why there are none; says why they cannot be used. */
   keysCame(judge: JudgeRef, issuer: string, askedAt: number, jwks: string | undefined, why: string): string | null

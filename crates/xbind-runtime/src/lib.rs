@@ -28,7 +28,7 @@ pub use node::name::{MAX_NAME, check_name};
 pub use node::{Node, NodeOptions};
 pub use port::answer::{Reply, Start};
 pub use port::asking::NewCall;
-pub use port::event::{Body, Event, OCTETS, Outcome, Payload};
+pub use port::event::{Body, Event, OCTETS, Outcome, Payload, Receipt};
 pub use port::parts::Flow;
 pub use port::progress::Progress;
 pub use port::senders::Senders;

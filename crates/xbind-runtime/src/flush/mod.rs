@@ -104,11 +104,12 @@ pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoin
         sealed.iter().zip(&batch).map(|(sealed, out)| out.call.map(|_| sealed.reference())).collect();
     let wanted: Vec<bool> = {
         let mut calls = sender.port.calls.guard();
-        let still_wanted = |(outgoing, request): (&Outgoing, &Option<InReplyTo>)| match (outgoing.call, request) {
-            (Some(call), Some(request)) => calls.sealed(call, request.digest),
-            _ => true,
+        let mut still_wanted = |outgoing: &Outgoing, request: &Option<InReplyTo>, sealed: &Sealed| {
+            let Some((call, request)) = outgoing.call.zip(request.as_ref()) else { return true };
+            calls.sealed(call, request.digest, &sealed.jws)
         };
-        batch.iter().zip(&requests).map(still_wanted).collect()
+        let each = batch.iter().zip(&requests).zip(&sealed);
+        each.map(|((outgoing, request), sealed)| still_wanted(outgoing, request, sealed)).collect()
     };
     let mut leaving: Vec<(Route, Vec<Departure>)> = Vec::new();
     let mut misfits = Misfits::default();

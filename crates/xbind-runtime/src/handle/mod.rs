@@ -209,7 +209,8 @@ impl Handle {
         // noted who waits for it.
         self.desk.begin();
         let agent = self.number;
-        let call = NewCall { agent, to, payload, one_way, timeout, token, method, traceparent, total, window };
+        let call =
+            NewCall { agent, to, payload, one_way, timeout, token, method, traceparent, total, receipt: false, window };
         let begun = self.desk.port.call(call);
         let mut waiting = self.desk.waiting.guard();
         waiting.beginning = waiting.beginning.saturating_sub(1);
