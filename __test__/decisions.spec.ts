@@ -347,3 +347,30 @@ test('calls to an agent that closes meanwhile end, also those that its list does
   const codes = (await Promise.all(calls)).map((result) => codeOf(result))
   expect(new Set(codes)).toEqual(new Set(['AGENT_CLOSED']))
 })
+
+test('tokens that a stopped identity has issued or delegated count no more, also of calls that wait', async ({
+  agent,
+  bus,
+}) => {
+  for (const stopped of ['issuer', 'holder'] as const) {
+    const [issuer, holder, caller] = [agent(), agent(), agent()]
+    const callee = agent({ name: `callee-${stopped}` })
+    let begun = 0
+    const source = gate<boolean>()
+    const asked = gate()
+    const revocations = [{ isRevoked: () => (asked.open(), source.promise) }]
+    callee.handle(() => ++begun, { trust: [issuer.getDID()], scopes: ['a:b'] })
+    callee.handle('slow', () => ++begun, { revocations })
+    const request = { subject: holder.getDID(), audience: callee.getDID(), scopes: ['a:b'] }
+    const granted = valueOf(await issuer.grant(request))
+    const token = valueOf(await holder.delegate(granted, { subject: caller.getDID() }))
+    expect(valueOf(await caller.call(callee.getDID(), 1, { token }))).toBe(1)
+    const waiting = caller.call(callee.getDID(), 1, { token, method: 'slow' })
+    await asked.promise
+    valueOf(bus.stop({ issuer, holder }[stopped].getDID()))
+    source.open(false)
+    expect(codeOf(await waiting)).toBe('REVOKED')
+    expect(codeOf(await caller.call(callee.getDID(), 1, { token }))).toBe('REVOKED')
+    expect(begun).toBe(1)
+  }
+})

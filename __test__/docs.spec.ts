@@ -4,6 +4,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import * as api from '@private.me/autogen'
 import * as http from '@private.me/autogen/http'
 import * as messages from '@private.me/autogen/messages'
+import * as record from '@private.me/autogen/record'
 import * as tokens from '@private.me/autogen/tokens'
 import { describe, expect, test } from 'vitest'
 
@@ -47,6 +48,7 @@ describe('docs/api.md', () => {
     '@private.me/autogen/tokens': tokens,
     '@private.me/autogen/messages': messages,
     '@private.me/autogen/http': http,
+    '@private.me/autogen/record': record,
   }
 
   /** The text below a heading, up to the next one of its level. */

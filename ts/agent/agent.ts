@@ -1,7 +1,7 @@
 import { approveWith, type CallDecision } from '../tokens/approval'
 import { ask, progressFor } from './asking'
 import { cardIn, type AgentCard } from './card'
-import { resultOf, type DeliveryReceipt } from './calls'
+import { resultOf, type CallReceipt, type DeliveryReceipt, type Hearing, type Receipted } from './calls'
 import { gaveUp } from './abort'
 import { checkString } from '../check'
 import {
@@ -12,6 +12,7 @@ import {
   type CallOptions,
   type Handler,
   type Message,
+  type StreamOptions,
   withKey,
 } from './config'
 import { isFailure, XBindError } from '../errors'
@@ -21,8 +22,9 @@ import { Member } from './member'
 import { DESCRIBE, type MethodOptions } from './methods'
 import { native } from '../native'
 import type { Failure, KeyRef } from '../native/binding'
-import { callOptionsIn, checkOptions, drainMsIn, none, receiveOptionsIn } from './options'
+import { callOptionsIn, checkOptions, drainMsIn, none, receiveOptionsIn, streamOptionsIn } from './options'
 import { peerOf, type Peer, type PeerOptions } from './peer'
+import type { RemoteKey } from './provider'
 import { streamOf, type AnswerStream } from './stream'
 import { fail, ok, result, type Result } from '../result'
 import { delegateWith, grantWith, type TokenRequest } from '../tokens/token'
@@ -38,8 +40,8 @@ export let isAgent: (value: unknown) => value is AutoGenxBindAgent
 /** Tells an agent's owner something. */
 export let warnOf: (agent: AutoGenxBindAgent, line: string) => void
 
-/** The native key of an agent, or why it is not here; undefined for what is no agent of this module. */
-export let keyOfAgent: (value: unknown) => KeyRef | Failure | undefined
+/** The key of an agent, wherever it is, or why there is none; undefined for what is no agent of this module. */
+export let keyOfAgent: (value: unknown) => KeyRef | RemoteKey | Failure | undefined
 
 /**
  * An agent with a cryptographic identity: calls other agents by name or DID, every message signed and verified.
@@ -118,6 +120,26 @@ export class AutoGenxBindAgent {
     agentName: string,
     payload: unknown,
     options: CallOptions & {
+      /** The method asked for: such a call gets no delivery receipt. */
+      method: string
+      /** The call and its answer themselves are given with it. */
+      receipt: true
+    },
+  ): Promise<Receipted<T>>
+  /** The same without a method: what comes may be a delivery receipt. */
+  call<T = unknown>(
+    agentName: string,
+    payload: unknown,
+    options: CallOptions & {
+      /** The call and its answer themselves are given with it. */
+      receipt: true
+    },
+  ): Promise<Receipted<T | DeliveryReceipt>>
+  /** The same without the messages themselves. */
+  call<T = unknown>(
+    agentName: string,
+    payload: unknown,
+    options: CallOptions & {
       /** The method asked for: such a call gets no receipt. */
       method: string
     },
@@ -129,7 +151,12 @@ export class AutoGenxBindAgent {
     const wanted = callOptionsIn(options, this.#member.timeoutMs)
     if (isFailure(wanted)) return fail(wanted)
     const progress = progressFor(this.#member, wanted)
-    return resultOf(await ask(this.#member, agentName, payload, wanted, false, progress && { progress }))
+    if (!wanted.receipt) {
+      return resultOf(await ask(this.#member, agentName, payload, wanted, false, progress && { progress }))
+    }
+    let receipt: CallReceipt | undefined
+    const hearing: Hearing = { progress, receipt: (it) => (receipt = it) }
+    return Object.assign(resultOf(await ask(this.#member, agentName, payload, wanted, false, hearing)), { receipt })
   }
 
   /**
@@ -144,10 +171,10 @@ export class AutoGenxBindAgent {
    * for await (const token of agent.stream<string>('writer', { topic: 'identity' })) process.stdout.write(token)
    * ```
    */
-  stream<T = unknown>(to: string, payload: unknown, options: CallOptions = none): AnswerStream<T> {
+  stream<T = unknown>(to: string, payload: unknown, options: StreamOptions = none): AnswerStream<T> {
     checkString(to, 'to')
     const member = this.#member
-    const wanted = callOptionsIn(options, member.timeoutMs, 'stream()')
+    const wanted = streamOptionsIn(options, member.timeoutMs)
     const progress = isFailure(wanted) ? undefined : progressFor(member, wanted)
     return streamOf(member.port.calls, progress, (hearing) =>
       isFailure(wanted) ? { ok: false, failure: wanted } : ask(member, to, payload, wanted, false, hearing),
@@ -391,7 +418,7 @@ export class AutoGenxBindAgent {
 
   static {
     isAgent = (value): value is AutoGenxBindAgent => typeof value === 'object' && value !== null && #member in value
-    keyOfAgent = (value) => (isAgent(value) ? value.#member.key : undefined)
+    keyOfAgent = (value) => (isAgent(value) ? (value.#member.remote ?? value.#member.key) : undefined)
     warnOf = (agent, line) => agent.#member.journal.warn(line)
   }
 }

@@ -130,7 +130,12 @@ export interface CallOptions {
   method?: string
   /** Where the call belongs in a trace: a `traceparent` of W3C Trace Context. */
   traceparent?: string
+  /** Also gives the call and its answer themselves, to be shown to others: see `CallReceipt`. Default false. */
+  receipt?: boolean
 }
+
+/** The options of `stream`. */
+export type StreamOptions = Omit<CallOptions, 'receipt'>
 
 /** The options of `fromIdentity`. */
 export const FROM_IDENTITY = ['name', 'agentOptions', 'verbose', 'logger', 'handler', 'onHandlerError', 'passphrase']

@@ -17,7 +17,7 @@ import { native } from '../native'
 import type { Failure, KeyRef } from '../native/binding'
 import { MAX_TIMEOUT } from './options'
 import { openPort, type Members, type Port } from './port'
-import { checkProvider, didOf, exportFrom, Signing } from './provider'
+import { checkProvider, didOf, exportFrom, RemoteKey, Signing } from './provider'
 import { Receivers } from './receivers'
 import { fail, orThrow, type Result } from '../result'
 
@@ -90,6 +90,14 @@ export class Member {
     return this.#closed ? closedFailure : (this.extras?.owned ?? native.agentKey(this.port.number, this.number))
   }
 
+  /** A key that is with an identity provider. */
+  get remote(): RemoteKey | undefined {
+    const provider = this.#closed ? undefined : this.extras?.provider
+    return (
+      provider && new RemoteKey(this.did, provider, this.timeoutMs, () => (this.#closed ? closedFailure : undefined))
+    )
+  }
+
   get journal(): Journal {
     return new Journal(this.#agent.name ?? short(this.did), this.extras)
   }
@@ -115,7 +123,7 @@ export class Member {
     const did = this.did
     return Offers.none({
       did,
-      make: (handler, options) => new Guard(did, handler, options, (line) => this.journal.warn(line)),
+      make: (handler, options) => new Guard(did, handler, options, (...note) => this.journal.warn(...note)),
       describe: async () => ({ card: orThrown(await this.describe()).jws }),
     })
   }

@@ -37,7 +37,7 @@ export type NeverMethods =
   | '__lookupSetter__'
 
 /** How a method is called: the method itself is the one that was named. */
-export type PeerOptions = Omit<CallOptions, 'method'>
+export type PeerOptions = Omit<CallOptions, 'method' | 'receipt'>
 
 /** `call` is given the method, the payload and how to call: as `options` say, unless the call itself does. */
 export function peerOf<M>(

@@ -8,6 +8,7 @@ pub mod http;
 pub mod identity;
 mod json;
 pub mod message;
+pub mod record;
 pub mod rights;
 mod time;
 

@@ -208,7 +208,7 @@ impl Authentic {
             }
             Some(call) if call.peer != self.from => "the message is not from the caller",
             Some(call) if call.digest != claimed.digest => "the message names another call of the same id",
-            Some(call) => match call.excludes(self) {
+            Some(call) => match call.excludes(self.op, self.details.seq.is_some()) {
                 Some(why) => why,
                 None => return Ok(()),
             },
@@ -362,7 +362,7 @@ fn check_time(policy: &Policy, now: u64, claims: &Claims<'_>) -> Result<()> {
     })
 }
 
-fn is_signed(sender: &Sender, segments: &Segments<'_>, proof: &[u8], roots: &RootCache) -> bool {
+pub(crate) fn is_signed(sender: &Sender, segments: &Segments<'_>, proof: &[u8], roots: &RootCache) -> bool {
     match sender.form {
         Form::Single => {
             let signed = segments.signing_input.as_bytes();
