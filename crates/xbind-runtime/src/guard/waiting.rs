@@ -7,7 +7,7 @@ use xbind::{Did, Error, ErrorKind, VerifiedToken, approval_in};
 
 use crate::agent::Agent;
 use crate::agent::inbox::Inbox;
-use crate::agent::room::Room;
+use crate::agent::room::{Room, Slot};
 use crate::guard::case::{Approving, Case};
 use crate::port::Port;
 use crate::port::answer::{Reply, Start};
@@ -34,16 +34,7 @@ impl Port {
             self.reply(ticket, Reply::Refused(ErrorKind::InboxFull, None));
             return false;
         }
-        let (parked, has_method) = {
-            let mut tickets = self.tickets.guard();
-            let Some(running) = tickets.get_mut(ticket) else { return false };
-            running.slot = running.slot.take().or(slot);
-            (std::mem::replace(&mut running.parked, true), running.method.is_some())
-        };
-        if !parked {
-            agent.park_one(has_method);
-        }
-        true
+        agent.park(ticket, slot)
     }
 
     /// What the token of a call grants, where it holds.
@@ -146,12 +137,22 @@ impl Port {
 }
 
 impl Agent {
-    fn park_one(self: &Arc<Self>, has_method: bool) {
-        {
+    /// Takes a call from its handler's place; false if it has ended. It is marked and counted at once: whoever sees the mark
+    /// takes it from the count.
+    fn park(self: &Arc<Self>, ticket: u64, slot: Option<Slot>) -> bool {
+        let has_method = {
             let mut inbox = self.inbox.guard();
+            let mut tickets = self.port.tickets.guard();
+            let Some(running) = tickets.get_mut(ticket) else { return false };
+            running.slot = running.slot.take().or(slot);
+            if std::mem::replace(&mut running.parked, true) {
+                return true;
+            }
             inbox.parked = inbox.parked.saturating_add(1);
-        }
+            running.method.is_some()
+        };
         self.finished(has_method);
+        true
     }
 
     /// A call has ended, wherever it was; `is_counted` where the inbox does not wait for it any more.
@@ -189,5 +190,99 @@ impl Agent {
                 self.port.push(Event::Resumed { ticket });
             }
         }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod tests {
+    use loom::sync::{Arc, Mutex};
+    use loom::thread;
+
+    /// A call at an agent with one place, and what its inbox counts.
+    struct Model {
+        /// Whether it waits, until it has ended.
+        ticket: Mutex<Option<bool>>,
+        inbox: Mutex<Counts>,
+    }
+
+    #[derive(Debug, Default, PartialEq)]
+    struct Counts {
+        running: isize,
+        parked: isize,
+        resuming: bool,
+    }
+
+    impl Model {
+        /// As `Agent::park` does.
+        fn park(&self) {
+            {
+                let mut inbox = self.inbox.lock().unwrap();
+                let mut ticket = self.ticket.lock().unwrap();
+                let Some(parked) = ticket.as_mut() else { return };
+                if std::mem::replace(parked, true) {
+                    return;
+                }
+                inbox.parked += 1;
+            }
+            self.finished();
+        }
+
+        /// As `Agent::finished` does.
+        fn finished(&self) {
+            let mut inbox = self.inbox.lock().unwrap();
+            inbox.running -= 1;
+            self.resume_next(&mut inbox);
+        }
+
+        /// As `Agent::resume` does.
+        fn resume(&self) {
+            let mut inbox = self.inbox.lock().unwrap();
+            if self.ticket.lock().unwrap().is_some_and(|parked| !parked) {
+                return;
+            }
+            inbox.resuming = true;
+            self.resume_next(&mut inbox);
+        }
+
+        /// As `Agent::resume_next` does.
+        fn resume_next(&self, inbox: &mut Counts) {
+            if inbox.running >= 1 || !std::mem::take(&mut inbox.resuming) {
+                return;
+            }
+            let waited = self.ticket.lock().unwrap().as_mut().map(std::mem::take);
+            if waited == Some(true) {
+                inbox.parked -= 1;
+                inbox.running += 1;
+            }
+        }
+
+        /// As `Port::reply` does.
+        fn end(&self) {
+            let Some(parked) = self.ticket.lock().unwrap().take() else { return };
+            if parked {
+                self.inbox.lock().unwrap().parked -= 1;
+            } else {
+                self.finished();
+            }
+        }
+    }
+
+    /// A call is put aside, goes on and ends, in whatever order: no place is lost, and none is counted twice.
+    #[test]
+    fn a_call_that_waits_is_counted_once() {
+        loom::model(|| {
+            let model = Arc::new(Model {
+                ticket: Mutex::new(Some(false)),
+                inbox: Mutex::new(Counts { running: 1, ..Counts::default() }),
+            });
+            let (resumes, ends) = (model.clone(), model.clone());
+            let others = [thread::spawn(move || resumes.resume()), thread::spawn(move || ends.end())];
+            model.park();
+            for other in others {
+                other.join().unwrap();
+            }
+            let counts = model.inbox.lock().unwrap();
+            assert_eq!((counts.running, counts.parked), (0, 0));
+        });
     }
 }
