@@ -1,6 +1,6 @@
 // The fetch that signs, over real sockets: bodies of all kinds, redirects, retries, signals, and whoever stands in the way.
 import { Identity } from '@private.me/autogen'
-import { createFetch, RequestVerifier, signResponseHeaders } from '@private.me/autogen/http'
+import { createFetch, RequestVerifier, signRequest, signResponseHeaders } from '@private.me/autogen/http'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { listen, type Listening } from './helpers/http.ts'
 import { valueOf } from './helpers/result.ts'
@@ -155,6 +155,10 @@ describe('a redirect', () => {
     ['to the same server', () => signing(`${here.url}/near`)],
     ['that was asked for', () => signing(`${here.url}/moved`, { redirect: 'follow' })],
     ['that a Request asks for', () => signing(new Request(`${here.url}/moved`, { redirect: 'follow' }))],
+    [
+      'of a Request that was signed',
+      async () => fetch(valueOf(await signRequest(identity, new Request(`${here.url}/moved`)))),
+    ],
     ['that is not wanted', () => signing(`${here.url}/moved`, { redirect: 'error' })],
   ])('%s ends in an error', async (_, request) => {
     await expect(request()).rejects.toThrow(TypeError)

@@ -54,6 +54,15 @@ describe('a Request', () => {
     expect(signed.signal.aborted).toBe(true)
   })
 
+  test('follows no redirects once it is signed', async () => {
+    const followed = async (init: RequestInit): Promise<string> =>
+      valueOf(await signRequest(identity, new Request(url, init))).redirect
+    expect(await followed({})).toBe('error')
+    expect(await followed({ redirect: 'follow' })).toBe('error')
+    expect(await followed({ redirect: 'error' })).toBe('error')
+    expect(await followed({ redirect: 'manual' })).toBe('manual')
+  })
+
   test('with an empty body, a stream, or none', async () => {
     const stream = new ReadableStream({
       start(controller) {

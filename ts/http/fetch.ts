@@ -4,7 +4,7 @@ import { checkFunction, checkObject, checkString, known, optional } from '../che
 import { isFailure, XBindError } from '../errors'
 import { flat, headToSend } from './message'
 import { verifyResponse } from './response'
-import { signedFields, signerOf, withFields, type RequestSigning, type SignatureProfile } from './sign'
+import { signedFields, signerOf, unfollowed, withFields, type RequestSigning, type SignatureProfile } from './sign'
 
 /** What a signing `fetch` adds to each request. */
 export interface FetchOptions {
@@ -59,9 +59,16 @@ export function createFetch(signer: Identity | AutoGenxBindAgent, options: Fetch
     const fields = made instanceof Promise ? await unlessAborted(signal, made) : made
     if (isFailure(fields)) throw new XBindError(fields)
     const signed = withFields(headers, fields)
-    const redirect = request.redirect === 'follow' ? 'error' : request.redirect
     const own = typeof input === 'string' || input instanceof URL ? undefined : kept(request)
-    const given = { ...init, ...own, method, headers: signed, redirect, signal, ...(body && { body }) }
+    const given = {
+      ...init,
+      ...own,
+      method,
+      headers: signed,
+      redirect: unfollowed(request),
+      signal,
+      ...(body && { body }),
+    }
     const response = await send(url, given)
     if (responder === undefined) return response
     const sent = { method, url, headers: signed }
