@@ -140,10 +140,12 @@ describe('a body', () => {
 })
 
 test('targets are signed as they are sent', async () => {
-  for (const path of ['/a?', '/a/../b', '/%2e%2e/c', '/ä b?ü=[x]|', '/a#part', "/it's?q='"]) {
+  for (const path of ['/a?', '/?#b', '/a/../b', '/%2e%2e/c', '/ä b?ü=[x]|', '/a#part', "/it's?q='"]) {
     expect((await signing(here.url + path)).status).toBe(200)
   }
   expect((await signing(new URL('?q=1', here.url))).status).toBe(200)
+  const copy = valueOf(await signRequest(identity, new Request(`${here.url}/a?`, { method: 'POST', body: 'a' })))
+  expect((await fetch(copy)).status).toBe(200)
   await expect(signing('/orders')).rejects.toThrow(TypeError)
   await expect(signing('data:,x')).rejects.toMatchObject({ code: 'MALFORMED_MESSAGE' })
   await expect(signing('http://user:secret@127.0.0.1/')).rejects.toThrow(TypeError)

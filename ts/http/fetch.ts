@@ -2,9 +2,17 @@ import type { AutoGenxBindAgent } from '../agent/agent'
 import type { Identity } from '../agent/identity'
 import { checkFunction, checkObject, checkString, known, optional } from '../check'
 import { isFailure, XBindError } from '../errors'
-import { flat, headToSend } from './message'
+import { flat, headToSend, withoutEmptyQuery } from './message'
 import { verifyResponse } from './response'
-import { signedFields, signerOf, unfollowed, withFields, type RequestSigning, type SignatureProfile } from './sign'
+import {
+  kept,
+  signedFields,
+  signerOf,
+  unfollowed,
+  withFields,
+  type RequestSigning,
+  type SignatureProfile,
+} from './sign'
 
 /** What a signing `fetch` adds to each request. */
 export interface FetchOptions {
@@ -44,7 +52,8 @@ export function createFetch(signer: Identity | AutoGenxBindAgent, options: Fetch
 
   return async (input, init) => {
     const request = new Request(input, init)
-    const { method, url, signal } = request
+    const { method, signal } = request
+    const url = withoutEmptyQuery(request.url)
     signal.throwIfAborted()
     const presented = typeof token === 'function' ? await unlessAborted(signal, token()) : token
     // Who gives no token has failed: without one the request would be another.
@@ -79,11 +88,6 @@ export function createFetch(signer: Identity | AutoGenxBindAgent, options: Fetch
     const copy = new Response(verifiedBody, { status, statusText, headers: fieldsBack })
     return Object.defineProperty(copy, 'url', { value: response.url })
   }
-}
-
-/** What a Request says beside what is signed, its `init` included. */
-function kept({ credentials, integrity, keepalive, mode, referrer, referrerPolicy }: Request): RequestInit {
-  return { credentials, integrity, keepalive, mode, referrer, referrerPolicy }
 }
 
 /** What comes of it, unless the caller gives up first. */

@@ -16,6 +16,7 @@ import {
   headToSend,
   isFetchRequest,
   isFetchResponse,
+  withoutEmptyQuery,
   type HttpRequest,
   type HttpResponse,
 } from './message'
@@ -134,7 +135,9 @@ export async function signRequest(
   const fields = await signedFields(key, head, body ?? nothing, options)
   if (isFailure(fields)) return fail(fields)
   const headers = withFields(request.headers, fields)
-  return ok(new Request(request, { headers, redirect: unfollowed(request), ...(body && { body }) }))
+  const url = withoutEmptyQuery(request.url)
+  const copied = url === request.url ? request : new Request(url, { ...kept(request), method: request.method })
+  return ok(new Request(copied, { headers, redirect: unfollowed(request), ...(body && { body }) }))
 }
 
 /**
@@ -213,6 +216,19 @@ function responseFields<S extends Signer>(
 /** A signature, and a token with it, goes to the address that was signed and to no other. */
 export function unfollowed({ redirect }: Request): 'manual' | 'error' {
   return redirect === 'manual' ? 'manual' : 'error'
+}
+
+/** What a Request says beside what is signed. */
+export function kept({
+  credentials,
+  integrity,
+  keepalive,
+  mode,
+  referrer,
+  referrerPolicy,
+  signal,
+}: Request): RequestInit {
+  return { credentials, integrity, keepalive, mode, referrer, referrerPolicy, signal }
 }
 
 /** A copy of the fields, with these set. */
