@@ -57,14 +57,14 @@ export interface ResponseSigning {
 }
 /**
  * A signed copy of a request (RFC 9421, Ed25519): its body is read, hashed and covered. Send the copy as it is; each is good
- * for one use. Errors: INVALID_CONFIG (an option out of bounds, signed already, another Content-Digest), INVALID_TOKEN (no
+ * for one use, and follows no redirects. Errors: INVALID_CONFIG (an option out of bounds, signed already, another Content-Digest), INVALID_TOKEN (no
  * form of one), MALFORMED_MESSAGE (what no verifier would read), SIGN_FAILED (destroyed; the agent's
  * identity provider failed), TIMEOUT (that one is slow), AGENT_CLOSED.
  *
  * @example
  * ```ts
  * const signed = await signRequest(identity, new Request('https://api.example/orders', { method: 'POST', body: '{}' }))
- * if (signed.ok) await fetch(signed.value, { redirect: 'error' })
+ * if (signed.ok) await fetch(signed.value)
  * ```
  */
 export declare function signRequest(signer: Identity | AutoGenxBindAgent, request: Request, options?: RequestSigning): Promise<Result<Request>>;

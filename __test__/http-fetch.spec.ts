@@ -1,6 +1,6 @@
 // The fetch that signs, over real sockets: bodies of all kinds, redirects, retries, signals, and whoever stands in the way.
 import { Identity } from '@private.me/autogen'
-import { createFetch, RequestVerifier, signResponseHeaders } from '@private.me/autogen/http'
+import { createFetch, RequestVerifier, signRequest, signResponseHeaders } from '@private.me/autogen/http'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { listen, type Listening } from './helpers/http.ts'
 import { valueOf } from './helpers/result.ts'
@@ -140,10 +140,12 @@ describe('a body', () => {
 })
 
 test('targets are signed as they are sent', async () => {
-  for (const path of ['/a?', '/a/../b', '/%2e%2e/c', '/ä b?ü=[x]|', '/a#part', "/it's?q='"]) {
+  for (const path of ['/a?', '/?#b', '/a/../b', '/%2e%2e/c', '/ä b?ü=[x]|', '/a#part', "/it's?q='"]) {
     expect((await signing(here.url + path)).status).toBe(200)
   }
   expect((await signing(new URL('?q=1', here.url))).status).toBe(200)
+  const copy = valueOf(await signRequest(identity, new Request(`${here.url}/a?`, { method: 'POST', body: 'a' })))
+  expect((await fetch(copy)).status).toBe(200)
   await expect(signing('/orders')).rejects.toThrow(TypeError)
   await expect(signing('data:,x')).rejects.toMatchObject({ code: 'MALFORMED_MESSAGE' })
   await expect(signing('http://user:secret@127.0.0.1/')).rejects.toThrow(TypeError)
@@ -155,6 +157,10 @@ describe('a redirect', () => {
     ['to the same server', () => signing(`${here.url}/near`)],
     ['that was asked for', () => signing(`${here.url}/moved`, { redirect: 'follow' })],
     ['that a Request asks for', () => signing(new Request(`${here.url}/moved`, { redirect: 'follow' }))],
+    [
+      'of a Request that was signed',
+      async () => fetch(valueOf(await signRequest(identity, new Request(`${here.url}/moved`)))),
+    ],
     ['that is not wanted', () => signing(`${here.url}/moved`, { redirect: 'error' })],
   ])('%s ends in an error', async (_, request) => {
     await expect(request()).rejects.toThrow(TypeError)

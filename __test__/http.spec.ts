@@ -54,6 +54,23 @@ describe('a Request', () => {
     expect(signed.signal.aborted).toBe(true)
   })
 
+  test('with an empty query goes to the address that was signed, which has none', async () => {
+    const { signal } = new AbortController()
+    const request = new Request('https://api.example/a?#b', { method: 'POST', body, integrity: 'sha256-x', signal })
+    const signed = valueOf(await signRequest(identity, request))
+    expect([signed.url, signed.method, signed.integrity]).toEqual(['https://api.example/a#b', 'POST', 'sha256-x'])
+    expect(Buffer.from(valueOf(await verifierOf().verify(signed)).body)).toEqual(body)
+  })
+
+  test('follows no redirects once it is signed', async () => {
+    const followed = async (init: RequestInit): Promise<string> =>
+      valueOf(await signRequest(identity, new Request(url, init))).redirect
+    expect(await followed({})).toBe('error')
+    expect(await followed({ redirect: 'follow' })).toBe('error')
+    expect(await followed({ redirect: 'error' })).toBe('error')
+    expect(await followed({ redirect: 'manual' })).toBe('manual')
+  })
+
   test('with an empty body, a stream, or none', async () => {
     const stream = new ReadableStream({
       start(controller) {

@@ -2,9 +2,17 @@ import type { AutoGenxBindAgent } from '../agent/agent'
 import type { Identity } from '../agent/identity'
 import { checkFunction, checkObject, checkString, known, optional } from '../check'
 import { isFailure, XBindError } from '../errors'
-import { flat, headToSend } from './message'
+import { flat, headToSend, withoutEmptyQuery } from './message'
 import { verifyResponse } from './response'
-import { signedFields, signerOf, withFields, type RequestSigning, type SignatureProfile } from './sign'
+import {
+  kept,
+  signedFields,
+  signerOf,
+  unfollowed,
+  withFields,
+  type RequestSigning,
+  type SignatureProfile,
+} from './sign'
 
 /** What a signing `fetch` adds to each request. */
 export interface FetchOptions {
@@ -44,7 +52,8 @@ export function createFetch(signer: Identity | AutoGenxBindAgent, options: Fetch
 
   return async (input, init) => {
     const request = new Request(input, init)
-    const { method, url, signal } = request
+    const { method, signal } = request
+    const url = withoutEmptyQuery(request.url)
     signal.throwIfAborted()
     const presented = typeof token === 'function' ? await unlessAborted(signal, token()) : token
     // Who gives no token has failed: without one the request would be another.
@@ -59,9 +68,16 @@ export function createFetch(signer: Identity | AutoGenxBindAgent, options: Fetch
     const fields = made instanceof Promise ? await unlessAborted(signal, made) : made
     if (isFailure(fields)) throw new XBindError(fields)
     const signed = withFields(headers, fields)
-    const redirect = request.redirect === 'follow' ? 'error' : request.redirect
     const own = typeof input === 'string' || input instanceof URL ? undefined : kept(request)
-    const given = { ...init, ...own, method, headers: signed, redirect, signal, ...(body && { body }) }
+    const given = {
+      ...init,
+      ...own,
+      method,
+      headers: signed,
+      redirect: unfollowed(request),
+      signal,
+      ...(body && { body }),
+    }
     const response = await send(url, given)
     if (responder === undefined) return response
     const sent = { method, url, headers: signed }
@@ -72,11 +88,6 @@ export function createFetch(signer: Identity | AutoGenxBindAgent, options: Fetch
     const copy = new Response(verifiedBody, { status, statusText, headers: fieldsBack })
     return Object.defineProperty(copy, 'url', { value: response.url })
   }
-}
-
-/** What a Request says beside what is signed, its `init` included. */
-function kept({ credentials, integrity, keepalive, mode, referrer, referrerPolicy }: Request): RequestInit {
-  return { credentials, integrity, keepalive, mode, referrer, referrerPolicy }
 }
 
 /** What comes of it, unless the caller gives up first. */

@@ -16,6 +16,7 @@ import {
   headToSend,
   isFetchRequest,
   isFetchResponse,
+  withoutEmptyQuery,
   type HttpRequest,
   type HttpResponse,
 } from './message'
@@ -109,14 +110,14 @@ async function finished(key: RemoteKey, { unsigned, base }: Unsigned, ttlSeconds
 
 /**
  * A signed copy of a request (RFC 9421, Ed25519): its body is read, hashed and covered. Send the copy as it is; each is good
- * for one use. Errors: INVALID_CONFIG (an option out of bounds, signed already, another Content-Digest), INVALID_TOKEN (no
+ * for one use, and follows no redirects. Errors: INVALID_CONFIG (an option out of bounds, signed already, another Content-Digest), INVALID_TOKEN (no
  * form of one), MALFORMED_MESSAGE (what no verifier would read), SIGN_FAILED (destroyed; the agent's
  * identity provider failed), TIMEOUT (that one is slow), AGENT_CLOSED.
  *
  * @example
  * ```ts
  * const signed = await signRequest(identity, new Request('https://api.example/orders', { method: 'POST', body: '{}' }))
- * if (signed.ok) await fetch(signed.value, { redirect: 'error' })
+ * if (signed.ok) await fetch(signed.value)
  * ```
  */
 export async function signRequest(
@@ -133,7 +134,10 @@ export async function signRequest(
   const head = headToSend(request.method, request.url, flat(request.headers))
   const fields = await signedFields(key, head, body ?? nothing, options)
   if (isFailure(fields)) return fail(fields)
-  return ok(new Request(request, { headers: withFields(request.headers, fields), ...(body && { body }) }))
+  const headers = withFields(request.headers, fields)
+  const url = withoutEmptyQuery(request.url)
+  const copied = url === request.url ? request : new Request(url, { ...kept(request), method: request.method })
+  return ok(new Request(copied, { headers, redirect: unfollowed(request), ...(body && { body }) }))
 }
 
 /**
@@ -209,7 +213,25 @@ function responseFields<S extends Signer>(
   )
 }
 
-/** @internal A copy of the fields, with these set. */
+/** A signature, and a token with it, goes to the address that was signed and to no other. */
+export function unfollowed({ redirect }: Request): 'manual' | 'error' {
+  return redirect === 'manual' ? 'manual' : 'error'
+}
+
+/** What a Request says beside what is signed. */
+export function kept({
+  credentials,
+  integrity,
+  keepalive,
+  mode,
+  referrer,
+  referrerPolicy,
+  signal,
+}: Request): RequestInit {
+  return { credentials, integrity, keepalive, mode, referrer, referrerPolicy, signal }
+}
+
+/** A copy of the fields, with these set. */
 export function withFields(headers: Headers, fields: readonly string[]): Headers {
   const all = new Headers(headers)
   for (let i = 0; i + 1 < fields.length; i += 2) all.set(fields[i] ?? '', fields[i + 1] ?? '')
