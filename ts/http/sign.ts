@@ -31,6 +31,8 @@ export interface RequestSigning {
   profile?: SignatureProfile
   /** A token to present: it goes into the field `Xbind-Token`, which is signed. */
   token?: string
+  /** The approval of this very request, by `approveRequest`: it goes into the field `Xbind-Approval`, which is signed. */
+  approval?: string
   /** Where the key is published: an https URL. Web Bot Auth only; `wba` must have it. */
   signatureAgent?: string
   /** Default 60, at most 300. */
@@ -47,7 +49,7 @@ export interface ResponseSigning {
   now?: number
 }
 
-export const SIGNING = ['profile', 'token', 'signatureAgent', 'ttlSeconds', 'now'] as const
+export const SIGNING = ['profile', 'token', 'approval', 'signatureAgent', 'ttlSeconds', 'now'] as const
 const nothing = new Uint8Array()
 
 /** @internal What signs: an identity's key, an agent's, or why there is none. */
@@ -62,22 +64,23 @@ export function signedFields(
   key: KeyRef | Failure,
   head: RequestHead,
   body: Uint8Array,
-  { profile = 'xbind', token, signatureAgent, ttlSeconds = 60, now }: RequestSigning,
+  { profile = 'xbind', token, approval, signatureAgent, ttlSeconds = 60, now }: RequestSigning,
 ): readonly string[] | Failure {
   if (isFailure(key)) return key
   checkString(profile, 'profile')
   optional(token, checkString, 'token')
+  optional(approval, checkString, 'approval')
   optional(signatureAgent, checkString, 'signatureAgent')
   const wrong = notWhole({ ttlSeconds, now })
   if (wrong) return wrong
-  const draft = { profile, token, agent: signatureAgent, ttl: ttlSeconds, now: now ?? systemTime() }
+  const draft = { profile, token, approval, agent: signatureAgent, ttl: ttlSeconds, now: now ?? systemTime() }
   return native.signRequest(key, head, body, draft)
 }
 
 /**
  * A signed copy of a request (RFC 9421, Ed25519): its body is read, hashed and covered. Send the copy as it is; each is good
- * for one use. Errors: INVALID_CONFIG (an option out of bounds, signed already, another Content-Digest), INVALID_TOKEN (no
- * form of one), MALFORMED_MESSAGE (what no verifier would read), SIGN_FAILED (destroyed, or the key is with a provider).
+ * for one use. Errors: INVALID_CONFIG (an option out of bounds, signed already, another Content-Digest), INVALID_TOKEN (token
+ * or approval without the form of one), MALFORMED_MESSAGE (what no verifier would read), SIGN_FAILED (destroyed, or the key is with a provider).
  *
  * @example
  * ```ts
