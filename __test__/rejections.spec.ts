@@ -1,6 +1,7 @@
 // Functions that return promises reject, whatever they are given: they never throw. The list is that of the declarations.
 import { readdirSync, readFileSync } from 'node:fs'
 import * as main from '@private.me/autogen'
+import * as fastify from '@private.me/autogen/fastify'
 import * as http from '@private.me/autogen/http'
 import * as messages from '@private.me/autogen/messages'
 import * as record from '@private.me/autogen/record'
@@ -34,7 +35,7 @@ function returnsPromise({ type }: ts.SignatureDeclaration): boolean {
 const agent = new main.AutoGenxBindAgent()
 afterAll(() => agent.close())
 const identity = main.Identity.generate()
-const all: Record<string, unknown> = { ...main, ...messages, ...tokens, ...http, ...record }
+const all: Record<string, unknown> = { ...main, ...messages, ...tokens, ...http, ...record, ...fastify }
 const instances: Record<string, object> = {
   AutoGenxBindAgent: agent,
   Identity: identity,

@@ -2,18 +2,20 @@
 
 use napi::bindgen_prelude::{Either, External};
 use napi_derive::napi;
+use xbind::http::approval::{ApprovalDemand, RequestDecision};
 use xbind::http::message::{RequestHead, ResponseHead};
 use xbind::http::profile::Profile;
 use xbind::http::response::{self, ResponseDraft, ResponsePolicy};
 use xbind::http::sign::{self, NewFields, RequestDraft, UnsignedHttp};
 use xbind::http::target::Scheme;
 use xbind::http::verify::{AuthenticRequest, RequestPolicy, RequestVerifier};
-use xbind::{Did, Error, ErrorKind};
+use xbind::{Decision, Did, Error, ErrorKind};
 use xbind_runtime::random;
 
 use crate::bytes::Bytes;
 use crate::convert::{Fallible, fallible, number, seconds, size, whole};
 use crate::identity::KeyRef;
+use crate::rights::token::fresh_id;
 use crate::rights::{did, dids};
 
 /// `fields` are names and values by turns, in their order.
@@ -72,6 +74,7 @@ pub struct BindingRequestDraft {
     pub now: f64,
     pub ttl: f64,
     pub token: Option<String>,
+    pub approval: Option<String>,
     pub agent: Option<String>,
 }
 
@@ -118,6 +121,7 @@ pub fn sign_request(
             ttl: whole(draft.ttl),
             nonce,
             token: draft.token.as_deref(),
+            approval: draft.approval.as_deref(),
             agent: draft.agent.as_deref(),
         };
         request.with(|head| sign::prepare(did, head, body.as_slice(), &draft))
@@ -255,4 +259,59 @@ pub fn authenticate_request(
 #[napi(catch_unwind)]
 pub fn accept_request(verifier: &RequestVerifierRef, request: &RequestRef, body: Bytes, now: f64) -> Fallible<String> {
     fallible(seconds(now).and_then(|now| verifier.accept(request, body.as_slice(), now)).map(|()| request.claim()))
+}
+
+#[napi(object, object_from_js = false)]
+pub struct BindingUsedApproval {
+    pub claim: String,
+    pub until: f64,
+}
+
+/// Uses the approval that an accepted request brings along, by one of these for that recipient.
+#[napi(catch_unwind)]
+pub fn approve_request(
+    verifier: &RequestVerifierRef,
+    request: &RequestRef,
+    body: Bytes,
+    approvers: Vec<String>,
+    recipient: String,
+    now: f64,
+) -> Fallible<BindingUsedApproval> {
+    let used = dids(&approvers).and_then(|approvers| {
+        let demand = ApprovalDemand { approvers: &approvers, recipient: &recipient };
+        verifier.approve(request, body.as_slice(), &demand, seconds(now)?)
+    });
+    fallible(used.map(|used| BindingUsedApproval { claim: used.claim, until: number(used.until) }))
+}
+
+#[napi(object, object_to_js = false)]
+pub struct BindingRequestDecision {
+    #[napi(ts_type = "'approve' | 'deny'")]
+    pub decision: String,
+    pub caller: String,
+    pub recipient: String,
+    pub ttl: f64,
+    pub now: f64,
+}
+
+/// Signs a yes or no to a request.
+#[napi(catch_unwind)]
+pub fn decide_request(
+    key: &KeyRef,
+    request: BindingRequestHead,
+    body: Bytes,
+    decided: BindingRequestDecision,
+) -> Fallible<String> {
+    fallible(key.with(ErrorKind::SignFailed, |key| {
+        let unknown = || Error::new(ErrorKind::InvalidConfig, "decision is neither approve nor deny");
+        let draft = RequestDecision {
+            decision: Decision::of(&decided.decision).ok_or_else(unknown)?,
+            caller: did(&decided.caller)?,
+            recipient: &decided.recipient,
+            ttl: whole(decided.ttl),
+            now: whole(decided.now),
+            id: fresh_id()?,
+        };
+        request.with(|head| draft.sign(key, head, body.as_slice()))
+    }))
 }

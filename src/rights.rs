@@ -4,7 +4,7 @@ pub mod judge;
 mod presented;
 mod revocation;
 mod statement;
-mod token;
+pub mod token;
 
 use crate::convert::whole;
 use crate::identity::known_key;

@@ -88,9 +88,10 @@ fn as_statement(text: &[u8]) {
     if let Ok(rotation) = Rotation::verify(text) {
         assert_ne!(rotation.old, rotation.new);
     }
+    let recipient = did(2);
     let call = ApprovedCall {
         caller: did(1),
-        recipient: did(2),
+        recipient: recipient.as_str(),
         method: None,
         content_type: "application/json",
         body: b"{}",

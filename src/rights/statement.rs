@@ -132,8 +132,10 @@ pub struct BindingCall {
 
 impl BindingCall {
     fn with<'a>(&'a self, body: &'a [u8]) -> xbind::Result<ApprovedCall<'a>> {
-        let (caller, recipient) = (did(&self.caller)?, did(&self.recipient)?);
-        Ok(ApprovedCall { caller, recipient, method: self.method.as_deref(), content_type: &self.content_type, body })
+        let caller = did(&self.caller)?;
+        did(&self.recipient)?;
+        let (recipient, method) = (&self.recipient, self.method.as_deref());
+        Ok(ApprovedCall { caller, recipient, method, content_type: &self.content_type, body })
     }
 }
 

@@ -33,6 +33,8 @@ export interface RequestSigning {
   profile?: SignatureProfile
   /** A token to present: it goes into the field `Xbind-Token`, which is signed. */
   token?: string
+  /** The approval of this very request, by `approveRequest`: it goes into the field `Xbind-Approval`, which is signed. */
+  approval?: string
   /** Where the key is published: an https URL. Web Bot Auth only; `wba` must have it. */
   signatureAgent?: string
   /** Default 60, at most 300. */
@@ -49,7 +51,7 @@ export interface ResponseSigning {
   now?: number
 }
 
-export const SIGNING = ['profile', 'token', 'signatureAgent', 'ttlSeconds', 'now'] as const
+export const SIGNING = ['profile', 'token', 'approval', 'signatureAgent', 'ttlSeconds', 'now'] as const
 const nothing = new Uint8Array()
 
 /** What signs, wherever it is, or why there is nothing. */
@@ -79,12 +81,13 @@ export function signedFields<S extends Signer>(
   signer: S,
   head: RequestHead,
   body: Uint8Array,
-  { profile = 'xbind', token, signatureAgent, ttlSeconds = 60, now }: RequestSigning,
+  { profile = 'xbind', token, approval, signatureAgent, ttlSeconds = 60, now }: RequestSigning,
 ): Signed<S> {
   checkString(profile, 'profile')
   optional(token, checkString, 'token')
+  optional(approval, checkString, 'approval')
   optional(signatureAgent, checkString, 'signatureAgent')
-  const draft = { profile, token, agent: signatureAgent, ttl: ttlSeconds, now: now ?? systemTime() }
+  const draft = { profile, token, approval, agent: signatureAgent, ttl: ttlSeconds, now: now ?? systemTime() }
   return signed(signer, { ttlSeconds, now }, (key) => native.signRequest(key, head, body, draft))
 }
 
@@ -110,8 +113,8 @@ async function finished(key: RemoteKey, { unsigned, base }: Unsigned, ttlSeconds
 
 /**
  * A signed copy of a request (RFC 9421, Ed25519): its body is read, hashed and covered. Send the copy as it is; each is good
- * for one use, and follows no redirects. Errors: INVALID_CONFIG (an option out of bounds, signed already, another Content-Digest), INVALID_TOKEN (no
- * form of one), MALFORMED_MESSAGE (what no verifier would read), SIGN_FAILED (destroyed; the agent's
+ * for one use, and follows no redirects. Errors: INVALID_CONFIG (an option out of bounds, signed already, another Content-Digest), INVALID_TOKEN (token or
+ * approval without the form of one), MALFORMED_MESSAGE (what no verifier would read), SIGN_FAILED (destroyed; the agent's
  * identity provider failed), TIMEOUT (that one is slow), AGENT_CLOSED.
  *
  * @example

@@ -81,6 +81,7 @@ export interface RequestDraft {
   readonly now: number
   readonly ttl: number
   readonly token?: string | undefined
+  readonly approval?: string | undefined
   readonly agent?: string | undefined
 }
 
@@ -122,6 +123,19 @@ export interface AuthenticRequest {
   readonly nonce: string
   readonly token?: string | undefined
   readonly covered: ReadonlyArray<string>
+}
+
+export interface UsedApproval {
+  readonly claim: string
+  readonly until: number
+}
+
+export interface RequestDecision {
+  readonly decision: 'approve' | 'deny'
+  readonly caller: string
+  readonly recipient: string
+  readonly ttl: number
+  readonly now: number
 }
 
 export interface Draft {
@@ -467,6 +481,17 @@ export interface Binding {
   authenticateRequest(verifier: RequestVerifierRef, request: RequestHead, now: number): Fallible<AuthenticRequest>
   /** By which a store knows the request, or a failure. */
   acceptRequest(verifier: RequestVerifierRef, request: RequestRef, body: Uint8Array, now: number): Fallible<string>
+  /** Uses the approval that an accepted request brings along, by one of these for that recipient. */
+  approveRequest(
+    verifier: RequestVerifierRef,
+    request: RequestRef,
+    body: Uint8Array,
+    approvers: ReadonlyArray<string>,
+    recipient: string,
+    now: number,
+  ): Fallible<UsedApproval>
+  /** Signs a yes or no to a request. */
+  decideRequest(key: KeyRef, request: RequestHead, body: Uint8Array, decided: RequestDecision): Fallible<string>
   generateKey(): Fallible<KeyRef>
   keyFromSeed(seed: Uint8Array): Fallible<KeyRef>
   keyDid(key: KeyRef): Fallible<string>

@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { AutoGenxBindAgent, Identity, XBindError } from '@private.me/autogen'
+import { requireAgent } from '@private.me/autogen/express'
+import { requireAgent as fastifyAgent } from '@private.me/autogen/fastify'
+import { requireAgent as honoAgent } from '@private.me/autogen/hono'
 import { RequestVerifier, signRequestHeaders } from '@private.me/autogen/http'
 import { MessageVerifier } from '@private.me/autogen/messages'
 import { verifyReceipt } from '@private.me/autogen/record'
@@ -30,6 +33,10 @@ const signed = signRequestHeaders(issuer, { method: 'GET', url: 'https://api.exa
 const requests = new RequestVerifier({ authorities: ['api.example'], dangerouslyAcceptReplayAfterRestart: true })
 const received = await requests.verify({ method: 'GET', url: 'https://api.example/a', headers: signed.value })
 assert.equal(received.value.from, issuer.did)
+// The entries of frameworks load without them, and take the verifier of ./http for what it is.
+assert.equal(typeof requireAgent(requests), 'function')
+assert.equal(typeof honoAgent(requests), 'function')
+assert.equal(require('@private.me/autogen/fastify').requireAgent, fastifyAgent)
 
 const [boss, clerk] = ['boss', 'clerk'].map((name) => new AutoGenxBindAgent({ name }))
 const revocations = new RevocationList()

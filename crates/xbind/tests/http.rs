@@ -191,7 +191,15 @@ proptest! {
 }
 
 fn draft() -> RequestDraft<'static> {
-    RequestDraft { profile: Profile::Xbind, created: 1000, ttl: 60, nonce: [7; 64], token: None, agent: None }
+    RequestDraft {
+        profile: Profile::Xbind,
+        created: 1000,
+        ttl: 60,
+        nonce: [7; 64],
+        token: None,
+        approval: None,
+        agent: None,
+    }
 }
 
 fn verifier() -> RequestVerifier {

@@ -92,9 +92,10 @@ fn every_approval_gets_its_verdict() {
         let of = |member: &str| case[member].as_str().or(file[member].as_str()).unwrap().to_owned();
         let (content_type, body) = (of("contentType"), of("bodyUtf8"));
         let method = case["method"].as_str();
+        let recipient = of("recipient");
         let call = ApprovedCall {
             caller: did(&of("caller")),
-            recipient: did(&of("recipient")),
+            recipient: &recipient,
             method,
             content_type: &content_type,
             body: body.as_bytes(),

@@ -220,7 +220,7 @@ impl Case {
         }
         let call = ApprovedCall {
             caller: self.caller,
-            recipient: self.recipient,
+            recipient: self.recipient.as_str(),
             method: self.method.as_deref(),
             content_type: &body.1,
             body: &body.0,

@@ -81,7 +81,7 @@ pub fn statement(
     body: &[u8],
     id: u8,
 ) -> String {
-    let (caller, recipient, content_type) = (*caller, *recipient, "application/json");
+    let (caller, recipient, content_type) = (*caller, recipient.as_str(), "application/json");
     sign(world, by, decision, ApprovedCall { caller, recipient, method: None, content_type, body }, id)
 }
 

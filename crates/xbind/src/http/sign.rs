@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use base64_simd::STANDARD;
 
 use super::MAX_TTL;
+use super::approval;
 use super::base::{self, Component, Message};
 use super::digest::{Digests, content_digest};
-use super::message::{Request, RequestHead, TOKEN, malformed};
+use super::message::{APPROVAL, Request, RequestHead, TOKEN, malformed};
 use super::profile::{AGENT, DERIVED, PRESENT, Profile, is_agent_url};
 use super::sfv::{self, Bare, InnerList};
 use super::signatures::Texts;
@@ -31,6 +32,8 @@ pub struct RequestDraft<'a> {
     pub nonce: [u8; 64],
     /// A token to present.
     pub token: Option<&'a str>,
+    /// The approval of this very request to bring along.
+    pub approval: Option<&'a str>,
     /// Where the key is published: an https URL, which `Wba` must have.
     pub agent: Option<&'a str>,
 }
@@ -164,6 +167,12 @@ fn added(given: &Request<'_>, body: &[u8], draft: &RequestDraft<'_>) -> Result<N
             return Err(config("the request presents a token already"));
         }
         fields.push((TOKEN, token.to_owned()));
+    }
+    if let Some(approval) = draft.approval {
+        if given.fields.has(APPROVAL) {
+            return Err(config("the request brings an approval already"));
+        }
+        fields.push(approval::field(approval)?);
     }
     match (draft.profile, draft.agent) {
         (Profile::Xbind, None) | (Profile::WbaLegacy, None) => {}

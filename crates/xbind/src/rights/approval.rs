@@ -10,7 +10,7 @@ use crate::message::jws::{self, Text, UnsignedJws, present};
 use crate::message::kind::Kind;
 use crate::message::payload;
 use crate::message::{self, DIGEST_PREFIX, Digest, MessageId};
-use crate::rights::grant::invalid;
+use crate::rights::grant::{invalid, is_name};
 use serde::Deserialize;
 
 /// The longest life of an approval, in seconds.
@@ -59,8 +59,8 @@ impl Decision {
 pub struct ApprovedCall<'a> {
     /// Who makes it.
     pub caller: Did,
-    /// Who is asked.
-    pub recipient: Did,
+    /// Who is asked: a DID; for an HTTP request, whatever its verifier is known by.
+    pub recipient: &'a str,
     /// Which of the recipient's methods, where the call names one.
     pub method: Option<&'a str>,
     /// Media type of its body.
@@ -129,13 +129,21 @@ impl ApprovalDraft<'_> {
     /// # Errors
     /// As [`approve`].
     pub fn unsigned(&self, approver: &Did) -> Result<UnsignedJws> {
+        if !message::is_content_type(self.call.content_type) {
+            return Err(Error::new(ErrorKind::InvalidConfig, "the content type is not a media type"));
+        }
+        self.of_anything(approver)
+    }
+
+    /// The same for what is no message.
+    pub(crate) fn of_anything(&self, approver: &Did) -> Result<UnsignedJws> {
         let refuse = |why: &'static str| Err(Error::new(ErrorKind::InvalidConfig, why));
         let call = &self.call;
         if *approver == call.caller {
             return refuse("nobody approves a call of its own");
         }
-        if !message::is_content_type(call.content_type) {
-            return refuse("the content type is not a media type");
+        if !is_name(call.recipient) {
+            return refuse("the recipient is not 1 to 512 bytes without control characters");
         }
         if !call.method.is_none_or(is_method) {
             return refuse("the method is not 1 to 128 of A-Z a-z 0-9 _ . -");
@@ -145,7 +153,7 @@ impl ApprovalDraft<'_> {
         let mut claims = Members::new();
         claims.text("iss", approver.as_str());
         claims.text("sub", call.caller.as_str());
-        claims.text("aud", call.recipient.as_str());
+        claims.text("aud", call.recipient);
         claims.text("decision", self.decision.as_str());
         claims.text("jti", &MessageId::from_bytes(self.id).text());
         claims.number("iat", self.now);
@@ -188,7 +196,7 @@ impl Approval {
         if !jws::names_key(&kid, &approval.approver) {
             return Err(invalid("the header's kid is not the key of iss"));
         }
-        if *claims.aud != *call.recipient.as_str() {
+        if *claims.aud != *call.recipient {
             return Err(Error::new(ErrorKind::WrongAudience, "the approval is for another recipient"));
         }
         if *claims.sub != *call.caller.as_str() {
