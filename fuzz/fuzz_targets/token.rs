@@ -90,6 +90,7 @@ fn as_statement(text: &[u8]) {
         caller: did(1),
         recipient: did(2),
         method: None,
+        session: None,
         content_type: "application/json",
         body: b"{}",
     };

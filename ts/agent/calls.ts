@@ -39,6 +39,8 @@ export interface Asking {
   readonly presented?: string | undefined
   readonly method?: string | undefined
   readonly traceparent?: string | undefined
+  /** It may run twice. */
+  readonly idempotent?: boolean | undefined
 }
 
 /** Who hears of a call before its end. */
@@ -104,14 +106,27 @@ export class Calls {
     to: string,
     content: string | Uint8Array,
     oneWay: boolean,
-    { timeoutMs, totalMs, presented, method, traceparent }: Asking,
+    { timeoutMs, totalMs, presented, method, traceparent, idempotent = false }: Asking,
     hearing: Hearing | undefined,
     settle: Settle,
   ): number | undefined {
     const [time, total] = [Math.ceil(timeoutMs), totalMs && Math.ceil(totalMs)]
     const window = hearing?.window
     const port = this.#port
-    const call = native.call(port, agent, to, content, oneWay, time, presented, method, traceparent, total, window)
+    const call = native.call(
+      port,
+      agent,
+      to,
+      content,
+      oneWay,
+      time,
+      presented,
+      method,
+      traceparent,
+      total,
+      window,
+      idempotent,
+    )
     this.#schedule()
     if (isFailure(call)) {
       settle({ ok: false, failure: hinted(call) })
@@ -157,9 +172,9 @@ export class Calls {
   abandon(call: number | undefined, why: Failure): void {
     if (call === undefined || !this.#pending.has(call)) return
     const settle = this.ended(call)
-    native.abandon(this.#port, call)
+    const handled = native.abandon(this.#port, call)
     this.#schedule()
-    settle({ ok: false, failure: why })
+    settle({ ok: false, failure: handled ? { handled, ...why } : why })
   }
 
   /** Who waits for that call; nobody if it was given up. */
@@ -246,7 +261,10 @@ export function answered(from: string, body: string | Uint8Array): Ended {
   try {
     return { ok: true, value: decode(body), from }
   } catch {
-    return { ok: false, failure: failure('INVALID_PAYLOAD', 'the answer only claims to be JSON') }
+    return {
+      ok: false,
+      failure: { ...failure('INVALID_PAYLOAD', 'the answer only claims to be JSON'), handled: 'yes' },
+    }
   }
 }
 

@@ -1,4 +1,14 @@
-import { bounded, checkFunction, checkNumber, checkObject, checkSignal, checkString, known, optional } from '../check'
+import {
+  bounded,
+  checkBoolean,
+  checkFunction,
+  checkNumber,
+  checkObject,
+  checkSignal,
+  checkString,
+  known,
+  optional,
+} from '../check'
 import type { CallOptions } from './config'
 import { failure } from '../errors'
 import type { Failure } from '../native/binding'
@@ -20,6 +30,7 @@ export const PEER_OPTIONS = [
   'token',
   'approval',
   'traceparent',
+  'idempotent',
 ]
 const CALL_OPTIONS = [...PEER_OPTIONS, 'method']
 const RECEIVE_OPTIONS = ['max', 'waitMs', 'signal']
@@ -40,13 +51,14 @@ export interface Wanted {
   readonly presented: string | undefined
   readonly method: string | undefined
   readonly traceparent: string | undefined
+  readonly idempotent: boolean
 }
 
 /** The options of `call()` or `stream()`, each read once. */
 export function callOptionsIn(options: CallOptions, usualMs: number, what = 'call()'): Wanted | Failure {
   checkOptions(options, what, CALL_OPTIONS)
   const { timeoutMs = usualMs, signal, token, approval, method, traceparent, onProgress } = options
-  const { maxTotalTimeoutMs: totalMs } = options
+  const { maxTotalTimeoutMs: totalMs, idempotent = false } = options
   for (const [name, value] of [
     ['timeoutMs', timeoutMs],
     ['maxTotalTimeoutMs', totalMs],
@@ -62,6 +74,7 @@ export function callOptionsIn(options: CallOptions, usualMs: number, what = 'cal
   optional(approval, checkString, 'approval')
   optional(method, checkString, 'method')
   optional(traceparent, checkString, 'traceparent')
+  checkBoolean(idempotent, 'idempotent')
   for (const [what, value] of [
     ['token', token],
     ['approval', approval],
@@ -71,7 +84,7 @@ export function callOptionsIn(options: CallOptions, usualMs: number, what = 'cal
   const presented = presentedText(token, approval)
   if (typeof presented === 'object') return presented
   const total = totalMs ?? Math.max(timeoutMs, USUAL_TOTAL)
-  return { timeoutMs, totalMs: total, onProgress, signal, presented, method, traceparent }
+  return { timeoutMs, totalMs: total, onProgress, signal, presented, method, traceparent, idempotent }
 }
 
 interface ReceiveOptions {

@@ -40,6 +40,8 @@ export interface Failure {
   readonly message: string
   readonly hint?: string | undefined
   readonly retryable: boolean
+  /** Whether the other side ran the call; none where it did not. */
+  readonly handled?: 'yes' | 'no' | 'unknown' | undefined
 }
 
 /** What calls have to satisfy: those without a method, or those of one, all of it. */
@@ -133,6 +135,7 @@ export interface Draft {
   readonly traceparent?: string | undefined
   readonly seq?: number | undefined
   readonly window?: number | undefined
+  readonly session?: string | undefined
 }
 
 export interface Sealed {
@@ -293,6 +296,7 @@ export interface Call {
   readonly caller: string
   readonly recipient: string
   readonly method?: string | undefined
+  readonly session?: string | undefined
   readonly contentType: string
 }
 
@@ -327,6 +331,7 @@ export interface Policy {
   readonly maxLifetime: number
   readonly maxBody: number
   readonly maxTracked: number
+  readonly session?: string | undefined
   /** DIDs; everybody without. */
   readonly allow?: ReadonlyArray<string> | undefined
   /** Messages wait for [`accept`], not only replies. */
@@ -347,6 +352,7 @@ export interface Message {
   readonly traceparent?: string | undefined
   readonly seq?: number | undefined
   readonly window?: number | undefined
+  readonly session?: string | undefined
 }
 
 export interface Opening {
@@ -494,7 +500,7 @@ export interface Binding {
   agentKey(port: number, agent: number): Fallible<KeyRef>
   /**
    * Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window` its
-   * answer may come in parts.
+   * answer may come in parts; `idempotent`, it is signed anew where it may be lost.
    */
   call(
     port: number,
@@ -503,14 +509,15 @@ export interface Binding {
     content: Content,
     oneWay: boolean,
     timeoutMs: number,
-    token?: string,
-    method?: string,
-    traceparent?: string,
-    totalMs?: number,
-    window?: number,
+    token: string | undefined,
+    method: string | undefined,
+    traceparent: string | undefined,
+    totalMs: number | undefined,
+    window: number | undefined,
+    idempotent: boolean,
   ): Fallible<number>
-  /** Gives a call up. */
-  abandon(port: number, call: number): void
+  /** Gives a call up; whether the other side ran it. */
+  abandon(port: number, call: number): 'yes' | 'no' | 'unknown' | undefined
   /**
    * Whether the handler may begin with a call: 0 if it may, 1 if the call is over, 2 if it is to be given
    * back, 3 if somebody is asked. For calls by which nothing is asked; else see [`judge`](crate::guard::judge).

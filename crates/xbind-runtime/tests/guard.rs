@@ -80,7 +80,7 @@ fn approving(approver: &Did) -> Policy {
 
 fn statement(world: &World, by: u8, decision: Decision, caller: &Did, recipient: &Did, body: &[u8], id: u8) -> String {
     let (caller, recipient, content_type) = (*caller, *recipient, "application/json");
-    sign(world, by, decision, ApprovedCall { caller, recipient, method: None, content_type, body }, id)
+    sign(world, by, decision, ApprovedCall { caller, recipient, method: None, session: None, content_type, body }, id)
 }
 
 fn sign(world: &World, by: u8, decision: Decision, call: ApprovedCall<'_>, id: u8) -> String {
@@ -294,7 +294,14 @@ fn an_approval_is_for_one_method() {
     let seen = serve(&world, &server, policies, Witness::default());
     let (from, to) = (*caller.did(), *server.did());
     let sign = |method: Option<&str>, id| {
-        let call = ApprovedCall { caller: from, recipient: to, method, content_type: "application/json", body: b"1" };
+        let call = ApprovedCall {
+            caller: from,
+            recipient: to,
+            method,
+            session: None,
+            content_type: "application/json",
+            body: b"1",
+        };
         sign(&world, 3, Decision::Approve, call, id)
     };
     let (read, delete) = (approval_answer(&sign(Some("read"), 101)), approval_answer(&sign(Some("delete"), 102)));

@@ -10,7 +10,7 @@ mod json;
 pub mod message;
 pub mod rights;
 
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, Handled, Result};
 pub use identity::did::Did;
 pub use identity::jwks::JwkSet;
 pub use identity::key::{KeyCache, SigningKey, VerifyingKey};
@@ -23,6 +23,7 @@ pub use message::replay::{ReplayWindow, Reservation};
 pub use message::roots::RootCache;
 pub use message::seal::{Draft, Sealed, Unsigned, seal};
 pub use message::sender::SenderCache;
+pub use message::session::Session;
 pub use message::verifier::{MessageVerifier, Opening};
 pub use message::{Digest, InReplyTo, MessageId, Op};
 pub use rights::approval::{Approval, ApprovalDraft, ApprovedCall, Decision, Shown, approve};

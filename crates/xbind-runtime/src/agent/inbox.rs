@@ -42,6 +42,7 @@ impl Request {
         Shown {
             from: message.from(),
             method: message.method(),
+            session: message.session().copied(),
             presented: self.token.as_ref(),
             body: message.body(),
             content_type: message.content_type(),
@@ -277,6 +278,7 @@ impl Agent {
             issued_at: message.issued_at(),
             method: message.method().map(Box::from),
             traceparent: message.traceparent().map(Box::from),
+            session: message.session().copied(),
             cancelled: false,
             begun: false,
             version: inbox.version,

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use hashbrown::HashMap;
 use xbind::message::card::DESCRIBE;
-use xbind::{Did, Error, ErrorKind, MessageId, Op, Policy, Result, SigningKey, VerifyingKey};
+use xbind::{Did, Error, ErrorKind, MessageId, Op, Policy, Result, Session, SigningKey, VerifyingKey};
 
 use crate::agent::inbox::Inbox;
 use crate::agent::outbox::{Outbox, Outgoing};
@@ -181,6 +181,10 @@ impl Agent {
         self.takes_calls.store(takes, Ordering::Release);
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.inbox.guard().closed
+    }
+
     /// Whether nothing new is let in any more.
     pub(crate) fn is_retiring(&self) -> bool {
         self.retiring.load(Ordering::Acquire)
@@ -248,14 +252,15 @@ impl Agent {
         Ok(())
     }
 
-    /// What it accepts of senders whose clocks differ by so much.
-    pub(crate) fn policy(&self, clock_skew: u64, max_lifetime: u64) -> Policy {
+    /// What it accepts of senders whose clocks differ by so much, in calls that name that session.
+    pub(crate) fn policy(&self, clock_skew: u64, max_lifetime: u64, session: Option<Session>) -> Policy {
         Policy {
             audience: self.did,
             clock_skew,
             max_lifetime,
             max_body: self.options.max_payload_bytes,
             track_replies: false, // opening one consumes the pending call it answers
+            session,
         }
     }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hashbrown::HashMap;
+use xbind::message::details::SESSION;
 use xbind::{Details, Error, ErrorKind, InReplyTo, MessageId, Op, Result};
 
 use crate::agent::Agent;
@@ -19,7 +20,7 @@ use crate::agent::signing::Asked;
 use crate::port::event::{Body, Outcome};
 use crate::port::parts::Guard;
 use crate::sync::Lock;
-use crate::transport::{Peer, Route};
+use crate::transport::{Peer, Remote, Route};
 
 /// The room that an agent keeps for messages to sign, from one batch to the next.
 const KEPT: usize = 64;
@@ -55,6 +56,11 @@ impl Outgoing {
         self.in_reply_to.as_ref().map_or(&self.id, |request| &request.id)
     }
 
+    /// Whether it says for which replay window of its recipient it is meant, where sessions are named.
+    pub(crate) fn names_session(&self) -> bool {
+        self.call.is_some() && self.details.method.as_deref() != Some(SESSION)
+    }
+
     /// Whether it is known here when nobody waits for the end of that call any more.
     pub(crate) const fn is_ours(&self) -> bool {
         self.call.is_some() || matches!(self.to, Peer::Here(_))
@@ -75,6 +81,8 @@ impl Outgoing {
 pub(crate) enum Place {
     Agent(Arc<Agent>),
     Route(Route),
+    /// Until that agent has told its session.
+    Session(Remote),
 }
 
 impl PartialEq for Place {
@@ -82,6 +90,7 @@ impl PartialEq for Place {
         match (self, other) {
             (Self::Agent(one), Self::Agent(other)) => Arc::ptr_eq(one, other),
             (Self::Route(one), Self::Route(other)) => one == other,
+            (Self::Session(one), Self::Session(other)) => one == other,
             _ => false,
         }
     }
@@ -94,6 +103,7 @@ impl Hash for Place {
         match self {
             Self::Agent(agent) => Arc::as_ptr(agent).hash(state),
             Self::Route(route) => route.hash(state),
+            Self::Session(peer) => peer.hash(state),
         }
     }
 }
@@ -215,14 +225,17 @@ impl Agent {
         if !outbox.listed {
             return outbox.ready.push(outgoing); // it takes no room of others before it may leave
         }
-        if self.has_to_wait(outbox, &mut outgoing) {
-            if let Some(number) = outgoing.call {
-                self.port.calls.guard().parked(number);
-            }
-            let held = outbox.held.get_or_insert_default();
-            return held.parked.entry(Place::of(&outgoing.to)).or_default().push_back(outgoing);
+        match self.where_to_wait(outbox, &mut outgoing) {
+            Some(place) => self.park(outbox, place, outgoing),
+            None => self.make_ready(outbox, outgoing),
         }
-        self.make_ready(outbox, outgoing);
+    }
+
+    fn park(&self, outbox: &mut Outbox, place: Place, outgoing: Outgoing) {
+        if let Some(number) = outgoing.call.filter(|_| !matches!(place, Place::Session(_))) {
+            self.port.calls.guard().parked(number);
+        }
+        outbox.held.get_or_insert_default().parked.entry(place).or_default().push_back(outgoing);
     }
 
     fn make_ready(self: &Arc<Self>, outbox: &mut Outbox, outgoing: Outgoing) {
@@ -233,15 +246,24 @@ impl Agent {
     }
 
     /// Behind others that wait for the same place, or for room there, which it gets here if there is some.
-    fn has_to_wait(self: &Arc<Self>, outbox: &Outbox, outgoing: &mut Outgoing) -> bool {
-        let others = outbox
-            .held
-            .as_ref()
-            .is_some_and(|held| !held.parked.is_empty() && held.parked.contains_key(&Place::of(&outgoing.to)));
-        if others && (outgoing.call.is_some() || matches!(outgoing.to, Peer::There(_))) {
-            return true;
+    fn where_to_wait(self: &Arc<Self>, outbox: &Outbox, outgoing: &mut Outgoing) -> Option<Place> {
+        let others = |place: &Place| {
+            outbox.held.as_ref().is_some_and(|held| !held.parked.is_empty() && held.parked.contains_key(place))
+        };
+        if let Peer::There(peer) = &outgoing.to
+            && outgoing.names_session()
+            && self.node.names_sessions(peer.route)
+        {
+            let place = Place::Session(**peer);
+            if others(&place) || self.node.lacks_session(peer, self) {
+                return Some(place);
+            }
         }
-        match &outgoing.to {
+        let place = Place::of(&outgoing.to);
+        if others(&place) && (outgoing.call.is_some() || matches!(outgoing.to, Peer::There(_))) {
+            return Some(place);
+        }
+        let waits = match &outgoing.to {
             // One that never fits need not wait: its recipient says so, or takes it at once.
             Peer::Here(at)
                 if outgoing.op == Op::Call && at.takes_calls() && Load::of(outgoing.size()).fits(at.bound()) =>
@@ -252,7 +274,8 @@ impl Agent {
             }
             Peer::Here(_) => false,
             Peer::There(remote) => self.node.is_blocked(remote.route, self),
-        }
+        };
+        waits.then_some(place)
     }
 
     /// There may be room again: what can go becomes ready, in order, and the word is passed on.
@@ -275,11 +298,14 @@ impl Agent {
                 outbox.dead = outbox.dead.saturating_sub(1);
                 continue;
             }
-            if self.has_to_wait(&outbox, &mut outgoing) {
-                waiting.push_front(outgoing);
-                break;
+            match self.where_to_wait(&outbox, &mut outgoing) {
+                None => self.make_ready(&mut outbox, outgoing),
+                Some(next) if next == place => {
+                    waiting.push_front(outgoing);
+                    break;
+                }
+                Some(next) => self.park(&mut outbox, next, outgoing),
             }
-            self.make_ready(&mut outbox, outgoing);
         }
         if waiting.is_empty() {
             return false;
@@ -372,15 +398,46 @@ impl Agent {
         self.outbox.guard().free(Load::of(bytes));
     }
 
+    /// Adds a question of the runtime's own, before all that waits; false if the agent is closed.
+    pub(crate) fn enqueue_question(self: &Arc<Self>, outgoing: Outgoing) -> bool {
+        let mut outbox = self.outbox.guard();
+        if outbox.closed {
+            return false;
+        }
+        outbox.load = outbox.load.plus(Load::of(outgoing.size()));
+        self.put_out(&mut outbox, outgoing);
+        true
+    }
+
+    /// What waits there will never leave.
+    pub(crate) fn drop_waiting(self: &Arc<Self>, place: &Place, error: &Error) {
+        let dropped = {
+            let mut outbox = self.outbox.guard();
+            let parked = outbox.held.as_mut().and_then(|held| held.parked.remove(place)).unwrap_or_default();
+            for outgoing in &parked {
+                outbox.load = outbox.load.minus(Load::of(outgoing.size()));
+            }
+            parked
+        };
+        for outgoing in dropped {
+            self.settle_request(&outgoing.id, Outcome::Failed { error: error.clone(), remote: None });
+        }
+    }
+
     /// Takes back what is not sealed yet and would go over that route; ends what waits for it.
     pub(crate) fn drop_route(self: &Arc<Self>, route: Route) {
         let dropped: Vec<Outgoing> = {
             let mut outbox = self.outbox.guard();
             let Outbox { ready, held, load, .. } = &mut *outbox;
             let is_lost = |outgoing: &Outgoing| matches!(&outgoing.to, Peer::There(remote) if remote.route == route);
-            let parked = held.as_mut().and_then(|held| held.parked.remove(&Place::Route(route)));
-            let lost: Vec<_> =
-                ready.extract_if(.., |outgoing| is_lost(outgoing)).chain(parked.unwrap_or_default()).collect();
+            let goes_there = |place: &Place, _: &mut VecDeque<Outgoing>| match place {
+                Place::Route(other) => *other == route,
+                Place::Session(peer) => peer.route == route,
+                Place::Agent(_) => false,
+            };
+            let parked = held.as_mut().map(|held| held.parked.extract_if(goes_there).flat_map(|(_, all)| all));
+            let parked: Vec<_> = parked.into_iter().flatten().collect();
+            let lost: Vec<_> = ready.extract_if(.., |outgoing| is_lost(outgoing)).chain(parked).collect();
             for outgoing in &lost {
                 *load = load.minus(Load::of(outgoing.size()));
             }
