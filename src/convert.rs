@@ -2,7 +2,7 @@
 
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
-use xbind::{Error, ErrorKind};
+use xbind::{Error, ErrorKind, Handled};
 use xbind_runtime::Payload;
 
 use crate::bytes::Bytes;
@@ -14,6 +14,9 @@ pub struct BindingError {
     pub message: String,
     pub hint: Option<String>,
     pub retryable: bool,
+    /// Whether the other side ran the call; none where it did not.
+    #[napi(ts_type = "'yes' | 'no' | 'unknown'")]
+    pub handled: Option<&'static str>,
 }
 
 impl From<Error> for BindingError {
@@ -23,7 +26,17 @@ impl From<Error> for BindingError {
             message: error.message().to_owned(),
             hint: error.hint().map(str::to_owned),
             retryable: error.kind().retryable(),
+            handled: handled(error.handled()),
         }
+    }
+}
+
+/// Whether the other side ran a call; none where it did not.
+pub const fn handled(handled: Option<Handled>) -> Option<&'static str> {
+    match handled {
+        Some(Handled::Yes) => Some("yes"),
+        Some(Handled::Unknown) => Some("unknown"),
+        Some(Handled::No) | None => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{Array, Env, ToNapiValue, Uint8Array};
-use xbind::{Did, Error, ErrorKind};
+use xbind::{Did, Error, ErrorKind, Handled};
 use xbind_runtime::{Event, Outcome, Payload, Port, Receipt, Reply, Senders};
 
 use crate::convert::{BindingError, number};
@@ -52,8 +52,9 @@ impl<'env> Events<'env> {
             port.reply(ticket, Reply::Refused(ErrorKind::PayloadTooLarge, None));
         }
         if let Some(call) = call {
-            port.abandon(call); // a part of its answer is missing
-            let error = Error::new(ErrorKind::PayloadTooLarge, "the answer is longer than a string can be");
+            let _ = port.abandon(call); // a part of its answer is missing
+            let error = Error::new(ErrorKind::PayloadTooLarge, "the answer is longer than a string can be")
+                .with_handled(Handled::Yes);
             self.all(4_u32, number(call), ())?;
             self.set(BindingError::from(error))?;
             self.set(())?;

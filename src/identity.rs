@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use napi::bindgen_prelude::{External, Uint8Array, Uint8ArraySlice};
 use napi_derive::napi;
 use xbind::identity::jwk;
-use xbind::{Error, ErrorKind, InReplyTo, Op, SigningKey, VerifyingKey};
+use xbind::{Error, ErrorKind, InReplyTo, Op, Session, SigningKey, VerifyingKey};
 use xbind_runtime::{Agent, message_id, now, random};
 
 use crate::bytes::{Bytes, SecretBytes};
@@ -95,6 +95,7 @@ pub struct BindingDraft {
     pub traceparent: Option<String>,
     pub seq: Option<f64>,
     pub window: Option<f64>,
+    pub session: Option<String>,
 }
 
 #[napi(object)]
@@ -125,6 +126,7 @@ pub fn seal(key: &KeyRef, draft: BindingDraft, body: Bytes) -> Fallible<BindingS
                     traceparent: draft.traceparent.as_deref(),
                     seq: draft.seq.map(whole),
                     window: draft.window.map(whole),
+                    session: draft.session.as_deref().map(Session::parse).transpose()?,
                 },
             },
         )?;

@@ -199,7 +199,8 @@ pub fn agent_key(port: u32, agent: u32) -> Fallible<KeyRef> {
 }
 
 /// Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window` its
-/// answer may come in parts; with `receipt` the two messages are told before its end.
+/// answer may come in parts; with `receipt` the two messages are told before its end; `idempotent`, it is signed anew where it
+/// may be lost.
 #[allow(clippy::too_many_arguments, reason = "an object would cost more to take apart")]
 #[napi(catch_unwind)]
 pub fn call(
@@ -215,22 +216,38 @@ pub fn call(
     total_ms: Option<f64>,
     window: Option<f64>,
     receipt: bool,
+    idempotent: bool,
 ) -> Fallible<f64> {
     fallible(with_port(port, |port| {
         let timeout = Some(Duration::from_millis(whole(timeout_ms)));
         let total = total_ms.map(|total| Duration::from_millis(whole(total)));
         let (payload, window) = (payload(content), window.map(whole));
         let to = to.as_str();
-        let call = NewCall { agent, to, payload, one_way, timeout, token, method, traceparent, total, receipt, window };
+        let call = NewCall {
+            agent,
+            to,
+            payload,
+            one_way,
+            timeout,
+            token,
+            method,
+            traceparent,
+            total,
+            receipt,
+            window,
+            idempotent,
+        };
         port.attend();
         port.call(call).map(number)
     }))
 }
 
-/// Gives a call up.
-#[napi(catch_unwind)]
-pub fn abandon(port: u32, call: f64) {
-    in_port(port, |port| port.abandon(whole(call)));
+/// Gives a call up; whether the other side ran it.
+#[napi(catch_unwind, ts_return_type = "'yes' | 'no' | 'unknown' | undefined")]
+pub fn abandon(port: u32, call: f64) -> Option<&'static str> {
+    let mut handled = None;
+    in_port(port, |port| handled = Some(port.abandon(whole(call))));
+    crate::convert::handled(handled)
 }
 
 /// Whether the handler may begin with a call: 0 if it may, 1 if the call is over, 2 if it is to be given

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use napi::bindgen_prelude::{Either3, External};
 use napi_derive::napi;
-use xbind::{Authentic, Error, ErrorKind, MessageVerifier, Opening, Policy, VerifiedMessage};
+use xbind::{Authentic, Error, ErrorKind, MessageVerifier, Opening, Policy, Session, VerifiedMessage};
 
 use crate::bytes::Bytes;
 use crate::convert::{BindingError, Fallible, fallible, number, seconds, size, whole};
@@ -20,6 +20,7 @@ pub struct BindingPolicy {
     pub max_lifetime: f64,
     pub max_body: f64,
     pub max_tracked: f64,
+    pub session: Option<String>,
     /// DIDs; everybody without.
     pub allow: Option<Vec<String>>,
     /// Messages wait for [`accept`], not only replies.
@@ -39,6 +40,7 @@ fn verifier(policy: BindingPolicy) -> xbind::Result<MessageVerifier> {
         max_lifetime: whole(policy.max_lifetime),
         max_body: size(policy.max_body),
         track_replies: true,
+        session: policy.session.as_deref().map(Session::parse).transpose()?,
     };
     Ok(MessageVerifier::new(core, size(policy.max_tracked), allowed.map(HashSet::from_iter), policy.asks))
 }
@@ -59,6 +61,7 @@ pub struct BindingMessage {
     pub traceparent: Option<String>,
     pub seq: Option<f64>,
     pub window: Option<f64>,
+    pub session: Option<String>,
 }
 
 /// A genuine message about which JavaScript is to be asked first; none once it was accepted.
@@ -135,6 +138,7 @@ impl<B> From<VerifiedMessage<B>> for BindingMessage {
             traceparent: message.traceparent().map(str::to_owned),
             seq: message.seq().map(number),
             window: message.window().map(number),
+            session: message.session().map(Session::text),
         }
     }
 }

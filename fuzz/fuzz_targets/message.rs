@@ -20,6 +20,7 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy {
     max_lifetime: 300,
     max_body: 1 << 20,
     track_replies: true,
+    session: None,
 });
 static KNOWN: LazyLock<Caches> =
     LazyLock::new(|| Caches { senders: SenderCache::new(64), roots: RootCache::new(64) });

@@ -93,6 +93,7 @@ fn as_statement(text: &[u8]) {
         caller: did(1),
         recipient: recipient.as_str(),
         method: None,
+        session: None,
         content_type: "application/json",
         body: b"{}",
     };

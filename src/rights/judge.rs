@@ -230,7 +230,7 @@ pub struct BindingRefusal {
 
 impl From<Refused> for BindingRefusal {
     fn from(refused: Refused) -> Self {
-        let BindingError { code, message, hint, retryable } = refused.error.into();
+        let BindingError { code, message, hint, retryable, .. } = refused.error.into();
         let (keys_of, state) = refused.keys.map_or((None, KeysState::Unasked), |(of, state)| (Some(of), state));
         let keys_asked = state != KeysState::Unasked;
         let keys_failure = if let KeysState::Failed(why) = state { Some(why) } else { None };

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use napi::bindgen_prelude::{Buffer, Either3, External};
 use napi_derive::napi;
 use xbind::message::details::is_method;
-use xbind::{Approval, ApprovalDraft, ApprovedCall, Decision, Error, ErrorKind, KeyHistory, Rotation, Shown};
+use xbind::{Approval, ApprovalDraft, ApprovedCall, Decision, Error, ErrorKind, KeyHistory, Rotation, Session, Shown};
 
 use super::token::fresh_id;
 use super::{did, dids, time};
@@ -127,6 +127,7 @@ pub struct BindingCall {
     pub caller: String,
     pub recipient: String,
     pub method: Option<String>,
+    pub session: Option<String>,
     pub content_type: String,
 }
 
@@ -134,8 +135,9 @@ impl BindingCall {
     fn with<'a>(&'a self, body: &'a [u8]) -> xbind::Result<ApprovedCall<'a>> {
         let caller = did(&self.caller)?;
         did(&self.recipient)?;
-        let (recipient, method) = (&self.recipient, self.method.as_deref());
-        Ok(ApprovedCall { caller, recipient, method, content_type: &self.content_type, body })
+        let session = self.session.as_deref().map(Session::parse).transpose()?;
+        let (recipient, method, content_type) = (&self.recipient, self.method.as_deref(), self.content_type.as_str());
+        Ok(ApprovedCall { caller, recipient, method, session, content_type, body })
     }
 }
 

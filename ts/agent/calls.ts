@@ -41,6 +41,8 @@ export interface Asking {
   readonly traceparent?: string | undefined
   /** The messages themselves are wanted. */
   readonly receipt?: boolean
+  /** It may run twice. */
+  readonly idempotent?: boolean | undefined
 }
 
 /** Who hears of a call before its end. */
@@ -141,15 +143,28 @@ export class Calls {
     to: string,
     content: string | Uint8Array,
     oneWay: boolean,
-    { timeoutMs, totalMs, presented, method, traceparent, receipt = false }: Asking,
+    { timeoutMs, totalMs, presented, method, traceparent, receipt = false, idempotent = false }: Asking,
     hearing: Hearing | undefined,
     settle: Settle,
   ): number | undefined {
     const [time, total] = [Math.ceil(timeoutMs), totalMs && Math.ceil(totalMs)]
     const window = hearing?.window
     const port = this.#port
-    const trace = traceparent
-    const call = native.call(port, agent, to, content, oneWay, time, presented, method, trace, total, window, receipt)
+    const call = native.call(
+      port,
+      agent,
+      to,
+      content,
+      oneWay,
+      time,
+      presented,
+      method,
+      traceparent,
+      total,
+      window,
+      receipt,
+      idempotent,
+    )
     this.#schedule()
     if (isFailure(call)) {
       settle({ ok: false, failure: hinted(call) })
@@ -201,9 +216,9 @@ export class Calls {
   abandon(call: number | undefined, why: Failure): void {
     if (call === undefined || !this.#pending.has(call)) return
     const settle = this.ended(call)
-    native.abandon(this.#port, call)
+    const handled = native.abandon(this.#port, call)
     this.#schedule()
-    settle({ ok: false, failure: why })
+    settle({ ok: false, failure: handled ? { handled, ...why } : why })
   }
 
   /** Who waits for that call; nobody if it was given up. */
@@ -290,7 +305,10 @@ export function answered(from: string, body: string | Uint8Array): Ended {
   try {
     return { ok: true, value: decode(body), from }
   } catch {
-    return { ok: false, failure: failure('INVALID_PAYLOAD', 'the answer only claims to be JSON') }
+    return {
+      ok: false,
+      failure: { ...failure('INVALID_PAYLOAD', 'the answer only claims to be JSON'), handled: 'yes' },
+    }
   }
 }
 

@@ -118,6 +118,11 @@ export interface CallOptions {
   timeoutMs?: number
   /** How long the call may take in all, whatever the other side says: default 600 000, or `timeoutMs` if that is more. */
   maxTotalTimeoutMs?: number
+  /**
+   * The call may run twice without harm: where its connection is lost, or the other process has restarted, it is made again,
+   * three times at most. Default false: then such a call fails, and `error.handled` says `unknown`.
+   */
+  idempotent?: boolean
   /** Told while the other side works, or waits for an approval. What it throws goes to the log. */
   onProgress?: (progress: Progress) => void
   /** Gives the call up: the caller gets ABORTED, and the handler sees its own signal abort. */

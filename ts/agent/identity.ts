@@ -204,12 +204,13 @@ export class Identity {
     optional(now, checkNumber, 'now')
     if (token === '')
       return fail(failure('MALFORMED_MESSAGE', 'token is empty', 'leave `token` out where there is none'))
-    const { method, deadlineMs, traceparent, seq, window } = message
+    const { method, deadlineMs, traceparent, seq, window, session } = message
     optional(method, checkString, 'method')
     optional(deadlineMs, checkNumber, 'deadlineMs')
     optional(traceparent, checkString, 'traceparent')
     optional(seq, checkNumber, 'seq')
     optional(window, checkNumber, 'window')
+    optional(session, checkString, 'session')
     optional(inReplyTo, checkObject, 'inReplyTo')
     const { id: requestId, jws: request } = inReplyTo ?? {}
     if (inReplyTo !== undefined) {
@@ -241,6 +242,7 @@ export class Identity {
       traceparent,
       seq,
       window,
+      session,
     }
     const sealed = native.seal(this.#key, draft, own)
     return isFailure(sealed) ? fail(sealed) : ok({ jws: sealed.jws, body: own, token, id: sealed.id })
@@ -280,6 +282,7 @@ const OUTGOING = [
   'traceparent',
   'seq',
   'window',
+  'session',
 ] as const satisfies readonly (keyof OutgoingMessage)[]
 
 const EXPORT_OPTIONS = ['passphrase', 'format']

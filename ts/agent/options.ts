@@ -1,4 +1,14 @@
-import { bounded, checkFunction, checkNumber, checkObject, checkSignal, checkString, known, optional } from '../check'
+import {
+  bounded,
+  checkBoolean,
+  checkFunction,
+  checkNumber,
+  checkObject,
+  checkSignal,
+  checkString,
+  known,
+  optional,
+} from '../check'
 import type { CallOptions, StreamOptions } from './config'
 import { failure } from '../errors'
 import type { Failure } from '../native/binding'
@@ -20,6 +30,7 @@ export const PEER_OPTIONS = [
   'token',
   'approval',
   'traceparent',
+  'idempotent',
 ]
 const STREAM_OPTIONS = [...PEER_OPTIONS, 'method']
 const CALL_OPTIONS = [...STREAM_OPTIONS, 'receipt']
@@ -42,6 +53,7 @@ export interface Wanted {
   readonly method: string | undefined
   readonly traceparent: string | undefined
   readonly receipt: boolean
+  readonly idempotent: boolean
 }
 
 /** The options of `stream()`, each read once: the parts of an answer are messages of their own, and no receipt holds them. */
@@ -60,7 +72,7 @@ export function callOptionsIn(options: CallOptions, usualMs: number): Wanted | F
 
 function wantedIn(options: StreamOptions, usualMs: number, receipt: boolean): Wanted | Failure {
   const { timeoutMs = usualMs, signal, token, approval, method, traceparent, onProgress } = options
-  const { maxTotalTimeoutMs: totalMs } = options
+  const { maxTotalTimeoutMs: totalMs, idempotent = false } = options
   for (const [name, value] of [
     ['timeoutMs', timeoutMs],
     ['maxTotalTimeoutMs', totalMs],
@@ -76,6 +88,7 @@ function wantedIn(options: StreamOptions, usualMs: number, receipt: boolean): Wa
   optional(approval, checkString, 'approval')
   optional(method, checkString, 'method')
   optional(traceparent, checkString, 'traceparent')
+  checkBoolean(idempotent, 'idempotent')
   for (const [what, value] of [
     ['token', token],
     ['approval', approval],
@@ -85,7 +98,7 @@ function wantedIn(options: StreamOptions, usualMs: number, receipt: boolean): Wa
   const presented = presentedText(token, approval)
   if (typeof presented === 'object') return presented
   const total = totalMs ?? Math.max(timeoutMs, USUAL_TOTAL)
-  return { timeoutMs, totalMs: total, onProgress, signal, presented, method, traceparent, receipt }
+  return { timeoutMs, totalMs: total, onProgress, signal, presented, method, traceparent, receipt, idempotent }
 }
 
 interface ReceiveOptions {

@@ -40,6 +40,8 @@ export interface Failure {
   readonly message: string
   readonly hint?: string | undefined
   readonly retryable: boolean
+  /** Whether the other side ran the call; none where it did not. */
+  readonly handled?: 'yes' | 'no' | 'unknown' | undefined
 }
 
 /** What calls have to satisfy: those without a method, or those of one, all of it. */
@@ -81,14 +83,7 @@ export interface RequestDraft {
   readonly now: number
   readonly ttl: number
   readonly token?: string | undefined
-  readonly approval?: string | undefined
   readonly agent?: string | undefined
-}
-
-/** What a key elsewhere is to sign. */
-export interface Unsigned {
-  readonly unsigned: UnsignedRef
-  readonly base: string
 }
 
 export interface ResponsePolicy {
@@ -125,19 +120,6 @@ export interface AuthenticRequest {
   readonly covered: ReadonlyArray<string>
 }
 
-export interface UsedApproval {
-  readonly claim: string
-  readonly until: number
-}
-
-export interface RequestDecision {
-  readonly decision: 'approve' | 'deny'
-  readonly caller: string
-  readonly recipient: string
-  readonly ttl: number
-  readonly now: number
-}
-
 export interface Draft {
   readonly op: string
   readonly to: string
@@ -153,6 +135,7 @@ export interface Draft {
   readonly traceparent?: string | undefined
   readonly seq?: number | undefined
   readonly window?: number | undefined
+  readonly session?: string | undefined
 }
 
 export interface Sealed {
@@ -190,19 +173,6 @@ export interface Options {
   readonly concurrency: number
   readonly handles: boolean
   readonly tells: boolean
-}
-
-export interface Proven {
-  readonly messageId: string
-  readonly op: 'call' | 'send'
-  readonly answer: 'result' | 'error' | 'receipt'
-  readonly method?: string | undefined
-  readonly issuedAt: number
-  readonly answeredAt: number
-  readonly parts?: number | undefined
-  readonly requestDigest: string
-  readonly resultDigest: string
-  readonly tokenDigest?: string | undefined
 }
 
 export interface TokenPolicy {
@@ -326,6 +296,7 @@ export interface Call {
   readonly caller: string
   readonly recipient: string
   readonly method?: string | undefined
+  readonly session?: string | undefined
   readonly contentType: string
 }
 
@@ -360,6 +331,7 @@ export interface Policy {
   readonly maxLifetime: number
   readonly maxBody: number
   readonly maxTracked: number
+  readonly session?: string | undefined
   /** DIDs; everybody without. */
   readonly allow?: ReadonlyArray<string> | undefined
   /** Messages wait for [`accept`], not only replies. */
@@ -380,6 +352,7 @@ export interface Message {
   readonly traceparent?: string | undefined
   readonly seq?: number | undefined
   readonly window?: number | undefined
+  readonly session?: string | undefined
 }
 
 export interface Opening {
@@ -413,7 +386,6 @@ export type NodeRef = Native<'NodeRef'>
 export type OpeningRef = Native<'OpeningRef'>
 export type RequestRef = Native<'RequestRef'>
 export type RequestVerifierRef = Native<'RequestVerifierRef'>
-export type UnsignedRef = Native<'UnsignedRef'>
 export type VerifierRef = Native<'VerifierRef'>
 export type WrappingRef = Native<'WrappingRef'>
 
@@ -452,24 +424,17 @@ export interface Binding {
   resume(port: number, ticket: number): void
   /** What the token of a running call grants: its scopes in one line, and each of its chain in another. */
   rights(port: number, ticket: number): string | null
-  /** The fields to be set, names and values by turns; for a DID, whose key is elsewhere, what that is to sign. */
-  signRequest(
-    signer: string | KeyRef,
-    request: RequestHead,
-    body: Uint8Array,
-    draft: RequestDraft,
-  ): Fallible<ReadonlyArray<string> | Unsigned>
+  /** The fields to be set, names and values by turns. */
+  signRequest(key: KeyRef, request: RequestHead, body: Uint8Array, draft: RequestDraft): Fallible<ReadonlyArray<string>>
   /** The same for the response to a request. */
   signResponse(
-    signer: string | KeyRef,
+    key: KeyRef,
     response: ResponseHead,
     body: Uint8Array,
     request: RequestHead,
     now: number,
     ttl: number,
-  ): Fallible<ReadonlyArray<string> | Unsigned>
-  /** The fields to be set, with the signature that a key elsewhere has made. */
-  signedFields(unsigned: UnsignedRef, signature: Uint8Array): Fallible<ReadonlyArray<string>>
+  ): Fallible<ReadonlyArray<string>>
   verifyResponse(
     policy: ResponsePolicy,
     response: ResponseHead,
@@ -481,17 +446,6 @@ export interface Binding {
   authenticateRequest(verifier: RequestVerifierRef, request: RequestHead, now: number): Fallible<AuthenticRequest>
   /** By which a store knows the request, or a failure. */
   acceptRequest(verifier: RequestVerifierRef, request: RequestRef, body: Uint8Array, now: number): Fallible<string>
-  /** Uses the approval that an accepted request brings along, by one of these for that recipient. */
-  approveRequest(
-    verifier: RequestVerifierRef,
-    request: RequestRef,
-    body: Uint8Array,
-    approvers: ReadonlyArray<string>,
-    recipient: string,
-    now: number,
-  ): Fallible<UsedApproval>
-  /** Signs a yes or no to a request. */
-  decideRequest(key: KeyRef, request: RequestHead, body: Uint8Array, decided: RequestDecision): Fallible<string>
   generateKey(): Fallible<KeyRef>
   keyFromSeed(seed: Uint8Array): Fallible<KeyRef>
   keyDid(key: KeyRef): Fallible<string>
@@ -546,7 +500,7 @@ export interface Binding {
   agentKey(port: number, agent: number): Fallible<KeyRef>
   /**
    * Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window` its
-   * answer may come in parts; with `receipt` the two messages are told before its end.
+   * answer may come in parts; `idempotent`, it is signed anew where it may be lost.
    */
   call(
     port: number,
@@ -560,10 +514,10 @@ export interface Binding {
     traceparent: string | undefined,
     totalMs: number | undefined,
     window: number | undefined,
-    receipt: boolean,
+    idempotent: boolean,
   ): Fallible<number>
-  /** Gives a call up. */
-  abandon(port: number, call: number): void
+  /** Gives a call up; whether the other side ran it. */
+  abandon(port: number, call: number): 'yes' | 'no' | 'unknown' | undefined
   /**
    * Whether the handler may begin with a call: 0 if it may, 1 if the call is over, 2 if it is to be given
    * back, 3 if somebody is asked. For calls by which nothing is asked; else see [`judge`](crate::guard::judge).
@@ -597,15 +551,6 @@ export interface Binding {
    * `src/events.rs`.
    */
   flush(port: number, max: number, watched: boolean): unknown[]
-  /** Verifies a call and its answer, with all that is said to be a body of either. */
-  verifyReceipt(
-    call: string,
-    answer: string,
-    requests: ReadonlyArray<Uint8Array>,
-    results: ReadonlyArray<Uint8Array>,
-    caller: string,
-    agent: string,
-  ): Fallible<Proven>
   newJudge(policy: TokenPolicy, revoked: ReadonlyArray<ListRef>, lists: ReadonlyArray<ListsRef>): Fallible<JudgeRef>
   /** The keys of an issuer, or why there are none; says why they cannot be used. */
   keysCame(judge: JudgeRef, issuer: string, askedAt: number, jwks: string | undefined, why: string): string | null

@@ -61,7 +61,14 @@ fn an_approval_is_for_one_method() {
     let seen = serve(&world, &server, policies, Witness::default());
     let (from, to) = (*caller.did(), *server.did());
     let sign = |method: Option<&str>, id| {
-        let call = ApprovedCall { caller: from, recipient: to.as_str(), method, content_type: "application/json", body: b"1" };
+        let call = ApprovedCall {
+            caller: from,
+            recipient: to.as_str(),
+            method,
+            session: None,
+            content_type: "application/json",
+            body: b"1",
+        };
         sign(&world, 3, Decision::Approve, call, id)
     };
     let (read, delete) = (approval_answer(&sign(Some("read"), 101)), approval_answer(&sign(Some("delete"), 102)));

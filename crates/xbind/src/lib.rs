@@ -12,7 +12,7 @@ pub mod record;
 pub mod rights;
 mod time;
 
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, Handled, Result};
 pub use identity::did::Did;
 pub use identity::jwks::JwkSet;
 pub use identity::key::{KeyCache, SigningKey, VerifyingKey};
@@ -25,6 +25,7 @@ pub use message::replay::{ReplayWindow, Reservation};
 pub use message::roots::RootCache;
 pub use message::seal::{Draft, Sealed, Unsigned, seal};
 pub use message::sender::SenderCache;
+pub use message::session::Session;
 pub use message::verifier::{MessageVerifier, Opening};
 pub use message::{Digest, InReplyTo, MessageId, Op};
 pub use rights::approval::{Approval, ApprovalDraft, ApprovedCall, Decision, Shown, approve};

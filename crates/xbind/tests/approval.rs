@@ -22,6 +22,7 @@ fn call(body: &[u8]) -> ApprovedCall<'_> {
         caller: *caller().did(),
         recipient: recipient().did().to_string().leak(),
         method: None,
+        session: None,
         content_type: "application/json",
         body,
     }

@@ -208,6 +208,7 @@ fn what_an_approver_is_asked_and_answers_has_one_reading() {
         caller: *agent().did(),
         recipient: recipient.as_str(),
         method: None,
+        session: None,
         content_type: "application/json",
         body: b"{\"a\":\"\xc3\xa9\"}",
     };

@@ -62,6 +62,7 @@ fn nothing_that_keys_sign_here_is_signed_for_a_stranger() {
         caller: *to.did(),
         recipient: subject.as_str(),
         method: None,
+        session: None,
         content_type: "text/plain",
         body: b"1",
     };

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 use xbind::{
     Approval, ApprovedCall, Asked, Card, Did, ErrorKind, Evidence, JwkSet, ListSigner, Presented, Result,
-    RevocationList, Rotation, Scope, StatusLists, StatusRef, TokenPolicy, TokenVerifier, Trust, VerifiedToken,
+    RevocationList, Rotation, Scope, Session, StatusLists, StatusRef, TokenPolicy, TokenVerifier, Trust, VerifiedToken,
     VerifyingKey,
 };
 
@@ -97,6 +97,7 @@ fn every_approval_gets_its_verdict() {
             caller: did(&of("caller")),
             recipient: &recipient,
             method,
+            session: case["session"].as_str().map(|text| Session::parse(text).unwrap()),
             content_type: &content_type,
             body: body.as_bytes(),
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use hashbrown::HashMap;
-use xbind::{Did, Error, ErrorKind, MessageId, Op};
+use xbind::{Did, Error, ErrorKind, Handled, MessageId, Op};
 
 use crate::agent::Agent;
 use crate::agent::outbox::Outgoing;
@@ -119,7 +119,8 @@ impl Agent {
             let why = "the agent closed before it began with the call; nothing of it was begun".to_owned();
             (why, "make the call again, to another agent or once this one was made anew")
         };
-        Outcome::Failed { error: Error::new(kind, why).with_hint(hint), remote: None }
+        let error = Error::new(kind, why).with_hint(hint).with_handled(Handled::No);
+        Outcome::Failed { error, remote: None }
     }
 
     /// How a call ends that this agent made, or that it cannot answer any more.

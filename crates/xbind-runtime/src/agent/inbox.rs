@@ -40,6 +40,7 @@ impl Request {
         Shown {
             from: message.from(),
             method: message.method(),
+            session: message.session().copied(),
             presented: self.token.as_ref(),
             body: message.body(),
             content_type: message.content_type(),

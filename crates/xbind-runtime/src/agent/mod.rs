@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use xbind::message::card::DESCRIBE;
-use xbind::{Did, Error, ErrorKind, MessageId, Policy, Result, SigningKey, VerifyingKey};
+use xbind::{Did, Error, ErrorKind, MessageId, Policy, Result, Session, SigningKey, VerifyingKey};
 
 use crate::agent::inbox::Inbox;
 use crate::agent::outbox::Outbox;
@@ -181,6 +181,10 @@ impl Agent {
         self.takes_calls.store(takes, Ordering::Release);
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.inbox.guard().closed
+    }
+
     /// Tells the face of something that it had no part in.
     pub(crate) fn tell(&self, id: MessageId, from: Did, refused: Option<ErrorKind>) {
         if self.options.tells || (refused.is_some() && self.port.is_watched()) {
@@ -216,14 +220,15 @@ impl Agent {
         Ok(())
     }
 
-    /// What it accepts of senders whose clocks differ by so much.
-    pub(crate) fn policy(&self, clock_skew: u64, max_lifetime: u64) -> Policy {
+    /// What it accepts of senders whose clocks differ by so much, in calls that name that session.
+    pub(crate) fn policy(&self, clock_skew: u64, max_lifetime: u64, session: Option<Session>) -> Policy {
         Policy {
             audience: self.did,
             clock_skew,
             max_lifetime,
             max_body: self.options.max_payload_bytes,
             track_replies: false, // opening one consumes the pending call it answers
+            session,
         }
     }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hashbrown::HashMap;
+use xbind::message::details::SESSION;
 use xbind::{Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, Result};
 
 use crate::agent::Agent;
@@ -59,6 +60,11 @@ impl Outgoing {
     /// The call that this is, or that it answers.
     pub(crate) fn request_id(&self) -> &MessageId {
         self.in_reply_to.as_ref().map_or(&self.id, |request| &request.id)
+    }
+
+    /// Whether it says for which replay window of its recipient it is meant, where sessions are named.
+    pub(crate) fn names_session(&self) -> bool {
+        self.call.is_some() && self.details.method.as_deref() != Some(SESSION)
     }
 
     /// Whether it is known here when nobody waits for the end of that call any more.
@@ -180,18 +186,25 @@ impl Agent {
         self.put_out(&mut outbox, outgoing);
     }
 
+    /// Adds a question of the runtime's own, before all that waits; false if the agent is closed.
+    pub(crate) fn enqueue_question(self: &Arc<Self>, outgoing: Outgoing) -> bool {
+        let mut outbox = self.outbox.guard();
+        if outbox.closed {
+            return false;
+        }
+        outbox.load = outbox.load.plus(Load::of(outgoing.size()));
+        self.put_out(&mut outbox, outgoing);
+        true
+    }
+
     pub(crate) fn put_out(self: &Arc<Self>, outbox: &mut Outbox, mut outgoing: Outgoing) {
         if !outbox.listed {
             return outbox.ready.push(outgoing); // it takes no room of others before it may leave
         }
-        if self.has_to_wait(outbox, &mut outgoing) {
-            if let Some(number) = outgoing.call {
-                self.port.calls.guard().parked(number);
-            }
-            let held = outbox.held.get_or_insert_default();
-            return held.parked.entry(Place::of(&outgoing.to)).or_default().push_back(outgoing);
+        match self.where_to_wait(outbox, &mut outgoing) {
+            Some(place) => self.hold_back(outbox, place, outgoing),
+            None => self.make_ready(outbox, outgoing),
         }
-        self.make_ready(outbox, outgoing);
     }
 
     pub(super) fn make_ready(self: &Arc<Self>, outbox: &mut Outbox, outgoing: Outgoing) {

@@ -10,13 +10,15 @@ use crate::agent::outbox::{Outbox, Outgoing};
 use crate::agent::room::{Load, Room};
 use crate::port::event::Outcome;
 use crate::sync::Lock;
-use crate::transport::{Peer, Route};
+use crate::transport::{Peer, Remote, Route};
 
 /// Where messages wait for room.
 #[derive(Clone)]
 pub(crate) enum Place {
     Agent(Arc<Agent>),
     Route(Route),
+    /// Until that agent has told its session.
+    Session(Remote),
 }
 
 impl PartialEq for Place {
@@ -24,6 +26,7 @@ impl PartialEq for Place {
         match (self, other) {
             (Self::Agent(one), Self::Agent(other)) => Arc::ptr_eq(one, other),
             (Self::Route(one), Self::Route(other)) => one == other,
+            (Self::Session(one), Self::Session(other)) => one == other,
             _ => false,
         }
     }
@@ -36,6 +39,7 @@ impl Hash for Place {
         match self {
             Self::Agent(agent) => Arc::as_ptr(agent).hash(state),
             Self::Route(route) => route.hash(state),
+            Self::Session(peer) => peer.hash(state),
         }
     }
 }
@@ -71,20 +75,29 @@ impl Outbox {
 
 impl Agent {
     /// Behind others that wait for the same place, or for room there, which it gets here if there is some.
-    pub(super) fn has_to_wait(self: &Arc<Self>, outbox: &Outbox, outgoing: &mut Outgoing) -> bool {
+    pub(super) fn where_to_wait(self: &Arc<Self>, outbox: &Outbox, outgoing: &mut Outgoing) -> Option<Place> {
         if let Peer::There(remote) = &outgoing.to
             && self.node.check_fits(remote.route, outgoing.size()).is_err()
         {
-            return false; // it never fits, and whoever waits for it is told so when it is sealed
+            return None; // it never fits, and whoever waits for it is told so when it is sealed
         }
-        let others = outbox
-            .held
-            .as_ref()
-            .is_some_and(|held| !held.parked.is_empty() && held.parked.contains_key(&Place::of(&outgoing.to)));
-        if others && (outgoing.call.is_some() || matches!(outgoing.to, Peer::There(_))) {
-            return true;
+        let others = |place: &Place| {
+            outbox.held.as_ref().is_some_and(|held| !held.parked.is_empty() && held.parked.contains_key(place))
+        };
+        if let Peer::There(peer) = &outgoing.to
+            && outgoing.names_session()
+            && self.node.names_sessions(peer.route)
+        {
+            let place = Place::Session(**peer);
+            if others(&place) || self.node.lacks_session(peer, self) {
+                return Some(place);
+            }
         }
-        match &outgoing.to {
+        let place = Place::of(&outgoing.to);
+        if others(&place) && (outgoing.call.is_some() || matches!(outgoing.to, Peer::There(_))) {
+            return Some(place);
+        }
+        let waits = match &outgoing.to {
             // One that never fits need not wait: its recipient says so, or takes it at once.
             Peer::Here(at)
                 if outgoing.op == Op::Call && at.takes_calls() && Load::of(outgoing.size()).fits(at.bound()) =>
@@ -95,7 +108,15 @@ impl Agent {
             }
             Peer::Here(_) => false,
             Peer::There(remote) => self.node.is_blocked(remote.route, self),
+        };
+        waits.then_some(place)
+    }
+
+    pub(super) fn hold_back(&self, outbox: &mut Outbox, place: Place, outgoing: Outgoing) {
+        if let Some(number) = outgoing.call.filter(|_| !matches!(place, Place::Session(_))) {
+            self.port.calls.guard().parked(number);
         }
+        outbox.held.get_or_insert_default().parked.entry(place).or_default().push_back(outgoing);
     }
 
     /// There may be room again: what can go becomes ready, in order, and the word is passed on.
@@ -118,17 +139,35 @@ impl Agent {
                 outbox.dead = outbox.dead.saturating_sub(1);
                 continue;
             }
-            if self.has_to_wait(&outbox, &mut outgoing) {
-                waiting.push_front(outgoing);
-                break;
+            match self.where_to_wait(&outbox, &mut outgoing) {
+                None => self.make_ready(&mut outbox, outgoing),
+                Some(next) if next == place => {
+                    waiting.push_front(outgoing);
+                    break;
+                }
+                Some(next) => self.hold_back(&mut outbox, next, outgoing),
             }
-            self.make_ready(&mut outbox, outgoing);
         }
         if waiting.is_empty() {
             return false;
         }
         outbox.held.get_or_insert_default().parked.insert(place, waiting);
         true
+    }
+
+    /// What waits there will never leave.
+    pub(crate) fn drop_waiting(self: &Arc<Self>, place: &Place, error: &Error) {
+        let dropped = {
+            let mut outbox = self.outbox.guard();
+            let parked = outbox.held.as_mut().and_then(|held| held.parked.remove(place)).unwrap_or_default();
+            for outgoing in &parked {
+                outbox.load = outbox.load.minus(Load::of(outgoing.size()));
+            }
+            parked
+        };
+        for outgoing in dropped {
+            self.settle_request(&outgoing.id, Outcome::Failed { error: error.clone(), remote: None });
+        }
     }
 
     /// Takes back what is not sealed yet of the answer to that request.

@@ -39,6 +39,7 @@ impl Agent {
             issued_at: message.issued_at(),
             method: message.method().map(Box::from),
             traceparent: message.traceparent().map(Box::from),
+            session: message.session().copied(),
             cancelled: false,
             begun: false,
             version: inbox.version,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use xbind::{Did, Error, ErrorKind, InReplyTo, Op};
+use xbind::{Did, Error, ErrorKind, Handled, InReplyTo, Op};
 
 use crate::agent::Agent;
 use crate::agent::outbox::Outgoing;
@@ -32,6 +32,7 @@ impl Misfits {
         let parts = outgoing.details.seq.unwrap_or_default();
         let Outgoing { op, id, to, body, in_reply_to, .. } = outgoing;
         let Some(request) = in_reply_to else {
+            let error = error.with_handled(Handled::No);
             return sender.settle_request(&id, Outcome::Failed { error, remote: None });
         };
         let refusal = match op {

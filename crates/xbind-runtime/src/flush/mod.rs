@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use xbind::message::details::MAX_DEADLINE_MS;
-use xbind::{Details, Draft, Error, ErrorKind, InReplyTo, Op, Result, Sealed, Unsigned};
+use xbind::{Details, Draft, Error, ErrorKind, Handled, InReplyTo, Op, Result, Sealed, Unsigned};
 
 use crate::agent::outbox::Outgoing;
 use crate::agent::{Agent, closed};
@@ -61,6 +61,11 @@ fn seal(agent: &Arc<Agent>, batch: &mut Vec<Outgoing>) -> Result<Option<Vec<Seal
     if batch.is_empty() {
         return Ok(Some(Vec::new()));
     }
+    for outgoing in batch.iter_mut().filter(|outgoing| outgoing.names_session()) {
+        if let Peer::There(peer) = &outgoing.to {
+            outgoing.details.session = agent.node.session_of(peer);
+        }
+    }
     let issued_at = agent.node.time().unix();
     let drafts: Vec<_> = batch
         .iter()
@@ -106,7 +111,7 @@ pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoin
         let mut calls = sender.port.calls.guard();
         let mut still_wanted = |outgoing: &Outgoing, request: &Option<InReplyTo>, sealed: &Sealed| {
             let Some((call, request)) = outgoing.call.zip(request.as_ref()) else { return true };
-            calls.sealed(call, request.digest, &sealed.jws)
+            calls.sealed(call, request.digest, &sealed.jws, outgoing.details.session.is_some())
         };
         let each = batch.iter().zip(&requests).zip(&sealed);
         each.map(|((outgoing, request), sealed)| still_wanted(outgoing, request, sealed)).collect()
@@ -153,7 +158,9 @@ pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoin
 fn carry_here(sender: &Arc<Agent>, recipient: &Arc<Agent>, jws: &str, outgoing: Outgoing, request: Option<InReplyTo>) {
     let (op, id, answers) = (outgoing.op, outgoing.id, outgoing.in_reply_to);
     let carried = catch_unwind(AssertUnwindSafe(|| local::carry(sender, recipient, jws, outgoing, request)));
-    let Err(error) = carried.unwrap_or_else(|_| Err(internal())) else { return };
+    let unknown = |_| Err(internal().with_handled(Handled::Unknown));
+    let Err(error) = carried.unwrap_or_else(unknown) else { return };
+    let error = if error.handled().is_none() { error.with_handled(Handled::No) } else { error };
     let outcome = Outcome::Failed { error, remote: None };
     match answers {
         None => sender.settle_request(&id, outcome),
@@ -174,6 +181,7 @@ pub(crate) fn fail(agent: &Arc<Agent>, batch: Vec<Outgoing>, error: &Error) {
             (Some(request), Peer::Here(caller)) => {
                 let kind = if error.kind() == ErrorKind::Internal { error.kind() } else { ErrorKind::HandlerFailed };
                 let (error, remote) = Refusal::of(kind).into_error(agent.did());
+                let error = error.with_handled(Handled::Unknown);
                 caller.settle_request(&request.id, Outcome::Failed { error, remote });
             }
             (Some(_), Peer::There(_)) => {} // nothing can be told them without a signature

@@ -10,7 +10,7 @@ mod waiting;
 
 use std::sync::Arc;
 
-use xbind::{Did, ErrorKind, MessageId, Presented};
+use xbind::{Did, ErrorKind, MessageId, Presented, Session};
 
 use crate::agent::Agent;
 use crate::agent::inbox::{Inbox, Letter};
@@ -32,6 +32,7 @@ const MAX_JUDGED: u32 = 16;
 pub(crate) struct Shown<'a> {
     pub(crate) from: &'a Did,
     pub(crate) method: Option<&'a str>,
+    pub(crate) session: Option<Session>,
     pub(crate) presented: Option<&'a Arc<str>>,
     pub(crate) body: &'a [u8],
     pub(crate) content_type: &'a str,
@@ -138,6 +139,7 @@ impl Agent {
         let shown = Shown {
             from: running.caller.did(),
             method: running.method.as_deref(),
+            session: running.session,
             presented: running.presented.as_ref(),
             body,
             content_type,

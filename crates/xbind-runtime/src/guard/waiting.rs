@@ -94,7 +94,9 @@ impl Port {
         let is_over = self.tickets.guard().get(ticket).is_none();
         match begun {
             Err(_) => self.resume(ticket),
-            Ok(call) if is_over => self.abandon(call),
+            Ok(call) if is_over => {
+                let _ = self.abandon(call);
+            }
             Ok(_) => {}
         }
         Start::Wait

@@ -156,7 +156,7 @@ impl Drop for Waits {
     fn drop(&mut self) {
         let left = self.desk.waiting.guard().calls.remove(&self.number);
         if left.is_some_and(|left| left.over.is_none()) {
-            self.desk.port.abandon(self.number);
+            let _ = self.desk.port.abandon(self.number);
         }
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod lane;
 pub(crate) mod memory;
 pub(crate) mod name;
 pub(crate) mod routes;
+pub(crate) mod sessions;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -20,6 +21,7 @@ use crate::node::directory::Directory;
 use crate::node::memory::{Memories, Memory};
 use crate::node::name::check_name;
 use crate::node::routes::Routes;
+use crate::node::sessions::Sessions;
 use crate::port::Port;
 use crate::port::event::Event;
 use crate::sync::Lock;
@@ -67,6 +69,7 @@ pub struct Node {
     /// Ports that have, or had, agents here.
     pub(crate) ports: Mutex<Vec<Weak<Port>>>,
     pub(crate) routes: Routes,
+    pub(crate) sessions: Sessions,
     pub(crate) desks: Desks,
     /// Who waits for an agent of that name or DID that is about to show its key, each once.
     seeking: Mutex<BTreeMap<Box<str>, Seekers>>,
@@ -96,6 +99,7 @@ impl Node {
             options,
             ports: Mutex::default(),
             routes: Routes::default(),
+            sessions: Sessions::default(),
             desks: Desks::default(),
             seeking: Mutex::default(),
         }

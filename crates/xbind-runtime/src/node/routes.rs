@@ -7,13 +7,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use xbind::{Error, ErrorKind, MessageId, Result};
+use xbind::{Error, ErrorKind, Handled, MessageId, Result};
 
 use crate::agent::Agent;
 use crate::agent::parking::Place;
 use crate::node::Node;
 use crate::node::lane::{Lane, Next};
-use crate::port::closed_outcome;
 use crate::port::event::Outcome;
 use crate::sync::Lock;
 use crate::sync::after::{Task, enter, later};
@@ -25,10 +24,16 @@ const DRAIN: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(crate) struct Routes {
-    transports: RwLock<Vec<Arc<dyn Transport>>>,
+    transports: RwLock<Vec<Attached>>,
     resolver: RwLock<Option<Arc<dyn Resolver>>>,
     /// Routes that had no room lately.
     full: Mutex<HashMap<Route, Full>>,
+}
+
+struct Attached {
+    transport: Arc<dyn Transport>,
+    /// Calls on its routes name the session of their recipient.
+    names_sessions: bool,
 }
 
 /// A route that takes no more for now.
@@ -47,14 +52,20 @@ impl Routes {
 
     fn transport(&self, id: TransportId) -> Option<Arc<dyn Transport>> {
         let transports = self.transports.read().unwrap_or_else(PoisonError::into_inner);
-        transports.get(usize::try_from(id.0).ok()?).cloned()
+        transports.get(usize::try_from(id.0).ok()?).map(|attached| attached.transport.clone())
+    }
+
+    fn names_sessions(&self, id: TransportId) -> bool {
+        let transports = self.transports.read().unwrap_or_else(PoisonError::into_inner);
+        let at = usize::try_from(id.0).ok().and_then(|at| transports.get(at));
+        at.is_none_or(|attached| attached.names_sessions)
     }
 
     pub(crate) fn close(&self) {
         *self.resolver.write().unwrap_or_else(PoisonError::into_inner) = None;
         let transports = take(&mut *self.transports.write().unwrap_or_else(PoisonError::into_inner));
         drop(take(&mut *self.full.guard()));
-        for transport in transports {
+        for Attached { transport, .. } in transports {
             transport.close(DRAIN);
         }
     }
@@ -102,8 +113,9 @@ impl Routes {
 impl Node {
     /// Adds a transport, before it connects: its routes are made of the id that it gets.
     pub fn attach(&self, transport: Arc<dyn Transport>) -> TransportId {
+        let names_sessions = transport.names_sessions();
         let mut transports = self.routes.transports.write().unwrap_or_else(PoisonError::into_inner);
-        transports.push(transport);
+        transports.push(Attached { transport, names_sessions });
         TransportId(u32::try_from(transports.len().saturating_sub(1)).unwrap_or(u32::MAX))
     }
 
@@ -111,6 +123,11 @@ impl Node {
     /// since an agent elsewhere may have it as well.
     pub fn resolve_with(&self, resolver: Arc<dyn Resolver>) {
         *self.routes.resolver.write().unwrap_or_else(PoisonError::into_inner) = Some(resolver);
+    }
+
+    /// Whether calls on that route name the session of their recipient.
+    pub(crate) fn names_sessions(&self, route: Route) -> bool {
+        self.routes.names_sessions(route.transport)
     }
 
     pub(crate) fn limits(&self, route: Route) -> Limits {
@@ -126,7 +143,7 @@ impl Node {
     /// taken, in any number; an agent without room for one tells its sender so. None may come for a route that is gone.
     pub fn deliver(self: &Arc<Self>, arrivals: Vec<Arrival>, back: Route) {
         let _entry = enter();
-        let limits = self.limits(back);
+        let (limits, names_session) = (self.limits(back), self.names_sessions(back));
         for Arrival { to, jws, body, token } in arrivals {
             let Some(recipient) = self.newest_of(&to) else { continue };
             let incoming = Incoming {
@@ -136,6 +153,7 @@ impl Node {
                 slot: None,
                 clock_skew: limits.clock_skew,
                 max_lifetime: limits.message_ttl.into(),
+                names_session,
             };
             let from = |did: &xbind::Did| Peer::There(Box::new(Remote { did: *did, route: back }));
             drop(recipient.take_in(incoming, from, None)); // a stranger is not told why
@@ -156,15 +174,14 @@ impl Node {
     pub fn gone(self: &Arc<Self>, route: Route) {
         let _entry = enter();
         self.routes.full.guard().remove(&route);
+        self.sessions.drop_route(route);
         for agent in self.all_agents() {
             agent.drop_route(route);
             agent.inbox.guard().drop_route(route);
         }
         self.each_port(|port| {
-            let lost = port.calls.guard().take_over(route);
-            for call in lost {
-                port.settle(&call, closed_outcome("the connection to the other agent was lost"));
-            }
+            let lost = port.calls.guard().over(route);
+            port.lose(lost);
             let running = port.tickets.guard().cancel_all(|running| running.came_over(route));
             for (ticket, _) in running {
                 port.cancelled(ticket);
@@ -178,7 +195,7 @@ impl Node {
         let _entry = enter();
         let CallId { caller, id } = call;
         for agent in self.agents_of(&caller) {
-            let error = Error::new(why, "the call could not be delivered");
+            let error = Error::new(why, "the call could not be delivered").with_handled(Handled::No);
             agent.settle_request(&id, Outcome::Failed { error, remote: None });
         }
     }
@@ -197,7 +214,7 @@ impl Node {
     /// Sends sealed messages on their way; the calls among those that cannot go come back.
     pub(crate) fn depart(&self, route: Route, mut departures: Vec<Departure>) -> Vec<(Option<MessageId>, Error)> {
         if self.routes.transport(route.transport).is_none() {
-            let closed = || Error::new(ErrorKind::AgentClosed, "this bus is closed");
+            let closed = || Error::new(ErrorKind::AgentClosed, "this bus is closed").with_handled(Handled::No);
             return departures.into_iter().map(|parcel| (parcel.call.map(|call| call.id), closed())).collect();
         }
         if self.routes.queue(route, &mut departures) {

@@ -78,13 +78,13 @@ impl Port {
         let Running { agent, cancelled, begun, method, said, case, parked, .. } = running;
         agent.ended_place(parked, begun || method.is_some());
         if let Some(call) = case.and_then(|case| case.approver_call()) {
-            self.abandon(call);
+            let _ = self.abandon(call);
         }
         if cancelled {
             return;
         }
         let encoded = match reply {
-            Reply::Refused(kind, detail) => return back.refuse(Refusal { kind, detail }),
+            Reply::Refused(kind, detail) => return back.refuse(Refusal::with(kind, detail)),
             Reply::Payload(_) if matches!(said, Said::Whole(Some(_))) => Ok(said.together()),
             Reply::End(_) if matches!(said, Said::Whole(_)) => Ok(said.together()),
             Reply::Payload(payload) | Reply::End(payload) => encoded(payload),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hashbrown::HashMap;
-use xbind::{Did, InReplyTo, MessageId, PendingCall};
+use xbind::{Did, InReplyTo, MessageId, PendingCall, Session};
 
 use crate::agent::Agent;
 use crate::agent::room::Slot;
@@ -29,6 +29,8 @@ pub(crate) struct Running {
     /// The method that it names; then it never goes to an inbox.
     pub(crate) method: Option<Box<str>>,
     pub(crate) traceparent: Option<Box<str>>,
+    /// The session of its recipient that it names.
+    pub(crate) session: Option<Session>,
     pub(crate) cancelled: bool,
     /// The handler has begun.
     pub(crate) begun: bool,

@@ -76,6 +76,10 @@
 //!         Limits { max_parcel: 2 << 20, clock_skew: 5, message_ttl: 30 }
 //!     }
 //!
+//!     fn names_sessions(&self) -> bool {
+//!         true
+//!     }
+//!
 //!     fn close(&self, _: Duration) {}
 //! }
 //!
@@ -168,7 +172,7 @@ impl TransportId {
 }
 
 /// An agent elsewhere, and the way there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Remote {
     /// Who must answer there.
     pub did: Did,
@@ -271,6 +275,10 @@ pub trait Transport: Send + Sync {
     fn carry(&self, route: Route, parcels: &mut Vec<Departure>);
     /// The bounds of a route. Asked for with each message, and for routes that are gone too; answers at once.
     fn limits(&self, route: Route) -> Limits;
+    /// Whether calls name the session of their recipient, so that what was accepted once is never accepted again after a
+    /// restart of the process, or in another process with the same key. It is the same at both ends. Only where the other end
+    /// lives and dies with this one may it be false. Asked once.
+    fn names_sessions(&self) -> bool;
     /// The node has closed: what was taken, the last words of its agents among it, may still leave within `drain`. Returns at
     /// once. Nothing is carried any more, and what is delivered is dropped. A node that is dropped without
     /// [`Node::close`](crate::Node::close) does not call it.

@@ -82,7 +82,7 @@ pub fn statement(
     id: u8,
 ) -> String {
     let (caller, recipient, content_type) = (*caller, recipient.as_str(), "application/json");
-    sign(world, by, decision, ApprovedCall { caller, recipient, method: None, content_type, body }, id)
+    sign(world, by, decision, ApprovedCall { caller, recipient, method: None, session: None, content_type, body }, id)
 }
 
 pub fn sign(world: &World, by: u8, decision: Decision, call: ApprovedCall<'_>, id: u8) -> String {

@@ -47,6 +47,9 @@ pub struct Case {
     pub allow: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub revoked: Vec<String>,
+    /// The recipient's session, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,6 +93,7 @@ pub fn accept(name: &'static str, why: &'static str, jws: String) -> Case {
         max_tracked_messages: None,
         allow: Vec::new(),
         revoked: Vec::new(),
+        session: None,
         pending: None,
         running: None,
         token: None,

@@ -23,6 +23,7 @@ mod jws;
 mod order;
 #[path = "../vectors/output.rs"]
 mod output;
+mod sessions;
 
 use output::text;
 
@@ -32,9 +33,16 @@ fn main() -> std::io::Result<()> {
 
 /// Each file's name in vectors/, and its text.
 pub fn files() -> [(&'static str, String); 2] {
-    let cases =
-        [accepted::cases(), framing::cases(), envelope::cases(), claims::cases(), order::cases(), details::cases()]
-            .concat();
+    let cases = [
+        accepted::cases(),
+        framing::cases(),
+        envelope::cases(),
+        claims::cases(),
+        order::cases(),
+        details::cases(),
+        sessions::cases(),
+    ]
+    .concat();
     let single = forge::File {
         note: "Messages to one recipient, each opened by a fresh verifier at `now` unless the case says otherwise; \
                `after` names a case that this verifier is given first. Keys: RFC 8032 section 7.1, TEST 1 to 3.",

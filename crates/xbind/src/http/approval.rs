@@ -93,7 +93,7 @@ impl RequestDecision<'_> {
 }
 
 const fn call<'a>(caller: Did, recipient: &'a str, bytes: &'a str) -> ApprovedCall<'a> {
-    ApprovedCall { caller, recipient, method: None, content_type: REQUEST, body: bytes.as_bytes() }
+    ApprovedCall { caller, recipient, method: None, session: None, content_type: REQUEST, body: bytes.as_bytes() }
 }
 
 /// Whose approval a request needs.

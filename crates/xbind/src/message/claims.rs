@@ -4,6 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::identity::key::VerifyingKey;
 use crate::message::details::{self, Details, Shape};
 use crate::message::jws::{self, Text, present};
+use crate::message::session::Session;
 use crate::message::{self, ALG_BATCH, ALG_SINGLE, Digest, InReplyTo, MessageId, Op, TYPE};
 use serde::Deserialize;
 
@@ -96,6 +97,8 @@ struct Wire<'a> {
     seq: Option<u64>,
     #[serde(default, deserialize_with = "present")]
     win: Option<u64>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    ses: Option<Text<'a>>,
 }
 
 impl<'a> Claims<'a> {
@@ -114,8 +117,15 @@ impl<'a> Claims<'a> {
             return Err(malformed("the claim pt is not a media type"));
         }
         let body_digest = Digest::parse_prefixed(&wire.pd).ok_or_else(|| malformed("the claim pd is not a SHA-256"))?;
-        let details =
-            Details { method: wire.mth, deadline_ms: wire.dl, traceparent: wire.tp, seq: wire.seq, window: wire.win };
+        let no_session = || malformed("the claim ses is not 16 bytes of base64url");
+        let details = Details {
+            method: wire.mth,
+            deadline_ms: wire.dl,
+            traceparent: wire.tp,
+            seq: wire.seq,
+            window: wire.win,
+            session: wire.ses.map(|ses| Session::read(&ses).ok_or_else(no_session)).transpose()?,
+        };
         details::check(&Shape {
             op,
             names_call: (wire.irt.is_some(), wire.rqd.is_some()),

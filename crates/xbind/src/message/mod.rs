@@ -13,6 +13,7 @@ pub(crate) mod replay;
 pub(crate) mod roots;
 pub(crate) mod seal;
 pub(crate) mod sender;
+pub(crate) mod session;
 pub(crate) mod verifier;
 
 use crate::base64;

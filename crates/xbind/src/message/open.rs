@@ -11,6 +11,7 @@ use crate::message::jws::{self, Segments};
 use crate::message::recipient::{PendingCall, Policy, Recipient};
 use crate::message::roots::RootCache;
 use crate::message::sender::Sender;
+use crate::message::session::Session;
 use crate::message::{Digest, InReplyTo, JSON, MAX_JWS_BYTES, MAX_TTL, MessageId, Op};
 use crate::time::{self, Untimely};
 use std::borrow::Cow;
@@ -53,7 +54,8 @@ pub struct VerifiedMessage<B> {
 ///
 /// # Errors
 /// `MALFORMED_MESSAGE`, `PAYLOAD_TOO_LARGE`, `WRONG_AUDIENCE`, `MESSAGE_NOT_YET_VALID`, `MESSAGE_EXPIRED`,
-/// `INVALID_SIGNATURE`, what the recipient refuses the sender with, `REPLY_MISMATCH`, `REPLAYED`, `REPLAY_WINDOW_FULL`.
+/// `INVALID_SIGNATURE`, what the recipient refuses the sender with, `STALE_SESSION`, `REPLY_MISMATCH`, `REPLAYED`,
+/// `REPLAY_WINDOW_FULL`.
 pub fn open<B: AsRef<[u8]>>(
     recipient: &Recipient<'_>,
     now: u64,
@@ -156,12 +158,29 @@ impl Authentic {
         &self.details
     }
 
+    /// Whether it is meant for this replay window: check 10 of docs/wire-format.md, which [`accept`](Self::accept) makes too,
+    /// for those who look at more of the message before that.
+    ///
+    /// # Errors
+    /// `STALE_SESSION`.
+    pub fn check_session(&self, policy: &Policy) -> Result<()> {
+        let named = self.details.session;
+        if !matches!(self.op, Op::Call | Op::Send) || named == policy.session {
+            return Ok(());
+        }
+        let why = match named {
+            None => "the message names no session of its recipient",
+            Some(_) => "the message is meant for another session of its recipient",
+        };
+        Err(Error::new(ErrorKind::StaleSession, why))
+    }
+
     /// The rest of the checks. `call` is the one that it claims to say something of: one that waits for an answer, where
     /// [`Op::is_reply`], one of this sender that is worked on, where [`Op::is_afterthought`]. Recipient and time are those
     /// that it was authenticated with.
     ///
     /// # Errors
-    /// `REPLY_MISMATCH`, `REPLAYED`, `REPLAY_WINDOW_FULL`, `INVALID_SIGNATURE`.
+    /// `STALE_SESSION`, `REPLY_MISMATCH`, `REPLAYED`, `REPLAY_WINDOW_FULL`, `INVALID_SIGNATURE`.
     pub fn accept<B: AsRef<[u8]>>(
         self,
         recipient: &Recipient<'_>,
@@ -171,6 +190,7 @@ impl Authentic {
         call: Option<&PendingCall>,
     ) -> Result<VerifiedMessage<B>> {
         let Recipient { policy, replay, .. } = recipient;
+        self.check_session(policy)?;
         if let Some(claimed) = &self.in_reply_to {
             self.check_call(claimed, call)?;
         }
@@ -321,6 +341,12 @@ impl<B> VerifiedMessage<B> {
     #[must_use]
     pub const fn window(&self) -> Option<u64> {
         self.details.window
+    }
+
+    /// The replay window that a call or send is meant for.
+    #[must_use]
+    pub const fn session(&self) -> Option<&Session> {
+        self.details.session.as_ref()
     }
 }
 

@@ -8,6 +8,7 @@ use crate::message::jws::{self};
 use crate::message::replay::ReplayWindow;
 use crate::message::roots::RootCache;
 use crate::message::sender::SenderCache;
+use crate::message::session::Session;
 use crate::message::{Digest, MessageId, Op};
 
 /// What a recipient accepts.
@@ -24,6 +25,8 @@ pub struct Policy {
     /// Whether results and errors are kept in the replay window. Not needed where opening one consumes the pending call
     /// that it answers.
     pub track_replies: bool,
+    /// The name of its replay window, which calls and sends must name; without one they must name none.
+    pub session: Option<Session>,
 }
 
 /// What was verified once and need not be again; all recipients of a process may share it.

@@ -9,6 +9,7 @@ use crate::message::details::is_method;
 use crate::message::jws::{self, Text, UnsignedJws, present};
 use crate::message::kind::Kind;
 use crate::message::payload;
+use crate::message::session::Session;
 use crate::message::{self, DIGEST_PREFIX, Digest, MessageId};
 use crate::rights::grant::{invalid, is_name};
 use serde::Deserialize;
@@ -63,6 +64,8 @@ pub struct ApprovedCall<'a> {
     pub recipient: &'a str,
     /// Which of the recipient's methods, where the call names one.
     pub method: Option<&'a str>,
+    /// The replay window of the recipient that it is for, where it comes from another process.
+    pub session: Option<Session>,
     /// Media type of its body.
     pub content_type: &'a str,
     /// The very bytes of its body.
@@ -166,6 +169,9 @@ impl ApprovalDraft<'_> {
         if let Some(method) = call.method {
             claims.text("mth", method);
         }
+        if let Some(session) = &call.session {
+            claims.text("ses", &session.text());
+        }
         Ok(UnsignedJws::new(approver, TYPE, &claims.finish()))
     }
 }
@@ -188,7 +194,8 @@ impl Approval {
     /// # Errors
     /// `INVALID_TOKEN` if it is no approval, not signed by its approver, or about another caller; `UNTRUSTED_ISSUER` if the
     /// approver is none of these, or the caller itself; `WRONG_AUDIENCE` if another recipient was asked;
-    /// `TOKEN_NOT_YET_VALID`, `TOKEN_EXPIRED`; `INVALID_SIGNATURE` if the body, its type or the method is another.
+    /// `TOKEN_NOT_YET_VALID`, `TOKEN_EXPIRED`; `INVALID_SIGNATURE` if the body, its type, the method or the session is
+    /// another.
     pub fn verify(text: &str, call: &ApprovedCall<'_>, approvers: &[Did], now: u64, clock_skew: u64) -> Result<Self> {
         let parts = APPROVAL.split(text)?;
         let (kid, claims) = APPROVAL.read::<Claims<'_>>(&parts)?;
@@ -252,7 +259,7 @@ impl Approval {
     }
 }
 
-/// Exactly these members, in any order; `mth` where the call names a method.
+/// Exactly these members, in any order; `mth` where the call names a method, `ses` where it comes from another process.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 struct Claims<'a> {
@@ -268,6 +275,8 @@ struct Claims<'a> {
     pd: Text<'a>,
     #[serde(default, deserialize_with = "present")]
     mth: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    ses: Option<Text<'a>>,
 }
 
 impl Claims<'_> {
@@ -277,6 +286,9 @@ impl Claims<'_> {
         APPROVAL.check_life(self.iat, self.exp)?;
         if !self.mth.as_deref().is_none_or(is_method) {
             return Err(invalid("the claim mth names no method"));
+        }
+        if self.ses.as_deref().is_some_and(|ses| Session::read(ses).is_none()) {
+            return Err(invalid("the claim ses is not 16 bytes of base64url"));
         }
         let approver = approvers.iter().find(|approver| *self.iss == *approver.as_str());
         let approver = *approver
@@ -288,6 +300,12 @@ impl Claims<'_> {
     fn check_call(&self, call: &ApprovedCall<'_>) -> Result<()> {
         if self.mth.as_deref() != call.method {
             return Err(Error::new(ErrorKind::InvalidSignature, "the approval is for another method"));
+        }
+        if self.ses.as_deref().and_then(Session::read) != call.session {
+            return Err(Error::new(
+                ErrorKind::InvalidSignature,
+                "the approval is for another session of the recipient",
+            ));
         }
         let same = *self.pt == *call.content_type
             && u64::try_from(call.body.len()) == Ok(self.pl)
