@@ -88,7 +88,7 @@ impl Agent {
             && outgoing.names_session()
             && self.node.names_sessions(peer.route)
         {
-            let place = Place::Session(**peer);
+            let place = Place::Session(***peer);
             if others(&place) || self.node.lacks_session(peer, self) {
                 return Some(place);
             }

@@ -128,7 +128,7 @@ pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoin
                 carry_here(sender, &recipient, &sealed.jws, outgoing, request);
             }
             Peer::There(remote) => {
-                let Remote { did: to, route } = **remote;
+                let Remote { did: to, route } = ***remote;
                 if misfits.came_after(&outgoing) {
                     continue;
                 }
@@ -136,9 +136,10 @@ pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoin
                     misfits.add(sender, outgoing, error);
                     continue;
                 }
+                let hold = remote.hold.clone();
                 let call = outgoing.call.map(|_| CallId { caller: *sender.did(), id: outgoing.id });
                 let Outgoing { body, token, .. } = outgoing;
-                let departure = Departure { from: *sender.did(), to, call, jws: sealed.jws, body, token };
+                let departure = Departure { from: *sender.did(), to, call, jws: sealed.jws, body, token, hold };
                 match leaving.iter_mut().find(|(other, _)| *other == route) {
                     Some((_, departures)) => departures.push(departure),
                     None => leaving.push((route, vec![departure])),

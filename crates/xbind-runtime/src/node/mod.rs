@@ -10,7 +10,7 @@ pub(crate) mod sessions;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
 
 use xbind::{Caches, Did, Error, ErrorKind, Result, RootCache, SenderCache, VerifiedToken, VerifyingKey};
@@ -70,6 +70,7 @@ pub struct Node {
     pub(crate) ports: Mutex<Vec<Weak<Port>>>,
     pub(crate) routes: Routes,
     pub(crate) sessions: Sessions,
+    longest_body: AtomicUsize,
     pub(crate) desks: Desks,
     /// Who waits for an agent of that name or DID that is about to show its key, each once.
     seeking: Mutex<BTreeMap<Box<str>, Seekers>>,
@@ -100,6 +101,7 @@ impl Node {
             ports: Mutex::default(),
             routes: Routes::default(),
             sessions: Sessions::default(),
+            longest_body: AtomicUsize::new(0),
             desks: Desks::default(),
             seeking: Mutex::default(),
         }
@@ -164,6 +166,7 @@ impl Node {
             return Err(Error::new(ErrorKind::AgentClosed, "this bus is closed"));
         }
         directory.serial = directory.serial.saturating_add(1);
+        self.longest_body.fetch_max(options.max_payload_bytes, Ordering::Relaxed);
         let agent = Arc::new(Agent::new(number, directory.serial, self.clone(), port.clone(), signer, name, options));
         if agent.is_remote() {
             directory.insert_unproved(&agent);

@@ -42,6 +42,11 @@ impl Sessions {
         self.by_peer.guard().retain(|peer, _| peer.route != route);
     }
 
+    /// What is known of a connection may be over.
+    pub(crate) fn drop_known(&self, route: Route) {
+        self.by_peer.guard().retain(|peer, state| peer.route != route || matches!(state, State::Asked(_)));
+    }
+
     fn take_waiting(&self, peer: &Remote) -> Waiting {
         let mut by_peer = self.by_peer.guard();
         match by_peer.remove(peer) {

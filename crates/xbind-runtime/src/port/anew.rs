@@ -14,7 +14,7 @@ use crate::port::calls::{Call, Purpose, Stage};
 use crate::port::event::{Body, OCTETS, Outcome};
 use crate::sync::Lock;
 use crate::sync::clock;
-use crate::transport::{Peer, Remote};
+use crate::transport::{Peer, Remote, There};
 
 /// How long an agent elsewhere may take to tell its session before it is asked again.
 const ASKING: Duration = Duration::from_secs(5);
@@ -26,6 +26,8 @@ pub(crate) const MAX_KEPT_BYTES: usize = 256 << 20;
 /// What a call that may run twice was made of.
 #[derive(Clone, Debug)]
 pub(crate) struct Again {
+    /// Name, DID or address of its recipient.
+    pub(crate) to: Box<str>,
     pub(crate) body: Body,
     pub(crate) content_type: &'static str,
     pub(crate) token: Option<String>,
@@ -67,7 +69,7 @@ impl Port {
             caller.node.session_asked(caller, &peer, Outcome::Failed { error, remote: None });
         };
         let Ok(id) = clock::message_id() else { return failed(ErrorKind::Internal) };
-        let to = Peer::There(Box::new(peer));
+        let to = Peer::There(There::new(peer, None));
         let call = Call {
             recipient: Some(to.clone()),
             has_method: true,
@@ -77,7 +79,8 @@ impl Port {
         };
         let Some(number) = self.calls.guard().begin(call) else { return failed(ErrorKind::InboxFull) };
         let details = Details { method: Some(SESSION.into()), ..Details::default() };
-        let again = Again { body: Body::new(), content_type: OCTETS, token: None, details, until, left: 0 };
+        let again =
+            Again { to: Box::default(), body: Body::new(), content_type: OCTETS, token: None, details, until, left: 0 };
         if !caller.enqueue_question(again.draft(id, number)(to)) {
             caller.fail_call(number, crate::agent::closed());
         }
@@ -89,15 +92,15 @@ impl Port {
     /// Signs a call anew that may run twice, and whose last message is lost or was refused; false if it has to end.
     pub(crate) fn call_anew(self: &Arc<Self>, number: u64) -> bool {
         let known = self.calls.guard().may_be_anew(number);
-        let (Some((caller, did)), Ok(id)) = (known, clock::message_id()) else { return false };
-        let Ok(found) = caller.node.find(did.as_str()) else { return false };
+        let (Some((caller, to)), Ok(id)) = (known, clock::message_id()) else { return false };
+        let Ok(found) = caller.node.find(&to) else { return false };
         let stage = if matches!(found, Found::Ask) { Stage::Sought } else { Stage::Waiting };
         let Some(again) = self.calls.guard().begin_anew(number, id, stage) else { return false };
         let bytes = again.size();
         if caller.reserve_outbox(bytes).is_err() {
             return false;
         }
-        self.send_off(&caller, did.as_str(), found, number, bytes, Box::new(again.draft(id, number)));
+        self.send_off(&caller, &to, found, number, bytes, Box::new(again.draft(id, number)));
         true
     }
 

@@ -139,7 +139,7 @@ impl Port {
         let is_near = matches!(&found, Found::Peer(Peer::Here(_)));
         let again = (idempotent && !is_near).then(|| {
             let (body, token, details) = (body.clone(), token.clone(), details.clone());
-            Box::new(Again { body, content_type, token, details, until, left: ATTEMPTS })
+            Box::new(Again { to: to.into(), body, content_type, token, details, until, left: ATTEMPTS })
         });
         let call = Call {
             recipient,

@@ -312,12 +312,11 @@ impl Calls {
     }
 
     /// Who made a call that may be signed anew, and whom it is for.
-    pub(crate) fn may_be_anew(&self, number: u64) -> Option<(Arc<Agent>, Did)> {
+    pub(crate) fn may_be_anew(&self, number: u64) -> Option<(Arc<Agent>, Box<str>)> {
         let call = self.slots.get(number)?;
-        let has_attempts = call.again.as_ref().is_some_and(|again| again.left > 0);
+        let again = call.again.as_ref().filter(|again| again.left > 0)?;
         let is_unread = call.sink.is_none_or(|sink| sink.count() == 0);
-        let did = *call.recipient.as_ref()?.did();
-        (has_attempts && is_unread).then(|| (call.caller.clone(), did))
+        is_unread.then(|| (call.caller.clone(), again.to.clone()))
     }
 
     /// It begins anew, under another id; what it is made of.
@@ -336,7 +335,7 @@ impl Calls {
     pub(crate) fn asked(&self, id: &MessageId) -> Option<(Arc<Agent>, Remote)> {
         let call = self.slots.get(*self.by_id.get(id)?)?;
         match call.recipient.as_ref()? {
-            Peer::There(remote) => Some((call.caller.clone(), **remote)),
+            Peer::There(remote) => Some((call.caller.clone(), ***remote)),
             Peer::Here(_) => None,
         }
     }

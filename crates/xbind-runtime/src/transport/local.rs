@@ -29,6 +29,8 @@ pub(crate) struct Incoming<'a> {
     pub(crate) max_lifetime: u64,
     /// Calls and sends name the session of their recipient.
     pub(crate) names_session: bool,
+    /// Anything but an answer is dropped.
+    pub(crate) only_replies: bool,
 }
 
 /// Hands a message to its recipient.
@@ -43,7 +45,8 @@ pub(crate) fn carry(
     let Outgoing { body, token, slot, .. } = outgoing;
     let max_lifetime = recipient.node.max_lifetime();
     // One clock for all agents here, and one window as long as any of them.
-    let incoming = Incoming { jws, body, token, slot, clock_skew: 0, max_lifetime, names_session: false };
+    let incoming =
+        Incoming { jws, body, token, slot, clock_skew: 0, max_lifetime, names_session: false, only_replies: false };
     recipient.take_in(incoming, |_| Peer::Here(sender.clone()), request)
 }
 
@@ -56,7 +59,7 @@ impl Agent {
         back: impl Fn(&Did) -> Peer,
         request: Option<InReplyTo>,
     ) -> Result<()> {
-        let Incoming { jws, body, token, slot, clock_skew, max_lifetime, names_session } = incoming;
+        let Incoming { jws, body, token, slot, clock_skew, max_lifetime, names_session, only_replies } = incoming;
         let session = if names_session { Some(self.memory().session.ok_or_else(no_session)?) } else { None };
         let (policy, now) = (self.policy(clock_skew, max_lifetime, session), self.node.time().unix());
         let recipient = Recipient {
@@ -67,6 +70,9 @@ impl Agent {
         };
         let message = authenticate(&recipient, now, jws, body.len())?;
         let reference = |id: &MessageId| request.unwrap_or_else(|| InReplyTo::of(*id, jws));
+        if only_replies && !message.op().is_reply() {
+            return Ok(());
+        }
         if message.check_session(&policy).is_err() {
             if self.memory().told.guard().once_more(message.from(), now) {
                 self.refuse_with(back(message.from()), reference(message.id()), &Refusal::stale(session));
