@@ -60,7 +60,8 @@ export interface ResponseSigning {
 /**
  * A signed copy of a request (RFC 9421, Ed25519): its body is read, hashed and covered. Send the copy as it is; each is good
  * for one use. Errors: INVALID_CONFIG (an option out of bounds, signed already, another Content-Digest), INVALID_TOKEN (token
- * or approval without the form of one), MALFORMED_MESSAGE (what no verifier would read), SIGN_FAILED (destroyed, or the key is with a provider).
+ * or approval without the form of one), MALFORMED_MESSAGE (what no verifier would read), SIGN_FAILED (destroyed; the agent's
+ * identity provider failed), TIMEOUT (that one is slow), AGENT_CLOSED.
  *
  * @example
  * ```ts
@@ -71,7 +72,8 @@ export interface ResponseSigning {
 export declare function signRequest(signer: Identity | AutoGenxBindAgent, request: Request, options?: RequestSigning): Promise<Result<Request>>;
 /**
  * The header fields that make a request a signed one, for clients of any kind: set them, each in place of one of its name, and
- * send what was signed. Errors: as for `signRequest`.
+ * send what was signed. Errors: as for `signRequest`; SIGN_FAILED where the key is with an identity provider, for which
+ * `signRequest` waits.
  *
  * @example
  * ```ts
@@ -82,10 +84,11 @@ export declare function signRequest(signer: Identity | AutoGenxBindAgent, reques
 export declare function signRequestHeaders(signer: Identity | AutoGenxBindAgent, request: HttpRequest, options?: RequestSigning): Result<Record<string, string>>;
 /**
  * A signed copy of a response, bound to the request that it answers: it is a response to no other. The whole body is read.
- * Errors: INVALID_CONFIG, MALFORMED_MESSAGE (also for a request that is not signed in the profile xbind), SIGN_FAILED.
+ * Errors: INVALID_CONFIG, MALFORMED_MESSAGE (also for a request that is not signed in the profile xbind), SIGN_FAILED, TIMEOUT,
+ * AGENT_CLOSED.
  */
 export declare function signResponse(signer: Identity | AutoGenxBindAgent, response: Response, request: Request | IncomingMessage | HttpRequest, options?: ResponseSigning): Promise<Result<Response>>;
-/** The header fields that make a response a signed one, for servers of any kind. Errors: as for `signResponse`. */
+/** The header fields that make a response a signed one, for servers of any kind. Errors: as for `signRequestHeaders`. */
 export declare function signResponseHeaders(signer: Identity | AutoGenxBindAgent, response: HttpResponse, request: Request | IncomingMessage | HttpRequest, options?: ResponseSigning): Result<Record<string, string>>;
 /** What a signing `fetch` adds to each request. */
 export interface FetchOptions {
@@ -104,7 +107,8 @@ export interface FetchOptions {
 }
 /**
  * A `fetch` that signs every request, for any library that takes one. It rejects with an `XBindError` what it cannot sign, and
- * follows no redirects: a signature is for one address. Bodies are read whole before they are sent. Throws TypeError.
+ * follows no redirects: a signature is for one address. Bodies are read whole before they are sent. Each call is a signature of
+ * its own: what tries again belongs around it, not into `fetch`. Throws TypeError.
  *
  * @example
  * ```ts

@@ -410,6 +410,36 @@ export interface DeliveryReceipt {
   readonly to: string;
 }
 /**
+ * A call and what answered it, which anybody can verify by the two DIDs alone: `verifyReceipt` in `./record`. All of it is
+ * shown by whoever shows it; without `request` and `result` it proves their digests.
+ */
+export interface CallReceipt {
+  /** The JWS of the call. */
+  readonly call: string;
+  /** The JWS of the answer, refusal or delivery receipt. */
+  readonly answer: string;
+  /** The body of the call: what was sent. */
+  readonly request: Uint8Array;
+  /** The body of the answer. */
+  readonly result: Uint8Array;
+}
+/** What `call` gives with `receipt`: a `Result` with the messages beside it. */
+export type Receipted<T> = {
+  /** It went well. */
+  readonly ok: true;
+  /** What was asked for. */
+  readonly value: T;
+  /** The messages themselves. */
+  readonly receipt: CallReceipt;
+} | {
+  /** It failed. */
+  readonly ok: false;
+  /** Why, with a code to tell one reason from another. */
+  readonly error: XBindError;
+  /** The messages themselves, where the other side has said so; undefined where it has said nothing. */
+  readonly receipt: CallReceipt | undefined;
+};
+/**
  * Whether what `call` gave is the recipient's receipt and no answer: it has no handler, and the call stands in its inbox. The
  * message itself says so, not its shape; a copy of a receipt is none.
  *
@@ -438,7 +468,7 @@ export interface IncomingCall<P = unknown> {
   readonly signal: AbortSignal;
   /**
    * Tells the caller how far the call is: it reaches `onProgress`, and starts the caller's `timeoutMs` anew. Each word is signed.
-   * Throws TypeError, XBindError: INVALID_PAYLOAD (a number that is not finite), PAYLOAD_TOO_LARGE. Once the call is over, it
+   * Throws TypeError, XBindError: INVALID_PAYLOAD (a number that is not finite, half of a surrogate pair), PAYLOAD_TOO_LARGE. Once the call is over, it
    * does nothing.
    */
   progress(progress: Progress): void;
@@ -485,7 +515,8 @@ export declare class MessageBus {
   }[];
   /**
    * Stops an identity here, at once and for good: its queued and running calls, and those to it, end with REVOKED, handlers
-   * that work on them see their signal abort, and it can neither call nor be called any more. Errors: INVALID_DID.
+   * that work on them see their signal abort, and it can neither call nor be called any more. What it has
+   * approved, and tokens that it has issued or delegated, count no more. Errors: INVALID_DID.
    */
   stop(did: string): Result<void>;
   /** Closes the bus and every agent on it, also those of other threads. */
@@ -607,7 +638,11 @@ export interface CallOptions {
   method?: string;
   /** Where the call belongs in a trace: a `traceparent` of W3C Trace Context. */
   traceparent?: string;
+  /** Also gives the call and its answer themselves, to be shown to others: see `CallReceipt`. Default false. */
+  receipt?: boolean;
 }
+/** The options of `stream`. */
+export type StreamOptions = Omit<CallOptions, "receipt">;
 /** The bounds of one request. */
 export interface FetchLimits {
   /** The longest answer that is taken. */
@@ -707,6 +742,8 @@ export interface ApprovalPolicy {
     readonly from: string;
     /** The arguments of the call. */
     readonly payload: unknown;
+    /** The method asked for, if the caller named one. */
+    readonly method: string | undefined;
   }) => boolean;
   /** How long the approver may take, default 60 000. */
   timeoutMs?: number;
@@ -758,7 +795,7 @@ export type Peer<M> = {
 /** `then`, `toJSON`, and what every object has. */
 export type NeverMethods = "then" | "toJSON" | "constructor" | "toString" | "toLocaleString" | "valueOf" | "hasOwnProperty" | "isPrototypeOf" | "propertyIsEnumerable" | "__proto__" | "__defineGetter__" | "__defineSetter__" | "__lookupGetter__" | "__lookupSetter__";
 /** How a method is called: the method itself is the one that was named. */
-export type PeerOptions = Omit<CallOptions, "method">;
+export type PeerOptions = Omit<CallOptions, "method" | "receipt">;
 /** The parts of an answer, in order, and what it ends with. */
 export type AnswerStream<T = unknown> = AsyncIterableIterator<T> & {
   /**
@@ -816,6 +853,18 @@ export declare class AutoGenxBindAgent {
    * ```
    */
   call<T = unknown>(agentName: string, payload: unknown, options: CallOptions & {
+    /** The method asked for: such a call gets no delivery receipt. */
+    method: string;
+    /** The call and its answer themselves are given with it. */
+    receipt: true;
+  }): Promise<Receipted<T>>;
+  /** The same without a method: what comes may be a delivery receipt. */
+  call<T = unknown>(agentName: string, payload: unknown, options: CallOptions & {
+    /** The call and its answer themselves are given with it. */
+    receipt: true;
+  }): Promise<Receipted<T | DeliveryReceipt>>;
+  /** The same without the messages themselves. */
+  call<T = unknown>(agentName: string, payload: unknown, options: CallOptions & {
     /** The method asked for: such a call gets no receipt. */
     method: string;
   }): Promise<Result<T>>;
@@ -833,7 +882,7 @@ export declare class AutoGenxBindAgent {
    * for await (const token of agent.stream<string>('writer', { topic: 'identity' })) process.stdout.write(token)
    * ```
    */
-  stream<T = unknown>(to: string, payload: unknown, options?: CallOptions): AnswerStream<T>;
+  stream<T = unknown>(to: string, payload: unknown, options?: StreamOptions): AnswerStream<T>;
   /**
    * A typed client of another agent: its methods as functions, each of which calls with that method. `options` count for all of
    * them, unless a call says otherwise.

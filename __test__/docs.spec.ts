@@ -7,6 +7,7 @@ import * as fastify from '@private.me/autogen/fastify'
 import * as hono from '@private.me/autogen/hono'
 import * as http from '@private.me/autogen/http'
 import * as messages from '@private.me/autogen/messages'
+import * as record from '@private.me/autogen/record'
 import * as tokens from '@private.me/autogen/tokens'
 import { describe, expect, test } from 'vitest'
 
@@ -58,6 +59,7 @@ describe('docs/api.md', () => {
     '@private.me/autogen/express': express,
     '@private.me/autogen/fastify': fastify,
     '@private.me/autogen/hono': hono,
+    '@private.me/autogen/record': record,
   }
 
   /** The text below a heading, up to the next one of its level. */

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use napi::bindgen_prelude::{Array, Env, ToNapiValue, Uint8Array};
 use xbind::{Did, Error, ErrorKind};
-use xbind_runtime::{Event, Outcome, Payload, Port, Reply, Senders};
+use xbind_runtime::{Event, Outcome, Payload, Port, Receipt, Reply, Senders};
 
 use crate::convert::{BindingError, number};
 
@@ -74,7 +74,13 @@ impl<'env> Events<'env> {
                 self.payload(payload)
             }
             Event::Cancelled { ticket } => self.both(1_u32, number(ticket)),
-            Event::Settled { call, id, outcome } => match outcome {
+            Event::Settled { call, outcome, receipt: Some(receipt), id } => {
+                let Receipt { call: asked, answer, request, result } = *receipt;
+                self.all(15_u32, number(call), &*asked)?;
+                self.all(&*answer, Uint8Array::new(request), Uint8Array::new(result))?;
+                self.convert(Event::Settled { call, outcome, receipt: None, id })
+            }
+            Event::Settled { call, id, outcome, receipt: None } => match outcome {
                 Outcome::Answer { from, payload } => {
                     self.both(2_u32, number(call))?;
                     self.sender(&from)?;

@@ -1,15 +1,15 @@
 //! HTTP requests and responses that prove who sends them.
 
-use napi::bindgen_prelude::External;
+use napi::bindgen_prelude::{Either, External};
 use napi_derive::napi;
 use xbind::http::approval::{ApprovalDemand, RequestDecision};
 use xbind::http::message::{RequestHead, ResponseHead};
 use xbind::http::profile::Profile;
 use xbind::http::response::{self, ResponseDraft, ResponsePolicy};
-use xbind::http::sign::{self, NewFields, RequestDraft};
+use xbind::http::sign::{self, NewFields, RequestDraft, UnsignedHttp};
 use xbind::http::target::Scheme;
 use xbind::http::verify::{AuthenticRequest, RequestPolicy, RequestVerifier};
-use xbind::{Decision, Error, ErrorKind};
+use xbind::{Decision, Did, Error, ErrorKind};
 use xbind_runtime::random;
 
 use crate::bytes::Bytes;
@@ -78,15 +78,41 @@ pub struct BindingRequestDraft {
     pub agent: Option<String>,
 }
 
-/// The fields to be set, names and values by turns.
+/// What a key elsewhere is to sign.
+#[napi(object, object_from_js = false)]
+pub struct BindingUnsigned {
+    pub unsigned: UnsignedRef,
+    pub base: String,
+}
+
+pub type UnsignedRef = External<UnsignedHttp>;
+
+fn prepared(
+    signer: Either<String, &KeyRef>,
+    prepare: impl FnOnce(&Did) -> xbind::Result<UnsignedHttp>,
+) -> Fallible<Either<Vec<String>, BindingUnsigned>> {
+    fallible(match signer {
+        Either::A(remote) => did(&remote).and_then(|did| prepare(&did)).map(|message| {
+            let base = message.to_sign().to_owned();
+            Either::B(BindingUnsigned { unsigned: External::new(message), base })
+        }),
+        Either::B(key) => key.with(ErrorKind::SignFailed, |key| {
+            let message = prepare(key.did())?;
+            let signature = key.sign(message.to_sign().as_bytes());
+            Ok(Either::A(flat(message.finish(&signature))))
+        }),
+    })
+}
+
+/// The fields to be set, names and values by turns; for a DID, whose key is elsewhere, what that is to sign.
 #[napi(catch_unwind)]
 pub fn sign_request(
-    key: &KeyRef,
+    signer: Either<String, &KeyRef>,
     request: BindingRequestHead,
     body: Bytes,
     draft: BindingRequestDraft,
-) -> Fallible<Vec<String>> {
-    fallible(key.with(ErrorKind::SignFailed, |key| {
+) -> Fallible<Either<Vec<String>, BindingUnsigned>> {
+    prepared(signer, |did| {
         let mut nonce = [0; 64];
         random(&mut nonce)?;
         let draft = RequestDraft {
@@ -98,26 +124,30 @@ pub fn sign_request(
             approval: draft.approval.as_deref(),
             agent: draft.agent.as_deref(),
         };
-        request.with(|head| sign::sign(key, head, body.as_slice(), &draft)).map(flat)
-    }))
+        request.with(|head| sign::prepare(did, head, body.as_slice(), &draft))
+    })
 }
 
 /// The same for the response to a request.
 #[napi(catch_unwind)]
 pub fn sign_response(
-    key: &KeyRef,
+    signer: Either<String, &KeyRef>,
     response: BindingResponseHead,
     body: Bytes,
     request: BindingRequestHead,
     now: f64,
     ttl: f64,
-) -> Fallible<Vec<String>> {
+) -> Fallible<Either<Vec<String>, BindingUnsigned>> {
     let draft = ResponseDraft { created: whole(now), ttl: whole(ttl) };
-    fallible(key.with(ErrorKind::SignFailed, |key| {
-        request
-            .with(|request| response.with(|head| response::sign(key, head, body.as_slice(), request, draft)))
-            .map(flat)
-    }))
+    prepared(signer, |did| {
+        request.with(|request| response.with(|head| response::prepare(did, head, body.as_slice(), request, draft)))
+    })
+}
+
+/// The fields to be set, with the signature that a key elsewhere has made.
+#[napi(catch_unwind)]
+pub fn signed_fields(unsigned: &UnsignedRef, signature: Bytes) -> Fallible<Vec<String>> {
+    fallible(unsigned.as_ref().clone().finish_checked(signature.as_slice()).map(flat))
 }
 
 #[napi(object, object_to_js = false)]

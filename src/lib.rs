@@ -14,6 +14,7 @@ mod key_file;
 mod net;
 mod payload;
 mod port;
+mod record;
 mod rights;
 mod verifier;
 

@@ -199,7 +199,7 @@ pub fn agent_key(port: u32, agent: u32) -> Fallible<KeyRef> {
 }
 
 /// Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window` its
-/// answer may come in parts.
+/// answer may come in parts; with `receipt` the two messages are told before its end.
 #[allow(clippy::too_many_arguments, reason = "an object would cost more to take apart")]
 #[napi(catch_unwind)]
 pub fn call(
@@ -214,13 +214,14 @@ pub fn call(
     traceparent: Option<String>,
     total_ms: Option<f64>,
     window: Option<f64>,
+    receipt: bool,
 ) -> Fallible<f64> {
     fallible(with_port(port, |port| {
         let timeout = Some(Duration::from_millis(whole(timeout_ms)));
         let total = total_ms.map(|total| Duration::from_millis(whole(total)));
         let (payload, window) = (payload(content), window.map(whole));
         let to = to.as_str();
-        let call = NewCall { agent, to, payload, one_way, timeout, token, method, traceparent, total, window };
+        let call = NewCall { agent, to, payload, one_way, timeout, token, method, traceparent, total, receipt, window };
         port.attend();
         port.call(call).map(number)
     }))

@@ -1,9 +1,10 @@
 import type { IncomingMessage } from 'node:http'
-import type { Failure, KeyRef, RequestHead } from '../native/binding'
+import type { Failure, KeyRef, RequestHead, Unsigned } from '../native/binding'
 import { keyOfAgent, type AutoGenxBindAgent } from '../agent/agent'
 import { keyIn, type Identity } from '../agent/identity'
+import { RemoteKey } from '../agent/provider'
 import { checkObject, checkString, known, optional } from '../check'
-import { isFailure } from '../errors'
+import { failure, isFailure } from '../errors'
 import { native } from '../native'
 import { fail, ok, type Result } from '../result'
 import { notWhole, systemTime } from '../tokens/seconds'
@@ -52,35 +53,68 @@ export interface ResponseSigning {
 export const SIGNING = ['profile', 'token', 'approval', 'signatureAgent', 'ttlSeconds', 'now'] as const
 const nothing = new Uint8Array()
 
-/** @internal What signs: an identity's key, an agent's, or why there is none. */
-export function keyOfSigner(signer: Identity | AutoGenxBindAgent): KeyRef | Failure {
+/** What signs, wherever it is, or why there is nothing. */
+export type Signer = KeyRef | RemoteKey | Failure
+/** Header fields to be set: names and values by turns. */
+type Fields = readonly string[]
+
+/** An identity's key, or an agent's. */
+export function signerOf(signer: Identity | AutoGenxBindAgent): Signer {
   const key = keyIn(signer) ?? keyOfAgent(signer)
   if (key === undefined) throw new TypeError('signer must be an Identity or an agent')
   return key
 }
 
-/** @internal The fields to be set. */
-export function signedFields(
-  key: KeyRef | Failure,
+/** The same for those who do not wait. */
+function hereOnly(signer: Signer): KeyRef | Failure {
+  if (!(signer instanceof RemoteKey)) return signer
+  return failure(
+    'SIGN_FAILED',
+    'the key of this agent is with its identity provider, which takes its time',
+    'use signRequest, signResponse or createFetch, which wait for it',
+  )
+}
+
+/** The fields that sign a request; at once, unless the key is elsewhere. */
+export function signedFields<S extends Signer>(
+  signer: S,
   head: RequestHead,
   body: Uint8Array,
   { profile = 'xbind', token, approval, signatureAgent, ttlSeconds = 60, now }: RequestSigning,
-): readonly string[] | Failure {
-  if (isFailure(key)) return key
+): Signed<S> {
   checkString(profile, 'profile')
   optional(token, checkString, 'token')
   optional(approval, checkString, 'approval')
   optional(signatureAgent, checkString, 'signatureAgent')
-  const wrong = notWhole({ ttlSeconds, now })
-  if (wrong) return wrong
   const draft = { profile, token, approval, agent: signatureAgent, ttl: ttlSeconds, now: now ?? systemTime() }
-  return native.signRequest(key, head, body, draft)
+  return signed(signer, { ttlSeconds, now }, (key) => native.signRequest(key, head, body, draft))
+}
+
+type Signed<S> = Fields | Failure | (Extract<S, RemoteKey> extends never ? never : Promise<Fields | Failure>)
+
+function signed<S extends Signer>(
+  signer: S,
+  times: { ttlSeconds: number; now: number | undefined },
+  prepare: (key: KeyRef | string) => Fields | Unsigned | Failure,
+): Signed<S> {
+  const wrong = isFailure(signer) ? signer : notWhole(times)
+  if (wrong) return wrong
+  const prepared = prepare(signer instanceof RemoteKey ? signer.did : (signer as KeyRef))
+  if (!('unsigned' in prepared)) return prepared
+  return finished(signer as RemoteKey, prepared, times.ttlSeconds) as Signed<S>
+}
+
+/** The provider signs the bytes, and the core looks at what came of it. */
+async function finished(key: RemoteKey, { unsigned, base }: Unsigned, ttlSeconds: number): Promise<Fields | Failure> {
+  const signature = await key.sign(Buffer.from(base), ttlSeconds * 1000)
+  return isFailure(signature) ? signature : native.signedFields(unsigned, signature)
 }
 
 /**
  * A signed copy of a request (RFC 9421, Ed25519): its body is read, hashed and covered. Send the copy as it is; each is good
  * for one use. Errors: INVALID_CONFIG (an option out of bounds, signed already, another Content-Digest), INVALID_TOKEN (token
- * or approval without the form of one), MALFORMED_MESSAGE (what no verifier would read), SIGN_FAILED (destroyed, or the key is with a provider).
+ * or approval without the form of one), MALFORMED_MESSAGE (what no verifier would read), SIGN_FAILED (destroyed; the agent's
+ * identity provider failed), TIMEOUT (that one is slow), AGENT_CLOSED.
  *
  * @example
  * ```ts
@@ -93,25 +127,22 @@ export async function signRequest(
   request: Request,
   options: RequestSigning = {},
 ): Promise<Result<Request>> {
-  const key = keyOfSigner(signer)
+  const key = signerOf(signer)
   checkObject(request, 'request')
   if (!isFetchRequest(request)) throw new TypeError('request must be a Request; see signRequestHeaders()')
   checkObject(options, 'options')
   known(options, 'signRequest()', SIGNING)
   const body = request.body ? new Uint8Array(await request.arrayBuffer()) : undefined
-  const fields = signedFields(
-    key,
-    headToSend(request.method, request.url, flat(request.headers)),
-    body ?? nothing,
-    options,
-  )
+  const head = headToSend(request.method, request.url, flat(request.headers))
+  const fields = await signedFields(key, head, body ?? nothing, options)
   if (isFailure(fields)) return fail(fields)
   return ok(new Request(request, { headers: withFields(request.headers, fields), ...(body && { body }) }))
 }
 
 /**
  * The header fields that make a request a signed one, for clients of any kind: set them, each in place of one of its name, and
- * send what was signed. Errors: as for `signRequest`.
+ * send what was signed. Errors: as for `signRequest`; SIGN_FAILED where the key is with an identity provider, for which
+ * `signRequest` waits.
  *
  * @example
  * ```ts
@@ -124,7 +155,7 @@ export function signRequestHeaders(
   request: HttpRequest,
   options: RequestSigning = {},
 ): Result<Record<string, string>> {
-  const key = keyOfSigner(signer)
+  const key = hereOnly(signerOf(signer))
   const { method, url, headers, body = nothing } = checkRequest(request)
   checkObject(options, 'options')
   known(options, 'signRequestHeaders()', SIGNING)
@@ -134,7 +165,8 @@ export function signRequestHeaders(
 
 /**
  * A signed copy of a response, bound to the request that it answers: it is a response to no other. The whole body is read.
- * Errors: INVALID_CONFIG, MALFORMED_MESSAGE (also for a request that is not signed in the profile xbind), SIGN_FAILED.
+ * Errors: INVALID_CONFIG, MALFORMED_MESSAGE (also for a request that is not signed in the profile xbind), SIGN_FAILED, TIMEOUT,
+ * AGENT_CLOSED.
  */
 export async function signResponse(
   signer: Identity | AutoGenxBindAgent,
@@ -147,37 +179,38 @@ export async function signResponse(
   const { status, statusText } = response
   const body = response.body ? new Uint8Array(await response.arrayBuffer()) : undefined
   const plain: HttpResponse = { status, headers: response.headers, body: body ?? nothing }
-  const fields = responseFields(signer, plain, request, options)
+  const fields = await responseFields(signerOf(signer), plain, request, options)
   if (isFailure(fields)) return fail(fields)
   return ok(new Response(body, { status, statusText, headers: withFields(response.headers, fields) }))
 }
 
-/** The header fields that make a response a signed one, for servers of any kind. Errors: as for `signResponse`. */
+/** The header fields that make a response a signed one, for servers of any kind. Errors: as for `signRequestHeaders`. */
 export function signResponseHeaders(
   signer: Identity | AutoGenxBindAgent,
   response: HttpResponse,
   request: Request | IncomingMessage | HttpRequest,
   options: ResponseSigning = {},
 ): Result<Record<string, string>> {
-  const fields = responseFields(signer, response, request, options)
+  const fields = responseFields(hereOnly(signerOf(signer)), response, request, options)
   return isFailure(fields) ? fail(fields) : ok(recordOf(fields))
 }
 
-function responseFields(
-  signer: Identity | AutoGenxBindAgent,
+/** The fields that sign a response; at once, unless the key is elsewhere. */
+export function responseFields<S extends Signer>(
+  signer: S,
   response: HttpResponse,
   request: Request | IncomingMessage | HttpRequest,
   options: ResponseSigning,
-): readonly string[] | Failure {
-  const key = keyOfSigner(signer)
+): Signed<S> {
   const { body, ...head } = checkResponse(response)
   checkObject(request, 'request')
   checkObject(options, 'options')
   known(options, 'signResponse()', ['ttlSeconds', 'now'])
   const { ttlSeconds = 60, now } = options
-  const wrong = notWhole({ ttlSeconds, now })
-  if (isFailure(key) || wrong) return wrong ?? (key as Failure)
-  return native.signResponse(key, head, body, headOf(request), now ?? systemTime(), ttlSeconds)
+  const answered = headOf(request)
+  return signed(signer, { ttlSeconds, now }, (key) =>
+    native.signResponse(key, head, body, answered, now ?? systemTime(), ttlSeconds),
+  )
 }
 
 /** @internal A copy of the fields, with these set. */
@@ -187,7 +220,7 @@ export function withFields(headers: Headers, fields: readonly string[]): Headers
   return all
 }
 
-function recordOf(fields: readonly string[]): Record<string, string> {
+export function recordOf(fields: readonly string[]): Record<string, string> {
   const record: Record<string, string> = {}
   for (let i = 0; i + 1 < fields.length; i += 2) record[fields[i] ?? ''] = fields[i + 1] ?? ''
   return record

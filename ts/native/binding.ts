@@ -85,6 +85,12 @@ export interface RequestDraft {
   readonly agent?: string | undefined
 }
 
+/** What a key elsewhere is to sign. */
+export interface Unsigned {
+  readonly unsigned: UnsignedRef
+  readonly base: string
+}
+
 export interface ResponsePolicy {
   readonly from?: string | undefined
   readonly clockSkew: number
@@ -184,6 +190,19 @@ export interface Options {
   readonly concurrency: number
   readonly handles: boolean
   readonly tells: boolean
+}
+
+export interface Proven {
+  readonly messageId: string
+  readonly op: 'call' | 'send'
+  readonly answer: 'result' | 'error' | 'receipt'
+  readonly method?: string | undefined
+  readonly issuedAt: number
+  readonly answeredAt: number
+  readonly parts?: number | undefined
+  readonly requestDigest: string
+  readonly resultDigest: string
+  readonly tokenDigest?: string | undefined
 }
 
 export interface TokenPolicy {
@@ -394,6 +413,7 @@ export type NodeRef = Native<'NodeRef'>
 export type OpeningRef = Native<'OpeningRef'>
 export type RequestRef = Native<'RequestRef'>
 export type RequestVerifierRef = Native<'RequestVerifierRef'>
+export type UnsignedRef = Native<'UnsignedRef'>
 export type VerifierRef = Native<'VerifierRef'>
 export type WrappingRef = Native<'WrappingRef'>
 
@@ -432,17 +452,24 @@ export interface Binding {
   resume(port: number, ticket: number): void
   /** What the token of a running call grants: its scopes in one line, and each of its chain in another. */
   rights(port: number, ticket: number): string | null
-  /** The fields to be set, names and values by turns. */
-  signRequest(key: KeyRef, request: RequestHead, body: Uint8Array, draft: RequestDraft): Fallible<ReadonlyArray<string>>
+  /** The fields to be set, names and values by turns; for a DID, whose key is elsewhere, what that is to sign. */
+  signRequest(
+    signer: string | KeyRef,
+    request: RequestHead,
+    body: Uint8Array,
+    draft: RequestDraft,
+  ): Fallible<ReadonlyArray<string> | Unsigned>
   /** The same for the response to a request. */
   signResponse(
-    key: KeyRef,
+    signer: string | KeyRef,
     response: ResponseHead,
     body: Uint8Array,
     request: RequestHead,
     now: number,
     ttl: number,
-  ): Fallible<ReadonlyArray<string>>
+  ): Fallible<ReadonlyArray<string> | Unsigned>
+  /** The fields to be set, with the signature that a key elsewhere has made. */
+  signedFields(unsigned: UnsignedRef, signature: Uint8Array): Fallible<ReadonlyArray<string>>
   verifyResponse(
     policy: ResponsePolicy,
     response: ResponseHead,
@@ -519,7 +546,7 @@ export interface Binding {
   agentKey(port: number, agent: number): Fallible<KeyRef>
   /**
    * Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window` its
-   * answer may come in parts.
+   * answer may come in parts; with `receipt` the two messages are told before its end.
    */
   call(
     port: number,
@@ -528,11 +555,12 @@ export interface Binding {
     content: Content,
     oneWay: boolean,
     timeoutMs: number,
-    token?: string,
-    method?: string,
-    traceparent?: string,
-    totalMs?: number,
-    window?: number,
+    token: string | undefined,
+    method: string | undefined,
+    traceparent: string | undefined,
+    totalMs: number | undefined,
+    window: number | undefined,
+    receipt: boolean,
   ): Fallible<number>
   /** Gives a call up. */
   abandon(port: number, call: number): void
@@ -569,6 +597,15 @@ export interface Binding {
    * `src/events.rs`.
    */
   flush(port: number, max: number, watched: boolean): unknown[]
+  /** Verifies a call and its answer, with all that is said to be a body of either. */
+  verifyReceipt(
+    call: string,
+    answer: string,
+    requests: ReadonlyArray<Uint8Array>,
+    results: ReadonlyArray<Uint8Array>,
+    caller: string,
+    agent: string,
+  ): Fallible<Proven>
   newJudge(policy: TokenPolicy, revoked: ReadonlyArray<ListRef>, lists: ReadonlyArray<ListsRef>): Fallible<JudgeRef>
   /** The keys of an issuer, or why there are none; says why they cannot be used. */
   keysCame(judge: JudgeRef, issuer: string, askedAt: number, jwks: string | undefined, why: string): string | null

@@ -7,12 +7,14 @@ import { requireAgent as fastifyAgent } from '@private.me/autogen/fastify'
 import { requireAgent as honoAgent } from '@private.me/autogen/hono'
 import { RequestVerifier, signRequestHeaders } from '@private.me/autogen/http'
 import { MessageVerifier } from '@private.me/autogen/messages'
+import { verifyReceipt } from '@private.me/autogen/record'
 import { covers, issueToken, RevocationList, TokenVerifier } from '@private.me/autogen/tokens'
 
 const require = createRequire(import.meta.url)
 assert.equal(require('@private.me/autogen/tokens').TokenVerifier, TokenVerifier)
 assert.equal(require('@private.me/autogen/messages').MessageVerifier, MessageVerifier)
 assert.equal(require('@private.me/autogen/http').RequestVerifier, RequestVerifier)
+assert.equal(require('@private.me/autogen/record').verifyReceipt, verifyReceipt)
 
 const [issuer, holder] = [Identity.generate(), Identity.generate()]
 const audience = 'https://billing.example'
@@ -41,6 +43,8 @@ const revocations = new RevocationList()
 boss.handle(() => 'done', { trust: [boss.getDID()], scopes: ['work'], revocations })
 const { value: token } = await boss.grant({ subject: clerk.getDID(), audience: boss.getDID(), scopes: ['work'] })
 assert.equal((await clerk.call('boss', 1, { token })).value, 'done')
+const { receipt } = await clerk.call('boss', 1, { token, receipt: true })
+assert(verifyReceipt(receipt, { caller: clerk.getDID(), agent: boss.getDID() }).ok)
 revocations.revokeDID(clerk.getDID())
 const { error } = await clerk.call('boss', 1, { token })
 assert(error instanceof XBindError)

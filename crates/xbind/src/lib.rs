@@ -8,7 +8,9 @@ pub mod http;
 pub mod identity;
 mod json;
 pub mod message;
+pub mod record;
 pub mod rights;
+mod time;
 
 pub use error::{Error, ErrorKind, Result};
 pub use identity::did::Did;

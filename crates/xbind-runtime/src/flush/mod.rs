@@ -2,6 +2,7 @@
 //! on the calling thread, many on worker threads.
 
 pub(crate) mod batching;
+pub(crate) mod misfit;
 pub(crate) mod pool;
 pub(crate) mod refusal;
 
@@ -13,6 +14,7 @@ use xbind::{Details, Draft, Error, ErrorKind, InReplyTo, Op, Result, Sealed, Uns
 
 use crate::agent::outbox::Outgoing;
 use crate::agent::{Agent, closed};
+use crate::flush::misfit::Misfits;
 use crate::flush::refusal::Refusal;
 use crate::port::event::Outcome;
 use crate::sync::Lock;
@@ -102,13 +104,15 @@ pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoin
         sealed.iter().zip(&batch).map(|(sealed, out)| out.call.map(|_| sealed.reference())).collect();
     let wanted: Vec<bool> = {
         let mut calls = sender.port.calls.guard();
-        let still_wanted = |(outgoing, request): (&Outgoing, &Option<InReplyTo>)| match (outgoing.call, request) {
-            (Some(call), Some(request)) => calls.sealed(call, request.digest),
-            _ => true,
+        let mut still_wanted = |outgoing: &Outgoing, request: &Option<InReplyTo>, sealed: &Sealed| {
+            let Some((call, request)) = outgoing.call.zip(request.as_ref()) else { return true };
+            calls.sealed(call, request.digest, &sealed.jws)
         };
-        batch.iter().zip(&requests).map(still_wanted).collect()
+        let each = batch.iter().zip(&requests).zip(&sealed);
+        each.map(|((outgoing, request), sealed)| still_wanted(outgoing, request, sealed)).collect()
     };
     let mut leaving: Vec<(Route, Vec<Departure>)> = Vec::new();
+    let mut misfits = Misfits::default();
     for (((sealed, outgoing), request), wanted) in sealed.into_iter().zip(batch).zip(requests).zip(wanted) {
         if !wanted {
             continue; // the caller gave up before it was sealed
@@ -120,6 +124,13 @@ pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoin
             }
             Peer::There(remote) => {
                 let Remote { did: to, route } = **remote;
+                if misfits.came_after(&outgoing) {
+                    continue;
+                }
+                if let Err(error) = sender.node.check_fits(route, sealed.jws.len().saturating_add(outgoing.size())) {
+                    misfits.add(sender, outgoing, error);
+                    continue;
+                }
                 let call = outgoing.call.map(|_| CallId { caller: *sender.did(), id: outgoing.id });
                 let Outgoing { body, token, .. } = outgoing;
                 let departure = Departure { from: *sender.did(), to, call, jws: sealed.jws, body, token };

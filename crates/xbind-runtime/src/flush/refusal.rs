@@ -39,7 +39,8 @@ const TOLD: &[ErrorKind] = &[
 pub(crate) struct Refusal {
     pub(crate) kind: ErrorKind,
     /// With `HANDLER_FAILED` the `code`, `message` and `data` of a `HandlerError`, with `SCOPE_DENIED` which scopes the call
-    /// `needs` and which the caller's token `holds`, with `INVALID_INPUT` the `path` to what is wrong: a JSON object, as text.
+    /// `needs` and which the caller's token `holds`, with `INVALID_INPUT` the `path` to what is wrong, with `AGENT_CLOSED` and
+    /// `REVOKED` that nothing was `begun`: a JSON object, as text.
     pub(crate) detail: Option<String>,
 }
 
@@ -73,12 +74,22 @@ struct Place<'a> {
     path: Cow<'a, str>,
 }
 
+#[derive(Deserialize)]
+struct Begun {
+    begun: bool,
+}
+
 /// The longest path that is passed on, in bytes.
 const MAX_PATH: usize = 256;
 
 impl Refusal {
     pub(crate) fn of(kind: ErrorKind) -> Self {
         Self { kind, detail: None }
+    }
+
+    /// Of a call that was ended before its handler began.
+    pub(crate) fn unbegun(kind: ErrorKind) -> Self {
+        Self { kind, detail: Some(r#"{"begun":false}"#.to_owned()) }
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -106,9 +117,13 @@ impl Refusal {
             detail.as_deref().filter(|text| kind == ErrorKind::HandlerFailed && object::<Told<'_>>(text).is_some());
         let (said, hint) = sentence(kind, remote.is_some());
         let place = detail.as_deref().filter(|_| kind == ErrorKind::InvalidInput).and_then(object::<Place<'_>>);
+        let may_say = matches!(kind, ErrorKind::AgentClosed | ErrorKind::Revoked);
+        let told = detail.as_deref().filter(|_| may_say).and_then(object::<Begun>);
+        let begun = told.is_none_or(|told| told.begun);
         let said = match place.filter(|place| is_pointer(&place.path)) {
             Some(Place { path }) => format!("{peer} {said} at {path}"),
-            None => format!("{peer} {said}"),
+            None if begun => format!("{peer} {said}"),
+            None => format!("{peer} {said}; nothing of the call was begun there"),
         };
         let error = Error::new(kind, said).with_hint(hint);
         let scopes = detail.as_deref().filter(|_| kind == ErrorKind::ScopeDenied).and_then(object::<Scopes<'_>>);
@@ -143,9 +158,15 @@ fn sentence(kind: ErrorKind, told: bool) -> (&'static str, &'static str) {
         ErrorKind::MethodNotFound => ("has no such method", "compare the name, letter by letter"),
         ErrorKind::InvalidInput => ("does not take this payload", "send what the method's description asks for"),
         ErrorKind::NotAllowed => ("does not take calls from this agent", "ask its owner to add your DID to `allow`"),
-        ErrorKind::InboxFull => ("has no room for another message", "try again later, or let it receive faster"),
-        ErrorKind::ReplayWindowFull => ("cannot remember another message", "try again in a few seconds"),
-        ErrorKind::PayloadTooLarge => ("refused the size of a payload", "send less, or raise the limit on both sides"),
+        ErrorKind::InboxFull => {
+            ("has no room for another message", "nothing was begun: try again later, or let it receive faster")
+        }
+        ErrorKind::ReplayWindowFull => {
+            ("cannot remember another message", "nothing was begun: try again in a few seconds")
+        }
+        ErrorKind::PayloadTooLarge => {
+            ("found a payload too large to take, or to send", "send or ask for less, or raise the limits on both sides")
+        }
         ErrorKind::InvalidPayload => ("could not read the payload", "send what JSON can hold, at most 128 levels deep"),
         ErrorKind::WrongAudience => ("was shown a token for another agent", "ask for a token with its DID as audience"),
         ErrorKind::AgentClosed => ("has left the bus", "look it up again, or make it anew"),
@@ -164,19 +185,21 @@ fn sentence(kind: ErrorKind, told: bool) -> (&'static str, &'static str) {
             ("did not accept the delegation", "each link narrows its parent and is issued by its subject")
         }
         ErrorKind::Revoked => ("finds the token or identity revoked", "ask who revoked it"),
-        ErrorKind::RevocationUnknown => {
-            ("has no fresh evidence whether the token was revoked", "try again once the evidence is fresh")
-        }
+        ErrorKind::RevocationUnknown => (
+            "has no fresh evidence whether the token was revoked",
+            "nothing was begun: try again once the evidence is fresh",
+        ),
         ErrorKind::ApprovalRequired => {
             ("needs an approval of this very call", "call with { approval } signed for these arguments")
         }
         ErrorKind::ApprovalRefused => ("was told no by the approver", "ask the approver"),
         ErrorKind::ApprovalTimeout => {
-            ("got no decision from the approver in time", "try again when the approver is there")
+            ("got no decision from the approver in time", "nothing was begun: try again when the approver is there")
         }
-        ErrorKind::ApprovalFailed => {
-            ("got no approval that holds from the approver", "try again, or call with { approval } of the approver's")
-        }
+        ErrorKind::ApprovalFailed => (
+            "got no approval that holds from the approver",
+            "nothing was begun: try again, or call with { approval } of the approver's",
+        ),
         ErrorKind::Internal => ("had an internal fault", "report it with the steps that led here"),
         _ if told => ("answered with an error", "look at error.remote"),
         _ => ("failed while handling the call", "the reason stays with the agent that was called"),
@@ -226,6 +249,22 @@ mod tests {
         {
             assert!(message(detail).ends_with("payload"), "{detail}");
         }
+    }
+
+    #[test]
+    fn whoever_ends_a_call_may_say_that_it_was_not_begun() {
+        let message = |kind, detail: Option<&str>| {
+            let told = Refusal { kind, detail: detail.map(str::to_owned) };
+            Refusal::decode(&told.encode()).into_error(&peer()).0.message().to_owned()
+        };
+        let says_so = |text: &str| text.ends_with("; nothing of the call was begun there");
+        for kind in [ErrorKind::AgentClosed, ErrorKind::Revoked] {
+            assert!(says_so(&message(kind, Refusal::unbegun(kind).detail.as_deref())));
+            for detail in [None, Some(r#"{"begun":true}"#), Some("{}"), Some("false"), Some(r#"{"begun":"false"}"#)] {
+                assert!(!says_so(&message(kind, detail)), "{detail:?}");
+            }
+        }
+        assert!(!says_so(&message(ErrorKind::HandlerFailed, Some(r#"{"begun":false}"#))));
     }
 
     #[test]

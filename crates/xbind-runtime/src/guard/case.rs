@@ -135,8 +135,12 @@ impl Case {
     }
 
     pub(crate) fn guarded(&self) -> Guarded {
-        let token = self.state.guard().held.as_ref().map(|held| held.token.clone());
-        Guarded { asks_allowed: self.asks_allowed(), judges: self.policy.judge.is_some(), token }
+        Guarded { asks_allowed: self.asks_allowed(), judges: self.policy.judge.is_some(), token: self.token() }
+    }
+
+    /// The token, where it holds so far.
+    pub(crate) fn token(&self) -> Option<Arc<VerifiedToken>> {
+        self.state.guard().held.as_ref().map(|held| held.token.clone())
     }
 
     /// Judges the call with what the face says and what is known here, by what holds now.
@@ -274,6 +278,11 @@ impl Case {
             token: Some(token).filter(|part| !part.is_empty()),
             approval: Some(approval).filter(|part| !part.is_empty()),
         }
+    }
+
+    /// Whether the approver that was asked has signed something.
+    pub(crate) fn has_statement(&self) -> bool {
+        matches!(self.state.guard().approving, Approving::Came(_))
     }
 
     /// The call to the approver, if one is under way.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use xbind::{Did, ErrorKind, VerifiedToken, approval_in};
+use xbind::{Did, Error, ErrorKind, VerifiedToken, approval_in};
 
 use crate::agent::Agent;
 use crate::agent::inbox::Inbox;
@@ -88,6 +88,9 @@ impl Port {
         let payload = Payload::Json(request);
         let call = NewCall { agent, to: approver.as_str(), payload, timeout, ..NewCall::default() };
         let begun = self.call_for(call, Some(ticket));
+        if let Err(error) = &begun {
+            self.note(agent, case, &format!("could not be asked: {}", error.message()));
+        }
         {
             let mut state = case.state.guard();
             match begun {
@@ -107,21 +110,38 @@ impl Port {
     }
 
     /// How the call to an approver ended.
-    pub(crate) fn approver_answered(&self, ticket: u64, outcome: Outcome) {
-        let case = self.tickets.guard().get(ticket).and_then(|running| running.case.clone());
-        let Some(case) = case else { return };
-        case.state.guard().approving = match outcome {
+    pub(crate) fn approver_answered(self: &Arc<Self>, ticket: u64, outcome: Outcome) {
+        let seen = self.tickets.guard().get(ticket).map(|running| (running.agent.number, running.case.clone()));
+        let Some((agent, Some(case))) = seen else { return };
+        let came = match outcome {
             Outcome::Answer { payload: Payload::Json(answer), .. } => {
-                approval_in(&answer).map_or(Approving::Failed(ErrorKind::ApprovalFailed), Approving::Came)
+                approval_in(&answer).ok_or((ErrorKind::ApprovalFailed, "answered with no approval".to_owned()))
             }
             Outcome::Failed { error, .. } if error.kind() == ErrorKind::Timeout => {
-                Approving::Failed(ErrorKind::ApprovalTimeout)
+                Err((ErrorKind::ApprovalTimeout, "did not decide in time".to_owned()))
             }
-            Outcome::Answer { .. } | Outcome::Delivered { .. } | Outcome::Failed { .. } => {
-                Approving::Failed(ErrorKind::ApprovalFailed)
+            Outcome::Failed { error, .. } => {
+                Err((ErrorKind::ApprovalFailed, format!("could not decide: {}", error.message())))
+            }
+            Outcome::Answer { .. } => Err((ErrorKind::ApprovalFailed, "answered with no approval".to_owned())),
+            Outcome::Delivered { .. } => {
+                Err((ErrorKind::ApprovalFailed, "has no handler, and took the question into its inbox".to_owned()))
             }
         };
+        if let Err((_, why)) = &came {
+            self.note(agent, &case, why);
+        }
+        case.state.guard().approving = came.map_or_else(|(kind, _)| Approving::Failed(kind), Approving::Came);
         self.resume(ticket);
+    }
+
+    /// Tells the owner of an agent what became of asking for an approval.
+    pub(crate) fn note(self: &Arc<Self>, agent: u32, case: &Case, why: &str) {
+        let approvers = case.policy.approval.iter().flat_map(|policy| policy.approvers.first());
+        for approver in approvers {
+            let error = Error::new(ErrorKind::ApprovalFailed, format!("the approver {approver} {why}"));
+            self.push(Event::Noted { agent, error });
+        }
     }
 }
 

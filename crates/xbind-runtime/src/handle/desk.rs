@@ -14,7 +14,7 @@ use crate::handle::witness::Witness;
 use crate::port::Port;
 use crate::port::answer::{Reply, Start};
 use crate::port::event::{Event, Outcome, Payload};
-use crate::port::parts::Progress;
+use crate::port::progress::Progress;
 use crate::sync::Lock;
 use crate::transport::{RemoteSigner, SignDone};
 

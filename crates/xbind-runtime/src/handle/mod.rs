@@ -26,7 +26,8 @@ use crate::node::Node;
 use crate::port::Port;
 use crate::port::asking::NewCall;
 use crate::port::event::{Outcome, Payload};
-use crate::port::parts::{Progress, WINDOW};
+use crate::port::progress::Progress;
+use crate::port::sink::WINDOW;
 use crate::sync::Lock;
 use crate::transport::RemoteSigner;
 use crate::{AgentOptions, Signer};
@@ -208,7 +209,8 @@ impl Handle {
         // noted who waits for it.
         self.desk.begin();
         let agent = self.number;
-        let call = NewCall { agent, to, payload, one_way, timeout, token, method, traceparent, total, window };
+        let call =
+            NewCall { agent, to, payload, one_way, timeout, token, method, traceparent, total, receipt: false, window };
         let begun = self.desk.port.call(call);
         let mut waiting = self.desk.waiting.guard();
         waiting.beginning = waiting.beginning.saturating_sub(1);

@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
 
-use xbind::{Caches, Did, Error, ErrorKind, Result, RootCache, SenderCache};
+use xbind::{Caches, Did, Error, ErrorKind, Result, RootCache, SenderCache, VerifiedToken, VerifyingKey};
 
 use crate::agent::Agent;
 use crate::handle::desks::Desks;
@@ -228,7 +228,7 @@ impl Node {
 
     /// Stops an identity on this node, at once: its queued and running calls, and those to it, end with `REVOKED`, what it
     /// has sent leaves inboxes and queues, handlers that work for it see their signal abort, none begins any more, and it can
-    /// neither call nor be called.
+    /// neither call nor be called. It approves nothing more, and tokens that it has issued or delegated count no more.
     pub fn stop(self: &Arc<Self>, did: &Did) {
         let _entry = enter();
         self.stopped.write().unwrap_or_else(PoisonError::into_inner).insert(*did);
@@ -250,6 +250,15 @@ impl Node {
         }
         let all = self.stopped.read().unwrap_or_else(PoisonError::into_inner);
         dids.iter().find(|did| all.contains(**did)).map_or(Ok(()), |did| Err(stopped(did)))
+    }
+
+    /// Whether nobody through whom these rights came was stopped: neither who issued the token nor who delegated it.
+    pub(crate) fn check_chain(&self, token: &VerifiedToken) -> Result<()> {
+        if !self.any_stopped.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut keys = token.chain().filter_map(|name| VerifyingKey::from_did(name).ok());
+        keys.try_for_each(|key| self.check_running(&[key.did()]))
     }
 
     /// Closes every agent here; their faces get [`Event::Closed`]. Under its shared name a fresh node begins.

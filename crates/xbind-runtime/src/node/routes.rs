@@ -7,10 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use xbind::{Error, ErrorKind, MessageId};
+use xbind::{Error, ErrorKind, MessageId, Result};
 
 use crate::agent::Agent;
-use crate::agent::outbox::Place;
+use crate::agent::parking::Place;
 use crate::node::Node;
 use crate::node::lane::{Lane, Next};
 use crate::port::closed_outcome;
@@ -183,23 +183,27 @@ impl Node {
         }
     }
 
-    /// Sends sealed messages on their way; those that are too large come back.
-    pub(crate) fn depart(&self, route: Route, departures: Vec<Departure>) -> Vec<(Option<MessageId>, Error)> {
-        let most = self.limits(route).max_parcel;
+    /// Whether a message of so many bytes may leave on that route.
+    pub(crate) fn check_fits(&self, route: Route, bytes: usize) -> Result<()> {
+        let transport = self.routes.transport(route.transport);
+        let most = transport.map_or(usize::MAX, |transport| transport.limits(route).max_parcel);
+        if bytes <= most {
+            return Ok(());
+        }
+        let why = format!("a message of {bytes} bytes is over the {most} of its transport");
+        Err(Error::new(ErrorKind::PayloadTooLarge, why).with_hint("send less"))
+    }
+
+    /// Sends sealed messages on their way; the calls among those that cannot go come back.
+    pub(crate) fn depart(&self, route: Route, mut departures: Vec<Departure>) -> Vec<(Option<MessageId>, Error)> {
         if self.routes.transport(route.transport).is_none() {
             let closed = || Error::new(ErrorKind::AgentClosed, "this bus is closed");
             return departures.into_iter().map(|parcel| (parcel.call.map(|call| call.id), closed())).collect();
         }
-        let (mut parcels, large): (Vec<_>, Vec<_>) =
-            departures.into_iter().partition(|departure| departure.size() <= most);
-        if !parcels.is_empty() && self.routes.queue(route, &mut parcels) {
+        if self.routes.queue(route, &mut departures) {
             self.routes.carry(route);
         }
-        let too_large = |departure: Departure| {
-            let why = format!("a message of {} bytes is over the {most} of its transport", departure.size());
-            (departure.call.map(|call| call.id), Error::new(ErrorKind::PayloadTooLarge, why).with_hint("send less"))
-        };
-        large.into_iter().map(too_large).collect()
+        Vec::new()
     }
 
     /// Whether messages for that route have to wait; if so, the agent is told when they need not any more.

@@ -12,9 +12,10 @@ use crate::agent::outbox::Outgoing;
 use crate::agent::{Agent, closed};
 use crate::flush;
 use crate::node::finding::Found;
-use crate::port::calls::{Call, Granted, MAX_PENDING, Patience, Stage};
+use crate::port::calls::{Call, Granted, Kept, MAX_PENDING, Patience, Stage};
 use crate::port::event::{Event, Outcome, Payload};
-use crate::port::parts::{Fits, Progress, Sink};
+use crate::port::progress::Progress;
+use crate::port::sink::{Fits, Sink};
 use crate::port::{Port, encode, incomplete};
 use crate::sync::Lock;
 use crate::sync::after::enter;
@@ -49,6 +50,8 @@ pub struct NewCall<'a> {
     /// With it, each part that comes or is read and each word of progress starts `timeout` anew, up to this time for the whole
     /// call, and words of progress are told with [`Event::Progress`].
     pub total: Option<Duration>,
+    /// The messages themselves are wanted, with [`Event::Settled`].
+    pub receipt: bool,
     /// With it the answer may come in parts, each told with [`Event::Part`]: how many may come before [`Port::took`] says
     /// that they were read. [`WINDOW`](crate::WINDOW) suits most.
     pub window: Option<u64>,
@@ -66,6 +69,7 @@ impl Default for NewCall<'_> {
             method: None,
             traceparent: None,
             total: None,
+            receipt: false,
             window: None,
         }
     }
@@ -91,7 +95,7 @@ impl Port {
     }
 
     fn begin(self: &Arc<Self>, call: NewCall<'_>, approves: Option<u64>) -> Result<u64> {
-        let NewCall { agent, to, payload, one_way, timeout, token, method, traceparent, total, window } = call;
+        let NewCall { agent, to, payload, one_way, timeout, token, method, traceparent, total, receipt, window } = call;
         let caller = self.agent(agent)?;
         let found = caller.node.find(to)?;
         match &found {
@@ -129,6 +133,7 @@ impl Port {
             patience: total.map(|total| Patience { each: timeout.unwrap_or(total), until }),
             sink: window.filter(|_| !one_way).map(Sink::new),
             last_word: None,
+            kept: receipt.then(|| Kept { jws: Box::default(), body: body.clone() }),
         };
         let number = self.calls.guard().begin(call);
         let Some(number) = number else {

@@ -9,7 +9,8 @@ use hashbrown::HashMap;
 use xbind::{Did, Digest, InReplyTo, MessageId, PendingCall};
 
 use crate::agent::Agent;
-use crate::port::parts::{Fits, Sink};
+use crate::port::event::Body;
+use crate::port::sink::{Fits, Sink};
 use crate::port::slots::Slots;
 use crate::transport::{Peer, Route};
 
@@ -51,6 +52,16 @@ pub(crate) struct Call {
     pub(crate) sink: Option<Sink>,
     /// The last word of progress.
     pub(crate) last_word: Option<u64>,
+    /// Where a receipt is wanted.
+    pub(crate) kept: Option<Kept>,
+}
+
+/// What was asked, for a receipt.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// Empty before it was signed.
+    pub(crate) jws: Box<str>,
+    pub(crate) body: Body,
 }
 
 impl Call {
@@ -143,9 +154,12 @@ impl Calls {
     }
 
     /// Notes what was sealed; false if the caller has given up meanwhile, so that nothing need leave.
-    pub(crate) fn sealed(&mut self, number: u64, digest: Digest) -> bool {
+    pub(crate) fn sealed(&mut self, number: u64, digest: Digest, jws: &str) -> bool {
         let Some(call) = self.slots.get_mut(number) else { return false };
         call.stage = Stage::Sealed(digest);
+        if let Some(kept) = &mut call.kept {
+            kept.jws = jws.into();
+        }
         true
     }
 

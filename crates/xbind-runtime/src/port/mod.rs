@@ -6,7 +6,9 @@ pub(crate) mod asking;
 pub(crate) mod calls;
 pub(crate) mod event;
 pub(crate) mod parts;
+pub(crate) mod progress;
 pub(crate) mod senders;
+pub(crate) mod sink;
 pub(crate) mod slots;
 pub(crate) mod tickets;
 
@@ -24,7 +26,7 @@ use crate::agent::{Agent, closed};
 use crate::flush::batching::Dirty;
 use crate::node::Node;
 use crate::port::calls::{Call, Calls};
-use crate::port::event::{Body, Event, OCTETS, Outcome, Payload};
+use crate::port::event::{Body, Event, OCTETS, Outcome, Payload, Receipt};
 use crate::port::tickets::Tickets;
 use crate::sync::Lock;
 use crate::sync::after::{Task, enter, later};
@@ -176,10 +178,14 @@ impl Port {
     }
 
     pub(crate) fn settle(self: &Arc<Self>, call: &Call, outcome: Outcome) {
+        self.settle_with(call, outcome, None);
+    }
+
+    pub(crate) fn settle_with(self: &Arc<Self>, call: &Call, outcome: Outcome, receipt: Option<Box<Receipt>>) {
         if let Some(ticket) = call.approves {
             return later(Task::Approval(self.clone(), ticket, outcome));
         }
-        self.push(Event::Settled { call: call.number, id: call.id, outcome });
+        self.push(Event::Settled { call: call.number, id: call.id, outcome, receipt });
     }
 
     pub(crate) fn push(self: &Arc<Self>, event: Event) {

@@ -11,7 +11,8 @@ use xbind::{Did, InReplyTo, MessageId, PendingCall};
 use crate::agent::Agent;
 use crate::agent::room::Slot;
 use crate::guard::case::Case;
-use crate::port::parts::{Said, Words};
+use crate::port::parts::Said;
+use crate::port::progress::Words;
 use crate::port::slots::Slots;
 use crate::transport::{Peer, Route};
 
@@ -185,12 +186,14 @@ pub(crate) struct Back {
     pub(crate) request: InReplyTo,
     /// How many parts were sent.
     pub(crate) parts: u64,
+    /// The handler has begun.
+    pub(crate) begun: bool,
 }
 
 impl Running {
     pub(crate) fn back(&self) -> Back {
         let (agent, caller) = (self.agent.clone(), self.caller.clone());
-        Back { agent, caller, request: self.request, parts: self.parts() }
+        Back { agent, caller, request: self.request, parts: self.parts(), begun: self.begun }
     }
 
     fn waits(&self) -> bool {

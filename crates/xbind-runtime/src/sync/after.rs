@@ -5,7 +5,7 @@ use std::mem::take;
 use std::sync::Arc;
 
 use crate::agent::Agent;
-use crate::agent::outbox::Place;
+use crate::agent::parking::Place;
 use crate::port::Port;
 use crate::port::event::Outcome;
 

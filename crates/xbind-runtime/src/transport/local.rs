@@ -10,7 +10,7 @@ use crate::agent::inbox::Request;
 use crate::agent::outbox::Outgoing;
 use crate::agent::room::Slot;
 use crate::flush::refusal::Refusal;
-use crate::port::event::{Body, Outcome, Payload};
+use crate::port::event::{Body, Outcome, Payload, Receipt};
 use crate::port::{Port, incomplete};
 use crate::sync::Lock;
 use crate::transport::Peer;
@@ -89,7 +89,7 @@ impl Agent {
             return Ok(());
         };
         if let Some((port, _)) = expected {
-            reply_came(&port, &about, message);
+            reply_came(&port, &about, message, jws);
         } else if let Some((agent, _)) = worked_on {
             match message.window() {
                 Some(window) => agent.grant(&from, &about, window),
@@ -113,7 +113,7 @@ impl Agent {
     }
 }
 
-fn reply_came(port: &Arc<Port>, id: &MessageId, message: VerifiedMessage<Body>) {
+fn reply_came(port: &Arc<Port>, id: &MessageId, message: VerifiedMessage<Body>, jws: &str) {
     let seq = message.seq().unwrap_or_default();
     if message.op() == Op::Part {
         return port.part_came(id, seq, Payload::of(message));
@@ -123,11 +123,15 @@ fn reply_came(port: &Arc<Port>, id: &MessageId, message: VerifiedMessage<Body>) 
     }
     // So far the call was only looked at; whoever takes it ends it.
     let call = port.calls.guard().take_id(id);
-    let Some(call) = call else { return };
+    let Some(mut call) = call else { return };
     if call.sink.is_some_and(|sink| sink.count() != seq) {
         return port.settle(&call, Outcome::Failed { error: incomplete(), remote: None });
     }
-    port.settle(&call, outcome_of(message));
+    let receipt = call.kept.take().map(|asked| {
+        let (answer, result) = (jws.into(), message.body().clone());
+        Box::new(Receipt { call: asked.jws, answer, request: asked.body, result })
+    });
+    port.settle_with(&call, outcome_of(message), receipt);
 }
 
 /// How a call ends with that reply.

@@ -248,8 +248,8 @@ pub struct CallId {
 /// What a route can do.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The largest [`Departure`], by its [`size`](Departure::size). A larger call ends with `PAYLOAD_TOO_LARGE`; of a larger
-    /// answer its caller hears nothing until its time is over. So leave room for what agents here may send: 4096 bytes, and
+    /// The largest [`Departure`], by its [`size`](Departure::size). A larger call ends with `PAYLOAD_TOO_LARGE`, and so
+    /// does the call to which there is a larger answer or part: its caller gets a signed error, of some 1000 bytes. So leave room for what agents here may send: 4096 bytes, and
     /// [`max_payload_bytes`](crate::AgentOptions::max_payload_bytes), and 68 KiB where tokens are presented.
     pub max_parcel: usize,
     /// How far the clocks of both ends may differ, in seconds, at most 300.

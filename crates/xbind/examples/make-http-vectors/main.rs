@@ -16,16 +16,15 @@ mod bots;
 mod covered;
 mod forge;
 mod heads;
+#[path = "../vectors/output.rs"]
+mod output;
 mod responses;
 mod times;
 
 use serde_json::{Value, json};
-use std::path::Path;
-use std::{fs, io};
 
-fn main() -> io::Result<()> {
-    let (name, text) = file();
-    fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors").join(name), text)
+fn main() -> std::io::Result<()> {
+    output::write([file()])
 }
 
 const NOTE: &str = "HTTP requests, each verified by a fresh verifier with `authorities`, at `now` unless the case says \
@@ -49,9 +48,7 @@ pub fn file() -> (&'static str, String) {
         "approval": approvals::known(),
         "cases": cases,
     });
-    let mut text = serde_json::to_string_pretty(&file).unwrap();
-    text.push('\n');
-    ("http.json", text)
+    ("http.json", output::text(&file))
 }
 
 /// The test key of RFC 9421, B.1.4.

@@ -18,14 +18,16 @@ mod details;
 mod envelope;
 mod forge;
 mod framing;
+#[path = "../vectors/jws.rs"]
+mod jws;
 mod order;
+#[path = "../vectors/output.rs"]
+mod output;
 
-use std::path::Path;
-use std::{fs, io};
+use output::text;
 
-fn main() -> io::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors");
-    files().into_iter().try_for_each(|(name, text)| fs::write(folder.join(name), text))
+fn main() -> std::io::Result<()> {
+    output::write(files())
 }
 
 /// Each file's name in vectors/, and its text.
@@ -41,5 +43,5 @@ pub fn files() -> [(&'static str, String); 2] {
         trees: Vec::new(),
         cases,
     };
-    [("message-v1.json", forge::text(&single)), ("message-batch.json", forge::text(&batch::file()))]
+    [("message-v1.json", text(&single)), ("message-batch.json", text(&batch::file()))]
 }

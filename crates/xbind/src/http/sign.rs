@@ -16,7 +16,7 @@ use crate::base64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
 use crate::identity::jwk;
-use crate::identity::key::SigningKey;
+use crate::identity::key::{SigningKey, VerifyingKey};
 use crate::rights::grant::MAX_DELEGATION_BYTES;
 
 /// How a request is to be signed.
@@ -44,6 +44,7 @@ pub type NewFields = Vec<(&'static str, String)>;
 /// A message that waits for its signature, by a key that may be elsewhere.
 #[derive(Clone, Debug)]
 pub struct UnsignedHttp {
+    signer: Did,
     base: String,
     fields: NewFields,
     label: &'static str,
@@ -68,6 +69,21 @@ impl UnsignedHttp {
         value.push(':');
         fields.push(("signature", value));
         fields
+    }
+
+    /// The same with a signature that somebody else was asked for.
+    ///
+    /// # Errors
+    /// `SIGN_FAILED` unless it is one of [`to_sign`](Self::to_sign), by the key of the signer's DID.
+    pub fn finish_checked(self, signature: &[u8]) -> Result<NewFields> {
+        let key = VerifyingKey::from_did(self.signer.as_str())?;
+        match signature.try_into() {
+            Ok(signature) if key.verify(self.base.as_bytes(), signature) => Ok(self.finish(signature)),
+            Ok(_) | Err(_) => {
+                Err(Error::new(ErrorKind::SignFailed, "this is no signature of the message by the key of its DID")
+                    .with_hint("sign the bytes as they are, with the Ed25519 key of the DID, and return 64 bytes"))
+            }
+        }
     }
 }
 
@@ -124,7 +140,7 @@ pub fn prepare(did: &Did, head: &RequestHead<'_>, body: &[u8], draft: &RequestDr
     profile.check(&request, &components)?;
     let base = base::base_of(Message::Request(&request), &list, &components)?;
     fields.push(("signature-input", before.input(profile.label(), &list)));
-    Ok(UnsignedHttp { base, fields, label: profile.label(), signatures: before.signatures })
+    Ok(UnsignedHttp { signer: *did, base, fields, label: profile.label(), signatures: before.signatures })
 }
 
 /// Signs a request with a key that is here.
@@ -251,9 +267,15 @@ fn written(mut text: String, label: &str, list: &InnerList<'_>) -> String {
 
 impl UnsignedHttp {
     /// The only signature of a message.
-    pub(super) fn alone(base: String, mut fields: NewFields, label: &'static str, list: &InnerList<'_>) -> Self {
+    pub(super) fn alone(
+        signer: Did,
+        base: String,
+        mut fields: NewFields,
+        label: &'static str,
+        list: &InnerList<'_>,
+    ) -> Self {
         fields.push(("signature-input", written(String::new(), label, list)));
-        Self { base, fields, label, signatures: None }
+        Self { signer, base, fields, label, signatures: None }
     }
 }
 

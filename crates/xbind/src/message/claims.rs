@@ -18,13 +18,10 @@ pub(crate) enum Form {
 
 /// Exactly these members, in any order (RFC 7515 section 4).
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 pub(crate) struct Header<'a> {
-    #[serde(borrow)]
     alg: Text<'a>,
-    #[serde(borrow)]
     kid: Text<'a>,
-    #[serde(borrow)]
     typ: Text<'a>,
 }
 
@@ -71,35 +68,29 @@ pub(crate) struct Claims<'a> {
 
 /// As they stand in the JSON.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 struct Wire<'a> {
     v: u64,
-    #[serde(borrow)]
     op: Text<'a>,
-    #[serde(borrow)]
     iss: Text<'a>,
-    #[serde(borrow)]
     aud: Text<'a>,
-    #[serde(borrow)]
     jti: Text<'a>,
     iat: u64,
     exp: u64,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
     irt: Option<Text<'a>>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
     rqd: Option<Text<'a>>,
-    #[serde(borrow)]
     pt: Text<'a>,
     pl: u64,
-    #[serde(borrow)]
     pd: Text<'a>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
     ath: Option<Text<'a>>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
     mth: Option<Text<'a>>,
     #[serde(default, deserialize_with = "present")]
     dl: Option<u64>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
     tp: Option<Text<'a>>,
     #[serde(default, deserialize_with = "present")]
     seq: Option<u64>,

@@ -12,6 +12,7 @@ use crate::message::recipient::{PendingCall, Policy, Recipient};
 use crate::message::roots::RootCache;
 use crate::message::sender::Sender;
 use crate::message::{Digest, InReplyTo, JSON, MAX_JWS_BYTES, MAX_TTL, MessageId, Op};
+use crate::time::{self, Untimely};
 use std::borrow::Cow;
 
 /// A message that its sender has signed for this recipient and that is in time. Nobody has looked at what travels beside it,
@@ -207,7 +208,7 @@ impl Authentic {
             }
             Some(call) if call.peer != self.from => "the message is not from the caller",
             Some(call) if call.digest != claimed.digest => "the message names another call of the same id",
-            Some(call) => match call.excludes(self) {
+            Some(call) => match call.excludes(self.op, self.details.seq.is_some()) {
                 Some(why) => why,
                 None => return Ok(()),
             },
@@ -345,7 +346,6 @@ fn check_audience(policy: &Policy, sender: &Did, audience: &str) -> Result<()> {
     Ok(())
 }
 
-/// Saturating, since the times are a stranger's.
 fn check_time(policy: &Policy, now: u64, claims: &Claims<'_>) -> Result<()> {
     let (iat, exp) = (claims.issued_at, claims.expires_at);
     let longest = policy.max_lifetime.min(MAX_TTL.into());
@@ -354,18 +354,15 @@ fn check_time(policy: &Policy, now: u64, claims: &Claims<'_>) -> Result<()> {
         let why = format!("the message lives {life} s, the limit is {longest}");
         return Err(Error::new(ErrorKind::MalformedMessage, why));
     }
-    if iat > now.saturating_add(policy.clock_skew) {
-        let why = format!("the message was issued {} s in the future", iat.saturating_sub(now));
-        return Err(Error::new(ErrorKind::MessageNotYetValid, why));
-    }
-    if now >= exp.saturating_add(policy.clock_skew) {
-        let why = format!("the message expired {} s ago", now.saturating_sub(exp));
-        return Err(Error::new(ErrorKind::MessageExpired, why));
-    }
-    Ok(())
+    time::check(iat, exp, now, policy.clock_skew).map_err(|untimely| match untimely {
+        Untimely::Early(by) => {
+            Error::new(ErrorKind::MessageNotYetValid, format!("the message was issued {by} s in the future"))
+        }
+        Untimely::Late(by) => Error::new(ErrorKind::MessageExpired, format!("the message expired {by} s ago")),
+    })
 }
 
-fn is_signed(sender: &Sender, segments: &Segments<'_>, proof: &[u8], roots: &RootCache) -> bool {
+pub(crate) fn is_signed(sender: &Sender, segments: &Segments<'_>, proof: &[u8], roots: &RootCache) -> bool {
     match sender.form {
         Form::Single => {
             let signed = segments.signing_input.as_bytes();

@@ -6,10 +6,11 @@ use crate::identity::did::Did;
 use crate::identity::key::{SigningKey, VerifyingKey};
 use crate::json::{self, Members};
 use crate::message::details::is_method;
-use crate::message::jws::{self, Header, Text, UnsignedJws, present};
+use crate::message::jws::{self, Text, UnsignedJws, present};
+use crate::message::kind::Kind;
 use crate::message::payload;
 use crate::message::{self, DIGEST_PREFIX, Digest, MessageId};
-use crate::rights::grant::is_name;
+use crate::rights::grant::{invalid, is_name};
 use serde::Deserialize;
 
 /// The longest life of an approval, in seconds.
@@ -19,6 +20,13 @@ pub const MAX_APPROVAL_BYTES: usize = 4096;
 
 /// `typ` of the protected header.
 pub(crate) const TYPE: &str = "agent-approval+jwt";
+const APPROVAL: Kind = Kind {
+    typ: TYPE,
+    one: "an approval",
+    this: "the approval",
+    max_bytes: MAX_APPROVAL_BYTES,
+    max_ttl: MAX_APPROVAL_TTL,
+};
 
 /// What the approver decided; a refusal is a signed statement too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -140,11 +148,8 @@ impl ApprovalDraft<'_> {
         if !call.method.is_none_or(is_method) {
             return refuse("the method is not 1 to 128 of A-Z a-z 0-9 _ . -");
         }
-        let expires_at = self.now.checked_add(self.ttl).filter(|_| (1..=MAX_APPROVAL_TTL).contains(&self.ttl));
-        let Some(expires_at) = expires_at else {
-            let hint = "approve for as long as the call may take, an hour at most";
-            return refuse("an approval lives 1 to 3600 s").map_err(|error| error.with_hint(hint));
-        };
+        let hint = "approve for as long as the call may take, an hour at most";
+        let expires_at = APPROVAL.expiry(self.now, self.ttl).map_err(|error| error.with_hint(hint))?;
         let mut claims = Members::new();
         claims.text("iss", approver.as_str());
         claims.text("sub", call.caller.as_str());
@@ -185,17 +190,10 @@ impl Approval {
     /// approver is none of these, or the caller itself; `WRONG_AUDIENCE` if another recipient was asked;
     /// `TOKEN_NOT_YET_VALID`, `TOKEN_EXPIRED`; `INVALID_SIGNATURE` if the body, its type or the method is another.
     pub fn verify(text: &str, call: &ApprovedCall<'_>, approvers: &[Did], now: u64, clock_skew: u64) -> Result<Self> {
-        if text.len() > MAX_APPROVAL_BYTES {
-            return Err(invalid("the approval is longer than 4096 bytes"));
-        }
-        let parts = jws::split(text).ok_or_else(|| invalid("the approval is not a compact JWS"))?;
-        let header = Header::parse(&parts.header)
-            .filter(|header| *header.typ == *TYPE)
-            .ok_or_else(|| invalid("the header is not that of an approval"))?;
-        let claims: Claims<'_> =
-            jws::parse_object(&parts.payload).ok_or_else(|| invalid("the claims are not those of an approval"))?;
+        let parts = APPROVAL.split(text)?;
+        let (kid, claims) = APPROVAL.read::<Claims<'_>>(&parts)?;
         let approval = claims.approval(approvers, call)?;
-        if !jws::names_key(&header.kid, &approval.approver) {
+        if !jws::names_key(&kid, &approval.approver) {
             return Err(invalid("the header's kid is not the key of iss"));
         }
         if *claims.aud != *call.recipient {
@@ -204,9 +202,8 @@ impl Approval {
         if *claims.sub != *call.caller.as_str() {
             return Err(invalid("the approval is for another caller"));
         }
-        approval.check_time(now, clock_skew)?;
-        let key = VerifyingKey::from_bytes(approval.approver.public_key())?;
-        if !parts.signature().is_some_and(|signature| key.verify(parts.signing_input.as_bytes(), signature)) {
+        APPROVAL.check_time(approval.issued_at, approval.expires_at, now, clock_skew)?;
+        if !parts.is_signed_by(&VerifyingKey::from_bytes(approval.approver.public_key())?) {
             return Err(invalid("the approval is not signed by its approver"));
         }
         claims.check_call(call)?;
@@ -253,42 +250,23 @@ impl Approval {
     pub const fn expires_at(&self) -> u64 {
         self.expires_at
     }
-
-    fn check_time(&self, now: u64, clock_skew: u64) -> Result<()> {
-        if self.issued_at > now.saturating_add(clock_skew) {
-            let why = format!("the approval was issued {} s in the future", self.issued_at.saturating_sub(now));
-            return Err(Error::new(ErrorKind::TokenNotYetValid, why));
-        }
-        if now >= self.expires_at.saturating_add(clock_skew) {
-            let why = format!("the approval expired {} s ago", now.saturating_sub(self.expires_at));
-            return Err(Error::new(ErrorKind::TokenExpired, why));
-        }
-        Ok(())
-    }
 }
 
 /// Exactly these members, in any order; `mth` where the call names a method.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 struct Claims<'a> {
-    #[serde(borrow)]
     iss: Text<'a>,
-    #[serde(borrow)]
     sub: Text<'a>,
-    #[serde(borrow)]
     aud: Text<'a>,
-    #[serde(borrow)]
     decision: Text<'a>,
-    #[serde(borrow)]
     jti: Text<'a>,
     iat: u64,
     exp: u64,
-    #[serde(borrow)]
     pt: Text<'a>,
     pl: u64,
-    #[serde(borrow)]
     pd: Text<'a>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
     mth: Option<Text<'a>>,
 }
 
@@ -296,9 +274,7 @@ impl Claims<'_> {
     fn approval(&self, approvers: &[Did], call: &ApprovedCall<'_>) -> Result<Approval> {
         let decision = Decision::of(&self.decision).ok_or_else(|| invalid("the claim decision is no decision"))?;
         let id = MessageId::parse(&self.jti).ok_or_else(|| invalid("the claim jti is not 16 bytes of base64url"))?;
-        if self.iat >= self.exp || self.exp.saturating_sub(self.iat) > MAX_APPROVAL_TTL {
-            return Err(invalid("the approval does not live 1 to 3600 s"));
-        }
+        APPROVAL.check_life(self.iat, self.exp)?;
         if !self.mth.as_deref().is_none_or(is_method) {
             return Err(invalid("the claim mth names no method"));
         }
@@ -322,8 +298,4 @@ impl Claims<'_> {
             Err(Error::new(ErrorKind::InvalidSignature, "the approval does not cover this body"))
         }
     }
-}
-
-fn invalid(why: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidToken, why)
 }
