@@ -67,7 +67,7 @@ export async function requireAgent(app: FastifyInstance, options: AgentPluginOpt
   if (gate.signer === undefined) return
   app.addHook('onSend', async (request, reply, payload) => {
     const body = await bytesOf(payload)
-    const signed = gate.signed(request.raw, reply.statusCode, reply.getHeaders(), body)
+    const signed = await gate.signed(request.raw, reply.statusCode, reply.getHeaders(), body)
     reply.headers(signed)
     return payload === undefined || payload === null ? payload : Buffer.from(body)
   })

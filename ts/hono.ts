@@ -43,10 +43,8 @@ export function requireAgent(
     if (isProblem(outcome)) {
       const { status, headers, body } = outcome
       const fields = raw ? headersOf(raw, outcome) : headers
-      return new Response(body, {
-        status,
-        headers: { ...fields, ...gate.signed(sent, status, fields, Buffer.from(body)) },
-      })
+      const signed = await gate.signed(sent, status, fields, Buffer.from(body))
+      return new Response(body, { status, headers: { ...fields, ...signed } })
     }
     c.set('agent', outcome.agent)
     hand(outcome.body, c.req, raw)
@@ -55,7 +53,7 @@ export function requireAgent(
     const { status, statusText, body } = c.res
     const headers = new Headers(c.res.headers)
     const bytes = new Uint8Array(await c.res.arrayBuffer())
-    const signed = gate.signed(sent, status, Object.fromEntries(headers), bytes)
+    const signed = await gate.signed(sent, status, Object.fromEntries(headers), bytes)
     for (const [name, value] of Object.entries(signed)) headers.set(name, value)
     c.res = new Response(body && bytes, { status, statusText, headers })
     return undefined

@@ -39,13 +39,20 @@ export function signAnswer(gate: Gate, request: IncomingMessage, response: Serve
     return true
   }) as typeof write
   response.end = ((chunk: unknown, encoding: unknown, callback: unknown) => {
-    Object.assign(response, { writeHead, write, end, flushHeaders })
     add(chunk, encoding)
     const body = Buffer.concat(chunks)
-    const signed = gate.signed(request, response.statusCode, response.getHeaders(), body)
-    for (const [name, value] of Object.entries(signed)) response.setHeader(name, value)
     const done = [chunk, encoding, callback].find((each) => typeof each === 'function')
-    return response.end(body, done as () => void)
+    const send = (signed: Record<string, string> = {}): void => {
+      Object.assign(response, { writeHead, write, end, flushHeaders })
+      if (response.destroyed) return
+      for (const [name, value] of Object.entries(signed)) response.setHeader(name, value)
+      response.end(body, done as () => void)
+    }
+    response.write = () => false
+    response.end = () => response
+    // What cannot be signed is sent as it is: whoever wants a signature takes no other answer.
+    gate.signed(request, response.statusCode, response.getHeaders(), body).then(send, () => send())
+    return response
   }) as typeof end
 }
 

@@ -1,12 +1,13 @@
 import type { Identity } from '../agent/identity'
 import type { AutoGenxBindAgent } from '../agent/agent'
+import { RemoteKey } from '../agent/provider'
 import { checkDID, checkFunction, checkObject, checkString, known, strings } from '../check'
 import { failure, isFailure, XBindError } from '../errors'
 import { native } from '../native'
 import { fail, ok, type Result } from '../result'
 import { notWhole, systemTime } from '../tokens/seconds'
 import { checkRequest, flat, headToSend, isFetchRequest, type HttpRequest } from './message'
-import { keyOfSigner } from './sign'
+import { signerOf } from './sign'
 
 /** Who has to approve of requests, and of which. */
 export interface RequestApproval {
@@ -57,7 +58,7 @@ export async function approveRequest(
   approver: Identity | AutoGenxBindAgent,
   decided: RequestDecision,
 ): Promise<Result<string>> {
-  const key = keyOfSigner(approver)
+  const key = signerOf(approver)
   checkObject(decided, 'decided')
   known(decided, 'approveRequest()', ['decision', 'caller', 'recipient', 'request', 'ttlSeconds', 'now'])
   const { decision, caller, recipient, request, ttlSeconds = 300, now } = decided
@@ -68,12 +69,19 @@ export async function approveRequest(
   const wrong = notWhole({ ttlSeconds, now })
   if (wrong) return fail(wrong)
   if (isFailure(key)) return fail(key)
+  if (key instanceof RemoteKey) return fail(elsewhere)
   const { method, url, headers, body } = isFetchRequest(request) ? await plain(request) : checkRequest(request)
   const head = headToSend(method, url, flat(headers))
   const draft = { decision, caller, recipient, ttl: ttlSeconds, now: now ?? systemTime() }
   const statement = native.decideRequest(key, head, body ?? new Uint8Array(), draft)
   return isFailure(statement) ? fail(statement) : ok(statement)
 }
+
+const elsewhere = failure(
+  'SIGN_FAILED',
+  'the key of this agent is with its identity provider',
+  'approve with an Identity',
+)
 
 async function plain(request: Request): Promise<HttpRequest> {
   const { method, url, headers } = request

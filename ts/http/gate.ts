@@ -2,10 +2,11 @@ import type { IncomingMessage } from 'node:http'
 import type { AutoGenxBindAgent } from '../agent/agent'
 import type { Identity } from '../agent/identity'
 import { checkObject, known, strings } from '../check'
+import { isFailure } from '../errors'
 import { covers } from '../tokens/scope'
 import { checkApproval, type RequestApproval } from './approval'
 import { problemOf, type Problem } from './problem'
-import { keyOfSigner, signResponseHeaders } from './sign'
+import { recordOf, responseFields, signerOf } from './sign'
 import { insideOf, RequestVerifier, type RequestVerifierOptions } from './verifier'
 
 /** What the requests of a route must satisfy, beside the options of the verifier, and whether its answers are signed. */
@@ -49,7 +50,7 @@ export class Gate {
     const { sign, ...demands } = options
     this.#verifier = verifier instanceof RequestVerifier ? verifier : new RequestVerifier(verifier)
     this.#demands = checkDemands(demands, 'options')
-    if (sign !== undefined) keyOfSigner(sign)
+    if (sign !== undefined) signerOf(sign)
     this.signer = sign
   }
 
@@ -75,7 +76,12 @@ export class Gate {
   }
 
   /** The fields that sign an answer; none where answers are not signed, or the request bears no signature to bind them to. */
-  signed(request: Request | IncomingMessage, status: number, headers: HeadersOfAnswer, body: Uint8Array): HeaderFields {
+  async signed(
+    request: Request | IncomingMessage,
+    status: number,
+    headers: HeadersOfAnswer,
+    body: Uint8Array,
+  ): Promise<HeaderFields> {
     if (this.signer === undefined) return {}
     const fields: Record<string, string[]> = {}
     for (const [name, value] of Object.entries(headers)) {
@@ -83,8 +89,9 @@ export class Gate {
     }
     const unseen = request.method === 'HEAD' || status === 204 || status === 304
     const sent = unseen ? new Uint8Array() : body
-    const signed = signResponseHeaders(this.signer, { status, headers: fields, body: sent }, request)
-    return signed.ok ? signed.value : {}
+    const answer = { status, headers: fields, body: sent }
+    const signed = await responseFields(signerOf(this.signer), answer, request, {})
+    return isFailure(signed) ? {} : recordOf(signed)
   }
 }
 

@@ -199,7 +199,8 @@ export function signResponseHeaders(
   return isFailure(fields) ? fail(fields) : ok(recordOf(fields))
 }
 
-function responseFields<S extends Signer>(
+/** The fields that sign a response; at once, unless the key is elsewhere. */
+export function responseFields<S extends Signer>(
   signer: S,
   response: HttpResponse,
   request: Request | IncomingMessage | HttpRequest,
@@ -241,7 +242,7 @@ export function withFields(headers: Headers, fields: readonly string[]): Headers
   return all
 }
 
-function recordOf(fields: readonly string[]): Record<string, string> {
+export function recordOf(fields: readonly string[]): Record<string, string> {
   const record: Record<string, string> = {}
   for (let i = 0; i + 1 < fields.length; i += 2) record[fields[i] ?? ''] = fields[i + 1] ?? ''
   return record
