@@ -20,6 +20,7 @@ import {
 import { Draining } from './draining'
 import { failure, isFailure, XBindError } from '../errors'
 import { Guard, type HandleOptions } from './guard'
+import { hinted } from '../hints'
 import { keyIn, signWith } from './identity'
 import { Journal, type Wishes } from './journal'
 import { passphraseIn, readKeyAsync, writeKeyAsync } from './key-file'
@@ -27,6 +28,7 @@ import { short } from './log'
 import { lettersIn } from './letters'
 import { DESCRIBE, Offers, type MethodOptions } from './methods'
 import { native } from '../native'
+import { json } from '../native/json'
 import type { Failure, KeyRef } from '../native/binding'
 import {
   callOptionsIn,
@@ -125,10 +127,9 @@ export class AutoGenxBindAgent {
     this.#timeoutMs = bounded(timeoutMs, 30_000, 'timeoutMs', 1, MAX_TIMEOUT)
     this.#longest = options.maxPayloadBytes
     const did = owned ? orThrow(native.keyDid(owned)) : provider && didOf(provider)
-    const signer = did ?? key
 
     this.#port = openPort(members)
-    this.#number = orThrow(native.join(this.#port.number, bus, options, signer))
+    this.#number = orThrow(native.join(this.#port.number, bus, json(options), did === undefined ? key : undefined, did))
     this.#port.add(this.#number, this)
     this.#did = orThrow(native.agentDid(this.#port.number, this.#number))
     this.name = name
@@ -444,7 +445,7 @@ export class AutoGenxBindAgent {
         ? before.withMethod(first, second as Handler | null, third as MethodOptions | undefined)
         : before.with(first as Handler | null, second as HandleOptions | undefined)
     const { policies, judges } = next.policies
-    const number = native.guard(this.#port.number, this.#number, policies, judges)
+    const number = native.guard(this.#port.number, this.#number, json(policies), judges)
     if (isFailure(number))
       throw new XBindError(number.code === 'AGENT_CLOSED' ? { ...closedFailure, ...number } : number)
     next.number = number
@@ -466,7 +467,9 @@ export class AutoGenxBindAgent {
   }
 
   #key(): KeyRef | Failure {
-    return this.#closed ? closedFailure : (this.#extras?.owned ?? native.agentKey(this.#port.number, this.#number))
+    if (this.#closed) return closedFailure
+    const key = this.#extras?.owned ?? native.agentKey(this.#port.number, this.#number)
+    return isFailure(key) ? hinted(key) : key
   }
 
   /**

@@ -5,6 +5,7 @@ import { keyIn, type Identity } from '../agent/identity'
 import { checkObject, checkString, known, optional } from '../check'
 import { isFailure } from '../errors'
 import { native } from '../native'
+import { json } from '../native/json'
 import { fail, ok, type Result } from '../result'
 import { notWhole, systemTime } from '../tokens/seconds'
 import {
@@ -71,7 +72,7 @@ export function signedFields(
   const wrong = notWhole({ ttlSeconds, now })
   if (wrong) return wrong
   const draft = { profile, token, agent: signatureAgent, ttl: ttlSeconds, now: now ?? systemTime() }
-  return native.signRequest(key, head, body, draft)
+  return native.signRequest(key, json(head), body, json(draft))
 }
 
 /**
@@ -174,7 +175,7 @@ function responseFields(
   const { ttlSeconds = 60, now } = options
   const wrong = notWhole({ ttlSeconds, now })
   if (isFailure(key) || wrong) return wrong ?? (key as Failure)
-  return native.signResponse(key, head, body, headOf(request), now ?? systemTime(), ttlSeconds)
+  return native.signResponse(key, json(head), body, json(headOf(request)), now ?? systemTime(), ttlSeconds)
 }
 
 /** @internal A copy of the fields, with these set. */

@@ -14,6 +14,7 @@ import {
 } from '../check'
 import { failure, isFailure, XBindError } from '../errors'
 import { native } from '../native'
+import { json, read } from '../native/json'
 import { fail, ok, orThrow, type Result } from '../result'
 import type { RevocationSource } from '../tokens/revocation'
 import { covers } from '../tokens/scope'
@@ -173,6 +174,7 @@ export class RequestVerifier {
     this.#maxBody = bounded(maxBodyBytes, 1 << 20, 'maxBodyBytes', 0, 0x7fff_ffff)
     const clockSkew = bounded(clockSkewSeconds, 5, 'clockSkewSeconds', 0, 300)
     this.#margin = 1 + clockSkew + PATIENCE_MS / 1000
+    const started = nonces === undefined && !acceptReplay ? this.#time() : undefined
     const policy = {
       profile,
       authorities,
@@ -180,7 +182,6 @@ export class RequestVerifier {
       maxAge: bounded(maxAgeSeconds, 300, 'maxAgeSeconds', 1, 86_400),
       maxBody: this.#maxBody,
       maxTracked: bounded(maxTrackedRequests, 1_000_000, 'maxTrackedRequests', 1, 100_000_000),
-      started: nonces === undefined && !acceptReplay ? this.#time() : undefined,
       allow: allow === undefined ? undefined : strings(allow, 'allow'),
       keys: strings(keys, 'keys'),
     }
@@ -188,7 +189,7 @@ export class RequestVerifier {
       const why = 'keys are of Web Bot Auth; the profile xbind names its keys itself'
       throw new XBindError(failure('INVALID_CONFIG', why, 'say in `allow` whose requests are taken'))
     }
-    this.#verifier = orThrow(native.newRequestVerifier(policy))
+    this.#verifier = orThrow(native.newRequestVerifier(json(policy), started))
     if (trust === undefined) {
       if (this.#scopes.length > 0 || audience !== undefined) {
         throw new XBindError(
@@ -225,13 +226,15 @@ export class RequestVerifier {
     optional(given, checkBytes, 'body')
     const needed = [...this.#scopes, ...checkScopes(scopes)]
     const now = this.#time()
-    const authentic = native.authenticateRequest(this.#verifier, headOf(request), now)
-    if (isFailure(authentic)) return fail(authentic)
+    const genuine = native.authenticateRequest(this.#verifier, json(headOf(request)), now)
+    if (isFailure(genuine)) return fail(genuine)
+    const [kept, says] = genuine
+    const authentic = read(says)
     const rights = await this.#rights(authentic, needed)
     if (!rights.ok) return rights
     const body = await this.#body(request, given, (authentic.until + 1 - now) * 1000)
     if (isFailure(body)) return fail(body)
-    const claim = native.acceptRequest(this.#verifier, authentic.request, body, this.#time())
+    const claim = native.acceptRequest(this.#verifier, kept, body, this.#time())
     if (isFailure(claim)) return fail(claim)
     const taken = await this.#claim(claim, authentic.until + this.#margin)
     if (taken) return fail(taken)
