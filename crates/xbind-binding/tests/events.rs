@@ -1,4 +1,5 @@
 //! What happened on a port, as a face reads it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test that panics fails")]
 
 use xbind_binding::agent::{self, Options};
 use xbind_binding::events::{List, Value, write_letters};

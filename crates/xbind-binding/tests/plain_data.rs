@@ -1,4 +1,5 @@
 //! Plain data: what a face may say, what it is refused, and what it is told.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test that panics fails")]
 
 use serde::de::DeserializeOwned;
 use serde_json::json;
