@@ -41,6 +41,8 @@ export interface RequestSigning {
   profile?: SignatureProfile;
   /** A token to present: it goes into the field `Xbind-Token`, which is signed. */
   token?: string;
+  /** The approval of this very request, by `approveRequest`: it goes into the field `Xbind-Approval`, which is signed. */
+  approval?: string;
   /** Where the key is published: an https URL. Web Bot Auth only; `wba` must have it. */
   signatureAgent?: string;
   /** Default 60, at most 300. */
@@ -57,19 +59,21 @@ export interface ResponseSigning {
 }
 /**
  * A signed copy of a request (RFC 9421, Ed25519): its body is read, hashed and covered. Send the copy as it is; each is good
- * for one use. Errors: INVALID_CONFIG (an option out of bounds, signed already, another Content-Digest), INVALID_TOKEN (no
- * form of one), MALFORMED_MESSAGE (what no verifier would read), SIGN_FAILED (destroyed, or the key is with a provider).
+ * for one use, and follows no redirects. Errors: INVALID_CONFIG (an option out of bounds, signed already, another Content-Digest), INVALID_TOKEN (token or
+ * approval without the form of one), MALFORMED_MESSAGE (what no verifier would read), SIGN_FAILED (destroyed; the agent's
+ * identity provider failed), TIMEOUT (that one is slow), AGENT_CLOSED.
  *
  * @example
  * ```ts
  * const signed = await signRequest(identity, new Request('https://api.example/orders', { method: 'POST', body: '{}' }))
- * if (signed.ok) await fetch(signed.value, { redirect: 'error' })
+ * if (signed.ok) await fetch(signed.value)
  * ```
  */
 export declare function signRequest(signer: Identity | AutoGenxBindAgent, request: Request, options?: RequestSigning): Promise<Result<Request>>;
 /**
  * The header fields that make a request a signed one, for clients of any kind: set them, each in place of one of its name, and
- * send what was signed. Errors: as for `signRequest`.
+ * send what was signed. Errors: as for `signRequest`; SIGN_FAILED where the key is with an identity provider, for which
+ * `signRequest` waits.
  *
  * @example
  * ```ts
@@ -80,10 +84,11 @@ export declare function signRequest(signer: Identity | AutoGenxBindAgent, reques
 export declare function signRequestHeaders(signer: Identity | AutoGenxBindAgent, request: HttpRequest, options?: RequestSigning): Result<Record<string, string>>;
 /**
  * A signed copy of a response, bound to the request that it answers: it is a response to no other. The whole body is read.
- * Errors: INVALID_CONFIG, MALFORMED_MESSAGE (also for a request that is not signed in the profile xbind), SIGN_FAILED.
+ * Errors: INVALID_CONFIG, MALFORMED_MESSAGE (also for a request that is not signed in the profile xbind), SIGN_FAILED, TIMEOUT,
+ * AGENT_CLOSED.
  */
 export declare function signResponse(signer: Identity | AutoGenxBindAgent, response: Response, request: Request | IncomingMessage | HttpRequest, options?: ResponseSigning): Promise<Result<Response>>;
-/** The header fields that make a response a signed one, for servers of any kind. Errors: as for `signResponse`. */
+/** The header fields that make a response a signed one, for servers of any kind. Errors: as for `signRequestHeaders`. */
 export declare function signResponseHeaders(signer: Identity | AutoGenxBindAgent, response: HttpResponse, request: Request | IncomingMessage | HttpRequest, options?: ResponseSigning): Result<Record<string, string>>;
 /** What a signing `fetch` adds to each request. */
 export interface FetchOptions {
@@ -102,7 +107,8 @@ export interface FetchOptions {
 }
 /**
  * A `fetch` that signs every request, for any library that takes one. It rejects with an `XBindError` what it cannot sign, and
- * follows no redirects: a signature is for one address. Bodies are read whole before they are sent. Throws TypeError.
+ * follows no redirects: a signature is for one address. Bodies are read whole before they are sent. Each call is a signature of
+ * its own: what tries again belongs around it, not into `fetch`. Throws TypeError.
  *
  * @example
  * ```ts
@@ -139,6 +145,50 @@ export interface VerifiedResponse {
  * signed by somebody else), MESSAGE_NOT_YET_VALID, MESSAGE_EXPIRED, INVALID_DID, PAYLOAD_TOO_LARGE, ABORTED.
  */
 export declare function verifyResponse(response: Response | HttpResponse, request: Request | IncomingMessage | HttpRequest, options?: ResponseDemands): Promise<Result<VerifiedResponse>>;
+/** Who has to approve of requests, and of which. */
+export interface RequestApproval {
+  /** DIDs whose approval counts. */
+  by: string | readonly string[];
+  /** Which requests need one; all by default. Whatever it answers but `false` is a yes. */
+  when?: (request: {
+    /** Who signed it. */
+    readonly from: string;
+    /** `GET`, `POST`, … */
+    readonly method: string;
+    /** Path and query, as they stand in the request line. */
+    readonly target: string;
+    /** A copy of the bytes that were verified. */
+    readonly body: Uint8Array;
+  }) => boolean;
+}
+/** A yes or no to one request, before it is signed. */
+export interface RequestDecision {
+  /** `approve` lets the request through, once; `deny` refuses it, signed as well. */
+  decision: "approve" | "deny";
+  /** The DID that signs the request. */
+  caller: string;
+  /** For whom the server takes approvals: its `audience`, which an answer with APPROVAL_REQUIRED names. */
+  recipient: string;
+  /** The request that is decided upon, with all that says how its body is to be read. */
+  request: Request | HttpRequest;
+  /** Default 300, at most 3600. */
+  ttlSeconds?: number;
+  /** Seconds since the epoch, for tests. */
+  now?: number;
+}
+/**
+ * Signs a yes or no to one request: its method, authority, path, query and body. The sender gives it to `signRequest` as
+ * `approval`. A `Request` is read as a copy. Errors: INVALID_CONFIG (anything out of its bounds, or an approver who is the
+ * caller), INVALID_DID, MALFORMED_MESSAGE (what no verifier would read), SIGN_FAILED.
+ *
+ * @example
+ * ```ts
+ * const order = { method: 'POST', url: 'https://api.example/orders', body: new Uint8Array([1]) }
+ * const recipient = 'https://api.example'
+ * const approval = await approveRequest(identity, { decision: 'approve', caller: friend.did, recipient, request: order })
+ * ```
+ */
+export declare function approveRequest(approver: Identity | AutoGenxBindAgent, decided: RequestDecision): Promise<Result<string>>;
 /** Remembers nonces for all replicas of a server, and beyond a restart. */
 export interface NonceStore {
   /**
@@ -176,12 +226,14 @@ export interface RequestVerifierOptions {
   allow?: readonly string[];
   /** Whose tokens are accepted: then each request must present one, issued to its sender. */
   trust?: TokenVerifierOptions["trust"];
-  /** For whom tokens are meant; `https://` and the first of the authorities by default. */
+  /** For whom tokens and approvals are meant; `https://` and the first of the authorities by default. */
   audience?: string;
   /** What the token must grant, all of it. */
   scopes?: readonly string[];
   /** Asked about every link of a token, and without `trust` about the sender. None by default. */
   revocations?: RevocationSource | readonly RevocationSource[];
+  /** Somebody signs each request, with its very body, before it is accepted. */
+  approval?: RequestApproval;
 }
 /** What one request must satisfy, beside the options of its verifier. */
 export interface RequestDemands {
@@ -189,6 +241,8 @@ export interface RequestDemands {
   body?: Uint8Array;
   /** What the token must grant besides. */
   scopes?: readonly string[];
+  /** Who has to approve of it, in place of whom the verifier names. */
+  approval?: RequestApproval;
 }
 /** A request that passed every check: genuine, in time, for this server, and accepted for the first time. */
 export interface VerifiedRequest {
@@ -229,9 +283,30 @@ export declare class RequestVerifier {
    * or plain data. Rejects with what `now` throws, and with a TypeError for a body that was read already.
    * Errors: MALFORMED_MESSAGE, INVALID_SIGNATURE, WRONG_AUDIENCE, MESSAGE_NOT_YET_VALID, MESSAGE_EXPIRED, INVALID_DID,
    * NOT_ALLOWED, those of tokens, SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, PAYLOAD_TOO_LARGE, ABORTED, REPLAYED,
-   * REPLAY_WINDOW_FULL (also if the store of nonces does not answer).
+   * REPLAY_WINDOW_FULL (also if the store of nonces does not answer), APPROVAL_REQUIRED, APPROVAL_REFUSED.
    */
   verify(request: Request | IncomingMessage | HttpRequest, options?: RequestDemands): Promise<Result<VerifiedRequest>>;
 }
+/** An answer that says why a request was refused (RFC 9457), for servers of any kind. */
+export interface Problem {
+  /** 400, 401, 403, 409, 413 or 503; 500 for what is no refusal. */
+  readonly status: number;
+  /** `content-type`; with 401 `www-authenticate` and `accept-signature`, with 503 `retry-after`. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** JSON. */
+  readonly body: string;
+}
+/**
+ * What is answered to a request that a verifier has refused with this error, and what the request would need: a signature in
+ * which profile, or whose approval. `demands` are those that `verify` was given.
+ *
+ * @example
+ * ```ts
+ * const verifier = new RequestVerifier({ authorities: ['api.example'] })
+ * const verified = await verifier.verify({ method: 'GET', url: 'https://api.example/' })
+ * if (!verified.ok) console.log(problemOf(verified.error, verifier).status)
+ * ```
+ */
+export declare function problemOf(error: XBindError, verifier: RequestVerifier, demands?: RequestDemands): Problem;
 
 export {};

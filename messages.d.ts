@@ -17,6 +17,11 @@ export interface MessageVerifierOptions {
   /** Bound of the replay window, 1 000 000 by default; when full, messages are refused with REPLAY_WINDOW_FULL, nothing is forgotten. */
   maxTrackedMessages?: number;
   /**
+   * The name of the replay window, 16 random bytes in base64url, which calls and sends must name: a new one for each verifier
+   * that begins without the memory of an earlier one, or STALE_SESSION. Without it they must name none.
+   */
+  session?: string;
+  /**
    * Calls this side has made, so that what answers them can be matched; without it they are refused. It is asked about every
    * reply that is genuine, before the reply takes a place in the replay window: what it throws, `open` throws, and the same
    * reply can be opened again. So it looks a call up and changes nothing; whoever keeps a list takes the call off it when
@@ -53,7 +58,7 @@ export declare class MessageVerifier {
   /**
    * Opens one message: all checks of docs/wire-format.md, in that order. Throws what `now`, `pending` and `running` throw.
    * Errors: MALFORMED_MESSAGE, PAYLOAD_TOO_LARGE, WRONG_AUDIENCE, MESSAGE_EXPIRED, MESSAGE_NOT_YET_VALID,
-   * INVALID_SIGNATURE, NOT_ALLOWED, REVOKED, REVOCATION_UNKNOWN, REPLY_MISMATCH, REPLAYED, REPLAY_WINDOW_FULL.
+   * INVALID_SIGNATURE, NOT_ALLOWED, REVOKED, REVOCATION_UNKNOWN, STALE_SESSION, REPLY_MISMATCH, REPLAYED, REPLAY_WINDOW_FULL.
    *
    * @example
    * ```ts

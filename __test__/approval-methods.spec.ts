@@ -43,6 +43,26 @@ test('whoever is asked for an approval is shown the method that it signs', async
   expect(shown).toHaveLength(3)
 })
 
+test('which calls need one may hang on the method', async ({ agent }) => {
+  const [caller, callee, operator] = [agent(), agent('callee'), agent('operator')]
+  const seen: unknown[] = []
+  const approval = {
+    by: operator.getDID(),
+    when: (call: { from: string; payload: unknown; method: string | undefined }) => {
+      seen.push({ ...call })
+      return call.method === 'delete'
+    },
+  }
+  callee.handle(({ method }) => method ?? 'none', { approval })
+  expect(valueOf(await caller.call('callee', 1))).toBe('none')
+  expect(valueOf(await caller.call('callee', 2, { method: 'read' }))).toBe('read')
+  expect(codeOf(await caller.call('callee', 3, { method: 'delete' }))).toBe('APPROVAL_FAILED')
+  const from = caller.getDID()
+  const all = [undefined, 'read', 'delete']
+  // The last one again, when the approver had been asked.
+  expect(seen.slice(0, 3)).toEqual(all.map((method, n) => ({ from, payload: n + 1, method })))
+})
+
 test('who was stopped approves nothing more, also by what it signed before', async ({ agent, bus }) => {
   const [caller, callee, operator] = [agent(), agent('callee'), agent('operator')]
   callee.handle(() => 'done', { approval: { by: operator.getDID() } })

@@ -2,7 +2,7 @@
 import { Identity, MessageBus, AutoGenxBindAgent, approvals } from '@private.me/autogen'
 import { issueToken, RevocationList } from '@private.me/autogen/tokens'
 import { describe, expect } from 'vitest'
-import { gate, never, test, turn, type Make } from './helpers/bus.ts'
+import { gate, test, turn, type Make } from './helpers/bus.ts'
 import { codeOf, valueOf } from './helpers/result.ts'
 
 /** A callee that counts its handler's beginnings, and two hundred calls that have been made to it in one turn. */
@@ -320,95 +320,6 @@ test('what a stopped identity has sent leaves inboxes and queues', async ({ agen
   expect(valueOf(await callee.receive()).map(({ from }) => from)).toEqual([good.getDID()])
 })
 
-describe('a key that is elsewhere is shown before its agent is listed', () => {
-  test('whoever names the DID of another gets nothing that is for it', async ({ agent, bus }) => {
-    const [victim, caller] = [agent('victim'), agent()]
-    victim.handle(() => 'the right one')
-    const identityProvider = { getDID: () => victim.getDID(), sign: () => new Uint8Array(64) }
-    const thief = agent({ name: 'thief', identityProvider })
-    thief.handle(() => 'the thief')
-    expect(valueOf(await caller.call(victim.getDID(), 'secret'))).toBe('the right one')
-    expect(codeOf(await caller.call('thief', 'secret'))).toBe('AGENT_NOT_FOUND')
-    victim.close()
-    expect(codeOf(await caller.call(victim.getDID(), 'secret'))).toBe('AGENT_NOT_FOUND')
-    expect(bus.agents().map(({ name }) => name)).toEqual([undefined])
-    expect(valueOf(await thief.receive())).toEqual([])
-  })
-
-  test('what is asked of it, and by it, meanwhile waits', async ({ agent, bus }) => {
-    const key = Identity.generate()
-    const { promise, open } = gate()
-    const sign = async (bytes: Uint8Array) => {
-      await promise
-      return key.dangerouslySign(bytes)
-    }
-    const slow = agent({ name: 'slow', identityProvider: { getDID: () => key.did, sign } })
-    const other = agent('other')
-    other.handle(() => 'other')
-    slow.handle(() => 'slow')
-    const ended: string[] = []
-    const calls = [slow.call('other', 1), other.call('slow', 1), other.call(key.did, 1)].map(async (call) => {
-      ended.push(String(valueOf(await call)))
-    })
-    for (let n = 0; n < 10; n++) await turn()
-    expect([ended, bus.agents().map(({ name }) => name)]).toEqual([[], ['other']])
-    open()
-    await Promise.all(calls)
-    expect(ended.toSorted()).toEqual(['other', 'slow', 'slow'])
-    expect(bus.agents().map(({ name }) => name)).toContain('slow')
-  })
-
-  test('an answer that comes after a call of its agent has ended still counts', async ({ agent, bus }) => {
-    const key = Identity.generate()
-    const answer = gate()
-    const sign = async (bytes: Uint8Array) => {
-      await answer.promise
-      return key.dangerouslySign(bytes)
-    }
-    const slow = agent({ name: 'slow', identityProvider: { getDID: () => key.did, sign } })
-    const other = agent('other')
-    other.handle(() => 'other')
-    slow.handle(() => 'slow')
-    expect(codeOf(await slow.call('other', 1, { timeoutMs: 20 }))).toBe('TIMEOUT')
-    const call = other.call('slow', 1)
-    answer.open()
-    expect(valueOf(await call)).toBe('slow')
-    expect(bus.agents().map(({ name }) => name)).toContain('slow')
-  })
-
-  test('a provider that lost its question is asked again, for the same', async ({ agent }) => {
-    const key = Identity.generate()
-    const asked: string[] = []
-    const sign = (bytes: Uint8Array) => {
-      asked.push(Buffer.from(bytes).toString('hex'))
-      return asked.length === 1 ? never : key.dangerouslySign(bytes)
-    }
-    const slow = agent({ name: 'slow', identityProvider: { getDID: () => key.did, sign } })
-    const other = agent('other')
-    other.handle(() => 'other')
-    expect(codeOf(await slow.call('other', 1, { timeoutMs: 20 }))).toBe('TIMEOUT')
-    expect(codeOf(await slow.call('other', 1))).toBe('ok')
-    expect(asked[0]).toBe(asked[1])
-  })
-
-  test('a provider that fails once is asked again with the next call', async ({ agent }) => {
-    const key = Identity.generate()
-    let asked = 0
-    const sign = (bytes: Uint8Array) => {
-      if (++asked === 1) throw new Error('not now')
-      return key.dangerouslySign(bytes)
-    }
-    const late = agent({ name: 'late', identityProvider: { getDID: () => key.did, sign } })
-    const other = agent('other')
-    other.handle(() => 1)
-    late.handle(() => 'here')
-    await turn()
-    expect(codeOf(await other.call('late', 1))).toBe('AGENT_NOT_FOUND')
-    expect(codeOf(await late.call('other', 1))).toBe('ok')
-    expect(valueOf(await other.call('late', 1))).toBe('here')
-  })
-})
-
 test('agents of one DID use an approval once, also when they close and come again', async () => {
   const bus = new MessageBus()
   const agentOptions = { bus }
@@ -428,52 +339,6 @@ test('agents of one DID use an approval once, also when they close and come agai
   bus.close()
 })
 
-test('a sender that floods leaves room for others, and its own calls wait with it', async ({ agent }) => {
-  const callee = agent({ name: 'callee', agentOptions: { concurrency: 1, inbox: { maxMessages: 6 } } })
-  callee.handle(() => never)
-  const [flood, other] = [agent(), agent()]
-  const flooding = Array.from({ length: 5000 }, () => flood.call('callee', 1))
-  await turn()
-  const call = other.call('callee', 1)
-  await turn()
-  callee.close()
-  expect(codeOf(await call)).toBe('AGENT_CLOSED')
-  expect(new Set((await Promise.all(flooding)).map((result) => codeOf(result)))).toEqual(new Set(['AGENT_CLOSED']))
-})
-
-test('whoever waits behind a sender with a full share is told of room', async ({ agent }) => {
-  const callee = agent({ name: 'callee', agentOptions: { concurrency: 1, inbox: { maxMessages: 6 } } })
-  const { promise, open } = gate()
-  callee.handle(() => promise)
-  const [flood, other, late] = [agent(), agent(), agent()]
-  const calls = [other.call('callee', 'first')]
-  await turn()
-  const controller = new AbortController()
-  const given = other.call('callee', 'given up', { signal: controller.signal })
-  calls.push(other.call('callee', 'second'))
-  await turn()
-  for (let n = 0; n < 20; n++) calls.push(flood.call('callee', n))
-  await turn()
-  const call = late.call('callee', 'late', { timeoutMs: 200 })
-  await turn()
-  controller.abort()
-  expect([codeOf(await given), codeOf(await call)]).toEqual(['ABORTED', 'TIMEOUT']) // INBOX_FULL, had it not got there
-  open()
-  expect(new Set((await Promise.all(calls)).map((result) => codeOf(result)))).toEqual(new Set(['ok']))
-})
-
-test('a program that asks for more than its outbox holds is told', async ({ agent }) => {
-  const callee = agent({ name: 'callee', agentOptions: { concurrency: 1, inbox: { maxMessages: 1 } } })
-  callee.handle(() => never)
-  const caller = agent()
-  const calls = Array.from({ length: 66_000 }, () => caller.call('callee', 1))
-  const refused = await Promise.race(calls.slice(65_600).map(async (call) => codeOf(await call)))
-  expect(refused).toBe('INBOX_FULL')
-  callee.close()
-  const codes = (await Promise.all(calls)).map((result) => codeOf(result))
-  expect(codes.filter((code) => code === 'INBOX_FULL').length).toBeLessThan(500)
-})
-
 test('calls to an agent that closes meanwhile end, also those that its list does not let in', async ({ agent }) => {
   const [caller, callee] = [agent(), agent('callee')]
   callee.handle(() => 1, { allow: [callee.getDID()] })
@@ -481,4 +346,31 @@ test('calls to an agent that closes meanwhile end, also those that its list does
   callee.close()
   const codes = (await Promise.all(calls)).map((result) => codeOf(result))
   expect(new Set(codes)).toEqual(new Set(['AGENT_CLOSED']))
+})
+
+test('tokens that a stopped identity has issued or delegated count no more, also of calls that wait', async ({
+  agent,
+  bus,
+}) => {
+  for (const stopped of ['issuer', 'holder'] as const) {
+    const [issuer, holder, caller] = [agent(), agent(), agent()]
+    const callee = agent({ name: `callee-${stopped}` })
+    let begun = 0
+    const source = gate<boolean>()
+    const asked = gate()
+    const revocations = [{ isRevoked: () => (asked.open(), source.promise) }]
+    callee.handle(() => ++begun, { trust: [issuer.getDID()], scopes: ['a:b'] })
+    callee.handle('slow', () => ++begun, { revocations })
+    const request = { subject: holder.getDID(), audience: callee.getDID(), scopes: ['a:b'] }
+    const granted = valueOf(await issuer.grant(request))
+    const token = valueOf(await holder.delegate(granted, { subject: caller.getDID() }))
+    expect(valueOf(await caller.call(callee.getDID(), 1, { token }))).toBe(1)
+    const waiting = caller.call(callee.getDID(), 1, { token, method: 'slow' })
+    await asked.promise
+    valueOf(bus.stop({ issuer, holder }[stopped].getDID()))
+    source.open(false)
+    expect(codeOf(await waiting)).toBe('REVOKED')
+    expect(codeOf(await caller.call(callee.getDID(), 1, { token }))).toBe('REVOKED')
+    expect(begun).toBe(1)
+  }
 })

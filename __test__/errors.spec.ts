@@ -34,9 +34,24 @@ describe('an XBindError', () => {
     expect(error.stack).toContain('XBindError')
   })
 
+  test('says whether the other side ran the call', async () => {
+    using caller = new AutoGenxBindAgent()
+    using callee = new AutoGenxBindAgent()
+    const asked = (timeoutMs: number, signal?: AbortSignal) =>
+      caller.call(callee.getDID(), 1, { timeoutMs, ...(signal && { signal }) })
+    callee.handle(() => new Promise(() => undefined))
+    expect(errorOf(await asked(20))).toMatchObject({ code: 'TIMEOUT', handled: 'unknown' })
+    const abort = new AbortController()
+    setTimeout(() => abort.abort(), 20)
+    expect(errorOf(await asked(5000, abort.signal))).toMatchObject({ code: 'ABORTED', handled: 'unknown' })
+    callee.handle(() => 1, { allow: [callee.getDID()] })
+    expect(errorOf(await asked(5000))).toMatchObject({ code: 'NOT_ALLOWED', handled: 'no' })
+    expect(errorOf(await caller.call('nobody-of-that-name', 1))).toMatchObject({ handled: 'no' })
+  })
+
   test('says all of itself as JSON, but for its stack', async () => {
-    const { name, code, message, hint, retryable } = error
-    expect(JSON.parse(JSON.stringify(error))).toEqual({ name, code, message, hint, retryable })
+    const { name, code, message, hint, retryable, handled } = error
+    expect(JSON.parse(JSON.stringify(error))).toEqual({ name, code, message, hint, retryable, handled })
     using caller = new AutoGenxBindAgent()
     using callee = new AutoGenxBindAgent()
     const thrown = new HandlerError('E', 'm', { data: [1], cause: new Error('nobody may see this') })
@@ -47,6 +62,7 @@ describe('an XBindError', () => {
     const told = JSON.parse(JSON.stringify({ failed })) as { failed: object }
     const remote = { code: 'E', message: 'm', data: [1] }
     expect(told.failed).toMatchObject({ name: 'XBindError', code: 'HANDLER_FAILED', message: failed.message, remote })
+    expect(failed.handled).toBe('yes')
     expect(JSON.parse(JSON.stringify(thrown))).toEqual({ name: 'HandlerError', ...remote })
   })
 

@@ -1,10 +1,40 @@
 // The examples check themselves: each is run as its reader would.
-import { expect, test } from 'vitest'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { install } from '../scripts/install.mjs'
 import { run } from './helpers/child.ts'
+import { root } from './helpers/guides.ts'
 
 test('rights are granted, handed on, refused, approved and taken back', async () => {
   const { code, stdout, stderr } = await run(process.execPath, ['examples/rights/index.mjs'])
   expect([code, stderr]).toEqual([0, ''])
   expect(stdout).toMatch(/SCOPE_DENIED[^]*APPROVAL_REFUSED[^]*REVOKED[^]*All as expected\.\n$/)
   expect(stdout).not.toContain('\u001b')
+})
+
+describe('libraries that are given a fetch that signs', () => {
+  beforeAll(() => install('examples/clients'), 900_000)
+
+  test.each([
+    ['mcp', /read by did:key:[^]*unsigned +INVALID_SIGNATURE[^]*SCOPE_DENIED[^]*INVALID_TOKEN/],
+    ['openai', /parts +6[^]*attempts +3[^]*unsigned +INVALID_SIGNATURE[^]*SCOPE_DENIED[^]*INVALID_TOKEN/],
+    ['a2a', /No valid signatures[^]*for did:key:[^]*unsigned +INVALID_SIGNATURE[^]*SCOPE_DENIED[^]*INVALID_TOKEN/],
+    ['ai-sdk', /in one line[^]*unsigned +INVALID_SIGNATURE[^]*SCOPE_DENIED[^]*INVALID_TOKEN[^]*by another DID/],
+  ])('%s', async (name, printed) => {
+    const { code, stdout, stderr } = await run(process.execPath, [`examples/clients/${name}/index.mjs`])
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(printed)
+    expect(stdout).not.toContain('\u001b')
+    expect(stdout).toMatch(/a changed body +INVALID_SIGNATURE\n[^]*All as expected\.\n$/)
+  })
+
+  test('are shown in the guide as they run here', () => {
+    const guide = readFileSync(join(root, 'docs/guides/http-clients.md'), 'utf8')
+    const shown = [...guide.matchAll(/^```js (\S+)\n(.*?)^```$/gms)]
+    expect(new Set(shown.map(([, name]) => name))).toEqual(new Set(['mcp', 'openai', 'a2a', 'ai-sdk']))
+    for (const [, name = '', code = ''] of shown) {
+      expect(readFileSync(join(root, `examples/clients/${name}/index.mjs`), 'utf8')).toContain(code)
+    }
+  })
 })

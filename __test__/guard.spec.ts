@@ -177,10 +177,11 @@ describe('sources of revocations that take time', () => {
     callee.handle(() => 'done', { trust: [issuer.did], revocations: { isRevoked } })
     const token = tokenFor(flood, callee)
     const flooding = Array.from({ length: 100 }, () => flood.call('callee', 1, { token }))
-    await turn()
-    expect(asked).toBeGreaterThan(2)
+    // oxlint-disable-next-line no-unmodified-loop-condition -- the source counts
+    while (asked <= 2) await turn() // more than there are handlers
     expect(asked).toBeLessThanOrEqual(6)
     expect(codeOf(await other.call('callee', 1, { token: tokenFor(other, callee) }))).toBe('ok')
+    expect(asked).toBeLessThanOrEqual(6)
     open()
     expect(new Set((await Promise.all(flooding)).map((result) => codeOf(result)))).toEqual(new Set(['ok']))
   })

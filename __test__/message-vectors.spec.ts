@@ -20,6 +20,7 @@ interface Case {
   pending?: { jti: string; jws: string }
   running?: { jti: string; from: string; jws: string }
   allow?: string[]
+  session?: string
   revoked?: string[]
   maxTrackedMessages?: number
   maxBodyBytes?: number
@@ -75,6 +76,7 @@ describe.each(['message-v1.json', 'message-batch.json'])('vectors/%s', (file) =>
         id === current.running?.jti && from === current.running.from ? asOpened(current.running) : undefined,
       revocations: each.revoked ? revocations : [],
       ...(each.allow && { allow: each.allow }),
+      ...(each.session !== undefined && { session: each.session }),
     })
     for (current of before(each)) verifier.open(current.jws, bodyOf(current), current.token)
     current = each

@@ -314,6 +314,26 @@ describe('describe', () => {
     expect(codes.map(codeOf)).toEqual(['ok', 'ok', 'NOT_ALLOWED'])
   })
 
+  test('is nobody’s on account of a predicate that throws, and its owner is told', async ({ agent }) => {
+    const lines: string[] = []
+    const line = (text: string): void => void lines.push(text)
+    const logger = { debug: line, info: line, warn: line, error: line }
+    const [guest, stranger, callee] = [agent(), agent(), agent({ name: 'callee', logger })]
+    const throwing = (): never => {
+      throw new RangeError('of the predicate')
+    }
+    callee.handle('broken', () => 1, { allow: throwing })
+    expect(codeOf(await guest.describe('callee'))).toBe('NOT_ALLOWED')
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toMatch(
+      /^\[xbind\] callee: allow threw when it was asked who may read the card.*\n.*of the predicate/,
+    )
+    callee.handle('visit', () => 1, { allow: (from) => from === guest.getDID() })
+    expect(codeOf(await guest.describe('callee'))).toBe('ok')
+    expect(codeOf(await stranger.describe('callee'))).toBe('NOT_ALLOWED')
+    expect(codeOf(await guest.call('callee', 1, { method: 'broken' }))).toBe('HANDLER_FAILED')
+  })
+
   test('a card of somebody else is refused', async ({ agent }) => {
     const [caller, honest, liar] = [agent(), agent('honest'), agent('liar')]
     const { jws } = valueOf(await honest.describe())

@@ -272,3 +272,55 @@ test('an agent of a DID with another name is still found by it, and by the DID w
   newer.close()
   expect(valueOf(await caller.call(older.getDID(), 1))).toBe('older')
 })
+
+describe('an approver that gives no decision', () => {
+  const silent: [string, (approver: AutoGenxBindAgent) => void, string, string][] = [
+    ['that is not there', (approver) => approver.close(), 'APPROVAL_FAILED', 'could not be asked: '],
+    ['that fails', (approver) => approver.handle(failing), 'APPROVAL_FAILED', 'could not decide: '],
+    ['without a handler', () => {}, 'APPROVAL_FAILED', 'has no handler, and took the question into its inbox'],
+    ['that answers anything', (approver) => approver.handle(() => 1), 'APPROVAL_FAILED', 'answered with no approval'],
+    [
+      'that signs nothing that holds',
+      (approver) => approver.handle(() => ({ approval: 'a.b.c' })),
+      'APPROVAL_FAILED',
+      'signed nothing that holds for the call',
+    ],
+    ['that is slow', (approver) => approver.handle(() => never), 'APPROVAL_TIMEOUT', 'did not decide in time'],
+  ]
+  test.for(silent)('%s: the owner of the handler is told', async ([, set, code, line], { agent }) => {
+    const { lines, logger } = logging()
+    const approver = agent({ onHandlerError: () => {} })
+    set(approver)
+    const callee = agent({ name: 'callee', logger })
+    callee.handle(() => 1, { approval: { by: approver.getDID(), timeoutMs: 50 } })
+    expect(codeOf(await agent().call('callee', 1))).toBe(code)
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toContain(`[xbind] callee: the approver ${approver.getDID()} ${line}`)
+  })
+
+  test('no line is written of one that decides', async ({ agent }) => {
+    const { lines, logger } = logging()
+    const approver = agent()
+    approver.handle(approvals(approver, ({ payload }) => payload === 1))
+    const callee = agent({ name: 'callee', logger })
+    callee.handle(() => 1, { approval: { by: approver.getDID() } })
+    expect(codeOf(await agent().call('callee', 1))).toBe('ok')
+    expect(codeOf(await agent().call('callee', 2))).toBe('APPROVAL_REFUSED')
+    expect(lines).toEqual([])
+  })
+})
+
+test('an agent that closes says of which calls nothing was begun', async ({ agent }) => {
+  const begun = gate()
+  const handler = (): Promise<never> => (begun.open(), never)
+  const callee = agent({ name: 'callee', agentOptions: { concurrency: 1 }, handler })
+  const caller = agent()
+  const [running, waiting] = [caller.call('callee', 1), caller.call('callee', 2)]
+  await begun.promise
+  await turn()
+  callee.close()
+  const [one, other] = [errorOf(await running), errorOf(await waiting)]
+  expect([one.code, other.code]).toEqual(['AGENT_CLOSED', 'AGENT_CLOSED'])
+  expect(one.message).not.toContain('begun')
+  expect(other.message).toContain('nothing of it was begun')
+})

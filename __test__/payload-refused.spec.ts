@@ -1,9 +1,23 @@
 // What JSON cannot hold, or would lose without a word.
 import { runInNewContext } from 'node:vm'
 import { describe, expect } from 'vitest'
-import { test } from './helpers/bus.ts'
+import { test, type Make } from './helpers/bus.ts'
 import { echo } from './helpers/echo.ts'
 import { codeOf, errorOf, valueOf } from './helpers/result.ts'
+
+/** What is told to whoever calls with that payload, or sends it: nothing of it arrives, and nothing is told of what it threw. */
+async function refused(agent: Make, payload: unknown): Promise<string[]> {
+  const [caller, callee] = [agent(), agent()]
+  callee.handle(() => expect.unreachable())
+  const results = [await caller.call(callee.getDID(), payload), await caller.send(callee.getDID(), payload)]
+  expect(valueOf(await callee.receive())).toEqual([])
+  return results.map((result) => {
+    const { code, retryable, message } = errorOf(result)
+    expect([code, retryable]).toEqual(['INVALID_PAYLOAD', false])
+    expect(message).not.toContain('unreachable')
+    return message
+  })
+}
 
 describe('INVALID_PAYLOAD', () => {
   const cycle: Record<string, unknown> = {}
@@ -47,15 +61,7 @@ describe('INVALID_PAYLOAD', () => {
     ['129 objects', JSON.parse(`${'{"a":'.repeat(129)}1${'}'.repeat(129)}`)],
     ['100,000 lists', nested(5000, '[', ']')],
   ])('%s', async ([, payload], { agent }) => {
-    const callee = agent()
-    callee.handle(() => expect.unreachable())
-    const caller = agent()
-    for (const result of [await caller.call(callee.getDID(), payload), await caller.send(callee.getDID(), payload)]) {
-      const error = errorOf(result)
-      expect([error.code, error.retryable]).toEqual(['INVALID_PAYLOAD', false])
-      expect(error.message).not.toContain('unreachable')
-    }
-    expect(valueOf(await callee.receive())).toEqual([])
+    await refused(agent, payload)
   })
 
   class Point {
@@ -156,15 +162,9 @@ describe('INVALID_PAYLOAD', () => {
     ['a long path', { ['x'.repeat(1000)]: Number.NaN }, 'xxx… is NaN'],
     ['control characters in a path', { 'a\nb': Number.NaN }, 'payload["a\\nb"] is NaN'],
   ])('what JSON would lose, and where: %s', async ([, payload, message], { agent }) => {
-    const callee = agent()
-    callee.handle(() => expect.unreachable())
-    const caller = agent()
-    for (const result of [await caller.call(callee.getDID(), payload), await caller.send(callee.getDID(), payload)]) {
-      const error = errorOf(result)
-      expect([error.code, error.retryable]).toEqual(['INVALID_PAYLOAD', false])
-      expect(error.message).toContain(message)
-      expect(error.message.length).toBeLessThan(300)
-      expect(error.message).not.toContain('unreachable')
+    for (const told of await refused(agent, payload)) {
+      expect(told).toContain(message)
+      expect(told.length).toBeLessThan(300)
     }
   })
 

@@ -39,6 +39,7 @@ test('what a handler says reaches onProgress, in order, and what is left out is 
   const words: Progress[] = [
     { progress: 1, total: 3, message: 'ä "quoted"\n' },
     { progress: -0.5 },
+    { message: '\u{1f600}' },
     { message: '' },
     {},
     { total: 1e300, progress: undefined as never },
@@ -49,7 +50,7 @@ test('what a handler says reaches onProgress, in order, and what is left out is 
   const onProgress = (word: Progress): void => void heard.push(word)
   expect(await asker.call('worker', null, { onProgress })).toMatchObject({ ok: true })
   expect(heard).toEqual(words)
-  expect(Object.keys(heard[4] ?? {})).toEqual(['total'])
+  expect(Object.keys(heard[5] ?? {})).toEqual(['total'])
 })
 
 test('each word starts the timeout anew, with onProgress or without, for calls and streams', async () => {
@@ -153,6 +154,8 @@ const notWords: [unknown, string][] = [
   [{ percent: 1 }, 'TypeError'],
   [{ progress: Number.NaN }, 'INVALID_PAYLOAD'],
   [{ total: -Infinity }, 'INVALID_PAYLOAD'],
+  [{ message: '\ud800' }, 'INVALID_PAYLOAD'],
+  [{ message: 'a\udc00\ud800b' }, 'INVALID_PAYLOAD'],
   [{ message: 'x'.repeat(4097) }, 'PAYLOAD_TOO_LARGE'],
   [{ message: '\0'.repeat(1000) }, 'PAYLOAD_TOO_LARGE'],
 ]

@@ -1,8 +1,10 @@
 // Functions that return promises reject, whatever they are given: they never throw. The list is that of the declarations.
 import { readdirSync, readFileSync } from 'node:fs'
 import * as main from '@private.me/autogen'
+import * as fastify from '@private.me/autogen/fastify'
 import * as http from '@private.me/autogen/http'
 import * as messages from '@private.me/autogen/messages'
+import * as record from '@private.me/autogen/record'
 import * as tokens from '@private.me/autogen/tokens'
 import ts from 'typescript'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -33,7 +35,7 @@ function returnsPromise({ type }: ts.SignatureDeclaration): boolean {
 const agent = new main.AutoGenxBindAgent()
 afterAll(() => agent.close())
 const identity = main.Identity.generate()
-const all: Record<string, unknown> = { ...main, ...messages, ...tokens, ...http }
+const all: Record<string, unknown> = { ...main, ...messages, ...tokens, ...http, ...record, ...fastify }
 const instances: Record<string, object> = {
   AutoGenxBindAgent: agent,
   Identity: identity,

@@ -1,30 +1,23 @@
 // What a verifier fetches, and what it never does. The servers are real, on this machine, with certificates by an authority
 // of the test's own; names lead there by a table that the test gives, for which the same rules hold.
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer as createPlainServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type FetchDocument, type FetchLimits } from '@private.me/autogen'
-import { StatusListSource, type TokenVerifier } from '@private.me/autogen/tokens'
+import { StatusListSource } from '@private.me/autogen/tokens'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { client, JWKS, LISTED_STATUS_LIST, RemoteDocument, STATUS_LIST } from '../ts/tokens/fetch.ts'
 import { native } from '../ts/native.ts'
 import { json } from '../ts/native/json.ts'
-import { node, run } from './helpers/child.ts'
-import { codeOf, errorOf, valueOf } from './helpers/result.ts'
-import { forgedToken, forger, NOW, seeded, trusting } from './helpers/rights.ts'
+import { certificate } from './helpers/certificate.ts'
+import { run } from './helpers/child.ts'
+import { agent, issuer, jwk, set, token } from './helpers/jwks.ts'
+import { codeOf, errorOf } from './helpers/result.ts'
+import { forgedToken, forger, NOW, trusting } from './helpers/rights.ts'
 import { vectors } from './helpers/vectors.ts'
-
-const issuer = 'https://login.example'
-const agent = seeded(2)
-const signer = forger(50)
-const jwk = (kid: string, by = signer) => ({ kty: 'OKP', crv: 'Ed25519', x: by.identity.toJWK().x, kid })
-const set = (...keys: object[]): string => JSON.stringify({ keys })
-const token = (kid = 'one', by = signer): string =>
-  forgedToken(by, agent.did, { iss: issuer, exp: NOW + 7200 }, { kid })
 
 describe('vectors/fetch.json', () => {
   const { addresses, urls } = vectors<{
@@ -54,25 +47,6 @@ describe('vectors/fetch.json', () => {
     }
   })
 })
-
-/** A certificate for a name, by the authority in the folder, as PEM. */
-function certificate(folder: string, name: string): { key: string; cert: string } {
-  const file = (end: string): string => join(folder, `${name}.${end}`)
-  const openssl = (...args: string[]): void => {
-    const made = spawnSync('openssl', args)
-    if (made.status !== 0) throw new Error(`openssl made no certificate: ${made.error?.message ?? String(made.stderr)}`)
-  }
-  const fresh = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', file('key')]
-  if (name === 'authority') {
-    openssl('req', '-x509', ...fresh, '-out', file('pem'), '-days', '2', '-subj', '/CN=an authority')
-  } else {
-    writeFileSync(file('ext'), `subjectAltName=DNS:${name}`)
-    openssl('req', '-new', ...fresh, '-out', file('csr'), '-subj', `/CN=${name}`)
-    const by = ['-CA', join(folder, 'authority.pem'), '-CAkey', join(folder, 'authority.key'), '-CAcreateserial']
-    openssl('x509', '-req', '-in', file('csr'), ...by, '-out', file('pem'), '-days', '2', '-extfile', file('ext'))
-  }
-  return { key: readFileSync(file('key'), 'utf8'), cert: readFileSync(file('pem'), 'utf8') }
-}
 
 describe('the built-in client', () => {
   const folder = mkdtempSync(join(tmpdir(), 'xbind-https-'))
@@ -349,240 +323,6 @@ describe('the built-in client', () => {
     expect(await fetched(target, fetch)).toBe(why)
     expect(asked).toEqual([])
   })
-
-  describe('and the life of a process', () => {
-    /** A program that asks a server which says nothing. */
-    const silent = `
-      import { createServer } from 'node:net'
-      import { createRequire } from 'node:module'
-      import { Worker, isMainThread } from 'node:worker_threads'
-      import { Identity } from '@private.me/autogen'
-import { TokenVerifier } from '@private.me/autogen/tokens'
-      const server = createServer(() => {}).listen(0, '127.0.0.1').unref()
-      await new Promise((resolve) => server.on('listening', resolve))
-      const jwks = 'http://localhost:' + server.address().port + '/'
-      const verifier = new TokenVerifier({ audience: 'x', trust: [{ issuer: '${issuer}', jwks }] })
-      const asked = verifier.verify('${token()}')
-    `
-    test.each([
-      ['process.exit() in the middle of it', 'process.exit(7)', 7],
-      ['process.exit() a little later', 'setTimeout(() => process.exit(7), 50)', 7],
-      ['an exception', "throw new Error('x')", 1],
-    ])('%s ends it', async (_, then, code) => {
-      const ended = await node(silent + then)
-      expect([ended.code, ended.stdout]).toEqual([code, ''])
-    })
-
-    test('it is waited for until its time is over, and no longer', async () => {
-      const { code, stdout, stderr } = await node(`${silent}
-        asked.then(({ error }) => console.log(error.message))
-        server.unref()
-      `)
-      expect([code, stderr]).toEqual([0, ''])
-      expect(stdout).toBe(`the keys of ${issuer} were not fetched: no answer within 5000 ms\n`)
-    })
-
-    test('worker threads that are killed in the middle of it', async () => {
-      const { code, stdout, stderr } = await node(`
-        import { createServer } from 'node:net'
-        import { Worker } from 'node:worker_threads'
-        const server = createServer(() => {}).listen(0, '127.0.0.1')
-        await new Promise((resolve) => server.on('listening', resolve))
-        const program = \`
-          const { parentPort, workerData } = require('node:worker_threads')
-          const { TokenVerifier } = require('@private.me/autogen/tokens')
-          for (let i = 0; i < 20; i++) {
-            const verifier = new TokenVerifier({ audience: 'x', trust: [{ issuer: '${issuer}', jwks: workerData + i }] })
-            void verifier.verify('${token()}')
-          }
-          parentPort.postMessage('asked')
-          if (workerData.endsWith('1/')) setTimeout(() => process.exit(), 5)
-        \`
-        for (let i = 0; i < 8; i++) {
-          const worker = new Worker(program, { eval: true, execArgv: [], workerData: 'http://localhost:' + server.address().port + '/' + i + '/' })
-          await new Promise((resolve) => worker.once('message', resolve))
-          await worker.terminate()
-        }
-        console.log('done')
-        server.close()
-        process.exit()
-      `)
-      expect([code, stdout, stderr]).toEqual([0, 'done\n', ''])
-    })
-  })
-})
-
-describe("a client of the user's own", () => {
-  let hits: number
-  let keys: string | Uint8Array | Promise<never>
-  const fetch: FetchDocument = async () => {
-    hits++
-    return keys
-  }
-  beforeEach(() => {
-    hits = 0
-    keys = set(jwk('one'))
-  })
-  const clock = { now: NOW }
-  const remote = (): TokenVerifier => {
-    clock.now = NOW
-    return trusting([{ issuer, jwks: `${issuer}/jwks.json` }], { fetch, now: () => clock.now })
-  }
-
-  test('is given the URL and the limits', async () => {
-    const asked: unknown[] = []
-    const verifier = trusting([{ issuer, jwks: `${issuer}/jwks.json` }], {
-      fetch: (...args) => {
-        asked.push(args)
-        return Promise.resolve(new TextEncoder().encode(set(jwk('one'))))
-      },
-    })
-    expect(codeOf(await verifier.verify(token()))).toBe('ok')
-    const accept = 'application/jwk-set+json, application/json'
-    const limits = { maxBytes: 65_536, timeoutMs: 5000, accept, named: 'owner' }
-    expect(asked).toEqual([[`${issuer}/jwks.json`, limits]])
-  })
-
-  test.each([
-    ['stranger', undefined],
-    ['listed', [issuer]],
-  ])('learns who named the address of a status list: %s', async (named, origins) => {
-    const asked: unknown[] = []
-    const uri = `${issuer}/status`
-    const fetch: FetchDocument = async (...args) => (asked.push(args), '')
-    const revocations = new StatusListSource({ fetch, ...(origins && { origins }) })
-    const presented = forgedToken(forger(1), agent.did, { status: { status_list: { idx: 0, uri } } })
-    expect(codeOf(await trusting([forger(1).did], { revocations }).verify(presented))).toBe('REVOCATION_UNKNOWN')
-    const limits = { maxBytes: 2 << 20, timeoutMs: 5000, accept: 'application/statuslist+jwt', named }
-    expect(asked).toEqual([[uri, limits]])
-  })
-
-  test('one request for many tokens at once', async () => {
-    const verifier = remote()
-    const verdicts = await Promise.all(Array.from({ length: 50 }, () => verifier.verify(token())))
-    expect(new Set(verdicts.map(codeOf))).toEqual(new Set(['ok']))
-    expect(hits).toBe(1)
-  })
-
-  test('an unknown kid asks once per 30 s, however many there are', async () => {
-    const verifier = remote()
-    valueOf(await verifier.verify(token()))
-    expect(hits).toBe(1)
-    for (let i = 0; i < 20; i++) expect(codeOf(await verifier.verify(token(`made-up-${i}`)))).toBe('UNTRUSTED_ISSUER')
-    clock.now += 29
-    expect(codeOf(await verifier.verify(token('made-up')))).toBe('UNTRUSTED_ISSUER')
-    expect(hits).toBe(1)
-    clock.now += 1
-    for (let i = 0; i < 20; i++) expect(codeOf(await verifier.verify(token(`made-up-${i}`)))).toBe('UNTRUSTED_ISSUER')
-    expect(hits).toBe(2)
-  })
-
-  test('a new key is found when a token by it comes', async () => {
-    const verifier = remote()
-    valueOf(await verifier.verify(token()))
-    expect(errorOf(await verifier.verify(token('two', forger(51)))).hint).toContain('holds no such key')
-    keys = set(jwk('one'), jwk('two', forger(51)))
-    clock.now += 30
-    expect(codeOf(await verifier.verify(token('two', forger(51))))).toBe('ok')
-    expect(codeOf(await verifier.verify(token()))).toBe('ok')
-    expect(hits).toBe(2)
-  })
-
-  test('a key that is taken back is noticed after ten minutes', async () => {
-    const verifier = remote()
-    valueOf(await verifier.verify(token()))
-    keys = set(jwk('two', forger(51)))
-    clock.now += 599
-    expect(codeOf(await verifier.verify(token()))).toBe('ok')
-    clock.now += 1
-    expect(codeOf(await verifier.verify(token()))).toBe('UNTRUSTED_ISSUER')
-    expect(codeOf(verifier.verifySync(token()))).toBe('UNTRUSTED_ISSUER')
-    expect(hits).toBe(2)
-  })
-
-  test('while nothing comes, the old keys serve for an hour, and then no more', async () => {
-    const verifier = remote()
-    valueOf(await verifier.verify(token()))
-    keys = Promise.reject(new Error('down'))
-    keys.catch(() => {})
-    clock.now += 3599
-    expect(codeOf(await verifier.verify(token()))).toBe('ok')
-    expect(codeOf(verifier.verifySync(token()))).toBe('ok')
-    clock.now += 1
-    expect(codeOf(verifier.verifySync(token()))).toBe('UNTRUSTED_ISSUER')
-    const error = errorOf(await verifier.verify(token()))
-    expect([error.code, error.retryable, error.message]).toEqual([
-      'UNTRUSTED_ISSUER',
-      true,
-      `the keys of ${issuer} were not fetched: the request failed`,
-    ])
-    keys = set(jwk('one'))
-    clock.now += 30
-    expect(codeOf(await verifier.verify(token()))).toBe('ok')
-  })
-
-  test.each([
-    ['no JSON', 'x'],
-    ['a private key', set({ ...jwk('one'), d: 'AAAA' })],
-    ['too much', set(jwk('one')).padEnd(65_537)],
-    ['nothing', undefined],
-    ['an object', { keys: [] }],
-    ['bytes that are no text', new Uint8Array([0x7b, 0xff, 0x7d])],
-    ['a byte order mark', `\ufeff${set(jwk('one'))}`],
-  ])('%s is not taken, and does not replace what is there', async (_, wrong) => {
-    const verifier = remote()
-    valueOf(await verifier.verify(token()))
-    keys = wrong as never
-    clock.now += 600
-    expect(codeOf(await verifier.verify(token()))).toBe('ok')
-    expect(codeOf(await verifier.verify(token('two', forger(51))))).toBe('UNTRUSTED_ISSUER')
-    expect(hits).toBe(2)
-  })
-
-  test.each([
-    ['rejects', () => Promise.reject(new Error('proxy http://user:hunter2@proxy:3128 refused'))],
-    ['rejects with nothing', () => Promise.reject(undefined as never)],
-    [
-      'rejects with what throws',
-      () => Promise.reject(new Proxy({}, { getPrototypeOf: thrower, get: thrower }) as never),
-    ],
-    [
-      'throws',
-      () => {
-        throw new Error('hunter2')
-      },
-    ],
-  ])('one that %s is told of without its words', async (_, broken) => {
-    const verifier = trusting([{ issuer, jwks: `${issuer}/jwks.json` }], { fetch: broken })
-    const error = errorOf(await verifier.verify(token()))
-    expect(error.message).toBe(`the keys of ${issuer} were not fetched: the request failed`)
-    expect(String(error.stack)).not.toContain('hunter2')
-  })
-
-  test('is not asked for tokens by issuers that nobody trusts, nor for what is no token', async () => {
-    const verifier = remote()
-    const foreign = forgedToken(signer, agent.did, { iss: 'https://attacker.example' }, { kid: 'one' })
-    for (const text of [foreign, forgedToken(signer, agent.did), 'x.y.z', '', token().slice(1)]) {
-      expect((await verifier.verify(text)).ok).toBe(false)
-    }
-    expect(hits).toBe(0)
-  })
-
-  test('addresses in a token are never asked', async () => {
-    const header = { kid: 'one', jku: 'https://attacker.example/jwks', x5u: 'https://attacker.example/x5u' }
-    const verifier = remote()
-    expect(codeOf(await verifier.verify(forgedToken(signer, agent.did, { iss: issuer }, header)))).toBe('INVALID_TOKEN')
-    expect(hits).toBe(0)
-  })
-
-  test('without I/O nothing is asked, and the hint says so', () => {
-    const error = errorOf(remote().verifySync(token()))
-    expect([error.code, error.hint]).toEqual([
-      'UNTRUSTED_ISSUER',
-      'verify() asks for the keys of this issuer, verifySync() does not',
-    ])
-    expect(hits).toBe(0)
-  })
 })
 
 test('a status list that names this machine is not fetched', async () => {
@@ -597,7 +337,3 @@ test('a status list that names this machine is not fetched', async () => {
       'give the verifier a StatusListSource that may fetch the list, or put it there',
   ])
 })
-
-function thrower(): never {
-  throw new Error('hunter2')
-}

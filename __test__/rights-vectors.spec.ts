@@ -176,17 +176,19 @@ describe('vectors/token-approval.json', () => {
     contentType?: string
     recipient?: string
     method?: string
+    session?: string
     now?: number
   }
-  interface ApprovalVectors extends Required<Omit<ApprovalCase, keyof Case | 'method'>> {
+  interface ApprovalVectors extends Required<Omit<ApprovalCase, keyof Case | 'method' | 'session'>> {
     approvers: string[]
     cases: ApprovalCase[]
   }
   const { cases, approvers, ...of } = vectors<ApprovalVectors>('token-approval.json')
 
   test.each(cases)('$name: $why', (each) => {
-    const { caller, recipient, method, contentType, bodyUtf8, now } = { ...of, ...each }
-    const call = { caller, recipient, ...(method !== undefined && { method }), contentType, body: utf8(bodyUtf8) }
+    const { caller, recipient, method, session, contentType, bodyUtf8, now } = { ...of, ...each }
+    const named = { ...(method !== undefined && { method }), ...(session !== undefined && { session }) }
+    const call = { caller, recipient, ...named, contentType, body: utf8(bodyUtf8) }
     const verified = verifyApproval(each.token, { call, approvers, now })
     // A signed no is a statement too, and a good one.
     const verdict = each.code === 'NOT_ALLOWED' || each.code === 'APPROVAL_REFUSED' ? 'deny' : each.code

@@ -3,8 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { afterEach, expect, test } from 'vitest'
 import { AutoGenxBindAgent, Identity, MessageBus, type xBindIdentityProvider } from '@private.me/autogen'
 import { node } from './helpers/child.ts'
-
-const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
+import { numbers } from './helpers/stream.ts'
 
 const workers: Worker[] = []
 afterEach(() => Promise.all(workers.splice(0).map((worker) => worker.terminate())))

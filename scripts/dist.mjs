@@ -8,11 +8,11 @@ const SHARED = "Symbol.for('@private.me/autogen.shared')"
 /**
  * ts/ → dist/<entry>.cjs, and dist/<entry>.mjs, which re-exports it so that both share one class.
  * All that the first entry needs is in its one file, because that is what starts fastest; the others take from it what they
- * have in common, so that there is one of each class.
+ * have in common, so that there is one of each class. So do those for frameworks from `http`.
  */
 export async function buildDist() {
   const { rolldown } = await import('rolldown')
-  const [main, ...others] = entries
+  const [main] = entries
   const file = (name) => join(root, `ts/${name}.ts`)
   const options = { platform: 'node', external: /^@private\.me\//, tsconfig: join(root, 'tsconfig.json') }
   const format = { format: 'cjs', exports: 'named', esModule: true, minify: false, comments: false }
@@ -23,17 +23,26 @@ export async function buildDist() {
   const inMain = new Set(alone.output[0].moduleIds)
 
   const bundle = await rolldown({ ...options, input: Object.fromEntries(entries.map((name) => [name, file(name)])) })
-  const groups = [{ name: 'shared', test: (id) => inMain.has(id) && id !== file(main) }]
+  const isIn = (folder) => (id) => id.startsWith(join(root, folder))
+  const groups = [
+    { name: 'shared', test: (id) => inMain.has(id) && id !== file(main), priority: 1 },
+    { name: 'shared-http', test: isIn('ts/http/') },
+  ]
   const names = { entryFileNames: '[name].cjs', chunkFileNames: '[name].cjs', codeSplitting: { groups } }
   const { output } = await bundle.generate({ ...format, ...names })
   await bundle.close()
 
   const chunk = (name) => output.find(({ fileName }) => fileName === `${name}.cjs`)
-  const written = [[main, withShared(chunk('shared').code, chunk(main).exports)]]
-  for (const name of others) {
-    written.push([name, chunk(name).code.replace('require("./shared.cjs")', `require("./${main}.cjs")[${SHARED}]`)])
-  }
-  if (output.length !== entries.length + 1 || written.some(([, code]) => code.includes('shared.cjs'))) {
+  const linked = (code) =>
+    code
+      .replaceAll('require("./shared.cjs")', `require("./${main}.cjs")[${SHARED}]`)
+      .replaceAll('require("./shared-http.cjs")', `require("./http.cjs")[${SHARED}]`)
+  const bases = { [main]: 'shared', http: 'shared-http' }
+  const written = entries.map((name) => {
+    const { code, exports } = chunk(name)
+    return [name, linked(bases[name] ? withShared(chunk(bases[name]).code, exports) : code)]
+  })
+  if (output.length !== entries.length + 2 || written.some(([, code]) => /shared(-http)?\.cjs/.test(code))) {
     throw new Error(`unexpected files: ${output.map(({ fileName }) => fileName).join(', ')}`)
   }
   rmSync(join(root, 'dist'), { recursive: true, force: true })

@@ -1,1 +1,2 @@
 export declare const entries: string[]
+export declare const basesOf: (entry: string) => readonly string[]

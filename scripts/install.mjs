@@ -2,18 +2,18 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { npm, root } from './run.mjs'
 
-/** Installs the JavaScript dependencies when node_modules differs from the lock file. */
-export function install() {
-  if (upToDate()) return
-  console.log('Installing the JavaScript dependencies')
-  npm(['ci', '--no-audit', '--no-fund', '--loglevel=error'])
+/** Installs the JavaScript dependencies of a folder when its node_modules differs from its lock file. */
+export function install(folder = '.') {
+  if (upToDate(folder)) return
+  console.log('Installing the JavaScript dependencies' + (folder === '.' ? '' : ' of ' + folder))
+  npm(['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: join(root, folder) })
 }
 
-function upToDate() {
-  const wanted = packages('package-lock.json')
-  const found = packages('node_modules/.package-lock.json')
+function upToDate(folder) {
+  const wanted = packages(join(folder, 'package-lock.json'))
+  const found = packages(join(folder, 'node_modules/.package-lock.json'))
   return Object.entries(wanted).every(
-    ([path, { version, optional }]) => path === '' || optional || found[path]?.version === version,
+    ([path, { version, optional }]) => path === '' || !version || optional || found[path]?.version === version,
   )
 }
 

@@ -1,12 +1,12 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bindingTypes } from './binding.mjs'
-import { entries } from './entries.mjs'
+import { basesOf, entries } from './entries.mjs'
 import { root, run } from './run.mjs'
 
 /**
  * What ts/ knows of the addon, and the declarations of ts/, a file per entry: index.d.ts holds what several of them need, the
- * others import it from there.
+ * others import it from there, those for frameworks from http.d.ts too.
  */
 export async function buildTypes() {
   write(await bindingTypes())
@@ -27,16 +27,17 @@ export async function checkTypes() {
 async function declarations() {
   const { default: ts } = await import('typescript')
   const parse = (text) => ts.createSourceFile('entry.d.ts', text, ts.ScriptTarget.Latest, true)
-  const main = bundled('index')
-  const known = declared(ts, parse(main))
-  const files = entries.flatMap((entry) => {
-    const text = entry === 'index' ? main : withoutKnown(ts, entry, parse(bundled(entry)), known)
+  const known = new Map()
+  return entries.flatMap((entry) => {
+    const whole = bundled(entry)
+    known.set(entry, declared(ts, parse(whole)))
+    const bases = basesOf(entry).map((base) => [base, known.get(base)])
+    const text = bases.length === 0 ? whole : withoutKnown(ts, entry, parse(whole), bases)
     return [
       [`${entry}.d.ts`, text],
       [`${entry}.d.mts`, `export * from './${entry}.js'\n`],
     ]
   })
-  return files
 }
 
 /** One entry and all that it names, in one text. */
@@ -48,6 +49,8 @@ function bundled(entry) {
     '--silent',
     '--no-banner',
     '--export-referenced-types=false',
+    '--inline-declare-global',
+    '--inline-declare-externals',
     '--project',
     join(root, 'tsconfig.json'),
     '--out-file',
@@ -69,23 +72,25 @@ function declared(ts, source) {
   return new Map(statements.map((statement) => [statement.name.text, exported(statement)]))
 }
 
-/** A class that is declared twice is two classes: what index.d.ts declares is imported from there. */
-function withoutKnown(ts, entry, source, known) {
+/** A class that is declared twice is two classes: what a base declares is imported from there. */
+function withoutKnown(ts, entry, source, bases) {
   const own = declared(ts, source)
-  const common = [...own.keys()].filter((name) => known.has(name))
-  const hidden = common.filter((name) => !known.get(name))
-  if (hidden.length > 0) {
-    console.error(`error: ${entry} and index both need ${hidden.join(', ')}; export the type from ts/index.ts`)
-    process.exit(1)
-  }
-  const kept = source.statements.filter((statement) => !known.has(statement.name?.text))
+  const baseOf = (name) => bases.find(([, known]) => known.has(name))
+  const kept = source.statements.filter((statement) => !own.has(statement.name?.text) || !baseOf(statement.name.text))
   const body = kept.map((statement) => statement.getFullText(source).replace(/^\/\/\/ <reference .*\n/gm, '')).join('')
-  const inOrder = common.toSorted((a, b) => (a < b ? -1 : 1))
-  const again = inOrder.filter((name) => own.get(name))
-  const used = inOrder.filter((name) => new RegExp(`\\b${name}\\b`).test(body))
   const lines = ['/// <reference lib="esnext.disposable" preserve="true" />\n']
-  if (used.length > 0) lines.push(`import type { ${used.join(', ')} } from './index'\n`)
-  if (again.length > 0) lines.push(`export type { ${again.join(', ')} } from './index'\n`)
+  for (const [base, known] of bases) {
+    const common = [...own.keys()].filter((name) => baseOf(name)?.[0] === base).toSorted((a, b) => (a < b ? -1 : 1))
+    const used = common.filter((name) => new RegExp(`\\b${name}\\b`).test(body))
+    const again = common.filter((name) => own.get(name))
+    const hidden = [...(base === 'index' ? common : used), ...again].filter((name) => !known.get(name))
+    if (hidden.length > 0) {
+      console.error(`error: ${entry} and ${base} both need ${hidden.join(', ')}; export the type from ts/${base}.ts`)
+      process.exit(1)
+    }
+    if (used.length > 0) lines.push(`import type { ${used.join(', ')} } from './${base}'\n`)
+    if (again.length > 0) lines.push(`export type { ${again.join(', ')} } from './${base}'\n`)
+  }
   return `${lines.join('')}${body.trimStart().replace(/^/, '\n')}\n`.replace(/\n+$/, '\n')
 }
 

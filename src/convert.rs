@@ -5,6 +5,7 @@ use napi::{Status, sys};
 use napi_derive::napi;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use xbind_binding::port::handled;
 
 use crate::bytes::Bytes;
 
@@ -15,6 +16,9 @@ pub struct BindingError {
     pub message: String,
     pub hint: Option<String>,
     pub retryable: bool,
+    /// Whether the other side ran the call; none where it did not.
+    #[napi(ts_type = "'yes' | 'no' | 'unknown'")]
+    pub handled: Option<&'static str>,
 }
 
 impl From<xbind::Error> for BindingError {
@@ -24,6 +28,7 @@ impl From<xbind::Error> for BindingError {
             message: error.message().to_owned(),
             hint: error.hint().map(str::to_owned),
             retryable: error.kind().retryable(),
+            handled: handled(error.handled()),
         }
     }
 }

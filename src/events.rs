@@ -4,7 +4,8 @@
 use std::sync::atomic::Ordering::SeqCst;
 
 use napi::bindgen_prelude::{Array, Env, ToNapiValue, Uint8Array};
-use xbind_binding::events::{List, Value};
+use napi::sys;
+use xbind_binding::events::{Letter, List, Value, write_letters};
 
 use crate::convert::BindingError;
 
@@ -57,5 +58,22 @@ impl List for Flat<'_> {
 
     fn cut(&mut self, filled: u32) {
         self.next = filled;
+    }
+}
+
+/// Messages of an inbox.
+pub struct Letters(Vec<Letter>);
+
+give! {
+    [] Vec<Letter> => Letters: |letters| Self(letters);
+}
+
+impl ToNapiValue for Letters {
+    unsafe fn to_napi_value(env: sys::napi_env, Self(letters): Self) -> napi::Result<sys::napi_value> {
+        let env = Env::from_raw(env);
+        let mut flat = Flat::new(&env, 0)?;
+        write_letters(&mut flat, letters)?;
+        // SAFETY: whoever calls this vouches for the environment.
+        unsafe { Array::to_napi_value(env.raw(), flat.array) }
     }
 }

@@ -70,6 +70,7 @@ mod message;
 mod net;
 mod pass;
 mod port;
+mod record;
 mod revocation;
 mod rights;
 

@@ -29,6 +29,7 @@ pass! {
     [] Option<Vec<String>> => Option<&'a [String]>: |texts| texts.as_deref();
     [] Bytes => &'a [u8]: |bytes| bytes.as_slice();
     [] Option<Bytes> => Option<&'a [u8]>: |bytes| bytes.as_ref().map(Bytes::as_slice);
+    [] Vec<Bytes> => Vec<&'a [u8]>: |all| all.iter().map(Bytes::as_slice).collect();
     [] SecretBytes => &'a [u8]: |bytes| bytes.as_slice();
     [] Option<SecretText> => Option<&'a str>: |text| text.as_ref().map(SecretText::as_str);
     ['x] Uint8ArraySlice<'x> => &'a [u8]: |bytes| bytes;

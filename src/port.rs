@@ -8,13 +8,12 @@ use napi_derive::napi;
 use xbind_binding::agent::{self, Agent, Node, Options};
 use xbind_binding::guard::CallPolicy;
 use xbind_binding::judge::{Answers, Needs};
-use xbind_binding::{events, port, ports};
+use xbind_binding::{port, ports};
 
 use crate::bytes::Bytes;
 use crate::convert::{BindingError, Content, Fallible, Json};
-use crate::events::Flat;
+use crate::events::{Flat, Letters};
 use crate::key::KeyRef;
-use crate::pass::{Give, Pass};
 use crate::rights::JudgeRef;
 
 pub type NodeRef = External<Arc<Node>>;
@@ -57,19 +56,15 @@ entries! {
     fn guard(port: u32, agent: u32, policies: Option<Json<Vec<CallPolicy>>>, judges: Vec<&JudgeRef>) -> Fallible<u32>
         = port::guard;
     /// Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window`
-    /// its answer may come in parts.
+    /// its answer may come in parts; with `receipt` the two messages are told before its end; `idempotent`, it is signed anew
+    /// where it may be lost.
     fn call(
-        port: u32, agent: u32, to: String, mut content: Content, one_way: bool, timeout_ms: f64, token: Option<String>,
-        method: Option<String>, traceparent: Option<String>, total_ms: Option<f64>, window: Option<f64>,
-    ) -> Fallible<f64> {
-        let content = content.pass();
-        let begun = port::call(
-            port, agent, &to, content, one_way, timeout_ms, token, method, traceparent, total_ms, window,
-        );
-        Give::give(begun)
-    }
-    /// Gives a call up.
-    fn abandon(port: u32, call: f64) = port::abandon;
+        port: u32, agent: u32, to: String, content: Content, one_way: bool, timeout_ms: f64, token: Option<String>,
+        method: Option<String>, traceparent: Option<String>, total_ms: Option<f64>, window: Option<f64>, receipt: bool,
+        idempotent: bool,
+    ) -> Fallible<f64> = port::call;
+    /// Gives a call up; whether the other side ran it.
+    fn abandon(port: u32, call: f64) -> Option<&'static str> as "'yes' | 'no' | 'unknown' | undefined" = port::abandon;
     /// Whether the handler may begin with a call: 0 if it may, 1 if the call is over, 2 if it is to be given
     /// back, 3 if somebody is asked. For calls by which nothing is asked; else see `judge`.
     fn start(port: u32, ticket: f64) -> u32 = port::start;
@@ -108,24 +103,9 @@ entries! {
     fn signed(port: u32, agent: u32, round: u32, signature: Option<Bytes>) -> bool = port::signed;
     /// Milliseconds until the next pending call runs out of time; none if there is none.
     fn next_deadline(port: u32) -> Option<f64> = port::next_deadline;
-}
-
-/// Takes messages from the inbox, five elements each: one-way or not, id, sender, seconds, content.
-#[napi(catch_unwind)]
-pub fn receive<'env>(
-    env: &'env Env,
-    port: u32,
-    agent: u32,
-    max: f64,
-    listen: bool,
-) -> napi::Result<Fallible<Array<'env>>> {
-    let letters = match port::receive(port, agent, max, listen) {
-        Ok(letters) => letters,
-        Err(error) => return Ok(Either::B(error.into())),
-    };
-    let mut flat = Flat::new(env, 0)?;
-    events::write_letters(&mut flat, letters)?;
-    Ok(Either::A(flat.finish().0))
+    /// Takes messages from the inbox, five elements each: one-way or not, id, sender, seconds, content.
+    fn receive(port: u32, agent: u32, max: f64, listen: bool) -> Fallible<Letters> as "Fallible<unknown[]>"
+        = port::receive;
 }
 
 /// Works off all that was asked for, and returns at most `max` events, refusals among them if they are `watched`; first how

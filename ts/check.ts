@@ -64,6 +64,10 @@ export function checkNumber(value: unknown, what: string): asserts value is numb
   if (typeof value !== 'number') throw new TypeError(`${what} must be a number, not ${nameOf(value)}`)
 }
 
+export function checkBoolean(value: unknown, what: string): asserts value is boolean {
+  if (typeof value !== 'boolean') throw new TypeError(`${what} must be a boolean`)
+}
+
 export function checkSignal(value: unknown, what: string): asserts value is AbortSignal | undefined {
   if (value === undefined) return
   const signal = value as Partial<AbortSignal>

@@ -25,6 +25,7 @@ export type XBindErrorCode =
   | 'MESSAGE_NOT_YET_VALID'
   | 'REPLAYED'
   | 'REPLAY_WINDOW_FULL'
+  | 'STALE_SESSION'
   | 'REPLY_MISMATCH'
   // delivery
   | 'TIMEOUT'
@@ -94,6 +95,11 @@ export class XBindError extends Error {
   readonly messageId: string | undefined
   /** With HANDLER_FAILED: what the other agent's handler chose to tell. */
   readonly remote: RemoteError | undefined
+  /**
+   * Whether the other side ran the call: `yes` and `no` are known, because it said so, signed, or because nothing left. Only
+   * after `no` is it safe to make the call again.
+   */
+  readonly handled: 'yes' | 'no' | 'unknown'
 
   /** @internal Made by this package only. */
   constructor(failure: Failure, context: { messageId?: string; remote?: RemoteError | undefined } = {}) {
@@ -103,12 +109,13 @@ export class XBindError extends Error {
     this.retryable = failure.retryable
     this.messageId = context.messageId
     this.remote = context.remote
+    this.handled = failure.handled ?? 'no'
   }
 
   /** What `JSON.stringify` writes: all that the error says, and no stack. */
-  toJSON(): Pick<XBindError, 'name' | 'code' | 'message' | 'hint' | 'retryable' | 'messageId' | 'remote'> {
-    const { name, code, message, hint, retryable, messageId, remote } = this
-    return { name, code, message, hint, retryable, messageId, remote }
+  toJSON(): Pick<XBindError, 'name' | 'code' | 'message' | 'hint' | 'retryable' | 'messageId' | 'remote' | 'handled'> {
+    const { name, code, message, hint, retryable, messageId, remote, handled } = this
+    return { name, code, message, hint, retryable, messageId, remote, handled }
   }
 
   /** Tests a brand, so that errors of another realm or copy of this package count too. */

@@ -4,11 +4,12 @@ import type { Failure } from './native/binding'
 const hints: Readonly<Record<string, string>> = {
   PAYLOAD_TOO_LARGE: 'send less, or raise maxPayloadBytes on both sides',
   TIMEOUT: 'raise timeoutMs, or look why the other agent is slow',
-  INBOX_FULL: 'try again later; its owner may raise concurrency, inbox.maxMessages or inbox.maxBytes',
+  INBOX_FULL:
+    'nothing was begun: try again later; its owner may raise concurrency, inbox.maxMessages or inbox.maxBytes',
   NOT_ALLOWED: 'ask its owner to add your DID to `allow`',
   'an agent cannot call itself': 'call the function directly, or make another agent with an identity of its own',
   APPROVAL_FAILED:
-    'the approver could not be asked, or signed nothing that holds: try again when it is there, or call with { approval }',
+    'the approver could not be asked, or signed nothing that holds, and nothing was begun: try again when it is there, or call with { approval }',
   'the key of this agent is with its identity provider':
     'let the identity that owns the key sign it: issueToken, delegateToken, approveCall',
   AGENT_NOT_FOUND:

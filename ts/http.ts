@@ -17,4 +17,6 @@ export {
   type RequestVerifierOptions,
   type VerifiedRequest,
 } from './http/verifier'
+export { approveRequest, type RequestApproval, type RequestDecision } from './http/approval'
+export { problemOf, type Problem } from './http/problem'
 export type { HttpHeaders, HttpRequest, HttpResponse } from './http/message'

@@ -23,10 +23,11 @@ export {
   type CallOptions,
   type Handler,
   type Message,
+  type StreamOptions,
   type xBindIdentityProvider,
 } from './agent/config'
 export { AutoGenxBindAgent } from './agent/agent'
-export { isReceipt, type DeliveryReceipt } from './agent/calls'
+export { isReceipt, type CallReceipt, type DeliveryReceipt, type Receipted } from './agent/calls'
 export type { IncomingCall } from './agent/incoming'
 export type { Progress } from './agent/progress'
 export type { AnswerStream } from './agent/stream'

@@ -1,7 +1,7 @@
 // Tokens over again, on Node's crypto alone: it makes grants that the package would never sign.
 import { randomBytes } from 'node:crypto'
-import { Identity, type TokenVerifierOptions } from '@private.me/autogen'
-import { TokenVerifier } from '@private.me/autogen/tokens'
+import { Identity, type Result, type TokenRequest, type TokenVerifierOptions } from '@private.me/autogen'
+import { issueToken, TokenVerifier } from '@private.me/autogen/tokens'
 import { Forger, type Members } from './jws.ts'
 import { valueOf } from './result.ts'
 
@@ -65,4 +65,15 @@ export function forgedLink(
 
 export function claimsIn(jws: string): Members {
   return JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString()) as Members
+}
+
+/** A token by the operator, of seed 1, for the agent, of seed 2; not by hand. */
+export function issue(request: Partial<TokenRequest> = {}, by = seeded(1)): Result<string> {
+  const usual = { subject: seeded(2).did, audience: AUDIENCE, scopes: ['invoice.*', 'read:payments'], now: NOW }
+  return issueToken(by, { ...usual, ...request })
+}
+
+/** A number so deep in arrays. */
+export function nested(depth: number): unknown {
+  return depth === 0 ? 1 : [nested(depth - 1)]
 }

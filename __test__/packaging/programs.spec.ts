@@ -9,7 +9,16 @@ import { succeeded } from './tools.ts'
 
 const project = new Project('programs', 'npm', {
   dependencies: { '@private.me/autogen': version },
-  devDependencies: { '@opentelemetry/api': '1.10.0', '@types/node': '20.19.43', typescript: '6.0.3', zod: '4.6.7' },
+  devDependencies: {
+    '@opentelemetry/api': '1.10.0',
+    '@types/express': '5.0.6',
+    '@types/node': '20.19.43',
+    express: '5.3.0',
+    fastify: '5.12.8',
+    hono: '4.13.19',
+    typescript: '6.0.3',
+    zod: '4.6.7',
+  },
 })
 const installed = join(project.folder, 'node_modules/@private.me/autogen')
 

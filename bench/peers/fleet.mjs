@@ -3,6 +3,13 @@ import { randomUUID } from 'node:crypto'
 import { carried } from './parts.mjs'
 import { SignedBus, seal } from './signed-bus.mjs'
 
+export function signedIdentity(createKey) {
+  return () => {
+    const key = createKey()
+    return { create: () => createKey().did, sign: key.sign, verify: key.verify }
+  }
+}
+
 export function signedFleet(createKey) {
   return (count, handler, { timeoutMs } = {}) => {
     const bus = new SignedBus()

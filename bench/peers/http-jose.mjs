@@ -42,6 +42,28 @@ export function httpFleet({ fresh }) {
   }
 }
 
+export const route = joseRoute({ fresh: false })
+
+/** A route behind a bearer token; with a fresh one for each request, each is taken once. */
+export function joseRoute({ fresh }) {
+  return async () => {
+    const { bearer, routed } = await import('./express-route.mjs')
+    const { publicKey, privateKey } = await jose.generateKeyPair('EdDSA')
+    const demands = { algorithms: ['EdDSA'], issuer: 'issuer', audience: 'shop', requiredClaims: ['exp', 'jti', 'sub'] }
+    const verify = async (token) => (await jose.jwtVerify(token, publicKey, demands)).payload
+    const { send } = await routed(() => bearer(verify, fresh ? new Set() : undefined))
+    const issue = (scopes) => {
+      const token = new jose.SignJWT({ jti: randomUUID(), scope: scopes.join(' ') }).setProtectedHeader({ alg: 'EdDSA' })
+      return token.setIssuer('issuer').setSubject('me').setAudience('shop').setIssuedAt().setExpirationTime('1h').sign(privateKey)
+    }
+    const kept = { order: await issue(['order']), read: await issue(['read']) }
+    const headers = async (_, scopes = ['order']) => ({
+      authorization: `Bearer ${fresh ? await issue(scopes) : kept[scopes[0]]}`,
+    })
+    return { headers, send, once: fresh, whole: false }
+  }
+}
+
 function post({ agent, port, token, body }) {
   return new Promise((resolve, reject) => {
     const headers = {

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { AutoGenxBindAgent, Identity, MessageBus, verifySignature } from '../../dist/index.mjs'
+import { requireAgent } from '../../dist/express.mjs'
 import { RequestVerifier, signRequestHeaders } from '../../dist/http.mjs'
 import { MessageVerifier } from '../../dist/messages.mjs'
 import { issueToken, RevocationList, TokenVerifier } from '../../dist/tokens.mjs'
@@ -86,6 +87,25 @@ export function http({ authority }) {
     },
     verify: async (request) => (await verifier.verify(request)).ok,
   }
+}
+
+export async function route() {
+  const { routed } = await import('./express-route.mjs')
+  const [issuer, mine] = [Identity.generate(), Identity.generate()]
+  const token = (scopes) => valueOf(issueToken(issuer, { subject: mine.did, audience: 'shop', scopes }))
+  const tokens = { order: token(['order']), read: token(['read']) }
+  const { url, send } = await routed((authority) =>
+    requireAgent(
+      { authorities: [authority], trust: [issuer.did], audience: 'shop', dangerouslyAcceptReplayAfterRestart: true },
+      { scopes: ['order'] },
+    ),
+  )
+  const plain = { 'content-type': 'application/json' }
+  const headers = (body, [scope] = ['order']) => {
+    const request = { method: 'POST', url, headers: plain, body: Buffer.from(body) }
+    return valueOf(signRequestHeaders(mine, request, { token: tokens[scope] }))
+  }
+  return { headers, send, once: true, whole: true }
 }
 
 export function refusals() {

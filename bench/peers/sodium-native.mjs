@@ -1,6 +1,6 @@
 import sodium from 'sodium-native'
 import { didKey } from './did-key.mjs'
-import { signedFleet, signedRefusals, signedStream } from './fleet.mjs'
+import { signedFleet, signedIdentity, signedRefusals, signedStream } from './fleet.mjs'
 
 function createKey() {
   const publicKey = Buffer.alloc(sodium.crypto_sign_PUBLICKEYBYTES)
@@ -17,10 +17,7 @@ function createKey() {
   }
 }
 
-export function identity() {
-  const key = createKey()
-  return { create: () => createKey().did, sign: key.sign, verify: key.verify }
-}
+export const identity = signedIdentity(createKey)
 export const fleet = signedFleet(createKey)
 export const refusals = signedRefusals(createKey)
 export const stream = signedStream(createKey)

@@ -23,16 +23,21 @@ export async function run({ quick, compare, peers }) {
       'request and reply signed and verified, recipient, time, replay and reply checked, unless the name says otherwise',
       'p50 and p99 are those within a round',
     ],
-    metrics: [
-      { key: 'p50', label: 'p50', unit: 'µs', better: 'less' },
-      { key: 'p99', label: 'p99', unit: 'µs', better: 'less' },
-      { key: 'cpu', label: 'CPU', unit: 'µs', better: 'less' },
-    ],
-    peers,
-    count: quick ? 3 : 9,
-    params: () => ({ milliseconds: quick ? 150 : 500 }),
+    ...latencies({ quick, peers }),
   })
 }
+
+// What is measured of calls, and how often.
+export const latencies = ({ quick, peers }) => ({
+  metrics: [
+    { key: 'p50', label: 'p50', unit: 'µs', better: 'less' },
+    { key: 'p99', label: 'p99', unit: 'µs', better: 'less' },
+    { key: 'cpu', label: 'CPU', unit: 'µs', better: 'less' },
+  ],
+  peers,
+  count: quick ? 3 : 9,
+  params: () => ({ milliseconds: quick ? 150 : 500 }),
+})
 
 export async function measure(peer, { milliseconds }, state) {
   if (!state.fleet) {

@@ -1,3 +1,5 @@
+import { timeAsync, timeSync } from '../lib/time.mjs'
+
 export const order = 1
 export const competitors = [
   'ours',
@@ -8,7 +10,6 @@ export const competitors = [
   'agent-passport-system',
 ]
 
-const STEPS_PER_LOOK = 8 // at the clock
 const MESSAGE = Buffer.alloc(200, 'm')
 
 export async function run({ peers, quick, compare }) {
@@ -40,28 +41,4 @@ async function prepare(peer) {
   if ((await identity.verify(MESSAGE, signature)) !== true) throw new Error('does not verify its own signature')
   if (!String(await identity.create()).startsWith('did:')) throw new Error('creates no DID')
   return { identity, signature }
-}
-
-function timeSync(step, milliseconds) {
-  const startedAt = performance.now()
-  let count = 0
-  let elapsed = 0
-  while (elapsed < milliseconds) {
-    for (let i = 0; i < STEPS_PER_LOOK; i += 1) step()
-    count += STEPS_PER_LOOK
-    elapsed = performance.now() - startedAt
-  }
-  return (elapsed / count) * 1000
-}
-
-async function timeAsync(step, milliseconds) {
-  const startedAt = performance.now()
-  let count = 0
-  let elapsed = 0
-  while (elapsed < milliseconds) {
-    for (let i = 0; i < STEPS_PER_LOOK; i += 1) await step()
-    count += STEPS_PER_LOOK
-    elapsed = performance.now() - startedAt
-  }
-  return (elapsed / count) * 1000
 }

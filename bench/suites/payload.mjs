@@ -1,7 +1,7 @@
+import { timeSync } from '../lib/time.mjs'
+
 export const order = 2
 export const competitors = ['ours', 'json-stringify']
-
-const STEPS_PER_LOOK = 8 // at the clock
 
 const record = (n) => ({
   id: `item-${n}`,
@@ -35,7 +35,7 @@ export async function run({ peers, quick, compare }) {
 export async function measure(peer, { milliseconds }, state) {
   const encode = (state.ready ??= await prepare(peer))
   return Object.fromEntries(
-    Object.entries(payloads).map(([name, payload]) => [name, time(() => encode(payload), milliseconds)]),
+    Object.entries(payloads).map(([name, payload]) => [name, timeSync(() => encode(payload), milliseconds)]),
   )
 }
 
@@ -44,18 +44,6 @@ async function prepare(peer) {
   for (const payload of Object.values(payloads)) {
     if (encode(payload) !== JSON.stringify(payload)) throw new Error('makes another text')
   }
-  for (const payload of Object.values(payloads)) time(() => encode(payload), 100)
+  for (const payload of Object.values(payloads)) timeSync(() => encode(payload), 100)
   return encode
-}
-
-function time(step, milliseconds) {
-  const startedAt = performance.now()
-  let count = 0
-  let elapsed = 0
-  while (elapsed < milliseconds) {
-    for (let i = 0; i < STEPS_PER_LOOK; i += 1) step()
-    count += STEPS_PER_LOOK
-    elapsed = performance.now() - startedAt
-  }
-  return (elapsed / count) * 1000
 }

@@ -1,6 +1,9 @@
 //! Nothing makes the parser of cards panic; what it accepts was signed by whom it names, is within bounds, and can be said again.
 #![no_main]
 
+mod forge;
+
+use forge::{header, segments, signed};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use xbind::message::card::{MAX_ADDRESSES, MAX_CARD_BYTES, MAX_METHODS, is_offered};
@@ -25,15 +28,14 @@ fuzz_target!(|data: &[u8]| {
 
 /// Header and claims, parted by a zero byte, under an honest signature: whatever they hold gets past it.
 fn as_signed_segments(json: &[u8]) {
-    let at = json.iter().position(|byte| *byte == 0).unwrap_or(json.len());
-    check(&signed(&json[..at], json.get(at + 1..).unwrap_or_default()));
+    let (header, claims) = segments(json);
+    check(&signed(&KEY, header, claims));
 }
 
 /// The claims, `@` standing for the DID that signs them, under an honest header.
 fn as_claims(claims: &[u8]) {
-    let did = KEY.did();
-    let header = format!(r#"{{"alg":"EdDSA","kid":"{did}#{}","typ":"agent-card+jwt"}}"#, did.multibase());
-    check(&signed(header.as_bytes(), String::from_utf8_lossy(claims).replace('@', did.as_str()).as_bytes()));
+    let claims = String::from_utf8_lossy(claims).replace('@', KEY.did().as_str());
+    check(&signed(&KEY, &header(&KEY, "agent-card+jwt"), claims.as_bytes()));
 }
 
 fn check(text: &str) {
@@ -62,21 +64,4 @@ fn check(text: &str) {
         let again = Card::verify(&again, Some(KEY.did()), NOW, 30).expect("what was accepted before");
         assert_eq!((again.methods(), again.addresses(), again.name()), (card.methods(), card.addresses(), card.name()));
     }
-}
-
-fn signed(header: &[u8], claims: &[u8]) -> String {
-    let input = format!("{}.{}", base64url(header), base64url(claims));
-    format!("{input}.{}", base64url(&KEY.sign(input.as_bytes())))
-}
-
-fn base64url(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0_u32, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..=chunk.len() {
-            text.push(char::from(ALPHABET[(group >> (18 - 6 * place) & 63) as usize]));
-        }
-    }
-    text
 }

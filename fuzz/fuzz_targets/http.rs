@@ -60,7 +60,7 @@ fn signed(target: &str) {
     let key = SigningKey::from_seed(&[1; 32]);
     let host = [("Host", "api.example")];
     let head = RequestHead { method: "GET", scheme: Scheme::Https, authority: None, target, fields: &host };
-    let draft = RequestDraft { profile: Profile::Xbind, created: NOW, ttl: 60, nonce: [1; 64], token: None, agent: None };
+    let draft = RequestDraft { profile: Profile::Xbind, created: NOW, ttl: 60, nonce: [1; 64], token: None, approval: None, agent: None };
     let added = sign(&key, &head, b"", &draft).expect("a request");
     let all: Vec<_> = host.into_iter().chain(added.iter().map(|(name, value)| (*name, value.as_str()))).collect();
     let request = verifier(Profile::Xbind).authenticate(&RequestHead { fields: &all, ..head }, NOW).expect("genuine");

@@ -1,6 +1,9 @@
 //! No message makes opening panic, and what it accepts was signed by its sender and is accepted once.
 #![no_main]
 
+mod forge;
+
+use forge::{base64url, segments, signed};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use xbind::message::payload;
@@ -17,6 +20,7 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy {
     max_lifetime: 300,
     max_body: 1 << 20,
     track_replies: true,
+    session: None,
 });
 static KNOWN: LazyLock<Caches> =
     LazyLock::new(|| Caches { senders: SenderCache::new(64), roots: RootCache::new(64) });
@@ -40,10 +44,8 @@ fn as_jws(text: &[u8]) {
 
 /// Header and claims, parted by a zero byte, under an honest signature: whatever they hold gets past it.
 fn as_signed_segments(json: &[u8]) {
-    let at = json.iter().position(|byte| *byte == 0).unwrap_or(json.len());
-    let (header, claims) = (&json[..at], json.get(at + 1..).unwrap_or_default());
-    let input = format!("{}.{}", base64url(header), base64url(claims));
-    check(&format!("{input}.{}", base64url(&SENDER.sign(input.as_bytes()))));
+    let (header, claims) = segments(json);
+    check(&signed(&SENDER, header, claims));
 }
 
 /// The third segment of an honest message of three.
@@ -87,16 +89,4 @@ fn check(jws: &str) -> bool {
     assert!(matches!(message.op(), Op::Call | Op::Send), "no call waits for an answer");
     assert_eq!(open().map(|_| ()).unwrap_err().kind(), ErrorKind::Replayed);
     true
-}
-
-fn base64url(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0_u32, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..=chunk.len() {
-            text.push(char::from(ALPHABET[(group >> (18 - 6 * place) & 63) as usize]));
-        }
-    }
-    text
 }

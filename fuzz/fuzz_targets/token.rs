@@ -1,6 +1,9 @@
 //! Nothing makes the parsers of tokens and statements panic, and what they accept was signed by whom it names.
 #![no_main]
 
+mod forge;
+
+use forge::{header, segments, signed};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use xbind::{
@@ -45,16 +48,15 @@ fn as_text(text: &[u8]) {
 
 /// Header and claims, parted by a zero byte, under an honest signature: whatever they hold gets past it.
 fn as_signed_segments(json: &[u8], signer: usize) {
-    let at = json.iter().position(|byte| *byte == 0).unwrap_or(json.len());
-    check(&signed(signer, &json[..at], json.get(at + 1..).unwrap_or_default()));
+    let (header, claims) = segments(json);
+    check(&signed(&KEYS[signer], header, claims));
 }
 
 /// The claims of a link, `@` standing for the root that it derives from; the holder signs them.
 fn as_link(claims: &[u8]) {
-    let did = did(1);
-    let header = format!(r#"{{"alg":"EdDSA","kid":"{did}#{}","typ":"agent-deleg+jwt"}}"#, did.multibase());
+    let holder = &KEYS[1];
     let claims = String::from_utf8_lossy(claims).replace('@', &ROOT);
-    check(&signed(1, header.as_bytes(), claims.as_bytes()));
+    check(&signed(holder, &header(holder, "agent-deleg+jwt"), claims.as_bytes()));
 }
 
 /// Scopes and further claims, parted by a zero byte: what is issued verifies, and what is delegated is no wider.
@@ -86,10 +88,12 @@ fn as_statement(text: &[u8]) {
     if let Ok(rotation) = Rotation::verify(text) {
         assert_ne!(rotation.old, rotation.new);
     }
+    let recipient = did(2);
     let call = ApprovedCall {
         caller: did(1),
-        recipient: did(2),
+        recipient: recipient.as_str(),
         method: None,
+        session: None,
         content_type: "application/json",
         body: b"{}",
     };
@@ -124,21 +128,4 @@ fn delegation(scopes: Option<&ScopeSet>) -> DelegationDraft<'_> {
 
 fn did(n: usize) -> Did {
     *KEYS[n].did()
-}
-
-fn signed(signer: usize, header: &[u8], claims: &[u8]) -> String {
-    let input = format!("{}.{}", base64url(header), base64url(claims));
-    format!("{input}.{}", base64url(&KEYS[signer].sign(input.as_bytes())))
-}
-
-fn base64url(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0_u32, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..=chunk.len() {
-            text.push(char::from(ALPHABET[(group >> (18 - 6 * place) & 63) as usize]));
-        }
-    }
-    text
 }

@@ -1,60 +1,38 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { approveWith, type CallDecision } from '../tokens/approval'
-import { defaultBus, refOf } from './bus'
-import { cardIn, CardKeeper, type AgentCard } from './card'
-import { callChannel, joinChannel, leaveChannel, type CallSeen } from './channels'
-import { heeding, resultOf, type Asking, type DeliveryReceipt, type Ended, type Hearing, type Settle } from './calls'
+import { ask, progressFor } from './asking'
+import { cardIn, type AgentCard } from './card'
+import { resultOf, type CallReceipt, type DeliveryReceipt, type Hearing, type Receipted } from './calls'
 import { gaveUp } from './abort'
-import { bounded, checkSignal, checkString } from '../check'
+import { checkString } from '../check'
 import {
   configIn,
   copied,
   FROM_IDENTITY,
-  nativeOptions,
   type AgentConfig,
   type CallOptions,
   type Handler,
   type Message,
-  type xBindIdentityProvider,
+  type StreamOptions,
+  withKey,
 } from './config'
-import { Draining } from './draining'
-import { failure, isFailure, XBindError } from '../errors'
-import { Guard, type HandleOptions } from './guard'
-import { hinted } from '../hints'
-import { keyIn, signWith } from './identity'
-import { Journal, type Wishes } from './journal'
-import { passphraseIn, readKeyAsync, writeKeyAsync } from './key-file'
-import { short } from './log'
-import { lettersIn } from './letters'
-import { DESCRIBE, Offers, type MethodOptions } from './methods'
+import { isFailure, XBindError } from '../errors'
+import type { HandleOptions } from './guard'
+import { passphraseIn, readKeyAsync } from './key-file'
+import { Member } from './member'
+import { DESCRIBE, type MethodOptions } from './methods'
 import { native } from '../native'
-import { json } from '../native/json'
 import type { Failure, KeyRef } from '../native/binding'
-import {
-  callOptionsIn,
-  checkOptions,
-  drainMsIn,
-  MAX_TIMEOUT,
-  none,
-  PEER_OPTIONS,
-  receiveOptionsIn,
-  type Wanted,
-} from './options'
+import { callOptionsIn, checkOptions, drainMsIn, none, receiveOptionsIn, streamOptionsIn } from './options'
 import { peerOf, type Peer, type PeerOptions } from './peer'
-import { encode } from '../messages/payload'
-import { openPort, type Members, type Port } from './port'
-import { checkProvider, didOf, exportFrom, Signing } from './provider'
-import type { Progress } from './progress'
-import { Receivers } from './receivers'
+import type { RemoteKey } from './provider'
 import { streamOf, type AnswerStream } from './stream'
-import { fail, ok, orThrow, result, type Result } from '../result'
+import { fail, ok, result, type Result } from '../result'
 import { delegateWith, grantWith, type TokenRequest } from '../tokens/token'
 
 export type { CallOptions, Handler } from './config'
 
 /** How long `await using` lets handlers run. */
 const DRAIN_MS = 5000
-const closedFailure = failure('AGENT_CLOSED', 'this agent is closed', 'make a new one, or import its identity again')
 
 /** Whether a value is an agent of this module. */
 export let isAgent: (value: unknown) => value is AutoGenxBindAgent
@@ -62,26 +40,8 @@ export let isAgent: (value: unknown) => value is AutoGenxBindAgent
 /** Tells an agent's owner something. */
 export let warnOf: (agent: AutoGenxBindAgent, line: string) => void
 
-/** The native key of an agent, or why it is not here; undefined for what is no agent of this module. */
-export let keyOfAgent: (value: unknown) => KeyRef | Failure | undefined
-
-/** What the port may ask of agents; set by the class, which alone sees into them. */
-let members: Members<AutoGenxBindAgent>
-
-interface Extras extends Wishes {
-  readonly provider: xBindIdentityProvider | undefined
-  /** The key of an Identity that signs for the agent. */
-  readonly owned: KeyRef | undefined
-  /** Where the key is not the agent's own. */
-  readonly signing: Signing | undefined
-}
-
-/** How a call or message is to be made, and by whose leave. */
-type Begun = Asking & Partial<Pick<Wanted, 'signal' | 'onProgress'>>
-
-/** How `fromIdentity` hands the constructor a key. */
-const importedKey = Symbol('importedKey')
-type InternalConfig = AgentConfig & { [importedKey]?: KeyRef }
+/** The key of an agent, wherever it is, or why there is none; undefined for what is no agent of this module. */
+export let keyOfAgent: (value: unknown) => KeyRef | RemoteKey | Failure | undefined
 
 /**
  * An agent with a cryptographic identity: calls other agents by name or DID, every message signed and verified.
@@ -97,47 +57,16 @@ type InternalConfig = AgentConfig & { [importedKey]?: KeyRef }
 export class AutoGenxBindAgent {
   /** Its label, as it was made with: it finds the agent and proves nothing. */
   readonly name: string | undefined
-  readonly #port: Port<AutoGenxBindAgent>
-  readonly #number: number
-  readonly #did: string
-  readonly #timeoutMs: number
-  /** Bytes of a payload. */
-  readonly #longest: number
-  /** None for most agents; kept together so that an idle agent stays small. */
-  readonly #extras: Extras | undefined
-  #offers: Offers | undefined
-  #card: CardKeeper | undefined
-  #receivers: Receivers<Message> | undefined
-  #draining: Draining | undefined
-  #closed = false
+  readonly #member: Member
 
   /**
    * Generates an identity unless a provider brings one, and joins the bus.
    * Throws XBindError: INVALID_NAME, INVALID_CONFIG, INVALID_DID (of a provider), AGENT_CLOSED (the bus is closed).
    */
   constructor(config: AgentConfig = {}) {
-    const { name, agentOptions, verbose, logger, identityProvider, handler, onHandlerError } = configIn(config)
-    const { [importedKey]: key } = config as InternalConfig
-    const { bus: home, timeoutMs } = agentOptions
-    const owned = keyIn(identityProvider)
-    const provider = owned ? undefined : (identityProvider as xBindIdentityProvider | undefined)
-    if (provider !== undefined) checkProvider(provider)
-    const bus = refOf(home === undefined ? defaultBus() : home)
-    const options = nativeOptions(name, agentOptions, handler !== undefined, verbose)
-    this.#timeoutMs = bounded(timeoutMs, 30_000, 'timeoutMs', 1, MAX_TIMEOUT)
-    this.#longest = options.maxPayloadBytes
-    const did = owned ? orThrow(native.keyDid(owned)) : provider && didOf(provider)
-
-    this.#port = openPort(members)
-    this.#number = orThrow(native.join(this.#port.number, bus, json(options), did === undefined ? key : undefined, did))
-    this.#port.add(this.#number, this)
-    this.#did = orThrow(native.agentDid(this.#port.number, this.#number))
-    this.name = name
-    if (handler) this.#offers = this.#nothing().with(handler, undefined)
-    const isUsual = !provider && !owned && !logger && !verbose && !onHandlerError
-    const signing = provider || owned ? new Signing() : undefined
-    this.#extras = isUsual ? undefined : { provider, owned, signing, logger, verbose, onHandlerError }
-    if (joinChannel.hasSubscribers) joinChannel.publish({ agent: this.#did, name })
+    const read = configIn(config)
+    this.name = read.name
+    this.#member = new Member(this, read)
   }
 
   /**
@@ -162,8 +91,7 @@ export class AutoGenxBindAgent {
     const key = await readKeyAsync(pkcs8, given)
     if (isFailure(key)) return fail(key)
     try {
-      const internal: InternalConfig = { ...own, [importedKey]: key }
-      return ok(new AutoGenxBindAgent(internal))
+      return ok(new AutoGenxBindAgent(withKey(own, key)))
     } catch (error) {
       native.destroyKey(key)
       if (error instanceof XBindError) return { ok: false, error }
@@ -173,7 +101,7 @@ export class AutoGenxBindAgent {
 
   /** Who it is: `did:key:z6Mk…`, which spells the public key. */
   getDID(): string {
-    return this.#did
+    return this.#member.did
   }
 
   /**
@@ -192,6 +120,26 @@ export class AutoGenxBindAgent {
     agentName: string,
     payload: unknown,
     options: CallOptions & {
+      /** The method asked for: such a call gets no delivery receipt. */
+      method: string
+      /** The call and its answer themselves are given with it. */
+      receipt: true
+    },
+  ): Promise<Receipted<T>>
+  /** The same without a method: what comes may be a delivery receipt. */
+  call<T = unknown>(
+    agentName: string,
+    payload: unknown,
+    options: CallOptions & {
+      /** The call and its answer themselves are given with it. */
+      receipt: true
+    },
+  ): Promise<Receipted<T | DeliveryReceipt>>
+  /** The same without the messages themselves. */
+  call<T = unknown>(
+    agentName: string,
+    payload: unknown,
+    options: CallOptions & {
       /** The method asked for: such a call gets no receipt. */
       method: string
     },
@@ -200,10 +148,15 @@ export class AutoGenxBindAgent {
   call<T = unknown>(agentName: string, payload: unknown, options?: CallOptions): Promise<Result<T | DeliveryReceipt>>
   async call(agentName: string, payload: unknown, options: CallOptions = none): Promise<Result<unknown>> {
     checkString(agentName, 'agentName')
-    const wanted = callOptionsIn(options, this.#timeoutMs)
+    const wanted = callOptionsIn(options, this.#member.timeoutMs)
     if (isFailure(wanted)) return fail(wanted)
-    const progress = this.#progressFor(wanted)
-    return resultOf(await this.#begin(agentName, payload, wanted, false, progress && { progress }))
+    const progress = progressFor(this.#member, wanted)
+    if (!wanted.receipt) {
+      return resultOf(await ask(this.#member, agentName, payload, wanted, false, progress && { progress }))
+    }
+    let receipt: CallReceipt | undefined
+    const hearing: Hearing = { progress, receipt: (it) => (receipt = it) }
+    return Object.assign(resultOf(await ask(this.#member, agentName, payload, wanted, false, hearing)), { receipt })
   }
 
   /**
@@ -218,27 +171,14 @@ export class AutoGenxBindAgent {
    * for await (const token of agent.stream<string>('writer', { topic: 'identity' })) process.stdout.write(token)
    * ```
    */
-  stream<T = unknown>(to: string, payload: unknown, options: CallOptions = none): AnswerStream<T> {
+  stream<T = unknown>(to: string, payload: unknown, options: StreamOptions = none): AnswerStream<T> {
     checkString(to, 'to')
-    const wanted = callOptionsIn(options, this.#timeoutMs, 'stream()')
-    const progress = isFailure(wanted) ? undefined : this.#progressFor(wanted)
-    return streamOf(this.#port.calls, progress, (hearing) =>
-      isFailure(wanted) ? { ok: false, failure: wanted } : this.#begin(to, payload, wanted, false, hearing),
+    const member = this.#member
+    const wanted = streamOptionsIn(options, member.timeoutMs)
+    const progress = isFailure(wanted) ? undefined : progressFor(member, wanted)
+    return streamOf(member.port.calls, progress, (hearing) =>
+      isFailure(wanted) ? { ok: false, failure: wanted } : ask(member, to, payload, wanted, false, hearing),
     )
-  }
-
-  /** Where the caller hears how far his call is: in the context in which he made it. */
-  #progressFor({ onProgress }: Wanted): Hearing['progress'] {
-    if (!onProgress) return undefined
-    const threw = (thrown: unknown): void => this.#journal.warn('onProgress threw', { thrown })
-    return AsyncLocalStorage.bind((progress: Progress): void => {
-      try {
-        const given: unknown = onProgress(progress)
-        if (typeof given === 'object' && given !== null) Promise.resolve(given).catch(threw)
-      } catch (thrown) {
-        threw(thrown)
-      }
-    })
   }
 
   /**
@@ -253,13 +193,7 @@ export class AutoGenxBindAgent {
    */
   peer<M extends object>(to: string, options: PeerOptions = none): Peer<M> {
     checkString(to, 'to')
-    checkOptions(options, 'peer()', PEER_OPTIONS)
-    const common = { ...options }
-    return peerOf<M>(async (method, input, own) => {
-      checkOptions(own, `${method}()`, PEER_OPTIONS)
-      const given = Object.entries(own).filter(([, value]) => value !== undefined)
-      return this.call(to, input, { ...common, ...(Object.fromEntries(given) as PeerOptions), method })
-    })
+    return peerOf<M>(options, (method, input, own) => this.call(to, input, { ...own, method }))
   }
 
   /**
@@ -274,19 +208,10 @@ export class AutoGenxBindAgent {
    * ```
    */
   async describe(to?: string): Promise<Result<AgentCard>> {
-    if (to === undefined) return this.#described()
+    if (to === undefined) return this.#member.describe()
     checkString(to, 'to')
-    const answer = await this.#begin(to, null, { timeoutMs: this.#timeoutMs, method: DESCRIBE })
+    const answer = await ask(this.#member, to, null, { timeoutMs: this.#member.timeoutMs, method: DESCRIBE })
     return answer.ok ? cardIn(answer.value, answer.from) : resultOf(answer)
-  }
-
-  #described(): Promise<Result<AgentCard>> | Result<AgentCard> {
-    if (this.#closed) return fail(closedFailure)
-    const { provider, owned } = this.#extras ?? {}
-    this.#card ??= new CardKeeper(this.#did, this.name, (bytes) =>
-      provider ? provider.sign(bytes) : signWith(owned ?? orThrow(this.#key()), bytes, true),
-    )
-    return this.#card.of((this.#offers ??= this.#nothing()))
   }
 
   /**
@@ -310,48 +235,7 @@ export class AutoGenxBindAgent {
     checkString(to, 'to')
     checkOptions(options, 'send()', ['signal'])
     const { signal } = options
-    return resultOf(await this.#begin(to, payload, { timeoutMs: this.#timeoutMs, signal }, true))
-  }
-
-  #begin(to: string, payload: unknown, wanted: Begun, oneWay = false, hearing?: Hearing): Ended | Promise<Ended> {
-    if (!callChannel.isSeen) return this.#ask(to, payload, wanted, oneWay, hearing)
-    const { method, traceparent } = wanted
-    const kind = oneWay ? 'send' : hearing?.window === undefined ? 'call' : 'stream'
-    const seen: CallSeen = { agent: this.#did, to, kind, method, traceparent }
-    return callChannel.run(
-      seen,
-      () => {
-        // A subscriber may set anything.
-        const set = seen.traceparent === traceparent ? traceparent : traceparentIn(seen.traceparent)
-        return this.#ask(to, payload, { ...wanted, traceparent: set }, oneWay, hearing)
-      },
-      // Without what the other side chose to tell, which is a part of its answer.
-      (ended) => ((ended as Ended).ok ? undefined : new XBindError((ended as { failure: Failure }).failure)),
-    )
-  }
-
-  #ask(to: string, payload: unknown, wanted: Begun, oneWay: boolean, hearing?: Hearing): Ended | Promise<Ended> {
-    const { signal } = wanted
-    checkSignal(signal, 'signal')
-    const over = this.#over(signal)
-    if (over) return { ok: false, failure: over }
-    const content = encode(payload, this.#longest)
-    const wrong = this.#over(signal) ?? (isFailure(content) ? content : undefined) // encoding runs the payload's own code
-    if (wrong) return { ok: false, failure: wrong }
-    let settle!: Settle
-    const ended = new Promise<Ended>((resolve) => (settle = resolve))
-    if (this.#extras?.signing) settle = this.#extras.signing.explained(settle)
-    if (this.#extras?.verbose) settle = this.#journal.traced(to, oneWay, settle)
-    if (signal) settle = heeding(signal, settle, () => this.#port.calls.abandon(number, gaveUp(signal)))
-    const body = content as string | Uint8Array
-    const number = this.#port.calls.begin(this.#number, to, body, oneWay, wanted, hearing, settle)
-    return ended
-  }
-
-  /** Why nothing begins any more. */
-  #over(signal: AbortSignal | undefined): Failure | undefined {
-    if (this.#closed) return closedFailure
-    return signal?.aborted ? gaveUp(signal) : undefined
+    return resultOf(await ask(this.#member, to, payload, { timeoutMs: this.#member.timeoutMs, signal }, true))
   }
 
   /**
@@ -378,7 +262,7 @@ export class AutoGenxBindAgent {
     if (isFailure(wanted)) return fail(wanted)
     const { max, waitMs, signal } = wanted
     if (signal?.aborted) return fail(gaveUp(signal))
-    return result(await this.#waiting().receive(max, waitMs, signal)) as Result<Message<P>[]>
+    return result(await this.#member.inbox.receive(max, waitMs, signal)) as Result<Message<P>[]>
   }
 
   /**
@@ -390,20 +274,7 @@ export class AutoGenxBindAgent {
    * ```
    */
   messages<P = unknown>(): AsyncIterableIterator<Message<P>> {
-    return this.#waiting().iterate() as AsyncIterableIterator<Message<P>>
-  }
-
-  #waiting(): Receivers<Message> {
-    return (this.#receivers ??= new Receivers((max, listen) => this.#take(max, listen)))
-  }
-
-  #take(max: number, listen: boolean): Message[] | Failure {
-    const flat = native.receive(this.#port.number, this.#number, max, listen)
-    if (isFailure(flat)) return closedFailure
-    const { letters, unreadable } = lettersIn(flat)
-    const journal = unreadable.length > 0 && this.#extras?.verbose ? this.#journal : undefined
-    for (const { id, from } of unreadable) journal?.warn(`message ${id} from ${short(from)} only claims to be JSON`)
-    return letters
+    return this.#member.inbox.iterate() as AsyncIterableIterator<Message<P>>
   }
 
   /**
@@ -439,37 +310,8 @@ export class AutoGenxBindAgent {
    */
   handle<P = unknown, R = unknown>(handler: Handler<P, R> | null, options?: HandleOptions): this
   handle(...[first, second, third]: [unknown, unknown?, unknown?]): this {
-    const before = this.#offers ?? this.#nothing()
-    const next =
-      typeof first === 'string'
-        ? before.withMethod(first, second as Handler | null, third as MethodOptions | undefined)
-        : before.with(first as Handler | null, second as HandleOptions | undefined)
-    const { policies, judges } = next.policies
-    const number = native.guard(this.#port.number, this.#number, json(policies), judges)
-    if (isFailure(number))
-      throw new XBindError(number.code === 'AGENT_CLOSED' ? { ...closedFailure, ...number } : number)
-    next.number = number
-    if (next.replaces(before) && this.#journal.isRead) {
-      this.#journal.warn('another handler has replaced the one that was set, and its policy with it')
-    }
-    this.#offers = next
-    this.#port.schedule()
+    this.#member.handle(first, second, third)
     return this
-  }
-
-  #nothing(): Offers {
-    const did = this.#did
-    return Offers.none({
-      did,
-      make: (handler, options) => new Guard(did, handler, options, (line) => this.#journal.warn(line)),
-      describe: async () => ({ card: orThrown(await this.#described()).jws }),
-    })
-  }
-
-  #key(): KeyRef | Failure {
-    if (this.#closed) return closedFailure
-    const key = this.#extras?.owned ?? native.agentKey(this.#port.number, this.#number)
-    return isFailure(key) ? hinted(key) : key
   }
 
   /**
@@ -482,7 +324,7 @@ export class AutoGenxBindAgent {
    * ```
    */
   async grant(request: TokenRequest): Promise<Result<string>> {
-    return grantWith(() => this.#key(), request)
+    return grantWith(() => this.#member.key, request)
   }
 
   /**
@@ -502,7 +344,7 @@ export class AutoGenxBindAgent {
       subject: string
     },
   ): Promise<Result<string>> {
-    return delegateWith(() => this.#key(), token, request)
+    return delegateWith(() => this.#member.key, token, request)
   }
 
   /**
@@ -515,7 +357,7 @@ export class AutoGenxBindAgent {
    * ```
    */
   async decide(request: CallDecision): Promise<Result<string>> {
-    const key = this.#key()
+    const key = this.#member.key
     return isFailure(key) ? fail(key) : approveWith(key, request)
   }
 
@@ -535,14 +377,7 @@ export class AutoGenxBindAgent {
       passphrase?: string
     } = {},
   ): Promise<Result<Uint8Array>> {
-    const passphrase = passphraseIn(options, 'exportIdentity', ['passphrase'])
-    if (this.#closed) return fail(closedFailure)
-    const provider = this.#extras?.provider
-    if (provider) return await exportFrom(provider, this.#did, passphrase)
-    const key = this.#key()
-    if (isFailure(key)) return fail(key)
-    const exported = (await writeKeyAsync(key, false, passphrase)) as Result<Uint8Array>
-    return this.#closed && !exported.ok ? fail(closedFailure) : exported
+    return await this.#member.exportKey(passphraseIn(options, 'exportIdentity', ['passphrase']))
   }
 
   /**
@@ -563,29 +398,12 @@ export class AutoGenxBindAgent {
   }): Promise<void>
   close(options?: { drainMs: number }): void | Promise<void> {
     if (options !== undefined) return AutoGenxBindAgent.#drain(this, options)
-    if (this.#closed) return
-    this.#leave()
-    this.#port.close(this.#number)
+    this.#member.close()
   }
 
   /** A function of the class, so that it rejects whatever `this` was. */
   static async #drain(agent: AutoGenxBindAgent, options: { drainMs: number }): Promise<void> {
-    const ms = drainMsIn(options)
-    if (agent.#closed) return
-    const isFirst = agent.#draining === undefined
-    const draining = (agent.#draining ??= new Draining(() => agent.close()))
-    draining.within(ms)
-    if (isFirst) agent.#port.retire(agent.#number)
-    await draining.over
-  }
-
-  #leave(): void {
-    if (!this.#closed && leaveChannel.hasSubscribers) leaveChannel.publish({ agent: this.#did, name: this.name })
-    this.#closed = true
-    this.#offers = undefined
-    this.#card = undefined
-    this.#receivers?.close(closedFailure)
-    this.#draining?.end()
+    await agent.#member.drain(drainMsIn(options))
   }
 
   /** The same as `close()`, for `using agent = …`. */
@@ -598,44 +416,9 @@ export class AutoGenxBindAgent {
     await this.close({ drainMs: DRAIN_MS })
   }
 
-  get #journal(): Journal {
-    return new Journal(this.name ?? short(this.#did), this.#extras)
-  }
-
   static {
-    keyOfAgent = (value) => (typeof value === 'object' && value !== null && #closed in value ? value.#key() : undefined)
-    isAgent = (value): value is AutoGenxBindAgent => typeof value === 'object' && value !== null && #closed in value
-    warnOf = (agent, line) => agent.#journal.warn(line)
-    members = {
-      guard: (agent, method) => (agent.#closed ? undefined : (agent.#offers ??= agent.#nothing()).guardFor(method)),
-      handler: (agent, method) => (agent.#closed ? undefined : (agent.#offers ??= agent.#nothing()).handlerFor(method)),
-      did: (agent) => agent.#did,
-      arrived: (agent) => agent.#receivers?.arrived(),
-      sign: (agent, bytes) => {
-        const { provider, owned } = agent.#extras ?? {}
-        return owned ? signWith(owned, bytes, true) : provider?.sign(bytes)
-      },
-      signing: (agent) => agent.#extras?.signing,
-      longest: (agent) => agent.#longest,
-      closed: (agent) => agent.#leave(),
-      idle: (agent) => agent.close(),
-      failed: (agent, error, call) => agent.#journal.failed(error, call),
-      warn: (agent, line, error) => agent.#journal.warn(line, error),
-      trace(agent, from, kind, id, outcome) {
-        if (agent.#extras?.verbose) agent.#journal.trace(from, kind, id, outcome)
-      },
-    }
+    isAgent = (value): value is AutoGenxBindAgent => typeof value === 'object' && value !== null && #member in value
+    keyOfAgent = (value) => (isAgent(value) ? (value.#member.remote ?? value.#member.key) : undefined)
+    warnOf = (agent, line) => agent.#member.journal.warn(line)
   }
-}
-
-const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/
-
-/** What a subscriber has set. */
-function traceparentIn(value: unknown): string | undefined {
-  return typeof value === 'string' && TRACEPARENT.test(value) ? value : undefined
-}
-
-function orThrown<T>(result: Result<T>): T {
-  if (result.ok) return result.value
-  throw result.error
 }

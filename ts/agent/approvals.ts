@@ -9,6 +9,8 @@ interface ApprovalRequestBody {
   caller: string
   /** Absent where the call names none. */
   method?: string
+  /** Absent where the call comes from the same process. */
+  session?: string
   contentType: string
   body: string
   chain: readonly string[]
@@ -52,7 +54,7 @@ export function approvals(
       if (otherwise) return otherwise(call)
       throw new TypeError('not a request for an approval')
     }
-    const { caller, method, contentType, chain } = request
+    const { caller, method, session, contentType, chain } = request
     const shown = native.shownBody(contentType, request.body, method)
     if (isFailure(shown)) throw new XBindError(shown)
     const body = new Uint8Array(typeof shown === 'string' ? Buffer.from(shown) : shown) // payload is the decider's own
@@ -63,7 +65,14 @@ export function approvals(
     const decision = yes === true ? 'approve' : 'deny'
     const signed = await approver.decide({
       decision,
-      call: { caller, recipient: call.from, ...(method !== undefined && { method }), body, contentType },
+      call: {
+        caller,
+        recipient: call.from,
+        ...(method !== undefined && { method }),
+        ...(session !== undefined && { session }),
+        body,
+        contentType,
+      },
     })
     if (!signed.ok) throw signed.error
     return { approval: signed.value }
@@ -73,8 +82,9 @@ export function approvals(
 function requestIn(payload: unknown): ApprovalRequestBody | undefined {
   const request = (payload as { approvalRequest?: Partial<ApprovalRequestBody> } | null)?.approvalRequest
   if (typeof request !== 'object' || request === null) return undefined
-  const { caller, method, contentType, body, chain } = request
+  const { caller, method, session, contentType, body, chain } = request
   const strings = [caller, contentType, body, ...(Array.isArray(chain) ? chain : [undefined])]
   if (method !== undefined) strings.push(method)
+  if (session !== undefined) strings.push(session)
   return strings.every((value) => typeof value === 'string') ? (request as ApprovalRequestBody) : undefined
 }

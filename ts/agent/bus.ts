@@ -62,7 +62,8 @@ export class MessageBus {
 
   /**
    * Stops an identity here, at once and for good: its queued and running calls, and those to it, end with REVOKED, handlers
-   * that work on them see their signal abort, and it can neither call nor be called any more. Errors: INVALID_DID.
+   * that work on them see their signal abort, and it can neither call nor be called any more. What it has
+   * approved, and tokens that it has issued or delegated, count no more. Errors: INVALID_DID.
    */
   stop(did: string): Result<void> {
     checkString(did, 'did')

@@ -39,6 +39,10 @@ export interface Asking {
   readonly presented?: string | undefined
   readonly method?: string | undefined
   readonly traceparent?: string | undefined
+  /** The messages themselves are wanted. */
+  readonly receipt?: boolean
+  /** It may run twice. */
+  readonly idempotent?: boolean | undefined
 }
 
 /** Who hears of a call before its end. */
@@ -48,6 +52,7 @@ export interface Hearing {
   begun?(call: number): void
   part?(body: string | Uint8Array): void
   readonly progress?: ((progress: Progress) => void) | undefined
+  receipt?(receipt: CallReceipt): void
   /** At once, before anybody who waits for the end. */
   ended?(ended: Ended): void
 }
@@ -64,6 +69,40 @@ export interface DeliveryReceipt {
   /** The DID that signed for it. */
   readonly to: string
 }
+
+/**
+ * A call and what answered it, which anybody can verify by the two DIDs alone: `verifyReceipt` in `./record`. All of it is
+ * shown by whoever shows it; without `request` and `result` it proves their digests.
+ */
+export interface CallReceipt {
+  /** The JWS of the call. */
+  readonly call: string
+  /** The JWS of the answer, refusal or delivery receipt. */
+  readonly answer: string
+  /** The body of the call: what was sent. */
+  readonly request: Uint8Array
+  /** The body of the answer. */
+  readonly result: Uint8Array
+}
+
+/** What `call` gives with `receipt`: a `Result` with the messages beside it. */
+export type Receipted<T> =
+  | {
+      /** It went well. */
+      readonly ok: true
+      /** What was asked for. */
+      readonly value: T
+      /** The messages themselves. */
+      readonly receipt: CallReceipt
+    }
+  | {
+      /** It failed. */
+      readonly ok: false
+      /** Why, with a code to tell one reason from another. */
+      readonly error: XBindError
+      /** The messages themselves, where the other side has said so; undefined where it has said nothing. */
+      readonly receipt: CallReceipt | undefined
+    }
 
 /** How a call ended, for its caller. */
 export function resultOf<T>(ended: Ended): Result<T> {
@@ -104,14 +143,28 @@ export class Calls {
     to: string,
     content: string | Uint8Array,
     oneWay: boolean,
-    { timeoutMs, totalMs, presented, method, traceparent }: Asking,
+    { timeoutMs, totalMs, presented, method, traceparent, receipt = false, idempotent = false }: Asking,
     hearing: Hearing | undefined,
     settle: Settle,
   ): number | undefined {
     const [time, total] = [Math.ceil(timeoutMs), totalMs && Math.ceil(totalMs)]
     const window = hearing?.window
     const port = this.#port
-    const call = native.call(port, agent, to, content, oneWay, time, presented, method, traceparent, total, window)
+    const call = native.call(
+      port,
+      agent,
+      to,
+      content,
+      oneWay,
+      time,
+      presented,
+      method,
+      traceparent,
+      total,
+      window,
+      receipt,
+      idempotent,
+    )
     this.#schedule()
     if (isFailure(call)) {
       settle({ ok: false, failure: hinted(call) })
@@ -133,6 +186,12 @@ export class Calls {
   /** The other side says how far it is. */
   progress(call: number, progress: number | null, total: number | null, message: string | null): void {
     this.#heard.get(call)?.progress?.(told(progress, total, message))
+  }
+
+  /** The call and its answer themselves, before its end. */
+  receipt(call: number, asked: string, answer: string, request: Uint8Array, result: Uint8Array): void {
+    const [own, its] = [new Uint8Array(request), new Uint8Array(result)]
+    this.#heard.get(call)?.receipt?.(Object.freeze({ call: asked, answer, request: own, result: its }))
   }
 
   /** So many parts were read: told at once, or with what comes in the same turn of the event loop. */
@@ -157,9 +216,9 @@ export class Calls {
   abandon(call: number | undefined, why: Failure): void {
     if (call === undefined || !this.#pending.has(call)) return
     const settle = this.ended(call)
-    native.abandon(this.#port, call)
+    const handled = native.abandon(this.#port, call)
     this.#schedule()
-    settle({ ok: false, failure: why })
+    settle({ ok: false, failure: handled ? { handled, ...why } : why })
   }
 
   /** Who waits for that call; nobody if it was given up. */
@@ -246,7 +305,10 @@ export function answered(from: string, body: string | Uint8Array): Ended {
   try {
     return { ok: true, value: decode(body), from }
   } catch {
-    return { ok: false, failure: failure('INVALID_PAYLOAD', 'the answer only claims to be JSON') }
+    return {
+      ok: false,
+      failure: { ...failure('INVALID_PAYLOAD', 'the answer only claims to be JSON'), handled: 'yes' },
+    }
   }
 }
 

@@ -3,7 +3,7 @@ import type { IncomingCall } from './incoming'
 import type { Logger } from './log'
 import type { MessageBus } from './bus'
 import type { Progress } from './progress'
-import type { Options } from '../native/binding'
+import type { KeyRef, Options } from '../native/binding'
 import { bounded, checkFunction, checkObject, checkString, known, optional } from '../check'
 
 /** What a new agent is told; all of it may be left out. */
@@ -118,6 +118,11 @@ export interface CallOptions {
   timeoutMs?: number
   /** How long the call may take in all, whatever the other side says: default 600 000, or `timeoutMs` if that is more. */
   maxTotalTimeoutMs?: number
+  /**
+   * The call may run twice without harm: where its connection is lost, or the other process has restarted, it is made again,
+   * three times at most. Default false: then such a call fails, and `error.handled` says `unknown`.
+   */
+  idempotent?: boolean
   /** Told while the other side works, or waits for an approval. What it throws goes to the log. */
   onProgress?: (progress: Progress) => void
   /** Gives the call up: the caller gets ABORTED, and the handler sees its own signal abort. */
@@ -130,7 +135,12 @@ export interface CallOptions {
   method?: string
   /** Where the call belongs in a trace: a `traceparent` of W3C Trace Context. */
   traceparent?: string
+  /** Also gives the call and its answer themselves, to be shown to others: see `CallReceipt`. Default false. */
+  receipt?: boolean
 }
+
+/** The options of `stream`. */
+export type StreamOptions = Omit<CallOptions, 'receipt'>
 
 /** The options of `fromIdentity`. */
 export const FROM_IDENTITY = ['name', 'agentOptions', 'verbose', 'logger', 'handler', 'onHandlerError', 'passphrase']
@@ -138,9 +148,18 @@ const CONFIG = [...FROM_IDENTITY.slice(0, -1), 'identityProvider']
 const AGENT_OPTIONS = ['bus', 'timeoutMs', 'messageTtlSeconds', 'maxPayloadBytes', 'inbox', 'concurrency']
 
 /** A config, each of whose members was read once. */
-type ReadConfig = { [member in keyof AgentConfig]-?: AgentConfig[member] | undefined } & {
+export type ReadConfig = { [member in keyof AgentConfig]-?: AgentConfig[member] | undefined } & {
   agentOptions: AgentOptions
   verbose: boolean
+  /** Of an imported identity. */
+  key: KeyRef | undefined
+}
+
+/** How `fromIdentity` hands the constructor a key. */
+const importedKey = Symbol('importedKey')
+
+export function withKey(config: AgentConfig, key: KeyRef): AgentConfig {
+  return { ...config, [importedKey]: key } as AgentConfig
 }
 
 export function configIn(config: AgentConfig): ReadConfig {
@@ -154,7 +173,8 @@ export function configIn(config: AgentConfig): ReadConfig {
   if (logger !== undefined) checkLogger(logger)
   optional(handler, checkFunction, 'handler')
   optional(onHandlerError, checkFunction, 'onHandlerError')
-  return { name, agentOptions, verbose, logger, identityProvider, handler, onHandlerError }
+  const { [importedKey]: key } = config as { [importedKey]?: KeyRef }
+  return { name, agentOptions, verbose, logger, identityProvider, handler, onHandlerError, key }
 }
 
 /** A copy of the options of `fromIdentity`, without the passphrase. */

@@ -39,6 +39,8 @@ export interface ApprovalPolicy {
     readonly from: string
     /** The arguments of the call. */
     readonly payload: unknown
+    /** The method asked for, if the caller named one. */
+    readonly method: string | undefined
   }) => boolean
   /** How long the approver may take, default 60 000. */
   timeoutMs?: number
@@ -59,10 +61,14 @@ interface Asked {
   readonly port: number
   readonly ticket: number
   readonly from: string
+  readonly method: string | undefined
   readonly body: string | Uint8Array
   /** What is asked. */
   readonly guarded: string
 }
+
+/** Tells the agent's owner something, and what was thrown. */
+type Note = (line: string, error?: { readonly thrown: unknown }) => void
 
 /** A handler, and the part of its policy that only JavaScript can say. What comes of it, the native side decides. */
 export class Guard {
@@ -72,14 +78,14 @@ export class Guard {
   /** Which of the agent's policies this is; 1 for the handler that an agent is made with. */
   number = 1
   readonly #allow: ((from: string) => unknown) | undefined
-  readonly #when: ((call: { from: string; payload: unknown }) => unknown) | undefined
+  readonly #when: ((call: Parameters<NonNullable<ApprovalPolicy['when']>>[0]) => unknown) | undefined
   readonly #witness: Witness | undefined
-  readonly #note: (line: string) => void
+  readonly #note: Note
   /** What its owner was told. */
   readonly #told = new Set<string>()
 
   /** `note` tells the agent's owner something. */
-  constructor(did: string, handler: Handler, options: HandleOptions, note: (line: string) => void) {
+  constructor(did: string, handler: Handler, options: HandleOptions, note: Note) {
     known(options, 'handle()', ['allow', 'trust', 'scopes', 'revocations', 'approval'])
     const { allow, trust, scopes, revocations, approval } = options
     this.handler = handler
@@ -112,10 +118,15 @@ export class Guard {
     }
   }
 
-  /** Whether a list or predicate lets that DID call. */
+  /** Whether a list or predicate lets that DID call. One that throws lets nobody. */
   allows(from: string): boolean {
-    if (this.#allow) return this.#said('allow', this.#allow(from)) === true
-    return this.policy.only?.includes(from) !== false
+    if (!this.#allow) return this.policy.only?.includes(from) !== false
+    try {
+      return this.#said('allow', this.#allow(from)) === true
+    } catch (thrown) {
+      this.#note('allow threw when it was asked who may read the card: nobody may on its account', { thrown })
+      return false
+    }
   }
 
   /** Whether everybody may call, as far as the DID goes. */
@@ -150,14 +161,14 @@ export class Guard {
   }
 
   /** The predicate gets a payload of its own: what it does with it does not reach the handler. */
-  #needsApproval({ from, body }: Asked): boolean {
+  #needsApproval({ from, method, body }: Asked): boolean {
     let payload: unknown
     try {
       payload = decode(typeof body === 'string' ? body : body.slice())
     } catch {
       throw new Unreadable()
     }
-    return this.#said('approval.when', this.#when?.(Object.freeze({ from, payload }))) !== false
+    return this.#said('approval.when', this.#when?.(Object.freeze({ from, payload, method }))) !== false
   }
 
   /** A promise is neither yes nor no, and nobody waits for it: its failure is not to end the process. */

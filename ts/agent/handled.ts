@@ -111,7 +111,8 @@ export class Handled<Agent extends object> {
     const { number } = ticket
     try {
       const guard = this.#ask.guard(ticket.agent, ticket.method)
-      const question = { port: this.#port, ticket: number, from: call.from, body, guarded }
+      const { from, method } = ticket
+      const question = { port: this.#port, ticket: number, from, method, body, guarded }
       const judged = guard ? guard.judge(question, told) : native.start(this.#port, number)
       if (typeof judged !== 'number') return this.#wait(asked, judged)
       if (judged === WAITS) {

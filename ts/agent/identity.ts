@@ -205,12 +205,13 @@ export class Identity {
     optional(now, checkNumber, 'now')
     if (token === '')
       return fail(failure('MALFORMED_MESSAGE', 'token is empty', 'leave `token` out where there is none'))
-    const { method, deadlineMs, traceparent, seq, window } = message
+    const { method, deadlineMs, traceparent, seq, window, session } = message
     optional(method, checkString, 'method')
     optional(deadlineMs, checkNumber, 'deadlineMs')
     optional(traceparent, checkString, 'traceparent')
     optional(seq, checkNumber, 'seq')
     optional(window, checkNumber, 'window')
+    optional(session, checkString, 'session')
     optional(inReplyTo, checkObject, 'inReplyTo')
     const { id: requestId, jws: request } = inReplyTo ?? {}
     if (inReplyTo !== undefined) {
@@ -242,6 +243,7 @@ export class Identity {
       traceparent,
       seq,
       window,
+      session,
     }
     const sealed = native.seal(this.#key, json(draft), own)
     if (isFailure(sealed)) return fail(sealed)
@@ -283,6 +285,7 @@ const OUTGOING = [
   'traceparent',
   'seq',
   'window',
+  'session',
 ] as const satisfies readonly (keyof OutgoingMessage)[]
 
 const EXPORT_OPTIONS = ['passphrase', 'format']

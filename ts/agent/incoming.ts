@@ -21,7 +21,7 @@ export interface IncomingCall<P = unknown> {
   readonly signal: AbortSignal
   /**
    * Tells the caller how far the call is: it reaches `onProgress`, and starts the caller's `timeoutMs` anew. Each word is signed.
-   * Throws TypeError, XBindError: INVALID_PAYLOAD (a number that is not finite), PAYLOAD_TOO_LARGE. Once the call is over, it
+   * Throws TypeError, XBindError: INVALID_PAYLOAD (a number that is not finite, half of a surrogate pair), PAYLOAD_TOO_LARGE. Once the call is over, it
    * does nothing.
    */
   progress(progress: Progress): void

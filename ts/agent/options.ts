@@ -1,5 +1,15 @@
-import { bounded, checkFunction, checkNumber, checkObject, checkSignal, checkString, known, optional } from '../check'
-import type { CallOptions } from './config'
+import {
+  bounded,
+  checkBoolean,
+  checkFunction,
+  checkNumber,
+  checkObject,
+  checkSignal,
+  checkString,
+  known,
+  optional,
+} from '../check'
+import type { CallOptions, StreamOptions } from './config'
 import { failure } from '../errors'
 import type { Failure } from '../native/binding'
 import { presentedText } from '../tokens/presented'
@@ -20,8 +30,10 @@ export const PEER_OPTIONS = [
   'token',
   'approval',
   'traceparent',
+  'idempotent',
 ]
-const CALL_OPTIONS = [...PEER_OPTIONS, 'method']
+const STREAM_OPTIONS = [...PEER_OPTIONS, 'method']
+const CALL_OPTIONS = [...STREAM_OPTIONS, 'receipt']
 const RECEIVE_OPTIONS = ['max', 'waitMs', 'signal']
 
 /** Options of a method: an object of these names. Most calls have none. */
@@ -40,13 +52,27 @@ export interface Wanted {
   readonly presented: string | undefined
   readonly method: string | undefined
   readonly traceparent: string | undefined
+  readonly receipt: boolean
+  readonly idempotent: boolean
 }
 
-/** The options of `call()` or `stream()`, each read once. */
-export function callOptionsIn(options: CallOptions, usualMs: number, what = 'call()'): Wanted | Failure {
-  checkOptions(options, what, CALL_OPTIONS)
+/** The options of `stream()`, each read once: the parts of an answer are messages of their own, and no receipt holds them. */
+export function streamOptionsIn(options: StreamOptions, usualMs: number): Wanted | Failure {
+  checkOptions(options, 'stream()', STREAM_OPTIONS)
+  return wantedIn(options, usualMs, false)
+}
+
+/** The options of `call()`, each read once. */
+export function callOptionsIn(options: CallOptions, usualMs: number): Wanted | Failure {
+  checkOptions(options, 'call()', CALL_OPTIONS)
+  const { receipt = false } = options
+  if (typeof receipt !== 'boolean') throw new TypeError('receipt must be a boolean')
+  return wantedIn(options, usualMs, receipt)
+}
+
+function wantedIn(options: StreamOptions, usualMs: number, receipt: boolean): Wanted | Failure {
   const { timeoutMs = usualMs, signal, token, approval, method, traceparent, onProgress } = options
-  const { maxTotalTimeoutMs: totalMs } = options
+  const { maxTotalTimeoutMs: totalMs, idempotent = false } = options
   for (const [name, value] of [
     ['timeoutMs', timeoutMs],
     ['maxTotalTimeoutMs', totalMs],
@@ -62,6 +88,7 @@ export function callOptionsIn(options: CallOptions, usualMs: number, what = 'cal
   optional(approval, checkString, 'approval')
   optional(method, checkString, 'method')
   optional(traceparent, checkString, 'traceparent')
+  checkBoolean(idempotent, 'idempotent')
   for (const [what, value] of [
     ['token', token],
     ['approval', approval],
@@ -71,7 +98,7 @@ export function callOptionsIn(options: CallOptions, usualMs: number, what = 'cal
   const presented = presentedText(token, approval)
   if (typeof presented === 'object') return presented
   const total = totalMs ?? Math.max(timeoutMs, USUAL_TOTAL)
-  return { timeoutMs, totalMs: total, onProgress, signal, presented, method, traceparent }
+  return { timeoutMs, totalMs: total, onProgress, signal, presented, method, traceparent, receipt, idempotent }
 }
 
 interface ReceiveOptions {

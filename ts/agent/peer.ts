@@ -1,4 +1,5 @@
 import type { CallOptions } from './config'
+import { checkOptions, PEER_OPTIONS } from './options'
 import type { Result } from '../result'
 
 /** What every object is asked for by others than its user: by promises, JSON, printing and comparing. */
@@ -36,17 +37,25 @@ export type NeverMethods =
   | '__lookupSetter__'
 
 /** How a method is called: the method itself is the one that was named. */
-export type PeerOptions = Omit<CallOptions, 'method'>
+export type PeerOptions = Omit<CallOptions, 'method' | 'receipt'>
 
-/** `call` is given the method, the payload and the options. */
+/** `call` is given the method, the payload and how to call: as `options` say, unless the call itself does. */
 export function peerOf<M>(
-  call: (method: string, input: unknown, options: object) => Promise<Result<unknown>>,
+  options: PeerOptions,
+  call: (method: string, input: unknown, options: PeerOptions) => Promise<Result<unknown>>,
 ): Peer<M> {
+  checkOptions(options, 'peer()', PEER_OPTIONS)
+  const common = { ...options }
+  const asked = async (method: string, input: unknown, own: object): Promise<Result<unknown>> => {
+    checkOptions(own, `${method}()`, PEER_OPTIONS)
+    const given = Object.entries(own).filter(([, value]) => value !== undefined)
+    return call(method, input, { ...common, ...(Object.fromEntries(given) as PeerOptions) })
+  }
   return new Proxy(Object.freeze(Object.create(null) as object), {
     get(_, name) {
       if (typeof name !== 'string' || NEVER.has(name)) return undefined
       // JSON has no undefined: a method without a payload is asked with null.
-      return (input: unknown = null, options: object = {}) => call(name, input, options)
+      return (input: unknown = null, own: object = {}) => asked(name, input, own)
     },
   }) as Peer<M>
 }

@@ -205,6 +205,8 @@ export class Port<Agent extends object = object> {
         return this.calls.progress(events.next(), events.next(), events.next(), events.next())
       case 14:
         return this.#handled.goOn(events.next())
+      case 15:
+        return this.calls.receipt(events.next(), events.next(), events.next(), events.next(), events.next())
     }
   }
 

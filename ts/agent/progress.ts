@@ -14,7 +14,7 @@ export interface Progress {
 
 const WORD = ['progress', 'total', 'message']
 
-/** What a handler says, each member read once. Throws TypeError, and INVALID_PAYLOAD for what is no finite number. */
+/** What a handler says, each member read once. Throws TypeError, and INVALID_PAYLOAD for what is no finite number, or no text. */
 export function wordIn(word: Progress): Progress {
   checkObject(word, 'progress')
   known(word, 'progress()', WORD)
@@ -29,6 +29,11 @@ export function wordIn(word: Progress): Progress {
     }
   }
   optional(message, checkString, 'message')
+  if (message !== undefined && /\p{Surrogate}/u.test(message)) {
+    throw new XBindError(
+      failure('INVALID_PAYLOAD', 'message holds half of a surrogate pair', 'give text that UTF-8 can hold'),
+    )
+  }
   return told(progress, total, message)
 }
 

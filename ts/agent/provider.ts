@@ -1,8 +1,10 @@
+import { types } from 'node:util'
 import type { xBindIdentityProvider } from './config'
 import { checkBytes, checkFunction, checkObject, checkString, optional } from '../check'
 import type { Settle } from './calls'
 import { caused, failure, isFailure, XBindError } from '../errors'
 import { readKey, writeKeyAsync } from './key-file'
+import { clearTimeout, setTimeout } from './timers'
 import { native } from '../native'
 import type { Failure } from '../native/binding'
 import { fail, type Result } from '../result'
@@ -85,11 +87,52 @@ export class Signing {
     // A round signs what was there when it began.
     if (why.code === 'TIMEOUT' && this.#open > 0 && this.#signed <= before) return unsigned
     if (why.code !== 'SIGN_FAILED' || !this.#lost) return why
-    const { thrown } = this.#lost
-    const own = thrown instanceof XBindError ? thrown : undefined
-    const usual = own?.hint ?? 'its `cause` is what the provider threw'
-    const hint = usual.includes('dangerouslySign') ? REFUSES : usual
-    return caused(failure('SIGN_FAILED', 'the identity provider failed to sign', hint, own?.retryable ?? true), thrown)
+    return lost(this.#lost.thrown)
+  }
+}
+
+function lost(thrown: unknown): Failure {
+  const own = thrown instanceof XBindError ? thrown : undefined
+  const usual = own?.hint ?? 'its `cause` is what the provider threw'
+  const hint = usual.includes('dangerouslySign') ? REFUSES : usual
+  return caused(failure('SIGN_FAILED', 'the identity provider failed to sign', hint, own?.retryable ?? true), thrown)
+}
+
+/** The key of an agent that its identity provider keeps, for what does not go over the bus. */
+export class RemoteKey {
+  readonly did: string
+  readonly #provider: xBindIdentityProvider
+  readonly #timeoutMs: number
+  readonly #closed: () => Failure | undefined
+
+  constructor(
+    did: string,
+    provider: xBindIdentityProvider,
+    timeoutMs: number,
+    /** Why nothing is signed any more. */
+    closed: () => Failure | undefined,
+  ) {
+    this.did = did
+    this.#provider = provider
+    this.#timeoutMs = timeoutMs
+    this.#closed = closed
+  }
+
+  /** What the provider gave, which nobody has checked: within the agent's time limit, and so many milliseconds. */
+  async sign(bytes: Uint8Array, milliseconds: number): Promise<Uint8Array | Failure> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<Failure>((resolve) => {
+      timer = setTimeout(resolve, Math.min(milliseconds, this.#timeoutMs), unsigned)
+    })
+    try {
+      const signature = await Promise.race([this.#provider.sign(bytes), late])
+      if (signature === unsigned) return unsigned
+      return this.#closed() ?? (types.isUint8Array(signature) ? signature : new Uint8Array())
+    } catch (thrown) {
+      return this.#closed() ?? lost(thrown)
+    } finally {
+      clearTimeout(timer)
+    }
   }
 }
 

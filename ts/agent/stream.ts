@@ -54,7 +54,8 @@ class Reading implements Hearing {
     try {
       this.#parts.push(decode(body))
     } catch {
-      return this.#calls.abandon(this.#call, failure('INVALID_PAYLOAD', 'a part of the answer only claims to be JSON'))
+      const why = failure('INVALID_PAYLOAD', 'a part of the answer only claims to be JSON')
+      return this.#calls.abandon(this.#call, { ...why, handled: 'yes' })
     }
     this.#serve()
   }

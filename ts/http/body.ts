@@ -47,30 +47,44 @@ export async function readBody(
   }
 }
 
-/** The body of a request of node:http. What is beyond the limits stays unread, so that it can still be answered. */
+/**
+ * The body of a request of node:http. It is put back before the stream ends, so that whoever comes after reads the very bytes
+ * that were verified. What is beyond the limits stays unread, so that it can still be answered.
+ */
 export function readIncoming(request: IncomingMessage, { most, milliseconds }: Limits): Promise<Uint8Array | Failure> {
   if (request.readableDidRead) throw new TypeError('the body was read already; give its bytes as options.body')
   if (request.readableEncoding) {
     throw new TypeError('the body is read as text, by setEncoding(); give its bytes as options.body')
   }
+  if (request.readableEnded) return Promise.resolve(new Uint8Array())
   if (request.destroyed) return Promise.resolve(brokenOff)
+  if (request.listenerCount('data') + request.listenerCount('readable') > 0) {
+    throw new TypeError('something else reads the body; give its bytes as options.body')
+  }
   return new Promise((resolve) => {
     const whole = new Gathered(most)
     const settle = (value: Uint8Array | Failure): void => {
       clearTimeout(timer)
-      request.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onBroken)
+      request.off('readable', onReadable).off('end', onEnd).off('error', onBroken).off('close', onBroken)
       if (!(value instanceof Uint8Array)) request.pause()
       resolve(value)
     }
-    const onData = (chunk: unknown): void => {
-      // Text, if somebody has set an encoding meanwhile.
-      if (!types.isUint8Array(chunk)) settle(brokenOff)
-      else if (!whole.add(chunk)) settle(tooLarge(most))
+    const onReadable = (): void => {
+      for (let chunk: unknown = request.read(); chunk !== null; chunk = request.read()) {
+        // Text, if somebody has set an encoding meanwhile.
+        if (!types.isUint8Array(chunk)) return settle(brokenOff)
+        if (!whole.add(chunk)) return settle(tooLarge(most))
+      }
+      if (!request.complete) return
+      const bytes = whole.bytes()
+      // Whoever listens by now was given them as they came.
+      if (bytes.byteLength > 0 && request.listenerCount('data') === 0) request.unshift(Buffer.from(bytes))
+      settle(bytes)
     }
     const onEnd = (): void => settle(whole.bytes())
     const onBroken = (): void => settle(brokenOff)
     const timer = setTimeout(settle, milliseconds, tooSlow)
-    request.on('data', onData).on('end', onEnd).on('error', onBroken).on('close', onBroken)
+    request.on('readable', onReadable).on('end', onEnd).on('error', onBroken).on('close', onBroken)
   })
 }
 

@@ -2,9 +2,17 @@ import type { AutoGenxBindAgent } from '../agent/agent'
 import type { Identity } from '../agent/identity'
 import { checkFunction, checkObject, checkString, known, optional } from '../check'
 import { isFailure, XBindError } from '../errors'
-import { flat, headToSend } from './message'
+import { flat, headToSend, withoutEmptyQuery } from './message'
 import { verifyResponse } from './response'
-import { keyOfSigner, signedFields, withFields, type RequestSigning, type SignatureProfile } from './sign'
+import {
+  kept,
+  signedFields,
+  signerOf,
+  unfollowed,
+  withFields,
+  type RequestSigning,
+  type SignatureProfile,
+} from './sign'
 
 /** What a signing `fetch` adds to each request. */
 export interface FetchOptions {
@@ -27,7 +35,8 @@ const NO_BODY = [204, 205, 304]
 
 /**
  * A `fetch` that signs every request, for any library that takes one. It rejects with an `XBindError` what it cannot sign, and
- * follows no redirects: a signature is for one address. Bodies are read whole before they are sent. Throws TypeError.
+ * follows no redirects: a signature is for one address. Bodies are read whole before they are sent. Each call is a signature of
+ * its own: what tries again belongs around it, not into `fetch`. Throws TypeError.
  *
  * @example
  * ```ts
@@ -36,38 +45,48 @@ const NO_BODY = [204, 205, 304]
  * ```
  */
 export function createFetch(signer: Identity | AutoGenxBindAgent, options: FetchOptions = {}): typeof fetch {
-  keyOfSigner(signer)
+  signerOf(signer)
   checkObject(options, 'options')
   known(options, 'createFetch()', OPTIONS)
   const { fetch: send = (...request) => fetch(...request), token, responder, ...signing } = readOptions(options)
 
   return async (input, init) => {
     const request = new Request(input, init)
-    const { method, url, signal } = request
+    const { method, signal } = request
+    const url = withoutEmptyQuery(request.url)
     signal.throwIfAborted()
     const presented = typeof token === 'function' ? await unlessAborted(signal, token()) : token
+    // Who gives no token has failed: without one the request would be another.
+    if (token !== undefined) checkString(presented, 'token()')
     const body = request.body ? new Uint8Array(await unlessAborted(signal, request.arrayBuffer())) : undefined
     const headers = new Headers(request.headers)
     // What was compressed on the way is not what was signed.
     if (responder !== undefined && !headers.has('accept-encoding')) headers.set('accept-encoding', 'identity')
     const draft: RequestSigning = presented === undefined ? signing : { ...signing, token: presented }
-    const fields = signedFields(
-      keyOfSigner(signer),
-      headToSend(method, url, flat(headers)),
-      body ?? new Uint8Array(),
-      draft,
-    )
+    const head = headToSend(method, url, flat(headers))
+    const made = signedFields(signerOf(signer), head, body ?? new Uint8Array(), draft)
+    const fields = made instanceof Promise ? await unlessAborted(signal, made) : made
     if (isFailure(fields)) throw new XBindError(fields)
     const signed = withFields(headers, fields)
-    const redirect = request.redirect === 'follow' ? 'error' : request.redirect
-    const given = { ...init, method, headers: signed, redirect, signal, ...(body && { body }) }
+    const own = typeof input === 'string' || input instanceof URL ? undefined : kept(request)
+    const given = {
+      ...init,
+      ...own,
+      method,
+      headers: signed,
+      redirect: unfollowed(request),
+      signal,
+      ...(body && { body }),
+    }
     const response = await send(url, given)
     if (responder === undefined) return response
-    const verified = await verifyResponse(response, { method, url, headers: signed }, { from: responder })
+    const sent = { method, url, headers: signed }
+    const verified = await unlessAborted(signal, verifyResponse(response, sent, { from: responder }))
     if (!verified.ok) throw verified.error
-    const { status, statusText } = response
+    const { status, statusText, headers: fieldsBack } = response
     const verifiedBody = NO_BODY.includes(status) ? null : verified.value.body
-    return new Response(verifiedBody, { status, statusText, headers: response.headers })
+    const copy = new Response(verifiedBody, { status, statusText, headers: fieldsBack })
+    return Object.defineProperty(copy, 'url', { value: response.url })
   }
 }
 

@@ -65,6 +65,14 @@ export function headToSend(method: string, url: string, fields: string[]): Reque
   return { method, scheme: protocol.slice(0, -1), authority: host, target: pathname + search, fields }
 }
 
+/** An empty query is signed as none, so its `?` must not be sent either: some clients leave it away, and some do not. */
+export function withoutEmptyQuery(url: string): string {
+  const parsed = new URL(url)
+  if (parsed.search !== '') return url
+  parsed.search = ''
+  return parsed.href
+}
+
 /** What came in, as it stands there. */
 export function headOf(request: Request | IncomingMessage | HttpRequest): RequestHead {
   if (isIncoming(request)) return headOfIncoming(request)

@@ -1,9 +1,10 @@
 import type { IncomingMessage } from 'node:http'
-import type { Failure, KeyRef, RequestHead } from '../native/binding'
+import type { Failure, KeyRef, RequestHead, SignedHttp, UnsignedRef } from '../native/binding'
 import { keyOfAgent, type AutoGenxBindAgent } from '../agent/agent'
 import { keyIn, type Identity } from '../agent/identity'
+import { RemoteKey } from '../agent/provider'
 import { checkObject, checkString, known, optional } from '../check'
-import { isFailure } from '../errors'
+import { failure, isFailure } from '../errors'
 import { native } from '../native'
 import { json } from '../native/json'
 import { fail, ok, type Result } from '../result'
@@ -16,6 +17,7 @@ import {
   headToSend,
   isFetchRequest,
   isFetchResponse,
+  withoutEmptyQuery,
   type HttpRequest,
   type HttpResponse,
 } from './message'
@@ -32,6 +34,8 @@ export interface RequestSigning {
   profile?: SignatureProfile
   /** A token to present: it goes into the field `Xbind-Token`, which is signed. */
   token?: string
+  /** The approval of this very request, by `approveRequest`: it goes into the field `Xbind-Approval`, which is signed. */
+  approval?: string
   /** Where the key is published: an https URL. Web Bot Auth only; `wba` must have it. */
   signatureAgent?: string
   /** Default 60, at most 300. */
@@ -48,42 +52,77 @@ export interface ResponseSigning {
   now?: number
 }
 
-export const SIGNING = ['profile', 'token', 'signatureAgent', 'ttlSeconds', 'now'] as const
+export const SIGNING = ['profile', 'token', 'approval', 'signatureAgent', 'ttlSeconds', 'now'] as const
 const nothing = new Uint8Array()
 
-/** @internal What signs: an identity's key, an agent's, or why there is none. */
-export function keyOfSigner(signer: Identity | AutoGenxBindAgent): KeyRef | Failure {
+/** What signs, wherever it is, or why there is nothing. */
+export type Signer = KeyRef | RemoteKey | Failure
+/** Header fields to be set: names and values by turns. */
+type Fields = readonly string[]
+
+/** An identity's key, or an agent's. */
+export function signerOf(signer: Identity | AutoGenxBindAgent): Signer {
   const key = keyIn(signer) ?? keyOfAgent(signer)
   if (key === undefined) throw new TypeError('signer must be an Identity or an agent')
   return key
 }
 
-/** @internal The fields to be set. */
-export function signedFields(
-  key: KeyRef | Failure,
+/** The same for those who do not wait. */
+export function hereOnly(signer: Signer): KeyRef | Failure {
+  if (!(signer instanceof RemoteKey)) return signer
+  return failure(
+    'SIGN_FAILED',
+    'the key of this agent is with its identity provider, which takes its time',
+    'use signRequest, signResponse or createFetch, which wait for it',
+  )
+}
+
+/** The fields that sign a request; at once, unless the key is elsewhere. */
+export function signedFields<S extends Signer>(
+  signer: S,
   head: RequestHead,
   body: Uint8Array,
-  { profile = 'xbind', token, signatureAgent, ttlSeconds = 60, now }: RequestSigning,
-): readonly string[] | Failure {
-  if (isFailure(key)) return key
+  { profile = 'xbind', token, approval, signatureAgent, ttlSeconds = 60, now }: RequestSigning,
+): Signed<S> {
   checkString(profile, 'profile')
   optional(token, checkString, 'token')
+  optional(approval, checkString, 'approval')
   optional(signatureAgent, checkString, 'signatureAgent')
-  const wrong = notWhole({ ttlSeconds, now })
+  const draft = { profile, token, approval, agent: signatureAgent, ttl: ttlSeconds, now: now ?? systemTime() }
+  return signed(signer, { ttlSeconds, now }, (key, did) => native.signRequest(key, did, json(head), body, json(draft)))
+}
+
+type Signed<S> = Fields | Failure | (Extract<S, RemoteKey> extends never ? never : Promise<Fields | Failure>)
+
+function signed<S extends Signer>(
+  signer: S,
+  times: { ttlSeconds: number; now: number | undefined },
+  prepare: (key: KeyRef | undefined, did: string | undefined) => SignedHttp,
+): Signed<S> {
+  const wrong = isFailure(signer) ? signer : notWhole(times)
   if (wrong) return wrong
-  const draft = { profile, token, agent: signatureAgent, ttl: ttlSeconds, now: now ?? systemTime() }
-  return native.signRequest(key, json(head), body, json(draft))
+  if (!(signer instanceof RemoteKey)) return prepare(signer as KeyRef, undefined) as Fields | Failure
+  const prepared = prepare(undefined, signer.did)
+  if (isFailure(prepared)) return prepared
+  return finished(signer, prepared as UnsignedRef, times.ttlSeconds) as Signed<S>
+}
+
+/** The provider signs the bytes, and the core looks at what came of it. */
+async function finished(key: RemoteKey, unsigned: UnsignedRef, ttlSeconds: number): Promise<Fields | Failure> {
+  const signature = await key.sign(Buffer.from(native.baseOf(unsigned)), ttlSeconds * 1000)
+  return isFailure(signature) ? signature : native.signedFields(unsigned, signature)
 }
 
 /**
  * A signed copy of a request (RFC 9421, Ed25519): its body is read, hashed and covered. Send the copy as it is; each is good
- * for one use. Errors: INVALID_CONFIG (an option out of bounds, signed already, another Content-Digest), INVALID_TOKEN (no
- * form of one), MALFORMED_MESSAGE (what no verifier would read), SIGN_FAILED (destroyed, or the key is with a provider).
+ * for one use, and follows no redirects. Errors: INVALID_CONFIG (an option out of bounds, signed already, another Content-Digest), INVALID_TOKEN (token or
+ * approval without the form of one), MALFORMED_MESSAGE (what no verifier would read), SIGN_FAILED (destroyed; the agent's
+ * identity provider failed), TIMEOUT (that one is slow), AGENT_CLOSED.
  *
  * @example
  * ```ts
  * const signed = await signRequest(identity, new Request('https://api.example/orders', { method: 'POST', body: '{}' }))
- * if (signed.ok) await fetch(signed.value, { redirect: 'error' })
+ * if (signed.ok) await fetch(signed.value)
  * ```
  */
 export async function signRequest(
@@ -91,25 +130,25 @@ export async function signRequest(
   request: Request,
   options: RequestSigning = {},
 ): Promise<Result<Request>> {
-  const key = keyOfSigner(signer)
+  const key = signerOf(signer)
   checkObject(request, 'request')
   if (!isFetchRequest(request)) throw new TypeError('request must be a Request; see signRequestHeaders()')
   checkObject(options, 'options')
   known(options, 'signRequest()', SIGNING)
   const body = request.body ? new Uint8Array(await request.arrayBuffer()) : undefined
-  const fields = signedFields(
-    key,
-    headToSend(request.method, request.url, flat(request.headers)),
-    body ?? nothing,
-    options,
-  )
+  const head = headToSend(request.method, request.url, flat(request.headers))
+  const fields = await signedFields(key, head, body ?? nothing, options)
   if (isFailure(fields)) return fail(fields)
-  return ok(new Request(request, { headers: withFields(request.headers, fields), ...(body && { body }) }))
+  const headers = withFields(request.headers, fields)
+  const url = withoutEmptyQuery(request.url)
+  const copied = url === request.url ? request : new Request(url, { ...kept(request), method: request.method })
+  return ok(new Request(copied, { headers, redirect: unfollowed(request), ...(body && { body }) }))
 }
 
 /**
  * The header fields that make a request a signed one, for clients of any kind: set them, each in place of one of its name, and
- * send what was signed. Errors: as for `signRequest`.
+ * send what was signed. Errors: as for `signRequest`; SIGN_FAILED where the key is with an identity provider, for which
+ * `signRequest` waits.
  *
  * @example
  * ```ts
@@ -122,7 +161,7 @@ export function signRequestHeaders(
   request: HttpRequest,
   options: RequestSigning = {},
 ): Result<Record<string, string>> {
-  const key = keyOfSigner(signer)
+  const key = hereOnly(signerOf(signer))
   const { method, url, headers, body = nothing } = checkRequest(request)
   checkObject(options, 'options')
   known(options, 'signRequestHeaders()', SIGNING)
@@ -132,7 +171,8 @@ export function signRequestHeaders(
 
 /**
  * A signed copy of a response, bound to the request that it answers: it is a response to no other. The whole body is read.
- * Errors: INVALID_CONFIG, MALFORMED_MESSAGE (also for a request that is not signed in the profile xbind), SIGN_FAILED.
+ * Errors: INVALID_CONFIG, MALFORMED_MESSAGE (also for a request that is not signed in the profile xbind), SIGN_FAILED, TIMEOUT,
+ * AGENT_CLOSED.
  */
 export async function signResponse(
   signer: Identity | AutoGenxBindAgent,
@@ -145,40 +185,58 @@ export async function signResponse(
   const { status, statusText } = response
   const body = response.body ? new Uint8Array(await response.arrayBuffer()) : undefined
   const plain: HttpResponse = { status, headers: response.headers, body: body ?? nothing }
-  const fields = responseFields(signer, plain, request, options)
+  const fields = await responseFields(signerOf(signer), plain, request, options)
   if (isFailure(fields)) return fail(fields)
   return ok(new Response(body, { status, statusText, headers: withFields(response.headers, fields) }))
 }
 
-/** The header fields that make a response a signed one, for servers of any kind. Errors: as for `signResponse`. */
+/** The header fields that make a response a signed one, for servers of any kind. Errors: as for `signRequestHeaders`. */
 export function signResponseHeaders(
   signer: Identity | AutoGenxBindAgent,
   response: HttpResponse,
   request: Request | IncomingMessage | HttpRequest,
   options: ResponseSigning = {},
 ): Result<Record<string, string>> {
-  const fields = responseFields(signer, response, request, options)
+  const fields = responseFields(hereOnly(signerOf(signer)), response, request, options)
   return isFailure(fields) ? fail(fields) : ok(recordOf(fields))
 }
 
-function responseFields(
-  signer: Identity | AutoGenxBindAgent,
+function responseFields<S extends Signer>(
+  signer: S,
   response: HttpResponse,
   request: Request | IncomingMessage | HttpRequest,
   options: ResponseSigning,
-): readonly string[] | Failure {
-  const key = keyOfSigner(signer)
+): Signed<S> {
   const { body, ...head } = checkResponse(response)
   checkObject(request, 'request')
   checkObject(options, 'options')
   known(options, 'signResponse()', ['ttlSeconds', 'now'])
   const { ttlSeconds = 60, now } = options
-  const wrong = notWhole({ ttlSeconds, now })
-  if (isFailure(key) || wrong) return wrong ?? (key as Failure)
-  return native.signResponse(key, json(head), body, json(headOf(request)), now ?? systemTime(), ttlSeconds)
+  const answered = headOf(request)
+  return signed(signer, { ttlSeconds, now }, (key, did) =>
+    native.signResponse(key, did, json(head), body, json(answered), now ?? systemTime(), ttlSeconds),
+  )
 }
 
-/** @internal A copy of the fields, with these set. */
+/** A signature, and a token with it, goes to the address that was signed and to no other. */
+export function unfollowed({ redirect }: Request): 'manual' | 'error' {
+  return redirect === 'manual' ? 'manual' : 'error'
+}
+
+/** What a Request says beside what is signed. */
+export function kept({
+  credentials,
+  integrity,
+  keepalive,
+  mode,
+  referrer,
+  referrerPolicy,
+  signal,
+}: Request): RequestInit {
+  return { credentials, integrity, keepalive, mode, referrer, referrerPolicy, signal }
+}
+
+/** A copy of the fields, with these set. */
 export function withFields(headers: Headers, fields: readonly string[]): Headers {
   const all = new Headers(headers)
   for (let i = 0; i + 1 < fields.length; i += 2) all.set(fields[i] ?? '', fields[i + 1] ?? '')

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { AuthenticRequest, Failure, RequestVerifierRef } from '../native/binding'
-import { clearTimeout, setTimeout } from '../agent/timers'
+import type { AuthenticRequest, Failure, RequestHead, RequestRef, RequestVerifierRef } from '../native/binding'
 import {
   bounded,
   checkBytes,
@@ -20,6 +19,8 @@ import type { RevocationSource } from '../tokens/revocation'
 import { covers } from '../tokens/scope'
 import { systemTime } from '../tokens/seconds'
 import { TokenVerifier, type TokenVerifierOptions } from '../tokens/token-verifier'
+import { checkApproval, type Approving, type RequestApproval } from './approval'
+import { inTime, PATIENCE_MS, refusal, sourcesIn } from './asking'
 import { readBody, readIncoming } from './body'
 import { checkRequest, headOf, isFetchRequest, isIncoming, type HttpRequest } from './message'
 import type { SignatureProfile } from './sign'
@@ -62,12 +63,14 @@ export interface RequestVerifierOptions {
   allow?: readonly string[]
   /** Whose tokens are accepted: then each request must present one, issued to its sender. */
   trust?: TokenVerifierOptions['trust']
-  /** For whom tokens are meant; `https://` and the first of the authorities by default. */
+  /** For whom tokens and approvals are meant; `https://` and the first of the authorities by default. */
   audience?: string
   /** What the token must grant, all of it. */
   scopes?: readonly string[]
   /** Asked about every link of a token, and without `trust` about the sender. None by default. */
   revocations?: RevocationSource | readonly RevocationSource[]
+  /** Somebody signs each request, with its very body, before it is accepted. */
+  approval?: RequestApproval
 }
 
 /** What one request must satisfy, beside the options of its verifier. */
@@ -76,6 +79,8 @@ export interface RequestDemands {
   body?: Uint8Array
   /** What the token must grant besides. */
   scopes?: readonly string[]
+  /** Who has to approve of it, in place of whom the verifier names. */
+  approval?: RequestApproval
 }
 
 /** A request that passed every check: genuine, in time, for this server, and accepted for the first time. */
@@ -115,10 +120,25 @@ const OPTIONS = [
   'audience',
   'scopes',
   'revocations',
+  'approval',
 ] as const satisfies readonly (keyof RequestVerifierOptions)[]
 
-/** How long a store or a source may take. */
-const PATIENCE_MS = 5000
+/** What a gate needs of a verifier. */
+export interface Inside {
+  readonly profile: SignatureProfile
+  readonly approval: Approving | undefined
+  readonly audience: string
+  /** Whether this verifier has accepted it. */
+  hasAccepted(request: object): boolean
+  /** Asks more of a request that this verifier has accepted; undefined if it has not. */
+  ask(
+    request: object,
+    demands: Pick<RequestDemands, 'scopes' | 'approval'>,
+  ): Promise<Result<VerifiedRequest> | undefined>
+}
+
+/** Set by the class, which alone sees it. */
+export let insideOf: (verifier: RequestVerifier) => Inside
 
 /**
  * Verifies requests that are signed with Ed25519 (RFC 9421), offline, each once.
@@ -139,6 +159,10 @@ export class RequestVerifier {
   readonly #margin: number
   readonly #tokens: TokenVerifier | undefined
   readonly #scopes: readonly string[]
+  readonly #audience: string
+  readonly #approval: Approving | undefined
+  readonly #accepted = new WeakMap<object, Accepted>()
+  readonly #profile: SignatureProfile
   /** Asked about the sender, where no token is. */
   readonly #sources: readonly RevocationSource[]
 
@@ -156,6 +180,7 @@ export class RequestVerifier {
       scopes,
       audience,
       revocations,
+      approval,
     } = options
     const { dangerouslyAcceptReplayAfterRestart: acceptReplay = false } = options
     const { clockSkewSeconds, maxAgeSeconds, maxBodyBytes, maxTrackedRequests } = options
@@ -171,6 +196,9 @@ export class RequestVerifier {
     this.#now = now
     this.#nonces = nonces
     this.#scopes = checkScopes(scopes)
+    this.#approval = checkApproval(approval)
+    this.#audience = audience ?? `https://${authorities[0]}`
+    this.#profile = profile
     this.#maxBody = bounded(maxBodyBytes, 1 << 20, 'maxBodyBytes', 0, 0x7fff_ffff)
     const clockSkew = bounded(clockSkewSeconds, 5, 'clockSkewSeconds', 0, 300)
     this.#margin = 1 + clockSkew + PATIENCE_MS / 1000
@@ -191,16 +219,14 @@ export class RequestVerifier {
     }
     this.#verifier = orThrow(native.newRequestVerifier(json(policy), started))
     if (trust === undefined) {
-      if (this.#scopes.length > 0 || audience !== undefined) {
-        throw new XBindError(
-          failure('INVALID_CONFIG', 'scopes and audience are of tokens', 'say in `trust` whose tokens count'),
-        )
+      if (this.#scopes.length > 0) {
+        throw new XBindError(failure('INVALID_CONFIG', 'scopes are of tokens', 'say in `trust` whose tokens count'))
       }
       this.#sources = sourcesIn(revocations)
     } else {
       this.#sources = []
       this.#tokens = new TokenVerifier({
-        audience: audience ?? `https://${authorities[0]}`,
+        audience: this.#audience,
         trust,
         now,
         ...(revocations !== undefined && { revocations }),
@@ -213,7 +239,7 @@ export class RequestVerifier {
    * or plain data. Rejects with what `now` throws, and with a TypeError for a body that was read already.
    * Errors: MALFORMED_MESSAGE, INVALID_SIGNATURE, WRONG_AUDIENCE, MESSAGE_NOT_YET_VALID, MESSAGE_EXPIRED, INVALID_DID,
    * NOT_ALLOWED, those of tokens, SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, PAYLOAD_TOO_LARGE, ABORTED, REPLAYED,
-   * REPLAY_WINDOW_FULL (also if the store of nonces does not answer).
+   * REPLAY_WINDOW_FULL (also if the store of nonces does not answer), APPROVAL_REQUIRED, APPROVAL_REFUSED.
    */
   async verify(
     request: Request | IncomingMessage | HttpRequest,
@@ -221,28 +247,57 @@ export class RequestVerifier {
   ): Promise<Result<VerifiedRequest>> {
     checkObject(request, 'request')
     checkObject(options, 'options')
-    known(options, 'verify()', ['body', 'scopes'])
-    const { body: given, scopes } = options
+    known(options, 'verify()', ['body', 'scopes', 'approval'])
+    const { body: given, scopes, approval } = options
     optional(given, checkBytes, 'body')
-    const needed = [...this.#scopes, ...checkScopes(scopes)]
+    const demands = { scopes: this.#needed(scopes), approval: checkApproval(approval) ?? this.#approval }
     const now = this.#time()
-    const genuine = native.authenticateRequest(this.#verifier, json(headOf(request)), now)
+    const head = headOf(request)
+    const genuine = native.authenticateRequest(this.#verifier, json(head), now)
     if (isFailure(genuine)) return fail(genuine)
     const [kept, says] = genuine
-    const authentic = read(says)
-    const rights = await this.#rights(authentic, needed)
+    const authentic: Genuine = { ...read(says), request: kept }
+    const rights = await this.#rights(authentic, demands.scopes)
     if (!rights.ok) return rights
     const body = await this.#body(request, given, (authentic.until + 1 - now) * 1000)
     if (isFailure(body)) return fail(body)
     const claim = native.acceptRequest(this.#verifier, kept, body, this.#time())
     if (isFailure(claim)) return fail(claim)
-    const taken = await this.#claim(claim, authentic.until + this.#margin)
+    const taken = await this.#claim(claim, authentic.until, replayed)
     if (taken) return fail(taken)
+    const accepted = { authentic, head, body }
+    const settled = await this.#settle(accepted, demands)
+    if (settled.ok) this.#accepted.set(request, accepted)
+    return settled
+  }
+
+  #needed(scopes: readonly string[] | undefined): string[] {
+    return [...this.#scopes, ...checkScopes(scopes)]
+  }
+
+  /** What remains to be asked of a request that is accepted. */
+  async #settle(accepted: Accepted, { scopes, approval }: Demands): Promise<Result<VerifiedRequest>> {
+    const { authentic, body } = accepted
+    const refused = approval && (await this.#approve(accepted, approval))
+    if (refused) return fail(refused)
     // Body and store took their time, in which a token or its sender may have been revoked.
-    const still = await this.#rights(authentic, needed)
+    const still = await this.#rights(authentic, scopes)
     if (!still.ok) return still
     const { from, nonce, created, covered } = authentic
     return ok({ from, ...still.value, body, nonce, createdAt: created, covered })
+  }
+
+  async #approve({ authentic, head, body }: Accepted, { by, when }: Approving): Promise<Failure | undefined> {
+    const { method, target } = head
+    if (when) {
+      const needs: unknown = when(Object.freeze({ from: authentic.from, method, target, body: body.slice() }))
+      if (needs === false) return undefined
+      if (needs instanceof Promise) needs.catch(() => {}) // neither yes nor no, and nobody waits for it
+    }
+    const approved = native.approveRequest(this.#verifier, authentic.request, body, by, this.#audience, this.#time())
+    if (isFailure(approved)) return approved
+    const used = read(approved)
+    return await this.#claim(used.claim, used.until, usedBefore)
   }
 
   async #rights({ from, created, token }: AuthenticRequest, scopes: readonly string[]): Promise<Result<Rights>> {
@@ -270,12 +325,12 @@ export class RequestVerifier {
     return new Uint8Array(checkRequest(request).body ?? [])
   }
 
-  async #claim(key: string, until: number): Promise<Failure | undefined> {
+  async #claim(key: string, until: number, taken: Failure): Promise<Failure | undefined> {
     if (!this.#nonces) return undefined
     const store = this.#nonces
-    const answer = await inTime(() => store.claim(key, until))
+    const answer = await inTime(() => store.claim(key, until + this.#margin))
     if (answer === true) return undefined
-    if (answer === false) return failure('REPLAYED', 'a request with this nonce was accepted before')
+    if (answer === false) return taken
     return failure(
       'REPLAY_WINDOW_FULL',
       'the store of nonces did not answer',
@@ -289,7 +344,39 @@ export class RequestVerifier {
     checkNumber(now, 'now()')
     return now
   }
+
+  static {
+    insideOf = (verifier) => ({
+      profile: verifier.#profile,
+      approval: verifier.#approval,
+      audience: verifier.#audience,
+      hasAccepted: (request) => verifier.#accepted.has(request),
+      ask: async (request, { scopes, approval }) => {
+        const accepted = verifier.#accepted.get(request)
+        const demands = { scopes: verifier.#needed(scopes), approval: checkApproval(approval) }
+        return accepted && (await verifier.#settle(accepted, demands))
+      },
+    })
+  }
 }
+
+/** What a genuine request says, and what the native side keeps of it. */
+type Genuine = AuthenticRequest & { readonly request: RequestRef }
+
+/** A request that was accepted, for those who ask more of it. */
+interface Accepted {
+  readonly authentic: Genuine
+  readonly head: RequestHead
+  readonly body: Uint8Array
+}
+
+interface Demands {
+  readonly scopes: readonly string[]
+  readonly approval: Approving | undefined
+}
+
+const replayed = failure('REPLAYED', 'a request with this nonce was accepted before')
+const usedBefore = failure('APPROVAL_REQUIRED', 'the approval was used before')
 
 interface Rights {
   readonly scopes: readonly string[]
@@ -302,42 +389,4 @@ function checkScopes(scopes: readonly string[] | undefined): string[] {
   const checked = scopes === undefined ? [] : strings(scopes, 'scopes')
   for (const scope of checked) covers(scope, scope) // throws for what is no scope
   return checked
-}
-
-function sourcesIn(revocations: RequestVerifierOptions['revocations']): RevocationSource[] {
-  if (revocations === undefined) return []
-  const sources: RevocationSource[] = Array.isArray(revocations) ? [...revocations] : [revocations]
-  for (const source of sources) {
-    checkObject(source, 'revocations')
-    checkFunction(source.isRevoked, 'revocations.isRevoked')
-  }
-  return sources
-}
-
-/** Why the sender is refused: one yes decides, and then one who does not know. */
-async function refusal(
-  sources: readonly RevocationSource[],
-  did: string,
-  issuedAt: number,
-): Promise<Failure | undefined> {
-  const question = Object.freeze({ did, issuedAt })
-  const answers = await Promise.all(sources.map((source) => inTime(() => source.isRevoked(question))))
-  if (answers.includes(true)) return failure('REVOKED', `${did} was revoked`)
-  if (answers.every((answer) => answer === false)) return undefined
-  return failure('REVOCATION_UNKNOWN', `no source knows in time whether ${did} was revoked`, 'send it again', true)
-}
-
-/** Any answer; undefined if there is none in time. */
-async function inTime(ask: () => unknown): Promise<unknown> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, PATIENCE_MS, undefined)
-  })
-  try {
-    return await Promise.race([ask(), late])
-  } catch {
-    return undefined
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -51,6 +51,8 @@ export interface OutgoingMessage {
   seq?: number
   /** How many parts the caller takes, counted from the first; on calls and `more`. */
   window?: number
+  /** The session of the recipient that is meant, as it says itself: 16 bytes in base64url; on calls and sends. */
+  session?: string
   /** Seconds since the epoch, for tests and replays of recorded traffic. */
   now?: number
 }
@@ -97,6 +99,8 @@ export interface VerifiedMessage {
   readonly seq: number | undefined
   /** How many parts the caller takes, counted from the first. */
   readonly window: number | undefined
+  /** The session of its recipient that a call or send is meant for. */
+  readonly session: string | undefined
   /** The signed claims as they came, to be kept as proof. */
   readonly jws: string
 }
@@ -115,6 +119,11 @@ export interface MessageVerifierOptions {
   maxBodyBytes?: number
   /** Bound of the replay window, 1 000 000 by default; when full, messages are refused with REPLAY_WINDOW_FULL, nothing is forgotten. */
   maxTrackedMessages?: number
+  /**
+   * The name of the replay window, 16 random bytes in base64url, which calls and sends must name: a new one for each verifier
+   * that begins without the memory of an earlier one, or STALE_SESSION. Without it they must name none.
+   */
+  session?: string
   /**
    * Calls this side has made, so that what answers them can be matched; without it they are refused. It is asked about every
    * reply that is genuine, before the reply takes a place in the replay window: what it throws, `open` throws, and the same
@@ -143,6 +152,7 @@ const OPTIONS = [
   'maxLifetimeSeconds',
   'maxBodyBytes',
   'maxTrackedMessages',
+  'session',
   'pending',
   'running',
   'allow',
@@ -171,8 +181,9 @@ export class MessageVerifier {
     checkObject(options, 'options')
     known(options, 'MessageVerifier', OPTIONS)
     const { audience, now = systemTime, pending, running, allow, revocations } = options
-    const { clockSkewSeconds, maxLifetimeSeconds, maxBodyBytes, maxTrackedMessages } = options
+    const { clockSkewSeconds, maxLifetimeSeconds, maxBodyBytes, maxTrackedMessages, session } = options
     checkString(audience, 'audience')
+    optional(session, checkString, 'session')
     checkFunction(now, 'now')
     optional(pending, checkFunction, 'pending')
     optional(running, checkFunction, 'running')
@@ -188,6 +199,7 @@ export class MessageVerifier {
           maxLifetime: bounded(maxLifetimeSeconds, 300, 'maxLifetimeSeconds', 1, 300),
           maxBody: bounded(maxBodyBytes, 1 << 20, 'maxBodyBytes', 0, 0x7fff_ffff),
           maxTracked: bounded(maxTrackedMessages, 1_000_000, 'maxTrackedMessages', 1, 100_000_000),
+          session,
           allow: allow === undefined ? undefined : strings(allow, 'allow'),
           asks: this.#sources.length > 0,
         }),
@@ -198,7 +210,7 @@ export class MessageVerifier {
   /**
    * Opens one message: all checks of docs/wire-format.md, in that order. Throws what `now`, `pending` and `running` throw.
    * Errors: MALFORMED_MESSAGE, PAYLOAD_TOO_LARGE, WRONG_AUDIENCE, MESSAGE_EXPIRED, MESSAGE_NOT_YET_VALID,
-   * INVALID_SIGNATURE, NOT_ALLOWED, REVOKED, REVOCATION_UNKNOWN, REPLY_MISMATCH, REPLAYED, REPLAY_WINDOW_FULL.
+   * INVALID_SIGNATURE, NOT_ALLOWED, REVOKED, REVOCATION_UNKNOWN, STALE_SESSION, REPLY_MISMATCH, REPLAYED, REPLAY_WINDOW_FULL.
    *
    * @example
    * ```ts
@@ -230,6 +242,7 @@ export class MessageVerifier {
       traceparent: message.traceparent,
       seq: message.seq,
       window: message.window,
+      session: message.session,
       body: own,
       jws,
     })

@@ -19,6 +19,8 @@ export interface Failure {
   readonly message: string
   readonly hint?: string | undefined
   readonly retryable: boolean
+  /** Whether the other side ran the call; none where it did not. */
+  readonly handled?: 'yes' | 'no' | 'unknown' | undefined
 }
 
 /** How an agent is to be. */
@@ -145,6 +147,8 @@ export interface RequestDraft {
   readonly ttl: number
   /** What is presented. */
   readonly token?: string | undefined
+  /** An approval of this very request. */
+  readonly approval?: string | undefined
   /** Where the key is published. */
   readonly agent?: string | undefined
 }
@@ -203,6 +207,28 @@ export interface AuthenticRequest {
   readonly token?: string | undefined
   /** What the signature covers. */
   readonly covered: ReadonlyArray<string>
+}
+
+/** An approval that was used. */
+export interface UsedApproval {
+  /** By which a store knows it. */
+  readonly claim: string
+  /** Until when it has to be remembered. */
+  readonly until: number
+}
+
+/** A yes or no to a request. */
+export interface RequestDecision {
+  /** Yes or no. */
+  readonly decision: 'approve' | 'deny'
+  /** The DID that sends it. */
+  readonly caller: string
+  /** By which its verifier is known. */
+  readonly recipient: string
+  /** How many seconds the decision counts. */
+  readonly ttl: number
+  /** Seconds since the epoch. */
+  readonly now: number
 }
 
 /** Whose tokens count, and for how long. */
@@ -349,6 +375,8 @@ export interface Draft {
   readonly seq?: number | undefined
   /** How many parts its sender takes. */
   readonly window?: number | undefined
+  /** The replay window of the recipient that it is for. */
+  readonly session?: string | undefined
 }
 
 /** What was sealed. */
@@ -371,6 +399,8 @@ export interface Policy {
   readonly maxBody: number
   /** How many are remembered of one sender. */
   readonly maxTracked: number
+  /** The replay window that messages have to name. */
+  readonly session?: string | undefined
   /** DIDs; everybody without. */
   readonly allow?: ReadonlyArray<string> | undefined
   /** Messages wait for [`accept`], not only replies. */
@@ -405,6 +435,8 @@ export interface Message {
   readonly seq?: number | undefined
   /** How many parts its sender takes. */
   readonly window?: number | undefined
+  /** The replay window of the recipient that it is for. */
+  readonly session?: string | undefined
 }
 
 /** What a message that waits claims. */
@@ -441,6 +473,30 @@ export interface Rules {
   readonly accept: string
 }
 
+/** What a receipt shows. */
+export interface Proven {
+  /** The id of the call. */
+  readonly messageId: string
+  /** What was asked. */
+  readonly op: 'call' | 'send'
+  /** What came back. */
+  readonly answer: 'result' | 'error' | 'receipt'
+  /** The method asked for. */
+  readonly method?: string | undefined
+  /** Seconds since the epoch. */
+  readonly issuedAt: number
+  /** Seconds since the epoch. */
+  readonly answeredAt: number
+  /** How many parts were sent before the end of the answer. */
+  readonly parts?: number | undefined
+  /** The digest of the body of the call. */
+  readonly requestDigest: string
+  /** The digest of the body of the answer. */
+  readonly resultDigest: string
+  /** The digest of what the call presented. */
+  readonly tokenDigest?: string | undefined
+}
+
 /** How a status list is to be signed. */
 export interface ListDraft {
   /** Where it will be published. */
@@ -475,6 +531,8 @@ export interface Call {
   readonly recipient: string
   /** The method asked for. */
   readonly method?: string | undefined
+  /** The replay window of the recipient that it is for. */
+  readonly session?: string | undefined
   /** The media type of its body. */
   readonly contentType: string
 }
@@ -532,6 +590,8 @@ export interface Status {
 /** JSON text, or bytes. */
 export type Content = string | Uint8Array
 
+export type SignedHttp = ReadonlyArray<string> | UnsignedRef | Failure
+
 /** PEM, or bytes of either. */
 export type KeyFile = string | Uint8Array
 
@@ -550,28 +610,35 @@ export type NodeRef = Native<'NodeRef'>
 export type OpeningRef = Native<'OpeningRef'>
 export type RequestRef = Native<'RequestRef'>
 export type RequestVerifierRef = Native<'RequestVerifierRef'>
+export type UnsignedRef = Native<'UnsignedRef'>
 export type VerifierRef = Native<'VerifierRef'>
 export type WeightRef = Native<'WeightRef'>
 export type WrappingRef = Native<'WrappingRef'>
 
 /** What the addon exports. Failures come back as data: errors must be made in the realm of the caller. */
 export interface Binding {
-  /** The fields to be set, names and values by turns. */
+  /** The fields to be set, names and values by turns; for a DID, whose key is elsewhere, what that is to sign. */
   signRequest(
-    key: KeyRef,
+    key: KeyRef | undefined,
+    signer: string | undefined,
     request: Json<RequestHead>,
     body: Uint8Array,
     draft: Json<RequestDraft>,
-  ): Fallible<ReadonlyArray<string>>
+  ): SignedHttp
   /** The same for the response to a request. */
   signResponse(
-    key: KeyRef,
+    key: KeyRef | undefined,
+    signer: string | undefined,
     response: Json<ResponseHead>,
     body: Uint8Array,
     request: Json<RequestHead>,
     now: number,
     ttl: number,
-  ): Fallible<ReadonlyArray<string>>
+  ): SignedHttp
+  /** What a key elsewhere is to sign. */
+  baseOf(unsigned: UnsignedRef): string
+  /** The fields to be set, with the signature that a key elsewhere has made. */
+  signedFields(unsigned: UnsignedRef, signature: Uint8Array): Fallible<ReadonlyArray<string>>
   verifyResponse(
     policy: Json<ResponsePolicy>,
     response: Json<ResponseHead>,
@@ -589,6 +656,22 @@ export interface Binding {
   ): Fallible<[RequestRef, Json<AuthenticRequest>]>
   /** By which a store knows the request, or a failure. */
   acceptRequest(verifier: RequestVerifierRef, request: RequestRef, body: Uint8Array, now: number): Fallible<string>
+  /** Uses the approval that an accepted request brings along, by one of these for that recipient. */
+  approveRequest(
+    verifier: RequestVerifierRef,
+    request: RequestRef,
+    body: Uint8Array,
+    approvers: ReadonlyArray<string>,
+    recipient: string,
+    now: number,
+  ): Fallible<Json<UsedApproval>>
+  /** Signs a yes or no to a request. */
+  decideRequest(
+    key: KeyRef,
+    request: Json<RequestHead>,
+    body: Uint8Array,
+    decided: Json<RequestDecision>,
+  ): Fallible<string>
   generateKey(): Fallible<KeyRef>
   keyFromSeed(seed: Uint8Array): Fallible<KeyRef>
   keyDid(key: KeyRef): Fallible<string>
@@ -680,7 +763,8 @@ export interface Binding {
   ): Fallible<number>
   /**
    * Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window`
-   * its answer may come in parts.
+   * its answer may come in parts; with `receipt` the two messages are told before its end; `idempotent`, it is signed anew
+   * where it may be lost.
    */
   call(
     port: number,
@@ -689,14 +773,16 @@ export interface Binding {
     content: Content,
     oneWay: boolean,
     timeoutMs: number,
-    token?: string,
-    method?: string,
-    traceparent?: string,
-    totalMs?: number,
-    window?: number,
+    token: string | undefined,
+    method: string | undefined,
+    traceparent: string | undefined,
+    totalMs: number | undefined,
+    window: number | undefined,
+    receipt: boolean,
+    idempotent: boolean,
   ): Fallible<number>
-  /** Gives a call up. */
-  abandon(port: number, call: number): void
+  /** Gives a call up; whether the other side ran it. */
+  abandon(port: number, call: number): 'yes' | 'no' | 'unknown' | undefined
   /**
    * Whether the handler may begin with a call: 0 if it may, 1 if the call is over, 2 if it is to be given
    * back, 3 if somebody is asked. For calls by which nothing is asked; else see `judge`.
@@ -749,6 +835,15 @@ export interface Binding {
    * many elements are filled, and whether more events are waiting.
    */
   flush(port: number, max: number, watched: boolean): unknown[]
+  /** Verifies a call and its answer, with all that is said to be a body of either. */
+  verifyReceipt(
+    call: string,
+    answer: string,
+    requests: ReadonlyArray<Uint8Array>,
+    results: ReadonlyArray<Uint8Array>,
+    caller: string,
+    agent: string,
+  ): Fallible<Json<Proven>>
   newRevocationList(capacity: number): ListRef
   /** Without a time the entry is kept for good. */
   revokeToken(list: ListRef, id: string, keepUntil?: number): Fallible<undefined>

@@ -15,6 +15,8 @@ export interface ApprovedCall {
   recipient: string
   /** Which of the other agent's methods is asked for; left out for a call that names none. */
   method?: string
+  /** The session of the recipient, for a call from another process: what the recipient's own request says. */
+  session?: string
   /** The arguments of the call, byte for byte. */
   body: Uint8Array
   /** Default application/json. */
@@ -105,12 +107,13 @@ export function verifyApproval(
 
 function decidedCall(call: ApprovedCall): Call & { body: Uint8Array } {
   checkObject(call, 'call')
-  known(call, 'call', ['caller', 'recipient', 'method', 'body', 'contentType'])
-  const { caller, recipient, method, body, contentType = 'application/json' } = call
+  known(call, 'call', ['caller', 'recipient', 'method', 'session', 'body', 'contentType'])
+  const { caller, recipient, method, session, body, contentType = 'application/json' } = call
   checkString(caller, 'call.caller')
   checkString(recipient, 'call.recipient')
   optional(method, checkString, 'call.method')
+  optional(session, checkString, 'call.session')
   checkBytes(body, 'call.body')
   checkString(contentType, 'call.contentType')
-  return { caller, recipient, method, contentType, body }
+  return { caller, recipient, method, session, contentType, body }
 }

@@ -216,7 +216,7 @@ export class TokenVerifier {
     ruling: TokenClaims | VerifiedToken | TokenRefusal,
     reasons?: readonly string[],
   ): Result<TokenClaims> {
-    if (isFailure(ruling)) return fail(explained(ruling, reasons))
+    if (isFailure(ruling)) return fail(explained(ruling as TokenRefusal, reasons))
     if (Object.isFrozen(ruling)) return ok(ruling as TokenClaims)
     const verified = ruling as VerifiedToken
     const claims = claimsOf(verified)

@@ -2,6 +2,7 @@
 import { type Handler, Identity, type Result, XBindError } from '@private.me/autogen'
 import { RequestVerifier, type VerifiedRequest } from '@private.me/autogen/http'
 import { MessageVerifier, type VerifiedMessage } from '@private.me/autogen/messages'
+import { type VerifiedReceipt, verifyReceipt } from '@private.me/autogen/record'
 import { issueToken, RevocationList, type TokenClaims, TokenVerifier } from '@private.me/autogen/tokens'
 
 const issuer: Identity = Identity.generate()
@@ -15,6 +16,7 @@ export const received: Promise<Result<VerifiedRequest>> = new RequestVerifier({ 
   method: 'GET',
   url: '/',
 })
+export const shown: Result<VerifiedReceipt> = verifyReceipt({ call: '', answer: '' }, { caller: '', agent: '' })
 export const handler: Handler<string, number> = ({ payload }) => payload.length
 // @ts-expect-error: an identity is no text
 export const wrong = (): unknown => issueToken('issuer', { subject: issuer.did, audience: 'here', scopes: [] })

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use xbind::{Did, Error, ErrorKind, MessageId};
-use xbind_runtime::{Event, Letter, Outcome, Payload, Port, Reply, Senders};
+use xbind::{Did, Error, ErrorKind, Handled, MessageId};
+use xbind_runtime::{Event, Outcome, Payload, Port, Receipt, Reply, Senders};
+
+pub use xbind_runtime::Letter;
 
 use crate::guard::guarded;
 use crate::number::number;
@@ -80,8 +82,9 @@ pub(crate) fn write<L: List>(
             port.reply(ticket, Reply::Refused(ErrorKind::PayloadTooLarge, None));
         }
         if let Some(call) = call {
-            port.abandon(call); // a part of its answer is missing
-            let error = Error::new(ErrorKind::PayloadTooLarge, "the answer is longer than a string can be");
+            let _ = port.abandon(call); // a part of its answer is missing
+            let error = Error::new(ErrorKind::PayloadTooLarge, "the answer is longer than a string can be")
+                .with_handled(Handled::Yes);
             let lost = [Value::Small(4), call.into(), Value::None, Value::Failure(error), Value::None];
             lost.into_iter().try_for_each(|value| list.push(value))?;
         }
@@ -151,7 +154,12 @@ impl<L: List> Writer<'_, L> {
                 write_payload(self.list, payload)
             }
             Event::Cancelled { ticket } => self.kind(1, ticket),
-            Event::Settled { call, id, outcome } => self.settled(call, &id, outcome),
+            Event::Settled { call, id, outcome, receipt } => {
+                if let Some(receipt) = receipt {
+                    self.receipt(call, *receipt)?;
+                }
+                self.settled(call, &id, outcome)
+            }
             Event::Arrived { agent } => self.kind(5, agent),
             Event::Sign { agent, round, bytes } => {
                 self.kind(6, agent)?;
@@ -190,6 +198,15 @@ impl<L: List> Writer<'_, L> {
                 self.push(Some(error.message()))
             }
         }
+    }
+
+    /// The end of the call follows.
+    fn receipt(&mut self, call: u64, receipt: Receipt) -> Result<(), L::Error> {
+        self.kind(15, call)?;
+        self.push(Some(&*receipt.call))?;
+        self.push(Some(&*receipt.answer))?;
+        self.list.push(Value::Bytes(receipt.request))?;
+        self.list.push(Value::Bytes(receipt.result))
     }
 
     fn settled(&mut self, call: u64, id: &MessageId, outcome: Outcome) -> Result<(), L::Error> {

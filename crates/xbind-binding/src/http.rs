@@ -1,14 +1,16 @@
 //! HTTP requests and responses that prove who sends them.
 
 use serde::{Deserialize, Serialize};
+use xbind::http::approval::{self, ApprovalDemand};
 use xbind::http::message;
 use xbind::http::profile::Profile;
 use xbind::http::response;
 use xbind::http::sign::{self, NewFields};
 use xbind::http::target::Scheme;
 use xbind::http::verify;
-use xbind::{Error, ErrorKind, Result};
+use xbind::{Decision, Did, Error, ErrorKind, Result};
 
+pub use xbind::http::sign::UnsignedHttp;
 pub use xbind::http::verify::RequestVerifier;
 
 use crate::did::{did, dids};
@@ -87,44 +89,92 @@ pub struct RequestDraft {
     pub ttl: Whole,
     /// What is presented.
     pub token: Option<String>,
+    /// An approval of this very request.
+    pub approval: Option<String>,
     /// Where the key is published.
     pub agent: Option<String>,
 }
 
-/// The fields to be set, names and values by turns.
+/// A message to which a signature is to be added, or was.
+pub enum Signed {
+    /// The fields to be set, names and values by turns.
+    Fields(Vec<String>),
+    /// Its key is elsewhere, and is to sign [`base`].
+    Unsigned(Box<UnsignedHttp>),
+}
+
+/// Signs with the key; without one, prepares it for that of the DID.
+fn signed(
+    key: Option<&Key>,
+    signer: Option<&str>,
+    prepare: impl FnOnce(&Did) -> Result<UnsignedHttp>,
+) -> Result<Signed> {
+    match (key, signer) {
+        (Some(key), _) => key.sign(|key| {
+            let message = prepare(key.did())?;
+            let signature = key.sign(message.to_sign().as_bytes());
+            Ok(Signed::Fields(flat(message.finish(&signature))))
+        }),
+        (None, signer) => prepare(&did(signer.unwrap_or_default())?).map(|message| Signed::Unsigned(Box::new(message))),
+    }
+}
+
+/// Signs a request with a key; or, for a DID whose key is elsewhere, says what that is to sign.
 ///
 /// # Errors
-/// Those of [`sign::sign`], and `SIGN_FAILED`.
-pub fn sign_request(key: &Key, request: &RequestHead, body: &[u8], draft: &RequestDraft) -> Result<Vec<String>> {
-    key.sign(|key| {
+/// `INVALID_DID`, `SIGN_FAILED`, and those of [`sign::prepare`].
+pub fn sign_request(
+    key: Option<&Key>,
+    signer: Option<&str>,
+    request: &RequestHead,
+    body: &[u8],
+    draft: &RequestDraft,
+) -> Result<Signed> {
+    signed(key, signer, |did| {
         let draft = sign::RequestDraft {
             nonce: fresh_bytes()?,
             profile: profile(&draft.profile)?,
             created: draft.now.0,
             ttl: draft.ttl.0,
             token: draft.token.as_deref(),
+            approval: draft.approval.as_deref(),
             agent: draft.agent.as_deref(),
         };
-        request.with(|head| sign::sign(key, head, body, &draft)).map(flat)
+        request.with(|head| sign::prepare(did, head, body, &draft))
     })
 }
 
 /// The same for the response to a request, signed now for so many seconds.
 ///
 /// # Errors
-/// Those of [`response::sign`], and `SIGN_FAILED`.
+/// `INVALID_DID`, `SIGN_FAILED`, and those of [`response::prepare`].
 pub fn sign_response(
-    key: &Key,
+    key: Option<&Key>,
+    signer: Option<&str>,
     response: &ResponseHead,
     body: &[u8],
     request: &RequestHead,
     now: f64,
     ttl: f64,
-) -> Result<Vec<String>> {
+) -> Result<Signed> {
     let draft = response::ResponseDraft { created: whole(now), ttl: whole(ttl) };
-    key.sign(|key| {
-        request.with(|request| response.with(|head| response::sign(key, head, body, request, draft))).map(flat)
+    signed(key, signer, |did| {
+        request.with(|request| response.with(|head| response::prepare(did, head, body, request, draft)))
     })
+}
+
+/// What a key elsewhere is to sign.
+#[must_use]
+pub fn base(unsigned: &UnsignedHttp) -> String {
+    unsigned.to_sign().to_owned()
+}
+
+/// The fields to be set, with the signature that a key elsewhere has made.
+///
+/// # Errors
+/// Those of [`UnsignedHttp::finish_checked`].
+pub fn finish(unsigned: &UnsignedHttp, signature: &[u8]) -> Result<Vec<String>> {
+    unsigned.clone().finish_checked(signature).map(flat)
 }
 
 /// Which responses are accepted.
@@ -267,4 +317,67 @@ pub fn authenticate(
 /// `INVALID_CONFIG` (the time), and those of [`RequestVerifier::accept`].
 pub fn accept(verifier: &RequestVerifier, request: &Authentic, body: &[u8], now: f64) -> Result<String> {
     verifier.accept(request, body, seconds(now)?).map(|()| request.claim())
+}
+
+/// An approval that was used.
+#[derive(Debug, Serialize)]
+pub struct UsedApproval {
+    /// By which a store knows it.
+    pub claim: String,
+    /// Until when it has to be remembered.
+    pub until: u64,
+}
+
+/// Uses the approval that an accepted request brings along, by one of these for that recipient.
+///
+/// # Errors
+/// `INVALID_DID`, `INVALID_CONFIG` (the time), and those of [`RequestVerifier::approve`].
+pub fn approve(
+    verifier: &RequestVerifier,
+    request: &Authentic,
+    body: &[u8],
+    approvers: &[String],
+    recipient: &str,
+    now: f64,
+) -> Result<UsedApproval> {
+    let approvers = dids(approvers, "approval.by")?;
+    let demand = ApprovalDemand { approvers: &approvers, recipient };
+    let used = verifier.approve(request, body, &demand, seconds(now)?)?;
+    Ok(UsedApproval { claim: used.claim, until: used.until })
+}
+
+/// A yes or no to a request.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestDecision {
+    /// Yes or no.
+    // ts: 'approve' | 'deny'
+    pub decision: String,
+    /// The DID that sends it.
+    pub caller: String,
+    /// By which its verifier is known.
+    pub recipient: String,
+    /// How many seconds the decision counts.
+    pub ttl: Whole,
+    /// Seconds since the epoch.
+    pub now: Whole,
+}
+
+/// Signs it.
+///
+/// # Errors
+/// `INVALID_CONFIG`, `INVALID_DID`, `SIGN_FAILED`, and those of [`approval::RequestDecision::sign`].
+pub fn decide(key: &Key, request: &RequestHead, body: &[u8], decided: &RequestDecision) -> Result<String> {
+    let unknown = || Error::new(ErrorKind::InvalidConfig, "decision is neither approve nor deny");
+    key.sign(|key| {
+        let draft = approval::RequestDecision {
+            decision: Decision::of(&decided.decision).ok_or_else(unknown)?,
+            caller: did(&decided.caller)?,
+            recipient: &decided.recipient,
+            ttl: decided.ttl.0,
+            now: decided.now.0,
+            id: fresh_bytes()?,
+        };
+        request.with(|head| draft.sign(key, head, body))
+    })
 }

@@ -18,6 +18,7 @@ pub mod net;
 pub mod number;
 pub mod port;
 pub mod ports;
+pub mod record;
 pub mod revocation;
 pub mod statement;
 pub mod token;

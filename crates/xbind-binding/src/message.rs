@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
-use xbind::{Authentic, Error, ErrorKind, InReplyTo, Op, Opening, Presented, Result, VerifiedMessage};
+use xbind::{Authentic, Error, ErrorKind, InReplyTo, Op, Opening, Presented, Result, Session, VerifiedMessage};
 use xbind_runtime::{message_id, now};
 
 pub use xbind::MessageVerifier;
@@ -44,6 +44,8 @@ pub struct Draft {
     pub seq: Option<Whole>,
     /// How many parts its sender takes.
     pub window: Option<Whole>,
+    /// The replay window of the recipient that it is for.
+    pub session: Option<String>,
 }
 
 /// What was sealed.
@@ -80,6 +82,7 @@ pub fn seal(key: &Key, draft: &Draft, body: &[u8]) -> Result<Sealed> {
                     traceparent: draft.traceparent.as_deref(),
                     seq: draft.seq.map(|Whole(seq)| seq),
                     window: draft.window.map(|Whole(window)| window),
+                    session: draft.session.as_deref().map(Session::parse).transpose()?,
                 },
             },
         )?;
@@ -101,6 +104,8 @@ pub struct Policy {
     pub max_body: Whole,
     /// How many are remembered of one sender.
     pub max_tracked: Whole,
+    /// The replay window that messages have to name.
+    pub session: Option<String>,
     /// DIDs; everybody without.
     pub allow: Option<Vec<String>>,
     /// Messages wait for [`accept`], not only replies.
@@ -119,6 +124,7 @@ pub fn verifier(policy: &Policy) -> Result<MessageVerifier> {
         max_lifetime: policy.max_lifetime.0,
         max_body: policy.max_body.size(),
         track_replies: true,
+        session: policy.session.as_deref().map(Session::parse).transpose()?,
     };
     Ok(MessageVerifier::new(core, policy.max_tracked.size(), allowed.map(HashSet::from_iter), policy.asks))
 }
@@ -160,6 +166,9 @@ pub struct Message {
     /// How many parts its sender takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<u64>,
+    /// The replay window of the recipient that it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
 }
 
 impl<B> From<VerifiedMessage<B>> for Message {
@@ -178,6 +187,7 @@ impl<B> From<VerifiedMessage<B>> for Message {
             traceparent: message.traceparent().map(str::to_owned),
             seq: message.seq(),
             window: message.window(),
+            session: message.session().map(Session::text),
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use xbind::{ErrorKind, Result};
+use xbind::{ErrorKind, Handled, Result};
 use xbind_runtime::{Flow, Letter, NewCall, Node, Payload, Port, Progress, Reply};
 
 use crate::agent::{self, Options};
@@ -61,7 +61,8 @@ pub fn guard(port: u32, agent: u32, policies: Option<&Vec<CallPolicy>>, judges: 
 }
 
 /// Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window` its
-/// answer may come in parts.
+/// answer may come in parts; with `receipt` the two messages are told before its end; `idempotent`, it is signed anew where it
+/// may be lost.
 ///
 /// # Errors
 /// Those of [`Port::call`].
@@ -73,24 +74,51 @@ pub fn call(
     payload: Payload,
     one_way: bool,
     timeout_ms: f64,
-    token: Option<String>,
-    method: Option<String>,
-    traceparent: Option<String>,
+    token: Option<&str>,
+    method: Option<&str>,
+    traceparent: Option<&str>,
     total_ms: Option<f64>,
     window: Option<f64>,
+    receipt: bool,
+    idempotent: bool,
 ) -> Result<f64> {
     with(port, |port| {
         let [timeout, total] = [Some(timeout_ms), total_ms].map(|time| Some(Duration::from_millis(whole(time?))));
+        let [token, method, traceparent] = [token, method, traceparent].map(|text| text.map(str::to_owned));
         let window = window.map(whole);
         port.attend();
-        let call = NewCall { agent, to, payload, one_way, timeout, token, method, traceparent, total, window };
+        let call = NewCall {
+            agent,
+            to,
+            payload,
+            one_way,
+            timeout,
+            token,
+            method,
+            traceparent,
+            total,
+            receipt,
+            window,
+            idempotent,
+        };
         port.call(call).map(number)
     })
 }
 
-/// Gives a call up.
-pub fn abandon(port: u32, call: f64) {
-    command(port, |port| port.abandon(whole(call)));
+/// Gives a call up; whether the other side ran it, see [`handled`].
+#[must_use]
+pub fn abandon(port: u32, call: f64) -> Option<&'static str> {
+    handled(command(port, |port| Some(port.abandon(whole(call)))))
+}
+
+/// Whether the other side ran a call; none where it did not.
+#[must_use]
+pub const fn handled(handled: Option<Handled>) -> Option<&'static str> {
+    match handled {
+        Some(Handled::Yes) => Some("yes"),
+        Some(Handled::Unknown) => Some("unknown"),
+        Some(Handled::No) | None => None,
+    }
 }
 
 /// Whether the handler may begin with a call by which nothing is asked; see [`guard::start`].

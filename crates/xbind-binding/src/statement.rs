@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use serde::{Deserialize, Serialize};
 use xbind::message::details::is_method;
-use xbind::{ApprovalDraft, ApprovedCall, Decision, Error, ErrorKind, Result, Shown};
+use xbind::{ApprovalDraft, ApprovedCall, Decision, Error, ErrorKind, Result, Session, Shown};
 
 use crate::did::{did, dids};
 use crate::key::{Key, fresh_bytes};
@@ -146,14 +146,19 @@ pub struct Call {
     pub recipient: String,
     /// The method asked for.
     pub method: Option<String>,
+    /// The replay window of the recipient that it is for.
+    pub session: Option<String>,
     /// The media type of its body.
     pub content_type: String,
 }
 
 impl Call {
     fn with<'a>(&'a self, body: &'a [u8]) -> Result<ApprovedCall<'a>> {
-        let (caller, recipient) = (did(&self.caller)?, did(&self.recipient)?);
-        Ok(ApprovedCall { caller, recipient, method: self.method.as_deref(), content_type: &self.content_type, body })
+        let caller = did(&self.caller)?;
+        did(&self.recipient)?;
+        let session = self.session.as_deref().map(Session::parse).transpose()?;
+        let (recipient, method, content_type) = (&self.recipient, self.method.as_deref(), self.content_type.as_str());
+        Ok(ApprovedCall { caller, recipient, method, session, content_type, body })
     }
 
     /// Signs a decision about it.

@@ -59,7 +59,7 @@ fn two(handles: bool) -> (u32, u32, u32) {
 
 fn call(number: u32, from: u32, to: &str) -> f64 {
     let payload = Payload::Json("\"hello\"".to_owned());
-    port::call(number, from, to, payload, false, 30_000.0, None, Some("m".to_owned()), None, None, None).unwrap()
+    port::call(number, from, to, payload, false, 30_000.0, None, Some("m"), None, None, None, false, false).unwrap()
 }
 
 fn flush(number: u32, fails: bool) -> Vec<String> {
@@ -110,7 +110,7 @@ fn what_cannot_be_converted_ends_its_own_call() {
 fn an_inbox_gives_five_values_a_message() {
     let (number, one, other) = two(false);
     let payload = Payload::Json("7".to_owned());
-    port::call(number, one, "other", payload, true, 30_000.0, None, None, None, None, None).unwrap();
+    port::call(number, one, "other", payload, true, 30_000.0, None, None, None, None, None, false, false).unwrap();
     flush(number, false);
     let mut told = Told::default();
     write_letters(&mut told, port::receive(number, other, 9.0, false).unwrap()).unwrap();

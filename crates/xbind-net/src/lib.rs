@@ -9,6 +9,7 @@
 //! | `connect`, `tls` | a connection to exactly what was judged, and whose certificate it shows |
 //! | `exchange` | one request, one bounded answer |
 //! | `fetch` | one flight for all who ask, and not again within the interval |
+//! | [`agents`] | agents reached over HTTP: their messages in the bodies of requests and responses |
 //! | `thread` | the thread on which all of it waits; it starts with the first fetch |
 //!
 //! Nothing here follows a redirect, asks a proxy, keeps cookies, sends credentials, or takes compressed answers.
@@ -16,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod agents;
 mod connect;
 mod error;
 mod exchange;

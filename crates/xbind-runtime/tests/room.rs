@@ -39,6 +39,7 @@ fn a_transport_that_takes_nothing_bounds_the_outbox_and_goes_on_in_order() {
 #[test]
 fn a_full_outbox_says_so_and_has_room_again_when_calls_have_ended() {
     let mut world = World::calm(2);
+    world.net.inner().limits.max_parcel = 128 << 20;
     let (a, _b) = (join_with(&world, 0, 1, None, large()), join_with(&world, 1, 2, Some("b"), large()));
     world.net.block(0, 1, 0);
     let blocker = call(&world, &a, "b", "0", 1000);

@@ -97,7 +97,14 @@ fn open_batch(key: &SigningKey, to: Did, size: u16) -> Box<dyn FnMut()> {
 }
 
 fn open_all(known: &Caches, to: Did, sealed: &[Sealed]) {
-    let policy = Policy { audience: to, clock_skew: 30, max_lifetime: 300, max_body: BODY.len(), track_replies: true };
+    let policy = Policy {
+        audience: to,
+        clock_skew: 30,
+        max_lifetime: 300,
+        max_body: BODY.len(),
+        track_replies: true,
+        session: None,
+    };
     let replay = ReplayWindow::new(sealed.len());
     let recipient = Recipient { policy: &policy, known, replay: &replay, refused: &|_, _| None };
     for message in sealed {

@@ -52,6 +52,7 @@ kinds! {
     MessageNotYetValid = "MESSAGE_NOT_YET_VALID", true, "The message comes from the future.";
     Replayed = "REPLAYED", false, "The message was accepted before.";
     ReplayWindowFull = "REPLAY_WINDOW_FULL", true, "No room to remember another message.";
+    StaleSession = "STALE_SESSION", false, "The message is meant for another replay window of its recipient.";
     ReplyMismatch = "REPLY_MISMATCH", false, "A reply that answers no pending call.";
     Timeout = "TIMEOUT", true, "No answer in time.";
     Aborted = "ABORTED", false, "The caller gave up.";
@@ -84,12 +85,24 @@ pub struct Error {
     kind: ErrorKind,
     message: Cow<'static, str>,
     hint: Option<Cow<'static, str>>,
+    handled: Option<Handled>,
+}
+
+/// Whether the other side of a call ran it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Handled {
+    /// It says so itself, signed.
+    Yes,
+    /// It did not, and it will not: nothing left, or the other side says so itself, signed.
+    No,
+    /// Nobody knows.
+    Unknown,
 }
 
 impl Error {
     /// A failure of that kind. `message` is one sentence, lower case, without a full stop.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), hint: None }
+        Self { kind, message: message.into(), hint: None, handled: None }
     }
 
     /// Adds what to do about it.
@@ -97,6 +110,19 @@ impl Error {
     pub fn with_hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Says whether the other side ran the call that failed.
+    #[must_use]
+    pub fn with_handled(mut self, handled: Handled) -> Self {
+        self.handled = Some(handled);
+        self
+    }
+
+    /// Whether the other side ran the call that failed, where that was said.
+    #[must_use]
+    pub const fn handled(&self) -> Option<Handled> {
+        self.handled
     }
 
     /// What went wrong.

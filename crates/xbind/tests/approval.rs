@@ -20,8 +20,9 @@ fn approver() -> SigningKey {
 fn call(body: &[u8]) -> ApprovedCall<'_> {
     ApprovedCall {
         caller: *caller().did(),
-        recipient: *recipient().did(),
+        recipient: recipient().did().to_string().leak(),
         method: None,
+        session: None,
         content_type: "application/json",
         body,
     }
@@ -79,7 +80,7 @@ fn it_is_bound_to_caller_recipient_and_body() {
     let stranger = *SigningKey::from_seed(&[9; 32]).did();
     let kind = |call: ApprovedCall<'_>| verify(&text, &call).unwrap_err().kind();
     assert_eq!(kind(ApprovedCall { caller: stranger, ..call(BODY) }), ErrorKind::InvalidToken);
-    assert_eq!(kind(ApprovedCall { recipient: stranger, ..call(BODY) }), ErrorKind::WrongAudience);
+    assert_eq!(kind(ApprovedCall { recipient: stranger.as_str(), ..call(BODY) }), ErrorKind::WrongAudience);
     assert_eq!(kind(ApprovedCall { content_type: "application/json; v=2", ..call(BODY) }), ErrorKind::InvalidSignature);
     let nobody = Approval::verify(&text, &call(BODY), &[], NOW, 30).unwrap_err();
     assert_eq!(nobody.kind(), ErrorKind::UntrustedIssuer);

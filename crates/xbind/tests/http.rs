@@ -191,7 +191,15 @@ proptest! {
 }
 
 fn draft() -> RequestDraft<'static> {
-    RequestDraft { profile: Profile::Xbind, created: 1000, ttl: 60, nonce: [7; 64], token: None, agent: None }
+    RequestDraft {
+        profile: Profile::Xbind,
+        created: 1000,
+        ttl: 60,
+        nonce: [7; 64],
+        token: None,
+        approval: None,
+        agent: None,
+    }
 }
 
 fn verifier() -> RequestVerifier {
@@ -239,6 +247,21 @@ fn nobody_is_made_to_sign_a_request() {
     assert!(is_statement(unsigned.to_sign().as_bytes()));
     assert_eq!(key.sign_data(unsigned.to_sign().as_bytes()).unwrap_err().kind(), ErrorKind::SignFailed);
     assert!(!is_statement(b"\"@method\": GET"));
+}
+
+#[test]
+fn a_signature_made_elsewhere_is_looked_at() {
+    let head =
+        RequestHead { method: "GET", scheme: Scheme::Https, authority: Some("api.example"), target: "/", fields: &[] };
+    let key = SigningKey::from_seed(&[1; 32]);
+    let unsigned = prepare(key.did(), &head, b"", &draft()).unwrap();
+    let base = unsigned.to_sign().as_bytes();
+    let checked = |signature: &[u8]| unsigned.clone().finish_checked(signature).map_err(|error| error.kind());
+    assert_eq!(checked(&key.sign(base)), Ok(sign(&key, &head, b"", &draft()).unwrap()));
+    let short = &key.sign(base)[..63];
+    for wrong in [&SigningKey::from_seed(&[2; 32]).sign(base)[..], &key.sign(b"another")[..], short, &[]] {
+        assert_eq!(checked(wrong), Err(ErrorKind::SignFailed));
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod make_vectors;
 use common::{vector_path, vectors};
 use serde_json::Value;
 use std::collections::HashSet;
+use xbind::http::approval::{ApprovalDemand, RequestDecision, approved_bytes};
 use xbind::http::base::{Message, signature_base};
 use xbind::http::message::{Request, RequestHead, ResponseHead};
 use xbind::http::profile::Profile;
@@ -17,7 +18,7 @@ use xbind::http::sfv::{self, Member};
 use xbind::http::sign::{self, RequestDraft};
 use xbind::http::target::Scheme;
 use xbind::http::verify::{RequestPolicy, RequestVerifier};
-use xbind::{Did, ErrorKind, Result, SigningKey, VerifyingKey};
+use xbind::{Decision, Did, ErrorKind, Result, SigningKey, VerifyingKey};
 
 fn did(text: &Value) -> Did {
     *VerifyingKey::from_did(text.as_str().unwrap()).unwrap().did()
@@ -82,6 +83,10 @@ fn run(verifier: &RequestVerifier, file: &Value, case: &Value) -> Result<Vec<(&'
         }
         let request = verifier.authenticate(head, now)?;
         verifier.accept(&request, body(&case["request"]), now)?;
+        if let Some(approvers) = dids(&case["policy"]["approval"]["by"]) {
+            let demand = ApprovalDemand { approvers: &approvers, recipient: "https://api.example" };
+            verifier.approve(&request, body(&case["request"]), &demand, now)?;
+        }
         let token = request.token().map(str::to_owned);
         Ok(vec![
             ("from", Some(request.from().to_string())),
@@ -142,6 +147,8 @@ fn names_are_unique_and_every_code_has_a_case() {
         ErrorKind::Replayed,
         ErrorKind::ReplayWindowFull,
         ErrorKind::ReplyMismatch,
+        ErrorKind::ApprovalRequired,
+        ErrorKind::ApprovalRefused,
     ] {
         assert!(codes.contains(kind.code()), "no case for {}", kind.code());
     }
@@ -163,6 +170,34 @@ fn rfc_9421_b_2_6_bit_for_bit() {
     assert!(key.verifying_key().verify(base.as_bytes(), &signature));
 }
 
+#[test]
+fn what_is_approved_is_known_byte_for_byte() {
+    let file = vectors("http.json");
+    let known = &file["approval"];
+    let (bytes, statement) = with_head(&known["request"], |head| {
+        let approver = SigningKey::from_seed(&[3; 32]);
+        assert_eq!(approver.did().as_str(), known["approver"].as_str().unwrap());
+        let mut id = [0; 16];
+        data_encoding::BASE64URL_NOPAD.decode_mut(b"AAECAwQFBgcICQoLDA0ODw", &mut id).unwrap();
+        let decision = RequestDecision {
+            decision: Decision::Approve,
+            caller: did(&file["sender"]),
+            recipient: known["recipient"].as_str().unwrap(),
+            ttl: 300,
+            now: file["now"].as_u64().unwrap(),
+            id,
+        };
+        let body = body(&known["request"]);
+        (approved_bytes(head, body).unwrap(), decision.sign(&approver, head, body).unwrap())
+    });
+    assert_eq!(bytes, known["bytes"].as_str().unwrap());
+    let claims = |text: &str| {
+        let part = text.split('.').nth(1).unwrap();
+        serde_json::from_slice::<Value>(&data_encoding::BASE64URL_NOPAD.decode(part.as_bytes()).unwrap()).unwrap()
+    };
+    assert_eq!(claims(&statement), claims(known["statement"].as_str().unwrap()));
+}
+
 /// What the maker signed by hand is what this signs.
 #[test]
 fn signing_makes_the_known_bytes() {
@@ -176,6 +211,7 @@ fn signing_makes_the_known_bytes() {
         ttl: 60,
         nonce,
         token: None,
+        approval: None,
         agent: None,
     };
     for name in ["get", "get-query", "post", "http2", "covered-all"] {

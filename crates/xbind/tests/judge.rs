@@ -203,10 +203,12 @@ fn status_lists_are_asked_for_where_there_is_time() {
 
 #[test]
 fn what_an_approver_is_asked_and_answers_has_one_reading() {
+    let recipient = *operator().did();
     let call = xbind::ApprovedCall {
         caller: *agent().did(),
-        recipient: *operator().did(),
+        recipient: recipient.as_str(),
         method: None,
+        session: None,
         content_type: "application/json",
         body: b"{\"a\":\"\xc3\xa9\"}",
     };

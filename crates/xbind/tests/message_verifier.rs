@@ -8,8 +8,14 @@ use std::collections::HashSet;
 use xbind::{Authentic, Draft, MessageVerifier, Op, Opening, Policy, SigningKey, seal};
 
 fn verifier(of: &SigningKey, allowed: Option<&SigningKey>, asks: bool) -> MessageVerifier {
-    let policy =
-        Policy { audience: *of.did(), clock_skew: 30, max_lifetime: 300, max_body: 1 << 20, track_replies: true };
+    let policy = Policy {
+        audience: *of.did(),
+        clock_skew: 30,
+        max_lifetime: 300,
+        max_body: 1 << 20,
+        track_replies: true,
+        session: None,
+    };
     MessageVerifier::new(policy, 10, allowed.map(|key| HashSet::from([*key.did()])), asks)
 }
 

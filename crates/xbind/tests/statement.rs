@@ -58,8 +58,14 @@ fn nothing_that_keys_sign_here_is_signed_for_a_stranger() {
     let subject = *self::key(3).did();
     let delegation =
         DelegationDraft { subject, audience: None, scopes: None, ttl: None, status: None, now: 1, id: [2; 16] };
-    let call =
-        ApprovedCall { caller: *to.did(), recipient: subject, method: None, content_type: "text/plain", body: b"1" };
+    let call = ApprovedCall {
+        caller: *to.did(),
+        recipient: subject.as_str(),
+        method: None,
+        session: None,
+        content_type: "text/plain",
+        body: b"1",
+    };
     let approval = ApprovalDraft { decision: Decision::Approve, call, ttl: 60, now: 1, id: [3; 16] };
     let list = StatusList::new(Bits::of(1).unwrap(), 8).unwrap();
     let list_draft = StatusListDraft { uri: "https://example.com/list", now: 1, lifetime: 60, ttl: None };

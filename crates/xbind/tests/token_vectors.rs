@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 use xbind::{
     Approval, ApprovedCall, Asked, Card, Did, ErrorKind, Evidence, JwkSet, ListSigner, Presented, Result,
-    RevocationList, Rotation, Scope, StatusLists, StatusRef, TokenPolicy, TokenVerifier, Trust, VerifiedToken,
+    RevocationList, Rotation, Scope, Session, StatusLists, StatusRef, TokenPolicy, TokenVerifier, Trust, VerifiedToken,
     VerifyingKey,
 };
 
@@ -92,10 +92,12 @@ fn every_approval_gets_its_verdict() {
         let of = |member: &str| case[member].as_str().or(file[member].as_str()).unwrap().to_owned();
         let (content_type, body) = (of("contentType"), of("bodyUtf8"));
         let method = case["method"].as_str();
+        let recipient = of("recipient");
         let call = ApprovedCall {
             caller: did(&of("caller")),
-            recipient: did(&of("recipient")),
+            recipient: &recipient,
             method,
+            session: case["session"].as_str().map(|text| Session::parse(text).unwrap()),
             content_type: &content_type,
             body: body.as_bytes(),
         };

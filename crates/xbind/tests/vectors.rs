@@ -58,6 +58,7 @@ fn each_code_of_a_message_has_a_case() {
         ErrorKind::Replayed,
         ErrorKind::ReplayWindowFull,
         ErrorKind::ReplyMismatch,
+        ErrorKind::StaleSession,
     ] {
         assert!(codes.contains(kind.code()), "no case for {}", kind.code());
     }

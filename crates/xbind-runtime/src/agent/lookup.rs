@@ -187,7 +187,7 @@ mod tests {
             let payload = Payload::Json("1".to_owned());
             let call = NewCall { agent, to: "silent", payload, one_way: false, timeout: None, ..NewCall::default() };
             let call = port.call(call).unwrap();
-            port.abandon(call);
+            let _ = port.abandon(call);
         }
         assert_eq!(node.seekers(), 1);
     }

@@ -1,31 +1,31 @@
 //! One agent: its key, its bounds, and how it ends.
 
+pub(crate) mod ending;
 pub(crate) mod inbox;
 pub(crate) mod line;
 pub(crate) mod lookup;
 pub(crate) mod outbox;
+pub(crate) mod parking;
 pub(crate) mod replies;
 pub(crate) mod room;
 pub(crate) mod signing;
+pub(crate) mod turns;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use hashbrown::HashMap;
 use xbind::message::card::DESCRIBE;
-use xbind::{Did, Error, ErrorKind, MessageId, Op, Policy, Result, SigningKey, VerifyingKey};
+use xbind::{Did, Error, ErrorKind, MessageId, Policy, Result, Session, SigningKey, VerifyingKey};
 
 use crate::agent::inbox::Inbox;
-use crate::agent::outbox::{Outbox, Outgoing};
+use crate::agent::outbox::Outbox;
 use crate::agent::room::{Load, Room};
-use crate::flush;
 use crate::guard::policy::{Allow, Policies};
 use crate::node::Node;
 use crate::node::memory::Memory;
 use crate::port::Port;
 use crate::port::event::Outcome;
-use crate::port::tickets::Back;
 use crate::sync::Lock;
 use crate::transport::Peer;
 
@@ -181,36 +181,8 @@ impl Agent {
         self.takes_calls.store(takes, Ordering::Release);
     }
 
-    /// Whether nothing new is let in any more.
-    pub(crate) fn is_retiring(&self) -> bool {
-        self.retiring.load(Ordering::Acquire)
-    }
-
-    /// Lets nothing new in: whoever brings something gets `AGENT_CLOSED`, and so does what waits for the handler. Handlers
-    /// that run may go on, and call others.
-    pub(crate) fn retire(self: &Arc<Self>) {
-        let waiting = {
-            let mut inbox = self.inbox.guard();
-            self.retiring.store(true, Ordering::Release);
-            inbox.take_waiting()
-        };
-        self.set_takes_calls(false);
-        for request in waiting {
-            self.end_request(&request.caller, request.reference, ErrorKind::AgentClosed);
-        }
-        Room::release_waiting(self);
-        self.check_idle();
-    }
-
-    /// Says so if the agent retires, no handler of it runs any more, and all that they answered is out.
-    pub(crate) fn check_idle(&self) {
-        if !self.is_retiring() {
-            return;
-        }
-        let inbox = self.inbox.guard();
-        if !inbox.closed && !inbox.is_running() && !self.outbox.guard().owes_answers() {
-            self.port.push(crate::Event::Idle { agent: self.number });
-        }
+    pub(crate) fn is_closed(&self) -> bool {
+        self.inbox.guard().closed
     }
 
     /// Tells the face of something that it had no part in.
@@ -248,14 +220,15 @@ impl Agent {
         Ok(())
     }
 
-    /// What it accepts of senders whose clocks differ by so much.
-    pub(crate) fn policy(&self, clock_skew: u64, max_lifetime: u64) -> Policy {
+    /// What it accepts of senders whose clocks differ by so much, in calls that name that session.
+    pub(crate) fn policy(&self, clock_skew: u64, max_lifetime: u64, session: Option<Session>) -> Policy {
         Policy {
             audience: self.did,
             clock_skew,
             max_lifetime,
             max_body: self.options.max_payload_bytes,
             track_replies: false, // opening one consumes the pending call it answers
+            session,
         }
     }
 
@@ -272,107 +245,6 @@ impl Agent {
             }
             self.port.settle(&call, outcome);
         }
-    }
-
-    /// Wipes the key and ends all that is under way. The node must have forgotten the agent before.
-    pub(crate) fn close(self: &Arc<Self>) {
-        if std::mem::replace(&mut self.inbox.guard().closed, true) {
-            return;
-        }
-        self.set_takes_calls(false);
-        self.end_all(ErrorKind::AgentClosed);
-        // Callers elsewhere are told by signed messages, the last that this key signs.
-        flush::last_words(self);
-        let late = {
-            let mut outbox = self.outbox.guard();
-            outbox.closed = true;
-            outbox.drain()
-        };
-        drop(late);
-        // What was begun while the rest was ended; from now on nothing begins.
-        let begun = self.port.calls.guard().take_of(self);
-        for call in begun {
-            self.port.settle(&call, self.ended(ErrorKind::AgentClosed));
-        }
-        drop(self.key.guard().take());
-        Room::release_waiting(self);
-        self.node.forget(self); // it may have shown its key meanwhile
-        self.port.forget(self);
-    }
-
-    /// Ends every call that the agent has made, works on or has queued.
-    pub(crate) fn end_all(self: &Arc<Self>, kind: ErrorKind) {
-        let waiting = self.inbox.guard().drain();
-        let (asked, outgoing) = {
-            let mut outbox = self.outbox.guard();
-            (outbox.asked.take(), outbox.drain())
-        };
-        if asked.is_some() {
-            self.batch_done();
-        }
-        let calls = self.port.calls.guard().take_of(self);
-        for call in calls {
-            Port::give_up(&call);
-            self.port.settle(&call, self.ended(kind));
-        }
-        let asked = asked.map(|asked| asked.into_batch()).unwrap_or_default();
-        let outgoing: Vec<_> = asked.into_iter().chain(outgoing).collect();
-        let sent = Sent::before(&outgoing);
-        let running = self.port.tickets.guard().cancel_all(|running| Arc::ptr_eq(&running.agent, self));
-        for (ticket, back) in running {
-            self.port.cancelled(ticket);
-            sent.of(back).end(kind);
-        }
-        for request in waiting {
-            self.end_request(&request.caller, request.reference, kind);
-        }
-        for outgoing in outgoing {
-            if let Some(request) = outgoing.in_reply_to
-                && matches!(outgoing.op, Op::Result | Op::Error | Op::Receipt)
-            {
-                let parts = outgoing.details.seq.unwrap_or_default();
-                sent.of(Back { agent: self.clone(), caller: outgoing.to, request, parts }).end(kind);
-            }
-        }
-    }
-
-    /// How a call ends that this agent made, or that it cannot answer any more.
-    pub(crate) fn ended(&self, kind: ErrorKind) -> Outcome {
-        let error = if kind == ErrorKind::Revoked {
-            crate::node::stopped(&self.did)
-        } else {
-            Error::new(kind, "the agent closed before the answer came")
-        };
-        Outcome::Failed { error, remote: None }
-    }
-
-    /// An identity was stopped: what it has sent leaves this agent.
-    pub(crate) fn drop_sender(self: &Arc<Self>, sender: &Did) {
-        let gone = self.inbox.guard().drain_from(sender);
-        for request in gone {
-            self.end_request(&request.caller, request.reference, ErrorKind::Revoked);
-        }
-    }
-}
-
-/// The first part that did not leave, of each call that was being answered.
-struct Sent(HashMap<(Did, MessageId), u64>);
-
-impl Sent {
-    fn before(unsent: &[Outgoing]) -> Self {
-        let parts = unsent.iter().filter(|outgoing| outgoing.op == Op::Part);
-        let mut first = HashMap::new();
-        for part in parts {
-            first.entry((*part.to.did(), *part.request_id())).or_insert(part.details.seq.unwrap_or_default());
-        }
-        Self(first)
-    }
-
-    fn of(&self, mut back: Back) -> Back {
-        if let Some(parts) = self.0.get(&(*back.caller.did(), back.request.id)) {
-            back.parts = *parts;
-        }
-        back
     }
 }
 

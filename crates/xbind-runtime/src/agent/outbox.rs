@@ -4,22 +4,23 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::mem::{replace, take};
 use std::sync::Arc;
 use std::time::Instant;
 
 use hashbrown::HashMap;
-use xbind::{Details, Error, ErrorKind, InReplyTo, MessageId, Op, Result};
+use xbind::message::details::SESSION;
+use xbind::{Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, Result};
 
 use crate::agent::Agent;
 use crate::agent::lookup::Lookups;
-use crate::agent::room::{Load, Room, Slot};
+use crate::agent::parking::Place;
+use crate::agent::room::{Load, Slot};
 use crate::agent::signing::Asked;
-use crate::port::event::{Body, Outcome};
+use crate::port::event::Body;
 use crate::port::parts::Guard;
 use crate::sync::Lock;
-use crate::transport::{Peer, Route};
+use crate::transport::Peer;
 
 /// The room that an agent keeps for messages to sign, from one batch to the next.
 const KEPT: usize = 64;
@@ -50,9 +51,20 @@ impl Outgoing {
         self.body.len().saturating_add(self.token.as_ref().map_or(0, String::len))
     }
 
+    /// Whether this is a part or the end of the answer to that request.
+    pub(crate) fn answers(&self, caller: &Did, request: &InReplyTo) -> bool {
+        let is_said = matches!(self.op, Op::Part | Op::Result | Op::Error | Op::Receipt);
+        is_said && self.in_reply_to.as_ref() == Some(request) && self.to.did() == caller
+    }
+
     /// The call that this is, or that it answers.
     pub(crate) fn request_id(&self) -> &MessageId {
         self.in_reply_to.as_ref().map_or(&self.id, |request| &request.id)
+    }
+
+    /// Whether it says for which replay window of its recipient it is meant, where sessions are named.
+    pub(crate) fn names_session(&self) -> bool {
+        self.call.is_some() && self.details.method.as_deref() != Some(SESSION)
     }
 
     /// Whether it is known here when nobody waits for the end of that call any more.
@@ -70,55 +82,18 @@ impl Outgoing {
     }
 }
 
-/// Where messages wait for room.
-#[derive(Clone)]
-pub(crate) enum Place {
-    Agent(Arc<Agent>),
-    Route(Route),
-}
-
-impl PartialEq for Place {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Agent(one), Self::Agent(other)) => Arc::ptr_eq(one, other),
-            (Self::Route(one), Self::Route(other)) => one == other,
-            _ => false,
-        }
-    }
-}
-
-impl Eq for Place {}
-
-impl Hash for Place {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        match self {
-            Self::Agent(agent) => Arc::as_ptr(agent).hash(state),
-            Self::Route(route) => route.hash(state),
-        }
-    }
-}
-
-impl Place {
-    fn of(to: &Peer) -> Self {
-        match to {
-            Peer::Here(agent) => Self::Agent(agent.clone()),
-            Peer::There(remote) => Self::Route(remote.route),
-        }
-    }
-}
-
 #[derive(Default)]
 pub(crate) struct Outbox {
     pub(crate) closed: bool,
     /// False until the agent has proved its key: nothing leaves before.
     pub(crate) listed: bool,
-    ready: Vec<Outgoing>,
+    pub(super) ready: Vec<Outgoing>,
     /// Most agents never have to hold anything back.
-    held: Option<Box<Held>>,
+    pub(super) held: Option<Box<Held>>,
     /// Of all that waits here.
-    load: Load,
+    pub(super) load: Load,
     /// Entries whose call has ended meanwhile.
-    dead: usize,
+    pub(super) dead: usize,
     /// On a list of agents to flush, or being flushed: at most one batch of an agent is under way, which keeps its order.
     pub(crate) queued: bool,
     /// What the identity provider was asked to sign.
@@ -128,9 +103,9 @@ pub(crate) struct Outbox {
 }
 
 #[derive(Default)]
-struct Held {
+pub(super) struct Held {
     /// What waits for room, by where.
-    parked: HashMap<Place, VecDeque<Outgoing>>,
+    pub(super) parked: HashMap<Place, VecDeque<Outgoing>>,
     lookups: Lookups,
 }
 
@@ -211,81 +186,32 @@ impl Agent {
         self.put_out(&mut outbox, outgoing);
     }
 
+    /// Adds a question of the runtime's own, before all that waits; false if the agent is closed.
+    pub(crate) fn enqueue_question(self: &Arc<Self>, outgoing: Outgoing) -> bool {
+        let mut outbox = self.outbox.guard();
+        if outbox.closed {
+            return false;
+        }
+        outbox.load = outbox.load.plus(Load::of(outgoing.size()));
+        self.put_out(&mut outbox, outgoing);
+        true
+    }
+
     pub(crate) fn put_out(self: &Arc<Self>, outbox: &mut Outbox, mut outgoing: Outgoing) {
         if !outbox.listed {
             return outbox.ready.push(outgoing); // it takes no room of others before it may leave
         }
-        if self.has_to_wait(outbox, &mut outgoing) {
-            if let Some(number) = outgoing.call {
-                self.port.calls.guard().parked(number);
-            }
-            let held = outbox.held.get_or_insert_default();
-            return held.parked.entry(Place::of(&outgoing.to)).or_default().push_back(outgoing);
+        match self.where_to_wait(outbox, &mut outgoing) {
+            Some(place) => self.hold_back(outbox, place, outgoing),
+            None => self.make_ready(outbox, outgoing),
         }
-        self.make_ready(outbox, outgoing);
     }
 
-    fn make_ready(self: &Arc<Self>, outbox: &mut Outbox, outgoing: Outgoing) {
+    pub(super) fn make_ready(self: &Arc<Self>, outbox: &mut Outbox, outgoing: Outgoing) {
         let bytes = outgoing.body.len();
         outbox.ready.push(outgoing);
         let joins = !replace(&mut outbox.queued, true);
         self.port.add_dirty(joins.then_some(self), 1, bytes);
-    }
-
-    /// Behind others that wait for the same place, or for room there, which it gets here if there is some.
-    fn has_to_wait(self: &Arc<Self>, outbox: &Outbox, outgoing: &mut Outgoing) -> bool {
-        let others = outbox
-            .held
-            .as_ref()
-            .is_some_and(|held| !held.parked.is_empty() && held.parked.contains_key(&Place::of(&outgoing.to)));
-        if others && (outgoing.call.is_some() || matches!(outgoing.to, Peer::There(_))) {
-            return true;
-        }
-        match &outgoing.to {
-            // One that never fits need not wait: its recipient says so, or takes it at once.
-            Peer::Here(at)
-                if outgoing.op == Op::Call && at.takes_calls() && Load::of(outgoing.size()).fits(at.bound()) =>
-            {
-                outgoing.slot = Room::take_or_wait(at, self, outgoing.size());
-                // Its handler may just have been taken away, and with it the reason to wait.
-                outgoing.slot.is_none() && at.takes_calls()
-            }
-            Peer::Here(_) => false,
-            Peer::There(remote) => self.node.is_blocked(remote.route, self),
-        }
-    }
-
-    /// There may be room again: what can go becomes ready, in order, and the word is passed on.
-    pub(crate) fn unpark(self: &Arc<Self>, place: Place) {
-        let at = if let Place::Agent(at) = &place { Some(at.clone()) } else { None };
-        let still_waits = self.let_out(place);
-        if let Some(at) = at {
-            Room::pass_on(&at, self, still_waits);
-        }
-    }
-
-    /// True if something still waits there.
-    fn let_out(self: &Arc<Self>, place: Place) -> bool {
-        let mut outbox = self.outbox.guard();
-        let Some(held) = &mut outbox.held else { return false };
-        let Some(mut waiting) = held.parked.remove(&place) else { return false };
-        while let Some(mut outgoing) = waiting.pop_front() {
-            if !outgoing.is_awaited(self) {
-                outbox.load = outbox.load.minus(Load::of(outgoing.size()));
-                outbox.dead = outbox.dead.saturating_sub(1);
-                continue;
-            }
-            if self.has_to_wait(&outbox, &mut outgoing) {
-                waiting.push_front(outgoing);
-                break;
-            }
-            self.make_ready(&mut outbox, outgoing);
-        }
-        if waiting.is_empty() {
-            return false;
-        }
-        outbox.held.get_or_insert_default().parked.insert(place, waiting);
-        true
     }
 
     /// What to seal next, at most a batch.
@@ -370,29 +296,6 @@ impl Agent {
     /// A call did not begin: what was reserved for it is free again.
     pub(crate) fn free_outbox(&self, bytes: usize) {
         self.outbox.guard().free(Load::of(bytes));
-    }
-
-    /// Takes back what is not sealed yet and would go over that route; ends what waits for it.
-    pub(crate) fn drop_route(self: &Arc<Self>, route: Route) {
-        let dropped: Vec<Outgoing> = {
-            let mut outbox = self.outbox.guard();
-            let Outbox { ready, held, load, .. } = &mut *outbox;
-            let is_lost = |outgoing: &Outgoing| matches!(&outgoing.to, Peer::There(remote) if remote.route == route);
-            let parked = held.as_mut().and_then(|held| held.parked.remove(&Place::Route(route)));
-            let lost: Vec<_> =
-                ready.extract_if(.., |outgoing| is_lost(outgoing)).chain(parked.unwrap_or_default()).collect();
-            for outgoing in &lost {
-                *load = load.minus(Load::of(outgoing.size()));
-            }
-            lost
-        };
-        for outgoing in dropped {
-            if outgoing.call.is_some() {
-                let error = Error::new(ErrorKind::AgentNotFound, "the way to the other agent is gone");
-                self.settle_request(&outgoing.id, Outcome::Failed { error, remote: None });
-            }
-        }
-        self.check_idle();
     }
 }
 

@@ -104,14 +104,14 @@ impl Agent {
         }
     }
 
-    /// Ends a call of somebody else to this agent, which cannot answer it any more.
+    /// Ends a call of somebody else with which this agent has not begun.
     pub(crate) fn end_request(self: &Arc<Self>, caller: &Peer, request: InReplyTo, kind: ErrorKind) {
         match caller {
             Peer::Here(caller) => {
                 self.tell(request.id, *caller.did(), Some(kind));
-                caller.settle_request(&request.id, self.ended(kind));
+                caller.settle_request(&request.id, self.unbegun(kind));
             }
-            Peer::There(_) => self.refuse(caller.clone(), request, kind),
+            Peer::There(_) => self.refuse_with(caller.clone(), request, &Refusal::unbegun(kind)),
         }
     }
 }

@@ -9,7 +9,7 @@ use xbind::Did;
 
 use crate::agent::Agent;
 use crate::agent::line::{Fit, Line};
-use crate::agent::outbox::Place;
+use crate::agent::parking::Place;
 use crate::sync::Lock;
 use crate::sync::after::{Task, later};
 

@@ -2,6 +2,7 @@
 //! on the calling thread, many on worker threads.
 
 pub(crate) mod batching;
+pub(crate) mod misfit;
 pub(crate) mod pool;
 pub(crate) mod refusal;
 
@@ -9,10 +10,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use xbind::message::details::MAX_DEADLINE_MS;
-use xbind::{Details, Draft, Error, ErrorKind, InReplyTo, Op, Result, Sealed, Unsigned};
+use xbind::{Details, Draft, Error, ErrorKind, Handled, InReplyTo, Op, Result, Sealed, Unsigned};
 
 use crate::agent::outbox::Outgoing;
 use crate::agent::{Agent, closed};
+use crate::flush::misfit::Misfits;
 use crate::flush::refusal::Refusal;
 use crate::port::event::Outcome;
 use crate::sync::Lock;
@@ -59,6 +61,11 @@ fn seal(agent: &Arc<Agent>, batch: &mut Vec<Outgoing>) -> Result<Option<Vec<Seal
     if batch.is_empty() {
         return Ok(Some(Vec::new()));
     }
+    for outgoing in batch.iter_mut().filter(|outgoing| outgoing.names_session()) {
+        if let Peer::There(peer) = &outgoing.to {
+            outgoing.details.session = agent.node.session_of(peer);
+        }
+    }
     let issued_at = agent.node.time().unix();
     let drafts: Vec<_> = batch
         .iter()
@@ -102,13 +109,15 @@ pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoin
         sealed.iter().zip(&batch).map(|(sealed, out)| out.call.map(|_| sealed.reference())).collect();
     let wanted: Vec<bool> = {
         let mut calls = sender.port.calls.guard();
-        let still_wanted = |(outgoing, request): (&Outgoing, &Option<InReplyTo>)| match (outgoing.call, request) {
-            (Some(call), Some(request)) => calls.sealed(call, request.digest),
-            _ => true,
+        let mut still_wanted = |outgoing: &Outgoing, request: &Option<InReplyTo>, sealed: &Sealed| {
+            let Some((call, request)) = outgoing.call.zip(request.as_ref()) else { return true };
+            calls.sealed(call, request.digest, &sealed.jws, outgoing.details.session.is_some())
         };
-        batch.iter().zip(&requests).map(still_wanted).collect()
+        let each = batch.iter().zip(&requests).zip(&sealed);
+        each.map(|((outgoing, request), sealed)| still_wanted(outgoing, request, sealed)).collect()
     };
     let mut leaving: Vec<(Route, Vec<Departure>)> = Vec::new();
+    let mut misfits = Misfits::default();
     for (((sealed, outgoing), request), wanted) in sealed.into_iter().zip(batch).zip(requests).zip(wanted) {
         if !wanted {
             continue; // the caller gave up before it was sealed
@@ -119,10 +128,18 @@ pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoin
                 carry_here(sender, &recipient, &sealed.jws, outgoing, request);
             }
             Peer::There(remote) => {
-                let Remote { did: to, route } = **remote;
+                let Remote { did: to, route } = ***remote;
+                if misfits.came_after(&outgoing) {
+                    continue;
+                }
+                if let Err(error) = sender.node.check_fits(route, sealed.jws.len().saturating_add(outgoing.size())) {
+                    misfits.add(sender, outgoing, error);
+                    continue;
+                }
+                let hold = remote.hold.clone();
                 let call = outgoing.call.map(|_| CallId { caller: *sender.did(), id: outgoing.id });
                 let Outgoing { body, token, .. } = outgoing;
-                let departure = Departure { from: *sender.did(), to, call, jws: sealed.jws, body, token };
+                let departure = Departure { from: *sender.did(), to, call, jws: sealed.jws, body, token, hold };
                 match leaving.iter_mut().find(|(other, _)| *other == route) {
                     Some((_, departures)) => departures.push(departure),
                     None => leaving.push((route, vec![departure])),
@@ -142,7 +159,9 @@ pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoin
 fn carry_here(sender: &Arc<Agent>, recipient: &Arc<Agent>, jws: &str, outgoing: Outgoing, request: Option<InReplyTo>) {
     let (op, id, answers) = (outgoing.op, outgoing.id, outgoing.in_reply_to);
     let carried = catch_unwind(AssertUnwindSafe(|| local::carry(sender, recipient, jws, outgoing, request)));
-    let Err(error) = carried.unwrap_or_else(|_| Err(internal())) else { return };
+    let unknown = |_| Err(internal().with_handled(Handled::Unknown));
+    let Err(error) = carried.unwrap_or_else(unknown) else { return };
+    let error = if error.handled().is_none() { error.with_handled(Handled::No) } else { error };
     let outcome = Outcome::Failed { error, remote: None };
     match answers {
         None => sender.settle_request(&id, outcome),
@@ -163,6 +182,7 @@ pub(crate) fn fail(agent: &Arc<Agent>, batch: Vec<Outgoing>, error: &Error) {
             (Some(request), Peer::Here(caller)) => {
                 let kind = if error.kind() == ErrorKind::Internal { error.kind() } else { ErrorKind::HandlerFailed };
                 let (error, remote) = Refusal::of(kind).into_error(agent.did());
+                let error = error.with_handled(Handled::Unknown);
                 caller.settle_request(&request.id, Outcome::Failed { error, remote });
             }
             (Some(_), Peer::There(_)) => {} // nothing can be told them without a signature

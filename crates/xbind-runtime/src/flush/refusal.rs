@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use xbind::{Did, Error, ErrorKind, ScopeSet};
+use xbind::{Did, Error, ErrorKind, Handled, ScopeSet, Session};
 
 /// The codes that one agent may tell another. Anything else a peer says reads as `HANDLER_FAILED`, so that nobody can
 /// make a caller believe in, say, a wrong signature of its own.
@@ -18,6 +18,7 @@ const TOLD: &[ErrorKind] = &[
     ErrorKind::PayloadTooLarge,
     ErrorKind::InvalidPayload,
     ErrorKind::AgentClosed,
+    ErrorKind::StaleSession,
     ErrorKind::WrongAudience,
     ErrorKind::InvalidToken,
     ErrorKind::TokenExpired,
@@ -39,8 +40,11 @@ const TOLD: &[ErrorKind] = &[
 pub(crate) struct Refusal {
     pub(crate) kind: ErrorKind,
     /// With `HANDLER_FAILED` the `code`, `message` and `data` of a `HandlerError`, with `SCOPE_DENIED` which scopes the call
-    /// `needs` and which the caller's token `holds`, with `INVALID_INPUT` the `path` to what is wrong: a JSON object, as text.
+    /// `needs` and which the caller's token `holds`, with `INVALID_INPUT` the `path` to what is wrong, with `AGENT_CLOSED` and
+    /// `REVOKED` that nothing was `begun`, with `STALE_SESSION` the `session` of whoever answers: a JSON object, as text.
     pub(crate) detail: Option<String>,
+    /// Whether the one who says it ran the call, as far as the code tells.
+    handled: Option<Handled>,
 }
 
 #[derive(Deserialize)]
@@ -68,9 +72,20 @@ struct Scopes<'a> {
 }
 
 #[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(borrow)]
+    session: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
 struct Place<'a> {
     #[serde(borrow)]
     path: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Begun {
+    begun: bool,
 }
 
 /// The longest path that is passed on, in bytes.
@@ -78,7 +93,28 @@ const MAX_PATH: usize = 256;
 
 impl Refusal {
     pub(crate) fn of(kind: ErrorKind) -> Self {
-        Self { kind, detail: None }
+        Self::with(kind, None)
+    }
+
+    pub(crate) fn with(kind: ErrorKind, detail: Option<String>) -> Self {
+        Self { kind, detail, handled: handled(kind) }
+    }
+
+    /// The call was meant for another session than this.
+    pub(crate) fn stale(session: Option<Session>) -> Self {
+        let detail = session.map(|session| format!(r#"{{"session":"{}"}}"#, session.text()));
+        Self::with(ErrorKind::StaleSession, detail)
+    }
+
+    /// The session of whoever says that the call was meant for another.
+    pub(crate) fn session(&self) -> Option<Session> {
+        let named = self.detail.as_deref().and_then(object::<Named<'_>>)?;
+        Session::parse(&named.session).ok()
+    }
+
+    /// Of a call that was ended before its handler began.
+    pub(crate) fn unbegun(kind: ErrorKind) -> Self {
+        Self::with(kind, Some(r#"{"begun":false}"#.to_owned()))
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -92,30 +128,56 @@ impl Refusal {
 
     pub(crate) fn decode(body: &[u8]) -> Self {
         let wire = std::str::from_utf8(body).ok().and_then(object::<Wire<'_>>);
-        let Some(wire) = wire else { return Self::of(ErrorKind::HandlerFailed) };
+        let Some(wire) = wire else {
+            return Self { handled: Some(Handled::Unknown), ..Self::of(ErrorKind::HandlerFailed) };
+        };
         let kind = ErrorKind::from_code(&wire.code).filter(|kind| TOLD.contains(kind));
-        let kind = kind.unwrap_or(ErrorKind::HandlerFailed);
-        Self { kind, detail: wire.detail.map(|raw| raw.get().to_owned()) }
+        let detail = wire.detail.map(|raw| raw.get().to_owned());
+        match kind {
+            Some(kind) => Self::with(kind, detail),
+            None => Self { handled: Some(Handled::Unknown), ..Self::with(ErrorKind::HandlerFailed, detail) },
+        }
     }
 
     /// The error that the caller of `peer` gets, and with `HANDLER_FAILED` what the handler told. The sentence is ours: a
     /// peer chooses the code, the scopes by the grammar of scopes, and `remote`, no more.
     pub(crate) fn into_error(self, peer: &Did) -> (Error, Option<String>) {
-        let Self { kind, detail } = self;
+        let Self { kind, detail, handled } = self;
         let remote =
             detail.as_deref().filter(|text| kind == ErrorKind::HandlerFailed && object::<Told<'_>>(text).is_some());
         let (said, hint) = sentence(kind, remote.is_some());
         let place = detail.as_deref().filter(|_| kind == ErrorKind::InvalidInput).and_then(object::<Place<'_>>);
+        let may_say = matches!(kind, ErrorKind::AgentClosed | ErrorKind::Revoked);
+        let told = detail.as_deref().filter(|_| may_say).and_then(object::<Begun>);
+        let begun = told.is_none_or(|told| told.begun);
         let said = match place.filter(|place| is_pointer(&place.path)) {
             Some(Place { path }) => format!("{peer} {said} at {path}"),
-            None => format!("{peer} {said}"),
+            None if begun => format!("{peer} {said}"),
+            None => format!("{peer} {said}; nothing of the call was begun there"),
         };
         let error = Error::new(kind, said).with_hint(hint);
+        let error = match handled {
+            _ if !begun => error.with_handled(Handled::No),
+            Some(handled) => error.with_handled(handled),
+            None => error, // the call knows more
+        };
         let scopes = detail.as_deref().filter(|_| kind == ErrorKind::ScopeDenied).and_then(object::<Scopes<'_>>);
         match scopes.and_then(|scopes| hint_of(&scopes)) {
             Some(hint) => (error.with_hint(hint), None),
             None => (error, remote.map(str::to_owned)),
         }
+    }
+}
+
+/// What such a refusal says of whether the call ran. An agent that closes or is stopped says the same of calls that wait and
+/// of those that run.
+#[expect(clippy::wildcard_enum_match_arm, reason = "all others are said before a handler begins")]
+const fn handled(kind: ErrorKind) -> Option<Handled> {
+    match kind {
+        ErrorKind::HandlerFailed => Some(Handled::Yes),
+        ErrorKind::AgentClosed | ErrorKind::Revoked | ErrorKind::Internal => Some(Handled::Unknown),
+        ErrorKind::StaleSession => None,
+        _ => Some(Handled::No),
     }
 }
 
@@ -143,11 +205,21 @@ fn sentence(kind: ErrorKind, told: bool) -> (&'static str, &'static str) {
         ErrorKind::MethodNotFound => ("has no such method", "compare the name, letter by letter"),
         ErrorKind::InvalidInput => ("does not take this payload", "send what the method's description asks for"),
         ErrorKind::NotAllowed => ("does not take calls from this agent", "ask its owner to add your DID to `allow`"),
-        ErrorKind::InboxFull => ("has no room for another message", "try again later, or let it receive faster"),
-        ErrorKind::ReplayWindowFull => ("cannot remember another message", "try again in a few seconds"),
-        ErrorKind::PayloadTooLarge => ("refused the size of a payload", "send less, or raise the limit on both sides"),
+        ErrorKind::InboxFull => {
+            ("has no room for another message", "nothing was begun: try again later, or let it receive faster")
+        }
+        ErrorKind::ReplayWindowFull => {
+            ("cannot remember another message", "nothing was begun: try again in a few seconds")
+        }
+        ErrorKind::PayloadTooLarge => {
+            ("found a payload too large to take, or to send", "send or ask for less, or raise the limits on both sides")
+        }
         ErrorKind::InvalidPayload => ("could not read the payload", "send what JSON can hold, at most 128 levels deep"),
         ErrorKind::WrongAudience => ("was shown a token for another agent", "ask for a token with its DID as audience"),
+        ErrorKind::StaleSession => (
+            "is in another session than the one that the call was meant for",
+            "it may have restarted; ask what became of the call",
+        ),
         ErrorKind::AgentClosed => ("has left the bus", "look it up again, or make it anew"),
         ErrorKind::InvalidToken => {
             ("did not accept the token", "present a token issued to your DID, for this agent's DID as audience")
@@ -164,19 +236,21 @@ fn sentence(kind: ErrorKind, told: bool) -> (&'static str, &'static str) {
             ("did not accept the delegation", "each link narrows its parent and is issued by its subject")
         }
         ErrorKind::Revoked => ("finds the token or identity revoked", "ask who revoked it"),
-        ErrorKind::RevocationUnknown => {
-            ("has no fresh evidence whether the token was revoked", "try again once the evidence is fresh")
-        }
+        ErrorKind::RevocationUnknown => (
+            "has no fresh evidence whether the token was revoked",
+            "nothing was begun: try again once the evidence is fresh",
+        ),
         ErrorKind::ApprovalRequired => {
             ("needs an approval of this very call", "call with { approval } signed for these arguments")
         }
         ErrorKind::ApprovalRefused => ("was told no by the approver", "ask the approver"),
         ErrorKind::ApprovalTimeout => {
-            ("got no decision from the approver in time", "try again when the approver is there")
+            ("got no decision from the approver in time", "nothing was begun: try again when the approver is there")
         }
-        ErrorKind::ApprovalFailed => {
-            ("got no approval that holds from the approver", "try again, or call with { approval } of the approver's")
-        }
+        ErrorKind::ApprovalFailed => (
+            "got no approval that holds from the approver",
+            "nothing was begun: try again, or call with { approval } of the approver's",
+        ),
         ErrorKind::Internal => ("had an internal fault", "report it with the steps that led here"),
         _ if told => ("answered with an error", "look at error.remote"),
         _ => ("failed while handling the call", "the reason stays with the agent that was called"),
@@ -203,7 +277,7 @@ mod tests {
     #[test]
     fn what_a_handler_tells_survives_the_way() {
         let detail = Some(r#"{"code":"E","message":"m","data":[1]}"#.to_owned());
-        let told = Refusal { kind: ErrorKind::HandlerFailed, detail: detail.clone() };
+        let told = Refusal::with(ErrorKind::HandlerFailed, detail.clone());
         assert_eq!(Refusal::decode(&told.encode()).into_error(&peer()).1, detail);
         for detail in ["5", "[]", r#"["E","m"]"#, r#"{"code":1,"message":"m"}"#] {
             let body = format!(r#"{{"code":"HANDLER_FAILED","detail":{detail}}}"#);
@@ -226,6 +300,22 @@ mod tests {
         {
             assert!(message(detail).ends_with("payload"), "{detail}");
         }
+    }
+
+    #[test]
+    fn whoever_ends_a_call_may_say_that_it_was_not_begun() {
+        let message = |kind, detail: Option<&str>| {
+            let told = Refusal::with(kind, detail.map(str::to_owned));
+            Refusal::decode(&told.encode()).into_error(&peer()).0.message().to_owned()
+        };
+        let says_so = |text: &str| text.ends_with("; nothing of the call was begun there");
+        for kind in [ErrorKind::AgentClosed, ErrorKind::Revoked] {
+            assert!(says_so(&message(kind, Refusal::unbegun(kind).detail.as_deref())));
+            for detail in [None, Some(r#"{"begun":true}"#), Some("{}"), Some("false"), Some(r#"{"begun":"false"}"#)] {
+                assert!(!says_so(&message(kind, detail)), "{detail:?}");
+            }
+        }
+        assert!(!says_so(&message(ErrorKind::HandlerFailed, Some(r#"{"begun":false}"#))));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use xbind::{
     Answers, Approval, ApprovedCall, Decision, Did, ErrorKind, Held, Need, Presentation, Presented, Ruling, Scope,
-    ScopeSet, VerifiedToken,
+    ScopeSet, Session, VerifiedToken,
 };
 
 use crate::flush::refusal::Refusal;
@@ -60,6 +60,7 @@ pub(crate) struct Case {
     pub(crate) caller: Did,
     recipient: Did,
     method: Option<Box<str>>,
+    session: Option<Session>,
     pub(crate) presented: Option<Arc<str>>,
     /// What is approved: a copy of the body, and its media type.
     body: Option<(Vec<u8>, Box<str>)>,
@@ -115,6 +116,7 @@ impl Case {
             caller: *call.from,
             recipient,
             method: call.method.map(Box::from),
+            session: call.session,
             presented: call.presented.cloned(),
             body: policy.approval.as_ref().map(|_| (call.body.to_vec(), call.content_type.into())),
             state: Mutex::default(),
@@ -135,8 +137,12 @@ impl Case {
     }
 
     pub(crate) fn guarded(&self) -> Guarded {
-        let token = self.state.guard().held.as_ref().map(|held| held.token.clone());
-        Guarded { asks_allowed: self.asks_allowed(), judges: self.policy.judge.is_some(), token }
+        Guarded { asks_allowed: self.asks_allowed(), judges: self.policy.judge.is_some(), token: self.token() }
+    }
+
+    /// The token, where it holds so far.
+    pub(crate) fn token(&self) -> Option<Arc<VerifiedToken>> {
+        self.state.guard().held.as_ref().map(|held| held.token.clone())
     }
 
     /// Judges the call with what the face says and what is known here, by what holds now.
@@ -216,8 +222,9 @@ impl Case {
         }
         let call = ApprovedCall {
             caller: self.caller,
-            recipient: self.recipient,
+            recipient: self.recipient.as_str(),
             method: self.method.as_deref(),
+            session: self.session,
             content_type: &body.1,
             body: &body.0,
         };
@@ -276,6 +283,11 @@ impl Case {
         }
     }
 
+    /// Whether the approver that was asked has signed something.
+    pub(crate) fn has_statement(&self) -> bool {
+        matches!(self.state.guard().approving, Approving::Came(_))
+    }
+
     /// The call to the approver, if one is under way.
     pub(crate) fn approver_call(&self) -> Option<u64> {
         if let Approving::Asked(call) = self.state.guard().approving { Some(call) } else { None }
@@ -307,7 +319,7 @@ fn refusal(refused: &xbind::Refused) -> Verdict {
 /// Scopes hold nothing that JSON would have to escape.
 fn denied(needs: &str, holds: &str) -> Refusal {
     let detail = format!(r#"{{"needs":"{needs}","holds":"{holds}"}}"#);
-    Refusal { kind: ErrorKind::ScopeDenied, detail: Some(detail) }
+    Refusal::with(ErrorKind::ScopeDenied, Some(detail))
 }
 
 impl fmt::Debug for Case {

@@ -10,7 +10,7 @@ mod waiting;
 
 use std::sync::Arc;
 
-use xbind::{Did, ErrorKind, MessageId, Presented};
+use xbind::{Did, ErrorKind, MessageId, Presented, Session};
 
 use crate::agent::Agent;
 use crate::agent::inbox::{Inbox, Letter};
@@ -32,6 +32,7 @@ const MAX_JUDGED: u32 = 16;
 pub(crate) struct Shown<'a> {
     pub(crate) from: &'a Did,
     pub(crate) method: Option<&'a str>,
+    pub(crate) session: Option<Session>,
     pub(crate) presented: Option<&'a Arc<str>>,
     pub(crate) body: &'a [u8],
     pub(crate) content_type: &'a str,
@@ -60,6 +61,7 @@ impl Agent {
     }
 
     fn standing(&self, running: &Seen, said: Option<u32>) -> Standing {
+        let token = running.case.as_ref().and_then(|case| case.token());
         let inbox = self.inbox.guard();
         if inbox.closed {
             return Standing::Refused(ErrorKind::AgentClosed);
@@ -73,7 +75,8 @@ impl Agent {
         if !policy.allow.includes(&running.caller) {
             return Standing::Refused(ErrorKind::NotAllowed);
         }
-        match self.node.check_running(&[&running.caller, self.did()]) {
+        let is_running = self.node.check_running(&[&running.caller, self.did()]);
+        match is_running.and_then(|()| token.map_or(Ok(()), |token| self.node.check_chain(&token))) {
             Ok(()) => Standing::Stands,
             Err(error) => Standing::Refused(error.kind()),
         }
@@ -136,6 +139,7 @@ impl Agent {
         let shown = Shown {
             from: running.caller.did(),
             method: running.method.as_deref(),
+            session: running.session,
             presented: running.presented.as_ref(),
             body,
             content_type,
@@ -175,11 +179,11 @@ impl Port {
         }
         if let Some(case) = &seen.case {
             let verdict = case.judge(said, seen.agent.node.time().unix());
-            if let Some(start) = self.act(ticket, &seen, case, verdict) {
+            // Judging takes its time, and shows whose token it is.
+            if let Some(start) = self.stop(ticket, &seen, version) {
                 return start;
             }
-            // Judging takes its time.
-            if let Some(start) = self.stop(ticket, &seen, version) {
+            if let Some(start) = self.act(ticket, &seen, case, verdict) {
                 return start;
             }
         }
@@ -249,6 +253,9 @@ impl Port {
                 return Some(self.ask_approver(ticket, seen.agent.number, case, &approver, request));
             }
         };
+        if refusal.kind == ErrorKind::ApprovalFailed && case.has_statement() {
+            self.note(seen.agent.number, case, "signed nothing that holds for the call");
+        }
         Some(self.turn_away(ticket, seen, refusal))
     }
 }

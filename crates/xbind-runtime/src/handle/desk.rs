@@ -14,7 +14,7 @@ use crate::handle::witness::Witness;
 use crate::port::Port;
 use crate::port::answer::{Reply, Start};
 use crate::port::event::{Event, Outcome, Payload};
-use crate::port::parts::Progress;
+use crate::port::progress::Progress;
 use crate::sync::Lock;
 use crate::transport::{RemoteSigner, SignDone};
 
@@ -156,7 +156,7 @@ impl Drop for Waits {
     fn drop(&mut self) {
         let left = self.desk.waiting.guard().calls.remove(&self.number);
         if left.is_some_and(|left| left.over.is_none()) {
-            self.desk.port.abandon(self.number);
+            let _ = self.desk.port.abandon(self.number);
         }
     }
 }

@@ -11,7 +11,8 @@ use crate::handle::aborted;
 use crate::handle::desk::Desk;
 use crate::port::answer::Reply;
 use crate::port::event::Payload;
-use crate::port::parts::{Flow, Progress};
+use crate::port::parts::Flow;
+use crate::port::progress::Progress;
 use crate::sync::Lock;
 
 /// A call for a handle that answers calls. Dropping it without an answer tells the caller `HANDLER_FAILED`.

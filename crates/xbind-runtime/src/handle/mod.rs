@@ -26,7 +26,8 @@ use crate::node::Node;
 use crate::port::Port;
 use crate::port::asking::NewCall;
 use crate::port::event::{Outcome, Payload};
-use crate::port::parts::{Progress, WINDOW};
+use crate::port::progress::Progress;
+use crate::port::sink::WINDOW;
 use crate::sync::Lock;
 use crate::transport::RemoteSigner;
 use crate::{AgentOptions, Signer};
@@ -56,6 +57,8 @@ pub struct CallOptions {
     pub total: Option<Duration>,
     /// Of a stream: how many parts may come ahead of its reader; [`WINDOW`](crate::WINDOW) where nothing is said.
     pub window: Option<u64>,
+    /// The call may run twice without harm: see [`NewCall::idempotent`].
+    pub idempotent: bool,
 }
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -202,13 +205,26 @@ impl Handle {
     }
 
     fn begin(&self, to: &str, payload: Payload, one_way: bool, options: CallOptions) -> Result<Waits> {
-        let CallOptions { timeout, token, method, traceparent, total, window } = options;
+        let CallOptions { timeout, token, method, traceparent, total, window, idempotent } = options;
         let timeout = Some(timeout.unwrap_or(TIMEOUT));
         // Not under the lock: a resolver, which is asked meanwhile, may use this handle. So the call may end before it is
         // noted who waits for it.
         self.desk.begin();
         let agent = self.number;
-        let call = NewCall { agent, to, payload, one_way, timeout, token, method, traceparent, total, window };
+        let call = NewCall {
+            agent,
+            to,
+            payload,
+            one_way,
+            timeout,
+            token,
+            method,
+            traceparent,
+            total,
+            receipt: false,
+            window,
+            idempotent,
+        };
         let begun = self.desk.port.call(call);
         let mut waiting = self.desk.waiting.guard();
         waiting.beginning = waiting.beginning.saturating_sub(1);

@@ -14,7 +14,7 @@ use crate::port::event::Payload;
 use crate::sync::Lock;
 
 type Allows = Box<dyn Fn(&Did) -> bool + Send + Sync>;
-type NeedsApproval = Box<dyn Fn(&Did, &Payload) -> bool + Send + Sync>;
+type NeedsApproval = Box<dyn Fn(&Did, &Payload, Option<&str>) -> bool + Send + Sync>;
 type FindsOut = Box<dyn Fn(Inquiry) + Send + Sync>;
 
 /// What a program says about calls. What it is asked and has no answer for keeps calls out.
@@ -22,7 +22,7 @@ type FindsOut = Box<dyn Fn(Inquiry) + Send + Sync>;
 pub struct Witness {
     /// Whether an agent may call, for [`Allow::Asked`](crate::Allow::Asked).
     pub allows: Option<Allows>,
-    /// Whether a call needs an approval, for [`ApprovalPolicy::asked`](crate::ApprovalPolicy::asked).
+    /// Whether a call of that agent, with that payload and of that method, needs an approval, for [`ApprovalPolicy::asked`](crate::ApprovalPolicy::asked).
     pub needs_approval: Option<NeedsApproval>,
     /// Finds out what the judge of tokens needs: it fetches keys and lists, and with [`Witness::has_sources`] knows what was
     /// revoked. It may take its time.
@@ -101,7 +101,8 @@ impl Desk {
                 }
                 Start::Ask(Question::Approval) => {
                     let needs = witness.needs_approval.as_ref();
-                    said.needs_approval = Some(needs.is_none_or(|needs| needs(&asked.from, &asked.payload)));
+                    said.needs_approval =
+                        Some(needs.is_none_or(|needs| needs(&asked.from, &asked.payload, asked.method.as_deref())));
                     said.answers = None;
                 }
                 Start::Ask(Question::Evidence(answers, needs)) => {

@@ -10,7 +10,7 @@ use crate::node::name::check_name;
 use crate::node::{Node, supersede};
 use crate::sync::Lock;
 use crate::sync::after::enter;
-use crate::transport::{Answer, Peer, Resolved};
+use crate::transport::{Answer, Peer, Resolved, There};
 
 /// Where a name or DID leads.
 pub(crate) enum Found {
@@ -19,9 +19,17 @@ pub(crate) enum Found {
     Ask,
 }
 
+/// Neither a name nor a DID: where an agent is, for a resolver of its own.
+fn is_address(to: &str) -> bool {
+    to.contains("://")
+}
+
 impl Node {
     /// Who answers to a name or a DID.
     pub(crate) fn find(&self, to: &str) -> Result<Found> {
+        if is_address(to) {
+            return if self.routes.addresses().is_some() { Ok(Found::Ask) } else { Err(not_found(to)) };
+        }
         let is_did = to.starts_with("did:");
         let known = {
             let directory = self.directory.guard();
@@ -52,7 +60,8 @@ impl Node {
 
     /// Finds out where that is, for the calls of `asker` that wait for it.
     pub(crate) fn seek(self: &Arc<Self>, asker: &Arc<Agent>, to: &str) {
-        match self.routes.resolver() {
+        let resolver = if is_address(to) { self.routes.addresses() } else { self.routes.resolver() };
+        match resolver {
             Some(resolver) => {
                 let question = Resolved { asker: Arc::downgrade(asker), to: to.into(), answered: false };
                 resolver.resolve(to, question);
@@ -66,8 +75,16 @@ impl Node {
         let _entry = enter();
         let is_did = to.starts_with("did:");
         let directory = self.directory.guard();
-        let known = if is_did { Ok(directory.find_did(to)) } else { directory.find_name(to) };
-        let remotes = answer.map(|remotes| remotes.iter().filter(|remote| !is_did || remote.did.as_str() == to));
+        let named = if is_address(to) { to.split_once('#').map(|(_, did)| did) } else { Some(to).filter(|_| is_did) };
+        let known = if is_address(to) {
+            Ok(Known::Nobody)
+        } else if is_did {
+            Ok(directory.find_did(to))
+        } else {
+            directory.find_name(to)
+        };
+        let remotes =
+            answer.map(|remotes| remotes.iter().filter(|remote| named.is_none_or(|did| remote.did.as_str() == did)));
         let found = match (known, remotes) {
             (Err(error), _) => Err(error),
             (Ok(Known::Agent(agent)), Err(_)) if is_did => Ok(Peer::Here(agent)),
@@ -82,7 +99,7 @@ impl Node {
                 } else {
                     match (known, first) {
                         (Known::Agent(agent), _) => Ok(Peer::Here(agent)),
-                        (_, Some(remote)) => Ok(Peer::There(Box::new(*remote))),
+                        (_, Some(remote)) => Ok(Peer::There(There::new(*remote, None))),
                         (Known::Soon, None) => {
                             let mut seeking = self.seeking.guard();
                             seeking.entry(to.into()).or_default().insert(asker.serial, Arc::downgrade(asker));

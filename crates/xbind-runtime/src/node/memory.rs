@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use hashbrown::HashMap;
-use xbind::{Did, ReplayWindow};
+use xbind::{Did, ReplayWindow, Session};
 
-use crate::sync::Lock;
+use crate::node::sessions::Told;
+use crate::sync::{Lock, clock};
 
 /// The most messages whose signatures one identity remembers.
 const REPLAY_CAPACITY: usize = 1_000_000;
@@ -13,13 +14,21 @@ const REPLAY_CAPACITY: usize = 1_000_000;
 /// Of one identity.
 pub(crate) struct Memory {
     pub(crate) replay: ReplayWindow,
+    /// The name of that window, for callers elsewhere; none if the system has no randomness.
+    pub(crate) session: Option<Session>,
+    pub(crate) told: Mutex<Told>,
     /// Approvals that were used.
     pub(crate) used: ReplayWindow,
 }
 
 impl Memory {
     fn new() -> Self {
-        Self { replay: ReplayWindow::new(REPLAY_CAPACITY), used: ReplayWindow::new(REPLAY_CAPACITY) }
+        Self {
+            replay: ReplayWindow::new(REPLAY_CAPACITY),
+            session: clock::message_id().ok().map(|random| Session::from_bytes(*random.as_bytes())),
+            told: Mutex::default(),
+            used: ReplayWindow::new(REPLAY_CAPACITY),
+        }
     }
 
     fn is_empty(&self, now: u64) -> bool {

@@ -6,13 +6,14 @@ pub(crate) mod lane;
 pub(crate) mod memory;
 pub(crate) mod name;
 pub(crate) mod routes;
+pub(crate) mod sessions;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
 
-use xbind::{Caches, Did, Error, ErrorKind, Result, RootCache, SenderCache};
+use xbind::{Caches, Did, Error, ErrorKind, Result, RootCache, SenderCache, VerifiedToken, VerifyingKey};
 
 use crate::agent::Agent;
 use crate::handle::desks::Desks;
@@ -20,6 +21,7 @@ use crate::node::directory::Directory;
 use crate::node::memory::{Memories, Memory};
 use crate::node::name::check_name;
 use crate::node::routes::Routes;
+use crate::node::sessions::Sessions;
 use crate::port::Port;
 use crate::port::event::Event;
 use crate::sync::Lock;
@@ -67,6 +69,8 @@ pub struct Node {
     /// Ports that have, or had, agents here.
     pub(crate) ports: Mutex<Vec<Weak<Port>>>,
     pub(crate) routes: Routes,
+    pub(crate) sessions: Sessions,
+    longest_body: AtomicUsize,
     pub(crate) desks: Desks,
     /// Who waits for an agent of that name or DID that is about to show its key, each once.
     seeking: Mutex<BTreeMap<Box<str>, Seekers>>,
@@ -96,6 +100,8 @@ impl Node {
             options,
             ports: Mutex::default(),
             routes: Routes::default(),
+            sessions: Sessions::default(),
+            longest_body: AtomicUsize::new(0),
             desks: Desks::default(),
             seeking: Mutex::default(),
         }
@@ -160,6 +166,7 @@ impl Node {
             return Err(Error::new(ErrorKind::AgentClosed, "this bus is closed"));
         }
         directory.serial = directory.serial.saturating_add(1);
+        self.longest_body.fetch_max(options.max_payload_bytes, Ordering::Relaxed);
         let agent = Arc::new(Agent::new(number, directory.serial, self.clone(), port.clone(), signer, name, options));
         if agent.is_remote() {
             directory.insert_unproved(&agent);
@@ -228,7 +235,7 @@ impl Node {
 
     /// Stops an identity on this node, at once: its queued and running calls, and those to it, end with `REVOKED`, what it
     /// has sent leaves inboxes and queues, handlers that work for it see their signal abort, none begins any more, and it can
-    /// neither call nor be called.
+    /// neither call nor be called. It approves nothing more, and tokens that it has issued or delegated count no more.
     pub fn stop(self: &Arc<Self>, did: &Did) {
         let _entry = enter();
         self.stopped.write().unwrap_or_else(PoisonError::into_inner).insert(*did);
@@ -250,6 +257,15 @@ impl Node {
         }
         let all = self.stopped.read().unwrap_or_else(PoisonError::into_inner);
         dids.iter().find(|did| all.contains(**did)).map_or(Ok(()), |did| Err(stopped(did)))
+    }
+
+    /// Whether nobody through whom these rights came was stopped: neither who issued the token nor who delegated it.
+    pub(crate) fn check_chain(&self, token: &VerifiedToken) -> Result<()> {
+        if !self.any_stopped.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut keys = token.chain().filter_map(|name| VerifyingKey::from_did(name).ok());
+        keys.try_for_each(|key| self.check_running(&[key.did()]))
     }
 
     /// Closes every agent here; their faces get [`Event::Closed`]. Under its shared name a fresh node begins.

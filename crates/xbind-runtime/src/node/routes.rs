@@ -4,31 +4,41 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::mem::take;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use xbind::{Error, ErrorKind, MessageId};
+use xbind::{Error, ErrorKind, Handled, MessageId, Result};
 
 use crate::agent::Agent;
-use crate::agent::outbox::Place;
+use crate::agent::parking::Place;
 use crate::node::Node;
 use crate::node::lane::{Lane, Next};
-use crate::port::closed_outcome;
 use crate::port::event::Outcome;
 use crate::sync::Lock;
 use crate::sync::after::{Task, enter, later};
 use crate::transport::local::Incoming;
-use crate::transport::{Arrival, CallId, Departure, Limits, Peer, Remote, Resolver, Route, Transport, TransportId};
+use crate::transport::{
+    Arrival, CallId, Departure, Limits, Peer, Remote, Resolver, Route, There, Transport, TransportId, Way,
+};
 
 /// How long a transport may take to let out what it has when its node closes.
 const DRAIN: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(crate) struct Routes {
-    transports: RwLock<Vec<Arc<dyn Transport>>>,
+    transports: RwLock<Vec<Attached>>,
     resolver: RwLock<Option<Arc<dyn Resolver>>>,
+    /// For addresses.
+    addresses: RwLock<Option<Arc<dyn Resolver>>>,
     /// Routes that had no room lately.
     full: Mutex<HashMap<Route, Full>>,
+}
+
+struct Attached {
+    transport: Arc<dyn Transport>,
+    /// Calls on its routes name the session of their recipient.
+    names_sessions: bool,
 }
 
 /// A route that takes no more for now.
@@ -45,16 +55,27 @@ impl Routes {
         self.resolver.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    pub(crate) fn addresses(&self) -> Option<Arc<dyn Resolver>> {
+        self.addresses.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn transport(&self, id: TransportId) -> Option<Arc<dyn Transport>> {
         let transports = self.transports.read().unwrap_or_else(PoisonError::into_inner);
-        transports.get(usize::try_from(id.0).ok()?).cloned()
+        transports.get(usize::try_from(id.0).ok()?).map(|attached| attached.transport.clone())
+    }
+
+    fn names_sessions(&self, id: TransportId) -> bool {
+        let transports = self.transports.read().unwrap_or_else(PoisonError::into_inner);
+        let at = usize::try_from(id.0).ok().and_then(|at| transports.get(at));
+        at.is_none_or(|attached| attached.names_sessions)
     }
 
     pub(crate) fn close(&self) {
         *self.resolver.write().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.addresses.write().unwrap_or_else(PoisonError::into_inner) = None;
         let transports = take(&mut *self.transports.write().unwrap_or_else(PoisonError::into_inner));
         drop(take(&mut *self.full.guard()));
-        for transport in transports {
+        for Attached { transport, .. } in transports {
             transport.close(DRAIN);
         }
     }
@@ -102,8 +123,9 @@ impl Routes {
 impl Node {
     /// Adds a transport, before it connects: its routes are made of the id that it gets.
     pub fn attach(&self, transport: Arc<dyn Transport>) -> TransportId {
+        let names_sessions = transport.names_sessions();
         let mut transports = self.routes.transports.write().unwrap_or_else(PoisonError::into_inner);
-        transports.push(transport);
+        transports.push(Attached { transport, names_sessions });
         TransportId(u32::try_from(transports.len().saturating_sub(1)).unwrap_or(u32::MAX))
     }
 
@@ -113,20 +135,50 @@ impl Node {
         *self.routes.resolver.write().unwrap_or_else(PoisonError::into_inner) = Some(resolver);
     }
 
+    /// Asks this resolver for the addresses that calls name, such as `https://example.com/agents`: whatever holds `://`. Behind
+    /// a `#` stands the DID that must answer there, where it is known. False if there is one already.
+    pub fn resolve_addresses_with(&self, resolver: Arc<dyn Resolver>) -> bool {
+        let mut addresses = self.routes.addresses.write().unwrap_or_else(PoisonError::into_inner);
+        let is_first = addresses.is_none();
+        if is_first {
+            *addresses = Some(resolver);
+        }
+        is_first
+    }
+
+    /// Whether calls can name addresses.
+    #[must_use]
+    pub fn reaches_addresses(&self) -> bool {
+        self.routes.addresses().is_some()
+    }
+
+    /// The longest body that any agent here has ever taken, in bytes.
+    #[must_use]
+    pub fn longest_body(&self) -> usize {
+        self.longest_body.load(Ordering::Relaxed)
+    }
+
+    /// Whether calls on that route name the session of their recipient.
+    pub(crate) fn names_sessions(&self, route: Route) -> bool {
+        self.routes.names_sessions(route.transport)
+    }
+
     pub(crate) fn limits(&self, route: Route) -> Limits {
         let closed = Limits { max_parcel: 0, clock_skew: 0, message_ttl: 1 };
         self.routes.transport(route.transport).map_or(closed, |transport| transport.limits(route))
     }
 
-    /// What came in for agents of this node: the only door. `back` is the way to whoever brought it, and answers go there.
+    /// What came in for agents of this node: the only door. `back` is the way to whoever brought it, a [`Route`] or a
+    /// [`Way`], and answers go there.
     /// A message that is not genuine, not in time, not for the agent it was brought to or not new is dropped without a word,
     /// and so is one for an agent that is not here.
     ///
     /// They are opened here, in their order, on the calling thread: some tens of microseconds for each signature. All are
     /// taken, in any number; an agent without room for one tells its sender so. None may come for a route that is gone.
-    pub fn deliver(self: &Arc<Self>, arrivals: Vec<Arrival>, back: Route) {
+    pub fn deliver(self: &Arc<Self>, arrivals: Vec<Arrival>, back: impl Into<Way>) {
         let _entry = enter();
-        let limits = self.limits(back);
+        let Way { route: back, hold, only_replies } = back.into();
+        let (limits, names_session) = (self.limits(back), self.names_sessions(back));
         for Arrival { to, jws, body, token } in arrivals {
             let Some(recipient) = self.newest_of(&to) else { continue };
             let incoming = Incoming {
@@ -136,8 +188,10 @@ impl Node {
                 slot: None,
                 clock_skew: limits.clock_skew,
                 max_lifetime: limits.message_ttl.into(),
+                names_session,
+                only_replies,
             };
-            let from = |did: &xbind::Did| Peer::There(Box::new(Remote { did: *did, route: back }));
+            let from = |did: &xbind::Did| Peer::There(There::new(Remote { did: *did, route: back }, hold.clone()));
             drop(recipient.take_in(incoming, from, None)); // a stranger is not told why
         }
     }
@@ -156,15 +210,14 @@ impl Node {
     pub fn gone(self: &Arc<Self>, route: Route) {
         let _entry = enter();
         self.routes.full.guard().remove(&route);
+        self.sessions.drop_route(route);
         for agent in self.all_agents() {
             agent.drop_route(route);
             agent.inbox.guard().drop_route(route);
         }
         self.each_port(|port| {
-            let lost = port.calls.guard().take_over(route);
-            for call in lost {
-                port.settle(&call, closed_outcome("the connection to the other agent was lost"));
-            }
+            let lost = port.calls.guard().over(route);
+            port.lose(lost);
             let running = port.tickets.guard().cancel_all(|running| running.came_over(route));
             for (ticket, _) in running {
                 port.cancelled(ticket);
@@ -178,28 +231,57 @@ impl Node {
         let _entry = enter();
         let CallId { caller, id } = call;
         for agent in self.agents_of(&caller) {
-            let error = Error::new(why, "the call could not be delivered");
+            let error = Error::new(why, "the call could not be delivered").with_handled(Handled::No);
             agent.settle_request(&id, Outcome::Failed { error, remote: None });
         }
     }
 
-    /// Sends sealed messages on their way; those that are too large come back.
-    pub(crate) fn depart(&self, route: Route, departures: Vec<Departure>) -> Vec<(Option<MessageId>, Error)> {
-        let most = self.limits(route).max_parcel;
+    /// Whether a message of so many bytes may leave on that route.
+    pub(crate) fn check_fits(&self, route: Route, bytes: usize) -> Result<()> {
+        let transport = self.routes.transport(route.transport);
+        let most = transport.map_or(usize::MAX, |transport| transport.limits(route).max_parcel);
+        if bytes <= most {
+            return Ok(());
+        }
+        let why = format!("a message of {bytes} bytes is over the {most} of its transport");
+        Err(Error::new(ErrorKind::PayloadTooLarge, why).with_hint("send less"))
+    }
+
+    /// Nobody knows whether that call arrived, and no answer will come over the way that it went. One that may run twice is
+    /// made again; any other ends, with `why`.
+    pub fn lost(&self, call: CallId, why: ErrorKind) {
+        let _entry = enter();
+        let CallId { caller, id } = call;
+        for agent in self.agents_of(&caller) {
+            let number = agent.port.calls.guard().number_of(&id);
+            if number.is_some_and(|number| !agent.port.call_anew(number)) {
+                let error = Error::new(why, "the connection to the other agent was lost before its answer came");
+                agent.settle_request(&id, Outcome::Failed { error, remote: None });
+            }
+        }
+    }
+
+    /// Whether an agent here still waits for the end of that call.
+    #[must_use]
+    pub fn awaits(&self, call: CallId) -> bool {
+        self.agents_of(&call.caller).iter().any(|agent| agent.port.calls.guard().is_awaited(&call.id))
+    }
+
+    /// Whoever answers on that route from now on may be another process: sessions that were learned there are asked for again.
+    pub fn forget_sessions(&self, route: Route) {
+        self.sessions.drop_known(route);
+    }
+
+    /// Sends sealed messages on their way; the calls among those that cannot go come back.
+    pub(crate) fn depart(&self, route: Route, mut departures: Vec<Departure>) -> Vec<(Option<MessageId>, Error)> {
         if self.routes.transport(route.transport).is_none() {
-            let closed = || Error::new(ErrorKind::AgentClosed, "this bus is closed");
+            let closed = || Error::new(ErrorKind::AgentClosed, "this bus is closed").with_handled(Handled::No);
             return departures.into_iter().map(|parcel| (parcel.call.map(|call| call.id), closed())).collect();
         }
-        let (mut parcels, large): (Vec<_>, Vec<_>) =
-            departures.into_iter().partition(|departure| departure.size() <= most);
-        if !parcels.is_empty() && self.routes.queue(route, &mut parcels) {
+        if self.routes.queue(route, &mut departures) {
             self.routes.carry(route);
         }
-        let too_large = |departure: Departure| {
-            let why = format!("a message of {} bytes is over the {most} of its transport", departure.size());
-            (departure.call.map(|call| call.id), Error::new(ErrorKind::PayloadTooLarge, why).with_hint("send less"))
-        };
-        large.into_iter().map(too_large).collect()
+        Vec::new()
     }
 
     /// Whether messages for that route have to wait; if so, the agent is told when they need not any more.

@@ -11,7 +11,8 @@ use crate::flush;
 use crate::flush::refusal::Refusal;
 use crate::guard::case::Question;
 use crate::port::event::{Body, Event, Payload};
-use crate::port::parts::{Flow, Gathered, Guard, LONGEST_WAIT, Progress, Said};
+use crate::port::parts::{Flow, Gathered, Guard, LONGEST_WAIT, Said};
+use crate::port::progress::Progress;
 use crate::port::tickets::{Back, Running};
 use crate::port::{Port, encode};
 use crate::sync::Lock;
@@ -77,13 +78,13 @@ impl Port {
         let Running { agent, cancelled, begun, method, said, case, parked, .. } = running;
         agent.ended_place(parked, begun || method.is_some());
         if let Some(call) = case.and_then(|case| case.approver_call()) {
-            self.abandon(call);
+            let _ = self.abandon(call);
         }
         if cancelled {
             return;
         }
         let encoded = match reply {
-            Reply::Refused(kind, detail) => return back.refuse(Refusal { kind, detail }),
+            Reply::Refused(kind, detail) => return back.refuse(Refusal::with(kind, detail)),
             Reply::Payload(_) if matches!(said, Said::Whole(Some(_))) => Ok(said.together()),
             Reply::End(_) if matches!(said, Said::Whole(_)) => Ok(said.together()),
             Reply::Payload(payload) | Reply::End(payload) => encoded(payload),
@@ -220,7 +221,7 @@ impl Running {
 impl Back {
     /// Ends the call with a value.
     pub(crate) fn answer(self, op: Op, body: Body, content_type: &'static str) {
-        let Self { agent, caller, request, parts } = self;
+        let Self { agent, caller, request, parts, .. } = self;
         let details = Details { seq: Some(parts).filter(|parts| *parts > 0), ..Details::default() };
         agent.answer(op, body, content_type, caller, request, details, None);
     }
@@ -233,21 +234,19 @@ impl Back {
         self.answer(Op::Error, refusal.encode(), JSON);
     }
 
-    fn unsent(&self, error: Error) -> Event {
+    pub(crate) fn unsent(&self, error: Error) -> Event {
         Event::Unsent { agent: self.agent.number, id: self.request.id, from: *self.caller.did(), error }
     }
 
     /// Ends a call of somebody else, which cannot be answered any more.
     pub(crate) fn end(self, kind: ErrorKind) {
+        if !self.begun {
+            return self.agent.end_request(&self.caller, self.request, kind);
+        }
+        self.agent.tell(self.request.id, *self.caller.did(), Some(kind));
         match &self.caller {
-            Peer::Here(caller) => {
-                self.agent.tell(self.request.id, *caller.did(), Some(kind));
-                caller.settle_request(&self.request.id, self.agent.ended(kind));
-            }
-            Peer::There(_) => {
-                self.agent.tell(self.request.id, *self.caller.did(), Some(kind));
-                self.refuse(Refusal::of(kind));
-            }
+            Peer::Here(caller) => caller.settle_request(&self.request.id, self.agent.ended(kind)),
+            Peer::There(_) => self.refuse(Refusal::of(kind)),
         }
     }
 }

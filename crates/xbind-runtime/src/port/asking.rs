@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use xbind::message::details;
-use xbind::{Details, Error, ErrorKind, InReplyTo, MessageId, Op, Result};
+use xbind::{Details, Error, ErrorKind, Handled, InReplyTo, MessageId, Op, Result, Session};
 
 use crate::agent::lookup::{Draft, Lookup};
 use crate::agent::outbox::Outgoing;
 use crate::agent::{Agent, closed};
 use crate::flush;
 use crate::node::finding::Found;
-use crate::port::calls::{Call, Granted, MAX_PENDING, Patience, Stage};
+use crate::port::anew::{ATTEMPTS, Again};
+use crate::port::calls::{Call, Granted, Kept, MAX_PENDING, Patience, Purpose, Stage};
 use crate::port::event::{Event, Outcome, Payload};
-use crate::port::parts::{Fits, Progress, Sink};
+use crate::port::progress::Progress;
+use crate::port::sink::{Fits, Sink};
 use crate::port::{Port, encode, incomplete};
 use crate::sync::Lock;
 use crate::sync::after::enter;
@@ -49,9 +51,14 @@ pub struct NewCall<'a> {
     /// With it, each part that comes or is read and each word of progress starts `timeout` anew, up to this time for the whole
     /// call, and words of progress are told with [`Event::Progress`].
     pub total: Option<Duration>,
+    /// The messages themselves are wanted, with [`Event::Settled`].
+    pub receipt: bool,
     /// With it the answer may come in parts, each told with [`Event::Part`]: how many may come before [`Port::took`] says
     /// that they were read. [`WINDOW`](crate::WINDOW) suits most.
     pub window: Option<u64>,
+    /// It may run twice without harm: it is signed anew, a few times, where it may have been lost with its connection, or
+    /// was meant for a session that is over.
+    pub idempotent: bool,
 }
 
 impl Default for NewCall<'_> {
@@ -66,7 +73,9 @@ impl Default for NewCall<'_> {
             method: None,
             traceparent: None,
             total: None,
+            receipt: false,
             window: None,
+            idempotent: false,
         }
     }
 }
@@ -86,12 +95,16 @@ impl Port {
     /// The same, at times to ask for an approval of the call that runs under that ticket.
     pub(crate) fn call_for(self: &Arc<Self>, call: NewCall<'_>, ticket: Option<u64>) -> Result<u64> {
         let _entry = enter();
-        let begun = catch_unwind(AssertUnwindSafe(|| self.begin(call, ticket)));
+        let purpose = ticket.map_or(Purpose::Face, Purpose::Approval);
+        let begun = catch_unwind(AssertUnwindSafe(|| self.begin(call, purpose)));
         begun.unwrap_or_else(|_| Err(flush::internal()))
     }
 
-    fn begin(self: &Arc<Self>, call: NewCall<'_>, approves: Option<u64>) -> Result<u64> {
-        let NewCall { agent, to, payload, one_way, timeout, token, method, traceparent, total, window } = call;
+    fn begin(self: &Arc<Self>, call: NewCall<'_>, purpose: Purpose) -> Result<u64> {
+        let idempotent = call.idempotent && !call.one_way;
+        let NewCall {
+            agent, to, payload, one_way, timeout, token, method, traceparent, total, receipt, window, ..
+        } = call;
         let caller = self.agent(agent)?;
         let found = caller.node.find(to)?;
         match &found {
@@ -116,19 +129,30 @@ impl Port {
             Found::Peer(peer) => (Some(peer.clone()), Stage::Waiting),
             Found::Ask => (None, Stage::Sought),
         };
+        let has_method = method.is_some();
+        let details = Details {
+            method: method.map(String::into_boxed_str),
+            traceparent: traceparent.map(String::into_boxed_str),
+            window: window.filter(|_| !one_way),
+            ..Details::default()
+        };
+        let is_near = matches!(&found, Found::Peer(Peer::Here(_)));
+        let again = (idempotent && !is_near).then(|| {
+            let (body, token, details) = (body.clone(), token.clone(), details.clone());
+            Box::new(Again { to: to.into(), body, content_type, token, details, until, left: ATTEMPTS })
+        });
         let call = Call {
-            number: 0,
-            caller: caller.clone(),
             recipient,
-            id,
             one_way,
-            has_method: method.is_some(),
+            has_method,
             stage,
             deadline,
-            approves,
+            purpose,
+            again,
             patience: total.map(|total| Patience { each: timeout.unwrap_or(total), until }),
             sink: window.filter(|_| !one_way).map(Sink::new),
-            last_word: None,
+            kept: receipt.then(|| Kept { jws: Box::default(), body: body.clone() }),
+            ..Call::new(caller.clone(), id)
         };
         let number = self.calls.guard().begin(call);
         let Some(number) = number else {
@@ -137,12 +161,6 @@ impl Port {
                 .with_hint("wait for some of them before making more"));
         };
         let op = if one_way { Op::Send } else { Op::Call };
-        let details = Details {
-            method: method.map(String::into_boxed_str),
-            traceparent: traceparent.map(String::into_boxed_str),
-            window: window.filter(|_| !one_way),
-            ..Details::default()
-        };
         let draft = move |to| Outgoing {
             op,
             id,
@@ -165,7 +183,15 @@ impl Port {
     }
 
     /// Into the outbox, or behind earlier calls whose recipient is looked up.
-    fn send_off(&self, caller: &Arc<Agent>, to: &str, found: Found, number: u64, bytes: usize, draft: Draft) {
+    pub(crate) fn send_off(
+        &self,
+        caller: &Arc<Agent>,
+        to: &str,
+        found: Found,
+        number: u64,
+        bytes: usize,
+        draft: Draft,
+    ) {
         let mut outbox = caller.outbox.guard();
         if outbox.closed {
             drop(outbox);
@@ -194,16 +220,17 @@ impl Port {
         }
     }
 
-    /// The caller gives up: the call is forgotten without an event, and the handler that works on it is told.
-    pub fn abandon(&self, call: u64) {
+    /// The caller gives up: the call is forgotten without an event, and the handler that works on it is told. Whether the
+    /// other side ran the call: nobody knows, once it was signed.
+    pub fn abandon(&self, call: u64) -> Handled {
         let _entry = enter();
         let taken = self.calls.guard().take(call);
-        if let Some(call) = taken {
-            Self::give_up(&call);
-            if matches!(call.stage, Stage::Sought) {
-                call.caller.lookups_ended();
-            }
+        let Some(call) = taken else { return Handled::No };
+        Self::give_up(&call);
+        if matches!(call.stage, Stage::Sought) {
+            call.caller.lookups_ended();
         }
+        if matches!(call.stage, Stage::Sealed(_)) { Handled::Unknown } else { Handled::No }
     }
 
     /// Nobody waits for that call any more.
@@ -248,6 +275,14 @@ impl Port {
                 }
             }
             Some((_, Fits::Again)) | None => {}
+        }
+    }
+
+    /// Whoever was asked with the call of that id says which session it has.
+    pub(crate) fn heard_session(&self, id: &MessageId, session: Option<Session>) {
+        let asked = self.calls.guard().asked(id);
+        if let Some((caller, peer)) = asked {
+            caller.node.know_session(&peer, session);
         }
     }
 

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
-use xbind::{Did, Digest, InReplyTo, MessageId, PendingCall};
+use xbind::{Did, Digest, ErrorKind, Handled, InReplyTo, MessageId, PendingCall};
 
 use crate::agent::Agent;
-use crate::port::parts::{Fits, Sink};
+use crate::port::anew::{Again, MAX_KEPT_BYTES};
+use crate::port::event::{Body, Outcome};
+use crate::port::sink::{Fits, Sink};
 use crate::port::slots::Slots;
-use crate::transport::{Peer, Route};
+use crate::transport::{Peer, Remote, Route};
 
 /// The most calls that wait for an answer on one port.
 pub(crate) const MAX_PENDING: usize = 1_000_000;
@@ -43,17 +45,75 @@ pub(crate) struct Call {
     pub(crate) has_method: bool,
     pub(crate) stage: Stage,
     pub(crate) deadline: Option<Instant>,
-    /// It asks for an approval of the call that runs here under that ticket.
-    pub(crate) approves: Option<u64>,
+    pub(crate) purpose: Purpose,
+    /// It names a session of its recipient.
+    pub(crate) names_session: bool,
+    /// What it was made of, if it may run twice.
+    pub(crate) again: Option<Box<Again>>,
     /// How a word of the other side moves the deadline.
     pub(crate) patience: Option<Patience>,
     /// It takes its answer in parts.
     pub(crate) sink: Option<Sink>,
     /// The last word of progress.
     pub(crate) last_word: Option<u64>,
+    /// Where a receipt is wanted.
+    pub(crate) kept: Option<Kept>,
+}
+
+/// What was asked, for a receipt.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// Empty before it was signed.
+    pub(crate) jws: Box<str>,
+    pub(crate) body: Body,
+}
+
+/// Who hears of the end of a call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    /// Whoever made it.
+    Face,
+    /// It asks for an approval of the call that runs here under that ticket.
+    Approval(u64),
+    /// It asks for the session of its recipient.
+    Session(Remote),
 }
 
 impl Call {
+    /// One that begins, with nothing special about it.
+    pub(crate) const fn new(caller: Arc<Agent>, id: MessageId) -> Self {
+        Self {
+            number: 0,
+            caller,
+            recipient: None,
+            id,
+            one_way: false,
+            has_method: false,
+            stage: Stage::Waiting,
+            deadline: None,
+            purpose: Purpose::Face,
+            names_session: false,
+            again: None,
+            patience: None,
+            sink: None,
+            last_word: None,
+            kept: None,
+        }
+    }
+
+    /// Whether the other side ran it, where the end does not say so itself.
+    pub(crate) fn judged(&self, outcome: Outcome) -> Outcome {
+        let Outcome::Failed { error, remote } = outcome else { return outcome };
+        let handled = match error.handled() {
+            Some(handled) => handled,
+            // Another window may have taken a copy of it.
+            None if error.kind() == ErrorKind::StaleSession && !self.names_session => Handled::No,
+            None if matches!(self.stage, Stage::Sealed(_)) => Handled::Unknown,
+            None => Handled::No,
+        };
+        Outcome::Failed { error: error.with_handled(handled), remote }
+    }
+
     /// Its reader has parts left, and time: it is not the other side that is waited for.
     fn is_unread(&self, now: Instant) -> bool {
         let has_time = |patience: Patience| !patience.each.is_zero() && patience.until.is_none_or(|until| until > now);
@@ -97,6 +157,8 @@ pub(crate) struct Calls {
     by_id: HashMap<MessageId, u64>,
     /// Entries of settled calls, and of deadlines that moved, stay until they come up or outnumber the living.
     deadlines: BinaryHeap<Reverse<(Instant, u64)>>,
+    /// Of what is kept of calls that may run twice.
+    kept_bytes: usize,
 }
 
 impl Calls {
@@ -108,6 +170,15 @@ impl Calls {
     pub(crate) fn begin(&mut self, call: Call) -> Option<u64> {
         if self.slots.len() >= MAX_PENDING {
             return None;
+        }
+        let mut call = call;
+        if let Some(again) = &call.again {
+            let kept = self.kept_bytes.saturating_add(again.size());
+            if kept > MAX_KEPT_BYTES {
+                call.again = None;
+            } else {
+                self.kept_bytes = kept;
+            }
         }
         let (id, deadline) = (call.id, call.deadline);
         let number = self.slots.insert(call)?;
@@ -143,9 +214,13 @@ impl Calls {
     }
 
     /// Notes what was sealed; false if the caller has given up meanwhile, so that nothing need leave.
-    pub(crate) fn sealed(&mut self, number: u64, digest: Digest) -> bool {
+    pub(crate) fn sealed(&mut self, number: u64, digest: Digest, jws: &str, names_session: bool) -> bool {
         let Some(call) = self.slots.get_mut(number) else { return false };
+        call.names_session = names_session;
         call.stage = Stage::Sealed(digest);
+        if let Some(kept) = &mut call.kept {
+            kept.jws = jws.into();
+        }
         true
     }
 
@@ -200,6 +275,7 @@ impl Calls {
 
     pub(crate) fn take(&mut self, number: u64) -> Option<Call> {
         let call = self.slots.take(number)?;
+        self.kept_bytes = self.kept_bytes.saturating_sub(call.again.as_ref().map_or(0, |again| again.size()));
         self.by_id.remove(&call.id);
         if self.slots.len() == 0 {
             self.deadlines.clear();
@@ -226,10 +302,42 @@ impl Calls {
     }
 
     /// The calls that wait for an answer over that route.
-    pub(crate) fn take_over(&mut self, route: Route) -> Vec<Call> {
+    pub(crate) fn over(&self, route: Route) -> Vec<u64> {
         let over = |call: &Call| matches!(&call.recipient, Some(Peer::There(remote)) if remote.route == route);
-        let lost: Vec<_> = self.slots.iter().filter(|(_, call)| over(call)).map(|(number, _)| number).collect();
-        lost.into_iter().filter_map(|number| self.take(number)).collect()
+        self.slots.iter().filter(|(_, call)| over(call)).map(|(number, _)| number).collect()
+    }
+
+    pub(crate) fn number_of(&self, id: &MessageId) -> Option<u64> {
+        self.by_id.get(id).copied()
+    }
+
+    /// Who made a call that may be signed anew, and whom it is for.
+    pub(crate) fn may_be_anew(&self, number: u64) -> Option<(Arc<Agent>, Box<str>)> {
+        let call = self.slots.get(number)?;
+        let again = call.again.as_ref().filter(|again| again.left > 0)?;
+        let is_unread = call.sink.is_none_or(|sink| sink.count() == 0);
+        is_unread.then(|| (call.caller.clone(), again.to.clone()))
+    }
+
+    /// It begins anew, under another id; what it is made of.
+    pub(crate) fn begin_anew(&mut self, number: u64, id: MessageId, stage: Stage) -> Option<Again> {
+        let call = self.slots.get_mut(number)?;
+        let again = call.again.as_mut()?;
+        again.left = again.left.saturating_sub(1);
+        let again = Again::clone(again);
+        self.by_id.remove(&call.id);
+        (call.id, call.stage, call.names_session, call.last_word) = (id, stage, false, None);
+        self.by_id.insert(id, number);
+        Some(again)
+    }
+
+    /// Whoever told its session in answer to that call.
+    pub(crate) fn asked(&self, id: &MessageId) -> Option<(Arc<Agent>, Remote)> {
+        let call = self.slots.get(*self.by_id.get(id)?)?;
+        match call.recipient.as_ref()? {
+            Peer::There(remote) => Some((call.caller.clone(), ***remote)),
+            Peer::Here(_) => None,
+        }
     }
 
     /// The calls to that identity.

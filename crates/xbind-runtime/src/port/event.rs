@@ -6,7 +6,7 @@ use xbind::message::JSON;
 use xbind::{Did, Error, ErrorKind, MessageId, VerifiedMessage};
 
 use crate::guard::case::Guarded;
-use crate::port::parts::Progress;
+use crate::port::progress::Progress;
 
 /// A body on the bus: raw bytes, shared by nobody.
 pub type Body = Vec<u8>;
@@ -132,6 +132,8 @@ pub enum Event {
         id: MessageId,
         /// How it ended.
         outcome: Outcome,
+        /// The messages themselves, where they were wanted and the other side has answered.
+        receipt: Option<Box<Receipt>>,
     },
     /// A handler's answer cannot be sent: its caller is told `HANDLER_FAILED`, this is for the log.
     Unsent {
@@ -184,6 +186,19 @@ pub enum Event {
         /// The face's agent.
         agent: u32,
     },
+}
+
+/// A call or send and what answered it, to be shown to others: see [`xbind::record::Receipt`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The JWS of the call or send.
+    pub call: Box<str>,
+    /// The JWS of what answered it.
+    pub answer: Box<str>,
+    /// The body of the call.
+    pub request: Body,
+    /// The body of the answer.
+    pub result: Body,
 }
 
 /// How a call or send ended.

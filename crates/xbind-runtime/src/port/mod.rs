@@ -1,12 +1,15 @@
 //! A port is where agents meet their face: a module instance of Node.js, a Rust program. Commands come in as method calls,
 //! from any thread; what the face has to do goes out as [`Event`]s.
 
+pub(crate) mod anew;
 pub(crate) mod answer;
 pub(crate) mod asking;
 pub(crate) mod calls;
 pub(crate) mod event;
 pub(crate) mod parts;
+pub(crate) mod progress;
 pub(crate) mod senders;
+pub(crate) mod sink;
 pub(crate) mod slots;
 pub(crate) mod tickets;
 
@@ -18,13 +21,13 @@ use std::sync::{Arc, Mutex};
 use hashbrown::HashMap;
 use xbind::message::JSON;
 use xbind::message::payload;
-use xbind::{Did, Error, ErrorKind, Result};
+use xbind::{Did, Error, ErrorKind, Handled, Result};
 
 use crate::agent::{Agent, closed};
 use crate::flush::batching::Dirty;
 use crate::node::Node;
-use crate::port::calls::{Call, Calls};
-use crate::port::event::{Body, Event, OCTETS, Outcome, Payload};
+use crate::port::calls::{Call, Calls, Purpose};
+use crate::port::event::{Body, Event, OCTETS, Outcome, Payload, Receipt};
 use crate::port::tickets::Tickets;
 use crate::sync::Lock;
 use crate::sync::after::{Task, enter, later};
@@ -176,10 +179,16 @@ impl Port {
     }
 
     pub(crate) fn settle(self: &Arc<Self>, call: &Call, outcome: Outcome) {
-        if let Some(ticket) = call.approves {
-            return later(Task::Approval(self.clone(), ticket, outcome));
+        self.settle_with(call, outcome, None);
+    }
+
+    pub(crate) fn settle_with(self: &Arc<Self>, call: &Call, outcome: Outcome, receipt: Option<Box<Receipt>>) {
+        let outcome = call.judged(outcome);
+        match call.purpose {
+            Purpose::Face => self.push(Event::Settled { call: call.number, id: call.id, outcome, receipt }),
+            Purpose::Approval(ticket) => later(Task::Approval(self.clone(), ticket, outcome)),
+            Purpose::Session(peer) => later(Task::SessionAsked(call.caller.clone(), peer, outcome)),
         }
-        self.push(Event::Settled { call: call.number, id: call.id, outcome });
     }
 
     pub(crate) fn push(self: &Arc<Self>, event: Event) {
@@ -211,7 +220,9 @@ pub(crate) fn closed_outcome(message: &'static str) -> Outcome {
 
 /// The answer is not whole.
 pub(crate) fn incomplete() -> Error {
-    Error::new(ErrorKind::ReplyMismatch, "a part of the answer is missing").with_hint("make the call again")
+    Error::new(ErrorKind::ReplyMismatch, "a part of the answer is missing")
+        .with_hint("make the call again")
+        .with_handled(Handled::Yes)
 }
 
 pub(crate) fn encode(payload: Payload) -> Result<(Body, &'static str)> {

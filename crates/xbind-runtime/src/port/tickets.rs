@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hashbrown::HashMap;
-use xbind::{Did, InReplyTo, MessageId, PendingCall};
+use xbind::{Did, InReplyTo, MessageId, PendingCall, Session};
 
 use crate::agent::Agent;
 use crate::agent::room::Slot;
 use crate::guard::case::Case;
-use crate::port::parts::{Said, Words};
+use crate::port::parts::Said;
+use crate::port::progress::Words;
 use crate::port::slots::Slots;
 use crate::transport::{Peer, Route};
 
@@ -28,6 +29,8 @@ pub(crate) struct Running {
     /// The method that it names; then it never goes to an inbox.
     pub(crate) method: Option<Box<str>>,
     pub(crate) traceparent: Option<Box<str>>,
+    /// The session of its recipient that it names.
+    pub(crate) session: Option<Session>,
     pub(crate) cancelled: bool,
     /// The handler has begun.
     pub(crate) begun: bool,
@@ -185,12 +188,14 @@ pub(crate) struct Back {
     pub(crate) request: InReplyTo,
     /// How many parts were sent.
     pub(crate) parts: u64,
+    /// The handler has begun.
+    pub(crate) begun: bool,
 }
 
 impl Running {
     pub(crate) fn back(&self) -> Back {
         let (agent, caller) = (self.agent.clone(), self.caller.clone());
-        Back { agent, caller, request: self.request, parts: self.parts() }
+        Back { agent, caller, request: self.request, parts: self.parts(), begun: self.begun }
     }
 
     fn waits(&self) -> bool {

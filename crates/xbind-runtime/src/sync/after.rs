@@ -5,9 +5,10 @@ use std::mem::take;
 use std::sync::Arc;
 
 use crate::agent::Agent;
-use crate::agent::outbox::Place;
+use crate::agent::parking::Place;
 use crate::port::Port;
 use crate::port::event::Outcome;
+use crate::transport::Remote;
 
 /// Something that must not run under a lock, because it calls foreign code or takes other locks.
 pub(crate) enum Task {
@@ -17,6 +18,10 @@ pub(crate) enum Task {
     Room(Arc<Agent>, Place),
     /// The call to an approver has ended, about the call of that ticket.
     Approval(Arc<Port>, u64, Outcome),
+    /// This agent has a call for one elsewhere, whose session nobody knows.
+    AskSession(Arc<Agent>, Remote),
+    /// It has asked.
+    SessionAsked(Arc<Agent>, Remote, Outcome),
 }
 
 #[derive(Default)]
@@ -61,6 +66,8 @@ impl Drop for Entry {
                     Task::Wake(port) => port.ring(),
                     Task::Room(agent, place) => agent.unpark(place),
                     Task::Approval(port, ticket, outcome) => port.approver_answered(ticket, outcome),
+                    Task::AskSession(agent, peer) => agent.port.ask_session(&agent, peer),
+                    Task::SessionAsked(agent, peer, outcome) => agent.node.session_asked(&agent, &peer, outcome),
                 }
             }
         }

@@ -10,7 +10,9 @@ use crate::agent::inbox::Request;
 use crate::agent::outbox::Outgoing;
 use crate::agent::room::Slot;
 use crate::flush::refusal::Refusal;
-use crate::port::event::{Body, Outcome, Payload};
+use crate::node::sessions::no_session;
+use crate::port::calls::Purpose;
+use crate::port::event::{Body, Outcome, Payload, Receipt};
 use crate::port::{Port, incomplete};
 use crate::sync::Lock;
 use crate::transport::Peer;
@@ -25,6 +27,10 @@ pub(crate) struct Incoming<'a> {
     /// How far the sender's clock may differ, and how long a message may live.
     pub(crate) clock_skew: u64,
     pub(crate) max_lifetime: u64,
+    /// Calls and sends name the session of their recipient.
+    pub(crate) names_session: bool,
+    /// Anything but an answer is dropped.
+    pub(crate) only_replies: bool,
 }
 
 /// Hands a message to its recipient.
@@ -38,7 +44,9 @@ pub(crate) fn carry(
     recipient.node.check_running(&[sender.did(), recipient.did()])?; // stopped since the message was issued
     let Outgoing { body, token, slot, .. } = outgoing;
     let max_lifetime = recipient.node.max_lifetime();
-    let incoming = Incoming { jws, body, token, slot, clock_skew: 0, max_lifetime }; // one clock for all agents here
+    // One clock for all agents here, and one window as long as any of them.
+    let incoming =
+        Incoming { jws, body, token, slot, clock_skew: 0, max_lifetime, names_session: false, only_replies: false };
     recipient.take_in(incoming, |_| Peer::Here(sender.clone()), request)
 }
 
@@ -51,8 +59,9 @@ impl Agent {
         back: impl Fn(&Did) -> Peer,
         request: Option<InReplyTo>,
     ) -> Result<()> {
-        let Incoming { jws, body, token, slot, clock_skew, max_lifetime } = incoming;
-        let (policy, now) = (self.policy(clock_skew, max_lifetime), self.node.time().unix());
+        let Incoming { jws, body, token, slot, clock_skew, max_lifetime, names_session, only_replies } = incoming;
+        let session = if names_session { Some(self.memory().session.ok_or_else(no_session)?) } else { None };
+        let (policy, now) = (self.policy(clock_skew, max_lifetime, session), self.node.time().unix());
         let recipient = Recipient {
             policy: &policy,
             known: &self.node.known,
@@ -61,6 +70,15 @@ impl Agent {
         };
         let message = authenticate(&recipient, now, jws, body.len())?;
         let reference = |id: &MessageId| request.unwrap_or_else(|| InReplyTo::of(*id, jws));
+        if only_replies && !message.op().is_reply() {
+            return Ok(());
+        }
+        if message.check_session(&policy).is_err() {
+            if self.memory().told.guard().once_more(message.from(), now) {
+                self.refuse_with(back(message.from()), reference(message.id()), &Refusal::stale(session));
+            }
+            return Ok(());
+        }
         // Nothing is remembered of what would be refused anyway.
         if message.op() == Op::Call && !self.may_call(message.from(), message.method()) {
             self.refuse(back(message.from()), reference(message.id()), ErrorKind::NotAllowed);
@@ -89,7 +107,7 @@ impl Agent {
             return Ok(());
         };
         if let Some((port, _)) = expected {
-            reply_came(&port, &about, message);
+            reply_came(&port, &about, message, jws, back(&from));
         } else if let Some((agent, _)) = worked_on {
             match message.window() {
                 Some(window) => agent.grant(&from, &about, window),
@@ -113,7 +131,7 @@ impl Agent {
     }
 }
 
-fn reply_came(port: &Arc<Port>, id: &MessageId, message: VerifiedMessage<Body>) {
+fn reply_came(port: &Arc<Port>, id: &MessageId, message: VerifiedMessage<Body>, jws: &str, from: Peer) {
     let seq = message.seq().unwrap_or_default();
     if message.op() == Op::Part {
         return port.part_came(id, seq, Payload::of(message));
@@ -122,12 +140,26 @@ fn reply_came(port: &Arc<Port>, id: &MessageId, message: VerifiedMessage<Body>) 
         return port.word_came(id, seq, message.body());
     }
     // So far the call was only looked at; whoever takes it ends it.
+    if let Peer::There(_) = from
+        && message.op() == Op::Error
+        && Refusal::decode(message.body()).kind == ErrorKind::StaleSession
+    {
+        port.heard_session(id, Refusal::decode(message.body()).session());
+        return port.stale(id, outcome_of(message));
+    }
     let call = port.calls.guard().take_id(id);
-    let Some(call) = call else { return };
+    let Some(mut call) = call else { return };
     if call.sink.is_some_and(|sink| sink.count() != seq) {
         return port.settle(&call, Outcome::Failed { error: incomplete(), remote: None });
     }
-    port.settle(&call, outcome_of(message));
+    if let Purpose::Session(peer) = call.purpose {
+        call.caller.node.know_session(&peer, None); // it answers calls that name none
+    }
+    let receipt = call.kept.take().map(|asked| {
+        let (answer, result) = (jws.into(), message.body().clone());
+        Box::new(Receipt { call: asked.jws, answer, request: asked.body, result })
+    });
+    port.settle_with(&call, outcome_of(message), receipt);
 }
 
 /// How a call ends with that reply.

@@ -6,7 +6,7 @@
 //! What to write for a new one: [`Transport::carry`] and [`Transport::limits`], and a call of
 //! [`Node::deliver`](crate::Node::deliver) for what comes in, [`Node::writable`](crate::Node::writable) when there is room
 //! again, [`Node::gone`](crate::Node::gone) when a connection is lost and [`Node::failed`](crate::Node::failed) when a
-//! message certainly did not arrive. A [`Resolver`] says which names and DIDs are reached over it.
+//! message certainly did not arrive, or [`Node::lost`](crate::Node::lost) when nobody knows. A [`Resolver`] says which names and DIDs are reached over it.
 //!
 //! A connection keeps the order of its messages, or ends: an answer in parts that come out of order fails. What comes twice
 //! does no harm. Of a departure, `to`, `jws`, `body` and `token` cross; the frame around them is the transport's own.
@@ -76,6 +76,10 @@
 //!         Limits { max_parcel: 2 << 20, clock_skew: 5, message_ttl: 30 }
 //!     }
 //!
+//!     fn names_sessions(&self) -> bool {
+//!         true
+//!     }
+//!
 //!     fn close(&self, _: Duration) {}
 //! }
 //!
@@ -135,7 +139,9 @@
 
 pub(crate) mod local;
 
+use std::any::Any;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -168,7 +174,7 @@ impl TransportId {
 }
 
 /// An agent elsewhere, and the way there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Remote {
     /// Who must answer there.
     pub did: Did,
@@ -182,7 +188,62 @@ pub enum Peer {
     /// An agent on this node.
     Here(Arc<Agent>),
     /// One that a transport reaches.
-    There(Box<Remote>),
+    There(Box<There>),
+}
+
+/// An agent elsewhere, for as long as something may still be said to it.
+#[derive(Clone)]
+pub struct There {
+    remote: Remote,
+    pub(crate) hold: Option<Hold>,
+}
+
+/// Something of a transport's, dropped once nothing can come any more of what was delivered with it. It may be dropped on any
+/// thread and under locks of the node, so its `Drop` must not call the node, nor take a lock that `carry` holds while it drops
+/// a [`Departure`].
+pub type Hold = Arc<dyn Any + Send + Sync>;
+
+impl There {
+    pub(crate) fn new(remote: Remote, hold: Option<Hold>) -> Box<Self> {
+        Box::new(Self { remote, hold })
+    }
+}
+
+impl Deref for There {
+    type Target = Remote;
+
+    fn deref(&self) -> &Remote {
+        &self.remote
+    }
+}
+
+impl fmt::Debug for There {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.remote, f)
+    }
+}
+
+/// How messages came in, and where what is said about them goes.
+#[derive(Clone)]
+pub struct Way {
+    /// Where answers go.
+    pub route: Route,
+    /// Held by each call until nothing more is said about it, and by each [`Departure`] that says something.
+    pub hold: Option<Hold>,
+    /// Only answers to calls of this node are taken, as where it has asked and did not offer to be asked.
+    pub only_replies: bool,
+}
+
+impl From<Route> for Way {
+    fn from(route: Route) -> Self {
+        Self { route, hold: None, only_replies: false }
+    }
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Way").field("route", &self.route).field("only_replies", &self.only_replies).finish()
+    }
 }
 
 impl Peer {
@@ -197,7 +258,6 @@ impl Peer {
 }
 
 /// A sealed message on its way out.
-#[derive(Debug)]
 pub struct Departure {
     /// Who signed it.
     pub from: Did,
@@ -212,6 +272,8 @@ pub struct Departure {
     pub body: Body,
     /// What it presents.
     pub token: Option<String>,
+    /// What came with the call that it is about.
+    pub hold: Option<Hold>,
 }
 
 impl Departure {
@@ -220,6 +282,12 @@ impl Departure {
     pub fn size(&self) -> usize {
         let token = self.token.as_ref().map_or(0, String::len);
         self.jws.len().saturating_add(self.body.len()).saturating_add(token)
+    }
+}
+
+impl fmt::Debug for Departure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Departure").field("from", &self.from).field("to", &self.to).finish_non_exhaustive()
     }
 }
 
@@ -248,8 +316,8 @@ pub struct CallId {
 /// What a route can do.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The largest [`Departure`], by its [`size`](Departure::size). A larger call ends with `PAYLOAD_TOO_LARGE`; of a larger
-    /// answer its caller hears nothing until its time is over. So leave room for what agents here may send: 4096 bytes, and
+    /// The largest [`Departure`], by its [`size`](Departure::size). A larger call ends with `PAYLOAD_TOO_LARGE`, and so
+    /// does the call to which there is a larger answer or part: its caller gets a signed error, of some 1000 bytes. So leave room for what agents here may send: 4096 bytes, and
     /// [`max_payload_bytes`](crate::AgentOptions::max_payload_bytes), and 68 KiB where tokens are presented.
     pub max_parcel: usize,
     /// How far the clocks of both ends may differ, in seconds, at most 300.
@@ -271,6 +339,10 @@ pub trait Transport: Send + Sync {
     fn carry(&self, route: Route, parcels: &mut Vec<Departure>);
     /// The bounds of a route. Asked for with each message, and for routes that are gone too; answers at once.
     fn limits(&self, route: Route) -> Limits;
+    /// Whether calls name the session of their recipient, so that what was accepted once is never accepted again after a
+    /// restart of the process, or in another process with the same key. It is the same at both ends. Only where the other end
+    /// lives and dies with this one may it be false. Asked once.
+    fn names_sessions(&self) -> bool;
     /// The node has closed: what was taken, the last words of its agents among it, may still leave within `drain`. Returns at
     /// once. Nothing is carried any more, and what is delivered is dropped. A node that is dropped without
     /// [`Node::close`](crate::Node::close) does not call it.

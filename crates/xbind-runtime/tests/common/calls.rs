@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use xbind::ErrorKind;
 use xbind_runtime::transport::Route;
-use xbind_runtime::{AgentOptions, Allow, CallOptions, Handle, Key};
+use xbind_runtime::{AgentOptions, Allow, CallOptions, Handle, Key, Node};
 
 use super::{World, json, key, sleep, text};
 
@@ -16,6 +16,15 @@ pub type Seen = Rc<RefCell<Vec<String>>>;
 
 pub fn options(milliseconds: u64) -> CallOptions {
     CallOptions { timeout: Some(Duration::from_millis(milliseconds)), ..CallOptions::default() }
+}
+
+/// Long enough that only what never comes misses it.
+pub fn patient() -> CallOptions {
+    CallOptions { timeout: Some(Duration::from_secs(120)), ..CallOptions::default() }
+}
+
+pub fn join_on(node: &Arc<Node>, seed: u8, name: Option<&str>) -> Handle {
+    node.join(Key::Local(key(seed)), name.map(str::to_owned), AgentOptions::default()).unwrap()
 }
 
 pub fn join(world: &World, node: usize, seed: u8, name: Option<&str>) -> Arc<Handle> {

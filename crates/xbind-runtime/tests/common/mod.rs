@@ -15,6 +15,7 @@
 
 pub mod calls;
 mod network;
+pub mod policies;
 pub mod streams;
 mod world;
 

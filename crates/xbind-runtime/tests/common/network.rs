@@ -28,6 +28,8 @@ pub struct Faults {
     pub delay: u64,
     /// Of questions: late, dropped, failed, wrong, never answered.
     pub lookups: [u64; 5],
+    /// Calls name the session of their recipient.
+    pub sessions: bool,
 }
 
 pub enum Happening {
@@ -65,6 +67,8 @@ pub struct Inner {
     stranger: SigningKey,
     pub epoch: u64,
     pub questions: Vec<String>,
+    /// Calls name the session of their recipient.
+    pub sessions: bool,
 }
 
 /// The network between the nodes of a test.
@@ -102,6 +106,7 @@ impl Net {
             stranger: SigningKey::from_seed(&[0xee; 32]),
             epoch: 0,
             questions: Vec::new(),
+            sessions: faults.sessions,
         })))
     }
 
@@ -292,6 +297,10 @@ impl Transport for Wire {
 
     fn limits(&self, _: Route) -> Limits {
         self.net.inner().limits
+    }
+
+    fn names_sessions(&self) -> bool {
+        self.net.inner().sessions
     }
 
     fn close(&self, _: Duration) {

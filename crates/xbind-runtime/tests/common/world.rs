@@ -64,6 +64,14 @@ impl World {
         Self::new(1, count, Faults::default())
     }
 
+    /// Another process in place of a node, with nothing that it knew, behind the same connections.
+    pub fn restart(&mut self, at: usize) {
+        let node = Node::new(NodeOptions { time: self.time.clone(), ..NodeOptions::default() });
+        node.attach(Arc::new(Wire { net: self.net.clone(), own: at }));
+        node.resolve_with(Arc::new(Book { net: self.net.clone(), own: at }));
+        self.nodes[at] = node;
+    }
+
     pub fn list(&self, node: usize, name: Option<&str>, did: &Did) {
         self.net.inner().book.push((name.map(str::to_owned), *did, node));
     }

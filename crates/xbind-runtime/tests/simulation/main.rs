@@ -45,6 +45,7 @@ impl Plan {
     fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let hostile = !seed.is_multiple_of(4);
+        let sessions = seed.is_multiple_of(8);
         let mut p = |most: u64| if rng.percent(50) { 0 } else { rng.below(most) };
         let faults = if hostile {
             Faults {
@@ -59,9 +60,10 @@ impl Plan {
                 reorders: p(2) == 1,
                 delay: 1 + p(800),
                 lookups: [p(100), p(15), p(15), p(15), p(10)],
+                sessions: seed.is_multiple_of(3),
             }
         } else {
-            Faults { delay: 1 + p(300), blocks: p(30), lookups: [p(100), 0, 0, 0, 0], ..Faults::default() }
+            Faults { delay: 1 + p(300), blocks: p(30), lookups: [p(100), 0, 0, 0, 0], sessions, ..Faults::default() }
         };
         let count = usize::try_from(2 + rng.below(3)).unwrap();
         let world = World::new(seed, count, faults);

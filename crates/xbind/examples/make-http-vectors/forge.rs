@@ -87,7 +87,7 @@ impl Request {
         request
     }
 
-    fn component(&self, name: &str) -> String {
+    pub fn component(&self, name: &str) -> String {
         let (path, query) = self.target.split_once('?').unwrap_or((&self.target, ""));
         let authority = || self.authority.clone().or_else(|| self.value("host")).unwrap_or_default().to_lowercase();
         match name {
@@ -118,7 +118,8 @@ pub fn quoted(text: &str) -> String {
 
 /// As the profile wants it.
 pub fn signing(request: &Request) -> Signing {
-    let present = ["content-digest", "content-type", "content-encoding", "authorization", "xbind-token"];
+    let present =
+        ["content-digest", "content-type", "content-encoding", "authorization", "xbind-token", "xbind-approval"];
     let names = ["@method", "@authority", "@path", "@query"].into_iter();
     let names = names.chain(present.into_iter().filter(|name| request.value(name).is_some()));
     let key = sender();

@@ -1,6 +1,6 @@
 //! Makes tokens that no honest issuer would make, and the cases around them.
 
-use data_encoding::BASE64URL_NOPAD;
+pub use super::jws::*;
 use serde_json::{Value, json};
 use xbind::{Did, SigningKey};
 
@@ -42,51 +42,11 @@ pub fn jwks() -> Value {
     json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": ISSUER_KID, "x": x }] })
 }
 
-/// A JSON object, member by member, so that it can be wrong in one place only.
-#[derive(Clone)]
-pub struct Object(Vec<(String, String)>);
-
 impl Object {
-    /// Members with the JSON text of their values.
-    pub fn of(members: &[(&str, String)]) -> Self {
-        Self(members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
-    }
-
-    pub fn set(&self, name: &str, value: impl ToString) -> Self {
-        let mut members = self.0.clone();
-        members.iter_mut().find(|(member, _)| member == name).unwrap().1 = value.to_string();
-        Self(members)
-    }
-
-    pub fn add(&self, name: &str, value: impl ToString) -> Self {
-        let mut members = self.0.clone();
-        members.push((name.to_owned(), value.to_string()));
-        Self(members)
-    }
-
-    pub fn without(&self, name: &str) -> Self {
-        let mut members = self.0.clone();
-        members.retain(|(member, _)| member != name);
-        Self(members)
-    }
-
     /// These members, and then the other's.
     pub fn and(&self, other: &Self) -> Self {
         Self([self.0.clone(), other.0.clone()].concat())
     }
-
-    pub fn json(&self) -> String {
-        let members: Vec<_> = self.0.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
-        format!("{{{}}}", members.join(","))
-    }
-}
-
-pub fn quoted(text: &str) -> String {
-    format!("\"{text}\"")
-}
-
-pub fn kid(did: &Did) -> String {
-    format!("{}#{}", did.as_str(), did.multibase())
 }
 
 pub fn header_of(did: &Did, typ: &str) -> Object {
@@ -113,25 +73,6 @@ pub fn claims_of(issuer: &str, subject: &str) -> Object {
         ("jti", quoted(ID)),
         ("scope", quoted("invoice.* read:payments")),
     ])
-}
-
-pub fn encode(bytes: impl AsRef<[u8]>) -> String {
-    BASE64URL_NOPAD.encode(bytes.as_ref())
-}
-
-pub fn signing_input(header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>) -> String {
-    format!("{}.{}", encode(header), encode(claims))
-}
-
-/// Signs whatever the two segments hold.
-pub fn sign(key: &SigningKey, header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>) -> String {
-    let input = signing_input(header, claims);
-    let signature = key.sign(input.as_bytes());
-    format!("{input}.{}", encode(signature))
-}
-
-pub fn segments(jws: &str) -> [&str; 3] {
-    jws.split('.').collect::<Vec<_>>().try_into().unwrap()
 }
 
 pub fn token() -> String {

@@ -18,18 +18,20 @@ mod forge;
 mod framing;
 mod header;
 mod jwks;
+#[path = "../vectors/jws.rs"]
+mod jws;
+#[path = "../vectors/output.rs"]
+mod output;
 mod policy;
 mod presented;
 mod statements;
 mod status;
 
+use output::text;
 use serde_json::{Value, json};
-use std::path::Path;
-use std::{fs, io};
 
-fn main() -> io::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors");
-    files().into_iter().try_for_each(|(name, text)| fs::write(folder.join(name), text))
+fn main() -> std::io::Result<()> {
+    output::write(files())
 }
 
 /// Each file's name in vectors/, and its text.
@@ -66,10 +68,4 @@ fn file(note: &str, cases: Vec<Value>) -> Value {
         "trust": [forge::operator().did().as_str(), { "issuer": forge::ISSUER, "jwks": forge::jwks() }],
         "cases": cases,
     })
-}
-
-fn text(file: &Value) -> String {
-    let mut text = serde_json::to_string_pretty(file).unwrap();
-    text.push('\n');
-    text
 }

@@ -147,6 +147,9 @@ pub fn rotations() -> Vec<Value> {
 
 const BODY: &str = r#"{"pay":"supplier-7","eur":1200}"#;
 
+const OWN: &str = "gIGCg4SFhoeIiYqLjI2Ojw";
+const OTHER: &str = "kJGSk5SVlpeYmZqbnJ2enw";
+
 fn approval_claims() -> Object {
     Object::of(&[
         ("iss", quoted(operator().did().as_str())),
@@ -199,6 +202,11 @@ pub fn approvals() -> Value {
     };
     let mth = |name: &str, value: &str| {
         invalid(name, "the grammar of the claim", signed(&approval_claims().add("mth", value)))
+    };
+    let session = "the very session that was approved";
+    let in_session = |name: &str| signed(&approval_claims().add("ses", quoted(name)));
+    let ses = |name: &str, value: &str| {
+        invalid(name, "the grammar of the claim", signed(&approval_claims().add("ses", value)))
     };
     let cases = vec![
         accept("approved", "an honest yes", honest.clone()),
@@ -316,6 +324,12 @@ pub fn approvals() -> Value {
         mth("method-nul", "\"pay\\u0000\""),
         mth("method-too-long", &quoted(&"m".repeat(129))),
         invalid("method-upper-case-name", "no other claim", signed(&approval_claims().add("MTH", quoted("pay")))),
+        with(accept("session", "the session that the call names", in_session(OWN)), "session", json!(OWN)),
+        with(refuse("INVALID_SIGNATURE", "session-other", session, in_session(OTHER)), "session", json!(OWN)),
+        with(refuse("INVALID_SIGNATURE", "session-missing", session, honest.clone()), "session", json!(OWN)),
+        refuse("INVALID_SIGNATURE", "session-too-many", session, in_session(OWN)),
+        ses("session-short", "\"gIGCgw\""),
+        ses("session-null", "null"),
         invalid("claim-missing", "all ten claims", signed(&approval_claims().without("pd"))),
         invalid("claim-more", "no other claim", signed(&approval_claims().add("limit", 1))),
         invalid(

@@ -1,6 +1,7 @@
 //! Makes messages that no honest sender would make, and the cases around them.
 
-use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+pub use super::jws::*;
+use data_encoding::HEXLOWER;
 use serde::Serialize;
 use xbind::{Did, Digest, SigningKey};
 
@@ -46,6 +47,9 @@ pub struct Case {
     pub allow: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub revoked: Vec<String>,
+    /// The recipient's session, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,6 +93,7 @@ pub fn accept(name: &'static str, why: &'static str, jws: String) -> Case {
         max_tracked_messages: None,
         allow: Vec::new(),
         revoked: Vec::new(),
+        session: None,
         pending: None,
         running: None,
         token: None,
@@ -144,54 +149,14 @@ pub fn keys() -> Keys {
     }
 }
 
-/// A JSON object, member by member, so that it can be wrong in one place only.
-#[derive(Clone)]
-pub struct Object(Vec<(String, String)>);
+pub fn header(did: &Did) -> Object {
+    Object::of(&[("alg", quoted("EdDSA")), ("kid", quoted(&kid(did))), ("typ", quoted("agent-msg+jwt"))])
+}
 
 impl Object {
-    /// Members with the JSON text of their values.
-    pub fn of(members: &[(&str, String)]) -> Self {
-        Self(members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
-    }
-
-    pub fn set(&self, name: &str, value: impl ToString) -> Self {
-        let mut members = self.0.clone();
-        members.iter_mut().find(|(member, _)| member == name).unwrap().1 = value.to_string();
-        Self(members)
-    }
-
-    pub fn add(&self, name: &str, value: impl ToString) -> Self {
-        let mut members = self.0.clone();
-        members.push((name.to_owned(), value.to_string()));
-        Self(members)
-    }
-
-    pub fn without(&self, name: &str) -> Self {
-        let mut members = self.0.clone();
-        members.retain(|(member, _)| member != name);
-        Self(members)
-    }
-
     pub fn reversed(&self) -> Self {
         Self(self.0.iter().rev().cloned().collect())
     }
-
-    pub fn json(&self) -> String {
-        let members: Vec<_> = self.0.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
-        format!("{{{}}}", members.join(","))
-    }
-}
-
-pub fn quoted(text: &str) -> String {
-    format!("\"{text}\"")
-}
-
-pub fn kid(did: &Did) -> String {
-    format!("{}#{}", did.as_str(), did.multibase())
-}
-
-pub fn header(did: &Did) -> Object {
-    Object::of(&[("alg", quoted("EdDSA")), ("kid", quoted(&kid(did))), ("typ", quoted("agent-msg+jwt"))])
 }
 
 /// The claims of the known answer.
@@ -214,26 +179,6 @@ pub fn claims_for(from: &Did, to: &Did, body: &[u8], content_type: &str) -> Obje
     ])
 }
 
-pub fn encode(bytes: impl AsRef<[u8]>) -> String {
-    BASE64URL_NOPAD.encode(bytes.as_ref())
-}
-
-pub fn signing_input(header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>) -> String {
-    format!("{}.{}", encode(header), encode(claims))
-}
-
-/// Signs whatever the two segments hold.
-pub fn sign(key: &SigningKey, header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>) -> String {
-    let input = signing_input(header, claims);
-    let signature = key.sign(input.as_bytes());
-    format!("{input}.{}", encode(signature))
-}
-
-/// The segments of a JWS, to be put together differently.
-pub fn segments(jws: &str) -> [&str; 3] {
-    jws.split('.').collect::<Vec<_>>().try_into().unwrap()
-}
-
 /// The sender's message with these claims, under an honest header.
 pub fn with_claims(claims: &Object) -> String {
     let sender = keys().sender;
@@ -244,10 +189,4 @@ pub fn with_claims(claims: &Object) -> String {
 pub fn with_header(header: impl AsRef<[u8]>) -> String {
     let keys = keys();
     sign(&keys.sender, header, claims(keys.sender.did(), keys.recipient.did()).json())
-}
-
-pub fn text(file: &File) -> String {
-    let mut text = serde_json::to_string_pretty(file).unwrap();
-    text.push('\n');
-    text
 }

@@ -18,21 +18,31 @@ mod details;
 mod envelope;
 mod forge;
 mod framing;
+#[path = "../vectors/jws.rs"]
+mod jws;
 mod order;
+#[path = "../vectors/output.rs"]
+mod output;
+mod sessions;
 
-use std::path::Path;
-use std::{fs, io};
+use output::text;
 
-fn main() -> io::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors");
-    files().into_iter().try_for_each(|(name, text)| fs::write(folder.join(name), text))
+fn main() -> std::io::Result<()> {
+    output::write(files())
 }
 
 /// Each file's name in vectors/, and its text.
 pub fn files() -> [(&'static str, String); 2] {
-    let cases =
-        [accepted::cases(), framing::cases(), envelope::cases(), claims::cases(), order::cases(), details::cases()]
-            .concat();
+    let cases = [
+        accepted::cases(),
+        framing::cases(),
+        envelope::cases(),
+        claims::cases(),
+        order::cases(),
+        details::cases(),
+        sessions::cases(),
+    ]
+    .concat();
     let single = forge::File {
         note: "Messages to one recipient, each opened by a fresh verifier at `now` unless the case says otherwise; \
                `after` names a case that this verifier is given first. Keys: RFC 8032 section 7.1, TEST 1 to 3.",
@@ -41,5 +51,5 @@ pub fn files() -> [(&'static str, String); 2] {
         trees: Vec::new(),
         cases,
     };
-    [("message-v1.json", forge::text(&single)), ("message-batch.json", forge::text(&batch::file()))]
+    [("message-v1.json", text(&single)), ("message-batch.json", text(&batch::file()))]
 }

@@ -108,7 +108,7 @@ pub(crate) fn base_of(message: Message<'_>, list: &InnerList<'_>, components: &[
     Ok(base)
 }
 
-fn write_value(out: &mut String, message: Message<'_>, component: &Component<'_>) -> Result<()> {
+pub(super) fn write_value(out: &mut String, message: Message<'_>, component: &Component<'_>) -> Result<()> {
     let (request, response) = match (message, component.req) {
         (Message::Request(request), false) | (Message::Response(_, request), true) => (Some(request), None),
         (Message::Response(response, _), false) => (None, Some(response)),

@@ -105,10 +105,12 @@ pub(crate) fn is_token(text: &str) -> bool {
 }
 
 /// Fields that say how a message is to be read; of each there is one at most.
-const ONCE: [&str; 6] =
-    ["content-type", "content-encoding", "content-digest", "content-length", "authorization", TOKEN];
+const ONCE: [&str; 7] =
+    ["content-type", "content-encoding", "content-digest", "content-length", "authorization", TOKEN, APPROVAL];
 /// Where a token travels.
 pub const TOKEN: &str = "xbind-token";
+/// Where an approval travels.
+pub const APPROVAL: &str = "xbind-approval";
 
 /// A request that can be read in one way only.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! HTTP requests and responses that prove who sends them: message signatures (RFC 9421) with Ed25519 over structured fields
 //! (RFC 9651) and digests of bodies (RFC 9530). docs/http.md is the page for it.
 
+pub mod approval;
 pub mod base;
 pub mod digest;
 pub mod message;

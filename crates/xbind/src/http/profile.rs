@@ -1,7 +1,7 @@
 //! What a signature must cover and how its key is named: the profile that signer and verifier agree upon.
 
 use super::base::Component;
-use super::message::{Request, TOKEN, malformed};
+use super::message::{APPROVAL, Request, TOKEN, malformed};
 use super::sfv::{self, Bare, Item, Member};
 use super::{MAX_STRUCTURED_BYTES, signatures};
 use crate::error::{Error, ErrorKind, Result};
@@ -113,7 +113,8 @@ impl Profile {
 /// Always covered in `xbind`.
 pub(super) const DERIVED: [&str; 4] = ["@method", "@authority", "@path", "@query"];
 /// Covered in `xbind` where they are there: they say what the body is and what the sender may do.
-pub(super) const PRESENT: [&str; 5] = ["content-digest", "content-type", "content-encoding", "authorization", TOKEN];
+pub(super) const PRESENT: [&str; 6] =
+    ["content-digest", "content-type", "content-encoding", "authorization", TOKEN, APPROVAL];
 /// Where the keys of a bot are published.
 pub(super) const AGENT: &str = "signature-agent";
 

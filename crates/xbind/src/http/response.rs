@@ -98,7 +98,7 @@ pub fn prepare(
     let said = Said { created: draft.created, expires, nonce: None, keyid: did.as_str(), tag: XBIND.tag() };
     let list = said.list(&components);
     let base = base::base_of(Message::Response(&response, &request), &list, &components)?;
-    Ok(UnsignedHttp::alone(base, fields, XBIND.label(), &list))
+    Ok(UnsignedHttp::alone(*did, base, fields, XBIND.label(), &list))
 }
 
 /// Signs a response with a key that is here.

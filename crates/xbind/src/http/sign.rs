@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use base64_simd::STANDARD;
 
 use super::MAX_TTL;
+use super::approval;
 use super::base::{self, Component, Message};
 use super::digest::{Digests, content_digest};
-use super::message::{Request, RequestHead, TOKEN, malformed};
+use super::message::{APPROVAL, Request, RequestHead, TOKEN, malformed};
 use super::profile::{AGENT, DERIVED, PRESENT, Profile, is_agent_url};
 use super::sfv::{self, Bare, InnerList};
 use super::signatures::Texts;
@@ -15,7 +16,7 @@ use crate::base64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
 use crate::identity::jwk;
-use crate::identity::key::SigningKey;
+use crate::identity::key::{SigningKey, VerifyingKey};
 use crate::rights::grant::MAX_DELEGATION_BYTES;
 
 /// How a request is to be signed.
@@ -31,6 +32,8 @@ pub struct RequestDraft<'a> {
     pub nonce: [u8; 64],
     /// A token to present.
     pub token: Option<&'a str>,
+    /// The approval of this very request to bring along.
+    pub approval: Option<&'a str>,
     /// Where the key is published: an https URL, which `Wba` must have.
     pub agent: Option<&'a str>,
 }
@@ -41,6 +44,7 @@ pub type NewFields = Vec<(&'static str, String)>;
 /// A message that waits for its signature, by a key that may be elsewhere.
 #[derive(Clone, Debug)]
 pub struct UnsignedHttp {
+    signer: Did,
     base: String,
     fields: NewFields,
     label: &'static str,
@@ -65,6 +69,21 @@ impl UnsignedHttp {
         value.push(':');
         fields.push(("signature", value));
         fields
+    }
+
+    /// The same with a signature that somebody else was asked for.
+    ///
+    /// # Errors
+    /// `SIGN_FAILED` unless it is one of [`to_sign`](Self::to_sign), by the key of the signer's DID.
+    pub fn finish_checked(self, signature: &[u8]) -> Result<NewFields> {
+        let key = VerifyingKey::from_did(self.signer.as_str())?;
+        match signature.try_into() {
+            Ok(signature) if key.verify(self.base.as_bytes(), signature) => Ok(self.finish(signature)),
+            Ok(_) | Err(_) => {
+                Err(Error::new(ErrorKind::SignFailed, "this is no signature of the message by the key of its DID")
+                    .with_hint("sign the bytes as they are, with the Ed25519 key of the DID, and return 64 bytes"))
+            }
+        }
     }
 }
 
@@ -121,7 +140,7 @@ pub fn prepare(did: &Did, head: &RequestHead<'_>, body: &[u8], draft: &RequestDr
     profile.check(&request, &components)?;
     let base = base::base_of(Message::Request(&request), &list, &components)?;
     fields.push(("signature-input", before.input(profile.label(), &list)));
-    Ok(UnsignedHttp { base, fields, label: profile.label(), signatures: before.signatures })
+    Ok(UnsignedHttp { signer: *did, base, fields, label: profile.label(), signatures: before.signatures })
 }
 
 /// Signs a request with a key that is here.
@@ -148,6 +167,12 @@ fn added(given: &Request<'_>, body: &[u8], draft: &RequestDraft<'_>) -> Result<N
             return Err(config("the request presents a token already"));
         }
         fields.push((TOKEN, token.to_owned()));
+    }
+    if let Some(approval) = draft.approval {
+        if given.fields.has(APPROVAL) {
+            return Err(config("the request brings an approval already"));
+        }
+        fields.push(approval::field(approval)?);
     }
     match (draft.profile, draft.agent) {
         (Profile::Xbind, None) | (Profile::WbaLegacy, None) => {}
@@ -242,9 +267,15 @@ fn written(mut text: String, label: &str, list: &InnerList<'_>) -> String {
 
 impl UnsignedHttp {
     /// The only signature of a message.
-    pub(super) fn alone(base: String, mut fields: NewFields, label: &'static str, list: &InnerList<'_>) -> Self {
+    pub(super) fn alone(
+        signer: Did,
+        base: String,
+        mut fields: NewFields,
+        label: &'static str,
+        list: &InnerList<'_>,
+    ) -> Self {
         fields.push(("signature-input", written(String::new(), label, list)));
-        Self { base, fields, label, signatures: None }
+        Self { signer, base, fields, label, signatures: None }
     }
 }
 

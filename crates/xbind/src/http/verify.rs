@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::approval::Approvable;
 use super::base::{self, Component, Message};
 use super::digest::Digests;
-use super::message::{Request, RequestHead, TOKEN, malformed};
+use super::message::{APPROVAL, Request, RequestHead, TOKEN, malformed};
 use super::profile::Profile;
 use super::signatures::{self, Texts};
 use super::target::Authority;
@@ -49,6 +50,7 @@ pub struct RequestVerifier {
     by_thumbprint: HashMap<String, Did>,
     known: KeyCache,
     window: ReplayWindow,
+    approvals: ReplayWindow,
 }
 
 /// A request whose head is genuine, for us and in time. Its body was not looked at, and it may be a copy.
@@ -59,6 +61,8 @@ pub struct AuthenticRequest {
     until: u64,
     nonce: String,
     token: Option<String>,
+    approval: Option<String>,
+    approvable: Approvable,
     covered: Vec<String>,
     digests: Option<Digests>,
 }
@@ -84,6 +88,7 @@ impl RequestVerifier {
             by_thumbprint: policy.keys.iter().map(|did| (jwk::thumbprint(did), *did)).collect(),
             known: KeyCache::new(KNOWN_KEYS),
             window: ReplayWindow::new(policy.max_tracked),
+            approvals: ReplayWindow::new(policy.max_tracked),
             policy,
         })
     }
@@ -93,7 +98,7 @@ impl RequestVerifier {
     /// # Errors
     /// In this order: `MALFORMED_MESSAGE`, `INVALID_SIGNATURE` (none, or one that does not cover what it must),
     /// `WRONG_AUDIENCE`, `MESSAGE_NOT_YET_VALID`, `MESSAGE_EXPIRED`, `REPLAYED` (from before the start), `INVALID_DID`,
-    /// `NOT_ALLOWED`, `INVALID_SIGNATURE`.
+    /// `NOT_ALLOWED` (a thumbprint), `INVALID_SIGNATURE`, `NOT_ALLOWED`.
     pub fn authenticate(&self, head: &RequestHead<'_>, now: u64) -> Result<AuthenticRequest> {
         let Self { policy, .. } = self;
         let request = Request::read(head)?;
@@ -110,17 +115,16 @@ impl RequestVerifier {
         if !key.verify(signed.as_bytes(), &claimed.signature) {
             return Err(forged());
         }
+        self.check_allowed(key.did())?;
         let digests = digests(&covered, request.fields.one("content-digest")?)?;
         Ok(AuthenticRequest {
             key,
             created: claimed.created,
             until,
             nonce: nonce.to_owned(),
-            token: request
-                .fields
-                .one(TOKEN)?
-                .filter(|_| signatures::must_cover(&covered, TOKEN).is_ok())
-                .map(str::to_owned),
+            token: covered_field(&request, &covered, TOKEN)?,
+            approval: covered_field(&request, &covered, APPROVAL)?,
+            approvable: Approvable::of(&request)?,
             covered: covered.iter().map(Component::shown).collect(),
             digests,
         })
@@ -149,6 +153,15 @@ impl RequestVerifier {
         Ok(())
     }
 
+    pub(super) const fn clock_skew(&self) -> u64 {
+        self.policy.clock_skew
+    }
+
+    /// The approvals that were used.
+    pub(super) const fn approvals(&self) -> &ReplayWindow {
+        &self.approvals
+    }
+
     fn check_authority(&self, request: &Request<'_>) -> Result<()> {
         let is_ours = |ours: &Authority| ours.clone().normal(request.scheme) == request.authority;
         if self.authorities.iter().any(is_ours) {
@@ -158,7 +171,7 @@ impl RequestVerifier {
             .with_hint("add it to authorities if clients are to reach this server by that name"))
     }
 
-    fn check_start(&self, created: u64, now: u64) -> Result<()> {
+    pub(super) fn check_start(&self, created: u64, now: u64) -> Result<()> {
         let Some(started) = self.policy.started else { return Ok(()) };
         let open = started.saturating_add(self.policy.clock_skew);
         if created > open {
@@ -182,12 +195,16 @@ impl RequestVerifier {
                     .with_hint("give its DID among the verifier's keys")
             })?
         };
-        let key = self.known.get(did)?;
-        if self.allowed.as_ref().is_some_and(|allowed| !allowed.contains(key.did())) {
-            return Err(Error::new(ErrorKind::NotAllowed, format!("{did} may not send requests here"))
-                .with_hint("ask its owner to add your DID to `allow`"));
+        self.known.get(did)
+    }
+
+    /// Asked last, so that nobody learns without a key who is allowed.
+    fn check_allowed(&self, did: &Did) -> Result<()> {
+        if self.allowed.as_ref().is_none_or(|allowed| allowed.contains(did)) {
+            return Ok(());
         }
-        Ok(key)
+        Err(Error::new(ErrorKind::NotAllowed, format!("{did} may not send requests here"))
+            .with_hint("ask its owner to add your DID to `allow`"))
     }
 }
 
@@ -222,6 +239,16 @@ impl AuthenticRequest {
         self.token.as_deref()
     }
 
+    /// What it brings along in `Xbind-Approval`.
+    #[must_use]
+    pub fn approval(&self) -> Option<&str> {
+        self.approval.as_deref()
+    }
+
+    pub(super) const fn approvable(&self) -> &Approvable {
+        &self.approvable
+    }
+
     /// The names of the components that the signature covers; of a member of a field `name;key="member"`, for the rest of the
     /// field is not covered.
     #[must_use]
@@ -246,6 +273,12 @@ impl AuthenticRequest {
         }
         MessageId::from_bytes(id)
     }
+}
+
+/// The value of a field that comes once, if it is covered.
+fn covered_field(request: &Request<'_>, covered: &[Component<'_>], name: &str) -> Result<Option<String>> {
+    let value = request.fields.one(name)?.filter(|_| signatures::must_cover(covered, name).is_ok());
+    Ok(value.map(str::to_owned))
 }
 
 pub(super) fn forged() -> Error {

@@ -10,7 +10,9 @@ use crate::identity::did::Did;
 use crate::identity::key::{SigningKey, VerifyingKey};
 use crate::json::{self, Members};
 use crate::message::details::is_method;
-use crate::message::jws::{self, Header, Text, UnsignedJws, present};
+use crate::message::jws::{self, Text, UnsignedJws, present};
+use crate::message::kind::Kind;
+use crate::rights::grant::invalid;
 use crate::rights::scope::ScopeSet;
 
 /// How long a card holds unless its agent says otherwise, in seconds.
@@ -32,6 +34,8 @@ pub const MAX_ADDRESS_BYTES: usize = 2048;
 
 /// `typ` of the protected header.
 pub(crate) const TYPE: &str = "agent-card+jwt";
+const CARD: Kind =
+    Kind { typ: TYPE, one: "a card", this: "the card", max_bytes: MAX_CARD_BYTES, max_ttl: MAX_CARD_TTL };
 /// The method that tells what an agent offers.
 pub const DESCRIBE: &str = "xbind.describe";
 /// How the methods begin that every agent answers by itself, in any case: no card offers them.
@@ -73,11 +77,9 @@ impl CardDraft<'_> {
     /// # Errors
     /// `INVALID_CONFIG` for a draft outside its bounds.
     pub fn unsigned(&self, agent: &Did) -> Result<UnsignedJws> {
-        let refuse = |why: &'static str| Error::new(ErrorKind::InvalidConfig, why);
-        let expires_at = self.now.checked_add(self.ttl).filter(|_| (1..=MAX_CARD_TTL).contains(&self.ttl));
-        let expires_at = expires_at.ok_or_else(|| refuse("a card lives 1 to 604800 s"))?;
+        let expires_at = CARD.expiry(self.now, self.ttl)?;
         if let Some(why) = fault(self.name, self.methods, self.addresses) {
-            return Err(refuse(why));
+            return Err(Error::new(ErrorKind::InvalidConfig, why));
         }
         let mut claims = Members::new();
         claims.text("iss", agent.as_str());
@@ -123,25 +125,18 @@ impl Card {
     /// `INVALID_TOKEN` if it is no card or not signed by the agent that it names; `UNTRUSTED_ISSUER` if that is another
     /// one; `TOKEN_NOT_YET_VALID`, `TOKEN_EXPIRED`.
     pub fn verify(text: &str, agent: Option<&Did>, now: u64, clock_skew: u64) -> Result<Self> {
-        if text.len() > MAX_CARD_BYTES {
-            return Err(invalid("the card is longer than 65536 bytes"));
-        }
-        let parts = jws::split(text).ok_or_else(|| invalid("the card is not a compact JWS"))?;
-        let header = Header::parse(&parts.header)
-            .filter(|header| *header.typ == *TYPE)
-            .ok_or_else(|| invalid("the header is not that of a card"))?;
-        let claims: Claims<'_> =
-            jws::parse_object(&parts.payload).ok_or_else(|| invalid("the claims are not those of a card"))?;
+        let parts = CARD.split(text)?;
+        let (kid, claims) = CARD.read::<Claims<'_>>(&parts)?;
         let key = VerifyingKey::from_did(&claims.iss).map_err(|_| invalid("the claim iss is no DID"))?;
         let card = claims.card(*key.did())?;
         if agent.is_some_and(|agent| *agent != card.did) {
             return Err(Error::new(ErrorKind::UntrustedIssuer, "the card is another agent's"));
         }
-        if !jws::names_key(&header.kid, &card.did) {
+        if !jws::names_key(&kid, &card.did) {
             return Err(invalid("the header's kid is not the key of iss"));
         }
-        card.check_time(now, clock_skew)?;
-        if !parts.signature().is_some_and(|signature| key.verify(parts.signing_input.as_bytes(), signature)) {
+        CARD.check_time(card.issued_at, card.expires_at, now, clock_skew)?;
+        if !parts.is_signed_by(&key) {
             return Err(invalid("the card is not signed by its agent"));
         }
         Ok(card)
@@ -182,18 +177,6 @@ impl Card {
     pub const fn expires_at(&self) -> u64 {
         self.expires_at
     }
-
-    fn check_time(&self, now: u64, clock_skew: u64) -> Result<()> {
-        if self.issued_at > now.saturating_add(clock_skew) {
-            let why = format!("the card was issued {} s in the future", self.issued_at.saturating_sub(now));
-            return Err(Error::new(ErrorKind::TokenNotYetValid, why));
-        }
-        if now >= self.expires_at.saturating_add(clock_skew) {
-            let why = format!("the card expired {} s ago", now.saturating_sub(self.expires_at));
-            return Err(Error::new(ErrorKind::TokenExpired, why));
-        }
-        Ok(())
-    }
 }
 
 impl CardMethod {
@@ -227,40 +210,33 @@ impl CardMethod {
 
 /// Exactly these members, in any order.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 struct Claims<'a> {
-    #[serde(borrow)]
     iss: Text<'a>,
     iat: u64,
     exp: u64,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
     name: Option<Text<'a>>,
-    #[serde(borrow)]
     methods: Vec<&'a RawValue>,
-    #[serde(borrow)]
     addresses: Vec<Text<'a>>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 struct Method<'a> {
-    #[serde(borrow)]
     name: Text<'a>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
     description: Option<Text<'a>>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
     input: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
     output: Option<&'a RawValue>,
-    #[serde(borrow)]
     scopes: Vec<Text<'a>>,
 }
 
 impl Claims<'_> {
     fn card(&self, did: Did) -> Result<Card> {
-        if self.iat >= self.exp || self.exp.saturating_sub(self.iat) > MAX_CARD_TTL {
-            return Err(invalid("the card does not live 1 to 604800 s"));
-        }
+        CARD.check_life(self.iat, self.exp)?;
         if self.methods.len() > MAX_METHODS || self.addresses.len() > MAX_ADDRESSES {
             return Err(invalid("the card names more than 256 methods or 16 addresses"));
         }
@@ -355,8 +331,4 @@ fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len().saturating_add(2));
     json::push_quoted(&mut out, text);
     out
-}
-
-fn invalid(why: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidToken, why)
 }

@@ -4,6 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::identity::key::VerifyingKey;
 use crate::message::details::{self, Details, Shape};
 use crate::message::jws::{self, Text, present};
+use crate::message::session::Session;
 use crate::message::{self, ALG_BATCH, ALG_SINGLE, Digest, InReplyTo, MessageId, Op, TYPE};
 use serde::Deserialize;
 
@@ -18,13 +19,10 @@ pub(crate) enum Form {
 
 /// Exactly these members, in any order (RFC 7515 section 4).
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 pub(crate) struct Header<'a> {
-    #[serde(borrow)]
     alg: Text<'a>,
-    #[serde(borrow)]
     kid: Text<'a>,
-    #[serde(borrow)]
     typ: Text<'a>,
 }
 
@@ -71,40 +69,36 @@ pub(crate) struct Claims<'a> {
 
 /// As they stand in the JSON.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 struct Wire<'a> {
     v: u64,
-    #[serde(borrow)]
     op: Text<'a>,
-    #[serde(borrow)]
     iss: Text<'a>,
-    #[serde(borrow)]
     aud: Text<'a>,
-    #[serde(borrow)]
     jti: Text<'a>,
     iat: u64,
     exp: u64,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
     irt: Option<Text<'a>>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
     rqd: Option<Text<'a>>,
-    #[serde(borrow)]
     pt: Text<'a>,
     pl: u64,
-    #[serde(borrow)]
     pd: Text<'a>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
     ath: Option<Text<'a>>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
     mth: Option<Text<'a>>,
     #[serde(default, deserialize_with = "present")]
     dl: Option<u64>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
     tp: Option<Text<'a>>,
     #[serde(default, deserialize_with = "present")]
     seq: Option<u64>,
     #[serde(default, deserialize_with = "present")]
     win: Option<u64>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    ses: Option<Text<'a>>,
 }
 
 impl<'a> Claims<'a> {
@@ -123,8 +117,15 @@ impl<'a> Claims<'a> {
             return Err(malformed("the claim pt is not a media type"));
         }
         let body_digest = Digest::parse_prefixed(&wire.pd).ok_or_else(|| malformed("the claim pd is not a SHA-256"))?;
-        let details =
-            Details { method: wire.mth, deadline_ms: wire.dl, traceparent: wire.tp, seq: wire.seq, window: wire.win };
+        let no_session = || malformed("the claim ses is not 16 bytes of base64url");
+        let details = Details {
+            method: wire.mth,
+            deadline_ms: wire.dl,
+            traceparent: wire.tp,
+            seq: wire.seq,
+            window: wire.win,
+            session: wire.ses.map(|ses| Session::read(&ses).ok_or_else(no_session)).transpose()?,
+        };
         details::check(&Shape {
             op,
             names_call: (wire.irt.is_some(), wire.rqd.is_some()),

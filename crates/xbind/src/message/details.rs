@@ -1,9 +1,12 @@
 //! What a message says beside what all of them say: which claim stands on which operation, and the grammar of each.
 
 use crate::message::Op;
+use crate::message::session::Session;
 
 /// The longest name of a method, in bytes.
 pub const MAX_METHOD_BYTES: usize = 128;
+/// The method of a call that asks for a [`Session`]: it names none, and no handler ever gets it.
+pub const SESSION: &str = "xbind.session";
 /// The longest time that a caller can say it waits, in milliseconds.
 pub const MAX_DEADLINE_MS: u64 = (1 << 31) - 1;
 /// The highest `seq` and `win`, which every language counts exactly.
@@ -25,11 +28,13 @@ pub struct Details<T> {
     pub seq: Option<u64>,
     /// How many parts the caller takes, counted from the first: claim `win`, on calls and `more`.
     pub window: Option<u64>,
+    /// The replay window of the recipient that is meant: claim `ses`, on calls and sends.
+    pub session: Option<Session>,
 }
 
 impl<T> Default for Details<T> {
     fn default() -> Self {
-        Self { method: None, deadline_ms: None, traceparent: None, seq: None, window: None }
+        Self { method: None, deadline_ms: None, traceparent: None, seq: None, window: None, session: None }
     }
 }
 
@@ -42,6 +47,7 @@ enum Rule {
 }
 
 /// The table of docs/wire-format.md.
+#[derive(Clone, Copy)]
 struct Rules {
     /// `irt` and `rqd`, which stand together.
     call: Rule,
@@ -51,6 +57,7 @@ struct Rules {
     traceparent: Rule,
     seq: Rule,
     window: Rule,
+    session: Rule,
 }
 
 const fn rules(op: Op) -> Rules {
@@ -63,12 +70,12 @@ const fn rules(op: Op) -> Rules {
         traceparent: Optional,
         seq: Forbidden,
         window: Forbidden,
+        session: Forbidden,
     };
+    let asked = Rules { call: Forbidden, token: Optional, method: Optional, session: Optional, ..reply };
     match op {
-        Op::Call => {
-            Rules { call: Forbidden, token: Optional, method: Optional, deadline: Optional, window: Optional, ..reply }
-        }
-        Op::Send => Rules { call: Forbidden, token: Optional, method: Optional, ..reply },
+        Op::Call => Rules { deadline: Optional, window: Optional, ..asked },
+        Op::Send => asked,
         Op::Result | Op::Error => Rules { seq: Optional, ..reply },
         Op::Part | Op::Progress => Rules { seq: Required, ..reply },
         Op::More => Rules { window: Required, ..reply },
@@ -90,7 +97,7 @@ pub(crate) struct Shape<'a> {
 /// Whether each claim stands where it may, within its grammar: what makers and readers of messages check alike.
 pub(crate) fn check(shape: &Shape<'_>) -> Result<(), &'static str> {
     let Shape { op, names_call: (id, digest), presents, details, content_type, body_len } = shape;
-    let Details { method, deadline_ms, traceparent, seq, window } = details;
+    let Details { method, deadline_ms, traceparent, seq, window, session } = details;
     let rules = rules(*op);
     stands(rules.call, *id || *digest, "irt and rqd stand on what is said of a call, and on nothing else")?;
     if id != digest {
@@ -102,6 +109,7 @@ pub(crate) fn check(shape: &Shape<'_>) -> Result<(), &'static str> {
     stands(rules.traceparent, traceparent.is_some(), "tp does not stand here")?;
     stands(rules.seq, seq.is_some(), "seq stands on parts and progress, and on the end of an answer that had parts")?;
     stands(rules.window, window.is_some(), "win stands on more, and on calls that take parts")?;
+    stands(rules.session, session.is_some(), "ses stands on calls and sends only")?;
     if !method.is_none_or(is_method) {
         return Err("a method is 1 to 128 of A-Z a-z 0-9 _ . -");
     }
@@ -171,6 +179,7 @@ impl<T> Details<T> {
             traceparent: self.traceparent.map(&mut text),
             seq: self.seq,
             window: self.window,
+            session: self.session,
         }
     }
 }
@@ -185,6 +194,7 @@ impl<T: std::ops::Deref<Target = str>> Details<T> {
             traceparent: self.traceparent.as_deref(),
             seq: self.seq,
             window: self.window,
+            session: self.session,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::base64::{decode, encode, encode_into};
 use crate::identity::did::Did;
-use crate::identity::key::SigningKey;
+use crate::identity::key::{SigningKey, VerifyingKey};
 use crate::identity::statement;
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
@@ -45,20 +45,21 @@ pub(crate) fn split(text: &str) -> Option<Compact<'_>> {
 
 impl Compact<'_> {
     /// The third segment, if it is as long as a signature.
-    pub(crate) fn signature(&self) -> Option<&[u8; 64]> {
+    fn signature(&self) -> Option<&[u8; 64]> {
         self.signature.as_slice().try_into().ok()
+    }
+
+    pub(crate) fn is_signed_by(&self, key: &VerifyingKey) -> bool {
+        self.signature().is_some_and(|signature| key.verify(self.signing_input.as_bytes(), signature))
     }
 }
 
 /// The protected header of all but messages: exactly these members, in any order.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 pub(crate) struct Header<'a> {
-    #[serde(borrow)]
     alg: Text<'a>,
-    #[serde(borrow)]
     pub(crate) kid: Text<'a>,
-    #[serde(borrow)]
     pub(crate) typ: Text<'a>,
 }
 

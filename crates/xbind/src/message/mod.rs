@@ -5,6 +5,7 @@ pub mod card;
 pub(crate) mod claims;
 pub mod details;
 pub(crate) mod jws;
+pub(crate) mod kind;
 pub(crate) mod open;
 pub mod payload;
 pub(crate) mod recipient;
@@ -12,6 +13,7 @@ pub(crate) mod replay;
 pub(crate) mod roots;
 pub(crate) mod seal;
 pub(crate) mod sender;
+pub(crate) mod session;
 pub(crate) mod verifier;
 
 use crate::base64;
@@ -183,6 +185,14 @@ impl Digest {
         &self.0
     }
 
+    /// 43 characters of base64url.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::with_capacity(43);
+        base64::encode_into(&self.0, &mut text);
+        text
+    }
+
     /// Reads `sha-256:` and 43 characters of base64url.
     pub(crate) fn parse_prefixed(text: &str) -> Option<Self> {
         Self::parse(text.strip_prefix(DIGEST_PREFIX)?)
@@ -204,9 +214,7 @@ impl Eq for Digest {}
 
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::with_capacity(43);
-        base64::encode_into(&self.0, &mut text);
-        write!(f, "Digest({text})")
+        write!(f, "Digest({})", self.text())
     }
 }
 

@@ -11,7 +11,9 @@ use crate::message::jws::{self, Segments};
 use crate::message::recipient::{PendingCall, Policy, Recipient};
 use crate::message::roots::RootCache;
 use crate::message::sender::Sender;
+use crate::message::session::Session;
 use crate::message::{Digest, InReplyTo, JSON, MAX_JWS_BYTES, MAX_TTL, MessageId, Op};
+use crate::time::{self, Untimely};
 use std::borrow::Cow;
 
 /// A message that its sender has signed for this recipient and that is in time. Nobody has looked at what travels beside it,
@@ -52,7 +54,8 @@ pub struct VerifiedMessage<B> {
 ///
 /// # Errors
 /// `MALFORMED_MESSAGE`, `PAYLOAD_TOO_LARGE`, `WRONG_AUDIENCE`, `MESSAGE_NOT_YET_VALID`, `MESSAGE_EXPIRED`,
-/// `INVALID_SIGNATURE`, what the recipient refuses the sender with, `REPLY_MISMATCH`, `REPLAYED`, `REPLAY_WINDOW_FULL`.
+/// `INVALID_SIGNATURE`, what the recipient refuses the sender with, `STALE_SESSION`, `REPLY_MISMATCH`, `REPLAYED`,
+/// `REPLAY_WINDOW_FULL`.
 pub fn open<B: AsRef<[u8]>>(
     recipient: &Recipient<'_>,
     now: u64,
@@ -155,12 +158,29 @@ impl Authentic {
         &self.details
     }
 
+    /// Whether it is meant for this replay window: check 10 of docs/wire-format.md, which [`accept`](Self::accept) makes too,
+    /// for those who look at more of the message before that.
+    ///
+    /// # Errors
+    /// `STALE_SESSION`.
+    pub fn check_session(&self, policy: &Policy) -> Result<()> {
+        let named = self.details.session;
+        if !matches!(self.op, Op::Call | Op::Send) || named == policy.session {
+            return Ok(());
+        }
+        let why = match named {
+            None => "the message names no session of its recipient",
+            Some(_) => "the message is meant for another session of its recipient",
+        };
+        Err(Error::new(ErrorKind::StaleSession, why))
+    }
+
     /// The rest of the checks. `call` is the one that it claims to say something of: one that waits for an answer, where
     /// [`Op::is_reply`], one of this sender that is worked on, where [`Op::is_afterthought`]. Recipient and time are those
     /// that it was authenticated with.
     ///
     /// # Errors
-    /// `REPLY_MISMATCH`, `REPLAYED`, `REPLAY_WINDOW_FULL`, `INVALID_SIGNATURE`.
+    /// `STALE_SESSION`, `REPLY_MISMATCH`, `REPLAYED`, `REPLAY_WINDOW_FULL`, `INVALID_SIGNATURE`.
     pub fn accept<B: AsRef<[u8]>>(
         self,
         recipient: &Recipient<'_>,
@@ -170,6 +190,7 @@ impl Authentic {
         call: Option<&PendingCall>,
     ) -> Result<VerifiedMessage<B>> {
         let Recipient { policy, replay, .. } = recipient;
+        self.check_session(policy)?;
         if let Some(claimed) = &self.in_reply_to {
             self.check_call(claimed, call)?;
         }
@@ -207,7 +228,7 @@ impl Authentic {
             }
             Some(call) if call.peer != self.from => "the message is not from the caller",
             Some(call) if call.digest != claimed.digest => "the message names another call of the same id",
-            Some(call) => match call.excludes(self) {
+            Some(call) => match call.excludes(self.op, self.details.seq.is_some()) {
                 Some(why) => why,
                 None => return Ok(()),
             },
@@ -321,6 +342,12 @@ impl<B> VerifiedMessage<B> {
     pub const fn window(&self) -> Option<u64> {
         self.details.window
     }
+
+    /// The replay window that a call or send is meant for.
+    #[must_use]
+    pub const fn session(&self) -> Option<&Session> {
+        self.details.session.as_ref()
+    }
 }
 
 fn check_sizes(policy: &Policy, jws: &str, body_len: usize) -> Result<()> {
@@ -345,7 +372,6 @@ fn check_audience(policy: &Policy, sender: &Did, audience: &str) -> Result<()> {
     Ok(())
 }
 
-/// Saturating, since the times are a stranger's.
 fn check_time(policy: &Policy, now: u64, claims: &Claims<'_>) -> Result<()> {
     let (iat, exp) = (claims.issued_at, claims.expires_at);
     let longest = policy.max_lifetime.min(MAX_TTL.into());
@@ -354,18 +380,15 @@ fn check_time(policy: &Policy, now: u64, claims: &Claims<'_>) -> Result<()> {
         let why = format!("the message lives {life} s, the limit is {longest}");
         return Err(Error::new(ErrorKind::MalformedMessage, why));
     }
-    if iat > now.saturating_add(policy.clock_skew) {
-        let why = format!("the message was issued {} s in the future", iat.saturating_sub(now));
-        return Err(Error::new(ErrorKind::MessageNotYetValid, why));
-    }
-    if now >= exp.saturating_add(policy.clock_skew) {
-        let why = format!("the message expired {} s ago", now.saturating_sub(exp));
-        return Err(Error::new(ErrorKind::MessageExpired, why));
-    }
-    Ok(())
+    time::check(iat, exp, now, policy.clock_skew).map_err(|untimely| match untimely {
+        Untimely::Early(by) => {
+            Error::new(ErrorKind::MessageNotYetValid, format!("the message was issued {by} s in the future"))
+        }
+        Untimely::Late(by) => Error::new(ErrorKind::MessageExpired, format!("the message expired {by} s ago")),
+    })
 }
 
-fn is_signed(sender: &Sender, segments: &Segments<'_>, proof: &[u8], roots: &RootCache) -> bool {
+pub(crate) fn is_signed(sender: &Sender, segments: &Segments<'_>, proof: &[u8], roots: &RootCache) -> bool {
     match sender.form {
         Form::Single => {
             let signed = segments.signing_input.as_bytes();

@@ -5,10 +5,10 @@ use crate::identity::did::Did;
 use crate::identity::key::VerifyingKey;
 use crate::message::claims::Claims;
 use crate::message::jws::{self};
-use crate::message::open::Authentic;
 use crate::message::replay::ReplayWindow;
 use crate::message::roots::RootCache;
 use crate::message::sender::SenderCache;
+use crate::message::session::Session;
 use crate::message::{Digest, MessageId, Op};
 
 /// What a recipient accepts.
@@ -25,6 +25,8 @@ pub struct Policy {
     /// Whether results and errors are kept in the replay window. Not needed where opening one consumes the pending call
     /// that it answers.
     pub track_replies: bool,
+    /// The name of its replay window, which calls and sends must name; without one they must name none.
+    pub session: Option<Session>,
 }
 
 /// What was verified once and need not be again; all recipients of a process may share it.
@@ -92,10 +94,9 @@ impl PendingCall {
         })
     }
 
-    /// Why such a message cannot be about this call; none if it can.
-    pub(crate) fn excludes(&self, message: &Authentic) -> Option<&'static str> {
-        let op = message.op();
-        let has_parts = matches!(op, Op::Part | Op::More) || message.details().seq.is_some();
+    /// Why a message of that kind, with a `seq` or without, cannot be about this call; none if it can.
+    pub(crate) fn excludes(&self, op: Op, has_seq: bool) -> Option<&'static str> {
+        let has_parts = matches!(op, Op::Part | Op::More) || has_seq;
         match self {
             Self { one_way: true, .. } if !matches!(op, Op::Receipt | Op::Error) => {
                 Some("a send gets a receipt or an error")

@@ -224,7 +224,7 @@ fn write_claims(sender: &Did, draft: &Draft<'_>, out: &mut String) -> Result<()>
     if let Some(token) = draft.token {
         encoded(out, "ath", "", Digest::of(token.as_bytes()).as_bytes());
     }
-    let Details { method, deadline_ms, traceparent, seq, window } = draft.details;
+    let Details { method, deadline_ms, traceparent, seq, window, session } = draft.details;
     for (claim, text) in [("mth", method), ("tp", traceparent)] {
         if let Some(text) = text {
             string(out, claim, text);
@@ -234,6 +234,9 @@ fn write_claims(sender: &Did, draft: &Draft<'_>, out: &mut String) -> Result<()>
         if let Some(value) = value {
             number(out, claim, value);
         }
+    }
+    if let Some(session) = session {
+        encoded(out, "ses", "", session.as_bytes());
     }
     out.push('}');
     Ok(())

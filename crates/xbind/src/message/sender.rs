@@ -44,7 +44,7 @@ impl SenderCache {
 }
 
 impl Sender {
-    fn read(header: &str) -> Result<Self> {
+    pub(crate) fn read(header: &str) -> Result<Self> {
         let json = base64::decode(header).ok_or_else(|| malformed("the message is not a compact JWS"))?;
         let parsed = Header::parse(&json)?;
         let form = parsed.form()?;

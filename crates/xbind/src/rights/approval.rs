@@ -6,9 +6,12 @@ use crate::identity::did::Did;
 use crate::identity::key::{SigningKey, VerifyingKey};
 use crate::json::{self, Members};
 use crate::message::details::is_method;
-use crate::message::jws::{self, Header, Text, UnsignedJws, present};
+use crate::message::jws::{self, Text, UnsignedJws, present};
+use crate::message::kind::Kind;
 use crate::message::payload;
+use crate::message::session::Session;
 use crate::message::{self, DIGEST_PREFIX, Digest, MessageId};
+use crate::rights::grant::{invalid, is_name};
 use serde::Deserialize;
 
 /// The longest life of an approval, in seconds.
@@ -18,6 +21,13 @@ pub const MAX_APPROVAL_BYTES: usize = 4096;
 
 /// `typ` of the protected header.
 pub(crate) const TYPE: &str = "agent-approval+jwt";
+const APPROVAL: Kind = Kind {
+    typ: TYPE,
+    one: "an approval",
+    this: "the approval",
+    max_bytes: MAX_APPROVAL_BYTES,
+    max_ttl: MAX_APPROVAL_TTL,
+};
 
 /// What the approver decided; a refusal is a signed statement too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,10 +60,12 @@ impl Decision {
 pub struct ApprovedCall<'a> {
     /// Who makes it.
     pub caller: Did,
-    /// Who is asked.
-    pub recipient: Did,
+    /// Who is asked: a DID; for an HTTP request, whatever its verifier is known by.
+    pub recipient: &'a str,
     /// Which of the recipient's methods, where the call names one.
     pub method: Option<&'a str>,
+    /// The replay window of the recipient that it is for, where it comes from another process.
+    pub session: Option<Session>,
     /// Media type of its body.
     pub content_type: &'a str,
     /// The very bytes of its body.
@@ -120,26 +132,31 @@ impl ApprovalDraft<'_> {
     /// # Errors
     /// As [`approve`].
     pub fn unsigned(&self, approver: &Did) -> Result<UnsignedJws> {
+        if !message::is_content_type(self.call.content_type) {
+            return Err(Error::new(ErrorKind::InvalidConfig, "the content type is not a media type"));
+        }
+        self.of_anything(approver)
+    }
+
+    /// The same for what is no message.
+    pub(crate) fn of_anything(&self, approver: &Did) -> Result<UnsignedJws> {
         let refuse = |why: &'static str| Err(Error::new(ErrorKind::InvalidConfig, why));
         let call = &self.call;
         if *approver == call.caller {
             return refuse("nobody approves a call of its own");
         }
-        if !message::is_content_type(call.content_type) {
-            return refuse("the content type is not a media type");
+        if !is_name(call.recipient) {
+            return refuse("the recipient is not 1 to 512 bytes without control characters");
         }
         if !call.method.is_none_or(is_method) {
             return refuse("the method is not 1 to 128 of A-Z a-z 0-9 _ . -");
         }
-        let expires_at = self.now.checked_add(self.ttl).filter(|_| (1..=MAX_APPROVAL_TTL).contains(&self.ttl));
-        let Some(expires_at) = expires_at else {
-            let hint = "approve for as long as the call may take, an hour at most";
-            return refuse("an approval lives 1 to 3600 s").map_err(|error| error.with_hint(hint));
-        };
+        let hint = "approve for as long as the call may take, an hour at most";
+        let expires_at = APPROVAL.expiry(self.now, self.ttl).map_err(|error| error.with_hint(hint))?;
         let mut claims = Members::new();
         claims.text("iss", approver.as_str());
         claims.text("sub", call.caller.as_str());
-        claims.text("aud", call.recipient.as_str());
+        claims.text("aud", call.recipient);
         claims.text("decision", self.decision.as_str());
         claims.text("jti", &MessageId::from_bytes(self.id).text());
         claims.number("iat", self.now);
@@ -151,6 +168,9 @@ impl ApprovalDraft<'_> {
         claims.text("pd", &digest);
         if let Some(method) = call.method {
             claims.text("mth", method);
+        }
+        if let Some(session) = &call.session {
+            claims.text("ses", &session.text());
         }
         Ok(UnsignedJws::new(approver, TYPE, &claims.finish()))
     }
@@ -174,30 +194,23 @@ impl Approval {
     /// # Errors
     /// `INVALID_TOKEN` if it is no approval, not signed by its approver, or about another caller; `UNTRUSTED_ISSUER` if the
     /// approver is none of these, or the caller itself; `WRONG_AUDIENCE` if another recipient was asked;
-    /// `TOKEN_NOT_YET_VALID`, `TOKEN_EXPIRED`; `INVALID_SIGNATURE` if the body, its type or the method is another.
+    /// `TOKEN_NOT_YET_VALID`, `TOKEN_EXPIRED`; `INVALID_SIGNATURE` if the body, its type, the method or the session is
+    /// another.
     pub fn verify(text: &str, call: &ApprovedCall<'_>, approvers: &[Did], now: u64, clock_skew: u64) -> Result<Self> {
-        if text.len() > MAX_APPROVAL_BYTES {
-            return Err(invalid("the approval is longer than 4096 bytes"));
-        }
-        let parts = jws::split(text).ok_or_else(|| invalid("the approval is not a compact JWS"))?;
-        let header = Header::parse(&parts.header)
-            .filter(|header| *header.typ == *TYPE)
-            .ok_or_else(|| invalid("the header is not that of an approval"))?;
-        let claims: Claims<'_> =
-            jws::parse_object(&parts.payload).ok_or_else(|| invalid("the claims are not those of an approval"))?;
+        let parts = APPROVAL.split(text)?;
+        let (kid, claims) = APPROVAL.read::<Claims<'_>>(&parts)?;
         let approval = claims.approval(approvers, call)?;
-        if !jws::names_key(&header.kid, &approval.approver) {
+        if !jws::names_key(&kid, &approval.approver) {
             return Err(invalid("the header's kid is not the key of iss"));
         }
-        if *claims.aud != *call.recipient.as_str() {
+        if *claims.aud != *call.recipient {
             return Err(Error::new(ErrorKind::WrongAudience, "the approval is for another recipient"));
         }
         if *claims.sub != *call.caller.as_str() {
             return Err(invalid("the approval is for another caller"));
         }
-        approval.check_time(now, clock_skew)?;
-        let key = VerifyingKey::from_bytes(approval.approver.public_key())?;
-        if !parts.signature().is_some_and(|signature| key.verify(parts.signing_input.as_bytes(), signature)) {
+        APPROVAL.check_time(approval.issued_at, approval.expires_at, now, clock_skew)?;
+        if !parts.is_signed_by(&VerifyingKey::from_bytes(approval.approver.public_key())?) {
             return Err(invalid("the approval is not signed by its approver"));
         }
         claims.check_call(call)?;
@@ -244,54 +257,38 @@ impl Approval {
     pub const fn expires_at(&self) -> u64 {
         self.expires_at
     }
-
-    fn check_time(&self, now: u64, clock_skew: u64) -> Result<()> {
-        if self.issued_at > now.saturating_add(clock_skew) {
-            let why = format!("the approval was issued {} s in the future", self.issued_at.saturating_sub(now));
-            return Err(Error::new(ErrorKind::TokenNotYetValid, why));
-        }
-        if now >= self.expires_at.saturating_add(clock_skew) {
-            let why = format!("the approval expired {} s ago", now.saturating_sub(self.expires_at));
-            return Err(Error::new(ErrorKind::TokenExpired, why));
-        }
-        Ok(())
-    }
 }
 
-/// Exactly these members, in any order; `mth` where the call names a method.
+/// Exactly these members, in any order; `mth` where the call names a method, `ses` where it comes from another process.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 struct Claims<'a> {
-    #[serde(borrow)]
     iss: Text<'a>,
-    #[serde(borrow)]
     sub: Text<'a>,
-    #[serde(borrow)]
     aud: Text<'a>,
-    #[serde(borrow)]
     decision: Text<'a>,
-    #[serde(borrow)]
     jti: Text<'a>,
     iat: u64,
     exp: u64,
-    #[serde(borrow)]
     pt: Text<'a>,
     pl: u64,
-    #[serde(borrow)]
     pd: Text<'a>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present")]
     mth: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    ses: Option<Text<'a>>,
 }
 
 impl Claims<'_> {
     fn approval(&self, approvers: &[Did], call: &ApprovedCall<'_>) -> Result<Approval> {
         let decision = Decision::of(&self.decision).ok_or_else(|| invalid("the claim decision is no decision"))?;
         let id = MessageId::parse(&self.jti).ok_or_else(|| invalid("the claim jti is not 16 bytes of base64url"))?;
-        if self.iat >= self.exp || self.exp.saturating_sub(self.iat) > MAX_APPROVAL_TTL {
-            return Err(invalid("the approval does not live 1 to 3600 s"));
-        }
+        APPROVAL.check_life(self.iat, self.exp)?;
         if !self.mth.as_deref().is_none_or(is_method) {
             return Err(invalid("the claim mth names no method"));
+        }
+        if self.ses.as_deref().is_some_and(|ses| Session::read(ses).is_none()) {
+            return Err(invalid("the claim ses is not 16 bytes of base64url"));
         }
         let approver = approvers.iter().find(|approver| *self.iss == *approver.as_str());
         let approver = *approver
@@ -304,6 +301,12 @@ impl Claims<'_> {
         if self.mth.as_deref() != call.method {
             return Err(Error::new(ErrorKind::InvalidSignature, "the approval is for another method"));
         }
+        if self.ses.as_deref().and_then(Session::read) != call.session {
+            return Err(Error::new(
+                ErrorKind::InvalidSignature,
+                "the approval is for another session of the recipient",
+            ));
+        }
         let same = *self.pt == *call.content_type
             && u64::try_from(call.body.len()) == Ok(self.pl)
             && Digest::parse_prefixed(&self.pd) == Some(Digest::of(call.body));
@@ -313,8 +316,4 @@ impl Claims<'_> {
             Err(Error::new(ErrorKind::InvalidSignature, "the approval does not cover this body"))
         }
     }
-}
-
-fn invalid(why: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidToken, why)
 }

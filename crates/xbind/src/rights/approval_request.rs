@@ -15,6 +15,9 @@ pub fn approval_request<'a>(call: &ApprovedCall<'_>, chain: impl IntoIterator<It
     if let Some(method) = call.method {
         request.text("method", method);
     }
+    if let Some(session) = &call.session {
+        request.text("session", &session.text());
+    }
     request.text("contentType", call.content_type);
     request.text("body", &base64::encode(call.body));
     request.raw("chain", &serde_json::to_string(&chain).unwrap_or_else(|_| "[]".to_owned()));

@@ -8,6 +8,7 @@ use crate::message::jws::{self, Header};
 use crate::rights::grant_claims::Claims;
 use crate::rights::revocation::StatusRef;
 use crate::rights::scope::ScopeSet;
+use std::borrow::Cow;
 
 /// The longest token, in bytes.
 pub(crate) const MAX_TOKEN_BYTES: usize = 32 * 1024;
@@ -110,7 +111,7 @@ pub(crate) fn push_status(claims: &mut Members, status: &StatusRef) {
     claims.raw("status", &format!(r#"{{"status_list":{}}}"#, list.finish()));
 }
 
-pub(crate) fn invalid(why: &'static str) -> Error {
+pub(crate) fn invalid(why: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::InvalidToken, why)
 }
 

@@ -205,16 +205,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Audience<'a> {
 
 fn status_ref(json: &RawValue) -> Option<StatusRef> {
     #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
+    #[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
     struct Status<'a> {
-        #[serde(borrow)]
         status_list: &'a RawValue,
     }
     #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
+    #[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
     struct List<'a> {
         idx: u64,
-        #[serde(borrow)]
         uri: Text<'a>,
     }
     let status: Status<'_> = jws::parse_object(json.get().as_bytes())?;

@@ -1,8 +1,8 @@
 //! What a caller presents beside its call: a token, an approval of this very call, or both, in one text.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::rights::approval::MAX_APPROVAL_BYTES;
-use crate::rights::grant::MAX_DELEGATION_BYTES;
+use crate::rights::grant::{MAX_DELEGATION_BYTES, invalid};
 
 /// The longest text that is presented, in bytes: the longest delegation, a tilde, and the longest approval.
 pub const MAX_PRESENTED_BYTES: usize = MAX_DELEGATION_BYTES + 1 + MAX_APPROVAL_BYTES;
@@ -67,8 +67,4 @@ fn is_compact(text: &str) -> bool {
         !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     text.bytes().filter(|byte| *byte == b'.').count() == 2 && text.split('.').all(segment)
-}
-
-fn invalid(why: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidToken, why)
 }

@@ -6,6 +6,7 @@ use crate::identity::did::Did;
 use crate::identity::key::{SigningKey, VerifyingKey};
 use crate::json::Members;
 use crate::message::jws::{self, Header, Text};
+use crate::rights::grant::invalid;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -162,29 +163,23 @@ impl UnsignedRotation {
 
 /// General JSON serialization, without unprotected headers.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 struct General<'a> {
-    #[serde(borrow)]
     payload: Text<'a>,
-    #[serde(borrow)]
     signatures: [&'a RawValue; 2],
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 struct Signature<'a> {
-    #[serde(borrow)]
     protected: Text<'a>,
-    #[serde(borrow)]
     signature: Text<'a>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 struct Claims<'a> {
-    #[serde(borrow)]
     iss: Text<'a>,
-    #[serde(borrow)]
     sub: Text<'a>,
     iat: u64,
     nbf: u64,
@@ -198,8 +193,4 @@ impl Signature<'_> {
         let input = format!("{}.{payload}", &*self.protected);
         right && base64::decode_array(&self.signature).is_some_and(|signature| key.verify(input.as_bytes(), &signature))
     }
-}
-
-fn invalid(why: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidToken, why)
 }

@@ -8,7 +8,7 @@ use crate::identity::key::{SigningKey, VerifyingKey};
 use crate::json::{self, Members};
 use crate::message::jws::{self, Header, Text, UnsignedJws, present};
 use crate::rights::bits::{Bits, config};
-use crate::rights::grant;
+use crate::rights::grant::{self, invalid};
 use miniz_oxide::deflate::compress_to_vec_zlib;
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
@@ -262,7 +262,7 @@ pub fn read_status_list(text: &str, uri: &str, signer: ListSigner<'_>) -> Result
         return Err(invalid("the status list expires before it is issued"));
     }
     let key = signer.key(&header.kid).ok_or_else(|| invalid("the header's kid is not the key of the issuer"))?;
-    if !parts.signature().is_some_and(|signature| key.verify(parts.signing_input.as_bytes(), signature)) {
+    if !parts.is_signed_by(&key) {
         return Err(invalid("the status list is not signed by its issuer"));
     }
     // Inflated last: only an issuer may make us work.
@@ -306,8 +306,4 @@ fn inflate(packed: &[u8]) -> Option<Vec<u8>> {
     bytes.truncate(written);
     bytes.shrink_to_fit();
     Some(bytes)
-}
-
-fn invalid(why: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidToken, why)
 }

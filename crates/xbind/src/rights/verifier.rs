@@ -12,6 +12,7 @@ use crate::rights::revocation::{Standing, StatusRef};
 use crate::rights::scope::{Scope, ScopeSet};
 use crate::rights::status_lists::Evidence;
 use crate::rights::token::MAX_TOKEN_TTL;
+use crate::time::{self, Untimely};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -305,15 +306,14 @@ impl TokenVerifier {
     }
 
     fn check_time(&self, token: &VerifiedToken, now: u64) -> Result<()> {
-        if token.not_before > now.saturating_add(self.policy.clock_skew) {
-            let why = format!("the token is valid only in {} s", token.not_before.saturating_sub(now));
-            return Err(Error::new(ErrorKind::TokenNotYetValid, why));
-        }
-        if now >= token.expires_at.saturating_add(self.policy.clock_skew) {
-            let why = format!("the token expired {} s ago", now.saturating_sub(token.expires_at));
-            return Err(Error::new(ErrorKind::TokenExpired, why));
-        }
-        Ok(())
+        time::check(token.not_before, token.expires_at, now, self.policy.clock_skew).map_err(
+            |untimely| match untimely {
+                Untimely::Early(by) => {
+                    Error::new(ErrorKind::TokenNotYetValid, format!("the token is valid only in {by} s"))
+                }
+                Untimely::Late(by) => Error::new(ErrorKind::TokenExpired, format!("the token expired {by} s ago")),
+            },
+        )
     }
 }
 

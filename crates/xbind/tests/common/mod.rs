@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 use xbind::{
     Caches, Did, Draft, ErrorKind, MessageId, Op, PendingCall, Policy, Recipient, ReplayWindow, Result, RootCache,
-    Sealed, SenderCache, SigningKey, VerifiedMessage, VerifyingKey, open,
+    Sealed, SenderCache, Session, SigningKey, VerifiedMessage, VerifyingKey, open,
 };
 
 /// 2025-01-01T00:00:00Z.
@@ -53,6 +53,7 @@ impl Verifier {
                 max_lifetime: 300,
                 max_body: 1 << 20,
                 track_replies: true,
+                session: None,
             },
             known: Caches { senders: SenderCache::new(16), roots: RootCache::new(16) },
             window: ReplayWindow::new(1000),
@@ -131,6 +132,7 @@ fn verifier(file: &Value, case: &Value) -> Verifier {
     let number = |name: &str| case[name].as_u64();
     verifier.policy.clock_skew = number("clockSkewSeconds").unwrap_or(verifier.policy.clock_skew);
     verifier.policy.max_lifetime = number("maxLifetimeSeconds").unwrap_or(verifier.policy.max_lifetime);
+    verifier.policy.session = case["session"].as_str().map(|text| Session::parse(text).unwrap());
     if let Some(limit) = number("maxBodyBytes") {
         verifier.policy.max_body = usize::try_from(limit).unwrap();
     }

@@ -1,0 +1,397 @@
+//! The side that calls: messages to an address leave in requests, and what is answered comes in their responses.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::mem::take;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use hyper::body::{Bytes, Incoming};
+use serde::Deserialize;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::rustls::ClientConfig;
+use xbind::{Did, ErrorKind, VerifyingKey};
+use xbind_runtime::Node;
+use xbind_runtime::transport::{
+    CallId, Departure, Limits, Remote, Resolved, Resolver, Route, Transport, TransportId, Way,
+};
+
+use super::connection::{Connection, Sent, vet};
+use super::frame::{Frames, write};
+use super::{LIMITS, QUEUED};
+use crate::connect::connect;
+use crate::resolve::Names;
+use crate::{FetchError, Fetcher, Rules, Settings, Target, Whose, thread, tls};
+
+/// Addresses that a client remembers.
+const MAX_ADDRESSES: usize = 65_536;
+/// Requests under way to one address, and beside them those that carry only words about calls that run.
+const MAX_REQUESTS: (usize, usize) = (128, 8);
+/// Messages in one request.
+const MAX_MESSAGES: usize = 1024;
+/// Connections that wait for the next request.
+const MAX_IDLE: usize = 16;
+/// How long connecting may take, TLS included, and how long the head of a response.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is looked whether anybody still waits for what a response may bring.
+const LOOKING: Duration = Duration::from_secs(1);
+/// What a list of agents may be, and how long it may take.
+const LIST: (usize, Duration) = (64 << 10, Duration::from_secs(10));
+
+/// Reaches agents by the addresses that calls name: `https://host/path`, the DID behind a `#` where it is known, and a `~`
+/// before it all where it is a stranger's word.
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    node: Weak<Node>,
+    id: OnceLock<TransportId>,
+    addresses: Mutex<Addresses>,
+    fetcher: Fetcher,
+    settings: Settings,
+    tls: OnceLock<Result<Arc<ClientConfig>, FetchError>>,
+    owner: Names,
+    stranger: Names,
+}
+
+#[derive(Default)]
+struct Addresses {
+    all: Vec<Arc<Address>>,
+    by_text: HashMap<(Whose, String), u32>,
+}
+
+struct Address {
+    whose: Whose,
+    target: Target,
+    route: Route,
+    queue: Mutex<Queue>,
+    idle: Mutex<Vec<Connection>>,
+    /// Who answers there, by what the address itself says.
+    agents: Mutex<Vec<Did>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    calls: VecDeque<Departure>,
+    /// What is said of calls that run: they must not wait for these.
+    words: VecDeque<Departure>,
+    bytes: usize,
+    /// The node has more.
+    left: bool,
+    requests: usize,
+    word_requests: usize,
+}
+
+impl Client {
+    /// Lets the agents of a node call by address.
+    pub fn attach(node: &Arc<Node>, settings: Settings) {
+        let names = || Names::new(Arc::clone(&settings.lookup));
+        let shared = Arc::new(Shared {
+            node: Arc::downgrade(node),
+            id: OnceLock::new(),
+            addresses: Mutex::default(),
+            fetcher: Fetcher::new(settings.clone()),
+            owner: names(),
+            stranger: names(),
+            tls: OnceLock::new(),
+            settings,
+        });
+        let id = node.attach(Arc::new(Self { shared: shared.clone() }));
+        let _ = shared.id.set(id);
+        node.resolve_addresses_with(Arc::new(Self { shared }));
+    }
+}
+
+impl Transport for Client {
+    fn carry(&self, route: Route, parcels: &mut Vec<Departure>) {
+        let Some(address) = self.shared.address(route) else { return parcels.clear() };
+        let (mut calls, mut words) = (false, false);
+        {
+            let mut queue = lock(&address.queue);
+            let mut rest = take(parcels).into_iter();
+            while queue.bytes < QUEUED
+                && let Some(parcel) = rest.next()
+            {
+                queue.bytes = queue.bytes.saturating_add(parcel.size());
+                let lane = if parcel.call.is_some() { &mut queue.calls } else { &mut queue.words };
+                lane.push_back(parcel);
+            }
+            parcels.extend(rest);
+            queue.left = !parcels.is_empty();
+            if !queue.calls.is_empty() && queue.requests < MAX_REQUESTS.0 {
+                queue.requests = queue.requests.saturating_add(1);
+                calls = true;
+            }
+            if !queue.words.is_empty() && queue.word_requests < MAX_REQUESTS.1 {
+                queue.word_requests = queue.word_requests.saturating_add(1);
+                words = true;
+            }
+        }
+        for (begins, is_words) in [(calls, false), (words, true)] {
+            if begins {
+                begin(&self.shared, &address, is_words);
+            }
+        }
+    }
+
+    fn limits(&self, _: Route) -> Limits {
+        LIMITS
+    }
+
+    fn names_sessions(&self) -> bool {
+        true
+    }
+
+    fn close(&self, _: Duration) {}
+}
+
+impl Resolver for Client {
+    fn resolve(&self, to: &str, done: Resolved) {
+        let (whose, rest) = match to.strip_prefix('~') {
+            Some(rest) => (Whose::Stranger, rest),
+            None => (Whose::Owner, to),
+        };
+        let (url, did) = rest.split_once('#').map_or((rest, None), |(url, did)| (url, Some(did)));
+        let Some(address) = self.shared.address_of(url, whose) else { return done.failed(ErrorKind::InvalidConfig) };
+        if let Some(did) = did {
+            let Ok(key) = VerifyingKey::from_did(did) else { return done.failed(ErrorKind::InvalidDid) };
+            return done.found(&[Remote { did: *key.did(), route: address.route }]);
+        }
+        let known = lock(&address.agents).clone();
+        if !known.is_empty() {
+            return done.found(&address.remotes(&known));
+        }
+        let (max_bytes, patience) = LIST;
+        let rules = Rules { whose, max_bytes, timeout: patience, accept: "application/json".to_owned() };
+        self.shared.fetcher.fetch_then(address.target.as_str().to_owned(), rules, move |document| {
+            match document.ok().and_then(|document| agents_in(document.bytes())) {
+                Some(agents) => {
+                    lock(&address.agents).clone_from(&agents);
+                    done.found(&address.remotes(&agents));
+                }
+                None => done.failed(ErrorKind::AgentNotFound),
+            }
+        });
+    }
+}
+
+/// The list that an address answers a `GET` with.
+fn agents_in(json: &[u8]) -> Option<Vec<Did>> {
+    #[derive(Deserialize)]
+    struct List {
+        agents: Vec<String>,
+    }
+    let list: List = serde_json::from_slice(json).ok()?;
+    list.agents.iter().map(|did| VerifyingKey::from_did(did).ok().map(|key| *key.did())).collect()
+}
+
+impl Address {
+    fn remotes(&self, agents: &[Did]) -> Vec<Remote> {
+        agents.iter().map(|did| Remote { did: *did, route: self.route }).collect()
+    }
+
+    fn next(&self, words: bool) -> Option<Vec<Departure>> {
+        let mut queue = lock(&self.queue);
+        let lane = if words { &mut queue.words } else { &mut queue.calls };
+        let (mut batch, mut bytes) = (Vec::new(), 0_usize);
+        while batch.len() < MAX_MESSAGES
+            && bytes < QUEUED
+            && let Some(parcel) = lane.pop_front()
+        {
+            bytes = bytes.saturating_add(parcel.size());
+            batch.push(parcel);
+        }
+        queue.bytes = queue.bytes.saturating_sub(bytes);
+        if !batch.is_empty() {
+            return Some(batch);
+        }
+        let under_way = if words { &mut queue.word_requests } else { &mut queue.requests };
+        *under_way = under_way.saturating_sub(1);
+        None
+    }
+}
+
+fn begin(shared: &Arc<Shared>, address: &Arc<Address>, words: bool) {
+    let (shared, address) = (Arc::clone(shared), Arc::clone(address));
+    match thread::handle() {
+        Ok(thread) => drop(thread.spawn(async move {
+            while let Some(batch) = address.next(words) {
+                if take(&mut lock(&address.queue).left)
+                    && let Some(node) = shared.node.upgrade()
+                {
+                    node.writable(address.route);
+                }
+                // A panic ends this request alone.
+                let (shared, address) = (Arc::clone(&shared), Arc::clone(&address));
+                let _ = tokio::spawn(async move { shared.exchange(&address, batch).await }).await;
+            }
+        })),
+        Err(_) => drop(address.next(words)), // without a thread nothing ever leaves, and calls run out of time
+    }
+}
+
+impl Shared {
+    fn address(&self, route: Route) -> Option<Arc<Address>> {
+        lock(&self.addresses).all.get(usize::try_from(route.id).ok()?).cloned()
+    }
+
+    fn address_of(&self, url: &str, whose: Whose) -> Option<Arc<Address>> {
+        let target = Target::parse(url, whose).ok()?;
+        let key = (whose, target.as_str().to_owned());
+        let mut addresses = lock(&self.addresses);
+        if let Some(known) = addresses.by_text.get(&key).copied() {
+            return addresses.all.get(usize::try_from(known).ok()?).cloned();
+        }
+        let id = u32::try_from(addresses.all.len()).ok().filter(|_| addresses.all.len() < MAX_ADDRESSES)?;
+        let address = Arc::new(Address {
+            whose,
+            target,
+            route: self.id.get()?.route(id, 0),
+            queue: Mutex::default(),
+            idle: Mutex::default(),
+            agents: Mutex::default(),
+        });
+        addresses.all.push(address.clone());
+        addresses.by_text.insert(key, id);
+        Some(address)
+    }
+
+    async fn exchange(self: Arc<Self>, address: &Arc<Address>, batch: Vec<Departure>) {
+        let mut body = Vec::new();
+        let calls: Vec<CallId> =
+            batch.iter().filter(|parcel| write(parcel, &mut body)).filter_map(|it| it.call).collect();
+        drop(batch);
+        let mut body = Bytes::from(body);
+        loop {
+            let kept = { lock(&address.idle).pop() };
+            let reused = kept.is_some();
+            let mut connection = match kept {
+                Some(kept) if !kept.is_open() => continue,
+                Some(kept) => kept,
+                None => match self.connect(address).await {
+                    Ok(connection) => connection,
+                    Err(_) => {
+                        return self.ended(address, &calls, |node, call| node.failed(call, ErrorKind::AgentNotFound));
+                    }
+                },
+            };
+            let sent = timeout(PATIENCE.saturating_mul(3), connection.send(&address.target, body)).await;
+            let response = match sent.unwrap_or(Sent::Lost) {
+                Sent::Answered(response) => response,
+                Sent::Kept(again) if reused => {
+                    body = again;
+                    continue;
+                }
+                Sent::Kept(_) => {
+                    return self.ended(address, &calls, |node, call| node.failed(call, ErrorKind::AgentNotFound));
+                }
+                Sent::Lost => return self.lost(address, &calls, ErrorKind::AgentClosed),
+            };
+            if vet(&response).is_err() {
+                return self.lost(address, &calls, ErrorKind::AgentNotFound);
+            }
+            return match self.read(address, response.into_body(), &calls).await {
+                Read::Whole if connection.is_ready().await => {
+                    let mut idle = lock(&address.idle);
+                    if idle.len() < MAX_IDLE {
+                        idle.push(connection);
+                    }
+                    drop(idle);
+                    self.ended(address, &calls, |node, call| node.lost(call, ErrorKind::AgentClosed));
+                }
+                Read::Unwanted => {}
+                Read::Whole | Read::BrokenOff => self.lost(address, &calls, ErrorKind::AgentClosed),
+            };
+        }
+    }
+
+    async fn read(&self, address: &Address, mut body: Incoming, calls: &[CallId]) -> Read {
+        let Some(longest) = self.node.upgrade().map(|node| node.longest_body()) else { return Read::Unwanted };
+        let mut frames = Frames::new(longest);
+        loop {
+            let Ok(frame) = timeout(LOOKING, body.frame()).await else {
+                let Some(node) = self.node.upgrade() else { return Read::Unwanted };
+                if !calls.is_empty() && !calls.iter().any(|call| node.awaits(*call)) {
+                    return Read::Unwanted;
+                }
+                continue;
+            };
+            let Some(frame) = frame else {
+                return if frames.end().is_ok() { Read::Whole } else { Read::BrokenOff };
+            };
+            let Ok(frame) = frame else { return Read::BrokenOff };
+            let Ok(data) = frame.into_data() else { continue };
+            let mut arrivals = Vec::new();
+            let read = frames.read(&data, &mut arrivals);
+            let Some(node) = self.node.upgrade() else { return Read::Unwanted };
+            node.deliver(arrivals, Way { route: address.route, hold: None, only_replies: true });
+            if read.is_err() {
+                return Read::BrokenOff;
+            }
+        }
+    }
+
+    async fn connect(self: &Arc<Self>, address: &Arc<Address>) -> Result<Connection, FetchError> {
+        let (target, whose) = (&address.target, address.whose);
+        let late = FetchError::Timeout(u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX));
+        let deadline = Instant::now().checked_add(PATIENCE).ok_or(late)?;
+        let closed = {
+            let (shared, address) = (Arc::downgrade(self), Arc::downgrade(address));
+            move || {
+                if let (Some(shared), Some(address)) = (shared.upgrade(), address.upgrade()) {
+                    shared.forget(&address);
+                }
+            }
+        };
+        let connecting = async {
+            let names = if whose == Whose::Stranger { &self.stranger } else { &self.owner };
+            let stream = connect(&names.addresses(target, whose).await?, deadline).await?;
+            let _ = stream.set_nodelay(true); // slower without, and right all the same
+            if !target.secure() {
+                return Connection::over(stream, closed).await;
+            }
+            let config = self.tls.get_or_init(|| tls::config(&self.settings.roots)).clone()?;
+            Connection::over(tls::secure(stream, target.server_name()?, config).await?, closed).await
+        };
+        timeout(PATIENCE, connecting).await.unwrap_or(Err(late))
+    }
+
+    /// Whoever is there next may be another process.
+    fn forget(&self, address: &Address) {
+        lock(&address.agents).clear();
+        if let Some(node) = self.node.upgrade() {
+            node.forget_sessions(address.route);
+        }
+    }
+
+    fn lost(&self, address: &Address, calls: &[CallId], why: ErrorKind) {
+        self.forget(address);
+        self.ended(address, calls, |node, call| node.lost(call, why));
+    }
+
+    fn ended(&self, _: &Address, calls: &[CallId], end: impl Fn(&Arc<Node>, CallId)) {
+        if let Some(node) = self.node.upgrade() {
+            calls.iter().for_each(|call| end(&node, *call));
+        }
+    }
+}
+
+enum Read {
+    /// To its end.
+    Whole,
+    BrokenOff,
+    /// Nobody waits for the rest.
+    Unwanted,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,229 @@
+//! The side that is called: each request with its response is a route, over as soon as nothing can come of what it brought.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::mem::take;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use xbind::Did;
+use xbind_runtime::Node;
+use xbind_runtime::transport::{Departure, Limits, Route, Transport, TransportId, Way};
+
+use super::frame::{Frames, Unreadable, write};
+use super::{LIMITS, QUEUED};
+
+/// Which agents of a node are reached.
+#[derive(Clone, Debug)]
+pub enum Exposed {
+    /// All of them.
+    All,
+    /// These.
+    Only(HashSet<Did>),
+}
+
+/// What is to be written next into a response.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Whole messages.
+    pub bytes: Vec<u8>,
+    /// Nothing comes after them: the response ends.
+    pub over: bool,
+}
+
+/// Agents of a node, reached by requests that a face receives and answers. The face [opens](Server::open) an exchange for
+/// each, [feeds](Server::feed) it the body, and writes what it [takes](Server::take).
+pub struct Server {
+    shared: Arc<Shared>,
+    id: TransportId,
+}
+
+/// Called, on any thread, when an exchange has something to take.
+pub type Wake = Box<dyn Fn(u32) + Send + Sync>;
+
+struct Shared {
+    node: Weak<Node>,
+    exposed: Exposed,
+    wake: Wake,
+    exchanges: Mutex<Exchanges>,
+}
+
+#[derive(Default)]
+struct Exchanges {
+    last: u32,
+    open: HashMap<u32, Exchange>,
+}
+
+struct Exchange {
+    out: Vec<u8>,
+    /// The node has more for it.
+    left: bool,
+    over: bool,
+    incoming: Arc<Mutex<Frames>>,
+    /// Until its body has ended.
+    own: Option<Arc<Token>>,
+}
+
+/// Held by whatever may still be answered.
+struct Token {
+    shared: Weak<Shared>,
+    exchange: u32,
+}
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        if let Some(exchange) = shared.exchanges().open.get_mut(&self.exchange) {
+            exchange.over = true;
+        } else {
+            return;
+        }
+        (shared.wake)(self.exchange);
+    }
+}
+
+impl Shared {
+    fn exchanges(&self) -> MutexGuard<'_, Exchanges> {
+        self.exchanges.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Server {
+    /// Opens agents of a node to requests.
+    #[must_use]
+    pub fn new(node: &Arc<Node>, exposed: Exposed, wake: Wake) -> Self {
+        let shared = Shared { node: Arc::downgrade(node), exposed, wake, exchanges: Mutex::default() };
+        let shared = Arc::new(shared);
+        let id = node.attach(Arc::new(Responses(shared.clone())));
+        Self { shared, id }
+    }
+
+    /// The number of an exchange: a request has come.
+    #[must_use]
+    pub fn open(&self) -> u32 {
+        let longest = self.shared.node.upgrade().map_or(0, |node| node.longest_body());
+        let mut exchanges = self.shared.exchanges();
+        exchanges.last = exchanges.last.wrapping_add(1);
+        let number = exchanges.last;
+        let own = Some(Arc::new(Token { shared: Arc::downgrade(&self.shared), exchange: number }));
+        let incoming = Arc::new(Mutex::new(Frames::new(longest)));
+        exchanges.open.insert(number, Exchange { out: Vec::new(), left: false, over: false, incoming, own });
+        number
+    }
+
+    /// A piece of the request's body.
+    ///
+    /// # Errors
+    /// Why no more messages can come of it; those before that are delivered all the same.
+    pub fn feed(&self, exchange: u32, piece: &[u8]) -> Result<(), Unreadable> {
+        let found = self.shared.exchanges().open.get(&exchange).map(|open| (open.incoming.clone(), open.own.clone()));
+        let (Some((incoming, Some(own))), Some(node)) = (found, self.shared.node.upgrade()) else { return Ok(()) };
+        let mut arrivals = Vec::new();
+        let read = incoming.lock().unwrap_or_else(PoisonError::into_inner).read(piece, &mut arrivals);
+        if let Exposed::Only(dids) = &self.shared.exposed {
+            arrivals.retain(|arrival| dids.contains(&arrival.to));
+        }
+        let back = Way { route: self.id.route(exchange, 0), hold: Some(own), only_replies: false };
+        node.deliver(arrivals, back);
+        read
+    }
+
+    /// The request's body has ended; the response does once all is answered.
+    ///
+    /// # Errors
+    /// It ended in the middle of a message, or what [`Server::feed`] has said.
+    pub fn end(&self, exchange: u32) -> Result<(), Unreadable> {
+        let ended =
+            self.shared.exchanges().open.get_mut(&exchange).map(|open| (open.incoming.clone(), open.own.take()));
+        let Some((incoming, own)) = ended else { return Ok(()) };
+        let whole = incoming.lock().unwrap_or_else(PoisonError::into_inner).end();
+        drop(own);
+        whole
+    }
+
+    /// What is to be written next; nothing before the face is woken again.
+    #[must_use]
+    pub fn take(&self, exchange: u32) -> Taken {
+        let (bytes, left) = match self.shared.exchanges().open.get_mut(&exchange) {
+            Some(open) => (take(&mut open.out), take(&mut open.left)),
+            None => return Taken { bytes: Vec::new(), over: true },
+        };
+        if left && let Some(node) = self.shared.node.upgrade() {
+            node.writable(self.id.route(exchange, 0));
+        }
+        let exchanges = self.shared.exchanges();
+        let over = exchanges.open.get(&exchange).is_none_or(|open| open.over && open.out.is_empty() && !open.left);
+        Taken { bytes, over }
+    }
+
+    /// The response is done, or the connection lost: handlers that still work for it see their signal abort.
+    pub fn gone(&self, exchange: u32) {
+        let closed = self.shared.exchanges().open.remove(&exchange);
+        drop(closed);
+        if let Some(node) = self.shared.node.upgrade() {
+            node.gone(self.id.route(exchange, 0));
+        }
+    }
+
+    /// How many exchanges are under way.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shared.exchanges().open.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What the node knows of a [`Server`].
+struct Responses(Arc<Shared>);
+
+impl Transport for Responses {
+    fn carry(&self, route: Route, parcels: &mut Vec<Departure>) {
+        let mut written = Vec::new(); // what they hold may take the lock when it is dropped
+        {
+            let mut exchanges = self.0.exchanges();
+            let Some(exchange) = exchanges.open.get_mut(&route.id) else {
+                drop(exchanges);
+                return parcels.clear();
+            };
+            let mut rest = take(parcels).into_iter();
+            while exchange.out.len() < QUEUED
+                && let Some(parcel) = rest.next()
+            {
+                let _ = write(&parcel, &mut exchange.out); // one that the format cannot hold is over the limit
+                written.push(parcel);
+            }
+            parcels.extend(rest);
+            exchange.left = !parcels.is_empty();
+        }
+        (self.0.wake)(route.id);
+        drop(written);
+    }
+
+    fn limits(&self, _: Route) -> Limits {
+        LIMITS
+    }
+
+    fn names_sessions(&self) -> bool {
+        true
+    }
+
+    fn close(&self, _: Duration) {
+        let open: Vec<_> = {
+            let mut exchanges = self.0.exchanges();
+            exchanges.open.values_mut().for_each(|exchange| exchange.over = true);
+            exchanges.open.keys().copied().collect()
+        };
+        open.into_iter().for_each(|exchange| (self.0.wake)(exchange));
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("exchanges", &self.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,92 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { gaveUp } from './abort'
+import { heeding, type Asking, type Ended, type Hearing, type Settle } from './calls'
+import { callChannel, type CallSeen } from './channels'
+import { checkSignal } from '../check'
+import { isFailure, XBindError } from '../errors'
+import { closedFailure, type Member } from './member'
+import type { Failure } from '../native/binding'
+import type { Wanted } from './options'
+import { encode } from '../messages/payload'
+import type { Progress } from './progress'
+
+/** How a call or message is to be made, and by whose leave. */
+type Begun = Asking & Partial<Pick<Wanted, 'signal' | 'onProgress'>>
+
+/** Begins a call, or sends a message; how it ends. */
+export function ask(
+  member: Member,
+  to: string,
+  payload: unknown,
+  wanted: Begun,
+  oneWay = false,
+  hearing?: Hearing,
+): Ended | Promise<Ended> {
+  if (!callChannel.isSeen) return begin(member, to, payload, wanted, oneWay, hearing)
+  const { method, traceparent } = wanted
+  const kind = oneWay ? 'send' : hearing?.window === undefined ? 'call' : 'stream'
+  const seen: CallSeen = { agent: member.did, to, kind, method, traceparent }
+  return callChannel.run(
+    seen,
+    () => {
+      // A subscriber may set anything.
+      const set = seen.traceparent === traceparent ? traceparent : traceparentIn(seen.traceparent)
+      return begin(member, to, payload, { ...wanted, traceparent: set }, oneWay, hearing)
+    },
+    // Without what the other side chose to tell, which is a part of its answer.
+    (ended) => ((ended as Ended).ok ? undefined : new XBindError((ended as { failure: Failure }).failure)),
+  )
+}
+
+function begin(
+  member: Member,
+  to: string,
+  payload: unknown,
+  wanted: Begun,
+  oneWay: boolean,
+  hearing: Hearing | undefined,
+): Ended | Promise<Ended> {
+  const { signal } = wanted
+  const { calls } = member.port
+  checkSignal(signal, 'signal')
+  const over = whyOver(member, signal)
+  if (over) return { ok: false, failure: over }
+  const content = encode(payload, member.longest)
+  const wrong = whyOver(member, signal) ?? (isFailure(content) ? content : undefined) // encoding runs the payload's own code
+  if (wrong) return { ok: false, failure: wrong }
+  let settle!: Settle
+  const ended = new Promise<Ended>((resolve) => (settle = resolve))
+  if (member.extras?.signing) settle = member.extras.signing.explained(settle)
+  if (member.extras?.verbose) settle = member.journal.traced(to, oneWay, settle)
+  if (signal) settle = heeding(signal, settle, () => calls.abandon(number, gaveUp(signal)))
+  const body = content as string | Uint8Array
+  const number = calls.begin(member.number, to, body, oneWay, wanted, hearing, settle)
+  return ended
+}
+
+/** Why nothing begins any more. */
+function whyOver(member: Member, signal: AbortSignal | undefined): Failure | undefined {
+  if (member.isClosed) return closedFailure
+  return signal?.aborted ? gaveUp(signal) : undefined
+}
+
+/** Where the caller hears how far his call is: in the context in which he made it. */
+export function progressFor(member: Member, { onProgress }: Wanted): Hearing['progress'] {
+  if (!onProgress) return undefined
+  const threw = (thrown: unknown): void => member.journal.warn('onProgress threw', { thrown })
+  return AsyncLocalStorage.bind((progress: Progress): void => {
+    try {
+      const given: unknown = onProgress(progress)
+      if (typeof given === 'object' && given !== null) Promise.resolve(given).catch(threw)
+    } catch (thrown) {
+      threw(thrown)
+    }
+  })
+}
+
+const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/
+
+/** What a subscriber has set. */
+function traceparentIn(value: unknown): string | undefined {
+  return typeof value === 'string' && TRACEPARENT.test(value) ? value : undefined
+}

@@ -1,0 +1,93 @@
+// Fastify 5: requests that prove who sends them.
+import { Readable } from 'node:stream'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { known } from './check'
+import { headersOf } from './http/answer'
+import { checkDemands, Gate, isProblem, type RequestingAgent, type RouteOptions } from './http/gate'
+import type { RequestVerifier, RequestVerifierOptions } from './http/verifier'
+
+export type { RequestingAgent, RouteOptions } from './http/gate'
+
+declare module 'fastify' {
+  /** With who has sent it. */
+  interface FastifyRequest {
+    /** Who has sent the request; there from `preParsing` on. */
+    agent: RequestingAgent
+  }
+  /** With what requests of the route must satisfy. */
+  interface FastifyContextConfig {
+    /** What requests of this route must satisfy besides. */
+    agent?: Pick<RouteOptions, 'scopes' | 'approval'>
+  }
+}
+
+/** Whose requests are let through, and what all of them must satisfy. */
+export interface AgentPluginOptions extends RouteOptions {
+  /** Who verifies them, or its options. */
+  verifier: RequestVerifier | RequestVerifierOptions
+}
+
+const OPTIONS = ['verifier', 'scopes', 'approval', 'sign']
+
+/**
+ * A plugin that lets through what the verifier accepts, with who has sent it in `request.agent`, and answers everything else
+ * with a problem (RFC 9457). It is for all routes of the instance that it is registered with, and of those below it; each route
+ * asks for more in `config.agent`. Parsers get the very bytes that were verified. Throws for options that are none.
+ *
+ * @example
+ * ```ts
+ * const verifier = new RequestVerifier({ authorities: ['api.example'], trust: [identity.did] })
+ * const options: AgentPluginOptions = { verifier, scopes: ['order'] } // await app.register(requireAgent, options)
+ * ```
+ */
+export async function requireAgent(app: FastifyInstance, options: AgentPluginOptions): Promise<void> {
+  known(options, 'requireAgent', OPTIONS)
+  const { verifier, ...rest } = options
+  const gate = new Gate(verifier, rest, 'requireAgent')
+  if (!app.hasRequestDecorator('agent')) app.decorateRequest('agent', null as unknown as RequestingAgent)
+
+  app.addHook('onRoute', ({ config }) => {
+    if (config?.agent !== undefined) checkDemands(config.agent, 'config.agent')
+  })
+  app.addHook('preParsing', async (request, reply, payload) => {
+    if (payload !== request.raw && !gate.hasAdmitted(request.raw)) {
+      throw new TypeError('something else reads the body before it is verified: register requireAgent first')
+    }
+    const outcome = await gate.admit(request.raw, demandsOf(request))
+    if (isProblem(outcome)) {
+      await reply.code(outcome.status).headers(headersOf(request.raw, outcome)).send(outcome.body)
+      return payload
+    }
+    request.agent = outcome.agent
+    const { body } = outcome
+    return Object.assign(Readable.from(body.byteLength > 0 ? [Buffer.from(body)] : [], { objectMode: false }), {
+      receivedEncodedLength: body.byteLength,
+    })
+  })
+  if (gate.signer === undefined) return
+  app.addHook('onSend', async (request, reply, payload) => {
+    const body = await bytesOf(payload)
+    const signed = gate.signed(request.raw, reply.statusCode, reply.getHeaders(), body)
+    reply.headers(signed)
+    return payload === undefined || payload === null ? payload : Buffer.from(body)
+  })
+}
+
+const demandsOf = ({ routeOptions }: FastifyRequest): Pick<RouteOptions, 'scopes' | 'approval'> =>
+  (routeOptions.config as { agent?: Pick<RouteOptions, 'scopes' | 'approval'> } | undefined)?.agent ?? {}
+
+/** What is sent, in one piece. */
+async function bytesOf(payload: unknown): Promise<Uint8Array> {
+  if (payload === undefined || payload === null) return new Uint8Array()
+  if (typeof payload === 'string') return Buffer.from(payload)
+  if (payload instanceof Uint8Array) return payload
+  const chunks: Uint8Array[] = []
+  for await (const chunk of payload as AsyncIterable<string | Uint8Array>) chunks.push(Buffer.from(chunk as string))
+  return Buffer.concat(chunks)
+}
+
+// A plugin of the instance that registers it, as by fastify-plugin.
+Object.assign(requireAgent, {
+  [Symbol.for('skip-override')]: true,
+  [Symbol.for('fastify.display-name')]: '@private.me/autogen/fastify',
+})

@@ -1,0 +1,70 @@
+// Hono 4: requests that prove who sends them.
+import type { IncomingMessage } from 'node:http'
+import type { HonoRequest, MiddlewareHandler } from 'hono'
+import { headersOf } from './http/answer'
+import { Gate, isProblem, type RequestingAgent, type RouteOptions } from './http/gate'
+import { isIncoming } from './http/message'
+import type { RequestVerifier, RequestVerifierOptions } from './http/verifier'
+
+export type { RequestingAgent, RouteOptions } from './http/gate'
+
+declare module 'hono' {
+  /** With who has sent the request. */
+  interface ContextVariableMap {
+    /** Who has sent the request; there behind `requireAgent`. */
+    agent: RequestingAgent
+  }
+}
+
+/**
+ * Lets through what the verifier accepts, with who has sent it in `c.var.agent`, and answers everything else with a problem
+ * (RFC 9457). Under @hono/node-server the request is verified as it came, not as `c.req.url` shows it. Behind another
+ * `requireAgent` of the same verifier it asks for more. Throws for options that are none, like `RequestVerifier`.
+ *
+ * @example
+ * ```ts
+ * const verifier = new RequestVerifier({ authorities: ['api.example'], trust: [identity.did] })
+ * const mayOrder = requireAgent(verifier, { scopes: ['order'] }) // app.post('/orders', mayOrder, (c) => …)
+ * ```
+ */
+export function requireAgent(
+  verifier: RequestVerifier | RequestVerifierOptions,
+  options: RouteOptions = {},
+): MiddlewareHandler {
+  const gate = new Gate(verifier, options, 'requireAgent()')
+  return async (c, next) => {
+    const { incoming } = (c.env ?? {}) as { incoming?: IncomingMessage }
+    const raw = typeof incoming === 'object' && incoming !== null && isIncoming(incoming) ? incoming : undefined
+    const sent = raw ?? c.req.raw
+    if (!gate.hasAdmitted(sent) && Object.keys(c.req.bodyCache).length > 0) {
+      throw new TypeError('the body was read before it is verified: requireAgent() goes before whatever reads it')
+    }
+    const outcome = await gate.admit(sent)
+    if (isProblem(outcome)) {
+      const { status, headers, body } = outcome
+      const fields = raw ? headersOf(raw, outcome) : headers
+      return new Response(body, {
+        status,
+        headers: { ...fields, ...gate.signed(sent, status, fields, Buffer.from(body)) },
+      })
+    }
+    c.set('agent', outcome.agent)
+    hand(outcome.body, c.req, raw)
+    await next()
+    if (gate.signer === undefined) return undefined
+    const { status, statusText, body } = c.res
+    const headers = new Headers(c.res.headers)
+    const bytes = new Uint8Array(await c.res.arrayBuffer())
+    const signed = gate.signed(sent, status, Object.fromEntries(headers), bytes)
+    for (const [name, value] of Object.entries(signed)) headers.set(name, value)
+    c.res = new Response(body && bytes, { status, statusText, headers })
+    return undefined
+  }
+}
+
+/** A body is read once: whoever asks for it from here on, Hono or the adapter of Node.js, gets the bytes that were verified. */
+function hand(body: Uint8Array, request: HonoRequest, raw: IncomingMessage | undefined): void {
+  const cache = request.bodyCache as unknown as { arrayBuffer?: Promise<ArrayBufferLike> }
+  cache.arrayBuffer ??= Promise.resolve(body.slice().buffer)
+  if (raw) Object.assign(raw, { rawBody: Buffer.from(body) })
+}
