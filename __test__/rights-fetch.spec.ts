@@ -11,6 +11,7 @@ import { StatusListSource } from '@private.me/autogen/tokens'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { client, JWKS, LISTED_STATUS_LIST, RemoteDocument, STATUS_LIST } from '../ts/tokens/fetch.ts'
 import { native } from '../ts/native.ts'
+import { json } from '../ts/native/json.ts'
 import { certificate } from './helpers/certificate.ts'
 import { run } from './helpers/child.ts'
 import { agent, issuer, jwk, set, token } from './helpers/jwks.ts'
@@ -77,11 +78,13 @@ describe('the built-in client', () => {
   /** A client for which names lead to this machine, and which believes the authority. */
   const here = (hosts: Record<string, string[]> = {}, roots = [ca], intervalMs = 0): FetchDocument =>
     client(
-      native.newFetcher({
-        hosts: { 'login.example': ['127.0.0.1'], 'other.example': ['127.0.0.1'], ...hosts },
-        roots,
-        intervalMs,
-      }),
+      native.newFetcher(
+        json({
+          hosts: { 'login.example': ['127.0.0.1'], 'other.example': ['127.0.0.1'], ...hosts },
+          roots,
+          intervalMs,
+        }),
+      ),
     )
   const url = (host = 'login.example', path = '/jwks.json') => `https://${host}:${port}${path}`
   /** What comes of fetching: the text, or why there is none. */
@@ -190,8 +193,8 @@ describe('the built-in client', () => {
   test('roots in NODE_EXTRA_CA_CERTS are believed, and a file without any is told', async () => {
     const program = `
       const native = require('./npm/' + process.argv[1])
-      const fetcher = native.newFetcher({ hosts: { 'login.example': ['127.0.0.1'] }, roots: [], intervalMs: 0 })
-      const limits = ${JSON.stringify(JWKS)}
+      const fetcher = native.newFetcher(JSON.stringify({ hosts: { 'login.example': ['127.0.0.1'] }, roots: [], intervalMs: 0 }))
+      const limits = JSON.stringify(${JSON.stringify(JWKS)})
       native.fetch('${url()}', limits, fetcher).then((got) => console.log(typeof got === 'string' ? got : Buffer.from(got).toString()))`
     const addon = process.report.getReport() as { sharedObjects: string[] }
     const file = addon.sharedObjects

@@ -236,15 +236,32 @@ test('no entry of the addon takes bytes but as copies, and a panic in it ends on
   const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.rs'))
   /** What is written to, and the memory of status lists in the making, which no user sees. */
   const ours = /\b(?:mut signature|mut list|list): Uint8ArraySlice<'_>/g
-  let entries = 0
+  /** The macro's own attribute, which all that is written in it get. */
+  const made = /macro_rules! entries \{[^]*?\n\}\n/
+  expect(readFileSync(join(root, 'lib.rs'), 'utf8').match(made)?.[0]).toContain('#[napi_derive::napi(catch_unwind')
+  const said = /#\[napi\(ts_arg_type = "[^"]*"\)\] /g
+  const names: string[] = []
   for (const file of files) {
-    const text = readFileSync(join(root, file), 'utf8').replaceAll(ours, '')
-    for (const [, how, entry] of text.matchAll(/#\[napi((?:(?!\]\n)[^])*)\]\n(?:\s*#\[.*\]\n)*\s*pub fn ([^{;]*)\{/g)) {
+    const text = readFileSync(join(root, file), 'utf8').replaceAll(ours, '').replaceAll(said, '').replace(made, '')
+    const plain = text.matchAll(/#\[napi((?:(?!\]\n)[^])*)\]\n(?:\s*#\[.*\]\n)*\s*pub fn ([^{;]*)\{/g)
+    const tables = Array.from(text.matchAll(/^( *)entries! \{\n[^]*?\n\1\}\n/gm), ([table]) => table)
+    const listed = tables.flatMap((table) => [...table.matchAll(/^ +fn ([^{=]*)[{=]/gm)])
+    for (const [how, entry] of [
+      ...Array.from(plain, ([, how, entry]) => [how, entry]),
+      ...listed.map(([, entry]) => ['catch_unwind', entry]),
+    ]) {
       const taken = entry!.slice(0, entry!.includes('->') ? entry!.lastIndexOf('->') : undefined)
       expect(taken, file).not.toMatch(/&(?:mut )?\[u8\]|Uint8Array|Buffer|TypedArray|ArrayBuffer/)
       expect(how, `${file}: ${entry}`).toContain('catch_unwind')
-      entries++
+      names.push(/^\w+/.exec(entry!)![0])
     }
   }
-  expect(entries).toBeGreaterThan(70)
+  // None was overlooked.
+  const camel = names.map((name) => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase()))
+  const binding = readFileSync(join(root, '../ts/native/binding.ts'), 'utf8').split('export interface Binding {')[1]!
+  const exported = Array.from(binding.matchAll(/^ {2}(\w+)\(/gm), ([, name]) => name)
+  expect(exported.length).toBeGreaterThan(70)
+  const hooks = ['panicNext', 'unconvertibleNext']
+  expect(new Set(camel)).toEqual(new Set([...exported, ...hooks]))
+  expect(camel.length).toBe(exported.length + hooks.length)
 })

@@ -1,11 +1,11 @@
-//! Bytes and secrets on their way in. JavaScript may write into its memory at any time, from another thread too, so bytes are
+//! Bytes and secrets. JavaScript may write into its memory at any time, from another thread too, so bytes are
 //! copied once before anything looks at them, and what was checked is what is used. No entry takes bytes in another way.
 
 use std::hint::black_box;
 use std::ptr;
 
-use napi::bindgen_prelude::{FromNapiValue, ToNapiValue, TypeName, ValidateNapiValue};
-use napi::{Error, Result, Status, ValueType, check_status, sys};
+use napi::bindgen_prelude::{BufferSlice, FromNapiValue, ToNapiValue, ValidateNapiValue};
+use napi::{Env, Error, Result, Status, check_status, sys};
 use zeroize::Zeroizing;
 
 /// The bytes of a Uint8Array.
@@ -14,6 +14,7 @@ pub type Bytes = Copied<Vec<u8>>;
 /// The bytes of a Uint8Array that are secret: wiped when dropped.
 pub type SecretBytes = Copied<Zeroizing<Vec<u8>>>;
 
+#[derive(Default)]
 pub struct Copied<B>(B);
 
 impl<B: AsRef<[u8]>> Copied<B> {
@@ -33,6 +34,21 @@ impl<B: From<Vec<u8>>> FromNapiValue for Copied<B> {
     }
 }
 
+impl<B> From<B> for Copied<B> {
+    fn from(bytes: B) -> Self {
+        Self(bytes)
+    }
+}
+
+/// On their way out they are copied as well, into JavaScript's own memory.
+impl<B: AsRef<[u8]>> ToNapiValue for Copied<B> {
+    unsafe fn to_napi_value(env: sys::napi_env, bytes: Self) -> Result<sys::napi_value> {
+        let copy = BufferSlice::copy_from(&Env::from_raw(env), bytes.as_slice())?;
+        // SAFETY: whoever calls this vouches for the environment.
+        unsafe { BufferSlice::to_napi_value(env, copy) }
+    }
+}
+
 impl<B> ValidateNapiValue for Copied<B> {
     unsafe fn validate(env: sys::napi_env, value: sys::napi_value) -> Result<sys::napi_value> {
         // SAFETY: the same.
@@ -40,15 +56,7 @@ impl<B> ValidateNapiValue for Copied<B> {
     }
 }
 
-impl<B> TypeName for Copied<B> {
-    fn type_name() -> &'static str {
-        "Uint8Array"
-    }
-
-    fn value_type() -> ValueType {
-        ValueType::Object
-    }
-}
+named! { Object, Copied<B>, B; String, SecretText }
 
 /// The one place where bytes are read out of JavaScript's memory.
 unsafe fn copied(env: sys::napi_env, value: sys::napi_value) -> Result<Vec<u8>> {
@@ -113,13 +121,3 @@ impl ToNapiValue for SecretText {
 }
 
 impl ValidateNapiValue for SecretText {}
-
-impl TypeName for SecretText {
-    fn type_name() -> &'static str {
-        "String"
-    }
-
-    fn value_type() -> ValueType {
-        ValueType::String
-    }
-}

@@ -1,9 +1,11 @@
 //! Values that cross the border.
 
-use napi::bindgen_prelude::Either;
+use napi::bindgen_prelude::{Either, FromNapiValue, ToNapiValue, ValidateNapiValue};
+use napi::{Status, sys};
 use napi_derive::napi;
-use xbind::{Error, ErrorKind, Handled};
-use xbind_runtime::Payload;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use xbind_binding::port::handled;
 
 use crate::bytes::Bytes;
 
@@ -19,8 +21,8 @@ pub struct BindingError {
     pub handled: Option<&'static str>,
 }
 
-impl From<Error> for BindingError {
-    fn from(error: Error) -> Self {
+impl From<xbind::Error> for BindingError {
+    fn from(error: xbind::Error) -> Self {
         Self {
             code: error.kind().code(),
             message: error.message().to_owned(),
@@ -31,54 +33,34 @@ impl From<Error> for BindingError {
     }
 }
 
-/// Whether the other side ran a call; none where it did not.
-pub const fn handled(handled: Option<Handled>) -> Option<&'static str> {
-    match handled {
-        Some(Handled::Yes) => Some("yes"),
-        Some(Handled::Unknown) => Some("unknown"),
-        Some(Handled::No) | None => None,
-    }
-}
-
 /// A value, or why there is none.
 pub type Fallible<T> = Either<T, BindingError>;
 
-pub fn fallible<T>(result: Result<T, impl Into<BindingError>>) -> Fallible<T> {
-    match result {
-        Ok(value) => Either::A(value),
-        Err(error) => Either::B(error.into()),
+/// What crosses as JSON text: one string costs less than an object with members.
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned> FromNapiValue for Json<T> {
+    unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> napi::Result<Self> {
+        // SAFETY: whoever calls this vouches for environment and value.
+        let text = unsafe { String::from_napi_value(env, value) }?;
+        // What serde says may hold a part of the text, which may be secret.
+        let read = serde_json::from_str(&text).map(Json);
+        read.map_err(|_| napi::Error::new(Status::InvalidArg, "not what the native side takes"))
     }
 }
+
+impl<T: Serialize> ToNapiValue for Json<T> {
+    unsafe fn to_napi_value(env: sys::napi_env, Self(value): Self) -> napi::Result<sys::napi_value> {
+        let text = serde_json::to_string(&value).map_err(|error| napi::Error::from_reason(error.to_string()))?;
+        // SAFETY: whoever calls this vouches for the environment.
+        unsafe { String::to_napi_value(env, text) }
+    }
+}
+
+impl<T: DeserializeOwned> ValidateNapiValue for Json<T> {}
+
+named! { String, Json<T>, T }
 
 /// JSON text, or bytes.
 #[napi]
 pub type Content = Either<String, Bytes>;
-
-pub fn payload(content: Content) -> Payload {
-    match content {
-        Either::A(text) => Payload::Json(text),
-        Either::B(bytes) => Payload::Bytes(bytes.into_inner()),
-    }
-}
-
-/// Seconds as JavaScript has them: exact below 2^53.
-#[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "seconds: below 2^53")]
-pub fn number(value: u64) -> f64 {
-    value as f64
-}
-
-/// The whole number in a JavaScript number; 0 for what is none, the largest for what is larger.
-#[expect(clippy::as_conversions, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
-pub fn whole(value: f64) -> u64 {
-    value as u64
-}
-
-/// A time from JavaScript's clock.
-pub fn seconds(now: f64) -> xbind::Result<u64> {
-    let no_time = || Error::new(ErrorKind::InvalidConfig, "the clock gave no time");
-    Some(now).filter(|now| now.is_finite() && *now >= 0.0).map(whole).ok_or_else(no_time)
-}
-
-pub fn size(value: f64) -> usize {
-    usize::try_from(whole(value)).unwrap_or(usize::MAX)
-}

@@ -10,6 +10,8 @@ const hints: Readonly<Record<string, string>> = {
   'an agent cannot call itself': 'call the function directly, or make another agent with an identity of its own',
   APPROVAL_FAILED:
     'the approver could not be asked, or signed nothing that holds, and nothing was begun: try again when it is there, or call with { approval }',
+  'the key of this agent is with its identity provider':
+    'let the identity that owns the key sign it: issueToken, delegateToken, approveCall',
   AGENT_NOT_FOUND:
     'make it first, on the same bus (across threads: MessageBus.shared), and do not close it; while its identity provider fails to sign, it is not there either',
 }

@@ -1,6 +1,7 @@
 import type { NodeRef } from '../native/binding'
 import { bounded, checkObject, checkString, known } from '../check'
 import { native } from '../native'
+import { read } from '../native/json'
 import { wakePort } from './port'
 import { fail, ok, orThrow, type Result } from '../result'
 
@@ -56,7 +57,7 @@ export class MessageBus {
     /** Its label, if it has one. */
     readonly name: string | undefined
   }[] {
-    return native.nodeAgents(this.#node).map(({ did, name }) => ({ did, name }))
+    return read(native.nodeAgents(this.#node)).map(({ did, name }) => ({ did, name }))
   }
 
   /**

@@ -3,6 +3,7 @@ import type { CardDraft, Failure, Method } from '../native/binding'
 import { failure, isFailure } from '../errors'
 import { short } from './log'
 import { native } from '../native'
+import { json, read } from '../native/json'
 import { fail, ok, type Result } from '../result'
 import { notWhole } from '../tokens/seconds'
 
@@ -123,7 +124,7 @@ async function signCard(
   draft: CardDraft,
   sign: (bytes: Uint8Array) => unknown,
 ): Promise<Result<AgentCard>> {
-  const input = native.cardToSign(did, draft)
+  const input = native.cardToSign(did, json(draft))
   if (isFailure(input)) return fail(input)
   let signature: unknown
   try {
@@ -140,8 +141,9 @@ async function signCard(
 const unsigned: Failure = failure('SIGN_FAILED', 'the card was not signed with the key of this agent')
 
 function readCard(jws: string, did: string | undefined, now: number | undefined, skew: number): Result<AgentCard> {
-  const card = native.verifyCard(jws, did, now, skew)
-  if (isFailure(card)) return fail(card)
+  const verified = native.verifyCard(jws, did, now, skew)
+  if (isFailure(verified)) return fail(verified)
+  const card = read(verified)
   const methods = card.methods.map(({ name, description, input, output, scopes }): OfferedMethod =>
     Object.freeze({
       name,

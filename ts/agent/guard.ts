@@ -4,9 +4,16 @@ import { failure, XBindError } from '../errors'
 import { decode } from '../messages/payload'
 import { Unreadable } from './schema'
 import { native } from '../native'
+import { read } from '../native/json'
 import type { Answers, JudgeRef, CallPolicy } from '../native/binding'
 import { covers } from '../tokens/scope'
-import { TokenVerifier, witnessOf, type TokenVerifierOptions, type Witness } from '../tokens/token-verifier'
+import {
+  answersText,
+  TokenVerifier,
+  witnessOf,
+  type TokenVerifierOptions,
+  type Witness,
+} from '../tokens/token-verifier'
 
 /** Who may call a handler, and with which rights. */
 export interface HandleOptions {
@@ -138,14 +145,15 @@ export class Guard {
     const sources = (asks & JUDGES_TOKEN) !== 0 && this.#witness?.hasSources() === true
     let [needed, answers] = [undefined as boolean | undefined, told]
     for (;;) {
-      const said = native.judge(port, ticket, this.number, allowed, needed, sources, answers)
+      const said = native.judge(port, ticket, this.number, allowed, needed, sources, answers && answersText(answers))
       answers = undefined
       if (said === ASKS_APPROVAL) {
         needed = this.#needsApproval(call)
       } else if (typeof said === 'number') {
         return said
       } else {
-        const found = this.#witness?.answer(said, said.answers) ?? said.answers
+        const needs = read(said)
+        const found = this.#witness?.answer(needs, needs.answers) ?? needs.answers
         if (found instanceof Promise) return found
         answers = found
       }

@@ -4,6 +4,7 @@ import { failure, isFailure, XBindError } from '../errors'
 import { lend, passphraseIn, readKey, readKeyAsync, writeKey, writeKeyAsync } from './key-file'
 import type { OutgoingMessage, SealedMessage } from '../messages/message'
 import { native } from '../native'
+import { json, read } from '../native/json'
 import { fail, ok, orThrow, result, type Result } from '../result'
 
 /** The document that a `did:key` stands for (DID Core). */
@@ -244,8 +245,10 @@ export class Identity {
       window,
       session,
     }
-    const sealed = native.seal(this.#key, draft, own)
-    return isFailure(sealed) ? fail(sealed) : ok({ jws: sealed.jws, body: own, token, id: sealed.id })
+    const sealed = native.seal(this.#key, json(draft), own)
+    if (isFailure(sealed)) return fail(sealed)
+    const { jws, id } = read(sealed)
+    return ok({ jws, body: own, token, id })
   }
 
   /** Wipes the key; the identity is unusable afterwards. */

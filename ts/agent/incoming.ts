@@ -63,7 +63,7 @@ export interface Guarded<Agent> {
   readonly ticket: Ticket<Agent>
   readonly call: Incoming
   readonly body: string | Uint8Array
-  /** What is asked, and what its token grants; see src/guard.rs. */
+  /** What is asked, and what its token grants; see guard.rs of crates/xbind-binding. */
   readonly guarded: string
   /** Its caller is told that it waits for an approval, until this is called. */
   readonly stopTelling?: () => void

@@ -7,6 +7,7 @@ import { nativeOptions, type Handler, type Message, type ReadConfig, type xBindI
 import { Draining } from './draining'
 import { failure, isFailure, XBindError } from '../errors'
 import { Guard, type HandleOptions } from './guard'
+import { hinted } from '../hints'
 import { keyIn, signWith } from './identity'
 import { Journal, type Wishes } from './journal'
 import { writeKeyAsync } from './key-file'
@@ -14,6 +15,7 @@ import { lettersIn } from './letters'
 import { short } from './log'
 import { Offers, type MethodOptions } from './methods'
 import { native } from '../native'
+import { json } from '../native/json'
 import type { Failure, KeyRef } from '../native/binding'
 import { MAX_TIMEOUT } from './options'
 import { openPort, type Members, type Port } from './port'
@@ -68,10 +70,9 @@ export class Member {
     this.timeoutMs = bounded(timeoutMs, 30_000, 'timeoutMs', 1, MAX_TIMEOUT)
     this.longest = options.maxPayloadBytes
     const did = owned ? orThrow(native.keyDid(owned)) : provider && didOf(provider)
-    const signer = did ?? key
 
     this.port = openPort(members)
-    this.number = orThrow(native.join(this.port.number, bus, options, signer))
+    this.number = orThrow(native.join(this.port.number, bus, json(options), did === undefined ? key : undefined, did))
     this.port.add(this.number, this)
     this.did = orThrow(native.agentDid(this.port.number, this.number))
     this.#agent = agent
@@ -87,7 +88,9 @@ export class Member {
   }
 
   get key(): KeyRef | Failure {
-    return this.#closed ? closedFailure : (this.extras?.owned ?? native.agentKey(this.port.number, this.number))
+    if (this.#closed) return closedFailure
+    const key = this.extras?.owned ?? native.agentKey(this.port.number, this.number)
+    return isFailure(key) ? hinted(key) : key
   }
 
   /** A key that is with an identity provider. */
@@ -136,7 +139,7 @@ export class Member {
         ? before.withMethod(first, second as Handler | null, third as MethodOptions | undefined)
         : before.with(first as Handler | null, second as HandleOptions | undefined)
     const { policies, judges } = next.policies
-    const number = native.guard(this.port.number, this.number, policies, judges)
+    const number = native.guard(this.port.number, this.number, json(policies), judges)
     if (isFailure(number))
       throw new XBindError(number.code === 'AGENT_CLOSED' ? { ...closedFailure, ...number } : number)
     next.number = number

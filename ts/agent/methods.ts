@@ -2,6 +2,7 @@ import { checkFunction, checkObject, checkString, known, optional, strings } fro
 import { isFailure, XBindError } from '../errors'
 import type { CallPolicy, JudgeRef, Method } from '../native/binding'
 import { native } from '../native'
+import { json } from '../native/json'
 import { Guard, type ApprovalPolicy, type HandleOptions } from './guard'
 import type { Handler } from './config'
 import { checkedParts, isParts } from './parts'
@@ -105,7 +106,7 @@ export class Offers {
     const again = new Map(named).set(name, { given: handler, policy, guard, offered })
     const offers = new Offers({ ...this.#offer, named: again })
     // Whatever is out of the bounds of a card is told to whoever offers it, not to whoever asks for the card.
-    const card = native.cardToSign(did, { methods: offers.methods(), addresses: [] })
+    const card = native.cardToSign(did, json({ methods: offers.methods(), addresses: [] }))
     if (isFailure(card)) throw new XBindError(card)
     if (handler !== null) return offers
     again.delete(name)

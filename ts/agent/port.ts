@@ -147,7 +147,7 @@ export class Port<Agent extends object = object> {
     else this.schedule()
   }
 
-  /** Kinds and fields as src/events.rs writes them. */
+  /** Kinds and fields as events.rs of crates/xbind-binding writes them. */
   #dispatch(events: Events): void {
     switch (events.next<number>()) {
       case 0:

@@ -4,6 +4,7 @@ import { RemoteKey } from '../agent/provider'
 import { checkDID, checkFunction, checkObject, checkString, known, strings } from '../check'
 import { failure, isFailure, XBindError } from '../errors'
 import { native } from '../native'
+import { json } from '../native/json'
 import { fail, ok, type Result } from '../result'
 import { notWhole, systemTime } from '../tokens/seconds'
 import { checkRequest, flat, headToSend, isFetchRequest, type HttpRequest } from './message'
@@ -73,7 +74,7 @@ export async function approveRequest(
   const { method, url, headers, body } = isFetchRequest(request) ? await plain(request) : checkRequest(request)
   const head = headToSend(method, url, flat(headers))
   const draft = { decision, caller, recipient, ttl: ttlSeconds, now: now ?? systemTime() }
-  const statement = native.decideRequest(key, head, body ?? new Uint8Array(), draft)
+  const statement = native.decideRequest(key, json(head), body ?? new Uint8Array(), json(draft))
   return isFailure(statement) ? fail(statement) : ok(statement)
 }
 

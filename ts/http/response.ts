@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { bounded, checkObject, checkString, known, optional } from '../check'
 import { isFailure } from '../errors'
 import { native } from '../native'
+import { json, read } from '../native/json'
 import { fail, ok, type Result } from '../result'
 import { notWhole, systemTime } from '../tokens/seconds'
 import { readBody } from './body'
@@ -64,12 +65,13 @@ export async function verifyResponse(
   if (isFailure(body)) return fail(body)
   const head = plain ?? { status: response.status, fields: flat(response.headers) }
   const verified = native.verifyResponse(
-    policy,
-    { status: head.status, fields: head.fields },
+    json(policy),
+    json({ status: head.status, fields: head.fields }),
     body,
-    sent,
+    json(sent),
     now ?? systemTime(),
   )
   if (isFailure(verified)) return fail(verified)
-  return ok({ from: verified.from, body, createdAt: verified.created })
+  const { from: signer, created } = read(verified)
+  return ok({ from: signer, body, createdAt: created })
 }

@@ -1,11 +1,12 @@
 import type { IncomingMessage } from 'node:http'
-import type { Failure, KeyRef, RequestHead, Unsigned } from '../native/binding'
+import type { Failure, KeyRef, RequestHead, SignedHttp, UnsignedRef } from '../native/binding'
 import { keyOfAgent, type AutoGenxBindAgent } from '../agent/agent'
 import { keyIn, type Identity } from '../agent/identity'
 import { RemoteKey } from '../agent/provider'
 import { checkObject, checkString, known, optional } from '../check'
 import { failure, isFailure } from '../errors'
 import { native } from '../native'
+import { json } from '../native/json'
 import { fail, ok, type Result } from '../result'
 import { notWhole, systemTime } from '../tokens/seconds'
 import {
@@ -88,7 +89,7 @@ export function signedFields<S extends Signer>(
   optional(approval, checkString, 'approval')
   optional(signatureAgent, checkString, 'signatureAgent')
   const draft = { profile, token, approval, agent: signatureAgent, ttl: ttlSeconds, now: now ?? systemTime() }
-  return signed(signer, { ttlSeconds, now }, (key) => native.signRequest(key, head, body, draft))
+  return signed(signer, { ttlSeconds, now }, (key, did) => native.signRequest(key, did, json(head), body, json(draft)))
 }
 
 type Signed<S> = Fields | Failure | (Extract<S, RemoteKey> extends never ? never : Promise<Fields | Failure>)
@@ -96,18 +97,19 @@ type Signed<S> = Fields | Failure | (Extract<S, RemoteKey> extends never ? never
 function signed<S extends Signer>(
   signer: S,
   times: { ttlSeconds: number; now: number | undefined },
-  prepare: (key: KeyRef | string) => Fields | Unsigned | Failure,
+  prepare: (key: KeyRef | undefined, did: string | undefined) => SignedHttp,
 ): Signed<S> {
   const wrong = isFailure(signer) ? signer : notWhole(times)
   if (wrong) return wrong
-  const prepared = prepare(signer instanceof RemoteKey ? signer.did : (signer as KeyRef))
-  if (!('unsigned' in prepared)) return prepared
-  return finished(signer as RemoteKey, prepared, times.ttlSeconds) as Signed<S>
+  if (!(signer instanceof RemoteKey)) return prepare(signer as KeyRef, undefined) as Fields | Failure
+  const prepared = prepare(undefined, signer.did)
+  if (isFailure(prepared)) return prepared
+  return finished(signer, prepared as UnsignedRef, times.ttlSeconds) as Signed<S>
 }
 
 /** The provider signs the bytes, and the core looks at what came of it. */
-async function finished(key: RemoteKey, { unsigned, base }: Unsigned, ttlSeconds: number): Promise<Fields | Failure> {
-  const signature = await key.sign(Buffer.from(base), ttlSeconds * 1000)
+async function finished(key: RemoteKey, unsigned: UnsignedRef, ttlSeconds: number): Promise<Fields | Failure> {
+  const signature = await key.sign(Buffer.from(native.baseOf(unsigned)), ttlSeconds * 1000)
   return isFailure(signature) ? signature : native.signedFields(unsigned, signature)
 }
 
@@ -212,8 +214,8 @@ export function responseFields<S extends Signer>(
   known(options, 'signResponse()', ['ttlSeconds', 'now'])
   const { ttlSeconds = 60, now } = options
   const answered = headOf(request)
-  return signed(signer, { ttlSeconds, now }, (key) =>
-    native.signResponse(key, head, body, answered, now ?? systemTime(), ttlSeconds),
+  return signed(signer, { ttlSeconds, now }, (key, did) =>
+    native.signResponse(key, did, json(head), body, json(answered), now ?? systemTime(), ttlSeconds),
   )
 }
 

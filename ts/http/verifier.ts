@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { AuthenticRequest, Failure, RequestHead, RequestVerifierRef } from '../native/binding'
+import type { AuthenticRequest, Failure, RequestHead, RequestRef, RequestVerifierRef } from '../native/binding'
 import {
   bounded,
   checkBytes,
@@ -13,6 +13,7 @@ import {
 } from '../check'
 import { failure, isFailure, XBindError } from '../errors'
 import { native } from '../native'
+import { json, read } from '../native/json'
 import { fail, ok, orThrow, type Result } from '../result'
 import type { RevocationSource } from '../tokens/revocation'
 import { covers } from '../tokens/scope'
@@ -201,6 +202,7 @@ export class RequestVerifier {
     this.#maxBody = bounded(maxBodyBytes, 1 << 20, 'maxBodyBytes', 0, 0x7fff_ffff)
     const clockSkew = bounded(clockSkewSeconds, 5, 'clockSkewSeconds', 0, 300)
     this.#margin = 1 + clockSkew + PATIENCE_MS / 1000
+    const started = nonces === undefined && !acceptReplay ? this.#time() : undefined
     const policy = {
       profile,
       authorities,
@@ -208,7 +210,6 @@ export class RequestVerifier {
       maxAge: bounded(maxAgeSeconds, 300, 'maxAgeSeconds', 1, 86_400),
       maxBody: this.#maxBody,
       maxTracked: bounded(maxTrackedRequests, 1_000_000, 'maxTrackedRequests', 1, 100_000_000),
-      started: nonces === undefined && !acceptReplay ? this.#time() : undefined,
       allow: allow === undefined ? undefined : strings(allow, 'allow'),
       keys: strings(keys, 'keys'),
     }
@@ -216,7 +217,7 @@ export class RequestVerifier {
       const why = 'keys are of Web Bot Auth; the profile xbind names its keys itself'
       throw new XBindError(failure('INVALID_CONFIG', why, 'say in `allow` whose requests are taken'))
     }
-    this.#verifier = orThrow(native.newRequestVerifier(policy))
+    this.#verifier = orThrow(native.newRequestVerifier(json(policy), started))
     if (trust === undefined) {
       if (this.#scopes.length > 0) {
         throw new XBindError(failure('INVALID_CONFIG', 'scopes are of tokens', 'say in `trust` whose tokens count'))
@@ -252,13 +253,15 @@ export class RequestVerifier {
     const demands = { scopes: this.#needed(scopes), approval: checkApproval(approval) ?? this.#approval }
     const now = this.#time()
     const head = headOf(request)
-    const authentic = native.authenticateRequest(this.#verifier, head, now)
-    if (isFailure(authentic)) return fail(authentic)
+    const genuine = native.authenticateRequest(this.#verifier, json(head), now)
+    if (isFailure(genuine)) return fail(genuine)
+    const [kept, says] = genuine
+    const authentic: Genuine = { ...read(says), request: kept }
     const rights = await this.#rights(authentic, demands.scopes)
     if (!rights.ok) return rights
     const body = await this.#body(request, given, (authentic.until + 1 - now) * 1000)
     if (isFailure(body)) return fail(body)
-    const claim = native.acceptRequest(this.#verifier, authentic.request, body, this.#time())
+    const claim = native.acceptRequest(this.#verifier, kept, body, this.#time())
     if (isFailure(claim)) return fail(claim)
     const taken = await this.#claim(claim, authentic.until, replayed)
     if (taken) return fail(taken)
@@ -291,8 +294,10 @@ export class RequestVerifier {
       if (needs === false) return undefined
       if (needs instanceof Promise) needs.catch(() => {}) // neither yes nor no, and nobody waits for it
     }
-    const used = native.approveRequest(this.#verifier, authentic.request, body, by, this.#audience, this.#time())
-    return isFailure(used) ? used : await this.#claim(used.claim, used.until, usedBefore)
+    const approved = native.approveRequest(this.#verifier, authentic.request, body, by, this.#audience, this.#time())
+    if (isFailure(approved)) return approved
+    const used = read(approved)
+    return await this.#claim(used.claim, used.until, usedBefore)
   }
 
   async #rights({ from, created, token }: AuthenticRequest, scopes: readonly string[]): Promise<Result<Rights>> {
@@ -355,9 +360,12 @@ export class RequestVerifier {
   }
 }
 
+/** What a genuine request says, and what the native side keeps of it. */
+type Genuine = AuthenticRequest & { readonly request: RequestRef }
+
 /** A request that was accepted, for those who ask more of it. */
 interface Accepted {
-  readonly authentic: AuthenticRequest
+  readonly authentic: Genuine
   readonly head: RequestHead
   readonly body: Uint8Array
 }

@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import type { Failure, Opening, VerifierRef } from '../native/binding'
+import type { Claim, Failure, VerifierRef } from '../native/binding'
 import {
   bounded,
   checkBytes,
@@ -13,6 +13,7 @@ import {
 } from '../check'
 import { failure, isFailure } from '../errors'
 import { native } from '../native'
+import { json, read } from '../native/json'
 import { fail, ok, orThrow, type Result } from '../result'
 import type { RevocationSource } from '../tokens/revocation'
 import { systemTime } from '../tokens/seconds'
@@ -191,16 +192,18 @@ export class MessageVerifier {
     this.#running = running
     this.#sources = sourcesIn(revocations)
     this.#verifier = orThrow(
-      native.newVerifier({
-        audience,
-        clockSkew: bounded(clockSkewSeconds, 30, 'clockSkewSeconds', 0, 300),
-        maxLifetime: bounded(maxLifetimeSeconds, 300, 'maxLifetimeSeconds', 1, 300),
-        maxBody: bounded(maxBodyBytes, 1 << 20, 'maxBodyBytes', 0, 0x7fff_ffff),
-        maxTracked: bounded(maxTrackedMessages, 1_000_000, 'maxTrackedMessages', 1, 100_000_000),
-        session,
-        allow: allow === undefined ? undefined : strings(allow, 'allow'),
-        asks: this.#sources.length > 0,
-      }),
+      native.newVerifier(
+        json({
+          audience,
+          clockSkew: bounded(clockSkewSeconds, 30, 'clockSkewSeconds', 0, 300),
+          maxLifetime: bounded(maxLifetimeSeconds, 300, 'maxLifetimeSeconds', 1, 300),
+          maxBody: bounded(maxBodyBytes, 1 << 20, 'maxBodyBytes', 0, 0x7fff_ffff),
+          maxTracked: bounded(maxTrackedMessages, 1_000_000, 'maxTrackedMessages', 1, 100_000_000),
+          session,
+          allow: allow === undefined ? undefined : strings(allow, 'allow'),
+          asks: this.#sources.length > 0,
+        }),
+      ),
     )
   }
 
@@ -223,28 +226,29 @@ export class MessageVerifier {
     const now = this.#now()
     checkNumber(now, 'now()')
     let opened = native.open(this.#verifier, now, jws, own, token)
-    if ('opening' in opened) {
-      const refused = this.#refused(opened)
+    if (typeof opened !== 'string' && !isFailure(opened)) {
+      const claim = read(native.claim(opened))
+      const refused = this.#refused(claim)
       if (refused) return fail(refused)
-      const call = this.#callOf(opened)
-      opened = native.accept(this.#verifier, opened.opening, now, own, token, call)
+      opened = native.accept(this.#verifier, opened, now, own, token, this.#callOf(claim))
     }
     if (isFailure(opened)) return fail(opened)
+    const message = read(opened)
     return ok({
-      ...opened,
-      inReplyTo: opened.inReplyTo ?? undefined,
-      method: opened.method ?? undefined,
-      deadlineMs: opened.deadlineMs ?? undefined,
-      traceparent: opened.traceparent ?? undefined,
-      seq: opened.seq ?? undefined,
-      window: opened.window ?? undefined,
-      session: opened.session ?? undefined,
+      ...message,
+      inReplyTo: message.inReplyTo,
+      method: message.method,
+      deadlineMs: message.deadlineMs,
+      traceparent: message.traceparent,
+      seq: message.seq,
+      window: message.window,
+      session: message.session,
       body: own,
       jws,
     })
   }
 
-  #refused({ from, issuedAt }: Opening): Failure | undefined {
+  #refused({ from, issuedAt }: Claim): Failure | undefined {
     let isUnknown = false
     for (const source of this.#sources) {
       let answer: unknown
@@ -262,7 +266,7 @@ export class MessageVerifier {
   }
 
   /** The JWS of the call that a message is about, by what the user of this class knows. */
-  #callOf({ about, isReply, from }: Opening): string | undefined {
+  #callOf({ about, isReply, from }: Claim): string | undefined {
     if (about === undefined) return undefined
     const call: unknown = isReply ? this.#pending?.(about) : this.#running?.(about, from)
     const jws = typeof call === 'object' && call !== null ? (call as Partial<SealedMessage>).jws : undefined

@@ -1,7 +1,7 @@
 /** How many DIDs the native side wants kept. */
 const SENDERS = 4096
 
-/** Events as src/events.rs writes them: one flat array, to be read in order. */
+/** Events as events.rs of crates/xbind-binding writes them: one flat array, to be read in order. */
 export class Events {
   #array: readonly unknown[] = []
   #next = 0

@@ -1,6 +1,7 @@
 import { checkBytes, checkObject, checkString, known } from '../check'
 import { isFailure } from '../errors'
 import { native } from '../native'
+import { read } from '../native/json'
 import { fail, ok, type Result } from '../result'
 
 /** A receipt as somebody shows it: what `call` gave with `receipt`, or as much of it as is to be shown. */
@@ -77,8 +78,8 @@ export function verifyReceipt(receipt: ShownReceipt, options: ReceiptDemands): R
   const results = bodies('result', shownResult, result)
   const shown = native.verifyReceipt(call, answer, requests, results, caller, agent)
   if (isFailure(shown)) return fail(shown)
-  const { method, parts, tokenDigest } = shown
-  return ok({ ...shown, method: method ?? undefined, parts: parts ?? undefined, tokenDigest: tokenDigest ?? undefined })
+  const proven = read(shown)
+  return ok({ ...proven, method: proven.method, parts: proven.parts, tokenDigest: proven.tokenDigest })
 }
 
 function bodies(what: string, ...given: unknown[]): Uint8Array[] {

@@ -3,6 +3,7 @@ import { bounded, checkBytes, checkObject, checkString, known, optional, strings
 import { isFailure } from '../errors'
 import { keyOf, type Identity } from '../agent/identity'
 import { native } from '../native'
+import { json, read } from '../native/json'
 import { fail, ok, result, type Result } from '../result'
 import { notWhole } from './seconds'
 
@@ -69,7 +70,7 @@ export function approveWith(key: KeyRef, request: CallDecision): Result<string> 
   checkString(decision, 'request.decision')
   const { body, ...decided } = decidedCall(call)
   const wrong = notWhole({ ttlSeconds, now })
-  return wrong ? fail(wrong) : result(native.approveCall(key, decision, decided, body, ttlSeconds, now))
+  return wrong ? fail(wrong) : result(native.approveCall(key, decision, json(decided), body, ttlSeconds, now))
 }
 
 /**
@@ -100,8 +101,8 @@ export function verifyApproval(
   const skew = bounded(clockSkewSeconds, 30, 'clockSkewSeconds', 0, 300)
   const wrong = notWhole({ now })
   if (wrong) return fail(wrong)
-  const approval = native.verifyApproval(statement, decided, body, by, now, skew)
-  return isFailure(approval) ? fail(approval) : ok(Object.freeze({ ...approval }))
+  const approval = native.verifyApproval(statement, json(decided), body, json({ approvers: by, now, clockSkew: skew }))
+  return isFailure(approval) ? fail(approval) : ok(Object.freeze(read(approval)))
 }
 
 function decidedCall(call: ApprovedCall): Call & { body: Uint8Array } {

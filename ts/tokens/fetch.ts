@@ -2,6 +2,7 @@
 import { types } from 'node:util'
 import type { FetcherRef } from '../native/binding'
 import { native } from '../native'
+import { json } from '../native/json'
 
 /** The bounds of one request. */
 export interface FetchLimits {
@@ -149,7 +150,7 @@ function reasonOf(error: unknown): string {
 /** The built-in client, with the names and roots of this machine unless others are given. */
 export function client(fetcher?: FetcherRef): FetchDocument {
   return async (url, limits) => {
-    const answer = await native.fetch(url, limits, fetcher)
+    const answer = await native.fetch(url, json(limits), fetcher)
     if (typeof answer === 'string') throw new FetchError(answer)
     return answer
   }

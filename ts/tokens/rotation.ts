@@ -1,8 +1,9 @@
-import type { Failure, HistoryRef, Rotation as Rotated } from '../native/binding'
+import type { Failure, HistoryRef, Json, Rotation as Rotated } from '../native/binding'
 import { checkDID, checkObject, checkString, known, optional } from '../check'
 import { isFailure, XBindError } from '../errors'
 import { keyOf, type Identity } from '../agent/identity'
 import { native } from '../native'
+import { read } from '../native/json'
 import { fail, ok, orThrow, result, type Result } from '../result'
 import { checkTime, notWhole } from './seconds'
 
@@ -186,8 +187,8 @@ function timeIn(did: string, options: { from?: number }): number | undefined {
   return from
 }
 
-function rotation(read: Rotated | Failure): Result<Rotation> {
-  if (isFailure(read)) return fail(read)
-  const { overlap, ...rest } = read
+function rotation(verified: Json<Rotated> | Failure): Result<Rotation> {
+  if (isFailure(verified)) return fail(verified)
+  const { overlap, ...rest } = read(verified)
   return ok(Object.freeze({ ...rest, overlapSeconds: overlap }))
 }

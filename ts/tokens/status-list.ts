@@ -1,10 +1,11 @@
-import type { Failure, Link, ListsRef, StatusList as StatusBytes } from '../native/binding'
+import type { Failure, Link, ListsRef, WeightRef } from '../native/binding'
 import type { StatusRef } from './evidence'
 import { bounded, checkFunction, checkNumber, checkObject, checkString, known, strings } from '../check'
 import { failure, isFailure, XBindError } from '../errors'
 import { fetchPublic, isFetchable, LISTED_STATUS_LIST, RemoteDocument, STATUS_LIST, type FetchDocument } from './fetch'
 import { keyOf, type Identity } from '../agent/identity'
 import { native } from '../native'
+import { json } from '../native/json'
 import { fail, ok, orThrow, result, type Result } from '../result'
 import type { RevocationSource, RevocationSubject } from './revocation'
 import { notWhole, systemTime } from './seconds'
@@ -28,7 +29,8 @@ export class StatusList {
   /** The token is revoked for the time being; takes lists of 2 bits at least. */
   static readonly SUSPENDED = 2
 
-  #list: StatusBytes
+  /** The bits of each token, and the bytes of all. */
+  #list: readonly [bits: number, bytes: Uint8Array]
 
   /** A list of at least `size` tokens, all of them valid, of 1, 2, 4 or 8 bits each, default 1. Throws INVALID_CONFIG. */
   constructor(options: {
@@ -77,7 +79,7 @@ export class StatusList {
     // 255 fits no narrower list, and one byte is what crosses.
     if (status > 255)
       return fail(failure('INVALID_CONFIG', `status is ${status}`, 'give a status that the bits can hold'))
-    const failed = native.setStatus(this.#list.bits, this.#list.bytes, index, status)
+    const failed = native.setStatus(...this.#list, index, status)
     return failed ? fail(failed) : ok(undefined)
   }
 
@@ -85,17 +87,18 @@ export class StatusList {
   get(index: number): number | undefined {
     checkNumber(index, 'index')
     if (notWhole({ index })) return undefined
-    return native.getStatus(this.#list.bits, this.#list.bytes, index) ?? undefined
+    return native.getStatus(...this.#list, index) ?? undefined
   }
 
   /** How many tokens it has room for. */
   get size(): number {
-    return native.statusListSize(this.#list.bits, this.#list.bytes.length)
+    const [bits, bytes] = this.#list
+    return native.statusListSize(bits, bytes.length)
   }
 
   /** 1, 2, 4 or 8. */
   get bits(): number {
-    return this.#list.bits
+    return this.#list[0]
   }
 
   /**
@@ -123,8 +126,8 @@ export class StatusList {
     checkString(uri, 'uri')
     const wrong = notWhole({ lifetimeSeconds, ttlSeconds, now })
     if (wrong) return fail(wrong)
-    const { bits, bytes } = this.#list
-    return result(native.signStatusList(key, bits, bytes, { uri, lifetime: lifetimeSeconds, ttl: ttlSeconds, now }))
+    const draft = json({ uri, lifetime: lifetimeSeconds, ttl: ttlSeconds, now })
+    return result(native.signStatusList(key, ...this.#list, draft))
   }
 }
 
@@ -203,7 +206,7 @@ export class StatusListSource implements RevocationSource {
   readonly #fetch: FetchDocument | undefined
   readonly #now: () => number
   /** What V8 knows of the memory that the lists take. */
-  #weights: object[] = []
+  #weights: WeightRef[] = []
   #weighed = 0
 
   /** Throws INVALID_CONFIG. */
@@ -260,7 +263,7 @@ export class StatusListSource implements RevocationSource {
     checkNumber(index, 'status.index')
     checkString(uri, 'status.uri')
     if (notWhole({ index })) return { evidence: 'unreadable' }
-    const answer = native.askList(this.#lists, issuer, { index, uri }, this.#time())
+    const answer = native.askList(this.#lists, issuer, json({ index, uri }), this.#time())
     return typeof answer === 'number' ? { evidence: 'fresh', status: answer } : { evidence: answer }
   }
 
@@ -315,7 +318,7 @@ export class StatusListSource implements RevocationSource {
     if (!this.#fetch || !(this.#origins?.has(originOf(uri)) ?? first)) return undefined
     const name = `${issuer}\n${uri}` // neither holds a control character
     const kept = this.#documents.get(name)
-    const answers = typeof native.askList(this.#lists, issuer, status, now) === 'number'
+    const answers = typeof native.askList(this.#lists, issuer, json(status), now) === 'number'
     if (kept) return answers && !kept.document.isOlder(this.#refreshSeconds, now) ? undefined : kept.document
     if (answers || !this.#hasRoom(first, now)) return undefined
     const document = new RemoteDocument(uri, this.#origins ? LISTED_STATUS_LIST : STATUS_LIST, this.#fetch)

@@ -1,12 +1,13 @@
 import type {
   Answers,
-  Asked,
   Failure,
+  Json,
   JudgeRef,
   Link,
   Needs,
   Refusal as TokenRefusal,
   Token as VerifiedToken,
+  Trusted,
 } from '../native/binding'
 import type { Evidence } from './evidence'
 import { bounded, checkFunction, checkNumber, checkObject, checkString, known, optional, strings } from '../check'
@@ -14,6 +15,7 @@ import { failure, isFailure, XBindError } from '../errors'
 import { fetchPublic, isFetchable, JWKS, sharedFetch, type FetchDocument } from './fetch'
 import { jwksText } from './jwks'
 import { native } from '../native'
+import { json, read } from '../native/json'
 import { fail, ok, orThrow, type Result } from '../result'
 import type { RevocationSource } from './revocation'
 import { systemTime } from './seconds'
@@ -89,6 +91,13 @@ const DEMANDS = ['scopes', 'presenter']
 /** How much text of known tokens is kept, in characters. */
 const KNOWN_SIZE = 1 << 20
 
+/** What is asked of a token. */
+interface Asked {
+  readonly now: number
+  readonly scopes: readonly string[]
+  readonly presenter: string | undefined
+}
+
 /** What a guard needs of a verifier: its judge, and what the judge asks for. */
 export interface Witness {
   readonly judge: JudgeRef
@@ -134,7 +143,7 @@ export class TokenVerifier {
     checkFunction(now, 'now')
     checkFunction(fetch, 'fetch')
     if (typeof acceptUnknown !== 'boolean') throw new TypeError('dangerouslyAcceptUnknownRevocation must be a boolean')
-    const { dids, issuers, remote } = readTrust(trust, fetch)
+    const { trusted, remote } = readTrust(trust, fetch)
     const { own, revoked, lists } = sorted(revocations)
     this.#now = now
     this.#remote = remote
@@ -145,13 +154,11 @@ export class TokenVerifier {
       audience,
       clockSkew: bounded(clockSkewSeconds, 30, 'clockSkewSeconds', 0, 300),
       maxLifetime: bounded(maxLifetimeSeconds, 86_400, 'maxLifetimeSeconds', 1, 31_536_000),
-      dids,
-      issuers,
-      fetched: [...remote.keys()],
+      trust: trusted,
       acceptUnknown,
     }
     const shared = lists.map(({ lists }) => lists)
-    this.#judge = orThrow(native.newJudge(policy, revoked, shared))
+    this.#judge = orThrow(native.newJudge(json(policy), revoked, shared))
   }
 
   /**
@@ -200,7 +207,8 @@ export class TokenVerifier {
       const revocation = native.verifyKnownToken(this.#judge, known.place, asked.now, scopes, asked.presenter)
       if (revocation === known.claims.revocation) return known.claims
     }
-    return native.judgeToken(this.#judge, token, asked, answers)
+    const { now, scopes, presenter } = asked
+    return read(native.judgeToken(this.#judge, token, now, scopes, presenter, answersText(answers)))
   }
 
   #conclude(
@@ -293,6 +301,11 @@ interface Told extends Answers {
   readonly reasons?: readonly string[]
 }
 
+/** @internal What has been found out, without what only this side wants to know. */
+export function answersText({ sources, patient, standing, keysSought, listsSought }: Answers): Json<Answers> {
+  return json({ sources, patient, standing, keysSought, listsSought })
+}
+
 /** A refusal with what to do about it, which only this side can name. */
 function explained(refusal: TokenRefusal, reasons: readonly string[] = []): Failure {
   const { code, message, retryable, revocation, keysOf, keysAsked, keysFailure } = refusal
@@ -345,35 +358,39 @@ function frozen<T>(value: T): T {
   return value
 }
 
-interface Trusted {
-  dids: string[]
-  issuers: { issuer: string; jwks: string }[]
-  remote: Map<string, ReturnType<typeof sharedFetch>>
+interface Trust {
+  /** In the order of the option, of whose places errors speak. */
+  readonly trusted: Trusted[]
+  readonly remote: Map<string, ReturnType<typeof sharedFetch>>
 }
 
-function readTrust(trust: TokenVerifierOptions['trust'], fetch: FetchDocument): Trusted {
+function readTrust(trust: TokenVerifierOptions['trust'], fetch: FetchDocument): Trust {
   if (!Array.isArray(trust)) throw new TypeError('trust must be a list of DIDs and issuers')
-  const trusted: Trusted = { dids: [], issuers: [], remote: new Map() }
+  const trusted: Trusted[] = []
+  const remote: Trust['remote'] = new Map()
+  const names = new Set<string>()
   for (const each of trust as TokenVerifierOptions['trust']) {
     if (typeof each === 'string') {
-      trusted.dids.push(each)
+      trusted.push(each)
       continue
     }
     checkObject(each, 'trust')
     known(each, 'trust', ['issuer', 'jwks'])
     const { issuer, jwks } = each
     checkString(issuer, 'trust.issuer')
-    if (trusted.remote.has(issuer) || trusted.issuers.some((other) => other.issuer === issuer)) {
+    if (names.has(issuer)) {
       throw new XBindError(failure('INVALID_CONFIG', `trust names ${issuer} twice`, 'put its keys into one JWK set'))
     }
     if (typeof jwks === 'string') {
       if (!isFetchable(jwks)) {
         throw new XBindError(failure('INVALID_CONFIG', 'trust.jwks is no https URL in its plain spelling'))
       }
-      trusted.remote.set(issuer, sharedFetch(jwks, JWKS, fetch))
+      remote.set(issuer, sharedFetch(jwks, JWKS, fetch))
+      trusted.push({ issuer })
     } else {
-      trusted.issuers.push({ issuer, jwks: jwksText(jwks, 'trust.jwks') })
+      trusted.push({ issuer, jwks: jwksText(jwks, 'trust.jwks') })
     }
+    names.add(issuer)
   }
-  return trusted
+  return { trusted, remote }
 }

@@ -4,6 +4,7 @@ import { checkNumber, checkObject, checkString, known, strings } from '../check'
 import { failure, isFailure } from '../errors'
 import { keyOf, type Identity } from '../agent/identity'
 import { native } from '../native'
+import { json } from '../native/json'
 import { encodeJson } from '../messages/payload'
 import { fail, result, type Result } from '../result'
 import { notWhole } from './seconds'
@@ -71,7 +72,7 @@ export function issueToken(issuer: Identity, request: TokenRequest): Result<stri
   const key = keyOf(issuer, 'issuer')
   checkObject(request, 'request')
   const grant = grantOf(request)
-  return isFailure(grant) ? fail(grant) : result(native.issueToken(key, grant))
+  return isFailure(grant) ? fail(grant) : result(native.issueToken(key, json(grant)))
 }
 
 /**
@@ -97,7 +98,7 @@ export function delegateToken(
   checkString(token, 'token')
   checkObject(request, 'request')
   const grant = delegationOf(request)
-  return isFailure(grant) ? fail(grant) : result(native.delegateToken(key, token, grant))
+  return isFailure(grant) ? fail(grant) : result(native.delegateToken(key, token, json(grant)))
 }
 
 /** @internal For agents, whose key may be gone, or with a provider. */
@@ -106,7 +107,7 @@ export function grantWith(key: () => KeyRef | Failure, request: TokenRequest): R
   const grant = grantOf(request)
   const own = key()
   if (isFailure(own)) return fail(own)
-  return isFailure(grant) ? fail(grant) : result(native.issueToken(own, grant))
+  return isFailure(grant) ? fail(grant) : result(native.issueToken(own, json(grant)))
 }
 
 /** @internal The same for a part of the rights in a token. */
@@ -120,7 +121,7 @@ export function delegateWith(
   const grant = delegationOf(request)
   const own = key()
   if (isFailure(own)) return fail(own)
-  return isFailure(grant) ? fail(grant) : result(native.delegateToken(own, token, grant))
+  return isFailure(grant) ? fail(grant) : result(native.delegateToken(own, token, json(grant)))
 }
 
 const REQUEST = ['subject', 'audience', 'scopes', 'ttlSeconds', 'claims', 'status', 'now']

@@ -1,0 +1,82 @@
+//! Agents and where they meet.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use xbind::{Result, VerifyingKey};
+use xbind_runtime::{AgentOptions, NodeOptions, Port, Signer};
+
+pub use xbind_runtime::Node;
+
+use crate::number::Whole;
+
+/// How an agent is to be.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Options {
+    /// Its name.
+    pub name: Option<String>,
+    /// The longest body.
+    pub max_payload_bytes: Whole,
+    /// The life of its messages in seconds.
+    pub message_ttl: Whole,
+    /// How many messages of one sender wait for it.
+    pub inbox_messages: Whole,
+    /// How many bytes of one sender wait for it.
+    pub inbox_bytes: Whole,
+    /// How many calls it handles at once.
+    pub concurrency: Whole,
+    /// It has a handler.
+    pub handles: bool,
+    /// Its owner is told what happens without its face.
+    pub tells: bool,
+}
+
+/// Brings an agent onto a node; gives its number.
+///
+/// # Errors
+/// Those of [`Port::join`].
+pub fn join(port: &Arc<Port>, node: &Arc<Node>, options: &Options, signer: Signer) -> Result<u32> {
+    let core = AgentOptions {
+        max_payload_bytes: options.max_payload_bytes.size(),
+        message_ttl: options.message_ttl.life(),
+        inbox_messages: options.inbox_messages.size(),
+        inbox_bytes: options.inbox_bytes.size(),
+        concurrency: options.concurrency.size(),
+        handles: options.handles,
+        describes: true,
+        tells: options.tells,
+    };
+    port.join(node, signer, options.name.clone(), core)
+}
+
+/// A node of its own; `max_lifetime` is the longest life of a message in seconds.
+#[must_use]
+pub fn new_node(max_lifetime: f64) -> Arc<Node> {
+    Node::new(NodeOptions { max_lifetime: Whole::from(max_lifetime).life(), ..NodeOptions::default() })
+}
+
+/// An agent of a node.
+#[derive(Debug, Serialize)]
+pub struct Agent {
+    /// Its DID.
+    pub did: String,
+    /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// The agents of a node.
+#[must_use]
+pub fn agents(node: &Node) -> Vec<Agent> {
+    node.agents().into_iter().map(|(did, name)| Agent { did: did.to_string(), name }).collect()
+}
+
+/// Closes the agents of a DID.
+///
+/// # Errors
+/// `INVALID_DID`.
+pub fn stop(node: &Arc<Node>, did: &str) -> Result<()> {
+    node.stop(VerifyingKey::from_did(did)?.did());
+    Ok(())
+}

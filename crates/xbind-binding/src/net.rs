@@ -1,0 +1,96 @@
+//! Fetching: what may be asked, and the world in which names lead somewhere.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use xbind_net::{Document, Roots, Settings, Target, Whose};
+
+pub use xbind_net::Fetcher;
+
+use crate::number::Whole;
+
+/// Where names lead, and whose certificates are believed beside the usual ones; the rules hold for these addresses too.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct World {
+    /// Addresses by name.
+    pub hosts: HashMap<String, Vec<String>>,
+    /// PEM.
+    pub roots: Vec<String>,
+    /// How long a document is not asked for again.
+    pub interval_ms: Whole,
+}
+
+impl From<&World> for Fetcher {
+    fn from(world: &World) -> Self {
+        let World { hosts, roots: pem, interval_ms } = world;
+        let hosts = hosts.clone();
+        let lookup = move |name: &str| -> io::Result<Vec<IpAddr>> {
+            let addresses = hosts.get(name).ok_or(io::ErrorKind::NotFound)?;
+            addresses.iter().map(|address| address.parse().map_err(|_| io::ErrorKind::InvalidData.into())).collect()
+        };
+        Self::new(Settings {
+            lookup: Arc::new(lookup),
+            roots: roots(pem.iter().map(|pem| pem.clone().into_bytes()).collect()),
+            interval: interval_ms.milliseconds(),
+        })
+    }
+}
+
+/// A client for the world as it is.
+#[must_use]
+pub fn fetcher() -> Fetcher {
+    Fetcher::new(Settings { roots: roots(Vec::new()), ..Settings::default() })
+}
+
+/// Node.js takes more certificates from this file, and so do we.
+fn roots(pem: Vec<Vec<u8>>) -> Roots {
+    let file = std::env::var_os("NODE_EXTRA_CA_CERTS").filter(|file| !file.is_empty());
+    Roots { pem, files: file.map(PathBuf::from).into_iter().collect() }
+}
+
+/// The bounds of one request.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Rules {
+    /// Who named the address.
+    // ts: 'owner' | 'listed' | 'stranger'
+    pub named: String,
+    /// The longest answer that is taken.
+    pub max_bytes: Whole,
+    /// From the question to the last byte of the answer.
+    pub timeout_ms: Whole,
+    /// Media types to ask for.
+    pub accept: String,
+}
+
+impl From<&Rules> for xbind_net::Rules {
+    fn from(rules: &Rules) -> Self {
+        Self {
+            whose: Whose::of(&rules.named),
+            max_bytes: rules.max_bytes.size(),
+            timeout: rules.timeout_ms.milliseconds(),
+            accept: rules.accept.clone(),
+        }
+    }
+}
+
+/// Fetches a document; `then` gets it, or the reason why there is none, on another thread.
+pub fn fetch(
+    fetcher: &Fetcher,
+    url: String,
+    rules: &Rules,
+    then: impl FnOnce(Result<Document, String>) + Send + 'static,
+) {
+    fetcher.fetch_then(url, rules.into(), move |fetched| then(fetched.map_err(|error| error.to_string())));
+}
+
+/// Why an address may not be asked, as far as its text tells.
+#[must_use]
+pub fn refuse_url(url: &str, named: &str) -> Option<String> {
+    Target::parse(url, Whose::of(named)).err().map(|error| error.to_string())
+}

@@ -1,0 +1,63 @@
+//! What becomes of arguments and results at the border: one conversion for each type, and no entry needs one of its own.
+
+use napi::bindgen_prelude::{Either, External, Uint8ArraySlice};
+use xbind_runtime::Payload;
+
+use crate::bytes::{Bytes, SecretBytes, SecretText};
+use crate::convert::{BindingError, Content, Json};
+
+/// An argument, as it is handed on.
+pub trait Pass {
+    type To<'a>
+    where
+        Self: 'a;
+
+    fn pass(&mut self) -> Self::To<'_>;
+}
+
+pass! {
+    [] bool => bool: |value| *value;
+    [] u8 => u8: |value| *value;
+    [] u32 => u32: |value| *value;
+    [] f64 => f64: |value| *value;
+    [] Option<bool> => Option<bool>: |value| *value;
+    [] Option<u32> => Option<u32>: |value| *value;
+    [] Option<f64> => Option<f64>: |value| *value;
+    [] String => &'a str: |text| text;
+    [] Option<String> => Option<&'a str>: |text| text.as_deref();
+    [] Vec<String> => &'a [String]: |texts| texts;
+    [] Option<Vec<String>> => Option<&'a [String]>: |texts| texts.as_deref();
+    [] Bytes => &'a [u8]: |bytes| bytes.as_slice();
+    [] Option<Bytes> => Option<&'a [u8]>: |bytes| bytes.as_ref().map(Bytes::as_slice);
+    [] Vec<Bytes> => Vec<&'a [u8]>: |all| all.iter().map(Bytes::as_slice).collect();
+    [] SecretBytes => &'a [u8]: |bytes| bytes.as_slice();
+    [] Option<SecretText> => Option<&'a str>: |text| text.as_ref().map(SecretText::as_str);
+    ['x] Uint8ArraySlice<'x> => &'a [u8]: |bytes| bytes;
+    [T] Json<T> => &'a T: |json| &json.0;
+    [T] Option<Json<T>> => Option<&'a T>: |json| json.as_ref().map(|Json(value)| value);
+    ['x, T: 'static] &'x External<T> => &'a T: |native| native;
+    ['x, T: 'static] Option<&'x External<T>> => Option<&'a T>: |native| native.map(|native| &**native);
+    ['x, T: 'static] Vec<&'x External<T>> => Vec<&'a T>: |all| all.iter().map(|native| &***native).collect();
+    [] Content => Payload: |content| match content {
+        Either::A(text) => Payload::Json(std::mem::take(text)),
+        Either::B(bytes) => Payload::Bytes(std::mem::take(bytes).into_inner()),
+    };
+}
+
+/// A result, as it is given back.
+pub trait Give<From> {
+    fn give(from: From) -> Self;
+}
+
+give! {
+    [T] T => T: |value| value;
+    [T] T => Json<T>: |value| Self(value);
+    [T: 'static] T => External<T>: |value| Self::new(value);
+    [A: 'static, B] (A, B) => (External<A>, Json<B>): |(kept, says)| (External::new(kept), Json(says));
+    [] [u8; 32] => Bytes: |bytes| bytes.to_vec().into();
+    [] xbind::Result<()> => Option<BindingError>: |done| done.err().map(BindingError::from);
+    [T, U: Give<T>] xbind::Result<T> => Either<U, BindingError>: |done| match done {
+        Ok(value) => Self::A(U::give(value)),
+        Err(error) => Self::B(error.into()),
+    };
+}

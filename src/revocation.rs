@@ -1,0 +1,65 @@
+//! Taking rights back: lists of what is revoked, and status lists.
+
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{Either, External, Uint8ArraySlice};
+use xbind::{RevocationList, StatusList, StatusLists};
+use xbind_binding::revocation::{self as rights, ListDraft};
+use xbind_binding::token::Status;
+
+use crate::bytes::Bytes;
+use crate::convert::{Fallible, Json};
+use crate::key::KeyRef;
+use crate::pass::Give;
+
+pub type ListRef = External<Arc<RevocationList>>;
+pub type ListsRef = External<Arc<StatusLists>>;
+/// Stands for native memory in the eyes of V8, as long as somebody holds it.
+pub type WeightRef = External<()>;
+
+// The bytes of a list lie in JavaScript's own memory: what native memory holds is given back only when the event loop turns,
+// however many lists are read before.
+give! {
+    [] StatusList => (u8, Bytes): |list| (list.bits().count(), list.bytes().to_vec().into());
+    [] Result<u8, &'static str> => Either<u8, &'static str>: |status| status.map_or_else(Self::B, Self::A);
+}
+
+entries! {
+    fn new_revocation_list(capacity: f64) -> ListRef = rights::list;
+    /// Without a time the entry is kept for good.
+    fn revoke_token(list: &ListRef, id: String, keep_until: Option<f64>) -> Fallible<()> = rights::revoke_token;
+    /// Without a time whatever the DID issues or is granted is revoked.
+    fn revoke_did(list: &ListRef, subject: String, issued_until: Option<f64>) -> Fallible<()> = rights::revoke_did;
+    fn reinstate(list: &ListRef, subject: String) -> bool = rights::reinstate;
+    fn is_revoked(list: &ListRef, id: Option<String>, subject: Option<String>, issued_at: f64) -> bool
+        = rights::is_revoked;
+    fn purge_revocations(list: &ListRef, now: Option<f64>) = rights::purge;
+    fn revocations(list: &ListRef) -> f64 = rights::entries;
+    /// The bits of each token, and the bytes of all.
+    fn new_status_list(count: f64, len: f64) -> Fallible<(u8, Bytes)> = rights::new_status_list;
+    /// Reads a list that this DID signed for that address.
+    fn read_status_list(text: String, uri: String, signer: String) -> Fallible<(u8, Bytes)> = rights::read_status_list;
+    fn set_status(count: f64, mut list: Uint8ArraySlice<'_>, index: f64, status: u8) -> Fallible<()> {
+        // SAFETY: this is the only reference to it while no JavaScript runs; it is private to a `StatusList`.
+        let list = unsafe { list.as_mut() };
+        Give::give(rights::set_status(count, list, index, status))
+    }
+    fn get_status(count: f64, list: Uint8ArraySlice<'_>, index: f64) -> Option<u8> = rights::status_at;
+    fn status_list_size(count: f64, bytes: f64) -> f64 = rights::room;
+    fn sign_status_list(
+        key: &KeyRef, count: f64, list: Uint8ArraySlice<'_>, draft: Json<ListDraft>,
+    ) -> Fallible<String> = rights::sign_status_list;
+    fn new_status_lists(capacity: f64, bytes: f64, max_age: f64) -> ListsRef = rights::lists;
+    /// How many bytes the lists take in native memory.
+    fn lists_bytes(lists: &ListsRef) -> f64 = rights::lists_bytes;
+    /// Stands for so much native memory.
+    fn weight(bytes: f64) -> WeightRef { External::new_with_size_hint((), xbind_binding::number::size(bytes)) }
+    /// Takes in a list by a DID, or with a JWK set by an issuer of another name.
+    fn put_list(
+        lists: &ListsRef, text: String, uri: String, issuer: String, jwks: Option<String>, now: f64,
+    ) -> Fallible<()> = rights::put_list;
+    /// A status, or why there is none.
+    fn ask_list(lists: &ListsRef, issuer: String, status: Json<Status>, now: f64) -> Either<u8, &'static str>
+        as "number | 'stale' | 'absent' | 'unreadable'" = rights::ask_list;
+    fn purge_lists(lists: &ListsRef, now: f64) = rights::purge_lists;
+}
