@@ -70,7 +70,7 @@ impl<T> TypeName for Settled<T> {
     }
 }
 
-fn elsewhere<T>(work: impl FnOnce() -> xbind::Result<T> + Send + 'static) -> AsyncTask<Work<T>>
+pub fn elsewhere<T>(work: impl FnOnce() -> xbind::Result<T> + Send + 'static) -> AsyncTask<Work<T>>
 where
     Work<T>: Task,
 {

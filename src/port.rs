@@ -17,6 +17,7 @@ use crate::bytes::Bytes;
 use crate::convert::{BindingError, Content, Fallible, fallible, number, payload, size, whole};
 use crate::events::Events;
 use crate::identity::{Key, KeyRef, fresh_key};
+use crate::record::{LogRef, recording};
 
 /// Numbers are never used again, so that a handler that ends late cannot answer through another port.
 #[derive(Default)]
@@ -93,9 +94,10 @@ pub type NodeRef = External<Arc<Node>>;
 
 /// A bus of its own; `max_lifetime` is the longest life of a message in seconds.
 #[napi(catch_unwind)]
-pub fn new_node(max_lifetime: f64) -> NodeRef {
+pub fn new_node(max_lifetime: f64, log: Option<&LogRef>, dangerously_unrecorded: bool) -> NodeRef {
     let max_lifetime = u32::try_from(whole(max_lifetime)).unwrap_or(u32::MAX);
-    External::new(Node::new(NodeOptions { max_lifetime, ..NodeOptions::default() }))
+    let recording = recording(log, dangerously_unrecorded);
+    External::new(Node::new(NodeOptions { max_lifetime, recording, ..NodeOptions::default() }))
 }
 
 #[napi(catch_unwind)]
@@ -144,6 +146,8 @@ pub fn join(
     node: &NodeRef,
     options: BindingOptions,
     signer: Option<Either<String, &KeyRef>>,
+    log: Option<&LogRef>,
+    dangerously_unrecorded: bool,
 ) -> Fallible<u32> {
     fallible(with_port(port, |port| {
         let signer = match signer {
@@ -165,7 +169,7 @@ pub fn join(
             describes: true,
             tells: options.tells,
         };
-        port.join(node, signer, name, options)
+        port.join_recorded(node, signer, name, options, recording(log, dangerously_unrecorded))
     }))
 }
 

@@ -126,7 +126,8 @@ export class AutoGenxBindAgent {
    * Throws XBindError: INVALID_NAME, INVALID_CONFIG, INVALID_DID (of a provider), AGENT_CLOSED (the bus is closed).
    */
   constructor(config: AgentConfig = {}) {
-    const { name, agentOptions, verbose, logger, identityProvider, handler, onHandlerError } = configIn(config)
+    const { name, agentOptions, verbose, logger, identityProvider, handler, onHandlerError, recording } =
+      configIn(config)
     const { [importedKey]: key } = config as InternalConfig
     const { bus: home, timeoutMs } = agentOptions
     const owned = keyIn(identityProvider)
@@ -140,7 +141,7 @@ export class AutoGenxBindAgent {
     const signer = did ?? key
 
     this.#port = openPort(members)
-    this.#number = orThrow(native.join(this.#port.number, bus, options, signer))
+    this.#number = orThrow(native.join(this.#port.number, bus, options, signer, recording.log, recording.unrecorded))
     this.#port.add(this.#number, this)
     this.#did = orThrow(native.agentDid(this.#port.number, this.#number))
     this.name = name
@@ -516,7 +517,10 @@ export class AutoGenxBindAgent {
    * ```
    */
   async grant(request: TokenRequest): Promise<Result<string>> {
-    return grantWith(() => this.#key(), request)
+    return this.#recorded(
+      'token.issued',
+      grantWith(() => this.#key(), request),
+    )
   }
 
   /**
@@ -536,7 +540,10 @@ export class AutoGenxBindAgent {
       subject: string
     },
   ): Promise<Result<string>> {
-    return delegateWith(() => this.#key(), token, request)
+    return this.#recorded(
+      'token.delegated',
+      delegateWith(() => this.#key(), token, request),
+    )
   }
 
   /**
@@ -550,7 +557,14 @@ export class AutoGenxBindAgent {
    */
   async decide(request: CallDecision): Promise<Result<string>> {
     const key = this.#key()
-    return isFailure(key) ? fail(key) : approveWith(key, request)
+    return isFailure(key) ? fail(key) : this.#recorded('approval.signed', approveWith(key, request))
+  }
+
+  /** What this agent has signed is on record, or nobody gets it. */
+  #recorded(event: string, signed: Result<string>): Result<string> {
+    if (!signed.ok) return signed
+    const failed = native.putOnRecord(this.#port.number, this.#number, statementRecord(event, signed.value))
+    return failed ? fail(failed) : signed
   }
 
   /**
@@ -660,6 +674,20 @@ export class AutoGenxBindAgent {
       },
     }
   }
+}
+
+/** The record of a token, delegation or approval that was just made: of the last link, for whom it is, and its id. */
+function statementRecord(event: string, text: string): string {
+  const last = text.slice(text.lastIndexOf('~') + 1)
+  const claims = JSON.parse(Buffer.from(last.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
+  const [to, token] = [claims.sub, claims.jti]
+  const isDID = typeof to === 'string' && to.startsWith('did:key:')
+  return JSON.stringify({
+    event,
+    outcome: 'accepted',
+    ...(isDID && { to }),
+    ...(typeof token === 'string' && { token }),
+  })
 }
 
 const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/

@@ -185,6 +185,15 @@ export interface Proven {
   readonly tokenDigest?: string | undefined
 }
 
+export interface Query {
+  readonly agent?: string | undefined
+  readonly token?: string | undefined
+  readonly since?: number | undefined
+  readonly until?: number | undefined
+  readonly after?: number | undefined
+  readonly limit: number
+}
+
 export interface TokenPolicy {
   readonly audience: string
   readonly clockSkew: number
@@ -389,6 +398,7 @@ export type JudgeRef = Native<'JudgeRef'>
 export type KeyRef = Native<'KeyRef'>
 export type ListRef = Native<'ListRef'>
 export type ListsRef = Native<'ListsRef'>
+export type LogRef = Native<'LogRef'>
 export type NodeRef = Native<'NodeRef'>
 export type OpeningRef = Native<'OpeningRef'>
 export type RequestRef = Native<'RequestRef'>
@@ -489,7 +499,7 @@ export interface Binding {
   /** Closes the port and all its agents. */
   closePort(port: number): void
   /** A bus of its own; `max_lifetime` is the longest life of a message in seconds. */
-  newNode(maxLifetime: number): NodeRef
+  newNode(maxLifetime: number, log: LogRef | undefined, dangerouslyUnrecorded: boolean): NodeRef
   sharedNode(name: string): Fallible<NodeRef>
   nodeAgents(node: NodeRef): ReadonlyArray<Agent>
   stopOnNode(node: NodeRef, did: string): Fallible<undefined>
@@ -498,7 +508,14 @@ export interface Binding {
    * Brings an agent onto a node: with a fresh key, with the key of an identity (which is taken), or, for a key elsewhere,
    * with the DID of an identity provider.
    */
-  join(port: number, node: NodeRef, options: Options, signer?: string | KeyRef): Fallible<number>
+  join(
+    port: number,
+    node: NodeRef,
+    options: Options,
+    signer: string | KeyRef | undefined,
+    log: LogRef | undefined,
+    dangerouslyUnrecorded: boolean,
+  ): Fallible<number>
   agentDid(port: number, agent: number): Fallible<string>
   /** Lets nothing new in at an agent; an event tells when its handlers have ended. */
   retireAgent(port: number, agent: number): void
@@ -567,6 +584,22 @@ export interface Binding {
     caller: string,
     agent: string,
   ): Fallible<Proven>
+  /** Opens a log, which keeps a copy of the key until it is closed. */
+  openLog(path: string, key: KeyRef, durability: string, maxBytes: number): Promise<Fallible<LogRef>>
+  /** The DID of a log, how many records it held when it was opened, and how many bytes were cut off. */
+  logState(log: LogRef): [string, number, number]
+  /** Adds what the JSON object of a record says. */
+  appendRecord(log: LogRef, record: string): Fallible<boolean>
+  /** The same, to the log of an agent that has one. */
+  putOnRecord(port: number, agent: number, record: string): Failure | null
+  flushLog(log: LogRef): Promise<Fallible<string>>
+  closeLog(log: LogRef): Promise<Fallible<string>>
+  queryLog(log: LogRef, query: Query): Promise<Fallible<string>>
+  verifyLog(path: string, owner?: string, seq?: number, digest?: string): Promise<Fallible<string>>
+  /** A witness signs the head that a log signed. */
+  witnessHead(witness: KeyRef, head: string): Fallible<string>
+  /** What a log signed about itself or, of a witness, what that has signed. */
+  readHead(head: string, witness?: string): Fallible<string>
   newJudge(policy: TokenPolicy, revoked: ReadonlyArray<ListRef>, lists: ReadonlyArray<ListsRef>): Fallible<JudgeRef>
   /** The keys of an issuer, or why there are none; says why they cannot be used. */
   keysCame(judge: JudgeRef, issuer: string, askedAt: number, jwks: string | undefined, why: string): string | null

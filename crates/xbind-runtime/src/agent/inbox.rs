@@ -17,6 +17,7 @@ use crate::guard::policy::{Policies, Policy};
 use crate::port::event::{Body, Event, Payload};
 use crate::port::parts::{Said, Source};
 use crate::port::tickets::Running;
+use crate::record::sink::Noted;
 use crate::sync::Lock;
 use crate::transport::{Peer, Route};
 
@@ -286,6 +287,8 @@ impl Agent {
             size,
             slot: slot.filter(|_| waits),
             parked: false,
+            noted: Noted::Unasked,
+            approved: false,
             until,
             stalls: None,
             said: window.map_or(Said::Whole(None), |window| Said::Parts(Source::new(&self.port, window))),
@@ -378,6 +381,9 @@ impl Agent {
     }
 
     pub(crate) fn put_in(self: &Arc<Self>, inbox: &mut Inbox, letter: Letter, caller: Peer, reference: InReplyTo) {
+        if !self.record_delivery(&reference, letter.from) {
+            return self.refuse(caller, reference, ErrorKind::AuditFailed);
+        }
         let receipt =
             format!(r#"{{"status":"delivered","messageId":"{}","to":"{}"}}"#, letter.id.text(), self.did().as_str());
         self.tell(letter.id, letter.from, None);

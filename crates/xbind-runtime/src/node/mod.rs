@@ -22,6 +22,7 @@ use crate::node::name::check_name;
 use crate::node::routes::Routes;
 use crate::port::Port;
 use crate::port::event::Event;
+use crate::record::sink::Recording;
 use crate::sync::Lock;
 use crate::sync::after::enter;
 use crate::sync::time::Time;
@@ -40,11 +41,13 @@ pub struct NodeOptions {
     pub max_lifetime: u32,
     /// Where its time comes from.
     pub time: Time,
+    /// Where its agents put on record what they decide, but for those that have a log of their own.
+    pub recording: Option<Recording>,
 }
 
 impl Default for NodeOptions {
     fn default() -> Self {
-        Self { max_lifetime: 30, time: Time::System }
+        Self { max_lifetime: 30, time: Time::System, recording: None }
     }
 }
 
@@ -146,6 +149,7 @@ impl Node {
         signer: Signer,
         name: Option<String>,
         options: AgentOptions,
+        recording: Option<Recording>,
     ) -> Result<Arc<Agent>> {
         if let Some(name) = &name {
             check_name(name)?;
@@ -160,7 +164,20 @@ impl Node {
             return Err(Error::new(ErrorKind::AgentClosed, "this bus is closed"));
         }
         directory.serial = directory.serial.saturating_add(1);
-        let agent = Arc::new(Agent::new(number, directory.serial, self.clone(), port.clone(), signer, name, options));
+        let recording = recording.or_else(|| self.options.recording.clone());
+        let agent = Arc::new(Agent::new(
+            number,
+            directory.serial,
+            self.clone(),
+            port.clone(),
+            signer,
+            name,
+            options,
+            recording,
+        ));
+        if !agent.record_own("agent.joined") {
+            return Err(Error::new(ErrorKind::AuditFailed, "it cannot be put on record that the agent is here"));
+        }
         if agent.is_remote() {
             directory.insert_unproved(&agent);
             drop(directory);
@@ -235,6 +252,7 @@ impl Node {
         self.any_stopped.store(true, Ordering::Release);
         for agent in self.agents_of(did) {
             self.directory.guard().give_up(&agent); // one that has not shown its key need not any more
+            agent.record_own("agent.stopped");
             agent.end_all(ErrorKind::Revoked);
             self.seek_again(&agent);
         }

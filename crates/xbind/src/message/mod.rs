@@ -197,7 +197,8 @@ impl Digest {
     }
 
     /// Reads 43 characters of base64url.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         base64::decode_array(text).map(Self)
     }
 }
