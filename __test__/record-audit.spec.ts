@@ -46,9 +46,8 @@ describe('vectors/audit.json', () => {
     const path = fresh()
     writeFileSync(path, text)
     const verified = await verifyAudit(path, { did: file.did, ...(head && { head }) })
-    if (code === undefined) return valueOf(verified)
-    expect(codeOf(verified)).toBe(code)
-    expect(errorOf(verified).message).toContain(`.jsonl, line ${line}: `)
+    expect(codeOf(verified)).toBe(code ?? 'ok')
+    if (code !== undefined) expect(errorOf(verified).message).toContain(`.jsonl, line ${line}: `)
   })
 })
 
@@ -190,8 +189,8 @@ describe('a log that takes nothing', () => {
     const bus = new MessageBus({ audit, dangerouslyContinueUnrecorded: true })
     valueOf(await audit.close())
     const caller = new AutoGenxBindAgent({ agentOptions: { bus } })
-    new AutoGenxBindAgent({ name: 'writer', agentOptions: { bus }, handler: () => 1 })
-    expect(valueOf(await caller.call('writer', 1))).toBe(1)
+    const writer = new AutoGenxBindAgent({ agentOptions: { bus }, handler: () => 1 })
+    expect(valueOf(await caller.call(writer.getDID(), 1))).toBe(1)
     bus.close()
   })
 

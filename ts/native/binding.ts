@@ -172,28 +172,6 @@ export interface Options {
   readonly tells: boolean
 }
 
-export interface Proven {
-  readonly messageId: string
-  readonly op: 'call' | 'send'
-  readonly answer: 'result' | 'error' | 'receipt'
-  readonly method?: string | undefined
-  readonly issuedAt: number
-  readonly answeredAt: number
-  readonly parts?: number | undefined
-  readonly requestDigest: string
-  readonly resultDigest: string
-  readonly tokenDigest?: string | undefined
-}
-
-export interface Query {
-  readonly agent?: string | undefined
-  readonly token?: string | undefined
-  readonly since?: number | undefined
-  readonly until?: number | undefined
-  readonly after?: number | undefined
-  readonly limit: number
-}
-
 export interface TokenPolicy {
   readonly audience: string
   readonly clockSkew: number
@@ -583,23 +561,24 @@ export interface Binding {
     results: ReadonlyArray<Uint8Array>,
     caller: string,
     agent: string,
-  ): Fallible<Proven>
+  ): Fallible<string>
   /** Opens a log, which keeps a copy of the key until it is closed. */
-  openLog(path: string, key: KeyRef, durability: string, maxBytes: number): Promise<Fallible<LogRef>>
-  /** The DID of a log, how many records it held when it was opened, and how many bytes were cut off. */
-  logState(log: LogRef): [string, number, number]
+  openLog(path: string, key: KeyRef, sync: string, maxBytes: number): Promise<Fallible<LogRef>>
+  /** Whose log it is, and what was found when it was opened. */
+  logState(log: LogRef): string
   /** Adds what the JSON object of a record says. */
   appendRecord(log: LogRef, record: string): Fallible<boolean>
   /** The same, to the log of an agent that has one. */
   putOnRecord(port: number, agent: number, record: string): Failure | null
-  flushLog(log: LogRef): Promise<Fallible<string>>
-  closeLog(log: LogRef): Promise<Fallible<string>>
-  queryLog(log: LogRef, query: Query): Promise<Fallible<string>>
+  /** Writes what was decided so far, and tells how far the log goes; at times it is its end. */
+  flushLog(log: LogRef, isEnd: boolean): Promise<Fallible<string>>
+  queryLog(log: LogRef, query: string): Promise<Fallible<string>>
+  /** Verifies a log, with the line that it must hold. */
   verifyLog(path: string, owner?: string, seq?: number, digest?: string): Promise<Fallible<string>>
   /** A witness signs the head that a log signed. */
   witnessHead(witness: KeyRef, head: string): Fallible<string>
-  /** What a log signed about itself or, of a witness, what that has signed. */
-  readHead(head: string, witness?: string): Fallible<string>
+  /** What a witness has signed. */
+  readWitness(statement: string, witness: string): Fallible<string>
   newJudge(policy: TokenPolicy, revoked: ReadonlyArray<ListRef>, lists: ReadonlyArray<ListsRef>): Fallible<JudgeRef>
   /** The keys of an issuer, or why there are none; says why they cannot be used. */
   keysCame(judge: JudgeRef, issuer: string, askedAt: number, jwks: string | undefined, why: string): string | null

@@ -38,7 +38,8 @@ class Log implements AuditLog {
 
   constructor(log: LogRef) {
     this.#log = log
-    ;[this.did, this.records, this.lostBytes] = native.logState(log)
+    const { did, records, lostBytes } = JSON.parse(native.logState(log)) as AuditLog
+    ;[this.did, this.records, this.lostBytes] = [did, records, lostBytes]
     register(this, log)
     Object.freeze(this)
   }
@@ -48,15 +49,15 @@ class Log implements AuditLog {
   }
 
   async flush(): Promise<Result<AuditHead>> {
-    return parsed(await native.flushLog(this.#log))
+    return parsed(await native.flushLog(this.#log, false))
   }
 
   async query(query: AuditQuery = {}): Promise<Result<AuditRecord[]>> {
-    return parsed(await native.queryLog(this.#log, queryIn(query)))
+    return parsed(await native.queryLog(this.#log, JSON.stringify(queryIn(query))))
   }
 
   async close(): Promise<Result<AuditHead>> {
-    return parsed(await native.closeLog(this.#log))
+    return parsed(await native.flushLog(this.#log, true))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -173,7 +174,7 @@ export function verifyWitness(
   known(options, 'verifyWitness()', ['witness'])
   const { witness } = options
   checkString(witness, 'witness')
-  return parsed(native.readHead(statement, witness))
+  return parsed(native.readWitness(statement, witness))
 }
 
 function parsed<T>(json: string | Failure): Result<T> {
@@ -225,7 +226,7 @@ function entryIn(record: AuditEntry): Record<string, unknown> {
   return entry
 }
 
-function queryIn(query: AuditQuery): Parameters<typeof native.queryLog>[1] {
+function queryIn(query: AuditQuery): object {
   checkObject(query, 'query')
   known(query, 'query()', ['agent', 'token', 'since', 'until', 'after', 'limit'])
   const { agent, token, since, until, after, limit } = query

@@ -77,8 +77,8 @@ export function verifyReceipt(receipt: ShownReceipt, options: ReceiptDemands): R
   const results = bodies('result', shownResult, result)
   const shown = native.verifyReceipt(call, answer, requests, results, caller, agent)
   if (isFailure(shown)) return fail(shown)
-  const { method, parts, tokenDigest } = shown
-  return ok({ ...shown, method: method ?? undefined, parts: parts ?? undefined, tokenDigest: tokenDigest ?? undefined })
+  const { method, parts, tokenDigest, ...rest } = JSON.parse(shown) as VerifiedReceipt
+  return ok({ ...rest, method, parts, tokenDigest })
 }
 
 function bodies(what: string, ...given: unknown[]): Uint8Array[] {

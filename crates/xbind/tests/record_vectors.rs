@@ -93,12 +93,11 @@ fn read(file: &Value, case: &Value) -> Result<(), (&'static str, usize)> {
     let digest = |head: &Value| Digest::parse(head["digest"].as_str().unwrap()).unwrap();
     let head = case.get("head").map(|head| (head["seq"].as_u64().unwrap(), digest(head)));
     let mut reader = Reader::new(Some(did(&file["did"])), head);
-    let mut count = 0;
-    for line in case["text"].as_str().unwrap().split_terminator('\n') {
-        count += 1;
+    let lines: Vec<_> = case["text"].as_str().unwrap().split_terminator('\n').collect();
+    for (count, line) in (1..).zip(&lines) {
         reader.take(line.as_bytes(), count == 1, |_| ()).map_err(|error| (error.kind().code(), count))?;
     }
-    reader.end().map(|_| ()).map_err(|error| (error.kind().code(), count))
+    reader.end().map(|_| ()).map_err(|error| (error.kind().code(), lines.len()))
 }
 
 #[test]

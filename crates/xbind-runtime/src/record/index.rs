@@ -2,7 +2,9 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use serde::Deserialize;
 use xbind::record::{Entry, Line, Record};
+use xbind::{Error, ErrorKind, Result};
 
 /// Bytes of a log that share an entry.
 const STRETCH: u64 = 256 << 10;
@@ -28,7 +30,8 @@ pub(crate) struct Index {
 }
 
 /// What to look for in a log: what fits all that is given.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Query {
     /// A DID that decided, asked, was asked, or on whose behalf it was.
     pub agent: Option<String>,
@@ -45,6 +48,15 @@ pub struct Query {
 }
 
 impl Query {
+    /// What a JSON object says, whose members are those here.
+    ///
+    /// # Errors
+    /// `INVALID_CONFIG`.
+    pub fn read(json: &str) -> Result<Self> {
+        let none = |_| Error::new(ErrorKind::InvalidConfig, "that is no query");
+        serde_json::from_str(json).map_err(none)
+    }
+
     /// Whether a line is a record that fits.
     pub(crate) fn fits(&self, line: &Line<'_>) -> bool {
         let Entry::Record(record) = &line.entry else { return false };

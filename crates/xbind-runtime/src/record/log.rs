@@ -5,13 +5,14 @@ use std::fmt;
 use std::mem::take;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use xbind::record::Head;
-use xbind::{Did, Error, ErrorKind, Result};
+use xbind::{Did, Error, ErrorKind, Result, SigningKey};
 
 use crate::record::files::Files;
 use crate::record::index::{Index, Query};
@@ -42,12 +43,10 @@ pub enum Durability {
     None,
 }
 
-impl Durability {
-    /// That of the word `always`, `batch` or `none`.
-    ///
-    /// # Errors
-    /// `INVALID_CONFIG`.
-    pub fn of(word: &str) -> Result<Self> {
+impl FromStr for Durability {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self> {
         match word {
             "always" => Ok(Self::Always),
             "batch" => Ok(Self::Batch),
@@ -128,6 +127,14 @@ impl AuditLog {
         Ok((Arc::new(Self { shared, files, thread: Mutex::new(Some(thread)), did }), opened))
     }
 
+    /// The same with that key.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn open_with(path: &Path, key: SigningKey, options: LogOptions) -> Result<(Arc<Self>, Opened)> {
+        Self::open(path, *key.did(), Box::new(move |bytes| Some(key.sign(bytes))), options)
+    }
+
     /// Whose log it is.
     #[must_use]
     pub const fn did(&self) -> &Did {
@@ -175,9 +182,11 @@ impl AuditLog {
             state.closing = true;
             self.shared.rouse(&mut state);
         }
-        let thread = self.thread.guard().take();
-        if let Some(thread) = thread {
-            drop(thread.join());
+        {
+            let mut thread = self.thread.guard(); // others who close wait here
+            if let Some(thread) = thread.take() {
+                drop(thread.join());
+            }
         }
         let state = self.shared.state.guard();
         match &state.failed {

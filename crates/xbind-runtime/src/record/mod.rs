@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use xbind::record::{Record, Verdict};
-use xbind::{Did, Digest, Error, ErrorKind, MessageId, Result, VerifyingKey};
+use xbind::{Did, Digest, Error, ErrorKind, MessageId, Result};
 
 /// Something that was decided; never a payload. See [`Record`].
 #[derive(Clone, Debug)]
@@ -65,15 +65,14 @@ impl Decided {
     }
 
     /// What the JSON object of a record says, as a program gives it: the members of a line, without its place. Who decided is
-    /// `owner` unless it says otherwise.
+    /// `owner` unless it says otherwise; `did_of` reads a DID, and may remember it.
     ///
     /// # Errors
     /// `INVALID_CONFIG`, `INVALID_DID`.
-    pub fn read(json: &str, owner: &Did, time: u64) -> Result<Self> {
+    pub fn read(json: &str, owner: &Did, time: u64, did_of: impl Fn(&str) -> Result<Did>) -> Result<Self> {
         let refuse = |why: &'static str| Error::new(ErrorKind::InvalidConfig, why);
         let given: Given = serde_json::from_str(json).map_err(|_| refuse("that is no record"))?;
-        let did =
-            |text: Option<String>| text.map(|text| VerifyingKey::from_did(&text).map(|key| *key.did())).transpose();
+        let did = |text: Option<String>| text.map(|text| did_of(&text)).transpose();
         let parsed = |text: Option<String>| match text {
             Some(text) => MessageId::parse(&text).map(Some).ok_or_else(|| refuse("messageId is no message id")),
             None => Ok(None),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use xbind::record::Verdict;
-use xbind::{Did, Error, ErrorKind, InReplyTo, MessageId, Result};
+use xbind::{Did, Error, ErrorKind, InReplyTo, MessageId, Result, VerifyingKey};
 
 use crate::agent::Agent;
 use crate::port::Port;
@@ -49,10 +49,8 @@ impl Agent {
         let Some(recording) = &self.recording else { return Taken::Yes };
         let mut decided = self.decided(event, outcome);
         complete(&mut decided);
-        match recording.audit.take(decided, done) {
-            Taken::No if recording.dangerously_unrecorded => Taken::Yes,
-            taken => taken,
-        }
+        let taken = recording.audit.take(decided, done);
+        if taken == Taken::No && recording.dangerously_unrecorded { Taken::Yes } else { taken }
     }
 
     /// That a message of that sender was refused.
@@ -83,7 +81,8 @@ impl Agent {
         if self.recording.is_none() {
             return Ok(());
         }
-        let said = Decided::read(json, self.did(), self.node.time().unix())?;
+        let did_of = |did: &str| VerifyingKey::from_did(did).map(|key| *key.did());
+        let said = Decided::read(json, self.did(), self.node.time().unix(), did_of)?;
         match self.record("", said.outcome, None, |decided| *decided = said) {
             Taken::No => Err(Error::new(ErrorKind::AuditFailed, "it cannot be put on record, and so it was not done")),
             Taken::Yes | Taken::Later => Ok(()),

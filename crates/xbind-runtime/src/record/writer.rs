@@ -28,6 +28,15 @@ pub struct Opened {
     pub lost_bytes: u64,
 }
 
+impl Opened {
+    /// The same of the log of that DID, as JSON.
+    #[must_use]
+    pub fn json(&self, did: &Did) -> String {
+        let Self { records, lost_bytes } = self;
+        format!(r#"{{"did":"{did}","records":{records},"lostBytes":{lost_bytes}}}"#)
+    }
+}
+
 pub(crate) struct Writer {
     files: Files,
     lock: File,

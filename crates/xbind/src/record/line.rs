@@ -102,9 +102,9 @@ impl Record<'_> {
             Some("a chain has at most 16 links")
         } else if !self.method.is_none_or(is_method) {
             Some("a method is 1 to 128 of A-Z a-z 0-9 _ . -")
-        } else if !self.message_id.is_none_or(|id| MessageId::parse(id).is_some()) {
+        } else if self.message_id.is_some_and(|id| MessageId::parse(id).is_none()) {
             Some("messageId is no message id")
-        } else if !self.digest.is_none_or(|digest| Digest::parse(digest).is_some()) {
+        } else if self.digest.is_some_and(|digest| Digest::parse(digest).is_none()) {
             Some("digest is no SHA-256 in base64url")
         } else if !texts.into_iter().all(|text| (1..=MAX_TEXT_BYTES).contains(&text.len())) {
             Some("token, note and the links of a chain are 1 to 1024 bytes")
