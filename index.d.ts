@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Stable for ever: codes are added, never renamed. Each has a heading in docs/errors.md. */
-export type XBindErrorCode = "INVALID_DID" | "INVALID_KEY" | "IMPORT_FAILED" | "EXPORT_FAILED" | "WRONG_PASSPHRASE" | "SIGN_FAILED" | "INVALID_NAME" | "AGENT_NOT_FOUND" | "AMBIGUOUS_NAME" | "AGENT_CLOSED" | "INVALID_PAYLOAD" | "PAYLOAD_TOO_LARGE" | "MALFORMED_MESSAGE" | "INVALID_SIGNATURE" | "WRONG_AUDIENCE" | "MESSAGE_EXPIRED" | "MESSAGE_NOT_YET_VALID" | "REPLAYED" | "REPLAY_WINDOW_FULL" | "STALE_SESSION" | "REPLY_MISMATCH" | "TIMEOUT" | "ABORTED" | "INBOX_FULL" | "NOT_ALLOWED" | "HANDLER_FAILED" | "METHOD_NOT_FOUND" | "INVALID_INPUT" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "UNTRUSTED_ISSUER" | "SCOPE_DENIED" | "INVALID_DELEGATION" | "REVOKED" | "REVOCATION_UNKNOWN" | "APPROVAL_REQUIRED" | "APPROVAL_REFUSED" | "APPROVAL_TIMEOUT" | "APPROVAL_FAILED" | "REGISTRY_UNAVAILABLE" | "NAME_TAKEN" | "INVALID_CONFIG" | "INTERNAL";
+export type XBindErrorCode = "INVALID_DID" | "INVALID_KEY" | "IMPORT_FAILED" | "EXPORT_FAILED" | "WRONG_PASSPHRASE" | "SIGN_FAILED" | "INVALID_NAME" | "AGENT_NOT_FOUND" | "AMBIGUOUS_NAME" | "AGENT_CLOSED" | "INVALID_PAYLOAD" | "PAYLOAD_TOO_LARGE" | "MALFORMED_MESSAGE" | "INVALID_SIGNATURE" | "WRONG_AUDIENCE" | "MESSAGE_EXPIRED" | "MESSAGE_NOT_YET_VALID" | "REPLAYED" | "REPLAY_WINDOW_FULL" | "REPLY_MISMATCH" | "TIMEOUT" | "ABORTED" | "INBOX_FULL" | "NOT_ALLOWED" | "HANDLER_FAILED" | "METHOD_NOT_FOUND" | "INVALID_INPUT" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "UNTRUSTED_ISSUER" | "SCOPE_DENIED" | "INVALID_DELEGATION" | "REVOKED" | "REVOCATION_UNKNOWN" | "APPROVAL_REQUIRED" | "APPROVAL_REFUSED" | "APPROVAL_TIMEOUT" | "APPROVAL_FAILED" | "AUDIT_FAILED" | "INVALID_AUDIT" | "REGISTRY_UNAVAILABLE" | "NAME_TAKEN" | "INVALID_CONFIG" | "INTERNAL";
 /** What the other agent's handler chose to tell, by throwing a `HandlerError`. */
 export interface RemoteError {
   /** The code that the handler chose; its own words, none of `XBindErrorCode`. */
@@ -33,13 +33,8 @@ export declare class XBindError extends Error {
   readonly messageId: string | undefined;
   /** With HANDLER_FAILED: what the other agent's handler chose to tell. */
   readonly remote: RemoteError | undefined;
-  /**
-   * Whether the other side ran the call: `yes` and `no` are known, because it said so, signed, or because nothing left. Only
-   * after `no` is it safe to make the call again.
-   */
-  readonly handled: "yes" | "no" | "unknown";
   /** What `JSON.stringify` writes: all that the error says, and no stack. */
-  toJSON(): Pick<XBindError, "name" | "code" | "message" | "hint" | "retryable" | "messageId" | "remote" | "handled">;
+  toJSON(): Pick<XBindError, "name" | "code" | "message" | "hint" | "retryable" | "messageId" | "remote">;
   /** Tests a brand, so that errors of another realm or copy of this package count too. */
   static [Symbol.hasInstance](value: unknown): boolean;
 }
@@ -148,8 +143,6 @@ export interface OutgoingMessage {
   seq?: number;
   /** How many parts the caller takes, counted from the first; on calls and `more`. */
   window?: number;
-  /** The session of the recipient that is meant, as it says itself: 16 bytes in base64url; on calls and sends. */
-  session?: string;
   /** Seconds since the epoch, for tests and replays of recorded traffic. */
   now?: number;
 }
@@ -194,8 +187,6 @@ export interface VerifiedMessage {
   readonly seq: number | undefined;
   /** How many parts the caller takes, counted from the first. */
   readonly window: number | undefined;
-  /** The session of its recipient that a call or send is meant for. */
-  readonly session: string | undefined;
   /** The signed claims as they came, to be kept as proof. */
   readonly jws: string;
 }
@@ -337,8 +328,6 @@ export interface ApprovedCall {
   recipient: string;
   /** Which of the other agent's methods is asked for; left out for a call that names none. */
   method?: string;
-  /** The session of the recipient, for a call from another process: what the recipient's own request says. */
-  session?: string;
   /** The arguments of the call, byte for byte. */
   body: Uint8Array;
   /** Default application/json. */
@@ -461,6 +450,124 @@ export type Receipted<T> = {
  * ```
  */
 export declare function isReceipt(value: unknown): value is DeliveryReceipt;
+/** A log that somebody opened: `openAuditLog` in `./record` gives it. */
+export interface AuditLog {
+  /** Whose key signs it. */
+  readonly did: string;
+  /** How many records it held when it was opened. */
+  readonly records: number;
+  /**
+   * How many bytes were cut off its end when it was opened: what a crash had left of records that nobody was told of. The log says
+   * so itself, too.
+   */
+  readonly lostBytes: number;
+  /**
+   * Puts something of your own on record. False if the log has no room, or is closed: what cannot be recorded is not to be done.
+   * Throws TypeError, XBindError: INVALID_CONFIG, INVALID_DID.
+   */
+  append(record: AuditEntry): boolean;
+  /** Waits until all that was decided so far is on record. Errors: AUDIT_FAILED. */
+  flush(): Promise<Result<AuditHead>>;
+  /**
+   * The records that fit all that is given, oldest first. Those of the last milliseconds may be missing before a `flush`.
+   * Errors: AUDIT_FAILED.
+   */
+  query(query?: AuditQuery): Promise<Result<AuditRecord[]>>;
+  /** Puts on record what was decided so far, and takes nothing more. Errors: AUDIT_FAILED, if something could not be. */
+  close(): Promise<Result<AuditHead>>;
+  /** The same as `close()`, for `await using log = …`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+/** What became of something: it was let in or done, or not, or answered with a value, or begun and ended without one. */
+export type AuditOutcome = "accepted" | "refused" | "answered" | "failed";
+/** Something to put on record. Never a payload. */
+export interface AuditEntry {
+  /** What happened: 1 to 64 of `a-z 0-9 . _ -`, not beginning with `log.`. */
+  event: string;
+  /** What became of it. */
+  outcome: AuditOutcome;
+  /** The DID that decided; that of the log by default. */
+  by?: string;
+  /** The DID that asked. */
+  from?: string;
+  /** The DID that it is about, or for. */
+  to?: string;
+  /** The method asked for. */
+  method?: string;
+  /** The id of a message. */
+  messageId?: string;
+  /** The id of a token, at most 1024 bytes. */
+  token?: string;
+  /** On whose behalf, from the issuer on; at most 16. */
+  chain?: readonly string[];
+  /** Why it was refused or failed: `A-Z` and `_`. */
+  code?: string;
+  /** A word of your own, at most 1024 bytes. */
+  note?: string;
+}
+/** A record as it stands in the log. */
+export interface AuditRecord {
+  /** Its number in the log. */
+  readonly seq: number;
+  /** When it was decided, by the clock here: seconds since the epoch. */
+  readonly time: number;
+  /** The digest of the line before it, in base64url. */
+  readonly previous: string;
+  /** What happened. */
+  readonly event: string;
+  /** What became of it. */
+  readonly outcome: AuditOutcome;
+  /** The DID that decided. */
+  readonly by: string;
+  /** The DID that asked. */
+  readonly from?: string;
+  /** The DID that it is about, or for. */
+  readonly to?: string;
+  /** The method asked for. */
+  readonly method?: string;
+  /** The id of the message. */
+  readonly messageId?: string;
+  /** The digest of its whole JWS, in base64url: a receipt has the JWS. */
+  readonly digest?: string;
+  /** The id of the token. */
+  readonly token?: string;
+  /** On whose behalf, from the issuer on. */
+  readonly chain?: readonly string[];
+  /** Why it was refused or failed. */
+  readonly code?: string;
+  /** A word of whoever recorded it. */
+  readonly note?: string;
+}
+/** What to look for in a log. */
+export interface AuditQuery {
+  /** A DID that decided, asked, was asked, or on whose behalf it was. */
+  agent?: string;
+  /** The id of a token. */
+  token?: string;
+  /** Not before that second. */
+  since?: number;
+  /** Before that second. */
+  until?: number;
+  /** Behind the record of that `seq`: the next page. */
+  after?: number;
+  /** At most so many; default 1000, at most 100 000. */
+  limit?: number;
+}
+/** How far a log goes. Kept elsewhere, it shows that nothing before it was changed, and that the end was not cut off. */
+export interface AuditHead {
+  /** Whose log it is. */
+  readonly did: string;
+  /** Which of them: its id. */
+  readonly log: string;
+  /** The number of its last line then. */
+  readonly seq: number;
+  /** The digest of that line, in base64url; it names all lines before it. */
+  readonly digest: string;
+  /** When it was signed: seconds since the epoch. */
+  readonly time: number;
+  /** What the log, or a witness, has signed. */
+  readonly jws: string;
+}
 /** A call that a handler answers. */
 export interface IncomingCall<P = unknown> {
   /** Unique for its caller. */
@@ -479,7 +586,7 @@ export interface IncomingCall<P = unknown> {
   readonly signal: AbortSignal;
   /**
    * Tells the caller how far the call is: it reaches `onProgress`, and starts the caller's `timeoutMs` anew. Each word is signed.
-   * Throws TypeError, XBindError: INVALID_PAYLOAD (a number that is not finite, half of a surrogate pair), PAYLOAD_TOO_LARGE. Once the call is over, it
+   * Throws TypeError, XBindError: INVALID_PAYLOAD (a number that is not finite), PAYLOAD_TOO_LARGE. Once the call is over, it
    * does nothing.
    */
   progress(progress: Progress): void;
@@ -506,6 +613,10 @@ export declare class MessageBus {
   constructor(options?: {
     /** The longest life of a message here, 1 to 300, default 30: an agent's `messageTtlSeconds` may not be longer. */
     maxLifetimeSeconds?: number;
+    /** Where agents here put on record what they decide, unless they have a log of their own: see `openAuditLog`. */
+    audit?: AuditLog;
+    /** Agents go on where nothing can be recorded: what they do then, nobody can show. Default false. */
+    dangerouslyContinueUnrecorded?: boolean;
   });
   /**
    * The bus of that name in this process, shared by its worker threads. Throws INVALID_NAME.
@@ -526,8 +637,7 @@ export declare class MessageBus {
   }[];
   /**
    * Stops an identity here, at once and for good: its queued and running calls, and those to it, end with REVOKED, handlers
-   * that work on them see their signal abort, and it can neither call nor be called any more. What it has
-   * approved, and tokens that it has issued or delegated, count no more. Errors: INVALID_DID.
+   * that work on them see their signal abort, and it can neither call nor be called any more. Errors: INVALID_DID.
    */
   stop(did: string): Result<void>;
   /** Closes the bus and every agent on it, also those of other threads. */
@@ -539,6 +649,13 @@ export interface AgentConfig {
   name?: string;
   /** Where the agent lives, and its bounds. */
   agentOptions?: AgentOptions;
+  /**
+   * Where the agent puts on record what it decides about calls, its bus's log by default: see `openAuditLog`. What cannot be recorded
+   * is not done: callers get AUDIT_FAILED.
+   */
+  audit?: AuditLog;
+  /** The agent goes on where nothing can be recorded: what it does then, nobody can show. Default false. */
+  dangerouslyContinueUnrecorded?: boolean;
   /** One line more in the log for each message that goes out or comes in, DIDs shortened, never a payload or a key. */
   verbose?: boolean;
   /** Where the log goes, stderr by default: handlers that fail, and what else the owner has to know. */
@@ -637,11 +754,6 @@ export interface CallOptions {
   timeoutMs?: number;
   /** How long the call may take in all, whatever the other side says: default 600 000, or `timeoutMs` if that is more. */
   maxTotalTimeoutMs?: number;
-  /**
-   * The call may run twice without harm: where its connection is lost, or the other process has restarted, it is made again,
-   * three times at most. Default false: then such a call fails, and `error.handled` says `unknown`.
-   */
-  idempotent?: boolean;
   /** Told while the other side works, or waits for an approval. What it throws goes to the log. */
   onProgress?: (progress: Progress) => void;
   /** Gives the call up: the caller gets ABORTED, and the handler sees its own signal abort. */
@@ -758,8 +870,6 @@ export interface ApprovalPolicy {
     readonly from: string;
     /** The arguments of the call. */
     readonly payload: unknown;
-    /** The method asked for, if the caller named one. */
-    readonly method: string | undefined;
   }) => boolean;
   /** How long the approver may take, default 60 000. */
   timeoutMs?: number;

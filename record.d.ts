@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { Result } from './index'
+import type { AuditHead, AuditLog, Identity, Result } from './index'
+export type { AuditEntry, AuditHead, AuditLog, AuditOutcome, AuditQuery, AuditRecord } from './index'
 
 /** A receipt as somebody shows it: what `call` gave with `receipt`, or as much of it as is to be shown. */
 export interface ShownReceipt {
@@ -58,5 +59,81 @@ export interface VerifiedReceipt {
  * ```
  */
 export declare function verifyReceipt(receipt: ShownReceipt, options: ReceiptDemands): Result<VerifiedReceipt>;
+/** How a log is kept. */
+export interface AuditLogOptions {
+  /**
+   * The identity that signs the log, always the same one. The log keeps a copy of its key until it is closed, also if the identity is
+   * destroyed before.
+   */
+  signer: Identity;
+  /**
+   * What a decision waits for. `always`: a call begins when the disk has its record. `batch`, the default: records go to the disk
+   * together, within some 10 ms, and calls do not wait; a crash of the process or machine can lose these. `none`: the same,
+   * and when they are on the disk is for the operating system to decide.
+   */
+  sync?: "always" | "batch" | "none";
+  /** A file that is longer is continued in the next: default 256 MiB, at least 4096. */
+  maxFileBytes?: number;
+}
+/**
+ * Opens the log at that path, or begins one there: `path`, then `path.1`, `path.2` and so on. It is read through first: one that was
+ * changed does not open, and what a crash has torn off its end is said in `lostBytes`. One process writes a log at a time.
+ * Errors: INVALID_AUDIT, AUDIT_FAILED (it cannot be read or written, or is open already), INVALID_CONFIG, SIGN_FAILED.
+ *
+ * @example
+ * ```ts
+ * const log = await openAuditLog('audit.jsonl', { signer: identity })
+ * if (!log.ok) throw log.error
+ * const audited = new AutoGenxBindAgent({ audit: log.value })
+ * ```
+ */
+export declare function openAuditLog(path: string, options: AuditLogOptions): Promise<Result<AuditLog>>;
+/** What a log must be, and hold. */
+export interface AuditDemands {
+  /** Whose log it must be. Whoever can write the files can begin another one with a key of his own: name it. */
+  did?: string;
+  /** What it must hold: a head that was kept elsewhere. */
+  head?: Pick<AuditHead, "seq" | "digest"> & Partial<AuditHead>;
+}
+/** What a log that was verified holds. */
+export interface VerifiedAudit {
+  /** How many records. */
+  readonly records: number;
+  /** The number of its first line; above 0 where earlier files are elsewhere. */
+  readonly first: number;
+  /** Whose log it is. */
+  readonly did: string;
+  /** Its end, to be kept elsewhere. */
+  readonly head: Pick<AuditHead, "seq" | "digest">;
+}
+/**
+ * Reads a log through and verifies all of it, with the memory of one line, on another thread. A change, a cut, lines that were swapped,
+ * inserted or taken from another log, and an end that was torn or cut off are INVALID_AUDIT, with file, line and reason.
+ * Errors: INVALID_AUDIT, AUDIT_FAILED (it cannot be read), INVALID_DID, INVALID_CONFIG (a head that is none).
+ *
+ * @example
+ * ```ts
+ * const verified = await verifyAudit('audit.jsonl', { did: identity.did })
+ * if (!verified.ok) console.error(verified.error.message)
+ * ```
+ */
+export declare function verifyAudit(path: string, options?: AuditDemands): Promise<Result<VerifiedAudit>>;
+/**
+ * Signs that this identity has seen how far a log goes: a second pair of eyes, which need not trust whoever keeps the log. What the
+ * log has signed is verified first. Errors: INVALID_AUDIT, SIGN_FAILED.
+ *
+ * @example
+ * ```ts
+ * const log = await openAuditLog('audit.jsonl', { signer: identity })
+ * const head = log.ok ? await log.value.flush() : log
+ * if (head.ok) witnessHead(friend, head.value)
+ * ```
+ */
+export declare function witnessHead(witness: Identity, head: AuditHead): Result<string>;
+/** Verifies what a witness has signed; `time` is the witness's. Errors: INVALID_AUDIT, UNTRUSTED_ISSUER, INVALID_DID. */
+export declare function verifyWitness(statement: string, options: {
+  /** The DID that must have signed. */
+  witness: string;
+}): Result<AuditHead>;
 
 export {};

@@ -128,6 +128,7 @@ test('README.md leads to every guide, and has no passphrase of its own', () => {
     'rotation',
     'transport',
     'http',
+    'record',
   ])
     expect(readme).toContain(`(docs/guides/${file}.md)`)
   expect(readme).not.toMatch(/PASSPHRASE *(\?\?|\|\|)/)

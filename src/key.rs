@@ -1,6 +1,7 @@
 //! Keys, their files, and DIDs. Deriving a key from a passphrase takes up to seconds, so there is a way to do it on another
 //! thread.
 
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use napi::bindgen_prelude::{AsyncTask, Either, Env, External, ToNapiValue, Uint8ArraySlice};
@@ -39,12 +40,12 @@ give! {
     };
 }
 
-/// Work on a thread of libuv, which ends with something in native memory or with an error of ours.
-pub struct Work<T>(Option<Box<dyn FnOnce() -> xbind::Result<T> + Send>>);
+/// Work on a thread of libuv, which ends with a T, or with an error of ours.
+pub struct Work<T, U>(Option<Box<dyn FnOnce() -> xbind::Result<T> + Send>>, PhantomData<fn() -> U>);
 
-impl<T: Send + 'static> Task for Work<T> {
+impl<T: Send + 'static, U: Give<T> + ToNapiValue + 'static> Task for Work<T, U> {
     type Output = xbind::Result<T>;
-    type JsValue = Settled<T>;
+    type JsValue = Settled<U>;
 
     /// A panic out there would end the process.
     fn compute(&mut self) -> Result<Self::Output> {
@@ -59,22 +60,22 @@ impl<T: Send + 'static> Task for Work<T> {
 }
 
 /// What the promise is resolved with.
-pub struct Settled<T: 'static>(Fallible<External<T>>);
+pub struct Settled<U>(Fallible<U>);
 
-named! { Object, Settled<T>, T }
+named! { Object, Settled<U>, U }
 
-impl<T> ToNapiValue for Settled<T> {
+impl<U: ToNapiValue> ToNapiValue for Settled<U> {
     unsafe fn to_napi_value(env: sys::napi_env, settled: Self) -> Result<sys::napi_value> {
         // SAFETY: whoever calls this vouches for the environment.
         unsafe { ToNapiValue::to_napi_value(env, settled.0) }
     }
 }
 
-fn elsewhere<T>(work: impl FnOnce() -> xbind::Result<T> + Send + 'static) -> AsyncTask<Work<T>>
+pub fn elsewhere<T, U>(work: impl FnOnce() -> xbind::Result<T> + Send + 'static) -> AsyncTask<Work<T, U>>
 where
-    Work<T>: Task,
+    Work<T, U>: Task,
 {
-    AsyncTask::new(Work(Some(Box::new(work))))
+    AsyncTask::new(Work(Some(Box::new(work)), PhantomData))
 }
 
 entries! {
@@ -98,11 +99,11 @@ entries! {
     fn did_document_json(did: String) -> Fallible<String> = did::document;
     fn key_from_pkcs8(file: KeyFile, passphrase: Option<SecretText>) -> Fallible<KeyRef> = Key::read;
     /// The same on another thread.
-    fn import_key(mut file: KeyFile, mut passphrase: Option<SecretText>) -> AsyncTask<Work<Key>>
+    fn import_key(mut file: KeyFile, mut passphrase: Option<SecretText>) -> AsyncTask<Work<Key, KeyRef>>
         as "Promise<Fallible<KeyRef>>" { elsewhere(move || Key::read(file.pass(), passphrase.pass())) }
     fn export_key(key: &KeyRef, pem: bool, passphrase: Option<SecretText>) -> Fallible<Exported> = Key::write;
     /// Prepares an export on another thread. The private key has no part in it and stays where it can be wiped.
-    fn prepare_export(passphrase: SecretText) -> AsyncTask<Work<Prepared>> as "Promise<Fallible<WrappingRef>>"
+    fn prepare_export(passphrase: SecretText) -> AsyncTask<Work<Prepared, WrappingRef>> as "Promise<Fallible<WrappingRef>>"
         { elsewhere(move || prepared(passphrase.as_str())) }
     /// The end of an export that was prepared.
     fn export_prepared(key: &KeyRef, pem: bool, wrapping: &WrappingRef) -> Fallible<Exported> = Key::write_prepared;

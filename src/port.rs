@@ -14,6 +14,7 @@ use crate::bytes::Bytes;
 use crate::convert::{BindingError, Content, Fallible, Json};
 use crate::events::{Flat, Letters};
 use crate::key::KeyRef;
+use crate::record::LogRef;
 use crate::rights::JudgeRef;
 
 pub type NodeRef = External<Arc<Node>>;
@@ -35,7 +36,7 @@ entries! {
     /// Closes the port and all its agents.
     fn close_port(port: u32) = ports::close;
     /// A bus of its own; `max_lifetime` is the longest life of a message in seconds.
-    fn new_node(max_lifetime: f64) -> NodeRef = agent::new_node;
+    fn new_node(max_lifetime: f64, log: Option<&LogRef>, dangerously_unrecorded: bool) -> NodeRef = agent::new_node;
     fn shared_node(name: String) -> Fallible<NodeRef> = Node::shared;
     fn node_agents(node: &NodeRef) -> Json<Vec<Agent>> = agent::agents;
     fn stop_on_node(node: &NodeRef, did: String) -> Fallible<()> = agent::stop;
@@ -44,6 +45,7 @@ entries! {
     /// with the DID of an identity provider.
     fn join(
         port: u32, node: &NodeRef, options: Json<Options>, key: Option<&KeyRef>, provider: Option<String>,
+        log: Option<&LogRef>, dangerously_unrecorded: bool,
     ) -> Fallible<u32> = port::join;
     fn agent_did(port: u32, agent: u32) -> Fallible<String> = port::agent_did;
     /// Lets nothing new in at an agent; an event tells when its handlers have ended.

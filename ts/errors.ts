@@ -48,6 +48,9 @@ export type XBindErrorCode =
   | 'APPROVAL_REFUSED'
   | 'APPROVAL_TIMEOUT'
   | 'APPROVAL_FAILED'
+  // on record
+  | 'AUDIT_FAILED'
+  | 'INVALID_AUDIT'
   // registry and authority
   | 'REGISTRY_UNAVAILABLE'
   | 'NAME_TAKEN'

@@ -16,6 +16,7 @@ export type { CallSeen, HandleSeen } from './agent/channels'
 export type { MethodOptions } from './agent/methods'
 export type { NeverMethods, Peer, PeerOptions } from './agent/peer'
 export type { StandardSchema } from './agent/schema'
+export type { AuditEntry, AuditHead, AuditLog, AuditOutcome, AuditQuery, AuditRecord } from './agent/audit'
 export { MessageBus } from './agent/bus'
 export {
   type AgentConfig,

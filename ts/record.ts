@@ -1,2 +1,12 @@
-// What is on record: receipts of single calls, which anybody can verify later.
+// What is on record: receipts of single calls, and logs of what was decided that nobody can edit unseen.
 export { verifyReceipt, type ReceiptDemands, type ShownReceipt, type VerifiedReceipt } from './record/receipt'
+export {
+  openAuditLog,
+  verifyAudit,
+  verifyWitness,
+  witnessHead,
+  type AuditDemands,
+  type AuditLogOptions,
+  type VerifiedAudit,
+} from './record/log'
+export type { AuditEntry, AuditHead, AuditLog, AuditOutcome, AuditQuery, AuditRecord } from './agent/audit'

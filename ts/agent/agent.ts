@@ -324,7 +324,10 @@ export class AutoGenxBindAgent {
    * ```
    */
   async grant(request: TokenRequest): Promise<Result<string>> {
-    return grantWith(() => this.#member.key, request)
+    return this.#member.recorded(
+      'token.issued',
+      grantWith(() => this.#member.key, request),
+    )
   }
 
   /**
@@ -344,7 +347,10 @@ export class AutoGenxBindAgent {
       subject: string
     },
   ): Promise<Result<string>> {
-    return delegateWith(() => this.#member.key, token, request)
+    return this.#member.recorded(
+      'token.delegated',
+      delegateWith(() => this.#member.key, token, request),
+    )
   }
 
   /**
@@ -358,7 +364,7 @@ export class AutoGenxBindAgent {
    */
   async decide(request: CallDecision): Promise<Result<string>> {
     const key = this.#member.key
-    return isFailure(key) ? fail(key) : approveWith(key, request)
+    return isFailure(key) ? fail(key) : this.#member.recorded('approval.signed', approveWith(key, request))
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { NodeRef } from '../native/binding'
+import { auditIn, type AuditLog } from './audit'
 import { bounded, checkObject, checkString, known } from '../check'
 import { native } from '../native'
 import { read } from '../native/json'
@@ -26,12 +27,18 @@ export class MessageBus {
     options: {
       /** The longest life of a message here, 1 to 300, default 30: an agent's `messageTtlSeconds` may not be longer. */
       maxLifetimeSeconds?: number
+      /** Where agents here put on record what they decide, unless they have a log of their own: see `openAuditLog`. */
+      audit?: AuditLog
+      /** Agents go on where nothing can be recorded: what they do then, nobody can show. Default false. */
+      dangerouslyContinueUnrecorded?: boolean
     } = {},
   ) {
     checkObject(options, 'options')
-    known(options, 'MessageBus', ['maxLifetimeSeconds'])
-    const { maxLifetimeSeconds } = options
-    this.#node = native.newNode(bounded(maxLifetimeSeconds, 30, 'maxLifetimeSeconds', 1, 300))
+    known(options, 'MessageBus', ['maxLifetimeSeconds', 'audit', 'dangerouslyContinueUnrecorded'])
+    const { maxLifetimeSeconds, audit, dangerouslyContinueUnrecorded } = options
+    const longest = bounded(maxLifetimeSeconds, 30, 'maxLifetimeSeconds', 1, 300)
+    const { log, unrecorded } = auditIn(audit, dangerouslyContinueUnrecorded)
+    this.#node = native.newNode(longest, log, unrecorded)
   }
 
   /**

@@ -1,3 +1,4 @@
+import { auditIn, type AuditLog } from './audit'
 import type { Identity } from './identity'
 import type { IncomingCall } from './incoming'
 import type { Logger } from './log'
@@ -12,6 +13,13 @@ export interface AgentConfig {
   name?: string
   /** Where the agent lives, and its bounds. */
   agentOptions?: AgentOptions
+  /**
+   * Where the agent puts on record what it decides about calls, its bus's log by default: see `openAuditLog`. What cannot be recorded
+   * is not done: callers get AUDIT_FAILED.
+   */
+  audit?: AuditLog
+  /** The agent goes on where nothing can be recorded: what it does then, nobody can show. Default false. */
+  dangerouslyContinueUnrecorded?: boolean
   /** One line more in the log for each message that goes out or comes in, DIDs shortened, never a payload or a key. */
   verbose?: boolean
   /** Where the log goes, stderr by default: handlers that fail, and what else the owner has to know. */
@@ -143,12 +151,26 @@ export interface CallOptions {
 export type StreamOptions = Omit<CallOptions, 'receipt'>
 
 /** The options of `fromIdentity`. */
-export const FROM_IDENTITY = ['name', 'agentOptions', 'verbose', 'logger', 'handler', 'onHandlerError', 'passphrase']
+export const FROM_IDENTITY = [
+  'name',
+  'agentOptions',
+  'verbose',
+  'logger',
+  'handler',
+  'onHandlerError',
+  'audit',
+  'dangerouslyContinueUnrecorded',
+  'passphrase',
+]
 const CONFIG = [...FROM_IDENTITY.slice(0, -1), 'identityProvider']
 const AGENT_OPTIONS = ['bus', 'timeoutMs', 'messageTtlSeconds', 'maxPayloadBytes', 'inbox', 'concurrency']
 
 /** A config, each of whose members was read once. */
-export type ReadConfig = { [member in keyof AgentConfig]-?: AgentConfig[member] | undefined } & {
+export type ReadConfig = Omit<
+  { [member in keyof AgentConfig]-?: AgentConfig[member] | undefined },
+  'audit' | 'dangerouslyContinueUnrecorded'
+> & {
+  recording: ReturnType<typeof auditIn>
   agentOptions: AgentOptions
   verbose: boolean
   /** Of an imported identity. */
@@ -166,6 +188,8 @@ export function configIn(config: AgentConfig): ReadConfig {
   checkObject(config, 'config')
   known(config, 'AutoGenxBindAgent', CONFIG)
   const { name, agentOptions = {}, verbose = false, logger, identityProvider, handler, onHandlerError } = config
+  const { audit, dangerouslyContinueUnrecorded } = config
+  const recording = auditIn(audit, dangerouslyContinueUnrecorded)
   optional(name, checkString, 'name')
   checkObject(agentOptions, 'agentOptions')
   known(agentOptions, 'agentOptions', AGENT_OPTIONS)
@@ -174,7 +198,7 @@ export function configIn(config: AgentConfig): ReadConfig {
   optional(handler, checkFunction, 'handler')
   optional(onHandlerError, checkFunction, 'onHandlerError')
   const { [importedKey]: key } = config as { [importedKey]?: KeyRef }
-  return { name, agentOptions, verbose, logger, identityProvider, handler, onHandlerError, key }
+  return { name, agentOptions, verbose, logger, identityProvider, handler, onHandlerError, recording, key }
 }
 
 /** A copy of the options of `fromIdentity`, without the passphrase. */

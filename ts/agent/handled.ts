@@ -100,13 +100,15 @@ export class Handled<Agent extends object> {
   /** Whoever was asked about that call has answered, or it has ended. */
   resumed(number: number): void {
     const asked = this.#asked.get(number)
+    if (!asked) return
     this.#asked.delete(number)
-    asked?.stopTelling?.()
-    if (asked) this.#judge(asked)
+    asked.stopTelling?.()
+    if (asked.guarded !== null) return this.#judge(asked as Guarded<Agent> & { guarded: string })
+    this.#start(asked.ticket, asked.call, asked.body, native.start(this.#port, number))
   }
 
   /** Says what is asked about a call; whoever has to be asked is waited for. */
-  #judge(asked: Guarded<Agent>): void {
+  #judge(asked: Guarded<Agent> & { guarded: string }): void {
     const { ticket, call, body, guarded, told } = asked
     const { number } = ticket
     try {
@@ -148,6 +150,7 @@ export class Handled<Agent extends object> {
 
   /** Much may have happened since the call came; what does not hold any more does not begin. */
   #start(ticket: Ticket<Agent>, call: Incoming, body: string | Uint8Array, start: number): void {
+    if (start === WAITS) return this.#keep({ ticket, call, body, guarded: null })
     if (start === IS_TO_BE_GIVEN_BACK) native.giveBack(this.#port, ticket.number, body)
     if (start !== MAY_BEGIN) return void this.#finish(ticket, undefined)
     if (!call.read()) return this.#refuse(ticket, { code: 'INVALID_PAYLOAD' })

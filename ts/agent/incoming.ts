@@ -63,8 +63,11 @@ export interface Guarded<Agent> {
   readonly ticket: Ticket<Agent>
   readonly call: Incoming
   readonly body: string | Uint8Array
-  /** What is asked, and what its token grants; see guard.rs of crates/xbind-binding. */
-  readonly guarded: string
+  /**
+   * What is asked, and what its token grants; see guard.rs of crates/xbind-binding. Null where nothing is, and only its record is
+   * waited for.
+   */
+  readonly guarded: string | null
   /** Its caller is told that it waits for an approval, until this is called. */
   readonly stopTelling?: () => void
   /** What was found out meanwhile. */

@@ -1,4 +1,5 @@
 import type { AutoGenxBindAgent } from './agent'
+import { statementRecord } from './audit'
 import { defaultBus, refOf } from './bus'
 import { CardKeeper, type AgentCard } from './card'
 import { joinChannel, leaveChannel } from './channels'
@@ -60,7 +61,7 @@ export class Member {
 
   /** Joins the bus. */
   constructor(agent: Pick<AutoGenxBindAgent, 'name' | 'close'>, config: ReadConfig) {
-    const { name, agentOptions, verbose, logger, identityProvider, handler, onHandlerError, key } = config
+    const { name, agentOptions, verbose, logger, identityProvider, handler, onHandlerError, recording, key } = config
     const { bus: home, timeoutMs } = agentOptions
     const owned = keyIn(identityProvider)
     const provider = owned ? undefined : (identityProvider as xBindIdentityProvider | undefined)
@@ -72,7 +73,8 @@ export class Member {
     const did = owned ? orThrow(native.keyDid(owned)) : provider && didOf(provider)
 
     this.port = openPort(members)
-    this.number = orThrow(native.join(this.port.number, bus, json(options), did === undefined ? key : undefined, did))
+    const [own, { log, unrecorded }] = [did === undefined ? key : undefined, recording]
+    this.number = orThrow(native.join(this.port.number, bus, json(options), own, did, log, unrecorded))
     this.port.add(this.number, this)
     this.did = orThrow(native.agentDid(this.port.number, this.number))
     this.#agent = agent
@@ -91,6 +93,13 @@ export class Member {
     if (this.#closed) return closedFailure
     const key = this.extras?.owned ?? native.agentKey(this.port.number, this.number)
     return isFailure(key) ? hinted(key) : key
+  }
+
+  /** What it has signed is on record, or nobody gets it. */
+  recorded(event: string, signed: Result<string>): Result<string> {
+    if (!signed.ok) return signed
+    const failed = native.putOnRecord(this.port.number, this.number, statementRecord(event, signed.value))
+    return failed ? fail(failed) : signed
   }
 
   /** A key that is with an identity provider. */

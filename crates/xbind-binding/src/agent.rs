@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use xbind::{Result, VerifyingKey};
-use xbind_runtime::{AgentOptions, NodeOptions, Port, Signer};
+use xbind_runtime::{AgentOptions, NodeOptions, Port, Recording, Signer};
 
 pub use xbind_runtime::Node;
 
 use crate::number::Whole;
+use crate::record::Log;
 
 /// How an agent is to be.
 #[derive(Debug, Deserialize)]
@@ -36,7 +37,13 @@ pub struct Options {
 ///
 /// # Errors
 /// Those of [`Port::join`].
-pub fn join(port: &Arc<Port>, node: &Arc<Node>, options: &Options, signer: Signer) -> Result<u32> {
+pub fn join(
+    port: &Arc<Port>,
+    node: &Arc<Node>,
+    options: &Options,
+    signer: Signer,
+    recording: Option<Recording>,
+) -> Result<u32> {
     let core = AgentOptions {
         max_payload_bytes: options.max_payload_bytes.size(),
         message_ttl: options.message_ttl.life(),
@@ -47,13 +54,14 @@ pub fn join(port: &Arc<Port>, node: &Arc<Node>, options: &Options, signer: Signe
         describes: true,
         tells: options.tells,
     };
-    port.join(node, signer, options.name.clone(), core)
+    port.join_recorded(node, signer, options.name.clone(), core, recording)
 }
 
 /// A node of its own; `max_lifetime` is the longest life of a message in seconds.
 #[must_use]
-pub fn new_node(max_lifetime: f64) -> Arc<Node> {
-    Node::new(NodeOptions { max_lifetime: Whole::from(max_lifetime).life(), ..NodeOptions::default() })
+pub fn new_node(max_lifetime: f64, log: Option<&Log>, dangerously_unrecorded: bool) -> Arc<Node> {
+    let recording = Log::recording(log, dangerously_unrecorded);
+    Node::new(NodeOptions { max_lifetime: Whole::from(max_lifetime).life(), recording, ..NodeOptions::default() })
 }
 
 /// An agent of a node.

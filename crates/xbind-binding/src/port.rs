@@ -13,16 +13,25 @@ use crate::judge::{Answers, Judge, Needs};
 use crate::key::Key;
 use crate::number::{number, size, whole};
 use crate::ports::{ask, command, with};
+use crate::record::Log;
 
 /// Brings an agent onto a node; gives its number. Its key is a fresh one, or that of an identity, which is taken; or it is
 /// with an identity provider, whose DID is given.
 ///
 /// # Errors
 /// `INVALID_DID`, `INVALID_KEY` for a key that is gone, and those of [`Port::join`].
-pub fn join(port: u32, node: &Arc<Node>, options: &Options, key: Option<&Key>, provider: Option<&str>) -> Result<u32> {
+pub fn join(
+    port: u32,
+    node: &Arc<Node>,
+    options: &Options,
+    key: Option<&Key>,
+    provider: Option<&str>,
+    log: Option<&Log>,
+    dangerously_unrecorded: bool,
+) -> Result<u32> {
     with(port, |port| {
         let signer = provider.map_or_else(|| Key::signer(key), Key::provider)?;
-        agent::join(port, node, options, signer)
+        agent::join(port, node, options, signer, Log::recording(log, dangerously_unrecorded))
     })
 }
 
@@ -254,4 +263,12 @@ pub fn next_deadline(port: u32) -> Option<f64> {
 /// `AGENT_CLOSED`.
 pub fn receive(port: u32, agent: u32, max: f64, listen: bool) -> Result<Vec<Letter>> {
     with(port, |port: &Arc<Port>| port.agent(agent)?.receive(size(max), listen))
+}
+
+/// Puts what the JSON object of a record says into the log of an agent that has one.
+///
+/// # Errors
+/// `AGENT_CLOSED`, `AUDIT_FAILED`, and those of a record.
+pub fn put_on_record(port: u32, agent: u32, record: &str) -> Result<()> {
+    with(port, |port| port.agent(agent)?.put_on_record(record))
 }

@@ -1,10 +1,16 @@
-//! Receipts.
+//! Receipts, and logs of what was decided.
+
+use std::path::Path;
+use std::sync::Arc;
 
 use serde::Serialize;
-use xbind::Result;
-use xbind::record::Receipt;
+use xbind::record::{Head, Receipt};
+use xbind::{Digest, ErrorKind, Result};
+use xbind_runtime::{Audit, AuditLog, Decided, LogOptions, Opened, Query, Recording, Taken, now};
 
 use crate::did::did;
+use crate::key::Key;
+use crate::number::whole;
 
 /// What a receipt shows.
 #[derive(Debug, Serialize)]
@@ -63,4 +69,89 @@ pub fn verify(
         result_digest: proven.result.text(),
         token_digest: proven.token.map(|token| token.text()),
     })
+}
+
+/// A log that is open, and what was found when it was opened.
+pub struct Log {
+    log: Arc<AuditLog>,
+    opened: Opened,
+}
+
+/// To be done where waiting hurts nobody.
+pub type Later<T> = Box<dyn FnOnce() -> Result<T> + Send>;
+
+impl Log {
+    /// Opens a log, which keeps a copy of the key until it is closed.
+    #[must_use]
+    pub fn open(path: &str, key: &Key, sync: &str, max_bytes: f64) -> Later<Self> {
+        let key = key.with(ErrorKind::SignFailed, |key| Ok(key.duplicate()));
+        let (path, durability, max_file_bytes) = (path.to_owned(), sync.parse(), whole(max_bytes));
+        Box::new(move || {
+            let options = LogOptions { durability: durability?, max_file_bytes };
+            let (log, opened) = AuditLog::open_with(Path::new(&path), key?, options)?;
+            Ok(Self { log, opened })
+        })
+    }
+
+    /// Whose log it is, and what was found, as JSON.
+    #[must_use]
+    pub fn state(&self) -> String {
+        self.opened.json(self.log.did())
+    }
+
+    /// Adds what the JSON object of a record says; false if there is no room.
+    ///
+    /// # Errors
+    /// Those of a record.
+    pub fn append(&self, record: &str) -> Result<bool> {
+        let decided = Decided::read(record, self.log.did(), now(), did)?;
+        Ok(self.log.take(decided, None) != Taken::No)
+    }
+
+    /// Writes what was decided so far, and tells how far the log goes, as JSON; at times it is its end.
+    #[must_use]
+    pub fn flush(&self, is_end: bool) -> Later<String> {
+        let log = self.log.clone();
+        Box::new(move || {
+            let (head, jws) = if is_end { log.close() } else { log.flush_now() }?;
+            Ok(head.json(&jws))
+        })
+    }
+
+    /// The records that are asked for, as JSON.
+    #[must_use]
+    pub fn query(&self, query: &str) -> Later<String> {
+        let (log, query) = (self.log.clone(), Query::read(query));
+        Box::new(move || log.query(&query?).map(|lines| format!("[{}]", lines.join(","))))
+    }
+
+    /// Where decisions go, as agents and nodes are told.
+    #[must_use]
+    pub fn recording(log: Option<&Self>, dangerously_unrecorded: bool) -> Option<Recording> {
+        log.map(|log| Recording { audit: log.log.clone(), dangerously_unrecorded })
+    }
+}
+
+/// Verifies a log, with the line that it must hold.
+#[must_use]
+pub fn verify_log(path: &str, owner: Option<&str>, seq: Option<f64>, digest: Option<&str>) -> Later<String> {
+    let (path, owner) = (path.to_owned(), owner.map(did).transpose());
+    let (seq, digest) = (seq.map(whole), digest.map(Digest::of_text).transpose());
+    Box::new(move || xbind_runtime::verify(Path::new(&path), owner?, seq.zip(digest?)).map(|verified| verified.json()))
+}
+
+/// A witness signs the head that a log signed.
+///
+/// # Errors
+/// `SIGN_FAILED`, and those of a head.
+pub fn witness(witness: &Key, head: &str) -> Result<String> {
+    witness.with(ErrorKind::SignFailed, |key| Head::read(head).map(|head| head.witness(key, now())))
+}
+
+/// What a witness has signed, as JSON.
+///
+/// # Errors
+/// `INVALID_DID`, and those of a head.
+pub fn witnessed(statement: &str, witness: &str) -> Result<String> {
+    Ok(Head::witnessed(statement, &did(witness)?)?.json(statement))
 }

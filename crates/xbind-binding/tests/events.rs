@@ -51,9 +51,9 @@ fn options(name: &str, handles: bool) -> Options {
 
 /// A port with two agents; the second has a handler, or not.
 fn two(handles: bool) -> (u32, u32, u32) {
-    let (node, number) = (agent::new_node(30.0), ports::open(Box::new(|| ())));
+    let (node, number) = (agent::new_node(30.0, None, false), ports::open(Box::new(|| ())));
     let [one, other] = [("one", false), ("other", handles)]
-        .map(|(name, handles)| port::join(number, &node, &options(name, handles), None, None).unwrap());
+        .map(|(name, handles)| port::join(number, &node, &options(name, handles), None, None, None, false).unwrap());
     (number, one, other)
 }
 

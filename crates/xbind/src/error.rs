@@ -73,6 +73,8 @@ kinds! {
     ApprovalRefused = "APPROVAL_REFUSED", false, "The approver said no.";
     ApprovalTimeout = "APPROVAL_TIMEOUT", true, "The approver did not decide in time.";
     ApprovalFailed = "APPROVAL_FAILED", true, "The approver could not be asked, or gave no approval that holds.";
+    AuditFailed = "AUDIT_FAILED", true, "The decision could not be put on record.";
+    InvalidAudit = "INVALID_AUDIT", false, "A log that was changed, cut or torn.";
     RegistryUnavailable = "REGISTRY_UNAVAILABLE", true, "The registry cannot be reached.";
     NameTaken = "NAME_TAKEN", false, "The name belongs to another identity.";
     InvalidConfig = "INVALID_CONFIG", false, "An option outside its bounds.";

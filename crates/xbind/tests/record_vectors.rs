@@ -10,8 +10,8 @@ use common::{vector_path, vectors};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use xbind::record::{Proven, Receipt};
-use xbind::{Did, Digest, ErrorKind, VerifyingKey};
+use xbind::record::{Chain, Head, Proven, Reader, Receipt};
+use xbind::{Did, Digest, ErrorKind, MessageId, SigningKey, VerifyingKey};
 
 fn did(text: &Value) -> Did {
     *VerifyingKey::from_did(text.as_str().unwrap()).unwrap().did()
@@ -88,17 +88,62 @@ fn no_byte_of_a_receipt_can_be_changed() {
     }
 }
 
+/// What a log is, or the code and the line of its first fault.
+fn read(file: &Value, case: &Value) -> Result<(), (&'static str, usize)> {
+    let digest = |head: &Value| Digest::parse(head["digest"].as_str().unwrap()).unwrap();
+    let head = case.get("head").map(|head| (head["seq"].as_u64().unwrap(), digest(head)));
+    let mut reader = Reader::new(Some(did(&file["did"])), head);
+    let lines: Vec<_> = case["text"].as_str().unwrap().split_terminator('\n').collect();
+    for (count, line) in (1..).zip(&lines) {
+        reader.take(line.as_bytes(), count == 1, |_| ()).map_err(|error| (error.kind().code(), count))?;
+    }
+    reader.end().map(|_| ()).map_err(|error| (error.kind().code(), lines.len()))
+}
+
+#[test]
+fn every_log_gets_its_verdict() {
+    let file = vectors("audit.json");
+    for case in file["cases"].as_array().unwrap() {
+        let name = &case["name"];
+        match read(&file, case) {
+            Ok(()) => assert_eq!(case["expect"], "accept", "{name}"),
+            Err((code, line)) => assert_eq!((&case["code"], &case["line"]), (&json!(code), &json!(line)), "{name}"),
+        }
+    }
+}
+
+#[test]
+fn what_a_witness_signs_is_what_the_log_signed() {
+    let (log, witness) = (SigningKey::from_seed(&[9; 32]), SigningKey::from_seed(&[2; 32]));
+    let mut text = String::new();
+    let chain = Chain::begin(*log.did(), MessageId::from_bytes([1; 16]), 5, &mut text);
+    let (head, unsigned) = chain.head(6);
+    let signature = log.sign(unsigned.to_sign().as_bytes());
+    let jws = unsigned.finish(&signature);
+    assert_eq!(Head::read(&jws).unwrap(), head);
+    let seen = head.witness(&witness, 7);
+    assert_eq!(Head::witnessed(&seen, witness.did()).unwrap(), Head { time: 7, ..head });
+    assert_eq!(Head::witnessed(&seen, log.did()).unwrap_err().kind(), ErrorKind::UntrustedIssuer);
+    for (one, other) in [(&jws, witness.did()), (&seen, log.did())] {
+        assert!(Head::read(&seen).is_err());
+        assert!(Head::witnessed(one, other).is_err());
+    }
+    for text in ["", "a.b.c", &jws[1..], &format!("{jws}A"), &"x".repeat(5000)] {
+        assert_eq!(Head::read(text).unwrap_err().kind(), ErrorKind::InvalidAudit);
+    }
+}
+
 #[test]
 fn names_are_unique_and_codes_exist() {
-    let file = vectors("receipts.json");
+    let files = ["receipts.json", "audit.json"].map(vectors);
     let mut names = HashSet::new();
-    for case in file["cases"].as_array().unwrap() {
+    for case in files.iter().flat_map(|file| file["cases"].as_array().unwrap()) {
         assert!(names.insert(case["name"].as_str().unwrap()), "{} twice", case["name"]);
         assert!(!case["why"].as_str().unwrap().is_empty(), "{} has no reason", case["name"]);
         assert_eq!(case["expect"] == "reject", case["code"].is_string(), "{}", case["name"]);
         assert!(case["code"].as_str().is_none_or(|code| ErrorKind::from_code(code).is_some()), "{}", case["code"]);
     }
-    assert!(names.len() >= 30, "only {} cases", names.len());
+    assert!(names.len() >= 50, "only {} cases", names.len());
 }
 
 #[test]

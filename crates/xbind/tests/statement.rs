@@ -9,7 +9,7 @@ use xbind::{
     SigningKey, StatusList, StatusListDraft, TokenDraft, Unsigned,
 };
 
-const TYPES: [&str; 7] = [
+const TYPES: [&str; 9] = [
     "agent-msg+jwt",
     "agent-card+jwt",
     "at+jwt",
@@ -17,6 +17,8 @@ const TYPES: [&str; 7] = [
     "agent-approval+jwt",
     "agent-rotation+jwt",
     "statuslist+jwt",
+    "agent-audit+jwt",
+    "agent-audit-witness+jwt",
 ];
 
 fn key(seed: u8) -> SigningKey {
@@ -154,7 +156,7 @@ fn other_bytes_are_signed() {
 
 proptest! {
     #[test]
-    fn a_header_stays_one_wherever_others_skip_characters(at in 0..40_usize, junk in "[ \n\t!*\\x00-\\x08=]{1,3}", typ in 0..7_usize) {
+    fn a_header_stays_one_wherever_others_skip_characters(at in 0..40_usize, junk in "[ \n\t!*\\x00-\\x08=]{1,3}", typ in 0..9_usize) {
         let mut text = BASE64URL_NOPAD.encode(format!(r#"{{"alg":"EdDSA","typ":"{}"}}"#, TYPES[typ]).as_bytes());
         text.insert_str(at.min(text.len()), &junk);
         let data = format!("{text}.e30");

@@ -69,6 +69,7 @@ impl Agent {
             self.port.settle(&call, self.ended(ErrorKind::AgentClosed));
         }
         drop(self.key.guard().take());
+        self.record_own("agent.left");
         Room::release_waiting(self);
         self.node.forget(self); // it may have shown its key meanwhile
         self.port.forget(self);

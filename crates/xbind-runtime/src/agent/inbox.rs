@@ -270,6 +270,9 @@ impl Agent {
     }
 
     pub(crate) fn put_in(self: &Arc<Self>, inbox: &mut Inbox, letter: Letter, caller: Peer, reference: InReplyTo) {
+        if !self.record_delivery(&reference, letter.from) {
+            return self.refuse(caller, reference, ErrorKind::AuditFailed);
+        }
         let receipt =
             format!(r#"{{"status":"delivered","messageId":"{}","to":"{}"}}"#, letter.id.text(), self.did().as_str());
         self.tell(letter.id, letter.from, None);

@@ -26,6 +26,7 @@ use crate::node::Node;
 use crate::node::memory::Memory;
 use crate::port::Port;
 use crate::port::event::Outcome;
+use crate::record::sink::Recording;
 use crate::sync::Lock;
 use crate::transport::Peer;
 
@@ -93,6 +94,7 @@ pub struct Agent {
     /// None before the first message: most agents of a large fleet are idle.
     memory: OnceLock<Arc<Memory>>,
     pub(crate) options: AgentOptions,
+    pub(crate) recording: Option<Box<Recording>>,
     takes_calls: AtomicBool,
     /// It closes as soon as its handlers have ended.
     retiring: AtomicBool,
@@ -102,6 +104,7 @@ pub struct Agent {
 }
 
 impl Agent {
+    #[expect(clippy::too_many_arguments, reason = "an agent is made in one place")]
     pub(crate) fn new(
         number: u32,
         serial: u64,
@@ -110,6 +113,7 @@ impl Agent {
         signer: Signer,
         name: Option<String>,
         options: AgentOptions,
+        recording: Option<Recording>,
     ) -> Self {
         let (did, key, remote) = match signer {
             Signer::Local(key) => (*key.did(), Some(key), None),
@@ -134,6 +138,7 @@ impl Agent {
             remote,
             memory: OnceLock::new(),
             options,
+            recording: recording.map(Box::new),
             takes_calls: AtomicBool::new(options.handles),
             retiring: AtomicBool::new(false),
             inbox: Mutex::new(inbox),
@@ -187,6 +192,9 @@ impl Agent {
 
     /// Tells the face of something that it had no part in.
     pub(crate) fn tell(&self, id: MessageId, from: Did, refused: Option<ErrorKind>) {
+        if let Some(kind) = refused {
+            self.record_refusal(id, from, kind);
+        }
         if self.options.tells || (refused.is_some() && self.port.is_watched()) {
             self.port.push(crate::Event::Decided { agent: self.number, id, from, refused });
         }

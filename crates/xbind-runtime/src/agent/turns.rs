@@ -10,6 +10,7 @@ use crate::agent::room::Room;
 use crate::port::event::{Event, Payload};
 use crate::port::parts::{Said, Source};
 use crate::port::tickets::Running;
+use crate::record::sink::Noted;
 use crate::sync::Lock;
 
 impl Agent {
@@ -49,6 +50,8 @@ impl Agent {
             size,
             slot: slot.filter(|_| waits),
             parked: false,
+            noted: Noted::Unasked,
+            approved: false,
             until,
             stalls: None,
             said: window.map_or(Said::Whole(None), |window| Said::Parts(Source::new(&self.port, window))),

@@ -32,6 +32,7 @@ const TOLD: &[ErrorKind] = &[
     ErrorKind::ApprovalRefused,
     ErrorKind::ApprovalTimeout,
     ErrorKind::ApprovalFailed,
+    ErrorKind::AuditFailed,
     ErrorKind::Internal,
 ];
 
@@ -251,6 +252,7 @@ fn sentence(kind: ErrorKind, told: bool) -> (&'static str, &'static str) {
             "got no approval that holds from the approver",
             "nothing was begun: try again, or call with { approval } of the approver's",
         ),
+        ErrorKind::AuditFailed => ("cannot put on record what it does", "try again when its log can be written"),
         ErrorKind::Internal => ("had an internal fault", "report it with the steps that led here"),
         _ if told => ("answered with an error", "look at error.remote"),
         _ => ("failed while handling the call", "the reason stays with the agent that was called"),

@@ -10,18 +10,21 @@ mod waiting;
 
 use std::sync::Arc;
 
+use xbind::record::Verdict;
 use xbind::{Did, ErrorKind, MessageId, Presented, Session};
 
 use crate::agent::Agent;
 use crate::agent::inbox::{Inbox, Letter};
 use crate::agent::room::Room;
 use crate::flush::refusal::Refusal;
-use crate::guard::case::{Case, Testimony, Verdict};
+use crate::guard::case::{Case, Testimony};
 use crate::guard::policy::Policy;
 use crate::port::Port;
 use crate::port::answer::{Reply, Start};
 use crate::port::event::{Event, Payload};
 use crate::port::tickets::Running;
+use crate::record::Taken;
+use crate::record::sink::Noted;
 use crate::sync::Lock;
 use crate::sync::after::enter;
 
@@ -147,7 +150,10 @@ impl Agent {
         let case = self.screen(policy, &shown)?;
         let judged = running.judged.saturating_add(1);
         let version = inbox.version;
-        Ok(self.hand_over(Running { case, judged, version, begun: false, ..running }, payload))
+        Ok(self.hand_over(
+            Running { case, judged, version, begun: false, noted: Noted::Unasked, approved: false, ..running },
+            payload,
+        ))
     }
 }
 
@@ -160,6 +166,7 @@ struct Seen {
     version: u32,
     request: MessageId,
     cancelled: bool,
+    approved: bool,
 }
 
 impl Port {
@@ -187,6 +194,11 @@ impl Port {
                 return start;
             }
         }
+        match self.record_start(ticket, &seen.agent) {
+            Taken::Yes => {}
+            Taken::Later => return Start::Wait,
+            Taken::No => return self.turn_away(ticket, &seen, Refusal::of(ErrorKind::AuditFailed)),
+        }
         if self.tickets.guard().begin(ticket) && seen.method.is_none() {
             seen.agent.begun();
         }
@@ -206,6 +218,7 @@ impl Port {
             version: running.version,
             request: running.request.id,
             cancelled: running.cancelled,
+            approved: running.approved,
         };
         drop(tickets);
         if let crate::transport::Peer::Here(caller) = &caller {
@@ -234,22 +247,36 @@ impl Port {
         Start::Gone
     }
 
+    /// The approval was used for this call, also if the call waits again before it begins.
+    fn approved(self: &Arc<Self>, ticket: u64, seen: &Seen, approver: Did) -> Option<Start> {
+        if let Some(running) = self.tickets.guard().get_mut(ticket) {
+            running.approved = true;
+        }
+        let taken = seen.agent.record("approval", Verdict::Accepted, None, |decided| {
+            (decided.from, decided.to) = (Some(approver), Some(seen.caller));
+            decided.method.clone_from(&seen.method);
+            decided.message = Some(seen.request);
+        });
+        (taken == Taken::No).then(|| self.turn_away(ticket, seen, Refusal::of(ErrorKind::AuditFailed)))
+    }
+
     /// Does what the verdict says; nothing more where the call may begin.
-    fn act(self: &Arc<Self>, ticket: u64, seen: &Seen, case: &Arc<Case>, verdict: Verdict) -> Option<Start> {
+    fn act(self: &Arc<Self>, ticket: u64, seen: &Seen, case: &Arc<Case>, verdict: case::Verdict) -> Option<Start> {
         let refusal = match verdict {
-            Verdict::Admit(None) => return None,
-            Verdict::Admit(Some(approval)) => {
+            case::Verdict::Admit(None) => return None,
+            case::Verdict::Admit(Some(_)) if seen.approved => return None,
+            case::Verdict::Admit(Some(approval)) => {
                 let (agent, approver) = (&seen.agent, approval.approver());
                 let is_running = agent.node.check_running(&[approver]);
                 match is_running.and_then(|()| agent.use_once(approver, approval.id(), approval.expires_at())) {
-                    Ok(()) => return None,
+                    Ok(()) => return self.approved(ticket, seen, *approver),
                     Err(_) => Refusal::of(case.unusable()),
                 }
             }
-            Verdict::Refuse(refusal) => refusal,
-            Verdict::Ask(question) => return Some(Start::Ask(question)),
-            Verdict::Wait => return Some(Start::Wait),
-            Verdict::AskApprover(approver, request) => {
+            case::Verdict::Refuse(refusal) => refusal,
+            case::Verdict::Ask(question) => return Some(Start::Ask(question)),
+            case::Verdict::Wait => return Some(Start::Wait),
+            case::Verdict::AskApprover(approver, request) => {
                 return Some(self.ask_approver(ticket, seen.agent.number, case, &approver, request));
             }
         };

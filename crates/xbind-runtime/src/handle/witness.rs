@@ -70,14 +70,21 @@ impl Desk {
     /// A call that may begin; nothing where it may not, or somebody is asked first.
     pub(crate) fn judge(self: &Arc<Self>, asked: Asked) -> Option<Asked> {
         let Some(guarded) = &asked.guarded else {
-            return match self.port.start(asked.ticket) {
+            self.count_judging(true);
+            let ready = match self.port.start(asked.ticket) {
                 Start::Run => Some(asked),
                 Start::Back => {
                     self.port.give_back(asked.ticket, asked.payload);
                     None
                 }
-                Start::Gone | Start::Ask(_) | Start::Wait => None,
+                Start::Wait => {
+                    self.keep(asked);
+                    None
+                }
+                Start::Gone | Start::Ask(_) => None,
             };
+            self.count_judging(false);
+            return ready;
         };
         let (policies, witness) = self.witness.guard().clone();
         let allowed = guarded.asks_allowed.then(|| witness.allows.as_ref().is_some_and(|allows| allows(&asked.from)));

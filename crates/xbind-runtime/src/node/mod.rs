@@ -24,6 +24,7 @@ use crate::node::routes::Routes;
 use crate::node::sessions::Sessions;
 use crate::port::Port;
 use crate::port::event::Event;
+use crate::record::sink::Recording;
 use crate::sync::Lock;
 use crate::sync::after::enter;
 use crate::sync::time::Time;
@@ -42,11 +43,13 @@ pub struct NodeOptions {
     pub max_lifetime: u32,
     /// Where its time comes from.
     pub time: Time,
+    /// Where its agents put on record what they decide, but for those that have a log of their own.
+    pub recording: Option<Recording>,
 }
 
 impl Default for NodeOptions {
     fn default() -> Self {
-        Self { max_lifetime: 30, time: Time::System }
+        Self { max_lifetime: 30, time: Time::System, recording: None }
     }
 }
 
@@ -152,6 +155,7 @@ impl Node {
         signer: Signer,
         name: Option<String>,
         options: AgentOptions,
+        recording: Option<Recording>,
     ) -> Result<Arc<Agent>> {
         if let Some(name) = &name {
             check_name(name)?;
@@ -167,7 +171,20 @@ impl Node {
         }
         directory.serial = directory.serial.saturating_add(1);
         self.longest_body.fetch_max(options.max_payload_bytes, Ordering::Relaxed);
-        let agent = Arc::new(Agent::new(number, directory.serial, self.clone(), port.clone(), signer, name, options));
+        let recording = recording.or_else(|| self.options.recording.clone());
+        let agent = Arc::new(Agent::new(
+            number,
+            directory.serial,
+            self.clone(),
+            port.clone(),
+            signer,
+            name,
+            options,
+            recording,
+        ));
+        if !agent.record_own("agent.joined") {
+            return Err(Error::new(ErrorKind::AuditFailed, "it cannot be put on record that the agent is here"));
+        }
         if agent.is_remote() {
             directory.insert_unproved(&agent);
             drop(directory);
@@ -242,6 +259,7 @@ impl Node {
         self.any_stopped.store(true, Ordering::Release);
         for agent in self.agents_of(did) {
             self.directory.guard().give_up(&agent); // one that has not shown its key need not any more
+            agent.record_own("agent.stopped");
             agent.end_all(ErrorKind::Revoked);
             self.seek_again(&agent);
         }

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use xbind::message::JSON;
+use xbind::record::Verdict;
 use xbind::{Details, Error, ErrorKind, Op, Result};
 
 use crate::agent::outbox::Outgoing;
@@ -75,6 +76,13 @@ impl Port {
 
     fn end(self: &Arc<Self>, running: Running, reply: Reply) {
         let back = running.back();
+        let (outcome, code) = match &reply {
+            _ if running.cancelled => (Verdict::Failed, Some(ErrorKind::Aborted)),
+            Reply::Refused(kind, _) => (Verdict::Failed, Some(*kind)),
+            Reply::Payload(_) | Reply::End(_) => (Verdict::Answered, None),
+        };
+        let reply =
+            if running.record_end(outcome, code) { reply } else { Reply::Refused(ErrorKind::AuditFailed, None) };
         let Running { agent, cancelled, begun, method, said, case, parked, .. } = running;
         agent.ended_place(parked, begun || method.is_some());
         if let Some(call) = case.and_then(|case| case.approver_call()) {

@@ -29,6 +29,7 @@ use crate::node::Node;
 use crate::port::calls::{Call, Calls, Purpose};
 use crate::port::event::{Body, Event, OCTETS, Outcome, Payload, Receipt};
 use crate::port::tickets::Tickets;
+use crate::record::sink::Recording;
 use crate::sync::Lock;
 use crate::sync::after::{Task, enter, later};
 use crate::sync::bell::Bell;
@@ -91,11 +92,26 @@ impl Port {
         name: Option<String>,
         options: AgentOptions,
     ) -> Result<u32> {
+        self.join_recorded(node, signer, name, options, None)
+    }
+
+    /// The same for an agent with a log of its own, in place of the node's.
+    ///
+    /// # Errors
+    /// Those of [`join`](Self::join), `AUDIT_FAILED`.
+    pub fn join_recorded(
+        self: &Arc<Self>,
+        node: &Arc<Node>,
+        signer: Signer,
+        name: Option<String>,
+        options: AgentOptions,
+        recording: Option<Recording>,
+    ) -> Result<u32> {
         let _entry = enter();
         let mut agents = self.agents.guard();
         let number = agents.last.checked_add(1);
         let number = number.ok_or_else(|| Error::new(ErrorKind::InvalidConfig, "too many agents were made"))?;
-        let agent = node.admit(self, number, signer, name, options)?;
+        let agent = node.admit(self, number, signer, name, options, recording)?;
         agents.last = number;
         agents.by_number.insert(number, agent.clone());
         drop(agents);

@@ -14,6 +14,7 @@ use crate::guard::case::Case;
 use crate::port::parts::Said;
 use crate::port::progress::Words;
 use crate::port::slots::Slots;
+use crate::record::sink::Noted;
 use crate::transport::{Peer, Route};
 
 /// The room that stays allocated between calls.
@@ -54,6 +55,10 @@ pub(crate) struct Running {
     pub(crate) slot: Option<Slot>,
     /// Somebody is asked about it, and it has no handler's place.
     pub(crate) parked: bool,
+    /// Whether it is on record that the handler begins.
+    pub(crate) noted: Noted,
+    /// The approval that it needs was used for it.
+    pub(crate) approved: bool,
 }
 
 /// Strangers choose the ids of their calls, so a call is known by its caller and its id.

@@ -1,4 +1,4 @@
-//! Writes the vectors of what is on record: receipts, the same bytes every time.
+//! Writes the vectors of what is on record: receipts and logs, the same bytes every time.
 //!
 //! `cargo run -p xbind --example make-record-vectors`, from anywhere in the repository.
 
@@ -12,6 +12,7 @@
 )]
 
 mod forge;
+mod logs;
 mod receipts;
 
 use serde_json::{Value, json};
@@ -27,15 +28,19 @@ const RECEIPTS: &str = "Receipts: a call and what answered it, each verified for
     are what is said to be the bodies, in UTF-8; each is compared. `shows` is what an accepted one shows. Keys: Ed25519 seeds \
     of 32 equal bytes, caller 1, agent 2, stranger 9.";
 
+const LOGS: &str = "Logs, each verified as one of `did`, and one that holds `head` where there is one. `line` is where the first \
+    fault is found, from 1; where lines are missing at the end, the last. Key: the Ed25519 seed of 32 bytes 9.";
+
 /// Each file's name in vectors/, and its text.
-pub fn files() -> [(&'static str, String); 1] {
+pub fn files() -> [(&'static str, String); 2] {
     let receipts = json!({
         "note": RECEIPTS,
         "caller": forge::caller().did().as_str(),
         "agent": forge::agent().did().as_str(),
         "cases": receipts::cases(),
     });
-    [("receipts.json", text(&receipts))]
+    let logs = json!({ "note": LOGS, "did": forge::stranger().did().as_str(), "cases": logs::cases() });
+    [("receipts.json", text(&receipts)), ("audit.json", text(&logs))]
 }
 
 fn text(file: &Value) -> String {

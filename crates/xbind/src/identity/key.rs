@@ -158,6 +158,12 @@ impl SigningKey {
         })
     }
 
+    /// The same key once more, for another thread; wiped when dropped as well.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Self::from_seed(&self.seed)
+    }
+
     pub(crate) fn seed(&self) -> &[u8] {
         &**self.seed
     }

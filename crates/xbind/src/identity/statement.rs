@@ -7,11 +7,21 @@ use memchr::memmem;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::key::SigningKey;
 use crate::message::{self, card};
+use crate::record::head;
 use crate::rights::{approval, grant, rotation, status_list};
 
 /// `typ` of whatever is signed as a JWS.
-pub(crate) const TYPES: [&str; 7] =
-    [message::TYPE, card::TYPE, grant::TOKEN_TYPE, grant::LINK_TYPE, approval::TYPE, rotation::TYPE, status_list::TYPE];
+pub(crate) const TYPES: [&str; 9] = [
+    message::TYPE,
+    card::TYPE,
+    grant::TOKEN_TYPE,
+    grant::LINK_TYPE,
+    approval::TYPE,
+    rotation::TYPE,
+    status_list::TYPE,
+    head::TYPE,
+    head::WITNESS_TYPE,
+];
 
 /// How the context begins before whatever else is signed.
 pub(crate) const CONTEXTS: &str = "xbind-";

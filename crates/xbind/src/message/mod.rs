@@ -198,8 +198,18 @@ impl Digest {
         Self::parse(text.strip_prefix(DIGEST_PREFIX)?)
     }
 
+    /// The digest that those 43 characters of base64url spell.
+    ///
+    /// # Errors
+    /// `INVALID_CONFIG` for anything else.
+    pub fn of_text(text: &str) -> crate::Result<Self> {
+        let none = || Error::new(ErrorKind::InvalidConfig, "that is no SHA-256 in base64url");
+        Self::parse(text).ok_or_else(none)
+    }
+
     /// Reads 43 characters of base64url.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         base64::decode_array(text).map(Self)
     }
 }

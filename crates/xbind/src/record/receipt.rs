@@ -3,6 +3,7 @@
 use crate::base64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
+use crate::json::Members;
 use crate::message::claims::{Claims, malformed};
 use crate::message::jws::{self, Segments};
 use crate::message::open::is_signed;
@@ -97,6 +98,31 @@ impl Receipt<'_> {
             result: answer.body_digest,
             token: call.token_digest,
         })
+    }
+}
+
+impl Proven {
+    /// The same, as JSON.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let mut proven = Members::new();
+        proven.text("messageId", &self.id.text());
+        proven.text("op", self.op.as_str());
+        proven.text("answer", self.answer.as_str());
+        if let Some(method) = &self.method {
+            proven.text("method", method);
+        }
+        proven.number("issuedAt", self.issued_at);
+        proven.number("answeredAt", self.answered_at);
+        if let Some(parts) = self.parts {
+            proven.number("parts", parts);
+        }
+        proven.text("requestDigest", &self.request.text());
+        proven.text("resultDigest", &self.result.text());
+        if let Some(token) = self.token {
+            proven.text("tokenDigest", &token.text());
+        }
+        proven.finish()
     }
 }
 

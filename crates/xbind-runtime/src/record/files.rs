@@ -1,0 +1,262 @@
+//! The files of a log: `audit.jsonl`, then `audit.jsonl.1`, `audit.jsonl.2` and so on, each the continuation of the one before.
+//! None is ever renamed.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use xbind::record::{Line, MAX_LINE_BYTES, Reader};
+use xbind::{Did, Digest, Error, ErrorKind, Result};
+
+use crate::record::index::Query;
+
+/// How much of a file is read at once.
+const CHUNK: usize = 256 << 10;
+
+/// A log as it lies on a disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    base: PathBuf,
+}
+
+/// What a log that was read through holds.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// How many records, without what the log wrote by itself.
+    pub records: u64,
+    /// The number of the first line; above 0 where earlier files are elsewhere.
+    pub first: u64,
+    /// Whose log it is.
+    pub did: Did,
+    /// Its last line, and the digest of that.
+    pub last: (u64, Digest),
+}
+
+impl Verified {
+    /// The same, as JSON.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let Self { records, first, did, last: (seq, digest) } = self;
+        let digest = digest.text();
+        format!(r#"{{"records":{records},"first":{first},"did":"{did}","seq":{seq},"digest":"{digest}"}}"#)
+    }
+}
+
+/// Reads a log through and verifies all of it, line by line, with the memory of a line: that it is of that key, and holds that
+/// line.
+///
+/// # Errors
+/// `INVALID_AUDIT`, with file, line and reason; `AUDIT_FAILED` where it cannot be read.
+pub fn verify(path: &Path, did: Option<Did>, head: Option<(u64, Digest)>) -> Result<Verified> {
+    let files = Files { base: path.to_owned() };
+    let mut reader = Reader::new(did, head);
+    let mut records = 0_u64;
+    let mut last = None;
+    for file in files.numbers()? {
+        let mut note = |line: &Line<'_>| {
+            records = records.saturating_add(u64::from(matches!(line.entry, xbind::record::Entry::Record(_))));
+        };
+        let end = files.scan(file, &mut reader, &mut |line, _, _| note(line))?;
+        if let Some((error, _)) = end.fault {
+            return Err(error);
+        }
+        last = Some((file, end.lines));
+    }
+    let (file, lines) = last.unwrap_or_default();
+    let chain = reader.end().map_err(|error| files.at(file, lines, &error))?;
+    Ok(Verified { records, first: reader.first(), did: *chain.did(), last: chain.last() })
+}
+
+/// How far a file could be read.
+pub(crate) struct Scanned {
+    lines: u64,
+    /// Behind the last line that a signature covers.
+    pub(crate) sealed_to: u64,
+    pub(crate) length: u64,
+    /// Why no further, and whether it was only the end of what was written last.
+    pub(crate) fault: Option<(Error, bool)>,
+}
+
+impl Files {
+    /// By whatever path, one log has one name: links are followed now.
+    pub(crate) fn of(path: &Path) -> Result<Self> {
+        if let Ok(meta) = fs::metadata(path)
+            && !meta.is_file()
+        {
+            return Err(Error::new(ErrorKind::InvalidConfig, "the path of the log is not that of a file"));
+        }
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        // Where its first files are elsewhere, they are not made again.
+        let named = Self { base: path.to_owned() };
+        if named.numbers().unwrap_or_default().is_empty() {
+            drop(options.open(path).map_err(|error| failed("cannot be made", &error))?);
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let base = fs::canonicalize(path).or_else(|_| {
+            let folder = fs::canonicalize(folder)?;
+            Ok(folder.join(path.file_name().unwrap_or_default()))
+        });
+        base.map(|base| Self { base }).map_err(|error| failed("cannot be found", &error))
+    }
+
+    pub(crate) fn path(&self, file: u64) -> PathBuf {
+        if file == 0 {
+            return self.base.clone();
+        }
+        let mut path = self.base.clone().into_os_string();
+        path.push(format!(".{file}"));
+        path.into()
+    }
+
+    /// Only one writer at a time; the lock goes with its process.
+    pub(crate) fn lock(&self) -> Result<File> {
+        let mut path = self.base.clone().into_os_string();
+        path.push(".lock");
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path).map_err(|error| failed("cannot be locked", &error))?;
+        file.try_lock().map_err(|_| {
+            Error::new(ErrorKind::AuditFailed, "the log is written by somebody else")
+                .with_hint("open a log once, and share it; each process has a log of its own")
+        })?;
+        Ok(file)
+    }
+
+    /// The numbers of the files that are there, in order.
+    pub(crate) fn numbers(&self) -> Result<Vec<u64>> {
+        let folder = self.base.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = self.base.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut numbers = Vec::new();
+        let unread = |error: io::Error| failed("cannot be found", &error);
+        for entry in fs::read_dir(folder).map_err(unread)? {
+            let found = entry.map_err(unread)?.file_name();
+            let rest = found.to_str().and_then(|found| found.strip_prefix(&name)).map(str::to_owned);
+            match rest.as_deref().map(|rest| (rest, rest.strip_prefix('.'))) {
+                Some(("", _)) => numbers.push(0),
+                Some((_, Some(digits))) if !digits.starts_with('0') => {
+                    numbers.extend(digits.parse::<u64>().ok().filter(|number| number.to_string() == digits));
+                }
+                _ => {}
+            }
+        }
+        numbers.sort_unstable();
+        if numbers.is_empty() && fs::metadata(&self.base).is_ok() {
+            numbers.push(0); // by a link of another name
+        }
+        Ok(numbers)
+    }
+
+    /// Reads one file, line by line; `each` is told of lines and where they stand.
+    pub(crate) fn scan(
+        &self,
+        file: u64,
+        reader: &mut Reader,
+        each: &mut dyn FnMut(&Line<'_>, u64, u64),
+    ) -> Result<Scanned> {
+        let unread = |error: io::Error| failed("cannot be read", &error);
+        let opened = File::open(self.path(file)).map_err(unread)?;
+        let length = opened.metadata().map_err(unread)?.len();
+        let mut input = BufReader::with_capacity(CHUNK, opened);
+        let mut scanned = Scanned { lines: 0, sealed_to: 0, length, fault: None };
+        let (mut at, mut bytes) = (0_u64, Vec::with_capacity(1024));
+        loop {
+            let read = next_line(&mut input, &mut bytes).map_err(unread)?;
+            if read == 0 {
+                break;
+            }
+            let end = at.saturating_add(read);
+            scanned.lines = scanned.lines.saturating_add(1);
+            let starts = scanned.lines == 1;
+            let whole = bytes.strip_suffix(b"\n").ok_or_else(|| invalid("the line has no end"));
+            let taken = whole.and_then(|line| reader.take(line, starts, |line| each(line, at, end)));
+            if let Err(error) = taken {
+                let torn = !is_line(&bytes) && is_torn(&mut input).map_err(unread)?;
+                scanned.fault = Some((self.at(file, scanned.lines, &error), torn));
+                break;
+            }
+            at = end;
+            if reader.end_is_sealed() {
+                scanned.sealed_to = end;
+            }
+        }
+        Ok(scanned)
+    }
+
+    /// The error with its place.
+    fn at(&self, file: u64, line: u64, error: &Error) -> Error {
+        let name = self.path(file);
+        let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let placed = Error::new(error.kind(), format!("{name}, line {line}: {}", error.message()));
+        match error.hint() {
+            Some(hint) => placed.with_hint(hint.to_owned()),
+            None => placed,
+        }
+    }
+
+    /// The records that fit, as they stand there.
+    pub(crate) fn search(&self, stretches: &[(u64, u64, u64)], query: &Query) -> Result<Vec<String>> {
+        let unread = |error: io::Error| failed("cannot be read", &error);
+        let mut found = Vec::new();
+        let mut bytes = Vec::with_capacity(1024);
+        for (file, start, end) in stretches {
+            let mut opened = File::open(self.path(*file)).map_err(unread)?;
+            opened.seek(SeekFrom::Start(*start)).map_err(unread)?;
+            let mut input = BufReader::with_capacity(CHUNK, opened.take(end.saturating_sub(*start)));
+            while next_line(&mut input, &mut bytes).map_err(unread)? > 0 {
+                let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+                if xbind::record::read(line, |line| query.fits(line)).unwrap_or_default() {
+                    found.push(String::from_utf8_lossy(line).into_owned());
+                }
+                if found.len() >= query.limit {
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A line with its line feed, or as much of it as a line can be.
+fn next_line(input: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<u64> {
+    bytes.clear();
+    let longest = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    input.take(longest).read_until(b'\n', bytes).map(|read| u64::try_from(read).unwrap_or(u64::MAX))
+}
+
+/// Whether what follows a fault is what a failed write leaves: nothing that is a line. What is a line, and does not fit, was put
+/// there by somebody.
+fn is_torn(input: &mut impl BufRead) -> io::Result<bool> {
+    let mut bytes = Vec::new();
+    while next_line(input, &mut bytes)? > 0 {
+        if is_line(&bytes) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn is_line(bytes: &[u8]) -> bool {
+    bytes.strip_suffix(b"\n").is_some_and(|line| xbind::record::read(line, |_| ()).is_some())
+}
+
+/// Files that were made or taken away are so after a failure of the machine, too.
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    if let Some(folder) = path.parent() {
+        return File::open(folder)?.sync_all();
+    }
+    Ok(())
+}
+
+pub(crate) fn failed(what: &str, error: &io::Error) -> Error {
+    Error::new(ErrorKind::AuditFailed, format!("the log {what}: {error}"))
+}
+
+fn invalid(why: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidAudit, why)
+}

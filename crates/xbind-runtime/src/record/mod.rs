@@ -1,0 +1,167 @@
+//! What is put on record, and where: the seam between those who decide and those who keep a log.
+
+pub(crate) mod files;
+pub(crate) mod index;
+pub(crate) mod log;
+pub(crate) mod sink;
+pub(crate) mod writer;
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use xbind::record::{Record, Verdict};
+use xbind::{Did, Digest, Error, ErrorKind, MessageId, Result};
+
+/// Something that was decided; never a payload. See [`Record`].
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// Seconds since the epoch.
+    pub time: u64,
+    /// What happened.
+    pub event: Cow<'static, str>,
+    /// What became of it.
+    pub outcome: Verdict,
+    /// Who decided.
+    pub by: Did,
+    /// Who asked.
+    pub from: Option<Did>,
+    /// Whom it is about.
+    pub to: Option<Did>,
+    /// The method asked for.
+    pub method: Option<Box<str>>,
+    /// The id of the message.
+    pub message: Option<MessageId>,
+    /// The digest of its whole JWS.
+    pub digest: Option<Digest>,
+    /// The id of the token.
+    pub token: Option<Box<str>>,
+    /// On whose behalf.
+    pub chain: Vec<Box<str>>,
+    /// Why it was refused or failed.
+    pub code: Option<Cow<'static, str>>,
+    /// A word of whoever recorded it.
+    pub note: Option<Box<str>>,
+}
+
+impl Decided {
+    /// That `by` decided so.
+    #[must_use]
+    pub const fn new(event: &'static str, outcome: Verdict, by: Did, time: u64) -> Self {
+        Self {
+            time,
+            event: Cow::Borrowed(event),
+            outcome,
+            by,
+            from: None,
+            to: None,
+            method: None,
+            message: None,
+            digest: None,
+            token: None,
+            chain: Vec::new(),
+            code: None,
+            note: None,
+        }
+    }
+
+    /// What the JSON object of a record says, as a program gives it: the members of a line, without its place. Who decided is
+    /// `owner` unless it says otherwise; `did_of` reads a DID, and may remember it.
+    ///
+    /// # Errors
+    /// `INVALID_CONFIG`, `INVALID_DID`.
+    pub fn read(json: &str, owner: &Did, time: u64, did_of: impl Fn(&str) -> Result<Did>) -> Result<Self> {
+        let refuse = |why: &'static str| Error::new(ErrorKind::InvalidConfig, why);
+        let given: Given = serde_json::from_str(json).map_err(|_| refuse("that is no record"))?;
+        let did = |text: Option<String>| text.map(|text| did_of(&text)).transpose();
+        let parsed = |text: Option<String>| match text {
+            Some(text) => MessageId::parse(&text).map(Some).ok_or_else(|| refuse("messageId is no message id")),
+            None => Ok(None),
+        };
+        let decided = Self {
+            time,
+            event: given.event.into(),
+            outcome: Verdict::of(&given.outcome)
+                .ok_or_else(|| refuse("outcome is neither accepted, refused, answered nor failed"))?,
+            by: did(given.by)?.unwrap_or(*owner),
+            from: did(given.from)?,
+            to: did(given.to)?,
+            method: given.method.map(String::into_boxed_str),
+            message: parsed(given.message_id)?,
+            digest: None,
+            token: given.token.map(String::into_boxed_str),
+            chain: given.chain.into_iter().map(String::into_boxed_str).collect(),
+            code: given.code.map(Into::into),
+            note: given.note.map(String::into_boxed_str),
+        };
+        match decided.with_record(|record| record.fault()) {
+            Some(why) => Err(refuse(why)),
+            None => Ok(decided),
+        }
+    }
+
+    /// Lends it as a record of the core.
+    pub fn with_record<T>(&self, use_record: impl FnOnce(Record<'_>) -> T) -> T {
+        let (message, digest) = (self.message.map(|id| id.text()), self.digest.map(|digest| digest.text()));
+        let chain: Vec<_> = self.chain.iter().map(|link| &**link).collect();
+        use_record(Record {
+            event: &self.event,
+            outcome: self.outcome,
+            by: self.by.as_str(),
+            from: self.from.as_ref().map(Did::as_str),
+            to: self.to.as_ref().map(Did::as_str),
+            method: self.method.as_deref(),
+            message_id: message.as_deref(),
+            digest: digest.as_deref(),
+            token: self.token.as_deref(),
+            chain: &chain,
+            code: self.code.as_deref(),
+            note: self.note.as_deref(),
+        })
+    }
+
+    /// What it takes of the bounds of a log, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        let texts = [self.method.as_deref(), self.token.as_deref(), self.note.as_deref()];
+        let texts = texts.into_iter().flatten().chain(self.chain.iter().map(|link| &**link));
+        texts.fold(size_of::<Self>(), |sum, text| sum.saturating_add(text.len()))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Given {
+    event: String,
+    outcome: String,
+    by: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    method: Option<String>,
+    message_id: Option<String>,
+    token: Option<String>,
+    #[serde(default)]
+    chain: Vec<String>,
+    code: Option<String>,
+    note: Option<String>,
+}
+
+/// Told whether a decision is on record, by whichever thread has found out, under no lock.
+pub type Done = Box<dyn FnOnce(bool) + Send>;
+
+/// Whether a decision is on record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is, or it will be before long, and need not be waited for.
+    Yes,
+    /// [`Done`] will be told.
+    Later,
+    /// It is not: what was decided must not be done.
+    No,
+}
+
+/// Where decisions are put on record. It is called from any thread and under locks of the runtime, so it takes note and calls
+/// nobody; the thread that tells [`Done`] holds no lock.
+pub trait Audit: Send + Sync {
+    /// Takes a decision. With `done` it is one that is not carried out yet, and can wait or be taken back; without, it has
+    /// happened, and is kept as long as there is room at all.
+    fn take(&self, decided: Decided, done: Option<Done>) -> Taken;
+}

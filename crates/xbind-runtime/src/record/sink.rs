@@ -1,0 +1,184 @@
+//! What agents put on record of their calls, and what follows where that cannot be done.
+
+use std::fmt;
+use std::sync::Arc;
+
+use xbind::record::Verdict;
+use xbind::{Did, Error, ErrorKind, InReplyTo, MessageId, Result, VerifyingKey};
+
+use crate::agent::Agent;
+use crate::port::Port;
+use crate::port::event::Event;
+use crate::port::tickets::Running;
+use crate::record::{Audit, Decided, Done, Taken};
+use crate::sync::Lock;
+use crate::sync::after::enter;
+
+/// Where decisions are put on record, and whether what cannot be is done all the same.
+#[derive(Clone)]
+pub struct Recording {
+    /// The log.
+    pub audit: Arc<dyn Audit>,
+    /// Agents go on where nothing can be recorded: what they do then, nobody can show.
+    pub dangerously_unrecorded: bool,
+}
+
+/// How far the record of a call that is to begin has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Noted {
+    #[default]
+    Unasked,
+    Asked,
+    There,
+    Refused,
+}
+
+impl Agent {
+    fn decided(&self, event: &'static str, outcome: Verdict) -> Decided {
+        Decided::new(event, outcome, *self.did(), self.node.time().unix())
+    }
+
+    /// Puts on record what `complete` makes of it; false where that cannot be done, and must be.
+    pub(crate) fn record(
+        &self,
+        event: &'static str,
+        outcome: Verdict,
+        done: Option<Done>,
+        complete: impl FnOnce(&mut Decided),
+    ) -> Taken {
+        let Some(recording) = &self.recording else { return Taken::Yes };
+        let mut decided = self.decided(event, outcome);
+        complete(&mut decided);
+        let taken = recording.audit.take(decided, done);
+        if taken == Taken::No && recording.dangerously_unrecorded { Taken::Yes } else { taken }
+    }
+
+    /// That a message of that sender was refused.
+    pub(crate) fn record_refusal(&self, id: MessageId, from: Did, kind: ErrorKind) {
+        self.record("call", Verdict::Refused, None, |decided| {
+            decided.from = Some(from);
+            decided.message = Some(id);
+            decided.code = Some(kind.code().into());
+        });
+    }
+
+    /// That a message stands in the inbox, before it does; false if that must not be.
+    pub(crate) fn record_delivery(&self, request: &InReplyTo, from: Did) -> bool {
+        let nobody_waits: Done = Box::new(|_| ());
+        let taken = self.record("message", Verdict::Accepted, Some(nobody_waits), |decided| {
+            decided.from = Some(from);
+            decided.message = Some(request.id);
+            decided.digest = Some(request.digest);
+        });
+        taken != Taken::No
+    }
+
+    /// Puts on record what the JSON object of a record says; who decided is this agent.
+    ///
+    /// # Errors
+    /// `AUDIT_FAILED`; `INVALID_CONFIG`, `INVALID_DID` for what is no record.
+    pub fn put_on_record(&self, json: &str) -> Result<()> {
+        if self.recording.is_none() {
+            return Ok(());
+        }
+        let did_of = |did: &str| VerifyingKey::from_did(did).map(|key| *key.did());
+        let said = Decided::read(json, self.did(), self.node.time().unix(), did_of)?;
+        match self.record("", said.outcome, None, |decided| *decided = said) {
+            Taken::No => Err(Error::new(ErrorKind::AuditFailed, "it cannot be put on record, and so it was not done")),
+            Taken::Yes | Taken::Later => Ok(()),
+        }
+    }
+
+    /// That it is there, or has gone, or was stopped.
+    pub(crate) fn record_own(&self, event: &'static str) -> bool {
+        self.record(event, Verdict::Accepted, None, |_| ()) != Taken::No
+    }
+}
+
+impl Running {
+    fn complete(&self, decided: &mut Decided) {
+        decided.from = Some(*self.caller.did());
+        decided.method.clone_from(&self.method);
+        decided.message = Some(self.request.id);
+        decided.digest = Some(self.request.digest);
+    }
+
+    /// How the work on it ended, where it was begun; false where its answer must not go out.
+    pub(crate) fn record_end(&self, outcome: Verdict, code: Option<ErrorKind>) -> bool {
+        if !self.begun || self.agent.recording.is_none() {
+            return true;
+        }
+        let taken = self.agent.record("call", outcome, None, |decided| {
+            self.complete(decided);
+            decided.code = code.map(|kind| kind.code().into());
+        });
+        taken != Taken::No
+    }
+}
+
+impl Port {
+    /// Puts on record that the handler begins with a call; [`Taken::Later`] is followed by an [`Event::Resumed`].
+    pub(crate) fn record_start(self: &Arc<Self>, ticket: u64, agent: &Arc<Agent>) -> Taken {
+        if agent.recording.is_none() {
+            return Taken::Yes;
+        }
+        let mut known = Decided::new("call", Verdict::Accepted, *agent.did(), 0);
+        let case = {
+            let mut tickets = self.tickets.guard();
+            let Some(running) = tickets.get_mut(ticket) else { return Taken::Yes };
+            match std::mem::replace(&mut running.noted, Noted::Asked) {
+                Noted::Unasked => {}
+                noted @ (Noted::Asked | Noted::There | Noted::Refused) => {
+                    running.noted = noted;
+                    return taken(noted);
+                }
+            }
+            running.complete(&mut known);
+            running.case.clone()
+        };
+        if let Some(token) = case.and_then(|case| case.guarded().token) {
+            known.token = Some(token.id().into());
+            known.chain = token.chain().map(Box::from).collect();
+        }
+        let (port, own) = (Arc::downgrade(self), agent.clone());
+        let done: Done = Box::new(move |there| {
+            let _entry = enter();
+            let Some(port) = port.upgrade() else { return };
+            let there = there || own.recording.as_ref().is_some_and(|recording| recording.dangerously_unrecorded);
+            port.mark_noted(ticket, if there { Noted::There } else { Noted::Refused });
+            port.push(Event::Resumed { ticket });
+        });
+        let recorded = agent.record("call", Verdict::Accepted, Some(done), |decided| {
+            let time = decided.time;
+            *decided = known;
+            decided.time = time;
+        });
+        match recorded {
+            Taken::Yes => self.mark_noted(ticket, Noted::There),
+            Taken::No => self.mark_noted(ticket, Noted::Refused),
+            Taken::Later => {}
+        }
+        recorded
+    }
+
+    fn mark_noted(&self, ticket: u64, noted: Noted) {
+        if let Some(running) = self.tickets.guard().get_mut(ticket) {
+            running.noted = noted;
+        }
+    }
+}
+
+const fn taken(noted: Noted) -> Taken {
+    match noted {
+        Noted::There => Taken::Yes,
+        Noted::Refused => Taken::No,
+        Noted::Unasked | Noted::Asked => Taken::Later,
+    }
+}
+
+impl fmt::Debug for Recording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unrecorded = &self.dangerously_unrecorded;
+        f.debug_struct("Recording").field("dangerously_unrecorded", unrecorded).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,162 @@
+import type { Result } from '../result'
+import type { LogRef } from '../native/binding'
+import { failure, XBindError } from '../errors'
+
+/** A log that somebody opened: `openAuditLog` in `./record` gives it. */
+export interface AuditLog {
+  /** Whose key signs it. */
+  readonly did: string
+  /** How many records it held when it was opened. */
+  readonly records: number
+  /**
+   * How many bytes were cut off its end when it was opened: what a crash had left of records that nobody was told of. The log says
+   * so itself, too.
+   */
+  readonly lostBytes: number
+  /**
+   * Puts something of your own on record. False if the log has no room, or is closed: what cannot be recorded is not to be done.
+   * Throws TypeError, XBindError: INVALID_CONFIG, INVALID_DID.
+   */
+  append(record: AuditEntry): boolean
+  /** Waits until all that was decided so far is on record. Errors: AUDIT_FAILED. */
+  flush(): Promise<Result<AuditHead>>
+  /**
+   * The records that fit all that is given, oldest first. Those of the last milliseconds may be missing before a `flush`.
+   * Errors: AUDIT_FAILED.
+   */
+  query(query?: AuditQuery): Promise<Result<AuditRecord[]>>
+  /** Puts on record what was decided so far, and takes nothing more. Errors: AUDIT_FAILED, if something could not be. */
+  close(): Promise<Result<AuditHead>>
+  /** The same as `close()`, for `await using log = …`. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** What became of something: it was let in or done, or not, or answered with a value, or begun and ended without one. */
+export type AuditOutcome = 'accepted' | 'refused' | 'answered' | 'failed'
+
+/** Something to put on record. Never a payload. */
+export interface AuditEntry {
+  /** What happened: 1 to 64 of `a-z 0-9 . _ -`, not beginning with `log.`. */
+  event: string
+  /** What became of it. */
+  outcome: AuditOutcome
+  /** The DID that decided; that of the log by default. */
+  by?: string
+  /** The DID that asked. */
+  from?: string
+  /** The DID that it is about, or for. */
+  to?: string
+  /** The method asked for. */
+  method?: string
+  /** The id of a message. */
+  messageId?: string
+  /** The id of a token, at most 1024 bytes. */
+  token?: string
+  /** On whose behalf, from the issuer on; at most 16. */
+  chain?: readonly string[]
+  /** Why it was refused or failed: `A-Z` and `_`. */
+  code?: string
+  /** A word of your own, at most 1024 bytes. */
+  note?: string
+}
+
+/** A record as it stands in the log. */
+export interface AuditRecord {
+  /** Its number in the log. */
+  readonly seq: number
+  /** When it was decided, by the clock here: seconds since the epoch. */
+  readonly time: number
+  /** The digest of the line before it, in base64url. */
+  readonly previous: string
+  /** What happened. */
+  readonly event: string
+  /** What became of it. */
+  readonly outcome: AuditOutcome
+  /** The DID that decided. */
+  readonly by: string
+  /** The DID that asked. */
+  readonly from?: string
+  /** The DID that it is about, or for. */
+  readonly to?: string
+  /** The method asked for. */
+  readonly method?: string
+  /** The id of the message. */
+  readonly messageId?: string
+  /** The digest of its whole JWS, in base64url: a receipt has the JWS. */
+  readonly digest?: string
+  /** The id of the token. */
+  readonly token?: string
+  /** On whose behalf, from the issuer on. */
+  readonly chain?: readonly string[]
+  /** Why it was refused or failed. */
+  readonly code?: string
+  /** A word of whoever recorded it. */
+  readonly note?: string
+}
+
+/** What to look for in a log. */
+export interface AuditQuery {
+  /** A DID that decided, asked, was asked, or on whose behalf it was. */
+  agent?: string
+  /** The id of a token. */
+  token?: string
+  /** Not before that second. */
+  since?: number
+  /** Before that second. */
+  until?: number
+  /** Behind the record of that `seq`: the next page. */
+  after?: number
+  /** At most so many; default 1000, at most 100 000. */
+  limit?: number
+}
+
+/** How far a log goes. Kept elsewhere, it shows that nothing before it was changed, and that the end was not cut off. */
+export interface AuditHead {
+  /** Whose log it is. */
+  readonly did: string
+  /** Which of them: its id. */
+  readonly log: string
+  /** The number of its last line then. */
+  readonly seq: number
+  /** The digest of that line, in base64url; it names all lines before it. */
+  readonly digest: string
+  /** When it was signed: seconds since the epoch. */
+  readonly time: number
+  /** What the log, or a witness, has signed. */
+  readonly jws: string
+}
+
+/** The logs of this module, and their native halves. */
+const logs = new WeakMap<object, LogRef>()
+
+export function register(log: AuditLog, native: LogRef): void {
+  logs.set(log, native)
+}
+
+/** Where decisions are put on record, as agents and buses are told; each option is read once before. */
+export function auditIn(audit: unknown, unrecorded: unknown): { log: LogRef | undefined; unrecorded: boolean } {
+  if (unrecorded !== undefined && typeof unrecorded !== 'boolean') {
+    throw new TypeError('dangerouslyContinueUnrecorded must be a boolean')
+  }
+  if (audit === undefined) {
+    if (unrecorded === undefined) return { log: undefined, unrecorded: false }
+    throw new XBindError(failure('INVALID_CONFIG', 'dangerouslyContinueUnrecorded says nothing without an audit log'))
+  }
+  const log = typeof audit === 'object' && audit !== null ? logs.get(audit) : undefined
+  if (!log) throw new TypeError('audit must be a log that openAuditLog has opened')
+  return { log, unrecorded: unrecorded === true }
+}
+
+/** The record of a token, delegation or approval that was just made: of the last link, for whom it is, and its id. */
+export function statementRecord(event: string, text: string): string {
+  const last = text.slice(text.lastIndexOf('~') + 1)
+  const claims = JSON.parse(Buffer.from(last.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
+  const [to, token] = [claims.sub, claims.jti]
+  const isDID = typeof to === 'string' && to.startsWith('did:key:')
+  return JSON.stringify({
+    event,
+    outcome: 'accepted',
+    ...(isDID && { to }),
+    ...(typeof token === 'string' && { token }),
+  })
+}

@@ -1,0 +1,246 @@
+import {
+  register,
+  type AuditEntry,
+  type AuditHead,
+  type AuditLog,
+  type AuditQuery,
+  type AuditRecord,
+} from '../agent/audit'
+import { keyIn, type Identity } from '../agent/identity'
+import { bounded, checkDID, checkNumber, checkObject, checkString, known, optional, strings } from '../check'
+import { failure, isFailure, XBindError } from '../errors'
+import { native } from '../native'
+import type { Failure, KeyRef, LogRef } from '../native/binding'
+import { fail, ok, orThrow, type Result } from '../result'
+
+/** How a log is kept. */
+export interface AuditLogOptions {
+  /**
+   * The identity that signs the log, always the same one. The log keeps a copy of its key until it is closed, also if the identity is
+   * destroyed before.
+   */
+  signer: Identity
+  /**
+   * What a decision waits for. `always`: a call begins when the disk has its record. `batch`, the default: records go to the disk
+   * together, within some 10 ms, and calls do not wait; a crash of the process or machine can lose these. `none`: the same,
+   * and when they are on the disk is for the operating system to decide.
+   */
+  sync?: 'always' | 'batch' | 'none'
+  /** A file that is longer is continued in the next: default 256 MiB, at least 4096. */
+  maxFileBytes?: number
+}
+
+class Log implements AuditLog {
+  readonly did: string
+  readonly records: number
+  readonly lostBytes: number
+  readonly #log: LogRef
+
+  constructor(log: LogRef) {
+    this.#log = log
+    const { did, records, lostBytes } = JSON.parse(native.logState(log)) as AuditLog
+    ;[this.did, this.records, this.lostBytes] = [did, records, lostBytes]
+    register(this, log)
+    Object.freeze(this)
+  }
+
+  append(record: AuditEntry): boolean {
+    return orThrow(native.appendRecord(this.#log, JSON.stringify(entryIn(record))))
+  }
+
+  async flush(): Promise<Result<AuditHead>> {
+    return parsed(await native.flushLog(this.#log, false))
+  }
+
+  async query(query: AuditQuery = {}): Promise<Result<AuditRecord[]>> {
+    return parsed(await native.queryLog(this.#log, JSON.stringify(queryIn(query))))
+  }
+
+  async close(): Promise<Result<AuditHead>> {
+    return parsed(await native.flushLog(this.#log, true))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+/**
+ * Opens the log at that path, or begins one there: `path`, then `path.1`, `path.2` and so on. It is read through first: one that was
+ * changed does not open, and what a crash has torn off its end is said in `lostBytes`. One process writes a log at a time.
+ * Errors: INVALID_AUDIT, AUDIT_FAILED (it cannot be read or written, or is open already), INVALID_CONFIG, SIGN_FAILED.
+ *
+ * @example
+ * ```ts
+ * const log = await openAuditLog('audit.jsonl', { signer: identity })
+ * if (!log.ok) throw log.error
+ * const audited = new AutoGenxBindAgent({ audit: log.value })
+ * ```
+ */
+export async function openAuditLog(path: string, options: AuditLogOptions): Promise<Result<AuditLog>> {
+  checkPath(path)
+  checkObject(options, 'options')
+  known(options, 'openAuditLog()', ['signer', 'sync', 'maxFileBytes'])
+  const { signer, sync = 'batch', maxFileBytes } = options
+  const key = keyOf(signer, 'signer')
+  checkString(sync, 'sync')
+  try {
+    const longest = bounded(maxFileBytes, 256 << 20, 'maxFileBytes', 4096, Number.MAX_SAFE_INTEGER)
+    const log = await native.openLog(path, key, sync, longest)
+    return isFailure(log) ? fail(log) : ok(new Log(log))
+  } catch (error) {
+    if (error instanceof XBindError) return { ok: false, error }
+    throw error
+  }
+}
+
+/** What a log must be, and hold. */
+export interface AuditDemands {
+  /** Whose log it must be. Whoever can write the files can begin another one with a key of his own: name it. */
+  did?: string
+  /** What it must hold: a head that was kept elsewhere. */
+  head?: Pick<AuditHead, 'seq' | 'digest'> & Partial<AuditHead>
+}
+
+/** What a log that was verified holds. */
+export interface VerifiedAudit {
+  /** How many records. */
+  readonly records: number
+  /** The number of its first line; above 0 where earlier files are elsewhere. */
+  readonly first: number
+  /** Whose log it is. */
+  readonly did: string
+  /** Its end, to be kept elsewhere. */
+  readonly head: Pick<AuditHead, 'seq' | 'digest'>
+}
+
+/**
+ * Reads a log through and verifies all of it, with the memory of one line, on another thread. A change, a cut, lines that were swapped,
+ * inserted or taken from another log, and an end that was torn or cut off are INVALID_AUDIT, with file, line and reason.
+ * Errors: INVALID_AUDIT, AUDIT_FAILED (it cannot be read), INVALID_DID, INVALID_CONFIG (a head that is none).
+ *
+ * @example
+ * ```ts
+ * const verified = await verifyAudit('audit.jsonl', { did: identity.did })
+ * if (!verified.ok) console.error(verified.error.message)
+ * ```
+ */
+export async function verifyAudit(path: string, options: AuditDemands = {}): Promise<Result<VerifiedAudit>> {
+  checkPath(path)
+  checkObject(options, 'options')
+  known(options, 'verifyAudit()', ['did', 'head'])
+  const { did, head } = options
+  optional(did, checkString, 'did')
+  const wanted = head === undefined ? undefined : headIn(head)
+  if (isFailure(wanted)) return fail(wanted)
+  const verified = parsed<Omit<VerifiedAudit, 'head'> & VerifiedAudit['head']>(
+    await native.verifyLog(path, did ?? wanted?.did, wanted?.seq, wanted?.digest),
+  )
+  if (!verified.ok) return verified
+  const { records, first, did: owner, seq, digest } = verified.value
+  return ok({ records, first, did: owner, head: { seq, digest } })
+}
+
+/**
+ * Signs that this identity has seen how far a log goes: a second pair of eyes, which need not trust whoever keeps the log. What the
+ * log has signed is verified first. Errors: INVALID_AUDIT, SIGN_FAILED.
+ *
+ * @example
+ * ```ts
+ * const log = await openAuditLog('audit.jsonl', { signer: identity })
+ * const head = log.ok ? await log.value.flush() : log
+ * if (head.ok) witnessHead(friend, head.value)
+ * ```
+ */
+export function witnessHead(witness: Identity, head: AuditHead): Result<string> {
+  const key = keyOf(witness, 'witness')
+  checkObject(head, 'head')
+  const { jws } = head
+  checkString(jws, 'head.jws')
+  const signed = native.witnessHead(key, jws)
+  return isFailure(signed) ? fail(signed) : ok(signed)
+}
+
+/** Verifies what a witness has signed; `time` is the witness's. Errors: INVALID_AUDIT, UNTRUSTED_ISSUER, INVALID_DID. */
+export function verifyWitness(
+  statement: string,
+  options: {
+    /** The DID that must have signed. */
+    witness: string
+  },
+): Result<AuditHead> {
+  checkString(statement, 'statement')
+  checkObject(options, 'options')
+  known(options, 'verifyWitness()', ['witness'])
+  const { witness } = options
+  checkString(witness, 'witness')
+  return parsed(native.readWitness(statement, witness))
+}
+
+function parsed<T>(json: string | Failure): Result<T> {
+  return typeof json === 'string' ? ok(JSON.parse(json) as T) : fail(json)
+}
+
+function keyOf(identity: unknown, what: string): KeyRef {
+  const key = keyIn(identity)
+  if (!key) throw new TypeError(`${what} must be an Identity`)
+  return key
+}
+
+/** Native code would end the path at a zero. */
+function checkPath(path: unknown): void {
+  checkString(path, 'path')
+  if (path === '' || path.includes('\0')) throw new TypeError('path must be the path of a file')
+}
+
+const HEAD = ['did', 'log', 'seq', 'digest', 'time', 'jws']
+
+function headIn(head: object): { seq: number; digest: string; did: string | undefined } | Failure {
+  checkObject(head, 'head')
+  known(head, 'a head', HEAD)
+  const { seq, digest, did } = head as Partial<AuditHead>
+  checkNumber(seq, 'head.seq')
+  checkString(digest, 'head.digest')
+  optional(did, checkString, 'head.did')
+  const isOne = Number.isSafeInteger(seq) && seq >= 0 && /^[\w-]{42}[AEIMQUYcgkosw048]$/.test(digest)
+  return isOne ? { seq, digest, did } : failure('INVALID_CONFIG', 'the head has no seq, or no digest in base64url')
+}
+
+const ENTRY = ['event', 'outcome', 'by', 'from', 'to', 'method', 'messageId', 'token', 'chain', 'code', 'note'] as const
+
+/** A copy, each member of which was read once. Halves of surrogate pairs are no text. */
+function entryIn(record: AuditEntry): Record<string, unknown> {
+  checkObject(record, 'record')
+  known(record, 'a record', ENTRY)
+  const entry: Record<string, unknown> = {}
+  for (const name of ENTRY) {
+    const value: unknown = record[name]
+    if (value === undefined && name !== 'event' && name !== 'outcome') continue
+    if (name === 'chain') entry[name] = strings(value, name)
+    else checkString(value, name)
+    entry[name] ??= value
+    if ([entry[name]].flat().some((text) => /\p{Surrogate}/u.test(text as string))) {
+      throw new XBindError(failure('INVALID_CONFIG', `${name} holds half a surrogate pair`))
+    }
+  }
+  return entry
+}
+
+function queryIn(query: AuditQuery): object {
+  checkObject(query, 'query')
+  known(query, 'query()', ['agent', 'token', 'since', 'until', 'after', 'limit'])
+  const { agent, token, since, until, after, limit } = query
+  optional(agent, checkDID, 'agent')
+  optional(token, checkString, 'token')
+  const most = Number.MAX_SAFE_INTEGER
+  const time = (value: number | undefined, what: string): number | undefined =>
+    value === undefined ? undefined : bounded(value, 0, what, 0, most)
+  return {
+    agent,
+    token,
+    since: time(since, 'since'),
+    until: time(until, 'until'),
+    after: time(after, 'after'),
+    limit: bounded(limit, 1000, 'limit', 1, 100_000),
+  }
+}
