@@ -256,7 +256,7 @@ export class RequestVerifier {
     const genuine = native.authenticateRequest(this.#verifier, json(head), now)
     if (isFailure(genuine)) return fail(genuine)
     const [kept, says] = genuine
-    const authentic: Genuine = { ...read(says), request: kept }
+    const authentic = read(says)
     const rights = await this.#rights(authentic, demands.scopes)
     if (!rights.ok) return rights
     const body = await this.#body(request, given, (authentic.until + 1 - now) * 1000)
@@ -265,7 +265,7 @@ export class RequestVerifier {
     if (isFailure(claim)) return fail(claim)
     const taken = await this.#claim(claim, authentic.until, replayed)
     if (taken) return fail(taken)
-    const accepted = { authentic, head, body }
+    const accepted = { authentic, kept, head, body }
     const settled = await this.#settle(accepted, demands)
     if (settled.ok) this.#accepted.set(request, accepted)
     return settled
@@ -287,14 +287,14 @@ export class RequestVerifier {
     return ok({ from, ...still.value, body, nonce, createdAt: created, covered })
   }
 
-  async #approve({ authentic, head, body }: Accepted, { by, when }: Approving): Promise<Failure | undefined> {
+  async #approve({ authentic, kept, head, body }: Accepted, { by, when }: Approving): Promise<Failure | undefined> {
     const { method, target } = head
     if (when) {
       const needs: unknown = when(Object.freeze({ from: authentic.from, method, target, body: body.slice() }))
       if (needs === false) return undefined
       if (needs instanceof Promise) needs.catch(() => {}) // neither yes nor no, and nobody waits for it
     }
-    const approved = native.approveRequest(this.#verifier, authentic.request, body, by, this.#audience, this.#time())
+    const approved = native.approveRequest(this.#verifier, kept, body, by, this.#audience, this.#time())
     if (isFailure(approved)) return approved
     const used = read(approved)
     return await this.#claim(used.claim, used.until, usedBefore)
@@ -360,12 +360,11 @@ export class RequestVerifier {
   }
 }
 
-/** What a genuine request says, and what the native side keeps of it. */
-type Genuine = AuthenticRequest & { readonly request: RequestRef }
-
 /** A request that was accepted, for those who ask more of it. */
 interface Accepted {
-  readonly authentic: Genuine
+  readonly authentic: AuthenticRequest
+  /** The same in native memory. */
+  readonly kept: RequestRef
   readonly head: RequestHead
   readonly body: Uint8Array
 }
