@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Stable for ever: codes are added, never renamed. Each has a heading in docs/errors.md. */
-export type XBindErrorCode = "INVALID_DID" | "INVALID_KEY" | "IMPORT_FAILED" | "EXPORT_FAILED" | "WRONG_PASSPHRASE" | "SIGN_FAILED" | "INVALID_NAME" | "AGENT_NOT_FOUND" | "AMBIGUOUS_NAME" | "AGENT_CLOSED" | "INVALID_PAYLOAD" | "PAYLOAD_TOO_LARGE" | "MALFORMED_MESSAGE" | "INVALID_SIGNATURE" | "WRONG_AUDIENCE" | "MESSAGE_EXPIRED" | "MESSAGE_NOT_YET_VALID" | "REPLAYED" | "REPLAY_WINDOW_FULL" | "REPLY_MISMATCH" | "TIMEOUT" | "ABORTED" | "INBOX_FULL" | "NOT_ALLOWED" | "HANDLER_FAILED" | "METHOD_NOT_FOUND" | "INVALID_INPUT" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "UNTRUSTED_ISSUER" | "SCOPE_DENIED" | "INVALID_DELEGATION" | "REVOKED" | "REVOCATION_UNKNOWN" | "APPROVAL_REQUIRED" | "APPROVAL_REFUSED" | "APPROVAL_TIMEOUT" | "APPROVAL_FAILED" | "AUDIT_FAILED" | "INVALID_AUDIT" | "REGISTRY_UNAVAILABLE" | "NAME_TAKEN" | "INVALID_CONFIG" | "INTERNAL";
+export type XBindErrorCode = "INVALID_DID" | "INVALID_KEY" | "IMPORT_FAILED" | "EXPORT_FAILED" | "WRONG_PASSPHRASE" | "SIGN_FAILED" | "INVALID_NAME" | "AGENT_NOT_FOUND" | "AMBIGUOUS_NAME" | "AGENT_CLOSED" | "INVALID_PAYLOAD" | "PAYLOAD_TOO_LARGE" | "MALFORMED_MESSAGE" | "INVALID_SIGNATURE" | "WRONG_AUDIENCE" | "MESSAGE_EXPIRED" | "MESSAGE_NOT_YET_VALID" | "REPLAYED" | "REPLAY_WINDOW_FULL" | "STALE_SESSION" | "REPLY_MISMATCH" | "TIMEOUT" | "ABORTED" | "INBOX_FULL" | "NOT_ALLOWED" | "HANDLER_FAILED" | "METHOD_NOT_FOUND" | "INVALID_INPUT" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "UNTRUSTED_ISSUER" | "SCOPE_DENIED" | "INVALID_DELEGATION" | "REVOKED" | "REVOCATION_UNKNOWN" | "APPROVAL_REQUIRED" | "APPROVAL_REFUSED" | "APPROVAL_TIMEOUT" | "APPROVAL_FAILED" | "AUDIT_FAILED" | "INVALID_AUDIT" | "REGISTRY_UNAVAILABLE" | "NAME_TAKEN" | "INVALID_CONFIG" | "INTERNAL";
 /** What the other agent's handler chose to tell, by throwing a `HandlerError`. */
 export interface RemoteError {
   /** The code that the handler chose; its own words, none of `XBindErrorCode`. */
@@ -33,8 +33,13 @@ export declare class XBindError extends Error {
   readonly messageId: string | undefined;
   /** With HANDLER_FAILED: what the other agent's handler chose to tell. */
   readonly remote: RemoteError | undefined;
+  /**
+   * Whether the other side ran the call: `yes` and `no` are known, because it said so, signed, or because nothing left. Only
+   * after `no` is it safe to make the call again.
+   */
+  readonly handled: "yes" | "no" | "unknown";
   /** What `JSON.stringify` writes: all that the error says, and no stack. */
-  toJSON(): Pick<XBindError, "name" | "code" | "message" | "hint" | "retryable" | "messageId" | "remote">;
+  toJSON(): Pick<XBindError, "name" | "code" | "message" | "hint" | "retryable" | "messageId" | "remote" | "handled">;
   /** Tests a brand, so that errors of another realm or copy of this package count too. */
   static [Symbol.hasInstance](value: unknown): boolean;
 }
@@ -143,6 +148,8 @@ export interface OutgoingMessage {
   seq?: number;
   /** How many parts the caller takes, counted from the first; on calls and `more`. */
   window?: number;
+  /** The session of the recipient that is meant, as it says itself: 16 bytes in base64url; on calls and sends. */
+  session?: string;
   /** Seconds since the epoch, for tests and replays of recorded traffic. */
   now?: number;
 }
@@ -187,6 +194,8 @@ export interface VerifiedMessage {
   readonly seq: number | undefined;
   /** How many parts the caller takes, counted from the first. */
   readonly window: number | undefined;
+  /** The session of its recipient that a call or send is meant for. */
+  readonly session: string | undefined;
   /** The signed claims as they came, to be kept as proof. */
   readonly jws: string;
 }
@@ -328,6 +337,8 @@ export interface ApprovedCall {
   recipient: string;
   /** Which of the other agent's methods is asked for; left out for a call that names none. */
   method?: string;
+  /** The session of the recipient, for a call from another process: what the recipient's own request says. */
+  session?: string;
   /** The arguments of the call, byte for byte. */
   body: Uint8Array;
   /** Default application/json. */
@@ -586,7 +597,7 @@ export interface IncomingCall<P = unknown> {
   readonly signal: AbortSignal;
   /**
    * Tells the caller how far the call is: it reaches `onProgress`, and starts the caller's `timeoutMs` anew. Each word is signed.
-   * Throws TypeError, XBindError: INVALID_PAYLOAD (a number that is not finite), PAYLOAD_TOO_LARGE. Once the call is over, it
+   * Throws TypeError, XBindError: INVALID_PAYLOAD (a number that is not finite, half of a surrogate pair), PAYLOAD_TOO_LARGE. Once the call is over, it
    * does nothing.
    */
   progress(progress: Progress): void;
@@ -637,7 +648,8 @@ export declare class MessageBus {
   }[];
   /**
    * Stops an identity here, at once and for good: its queued and running calls, and those to it, end with REVOKED, handlers
-   * that work on them see their signal abort, and it can neither call nor be called any more. Errors: INVALID_DID.
+   * that work on them see their signal abort, and it can neither call nor be called any more. What it has
+   * approved, and tokens that it has issued or delegated, count no more. Errors: INVALID_DID.
    */
   stop(did: string): Result<void>;
   /** Closes the bus and every agent on it, also those of other threads. */
@@ -754,6 +766,11 @@ export interface CallOptions {
   timeoutMs?: number;
   /** How long the call may take in all, whatever the other side says: default 600 000, or `timeoutMs` if that is more. */
   maxTotalTimeoutMs?: number;
+  /**
+   * The call may run twice without harm: where its connection is lost, or the other process has restarted, it is made again,
+   * three times at most. Default false: then such a call fails, and `error.handled` says `unknown`.
+   */
+  idempotent?: boolean;
   /** Told while the other side works, or waits for an approval. What it throws goes to the log. */
   onProgress?: (progress: Progress) => void;
   /** Gives the call up: the caller gets ABORTED, and the handler sees its own signal abort. */
@@ -870,6 +887,8 @@ export interface ApprovalPolicy {
     readonly from: string;
     /** The arguments of the call. */
     readonly payload: unknown;
+    /** The method asked for, if the caller named one. */
+    readonly method: string | undefined;
   }) => boolean;
   /** How long the approver may take, default 60 000. */
   timeoutMs?: number;

@@ -10,29 +10,8 @@ interface Native<Name> {
 /** A value, or why there is none. */
 export type Fallible<T> = T | Failure
 
-export interface Method {
-  readonly name: string
-  readonly description?: string | undefined
-  /** The text of a JSON Schema. */
-  readonly input?: string | undefined
-  /** The text of a JSON Schema. */
-  readonly output?: string | undefined
-  readonly scopes: ReadonlyArray<string>
-}
-
-export interface CardDraft {
-  readonly name?: string | undefined
-  readonly methods: ReadonlyArray<Method>
-  readonly addresses: ReadonlyArray<string>
-}
-
-export interface Card {
-  readonly did: string
-  readonly name?: string | undefined
-  readonly methods: ReadonlyArray<Method>
-  readonly addresses: ReadonlyArray<string>
-  readonly expiresAt: number
-}
+/** The text of a T: ts/native/json.ts makes and reads it. */
+export type Json<T> = string & Native<T>
 
 /** A failure as data; `ts/errors.ts` makes the exception of it. */
 export interface Failure {
@@ -40,159 +19,241 @@ export interface Failure {
   readonly message: string
   readonly hint?: string | undefined
   readonly retryable: boolean
+  /** Whether the other side ran the call; none where it did not. */
+  readonly handled?: 'yes' | 'no' | 'unknown' | undefined
+}
+
+/** How an agent is to be. */
+export interface Options {
+  /** Its name. */
+  readonly name?: string | undefined
+  /** The longest body. */
+  readonly maxPayloadBytes: number
+  /** The life of its messages in seconds. */
+  readonly messageTtl: number
+  /** How many messages of one sender wait for it. */
+  readonly inboxMessages: number
+  /** How many bytes of one sender wait for it. */
+  readonly inboxBytes: number
+  /** How many calls it handles at once. */
+  readonly concurrency: number
+  /** It has a handler. */
+  readonly handles: boolean
+  /** Its owner is told what happens without its face. */
+  readonly tells: boolean
+}
+
+/** An agent of a node. */
+export interface Agent {
+  /** Its DID. */
+  readonly did: string
+  /** Its name. */
+  readonly name?: string | undefined
+}
+
+/** A method on a card. */
+export interface Method {
+  /** Its name. */
+  readonly name: string
+  /** What it does. */
+  readonly description?: string | undefined
+  /** The text of a JSON Schema. */
+  readonly input?: string | undefined
+  /** The text of a JSON Schema. */
+  readonly output?: string | undefined
+  /** What a token has to grant. */
+  readonly scopes: ReadonlyArray<string>
+}
+
+/** A card that is to be signed. */
+export interface CardDraft {
+  /** The agent's name. */
+  readonly name?: string | undefined
+  /** What it offers. */
+  readonly methods: ReadonlyArray<Method>
+  /** Where it is. */
+  readonly addresses: ReadonlyArray<string>
+}
+
+/** A card that is genuine. */
+export interface Card {
+  /** Whose it is. */
+  readonly did: string
+  /** The agent's name. */
+  readonly name?: string | undefined
+  /** What it offers. */
+  readonly methods: ReadonlyArray<Method>
+  /** Where it is. */
+  readonly addresses: ReadonlyArray<string>
+  /** Seconds since the epoch. */
+  readonly expiresAt: number
 }
 
 /** What calls have to satisfy: those without a method, or those of one, all of it. */
 export interface CallPolicy {
+  /** The method; none for calls without one. */
   readonly method?: string | undefined
   /** The DIDs that may call. */
   readonly only?: ReadonlyArray<string> | undefined
-  /** JavaScript says who may call. */
+  /** The face says who may call. */
   readonly asksAllowed?: boolean | undefined
   /** The place of its judge of tokens. */
   readonly judge?: number | undefined
+  /** What a token has to grant. */
   readonly scopes?: ReadonlyArray<string> | undefined
+  /** Who has to approve. */
   readonly approval?: ApprovalPolicy | undefined
 }
 
+/** Who has to approve of a call. */
 export interface ApprovalPolicy {
+  /** DIDs. */
   readonly by: ReadonlyArray<string>
-  /** JavaScript says which calls need one. */
+  /** The face says which calls need one. */
   readonly asked: boolean
+  /** How long the approver may take. */
   readonly timeoutMs: number
 }
 
-/** `fields` are names and values by turns, in their order. */
+/** A request without its body. */
 export interface RequestHead {
+  /** `GET` and the like. */
   readonly method: string
+  /** `https` or `http`. */
   readonly scheme: string
+  /** The host, where it is not in the fields. */
   readonly authority?: string | undefined
+  /** Path and query. */
   readonly target: string
+  /** Names and values by turns, in their order. */
   readonly fields: ReadonlyArray<string>
 }
 
+/** A response without its body. */
 export interface ResponseHead {
+  /** 100 to 599. */
   readonly status: number
+  /** Names and values by turns, in their order. */
   readonly fields: ReadonlyArray<string>
 }
 
+/** How a request is to be signed. */
 export interface RequestDraft {
+  /** The rules of the signature. */
   readonly profile: string
+  /** Seconds since the epoch. */
   readonly now: number
+  /** Its life in seconds. */
   readonly ttl: number
+  /** What is presented. */
   readonly token?: string | undefined
+  /** An approval of this very request. */
+  readonly approval?: string | undefined
+  /** Where the key is published. */
   readonly agent?: string | undefined
 }
 
+/** Which responses are accepted. */
 export interface ResponsePolicy {
+  /** The DID that must have signed; anybody without. */
   readonly from?: string | undefined
+  /** By how many seconds clocks may differ. */
   readonly clockSkew: number
+  /** The longest life in seconds. */
   readonly maxAge: number
+  /** The longest body. */
   readonly maxBody: number
 }
 
+/** A response that is genuine. */
 export interface VerifiedResponse {
+  /** The DID that signed it. */
   readonly from: string
+  /** Seconds since the epoch. */
   readonly created: number
 }
 
+/** Which requests are accepted. */
 export interface RequestPolicy {
+  /** The rules of the signature. */
   readonly profile: string
+  /** Hosts to which they have to go. */
   readonly authorities: ReadonlyArray<string>
+  /** By how many seconds clocks may differ. */
   readonly clockSkew: number
+  /** The longest life in seconds. */
   readonly maxAge: number
+  /** The longest body. */
   readonly maxBody: number
+  /** How many are remembered of one sender. */
   readonly maxTracked: number
-  readonly started?: number | undefined
+  /** DIDs; everybody without. */
   readonly allow?: ReadonlyArray<string> | undefined
+  /** The DIDs of keys that sign. */
   readonly keys: ReadonlyArray<string>
 }
 
+/** What such a request says. */
 export interface AuthenticRequest {
-  readonly request: RequestRef
+  /** The DID that signed it. */
   readonly from: string
+  /** Seconds since the epoch. */
   readonly created: number
+  /** Until when it may be accepted. */
   readonly until: number
+  /** Unique for its sender. */
   readonly nonce: string
+  /** What it presents. */
   readonly token?: string | undefined
+  /** What the signature covers. */
   readonly covered: ReadonlyArray<string>
 }
 
-export interface Draft {
-  readonly op: string
-  readonly to: string
-  readonly contentType: string
+/** An approval that was used. */
+export interface UsedApproval {
+  /** By which a store knows it. */
+  readonly claim: string
+  /** Until when it has to be remembered. */
+  readonly until: number
+}
+
+/** A yes or no to a request. */
+export interface RequestDecision {
+  /** Yes or no. */
+  readonly decision: 'approve' | 'deny'
+  /** The DID that sends it. */
+  readonly caller: string
+  /** By which its verifier is known. */
+  readonly recipient: string
+  /** How many seconds the decision counts. */
   readonly ttl: number
-  readonly now?: number | undefined
-  readonly token?: string | undefined
-  /** Id and JWS of the call being answered. */
-  readonly requestId?: string | undefined
-  readonly request?: string | undefined
-  readonly method?: string | undefined
-  readonly deadlineMs?: number | undefined
-  readonly traceparent?: string | undefined
-  readonly seq?: number | undefined
-  readonly window?: number | undefined
+  /** Seconds since the epoch. */
+  readonly now: number
 }
 
-export interface Sealed {
-  readonly jws: string
-  readonly id: string
-}
-
-/** Where names lead, and whose certificates are believed beside the usual ones; the rules hold for these addresses too. */
-export interface World {
-  readonly hosts: Record<string, ReadonlyArray<string>>
-  /** PEM. */
-  readonly roots: ReadonlyArray<string>
-  /** How long a document is not asked for again. */
-  readonly intervalMs: number
-}
-
-export interface Rules {
-  readonly named: 'owner' | 'listed' | 'stranger'
-  readonly maxBytes: number
-  readonly timeoutMs: number
-  readonly accept: string
-}
-
-export interface Agent {
-  readonly did: string
-  readonly name?: string | undefined
-}
-
-export interface Options {
-  readonly name?: string | undefined
-  readonly maxPayloadBytes: number
-  readonly messageTtl: number
-  readonly inboxMessages: number
-  readonly inboxBytes: number
-  readonly concurrency: number
-  readonly handles: boolean
-  readonly tells: boolean
-}
-
-export interface TokenPolicy {
+/** Whose tokens count, and for how long. */
+export interface JudgePolicy {
+  /** For whom tokens have to be. */
   readonly audience: string
+  /** By how many seconds clocks may differ. */
   readonly clockSkew: number
+  /** The longest life in seconds. */
   readonly maxLifetime: number
-  readonly dids: ReadonlyArray<string>
-  readonly issuers: ReadonlyArray<Issuer>
-  /** Those whose keys are fetched. */
-  readonly fetched: ReadonlyArray<string>
+  /** Whose tokens count. */
+  readonly trust: ReadonlyArray<Trusted>
+  /** Tokens of which nobody knows whether they were revoked are accepted. */
   readonly acceptUnknown: boolean
 }
 
-export interface Issuer {
-  readonly issuer: string
-  /** A JWK set. */
-  readonly jwks: string
-}
+/** Whose tokens count: a DID's, or those of an issuer with other keys. */
+export type Trusted = string | Issuer
 
-export interface Asked {
-  readonly now: number
-  readonly scopes: ReadonlyArray<string>
-  readonly presenter?: string | undefined
+/** An issuer that is no DID. */
+export interface Issuer {
+  /** As its tokens name it. */
+  readonly issuer: string
+  /** A JWK set; none where its keys are fetched. */
+  readonly jwks?: string | undefined
 }
 
 /** What has been found out so far. */
@@ -203,9 +264,14 @@ export interface Answers {
   readonly patient: boolean
   /** Whether each link was revoked, where the sources know. */
   readonly standing?: ReadonlyArray<boolean | undefined | null> | undefined
+  /** Keys were asked for. */
   readonly keysSought?: boolean | undefined
+  /** Lists were asked for. */
   readonly listsSought?: boolean | undefined
 }
+
+/** How a token was judged. */
+export type Judged = Token | Refusal | Needs
 
 /** What has to be found out before a token can be judged. */
 export interface Needs {
@@ -221,137 +287,163 @@ export interface Needs {
   readonly answers: Answers
 }
 
+/** One grant in a chain. */
 export interface Link {
+  /** The token's id. */
   readonly id: string
+  /** Who grants. */
   readonly issuer: string
+  /** To whom. */
   readonly subject: string
+  /** Seconds since the epoch. */
   readonly issuedAt: number
+  /** Where its status is published. */
   readonly status?: Status | undefined
 }
 
+/** A token that holds. */
 export interface Token {
+  /** Who grants. */
   readonly issuer: string
+  /** Who may use it. */
   readonly subject: string
+  /** For whom it counts. */
   readonly audience: string
+  /** What it grants. */
   readonly scopes: ReadonlyArray<string>
+  /** Its id. */
   readonly id: string
+  /** Seconds since the epoch. */
   readonly issuedAt: number
+  /** Seconds since the epoch. */
   readonly expiresAt: number
+  /** Those through whose hands it went. */
   readonly chain: ReadonlyArray<string>
   /** The text of one JSON object. */
   readonly claims: string
   /** What the answer about revocation rests on. */
   readonly revocation: 'fresh' | 'unchecked' | 'stale' | 'absent' | 'unreadable' | 'unknown'
-  /** For [`verify_known_token`], until [`forget_known_tokens`]; none where sources were asked. */
+  /** For [`Judge::judge_known`], until [`Judge::forget`]; none where sources were asked. */
   readonly known?: number | undefined
 }
 
 /** Why a token is refused. */
 export interface Refusal {
+  /** The code. */
   readonly code: string
+  /** What went wrong. */
   readonly message: string
+  /** What to do about it. */
   readonly hint?: string | undefined
+  /** Whether the same may succeed later. */
   readonly retryable: boolean
   /** What evidence there was. */
   readonly revocation: Token['revocation']
-  /** The issuer whose keys are not there, and whether and why they did not come. */
+  /** The issuer whose keys are not there. */
   readonly keysOf?: string | undefined
+  /** Whether they were asked for. */
   readonly keysAsked: boolean
+  /** Why they did not come. */
   readonly keysFailure?: string | undefined
 }
 
-export interface Presented {
-  readonly token?: string | undefined
-  readonly approval?: string | undefined
-}
-
-/**
- * A list whose bytes lie in JavaScript's own memory: what native memory holds is given back only when the event loop
- * turns, however many lists are read before.
- */
-export interface StatusList {
-  readonly bits: number
-  readonly bytes: Uint8Array
-}
-
-export interface ListDraft {
-  readonly uri: string
-  readonly lifetime: number
-  readonly ttl?: number | undefined
-  readonly now?: number | undefined
-}
-
-export interface Rotation {
-  readonly old: string
-  readonly new: string
-  readonly issuedAt: number
-  readonly activeFrom: number
-  readonly overlap: number
-}
-
-export interface Call {
-  readonly caller: string
-  readonly recipient: string
-  readonly method?: string | undefined
+/** What is to be sealed. */
+export interface Draft {
+  /** One of the operations of a message. */
+  readonly op: string
+  /** The recipient's DID. */
+  readonly to: string
+  /** The media type of the body. */
   readonly contentType: string
-}
-
-export interface Approval {
-  readonly decision: 'approve' | 'deny'
-  readonly approver: string
-  readonly id: string
-  readonly issuedAt: number
-  readonly expiresAt: number
-}
-
-/** What is left out keeps its default, which for a delegation is its parent's. */
-export interface Grant {
-  readonly subject: string
-  readonly audience?: string | undefined
-  readonly scopes?: ReadonlyArray<string> | undefined
-  readonly ttl?: number | undefined
-  /** The text of a JSON object. */
-  readonly claims?: string | undefined
-  readonly status?: Status | undefined
+  /** Its life in seconds. */
+  readonly ttl: number
+  /** The system's time by default. */
   readonly now?: number | undefined
+  /** What is presented. */
+  readonly token?: string | undefined
+  /** The id of the call that it is about. */
+  readonly requestId?: string | undefined
+  /** The JWS of that call. */
+  readonly request?: string | undefined
+  /** The method asked for. */
+  readonly method?: string | undefined
+  /** How long its sender waits. */
+  readonly deadlineMs?: number | undefined
+  /** Where it belongs in a trace. */
+  readonly traceparent?: string | undefined
+  /** Which part it is. */
+  readonly seq?: number | undefined
+  /** How many parts its sender takes. */
+  readonly window?: number | undefined
+  /** The replay window of the recipient that it is for. */
+  readonly session?: string | undefined
 }
 
-export interface Status {
-  readonly index: number
-  readonly uri: string
+/** What was sealed. */
+export interface Sealed {
+  /** The signature and what it says. */
+  readonly jws: string
+  /** Its id. */
+  readonly id: string
 }
 
+/** Which messages a verifier accepts. */
 export interface Policy {
+  /** The DID to which they are addressed. */
   readonly audience: string
+  /** By how many seconds clocks may differ. */
   readonly clockSkew: number
+  /** The longest life in seconds. */
   readonly maxLifetime: number
+  /** The longest body. */
   readonly maxBody: number
+  /** How many are remembered of one sender. */
   readonly maxTracked: number
+  /** The replay window that messages have to name. */
+  readonly session?: string | undefined
   /** DIDs; everybody without. */
   readonly allow?: ReadonlyArray<string> | undefined
   /** Messages wait for [`accept`], not only replies. */
   readonly asks: boolean
 }
 
+/** A message that was accepted. */
 export interface Message {
+  /** Unique for its sender. */
   readonly id: string
+  /** What it is. */
   readonly op: 'call' | 'send' | 'result' | 'error' | 'receipt' | 'part' | 'progress' | 'cancel' | 'more'
+  /** The sender's DID. */
   readonly from: string
+  /** The recipient's DID. */
   readonly to: string
+  /** The media type of its body. */
   readonly contentType: string
+  /** Seconds since the epoch. */
   readonly issuedAt: number
+  /** Seconds since the epoch. */
   readonly expiresAt: number
+  /** The id of the call that it is about. */
   readonly inReplyTo?: string | undefined
+  /** The method asked for. */
   readonly method?: string | undefined
+  /** How long its sender waits. */
   readonly deadlineMs?: number | undefined
+  /** Where it belongs in a trace. */
   readonly traceparent?: string | undefined
+  /** Which part it is. */
   readonly seq?: number | undefined
+  /** How many parts its sender takes. */
   readonly window?: number | undefined
+  /** The replay window of the recipient that it is for. */
+  readonly session?: string | undefined
 }
 
-export interface Opening {
-  readonly opening: OpeningRef
+/** What a message that waits claims. */
+export interface Claim {
+  /** The sender's DID. */
   readonly from: string
+  /** Seconds since the epoch. */
   readonly issuedAt: number
   /** The id of the call that it claims to be about. */
   readonly about?: string | undefined
@@ -359,8 +451,146 @@ export interface Opening {
   readonly isReply: boolean
 }
 
+/** Where names lead, and whose certificates are believed beside the usual ones; the rules hold for these addresses too. */
+export interface World {
+  /** Addresses by name. */
+  readonly hosts: Readonly<Record<string, ReadonlyArray<string>>>
+  /** PEM. */
+  readonly roots: ReadonlyArray<string>
+  /** How long a document is not asked for again. */
+  readonly intervalMs: number
+}
+
+/** The bounds of one request. */
+export interface Rules {
+  /** Who named the address. */
+  readonly named: 'owner' | 'listed' | 'stranger'
+  /** The longest answer that is taken. */
+  readonly maxBytes: number
+  /** From the question to the last byte of the answer. */
+  readonly timeoutMs: number
+  /** Media types to ask for. */
+  readonly accept: string
+}
+
+/** What a receipt shows. */
+export interface Proven {
+  /** The id of the call. */
+  readonly messageId: string
+  /** What was asked. */
+  readonly op: 'call' | 'send'
+  /** What came back. */
+  readonly answer: 'result' | 'error' | 'receipt'
+  /** The method asked for. */
+  readonly method?: string | undefined
+  /** Seconds since the epoch. */
+  readonly issuedAt: number
+  /** Seconds since the epoch. */
+  readonly answeredAt: number
+  /** How many parts were sent before the end of the answer. */
+  readonly parts?: number | undefined
+  /** The digest of the body of the call. */
+  readonly requestDigest: string
+  /** The digest of the body of the answer. */
+  readonly resultDigest: string
+  /** The digest of what the call presented. */
+  readonly tokenDigest?: string | undefined
+}
+
+/** How a status list is to be signed. */
+export interface ListDraft {
+  /** Where it will be published. */
+  readonly uri: string
+  /** How long it may be relied upon, in seconds. */
+  readonly lifetime: number
+  /** How long a copy may be kept, in seconds. */
+  readonly ttl?: number | undefined
+  /** The system's time by default. */
+  readonly now?: number | undefined
+}
+
+/** That one key follows another. */
+export interface Rotation {
+  /** The DID of the old key. */
+  readonly old: string
+  /** The DID of the new key. */
+  readonly new: string
+  /** Seconds since the epoch. */
+  readonly issuedAt: number
+  /** Seconds since the epoch. */
+  readonly activeFrom: number
+  /** For how many seconds both are in use. */
+  readonly overlap: number
+}
+
+/** A call that is decided upon. */
+export interface Call {
+  /** The DID that makes it. */
+  readonly caller: string
+  /** The DID that is asked. */
+  readonly recipient: string
+  /** The method asked for. */
+  readonly method?: string | undefined
+  /** The replay window of the recipient that it is for. */
+  readonly session?: string | undefined
+  /** The media type of its body. */
+  readonly contentType: string
+}
+
+/** Which approvals count. */
+export interface ApprovalDemands {
+  /** DIDs. */
+  readonly approvers: ReadonlyArray<string>
+  /** The system's time by default. */
+  readonly now?: number | undefined
+  /** By how many seconds clocks may differ. */
+  readonly clockSkew: number
+}
+
+/** A decision that is genuine. */
+export interface Approval {
+  /** Yes or no. */
+  readonly decision: 'approve' | 'deny'
+  /** The DID of whoever decided. */
+  readonly approver: string
+  /** Unique for its approver. */
+  readonly id: string
+  /** Seconds since the epoch. */
+  readonly issuedAt: number
+  /** Seconds since the epoch. */
+  readonly expiresAt: number
+}
+
+/** What is left out keeps its default, which for a delegation is its parent's. */
+export interface Grant {
+  /** The DID that may use it. */
+  readonly subject: string
+  /** For whom it counts. */
+  readonly audience?: string | undefined
+  /** What it grants. */
+  readonly scopes?: ReadonlyArray<string> | undefined
+  /** Its life in seconds. */
+  readonly ttl?: number | undefined
+  /** The text of a JSON object. */
+  readonly claims?: string | undefined
+  /** Where its status is published. */
+  readonly status?: Status | undefined
+  /** The system's time by default. */
+  readonly now?: number | undefined
+}
+
+/** A place in a status list. */
+export interface Status {
+  /** The place. */
+  readonly index: number
+  /** Where the list is published. */
+  readonly uri: string
+}
+
 /** JSON text, or bytes. */
 export type Content = string | Uint8Array
+
+export type SignedHttp = ReadonlyArray<string> | UnsignedRef | Failure
 
 /** PEM, or bytes of either. */
 export type KeyFile = string | Uint8Array
@@ -368,7 +598,7 @@ export type KeyFile = string | Uint8Array
 /** PKCS#8 in DER, or with `pem` as text. Whoever gets the bytes wipes them. */
 export type Exported = string | Uint8Array
 
-export type Opened = Message | Opening | Failure
+export type Opened = Json<Message> | OpeningRef | Failure
 
 export type FetcherRef = Native<'FetcherRef'>
 export type HistoryRef = Native<'HistoryRef'>
@@ -381,66 +611,68 @@ export type NodeRef = Native<'NodeRef'>
 export type OpeningRef = Native<'OpeningRef'>
 export type RequestRef = Native<'RequestRef'>
 export type RequestVerifierRef = Native<'RequestVerifierRef'>
+export type UnsignedRef = Native<'UnsignedRef'>
 export type VerifierRef = Native<'VerifierRef'>
+export type WeightRef = Native<'WeightRef'>
 export type WrappingRef = Native<'WrappingRef'>
 
 /** What the addon exports. Failures come back as data: errors must be made in the realm of the caller. */
 export interface Binding {
-  /** What the key of that DID is to sign. */
-  cardToSign(did: string, draft: CardDraft): Fallible<string>
-  /** As the card of `did`, or of whomever it names. */
-  verifyCard(jws: string, did: string | undefined, time: number | undefined, clockSkew: number): Fallible<Card>
-  /**
-   * Sets an agent's policies, the first of them for calls without a method; without any, calls go to the inbox. Returns
-   * their number, which [`judge`] is told.
-   */
-  guard(
-    port: number,
-    agent: number,
-    policies: ReadonlyArray<CallPolicy> | undefined,
-    judges: ReadonlyArray<JudgeRef>,
-  ): Fallible<number>
-  /**
-   * Whether the handler may begin with a call: 0 if it may, 1 if the call is over, 2 if it is to be given back, 3 if somebody
-   * is asked (the event `resumed` follows), 4 if it is to be said whether it needs an approval; or what has to be found out.
-   */
-  judge(
-    port: number,
-    ticket: number,
-    policies: number | undefined,
-    allowed: boolean | undefined,
-    needsApproval: boolean | undefined,
-    sources: boolean,
-    answers?: Answers,
-  ): number | Needs
-  /** JavaScript waits for somebody before it can say more; false if the call is over. */
-  wait(port: number, ticket: number): boolean
-  /** JavaScript knows more: the event `resumed` says when to judge. */
-  resume(port: number, ticket: number): void
-  /** What the token of a running call grants: its scopes in one line, and each of its chain in another. */
-  rights(port: number, ticket: number): string | null
-  /** The fields to be set, names and values by turns. */
-  signRequest(key: KeyRef, request: RequestHead, body: Uint8Array, draft: RequestDraft): Fallible<ReadonlyArray<string>>
+  /** The fields to be set, names and values by turns; for a DID, whose key is elsewhere, what that is to sign. */
+  signRequest(
+    key: KeyRef | undefined,
+    signer: string | undefined,
+    request: Json<RequestHead>,
+    body: Uint8Array,
+    draft: Json<RequestDraft>,
+  ): SignedHttp
   /** The same for the response to a request. */
   signResponse(
-    key: KeyRef,
-    response: ResponseHead,
+    key: KeyRef | undefined,
+    signer: string | undefined,
+    response: Json<ResponseHead>,
     body: Uint8Array,
-    request: RequestHead,
+    request: Json<RequestHead>,
     now: number,
     ttl: number,
-  ): Fallible<ReadonlyArray<string>>
+  ): SignedHttp
+  /** What a key elsewhere is to sign. */
+  baseOf(unsigned: UnsignedRef): string
+  /** The fields to be set, with the signature that a key elsewhere has made. */
+  signedFields(unsigned: UnsignedRef, signature: Uint8Array): Fallible<ReadonlyArray<string>>
   verifyResponse(
-    policy: ResponsePolicy,
-    response: ResponseHead,
+    policy: Json<ResponsePolicy>,
+    response: Json<ResponseHead>,
     body: Uint8Array,
-    request: RequestHead,
+    request: Json<RequestHead>,
     now: number,
-  ): Fallible<VerifiedResponse>
-  newRequestVerifier(policy: RequestPolicy): Fallible<RequestVerifierRef>
-  authenticateRequest(verifier: RequestVerifierRef, request: RequestHead, now: number): Fallible<AuthenticRequest>
+  ): Fallible<Json<VerifiedResponse>>
+  /** With `started` it accepts no request that is older. */
+  newRequestVerifier(policy: Json<RequestPolicy>, started?: number): Fallible<RequestVerifierRef>
+  /** A genuine request, and what it says. */
+  authenticateRequest(
+    verifier: RequestVerifierRef,
+    request: Json<RequestHead>,
+    now: number,
+  ): Fallible<[RequestRef, Json<AuthenticRequest>]>
   /** By which a store knows the request, or a failure. */
   acceptRequest(verifier: RequestVerifierRef, request: RequestRef, body: Uint8Array, now: number): Fallible<string>
+  /** Uses the approval that an accepted request brings along, by one of these for that recipient. */
+  approveRequest(
+    verifier: RequestVerifierRef,
+    request: RequestRef,
+    body: Uint8Array,
+    approvers: ReadonlyArray<string>,
+    recipient: string,
+    now: number,
+  ): Fallible<Json<UsedApproval>>
+  /** Signs a yes or no to a request. */
+  decideRequest(
+    key: KeyRef,
+    request: Json<RequestHead>,
+    body: Uint8Array,
+    decided: Json<RequestDecision>,
+  ): Fallible<string>
   generateKey(): Fallible<KeyRef>
   keyFromSeed(seed: Uint8Array): Fallible<KeyRef>
   keyDid(key: KeyRef): Fallible<string>
@@ -450,7 +682,6 @@ export interface Binding {
    */
   keySign(key: KeyRef, data: Uint8Array, dangerously: boolean, signature: Uint8Array): Fallible<undefined>
   destroyKey(key: KeyRef): void
-  seal(key: KeyRef, draft: Draft, body: Uint8Array): Fallible<Sealed>
   didToPublicKey(did: string): Fallible<Uint8Array>
   publicKeyToDid(publicKey: Uint8Array): Fallible<string>
   verifySignature(did: string, data: Uint8Array, signature: Uint8Array): Fallible<boolean>
@@ -461,17 +692,45 @@ export interface Binding {
   keyFromPkcs8(file: KeyFile, passphrase?: string): Fallible<KeyRef>
   /** The same on another thread. */
   importKey(file: KeyFile, passphrase?: string): Promise<Fallible<KeyRef>>
+  exportKey(key: KeyRef, pem: boolean, passphrase?: string): Fallible<Exported>
   /** Prepares an export on another thread. The private key has no part in it and stays where it can be wiped. */
   prepareExport(passphrase: string): Promise<Fallible<WrappingRef>>
-  exportKey(key: KeyRef, pem: boolean, passphrase?: string): Fallible<Exported>
   /** The end of an export that was prepared. */
   exportPrepared(key: KeyRef, pem: boolean, wrapping: WrappingRef): Fallible<Exported>
-  newFetcher(world: World): FetcherRef
+  seal(key: KeyRef, draft: Json<Draft>, body: Uint8Array): Fallible<Json<Sealed>>
+  newVerifier(policy: Json<Policy>): Fallible<VerifierRef>
+  /**
+   * Opens a message. One about which JavaScript has something to say first waits for `accept`: nothing is called from
+   * here, so that no exception and no depth of a callback can meet a native frame.
+   */
+  open(verifier: VerifierRef, now: number, jws: string, body: Uint8Array, token?: string): Opened
+  /** What a message that waits claims. */
+  claim(opening: OpeningRef): Json<Claim>
+  /**
+   * Goes on with an opening, at the same time and with the same body; `call` is the JWS of the call that the message
+   * claims to be about.
+   */
+  accept(
+    verifier: VerifierRef,
+    opening: OpeningRef,
+    now: number,
+    body: Uint8Array,
+    token?: string,
+    call?: string,
+  ): Fallible<Json<Message>>
+  /** Whether JSON text may go into a body. */
+  checkJson(text: string): Fallible<undefined>
+  /** One text of both; nothing if there is neither. */
+  writePresented(token?: string, approval?: string): string | undefined | Failure
+  /** What the key of that DID is to sign. */
+  cardToSign(did: string, draft: Json<CardDraft>): Fallible<string>
+  /** As the card of `did`, or of whomever it names. */
+  verifyCard(jws: string, did: string | undefined, time: number | undefined, clockSkew: number): Fallible<Json<Card>>
+  newFetcher(world: Json<World>): FetcherRef
   /** Why an address may not be asked, as far as its text tells. */
   refuseUrl(url: string, named: Rules['named']): string | null
   /** A promise of a document's bytes, or of the reason why there are none. */
-  fetch(url: string, rules: Rules, fetcher?: FetcherRef): Promise<Uint8Array | string>
-  checkJson(text: string): Fallible<undefined>
+  fetch(url: string, rules: Json<Rules>, fetcher?: FetcherRef): Promise<Uint8Array | string>
   /** Opens a port; `wake` is called when another thread has left events there. */
   openPort(wake: () => void): number
   /** Closes the port and all its agents. */
@@ -479,7 +738,7 @@ export interface Binding {
   /** A bus of its own; `max_lifetime` is the longest life of a message in seconds. */
   newNode(maxLifetime: number, log: LogRef | undefined, dangerouslyUnrecorded: boolean): NodeRef
   sharedNode(name: string): Fallible<NodeRef>
-  nodeAgents(node: NodeRef): ReadonlyArray<Agent>
+  nodeAgents(node: NodeRef): Json<ReadonlyArray<Agent>>
   stopOnNode(node: NodeRef, did: string): Fallible<undefined>
   closeNode(node: NodeRef): void
   /**
@@ -489,8 +748,9 @@ export interface Binding {
   join(
     port: number,
     node: NodeRef,
-    options: Options,
-    signer: string | KeyRef | undefined,
+    options: Json<Options>,
+    key: KeyRef | undefined,
+    provider: string | undefined,
     log: LogRef | undefined,
     dangerouslyUnrecorded: boolean,
   ): Fallible<number>
@@ -501,8 +761,19 @@ export interface Binding {
   /** The key of an agent, unless it is elsewhere. */
   agentKey(port: number, agent: number): Fallible<KeyRef>
   /**
-   * Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window` its
-   * answer may come in parts; with `receipt` the two messages are told before its end.
+   * Sets an agent's policies, the first of them for calls without a method; without any, calls go to the inbox. Returns
+   * their number, which `judge` is told.
+   */
+  guard(
+    port: number,
+    agent: number,
+    policies: Json<ReadonlyArray<CallPolicy>> | undefined,
+    judges: ReadonlyArray<JudgeRef>,
+  ): Fallible<number>
+  /**
+   * Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window`
+   * its answer may come in parts; with `receipt` the two messages are told before its end; `idempotent`, it is signed anew
+   * where it may be lost.
    */
   call(
     port: number,
@@ -517,20 +788,42 @@ export interface Binding {
     totalMs: number | undefined,
     window: number | undefined,
     receipt: boolean,
+    idempotent: boolean,
   ): Fallible<number>
-  /** Gives a call up. */
-  abandon(port: number, call: number): void
+  /** Gives a call up; whether the other side ran it. */
+  abandon(port: number, call: number): 'yes' | 'no' | 'unknown' | undefined
   /**
    * Whether the handler may begin with a call: 0 if it may, 1 if the call is over, 2 if it is to be given
-   * back, 3 if somebody is asked. For calls by which nothing is asked; else see [`judge`](crate::guard::judge).
+   * back, 3 if somebody is asked. For calls by which nothing is asked; else see `judge`.
    */
   start(port: number, ticket: number): number
+  /**
+   * The same: also 4 if it is to be said whether the call needs an approval; or what has to be found out. After 3 comes
+   * the event `resumed`.
+   */
+  judge(
+    port: number,
+    ticket: number,
+    policies: number | undefined,
+    allowed: boolean | undefined,
+    needsApproval: boolean | undefined,
+    sources: boolean,
+    answers?: Json<Answers>,
+  ): number | Json<Needs>
+  /** JavaScript waits for somebody before it can say more; false if the call is over. */
+  wait(port: number, ticket: number): boolean
+  /** JavaScript knows more: the event `resumed` says when to judge. */
+  resume(port: number, ticket: number): void
+  /** What the token of a running call grants: its scopes in one line, and each of its chain in another. */
+  rights(port: number, ticket: number): string | null
   /** Gives a call back, with the content that it brought: another policy judges it, or it goes to the inbox. */
   giveBack(port: number, ticket: number, content: Content): void
   /** Answers a running call. */
   answer(port: number, ticket: number, content: Content): void
   /** Ends an answer in parts. */
   finish(port: number, ticket: number, content: Content): void
+  /** Refuses a running call; `detail` is the JSON object that goes with the code. */
+  refuse(port: number, ticket: number, code: string, detail?: string): void
   /** Sends a part of the answer to a running call: 0 if there is room for another, 1 if not, 2 if nobody takes any. */
   part(port: number, ticket: number, content: Content): Fallible<number>
   /** Whether there is room for a part, as `part` says it. */
@@ -539,8 +832,6 @@ export interface Binding {
   took(port: number, call: number, parts: number): void
   /** Tells a caller how far its call is. */
   progress(port: number, ticket: number, progress?: number, total?: number, message?: string): Failure | null
-  /** Refuses a running call; `detail` is the JSON object that goes with the code. */
-  refuse(port: number, ticket: number, code: string, detail?: string): void
   isCancelled(port: number, ticket: number): boolean
   /** The identity provider's signature; none if it failed. False for one that is not by the key of its DID. */
   signed(port: number, agent: number, round: number, signature?: Uint8Array): boolean
@@ -549,8 +840,8 @@ export interface Binding {
   /** Takes messages from the inbox, five elements each: one-way or not, id, sender, seconds, content. */
   receive(port: number, agent: number, max: number, listen: boolean): Fallible<unknown[]>
   /**
-   * Works off all that was asked for, and returns at most `max` events, refusals among them if they are `watched`; see
-   * `src/events.rs`.
+   * Works off all that was asked for, and returns at most `max` events, refusals among them if they are `watched`; first how
+   * many elements are filled, and whether more events are waiting.
    */
   flush(port: number, max: number, watched: boolean): unknown[]
   /** Verifies a call and its answer, with all that is said to be a body of either. */
@@ -561,7 +852,7 @@ export interface Binding {
     results: ReadonlyArray<Uint8Array>,
     caller: string,
     agent: string,
-  ): Fallible<string>
+  ): Fallible<Json<Proven>>
   /** Opens a log, which keeps a copy of the key until it is closed. */
   openLog(path: string, key: KeyRef, sync: string, maxBytes: number): Promise<Fallible<LogRef>>
   /** Whose log it is, and what was found when it was opened. */
@@ -579,7 +870,54 @@ export interface Binding {
   witnessHead(witness: KeyRef, head: string): Fallible<string>
   /** What a witness has signed. */
   readWitness(statement: string, witness: string): Fallible<string>
-  newJudge(policy: TokenPolicy, revoked: ReadonlyArray<ListRef>, lists: ReadonlyArray<ListsRef>): Fallible<JudgeRef>
+  newRevocationList(capacity: number): ListRef
+  /** Without a time the entry is kept for good. */
+  revokeToken(list: ListRef, id: string, keepUntil?: number): Fallible<undefined>
+  /** Without a time whatever the DID issues or is granted is revoked. */
+  revokeDid(list: ListRef, subject: string, issuedUntil?: number): Fallible<undefined>
+  reinstate(list: ListRef, subject: string): boolean
+  isRevoked(list: ListRef, id: string | undefined, subject: string | undefined, issuedAt: number): boolean
+  purgeRevocations(list: ListRef, now?: number): void
+  revocations(list: ListRef): number
+  /** The bits of each token, and the bytes of all. */
+  newStatusList(count: number, len: number): Fallible<[number, Uint8Array]>
+  /** Reads a list that this DID signed for that address. */
+  readStatusList(text: string, uri: string, signer: string): Fallible<[number, Uint8Array]>
+  setStatus(count: number, list: Uint8Array, index: number, status: number): Fallible<undefined>
+  getStatus(count: number, list: Uint8Array, index: number): number | null
+  statusListSize(count: number, bytes: number): number
+  signStatusList(key: KeyRef, count: number, list: Uint8Array, draft: Json<ListDraft>): Fallible<string>
+  newStatusLists(capacity: number, bytes: number, maxAge: number): ListsRef
+  /** How many bytes the lists take in native memory. */
+  listsBytes(lists: ListsRef): number
+  /** Stands for so much native memory. */
+  weight(bytes: number): WeightRef
+  /** Takes in a list by a DID, or with a JWK set by an issuer of another name. */
+  putList(
+    lists: ListsRef,
+    text: string,
+    uri: string,
+    issuer: string,
+    jwks: string | undefined,
+    now: number,
+  ): Fallible<undefined>
+  /** A status, or why there is none. */
+  askList(
+    lists: ListsRef,
+    issuer: string,
+    status: Json<Status>,
+    now: number,
+  ): number | 'stale' | 'absent' | 'unreadable'
+  purgeLists(lists: ListsRef, now: number): void
+  /** Whether one scope covers another. */
+  covers(granted: string, needed: string): Fallible<boolean>
+  issueToken(key: KeyRef, grant: Json<Grant>): Fallible<string>
+  delegateToken(key: KeyRef, token: string, grant: Json<Grant>): Fallible<string>
+  newJudge(
+    policy: Json<JudgePolicy>,
+    revoked: ReadonlyArray<ListRef>,
+    lists: ReadonlyArray<ListsRef>,
+  ): Fallible<JudgeRef>
   /** The keys of an issuer, or why there are none; says why they cannot be used. */
   keysCame(judge: JudgeRef, issuer: string, askedAt: number, jwks: string | undefined, why: string): string | null
   /** Takes in a status list that was fetched for a link of a token. */
@@ -592,10 +930,17 @@ export interface Binding {
     now: number,
   ): Failure | null
   /** Judges a token, or says what has to be found out first. */
-  judgeToken(judge: JudgeRef, token: string, asked: Asked, answers: Answers): Token | Refusal | Needs
+  judgeToken(
+    judge: JudgeRef,
+    token: string,
+    now: number,
+    scopes: ReadonlyArray<string>,
+    presenter: string | undefined,
+    answers: Json<Answers>,
+  ): Json<Judged>
   /**
-   * The same for a token that this judge has judged: what the answer about revocation rests on, or nothing if it is refused
-   * now.
+   * The same for a token that this judge has judged: what the answer about revocation rests on, or nothing if it is
+   * refused now.
    */
   verifyKnownToken(
     judge: JudgeRef,
@@ -605,42 +950,6 @@ export interface Binding {
     presenter?: string,
   ): Token['revocation'] | null
   forgetKnownTokens(judge: JudgeRef): void
-  readPresented(text: string): Fallible<Presented>
-  /** One text of both; nothing if there is neither. */
-  writePresented(token?: string, approval?: string): string | undefined | Failure
-  newRevocationList(capacity: number): ListRef
-  /** Without a time the entry is kept for good. */
-  revokeToken(list: ListRef, id: string, keepUntil?: number): Fallible<undefined>
-  /** Without a time whatever the DID issues or is granted is revoked. */
-  revokeDid(list: ListRef, subject: string, issuedUntil?: number): Fallible<undefined>
-  reinstate(list: ListRef, subject: string): boolean
-  isRevoked(list: ListRef, id: string | undefined, subject: string | undefined, issuedAt: number): boolean
-  purgeRevocations(list: ListRef, now?: number): void
-  revocations(list: ListRef): number
-  newStatusList(count: number, len: number): Fallible<StatusList>
-  /** Reads a list that this DID signed for that address. */
-  readStatusList(text: string, uri: string, signer: string): Fallible<StatusList>
-  setStatus(count: number, list: Uint8Array, index: number, status: number): Fallible<undefined>
-  getStatus(count: number, list: Uint8Array, index: number): number | null
-  statusListSize(count: number, bytes: number): number
-  signStatusList(key: KeyRef, count: number, list: Uint8Array, draft: ListDraft): Fallible<string>
-  newStatusLists(capacity: number, bytes: number, maxAge: number): ListsRef
-  /** How many bytes the lists take in native memory. */
-  listsBytes(lists: ListsRef): number
-  /** Stands for so much native memory in the eyes of V8, as long as somebody holds it. */
-  weight(bytes: number): object
-  /** Takes in a list by a DID, or with a JWK set by an issuer of another name. */
-  putList(
-    lists: ListsRef,
-    text: string,
-    uri: string,
-    issuer: string,
-    jwks: string | undefined,
-    now: number,
-  ): Fallible<undefined>
-  /** A status, or why there is none. */
-  askList(lists: ListsRef, issuer: string, status: Status, now: number): number | 'stale' | 'absent' | 'unreadable'
-  purgeLists(lists: ListsRef, now: number): void
   /** By default the new key starts at once. */
   signRotation(
     old: KeyRef,
@@ -649,9 +958,9 @@ export interface Binding {
     overlap: number,
     now?: number,
   ): Fallible<string>
-  verifyRotation(statement: string): Fallible<Rotation>
+  verifyRotation(statement: string): Fallible<Json<Rotation>>
   newKeyHistory(first: string, activeFrom: number): Fallible<HistoryRef>
-  prepareKey(history: HistoryRef, statement: string, now?: number): Fallible<Rotation>
+  prepareKey(history: HistoryRef, statement: string, now?: number): Fallible<Json<Rotation>>
   activateKey(history: HistoryRef, key: string, from?: number): boolean
   taintKey(history: HistoryRef, key: string, from?: number): boolean
   revokeKey(history: HistoryRef, key: string): boolean
@@ -661,35 +970,18 @@ export interface Binding {
   currentKey(history: HistoryRef, at?: number): string | null
   /** What an approver is shown, JSON text or bytes, of a body in base64url for that method. */
   shownBody(contentType: string, body: string, method?: string): string | Uint8Array | Failure
-  approveCall(key: KeyRef, decision: string, call: Call, body: Uint8Array, ttl: number, now?: number): Fallible<string>
+  approveCall(
+    key: KeyRef,
+    decision: string,
+    call: Json<Call>,
+    body: Uint8Array,
+    ttl: number,
+    now?: number,
+  ): Fallible<string>
   verifyApproval(
     statement: string,
-    call: Call,
+    call: Json<Call>,
     body: Uint8Array,
-    approvers: ReadonlyArray<string>,
-    now: number | undefined,
-    clockSkew: number,
-  ): Fallible<Approval>
-  /** Whether one scope covers another. */
-  covers(granted: string, needed: string): Fallible<boolean>
-  issueToken(key: KeyRef, grant: Grant): Fallible<string>
-  delegateToken(key: KeyRef, token: string, grant: Grant): Fallible<string>
-  newVerifier(policy: Policy): Fallible<VerifierRef>
-  /**
-   * Opens a message. One about which JavaScript has something to say first waits for [`accept`]: nothing is called from here,
-   * so that no exception and no depth of a callback can meet a native frame.
-   */
-  open(verifier: VerifierRef, now: number, jws: string, body: Uint8Array, token?: string): Opened
-  /**
-   * Goes on with an opening, at the same time and with the same body; `call` is the JWS of the call that the message claims
-   * to be about.
-   */
-  accept(
-    verifier: VerifierRef,
-    opening: OpeningRef,
-    now: number,
-    body: Uint8Array,
-    token?: string,
-    call?: string,
-  ): Fallible<Message>
+    demands: Json<ApprovalDemands>,
+  ): Fallible<Json<Approval>>
 }
