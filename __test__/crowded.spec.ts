@@ -1,7 +1,7 @@
 // Who finds room at an agent, and who is told that there is none.
 import { expect } from 'vitest'
 import { gate, never, test, turn } from './helpers/bus.ts'
-import { codeOf } from './helpers/result.ts'
+import { codeOf, valueOf } from './helpers/result.ts'
 
 test('a sender that floods leaves room for others, and its own calls wait with it', async ({ agent }) => {
   const callee = agent({ name: 'callee', agentOptions: { concurrency: 1, inbox: { maxMessages: 6 } } })
@@ -47,4 +47,28 @@ test('a program that asks for more than its outbox holds is told', async ({ agen
   callee.close()
   const codes = (await Promise.all(calls)).map((result) => codeOf(result))
   expect(codes.filter((code) => code === 'INBOX_FULL').length).toBeLessThan(500)
+})
+
+test('calls that many later ones outrun are answered, each with its own answer', async ({ agent }) => {
+  const callee = agent({ name: 'callee', agentOptions: { concurrency: 2000 } })
+  const { promise, open } = gate()
+  callee.handle(({ payload }) => ((payload as number) < 0 ? promise.then(() => payload) : payload))
+  const caller = agent()
+  const controller = new AbortController()
+  const given = caller.call('callee', -1000, { signal: controller.signal })
+  const slow = Array.from({ length: 100 }, (_, n) => caller.call('callee', -1 - n))
+  const answers = async (from: number, count: number): Promise<unknown[]> =>
+    await Promise.all(Array.from({ length: count }, async (_, n) => valueOf(await caller.call('callee', from + n))))
+  for (const [from, count] of [
+    ...Array.from({ length: 20 }, (_, n) => [n * 64, 64]),
+    [5000, 900],
+    [0, 1500],
+  ] as const) {
+    expect(await answers(from, count)).toEqual(Array.from({ length: count }, (_, n) => from + n))
+  }
+  controller.abort()
+  expect(codeOf(await given)).toBe('ABORTED')
+  open()
+  const late = (await Promise.all(slow)).map((result) => valueOf(result))
+  expect(late).toEqual(Array.from({ length: 100 }, (_, n) => -1 - n))
 })

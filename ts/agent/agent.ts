@@ -1,7 +1,7 @@
 import { approveWith, type CallDecision } from '../tokens/approval'
-import { ask, progressFor } from './asking'
+import { ask, progressFor, receipted } from './asking'
 import { cardIn, type AgentCard } from './card'
-import { resultOf, type CallReceipt, type DeliveryReceipt, type Hearing, type Receipted } from './calls'
+import { resultOf, type DeliveryReceipt, type Receipted } from './calls'
 import { gaveUp } from './abort'
 import { checkString } from '../check'
 import {
@@ -146,17 +146,19 @@ export class AutoGenxBindAgent {
   ): Promise<Result<T>>
   /** The same without a method: what comes may be a receipt. */
   call<T = unknown>(agentName: string, payload: unknown, options?: CallOptions): Promise<Result<T | DeliveryReceipt>>
-  async call(agentName: string, payload: unknown, options: CallOptions = none): Promise<Result<unknown>> {
-    checkString(agentName, 'agentName')
-    const wanted = callOptionsIn(options, this.#member.timeoutMs)
-    if (isFailure(wanted)) return fail(wanted)
-    const progress = progressFor(this.#member, wanted)
-    if (!wanted.receipt) {
-      return resultOf(await ask(this.#member, agentName, payload, wanted, false, progress && { progress }))
+  call(agentName: string, payload: unknown, options: CallOptions = none): Promise<Result<unknown>> {
+    // Not async: many thousands may wait, and each would keep its frame.
+    try {
+      checkString(agentName, 'agentName')
+      const wanted = callOptionsIn(options, this.#member.timeoutMs)
+      if (isFailure(wanted)) return Promise.resolve(fail(wanted))
+      const progress = progressFor(this.#member, wanted)
+      if (wanted.receipt) return receipted(this.#member, agentName, payload, wanted, progress)
+      const ended = ask(this.#member, agentName, payload, wanted, false, progress && { progress })
+      return Promise.resolve(ended).then(resultOf)
+    } catch (error) {
+      return Promise.reject(error)
     }
-    let receipt: CallReceipt | undefined
-    const hearing: Hearing = { progress, receipt: (it) => (receipt = it) }
-    return Object.assign(resultOf(await ask(this.#member, agentName, payload, wanted, false, hearing)), { receipt })
   }
 
   /**

@@ -1,6 +1,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { gaveUp } from './abort'
-import { heeding, type Asking, type Ended, type Hearing, type Settle } from './calls'
+import {
+  heeding,
+  resultOf,
+  type Asking,
+  type CallReceipt,
+  type Ended,
+  type Hearing,
+  type Receipted,
+  type Settle,
+} from './calls'
 import { callChannel, type CallSeen } from './channels'
 import { checkSignal } from '../check'
 import { isFailure, XBindError } from '../errors'
@@ -62,6 +71,20 @@ function begin(
   const body = content as string | Uint8Array
   const number = calls.begin(member.number, to, body, oneWay, wanted, hearing, settle)
   return ended
+}
+
+/** A call and its answer themselves beside how it ended. */
+export async function receipted(
+  member: Member,
+  to: string,
+  payload: unknown,
+  wanted: Begun,
+  progress: Hearing['progress'],
+): Promise<Receipted<unknown>> {
+  let receipt: CallReceipt | undefined
+  const hearing: Hearing = { progress, receipt: (it) => (receipt = it) }
+  const ended = await ask(member, to, payload, wanted, false, hearing)
+  return Object.assign(resultOf(ended), { receipt }) as Receipted<unknown>
 }
 
 /** Why nothing begins any more. */

@@ -4,6 +4,7 @@ import { failure, isFailure, XBindError, type RemoteError } from '../errors'
 import { hinted } from '../hints'
 import { native } from '../native'
 import { decode } from '../messages/payload'
+import { Pending } from './pending'
 import { told, type Progress } from './progress'
 import { ok, type Result } from '../result'
 import { clearTimeout, setTimeout } from './timers'
@@ -119,7 +120,7 @@ export class Calls {
   readonly #port: number
   readonly #schedule: () => void
   readonly #soon: () => void
-  readonly #pending = new Map<number, Settle>()
+  readonly #pending = new Pending<Settle>()
   readonly #heard = new Map<number, Hearing>()
   /** How many wait for something: the end of a call, or its next part. */
   #held = 0
@@ -171,7 +172,7 @@ export class Calls {
       return undefined
     }
     if (window === undefined) this.hold()
-    this.#pending.set(call, settle)
+    this.#pending.add(call, settle)
     if (hearing) this.#heard.set(call, hearing)
     hearing?.begun?.(call)
     this.#arm(totalMs === undefined ? timeoutMs : Math.min(timeoutMs, totalMs))
@@ -223,9 +224,8 @@ export class Calls {
 
   /** Who waits for that call; nobody if it was given up. */
   ended(call: number): Settle {
-    const settle = this.#pending.get(call)
+    const settle = this.#pending.take(call)
     if (!settle) return nobody
-    this.#pending.delete(call)
     const hearing = this.#heard.size > 0 ? this.#heard.get(call) : undefined
     if (hearing) this.#heard.delete(call)
     if (hearing?.window === undefined) this.release()
