@@ -59,14 +59,9 @@ export interface ResponseSigning {
 }
 /**
  * A signed copy of a request (RFC 9421, Ed25519): its body is read, hashed and covered. Send the copy as it is; each is good
-<<<<<<< HEAD
- * for one use, and follows no redirects. Errors: INVALID_CONFIG (an option out of bounds, signed already, another Content-Digest), INVALID_TOKEN (no
- * form of one), MALFORMED_MESSAGE (what no verifier would read), SIGN_FAILED (destroyed; the agent's
+ * for one use, and follows no redirects. Errors: INVALID_CONFIG (an option out of bounds, signed already, another Content-Digest), INVALID_TOKEN (token or
+ * approval without the form of one), MALFORMED_MESSAGE (what no verifier would read), SIGN_FAILED (destroyed; the agent's
  * identity provider failed), TIMEOUT (that one is slow), AGENT_CLOSED.
-=======
- * for one use. Errors: INVALID_CONFIG (an option out of bounds, signed already, another Content-Digest), INVALID_TOKEN (token
- * or approval without the form of one), MALFORMED_MESSAGE (what no verifier would read), SIGN_FAILED (destroyed, or the key is with a provider).
->>>>>>> wt/mw
  *
  * @example
  * ```ts
