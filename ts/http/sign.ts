@@ -77,6 +77,11 @@ function hereOnly(signer: Signer): KeyRef | Failure {
   )
 }
 
+/** The key of an identity or an agent, for what is signed at once. */
+export function keyOfSigner(signer: Identity | AutoGenxBindAgent): KeyRef | Failure {
+  return hereOnly(signerOf(signer))
+}
+
 /** The fields that sign a request; at once, unless the key is elsewhere. */
 export function signedFields<S extends Signer>(
   signer: S,
