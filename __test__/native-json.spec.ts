@@ -22,6 +22,21 @@ describe('text', () => {
   })
 })
 
+test('what a program has given to all objects and arrays is not asked', () => {
+  const value = { list: [{ a: 1 }, 'b', null], ['__proto__']: { c: true } }
+  const expected = JSON.stringify(value)
+  const given = { value: () => ({ did: 'other' }), configurable: true }
+  for (const prototype of [Object.prototype, Array.prototype]) {
+    // oxlint-disable-next-line no-extend-native -- as some old libraries do
+    Object.defineProperty(prototype, 'toJSON', given)
+    try {
+      expect(json(value)).toBe(expected)
+    } finally {
+      delete (prototype as { toJSON?: unknown }).toJSON
+    }
+  }
+})
+
 test('what the native side does not know, or is of another type, is refused and not repeated', () => {
   const key = valueOf({ ok: true, value: native.generateKey() }) as never
   for (const grant of [

@@ -1,6 +1,7 @@
 import type { Result } from '../result'
 import type { LogRef } from '../native/binding'
 import { failure, XBindError } from '../errors'
+import { json } from '../native/json'
 
 /** A log that somebody opened: `openAuditLog` in `./record` gives it. */
 export interface AuditLog {
@@ -153,7 +154,7 @@ export function statementRecord(event: string, text: string): string {
   const claims = JSON.parse(Buffer.from(last.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
   const [to, token] = [claims.sub, claims.jti]
   const isDID = typeof to === 'string' && to.startsWith('did:key:')
-  return JSON.stringify({
+  return json({
     event,
     outcome: 'accepted',
     ...(isDID && { to }),

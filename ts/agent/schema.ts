@@ -1,4 +1,5 @@
 import { checkFunction } from '../check'
+import { json } from '../native/json'
 
 /**
  * A schema of any library that speaks Standard Schema, version 1: zod 4, valibot, arktype and others. See https://standardschema.dev.
@@ -32,7 +33,7 @@ export class WrongInput extends Error {
 
   constructor(path: string) {
     super('the payload does not fit the schema of the method')
-    this.detail = path === '' ? undefined : JSON.stringify({ path })
+    this.detail = path === '' ? undefined : json({ path })
   }
 }
 

@@ -10,6 +10,7 @@ import { keyIn, type Identity } from '../agent/identity'
 import { bounded, checkDID, checkNumber, checkObject, checkString, known, optional, strings } from '../check'
 import { failure, isFailure, XBindError } from '../errors'
 import { native } from '../native'
+import { json } from '../native/json'
 import type { Failure, KeyRef, LogRef } from '../native/binding'
 import { fail, ok, orThrow, type Result } from '../result'
 
@@ -45,7 +46,7 @@ class Log implements AuditLog {
   }
 
   append(record: AuditEntry): boolean {
-    return orThrow(native.appendRecord(this.#log, JSON.stringify(entryIn(record))))
+    return orThrow(native.appendRecord(this.#log, json(entryIn(record))))
   }
 
   async flush(): Promise<Result<AuditHead>> {
@@ -53,7 +54,7 @@ class Log implements AuditLog {
   }
 
   async query(query: AuditQuery = {}): Promise<Result<AuditRecord[]>> {
-    return parsed(await native.queryLog(this.#log, JSON.stringify(queryIn(query))))
+    return parsed(await native.queryLog(this.#log, json(queryIn(query))))
   }
 
   async close(): Promise<Result<AuditHead>> {
