@@ -16,6 +16,7 @@ mod payload;
 mod port;
 mod record;
 mod rights;
+mod serve;
 mod verifier;
 
 #[cfg(feature = "test-hooks")]

@@ -43,7 +43,7 @@ pub fn new_fetcher(world: BindingWorld) -> FetcherRef {
 }
 
 /// Node.js takes more certificates from this file, and so do we.
-fn roots(pem: Vec<Vec<u8>>) -> Roots {
+pub fn roots(pem: Vec<Vec<u8>>) -> Roots {
     let file = std::env::var_os("NODE_EXTRA_CA_CERTS").filter(|file| !file.is_empty());
     Roots { pem, files: file.map(PathBuf::from).into_iter().collect() }
 }

@@ -4,6 +4,7 @@ import { heeding, type Asking, type Ended, type Hearing, type Settle } from './c
 import { callChannel, type CallSeen } from './channels'
 import { checkSignal } from '../check'
 import { isFailure, XBindError } from '../errors'
+import { native } from '../native'
 import { closedFailure, type Member } from './member'
 import type { Failure } from '../native/binding'
 import type { Wanted } from './options'
@@ -16,12 +17,14 @@ type Begun = Asking & Partial<Pick<Wanted, 'signal' | 'onProgress'>>
 /** Begins a call, or sends a message; how it ends. */
 export function ask(
   member: Member,
-  to: string,
+  to: string | Failure,
   payload: unknown,
   wanted: Begun,
   oneWay = false,
   hearing?: Hearing,
 ): Ended | Promise<Ended> {
+  if (isFailure(to)) return { ok: false, failure: to }
+  if (to.includes('://')) native.reachAddresses(member.node)
   if (!callChannel.isSeen) return begin(member, to, payload, wanted, oneWay, hearing)
   const { method, traceparent } = wanted
   const kind = oneWay ? 'send' : hearing?.window === undefined ? 'call' : 'stream'

@@ -14,7 +14,7 @@ import { lettersIn } from './letters'
 import { short } from './log'
 import { Offers, type MethodOptions } from './methods'
 import { native } from '../native'
-import type { Failure, KeyRef } from '../native/binding'
+import type { Failure, KeyRef, NodeRef } from '../native/binding'
 import { MAX_TIMEOUT } from './options'
 import { openPort, type Members, type Port } from './port'
 import { checkProvider, didOf, exportFrom, RemoteKey, Signing } from './provider'
@@ -43,6 +43,8 @@ export class Member {
   readonly did: string
   readonly port: Port<Member>
   readonly number: number
+  /** Its bus. */
+  readonly node: NodeRef
   readonly timeoutMs: number
   /** Bytes of a payload. */
   readonly longest: number
@@ -71,6 +73,7 @@ export class Member {
     const signer = did ?? key
 
     this.port = openPort(members)
+    this.node = bus
     this.number = orThrow(native.join(this.port.number, bus, options, signer))
     this.port.add(this.number, this)
     this.did = orThrow(native.agentDid(this.port.number, this.number))

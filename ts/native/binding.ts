@@ -83,7 +83,14 @@ export interface RequestDraft {
   readonly now: number
   readonly ttl: number
   readonly token?: string | undefined
+  readonly approval?: string | undefined
   readonly agent?: string | undefined
+}
+
+/** What a key elsewhere is to sign. */
+export interface Unsigned {
+  readonly unsigned: UnsignedRef
+  readonly base: string
 }
 
 export interface ResponsePolicy {
@@ -118,6 +125,19 @@ export interface AuthenticRequest {
   readonly nonce: string
   readonly token?: string | undefined
   readonly covered: ReadonlyArray<string>
+}
+
+export interface UsedApproval {
+  readonly claim: string
+  readonly until: number
+}
+
+export interface RequestDecision {
+  readonly decision: 'approve' | 'deny'
+  readonly caller: string
+  readonly recipient: string
+  readonly ttl: number
+  readonly now: number
 }
 
 export interface Draft {
@@ -173,6 +193,19 @@ export interface Options {
   readonly concurrency: number
   readonly handles: boolean
   readonly tells: boolean
+}
+
+export interface Proven {
+  readonly messageId: string
+  readonly op: 'call' | 'send'
+  readonly answer: 'result' | 'error' | 'receipt'
+  readonly method?: string | undefined
+  readonly issuedAt: number
+  readonly answeredAt: number
+  readonly parts?: number | undefined
+  readonly requestDigest: string
+  readonly resultDigest: string
+  readonly tokenDigest?: string | undefined
 }
 
 export interface TokenPolicy {
@@ -325,6 +358,11 @@ export interface Status {
   readonly uri: string
 }
 
+export interface Taken {
+  readonly bytes: Uint8Array
+  readonly over: boolean
+}
+
 export interface Policy {
   readonly audience: string
   readonly clockSkew: number
@@ -386,6 +424,8 @@ export type NodeRef = Native<'NodeRef'>
 export type OpeningRef = Native<'OpeningRef'>
 export type RequestRef = Native<'RequestRef'>
 export type RequestVerifierRef = Native<'RequestVerifierRef'>
+export type ServerRef = Native<'ServerRef'>
+export type UnsignedRef = Native<'UnsignedRef'>
 export type VerifierRef = Native<'VerifierRef'>
 export type WrappingRef = Native<'WrappingRef'>
 
@@ -424,17 +464,24 @@ export interface Binding {
   resume(port: number, ticket: number): void
   /** What the token of a running call grants: its scopes in one line, and each of its chain in another. */
   rights(port: number, ticket: number): string | null
-  /** The fields to be set, names and values by turns. */
-  signRequest(key: KeyRef, request: RequestHead, body: Uint8Array, draft: RequestDraft): Fallible<ReadonlyArray<string>>
+  /** The fields to be set, names and values by turns; for a DID, whose key is elsewhere, what that is to sign. */
+  signRequest(
+    signer: string | KeyRef,
+    request: RequestHead,
+    body: Uint8Array,
+    draft: RequestDraft,
+  ): Fallible<ReadonlyArray<string> | Unsigned>
   /** The same for the response to a request. */
   signResponse(
-    key: KeyRef,
+    signer: string | KeyRef,
     response: ResponseHead,
     body: Uint8Array,
     request: RequestHead,
     now: number,
     ttl: number,
-  ): Fallible<ReadonlyArray<string>>
+  ): Fallible<ReadonlyArray<string> | Unsigned>
+  /** The fields to be set, with the signature that a key elsewhere has made. */
+  signedFields(unsigned: UnsignedRef, signature: Uint8Array): Fallible<ReadonlyArray<string>>
   verifyResponse(
     policy: ResponsePolicy,
     response: ResponseHead,
@@ -446,6 +493,17 @@ export interface Binding {
   authenticateRequest(verifier: RequestVerifierRef, request: RequestHead, now: number): Fallible<AuthenticRequest>
   /** By which a store knows the request, or a failure. */
   acceptRequest(verifier: RequestVerifierRef, request: RequestRef, body: Uint8Array, now: number): Fallible<string>
+  /** Uses the approval that an accepted request brings along, by one of these for that recipient. */
+  approveRequest(
+    verifier: RequestVerifierRef,
+    request: RequestRef,
+    body: Uint8Array,
+    approvers: ReadonlyArray<string>,
+    recipient: string,
+    now: number,
+  ): Fallible<UsedApproval>
+  /** Signs a yes or no to a request. */
+  decideRequest(key: KeyRef, request: RequestHead, body: Uint8Array, decided: RequestDecision): Fallible<string>
   generateKey(): Fallible<KeyRef>
   keyFromSeed(seed: Uint8Array): Fallible<KeyRef>
   keyDid(key: KeyRef): Fallible<string>
@@ -500,7 +558,8 @@ export interface Binding {
   agentKey(port: number, agent: number): Fallible<KeyRef>
   /**
    * Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window` its
-   * answer may come in parts; `idempotent`, it is signed anew where it may be lost.
+   * answer may come in parts; with `receipt` the two messages are told before its end; `idempotent`, it is signed anew where it
+   * may be lost.
    */
   call(
     port: number,
@@ -514,6 +573,7 @@ export interface Binding {
     traceparent: string | undefined,
     totalMs: number | undefined,
     window: number | undefined,
+    receipt: boolean,
     idempotent: boolean,
   ): Fallible<number>
   /** Gives a call up; whether the other side ran it. */
@@ -551,6 +611,15 @@ export interface Binding {
    * `src/events.rs`.
    */
   flush(port: number, max: number, watched: boolean): unknown[]
+  /** Verifies a call and its answer, with all that is said to be a body of either. */
+  verifyReceipt(
+    call: string,
+    answer: string,
+    requests: ReadonlyArray<Uint8Array>,
+    results: ReadonlyArray<Uint8Array>,
+    caller: string,
+    agent: string,
+  ): Fallible<Proven>
   newJudge(policy: TokenPolicy, revoked: ReadonlyArray<ListRef>, lists: ReadonlyArray<ListsRef>): Fallible<JudgeRef>
   /** The keys of an issuer, or why there are none; says why they cannot be used. */
   keysCame(judge: JudgeRef, issuer: string, askedAt: number, jwks: string | undefined, why: string): string | null
@@ -646,6 +715,20 @@ export interface Binding {
   covers(granted: string, needed: string): Fallible<boolean>
   issueToken(key: KeyRef, grant: Grant): Fallible<string>
   delegateToken(key: KeyRef, token: string, grant: Grant): Fallible<string>
+  /** Lets the agents of a bus call by address. */
+  reachAddresses(node: NodeRef): void
+  /** Opens agents of a bus to requests: these DIDs, or all. `wake` is told which exchange has something to take. */
+  newServer(node: NodeRef, only: ReadonlyArray<string> | undefined, wake: (arg: number) => void): ServerRef
+  /** A request has come. */
+  openExchange(server: ServerRef): number
+  /** A piece of its body; why no more messages can come of it. */
+  feedExchange(server: ServerRef, exchange: number, piece: Uint8Array): string | null
+  /** Its body has ended; why it ought not to have. */
+  endExchange(server: ServerRef, exchange: number): string | null
+  /** What is to be written next into the response. */
+  takeExchange(server: ServerRef, exchange: number): Taken
+  /** The response is done, or its connection lost. */
+  closeExchange(server: ServerRef, exchange: number): void
   newVerifier(policy: Policy): Fallible<VerifierRef>
   /**
    * Opens a message. One about which JavaScript has something to say first waits for [`accept`]: nothing is called from here,
