@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { AutoGenxBindAgent, Identity, Result, RevocationSource, TokenVerifierOptions, XBindError } from './index'
+import type { AutoGenxBindAgent, Identity, MessageBus, Result, RevocationSource, TokenVerifierOptions, XBindError } from './index'
 
-import { IncomingMessage } from 'node:http';
+import { IncomingMessage, ServerResponse } from 'node:http';
 /** Header fields: a `Headers`, pairs of name and value, or an object. */
 export type HttpHeaders = Iterable<readonly [
   string,
@@ -308,5 +308,23 @@ export interface Problem {
  * ```
  */
 export declare function problemOf(error: XBindError, verifier: RequestVerifier, demands?: RequestDemands): Problem;
+/** How agents are mounted. */
+export interface ServeOptions {
+  /** The path at which they are; every path by default, for frameworks that have routed already. */
+  path?: string;
+  /** The most bytes of one request, with all its messages: default 64 MiB. What one message may have is for its agent to say. */
+  maxBodyBytes?: number;
+}
+/**
+ * Mounts agents on node:http, and on whatever hands on its requests and responses: those of a list, which are on one bus, or
+ * all of a bus, those of its worker threads too. They are called by the URL, or by DID and URL. Nothing in front may read the
+ * body. Throws TypeError, INVALID_CONFIG.
+ *
+ * @example
+ * ```ts
+ * const mounted = serveAgents([agent], { path: '/agents' }) // createServer(mounted).listen(8080)
+ * ```
+ */
+export declare function serveAgents(agents: readonly AutoGenxBindAgent[] | MessageBus, options?: ServeOptions): (request: IncomingMessage, response: ServerResponse) => void;
 
 export {};

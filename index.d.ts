@@ -329,32 +329,6 @@ export declare function publicKeyToDID(publicKey: Uint8Array): Result<string>;
  * ```
  */
 export declare function verifySignature(did: string, data: Uint8Array, signature: Uint8Array): Result<boolean>;
-/** The call that is decided upon: these two, this method, and these very bytes. */
-export interface ApprovedCall {
-  /** The DID that makes it. */
-  caller: string;
-  /** The DID that is asked. */
-  recipient: string;
-  /** Which of the other agent's methods is asked for; left out for a call that names none. */
-  method?: string;
-  /** The session of the recipient, for a call from another process: what the recipient's own request says. */
-  session?: string;
-  /** The arguments of the call, byte for byte. */
-  body: Uint8Array;
-  /** Default application/json. */
-  contentType?: string;
-}
-/** A yes or no to one call, before it is signed. */
-export interface CallDecision {
-  /** `approve` lets the call run; `deny` refuses it, signed as well. */
-  decision: "approve" | "deny";
-  /** The call that is decided upon. */
-  call: ApprovedCall;
-  /** Default 300, at most 3600. */
-  ttlSeconds?: number;
-  /** Seconds since the epoch, for tests. */
-  now?: number;
-}
 /** What an agent offers, signed by it. Names, descriptions and schemas are its own words: a stranger's text. */
 export interface AgentCard {
   /** Whose card it is, proven by the signature. */
@@ -402,6 +376,42 @@ export declare function verifyCard(jws: string, options?: {
   /** Default 30, at most 300. */
   clockSkewSeconds?: number;
 }): Result<AgentCard>;
+/**
+ * Where an agent beyond this process is: its URL, best with the DID that must answer there. A card leads to the first of its
+ * addresses; those are a stranger's word, and reach the public network only.
+ */
+export type Address = string | {
+  /** Who must answer. */
+  readonly did: string;
+  /** Where: https, or http on this machine. */
+  readonly url: string;
+} | Pick<AgentCard, "did" | "addresses">;
+/** The call that is decided upon: these two, this method, and these very bytes. */
+export interface ApprovedCall {
+  /** The DID that makes it. */
+  caller: string;
+  /** The DID that is asked. */
+  recipient: string;
+  /** Which of the other agent's methods is asked for; left out for a call that names none. */
+  method?: string;
+  /** The session of the recipient, for a call from another process: what the recipient's own request says. */
+  session?: string;
+  /** The arguments of the call, byte for byte. */
+  body: Uint8Array;
+  /** Default application/json. */
+  contentType?: string;
+}
+/** A yes or no to one call, before it is signed. */
+export interface CallDecision {
+  /** `approve` lets the call run; `deny` refuses it, signed as well. */
+  decision: "approve" | "deny";
+  /** The call that is decided upon. */
+  call: ApprovedCall;
+  /** Default 300, at most 3600. */
+  ttlSeconds?: number;
+  /** Seconds since the epoch, for tests. */
+  now?: number;
+}
 /** How far a call is, as the agent that works on it says. */
 export interface Progress {
   /** How much is done. */
@@ -997,24 +1007,24 @@ export declare class AutoGenxBindAgent {
    * console.log(answer.ok ? answer.value.summary : answer.error.code)
    * ```
    */
-  call<T = unknown>(agentName: string, payload: unknown, options: CallOptions & {
+  call<T = unknown>(agentName: Address, payload: unknown, options: CallOptions & {
     /** The method asked for: such a call gets no delivery receipt. */
     method: string;
     /** The call and its answer themselves are given with it. */
     receipt: true;
   }): Promise<Receipted<T>>;
   /** The same without a method: what comes may be a delivery receipt. */
-  call<T = unknown>(agentName: string, payload: unknown, options: CallOptions & {
+  call<T = unknown>(agentName: Address, payload: unknown, options: CallOptions & {
     /** The call and its answer themselves are given with it. */
     receipt: true;
   }): Promise<Receipted<T | DeliveryReceipt>>;
   /** The same without the messages themselves. */
-  call<T = unknown>(agentName: string, payload: unknown, options: CallOptions & {
+  call<T = unknown>(agentName: Address, payload: unknown, options: CallOptions & {
     /** The method asked for: such a call gets no receipt. */
     method: string;
   }): Promise<Result<T>>;
   /** The same without a method: what comes may be a receipt. */
-  call<T = unknown>(agentName: string, payload: unknown, options?: CallOptions): Promise<Result<T | DeliveryReceipt>>;
+  call<T = unknown>(agentName: Address, payload: unknown, options?: CallOptions): Promise<Result<T | DeliveryReceipt>>;
   /**
    * Asks another agent, and gives the parts of its answer as they come: each of them is signed, in its place, and none is
    * missing; what is cut short throws an XBindError, with the errors of `call`, and never just ends. The handler there is an
@@ -1027,7 +1037,7 @@ export declare class AutoGenxBindAgent {
    * for await (const token of agent.stream<string>('writer', { topic: 'identity' })) process.stdout.write(token)
    * ```
    */
-  stream<T = unknown>(to: string, payload: unknown, options?: StreamOptions): AnswerStream<T>;
+  stream<T = unknown>(to: Address, payload: unknown, options?: StreamOptions): AnswerStream<T>;
   /**
    * A typed client of another agent: its methods as functions, each of which calls with that method. `options` count for all of
    * them, unless a call says otherwise.
@@ -1038,7 +1048,7 @@ export declare class AutoGenxBindAgent {
    * const summary = await writer.summarise({ topic: 'identity' })
    * ```
    */
-  peer<M extends object>(to: string, options?: PeerOptions): Peer<M>;
+  peer<M extends object>(to: Address, options?: PeerOptions): Peer<M>;
   /**
    * What this agent offers or, by name or DID, another one: its methods with JSON Schemas and scopes, signed by it. The card of
    * another is verified, and has to be that of the one asked.
@@ -1050,7 +1060,7 @@ export declare class AutoGenxBindAgent {
    * if (card.ok) for (const { name, description } of card.value.methods) console.log(name, description)
    * ```
    */
-  describe(to?: string): Promise<Result<AgentCard>>;
+  describe(to?: Address): Promise<Result<AgentCard>>;
   /**
    * One-way; resolves when the message stands in the recipient's inbox, which the recipient has signed for.
    * Errors: docs/errors.md, addressing, messages and delivery; INVALID_DID, SIGN_FAILED, REVOKED.
@@ -1061,7 +1071,7 @@ export declare class AutoGenxBindAgent {
    * if (!sent.ok && sent.error.retryable) console.log('later, then')
    * ```
    */
-  send(to: string, payload: unknown, options?: {
+  send(to: Address, payload: unknown, options?: {
     /** Gives the message up. */
     signal?: AbortSignal;
   }): Promise<Result<DeliveryReceipt>>;

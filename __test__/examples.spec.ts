@@ -13,6 +13,12 @@ test('rights are granted, handed on, refused, approved and taken back', async ()
   expect(stdout).not.toContain('\u001b')
 })
 
+test('agents of two processes call each other over HTTP', async () => {
+  const { code, stdout, stderr } = await run(process.execPath, ['examples/http-agents/index.mjs'])
+  expect([code, stderr]).toEqual([0, ''])
+  expect(stdout).toMatch(/there and back[^]*AGENT_CLOSED[^]*unknown[^]*All as expected\.\n$/)
+})
+
 describe('libraries that are given a fetch that signs', () => {
   beforeAll(() => install('examples/clients'), 900_000)
 

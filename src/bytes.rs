@@ -15,15 +15,11 @@ pub type Bytes = Copied<Vec<u8>>;
 pub type SecretBytes = Copied<Zeroizing<Vec<u8>>>;
 
 #[derive(Default)]
-pub struct Copied<B>(B);
+pub struct Copied<B>(pub B);
 
 impl<B: AsRef<[u8]>> Copied<B> {
     pub fn as_slice(&self) -> &[u8] {
         self.0.as_ref()
-    }
-
-    pub fn into_inner(self) -> B {
-        self.0
     }
 }
 
@@ -31,12 +27,6 @@ impl<B: From<Vec<u8>>> FromNapiValue for Copied<B> {
     unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
         // SAFETY: whoever calls this vouches for environment and value.
         unsafe { copied(env, value) }.map(|bytes| Self(bytes.into()))
-    }
-}
-
-impl<B> From<B> for Copied<B> {
-    fn from(bytes: B) -> Self {
-        Self(bytes)
     }
 }
 
@@ -92,19 +82,7 @@ unsafe fn place(env: sys::napi_env, value: sys::napi_value) -> Result<(*const u8
 }
 
 /// A text that is secret: wiped when dropped.
-pub struct SecretText(Zeroizing<String>);
-
-impl SecretText {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<Zeroizing<String>> for SecretText {
-    fn from(text: Zeroizing<String>) -> Self {
-        Self(text)
-    }
-}
+pub struct SecretText(pub Zeroizing<String>);
 
 impl FromNapiValue for SecretText {
     unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
@@ -116,7 +94,7 @@ impl FromNapiValue for SecretText {
 impl ToNapiValue for SecretText {
     unsafe fn to_napi_value(env: sys::napi_env, text: Self) -> Result<sys::napi_value> {
         // SAFETY: whoever calls this vouches for the environment.
-        unsafe { <&str>::to_napi_value(env, text.as_str()) }
+        unsafe { <&str>::to_napi_value(env, &text.0) }
     }
 }
 

@@ -1,19 +1,25 @@
-//! HTTP requests and responses that prove who sends them.
+//! HTTP requests and responses that prove who sends them, and agents that are reached over HTTP.
 
-use napi::bindgen_prelude::{Either3, External};
+use napi::bindgen_prelude::{Either3, External, Function};
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use xbind_binding::http::{
     self, Authentic, AuthenticRequest, RequestDecision, RequestDraft, RequestHead, RequestPolicy, RequestVerifier,
     ResponseHead, ResponsePolicy, Signed, UnsignedHttp, UsedApproval, VerifiedResponse,
 };
+use xbind_binding::serve::{self, Server};
 
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, Copied};
 use crate::convert::{BindingError, Fallible, Json};
 use crate::key::KeyRef;
+use crate::pass::Give;
+use crate::port::NodeRef;
 
 pub type RequestVerifierRef = External<RequestVerifier>;
 /// A genuine request that was not accepted yet.
 pub type RequestRef = External<Authentic>;
+/// Where requests come in.
+pub type ServerRef = External<Server>;
 /// What waits for a key elsewhere.
 pub type UnsignedRef = External<Box<UnsignedHttp>>;
 
@@ -26,6 +32,7 @@ give! {
         Ok(Signed::Unsigned(message)) => Self::B(External::new(message)),
         Err(error) => Self::C(error.into()),
     };
+    [] (Vec<u8>, bool) => (Bytes, bool): |(bytes, is_end)| (Copied(bytes), is_end);
 }
 
 entries! {
@@ -63,4 +70,24 @@ entries! {
     fn decide_request(
         key: &KeyRef, request: Json<RequestHead>, body: Bytes, decided: Json<RequestDecision>,
     ) -> Fallible<String> = http::decide;
+    /// Lets the agents of a bus call by address.
+    fn reach_addresses(node: &NodeRef) = serve::reach_addresses;
+    /// Opens agents of a bus to requests: these DIDs, or all. `wake` is told which exchange has something to take.
+    fn new_server(
+        node: &NodeRef, only: Option<Vec<String>>, wake: Function<'_, u32, ()>,
+    ) -> napi::Result<Fallible<ServerRef>> as "Fallible<ServerRef>" {
+        let wake = wake.build_threadsafe_function::<u32>().weak::<true>().callee_handled::<false>().build()?;
+        let wake = move |exchange| { wake.call(exchange, ThreadsafeFunctionCallMode::NonBlocking); };
+        Ok(Give::give(serve::server(node, only.as_deref(), wake)))
+    }
+    /// A request has come.
+    fn open_exchange(server: &ServerRef) -> u32 = Server::open;
+    /// A piece of its body; why no more messages can come of it.
+    fn feed_exchange(server: &ServerRef, exchange: u32, piece: Bytes) -> Option<String> = serve::feed;
+    /// Its body has ended; why it ought not to have.
+    fn end_exchange(server: &ServerRef, exchange: u32) -> Option<String> = serve::end;
+    /// What is to be written next into the response, and whether that is its end.
+    fn take_exchange(server: &ServerRef, exchange: u32) -> (Bytes, bool) = serve::take;
+    /// The response is done, or its connection lost.
+    fn close_exchange(server: &ServerRef, exchange: u32) = Server::gone;
 }

@@ -11,7 +11,7 @@ use xbind::{Error, ErrorKind};
 use xbind_binding::did;
 use xbind_binding::key::{File, Key, Prepared, Written, prepared};
 
-use crate::bytes::{Bytes, SecretBytes, SecretText};
+use crate::bytes::{Bytes, Copied, SecretBytes, SecretText};
 use crate::convert::Fallible;
 use crate::pass::{Give, Pass};
 
@@ -28,15 +28,15 @@ pub type Exported = Either<SecretText, SecretBytes>;
 
 pass! {
     [] KeyFile => File<'a>: |file| match file {
-        Either::A(text) => File::Pem(text.as_str()),
+        Either::A(text) => File::Pem(&text.0),
         Either::B(bytes) => File::Either(bytes.as_slice()),
     };
 }
 
 give! {
     [] Written => Exported: |written| match written {
-        Written::Pem(text) => Self::A(text.into()),
-        Written::Der(bytes) => Self::B(bytes.into()),
+        Written::Pem(text) => Self::A(SecretText(text)),
+        Written::Der(bytes) => Self::B(Copied(bytes)),
     };
 }
 
@@ -104,7 +104,7 @@ entries! {
     fn export_key(key: &KeyRef, pem: bool, passphrase: Option<SecretText>) -> Fallible<Exported> = Key::write;
     /// Prepares an export on another thread. The private key has no part in it and stays where it can be wiped.
     fn prepare_export(passphrase: SecretText) -> AsyncTask<Work<Prepared, WrappingRef>> as "Promise<Fallible<WrappingRef>>"
-        { elsewhere(move || prepared(passphrase.as_str())) }
+        { elsewhere(move || prepared(&passphrase.0)) }
     /// The end of an export that was prepared.
     fn export_prepared(key: &KeyRef, pem: bool, wrapping: &WrappingRef) -> Fallible<Exported> = Key::write_prepared;
 }

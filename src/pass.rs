@@ -3,7 +3,7 @@
 use napi::bindgen_prelude::{Either, External, Uint8ArraySlice};
 use xbind_runtime::Payload;
 
-use crate::bytes::{Bytes, SecretBytes, SecretText};
+use crate::bytes::{Bytes, Copied, SecretBytes, SecretText};
 use crate::convert::{BindingError, Content, Json};
 
 /// An argument, as it is handed on.
@@ -31,7 +31,7 @@ pass! {
     [] Option<Bytes> => Option<&'a [u8]>: |bytes| bytes.as_ref().map(Bytes::as_slice);
     [] Vec<Bytes> => Vec<&'a [u8]>: |all| all.iter().map(Bytes::as_slice).collect();
     [] SecretBytes => &'a [u8]: |bytes| bytes.as_slice();
-    [] Option<SecretText> => Option<&'a str>: |text| text.as_ref().map(SecretText::as_str);
+    [] Option<SecretText> => Option<&'a str>: |text| text.as_ref().map(|text| text.0.as_str());
     ['x] Uint8ArraySlice<'x> => &'a [u8]: |bytes| bytes;
     [T] Json<T> => &'a T: |json| &json.0;
     [T] Option<Json<T>> => Option<&'a T>: |json| json.as_ref().map(|Json(value)| value);
@@ -40,7 +40,7 @@ pass! {
     ['x, T: 'static] Vec<&'x External<T>> => Vec<&'a T>: |all| all.iter().map(|native| &***native).collect();
     [] Content => Payload: |content| match content {
         Either::A(text) => Payload::Json(std::mem::take(text)),
-        Either::B(bytes) => Payload::Bytes(std::mem::take(bytes).into_inner()),
+        Either::B(bytes) => Payload::Bytes(std::mem::take(&mut bytes.0)),
     };
 }
 
@@ -54,7 +54,7 @@ give! {
     [T] T => Json<T>: |value| Self(value);
     [T: 'static] T => External<T>: |value| Self::new(value);
     [A: 'static, B] (A, B) => (External<A>, Json<B>): |(kept, says)| (External::new(kept), Json(says));
-    [] [u8; 32] => Bytes: |bytes| bytes.to_vec().into();
+    [] [u8; 32] => Bytes: |bytes| Copied(bytes.to_vec());
     [] xbind::Result<()> => Option<BindingError>: |done| done.err().map(BindingError::from);
     [T, U: Give<T>] xbind::Result<T> => Either<U, BindingError>: |done| match done {
         Ok(value) => Self::A(U::give(value)),

@@ -7,7 +7,7 @@ use xbind::{RevocationList, StatusList, StatusLists};
 use xbind_binding::revocation::{self as rights, ListDraft};
 use xbind_binding::token::Status;
 
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, Copied};
 use crate::convert::{Fallible, Json};
 use crate::key::KeyRef;
 use crate::pass::Give;
@@ -20,7 +20,7 @@ pub type WeightRef = External<()>;
 // The bytes of a list lie in JavaScript's own memory: what native memory holds is given back only when the event loop turns,
 // however many lists are read before.
 give! {
-    [] StatusList => (u8, Bytes): |list| (list.bits().count(), list.bytes().to_vec().into());
+    [] StatusList => (u8, Bytes): |list| (list.bits().count(), Copied(list.bytes().to_vec()));
     [] Result<u8, &'static str> => Either<u8, &'static str>: |status| status.map_or_else(Self::B, Self::A);
 }
 

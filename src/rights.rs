@@ -6,7 +6,7 @@ use xbind_binding::judge::{Answers, Judge, JudgePolicy, Judged};
 use xbind_binding::statement::{self, Approval, ApprovalDemands, Call, KeyHistory, Rotation};
 use xbind_binding::token::{self, Grant};
 
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, Copied};
 use crate::convert::{BindingError, Fallible, Json};
 use crate::key::KeyRef;
 use crate::revocation::{ListRef, ListsRef};
@@ -17,7 +17,7 @@ pub type HistoryRef = External<KeyHistory>;
 give! {
     [] xbind::Result<Shown> => Either3<String, Bytes, BindingError>: |shown| match shown {
         Ok(Shown::Json(text)) => Self::A(text),
-        Ok(Shown::Bytes(bytes)) => Self::B(bytes.into()),
+        Ok(Shown::Bytes(bytes)) => Self::B(Copied(bytes)),
         Err(error) => Self::C(error.into()),
     };
 }

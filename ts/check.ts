@@ -65,7 +65,7 @@ export function checkNumber(value: unknown, what: string): asserts value is numb
 }
 
 export function checkBoolean(value: unknown, what: string): asserts value is boolean {
-  if (typeof value !== 'boolean') throw new TypeError(`${what} must be a boolean`)
+  if (typeof value !== 'boolean') throw new TypeError(`${what} must be a boolean, not ${nameOf(value)}`)
 }
 
 export function checkSignal(value: unknown, what: string): asserts value is AbortSignal | undefined {

@@ -19,4 +19,5 @@ export {
 } from './http/verifier'
 export { approveRequest, type RequestApproval, type RequestDecision } from './http/approval'
 export { problemOf, type Problem } from './http/problem'
+export { serveAgents, type ServeOptions } from './http/serve'
 export type { HttpHeaders, HttpRequest, HttpResponse } from './http/message'

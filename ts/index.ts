@@ -27,6 +27,7 @@ export {
   type StreamOptions,
   type xBindIdentityProvider,
 } from './agent/config'
+export type { Address } from './agent/address'
 export { AutoGenxBindAgent } from './agent/agent'
 export { isReceipt, type CallReceipt, type DeliveryReceipt, type Receipted } from './agent/calls'
 export type { IncomingCall } from './agent/incoming'

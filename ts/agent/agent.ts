@@ -1,9 +1,9 @@
+import { recipientIn, type Address } from './address'
 import { approveWith, type CallDecision } from '../tokens/approval'
 import { ask, progressFor, receipted } from './asking'
 import { cardIn, type AgentCard } from './card'
 import { resultOf, type DeliveryReceipt, type Receipted } from './calls'
 import { gaveUp } from './abort'
-import { checkString } from '../check'
 import {
   configIn,
   copied,
@@ -21,7 +21,7 @@ import { passphraseIn, readKeyAsync } from './key-file'
 import { Member } from './member'
 import { DESCRIBE, type MethodOptions } from './methods'
 import { native } from '../native'
-import type { Failure, KeyRef } from '../native/binding'
+import type { Failure, KeyRef, NodeRef } from '../native/binding'
 import { callOptionsIn, checkOptions, drainMsIn, none, receiveOptionsIn, streamOptionsIn } from './options'
 import { peerOf, type Peer, type PeerOptions } from './peer'
 import type { RemoteKey } from './provider'
@@ -36,6 +36,9 @@ const DRAIN_MS = 5000
 
 /** Whether a value is an agent of this module. */
 export let isAgent: (value: unknown) => value is AutoGenxBindAgent
+
+/** @internal The bus of an agent; set by the class. */
+export let nodeOf: (agent: AutoGenxBindAgent) => NodeRef
 
 /** Tells an agent's owner something. */
 export let warnOf: (agent: AutoGenxBindAgent, line: string) => void
@@ -117,7 +120,7 @@ export class AutoGenxBindAgent {
    * ```
    */
   call<T = unknown>(
-    agentName: string,
+    agentName: Address,
     payload: unknown,
     options: CallOptions & {
       /** The method asked for: such a call gets no delivery receipt. */
@@ -128,7 +131,7 @@ export class AutoGenxBindAgent {
   ): Promise<Receipted<T>>
   /** The same without a method: what comes may be a delivery receipt. */
   call<T = unknown>(
-    agentName: string,
+    agentName: Address,
     payload: unknown,
     options: CallOptions & {
       /** The call and its answer themselves are given with it. */
@@ -137,7 +140,7 @@ export class AutoGenxBindAgent {
   ): Promise<Receipted<T | DeliveryReceipt>>
   /** The same without the messages themselves. */
   call<T = unknown>(
-    agentName: string,
+    agentName: Address,
     payload: unknown,
     options: CallOptions & {
       /** The method asked for: such a call gets no receipt. */
@@ -145,16 +148,16 @@ export class AutoGenxBindAgent {
     },
   ): Promise<Result<T>>
   /** The same without a method: what comes may be a receipt. */
-  call<T = unknown>(agentName: string, payload: unknown, options?: CallOptions): Promise<Result<T | DeliveryReceipt>>
-  call(agentName: string, payload: unknown, options: CallOptions = none): Promise<Result<unknown>> {
+  call<T = unknown>(agentName: Address, payload: unknown, options?: CallOptions): Promise<Result<T | DeliveryReceipt>>
+  call(agentName: Address, payload: unknown, options: CallOptions = none): Promise<Result<unknown>> {
     // Not async: many thousands may wait, and each would keep its frame.
     try {
-      checkString(agentName, 'agentName')
+      const to = recipientIn(agentName, 'agentName')
       const wanted = callOptionsIn(options, this.#member.timeoutMs)
       if (isFailure(wanted)) return Promise.resolve(fail(wanted))
       const progress = progressFor(this.#member, wanted)
-      if (wanted.receipt) return receipted(this.#member, agentName, payload, wanted, progress)
-      const ended = ask(this.#member, agentName, payload, wanted, false, progress && { progress })
+      if (wanted.receipt) return receipted(this.#member, to, payload, wanted, progress)
+      const ended = ask(this.#member, to, payload, wanted, false, progress && { progress })
       return Promise.resolve(ended).then(resultOf)
     } catch (error) {
       return Promise.reject(error)
@@ -173,13 +176,13 @@ export class AutoGenxBindAgent {
    * for await (const token of agent.stream<string>('writer', { topic: 'identity' })) process.stdout.write(token)
    * ```
    */
-  stream<T = unknown>(to: string, payload: unknown, options: StreamOptions = none): AnswerStream<T> {
-    checkString(to, 'to')
+  stream<T = unknown>(to: Address, payload: unknown, options: StreamOptions = none): AnswerStream<T> {
+    const at = recipientIn(to, 'to')
     const member = this.#member
     const wanted = streamOptionsIn(options, member.timeoutMs)
     const progress = isFailure(wanted) ? undefined : progressFor(member, wanted)
     return streamOf(member.port.calls, progress, (hearing) =>
-      isFailure(wanted) ? { ok: false, failure: wanted } : ask(member, to, payload, wanted, false, hearing),
+      isFailure(wanted) ? { ok: false, failure: wanted } : ask(member, at, payload, wanted, false, hearing),
     )
   }
 
@@ -193,9 +196,10 @@ export class AutoGenxBindAgent {
    * const summary = await writer.summarise({ topic: 'identity' })
    * ```
    */
-  peer<M extends object>(to: string, options: PeerOptions = none): Peer<M> {
-    checkString(to, 'to')
-    return peerOf<M>(options, (method, input, own) => this.call(to, input, { ...own, method }))
+  peer<M extends object>(to: Address, options: PeerOptions = none): Peer<M> {
+    recipientIn(to, 'to') // what is no address is told at once
+    const at = typeof to === 'string' ? to : { ...to }
+    return peerOf<M>(options, (method, input, own) => this.call(at, input, { ...own, method }))
   }
 
   /**
@@ -209,10 +213,10 @@ export class AutoGenxBindAgent {
    * if (card.ok) for (const { name, description } of card.value.methods) console.log(name, description)
    * ```
    */
-  async describe(to?: string): Promise<Result<AgentCard>> {
+  async describe(to?: Address): Promise<Result<AgentCard>> {
     if (to === undefined) return this.#member.describe()
-    checkString(to, 'to')
-    const answer = await ask(this.#member, to, null, { timeoutMs: this.#member.timeoutMs, method: DESCRIBE })
+    const at = recipientIn(to, 'to')
+    const answer = await ask(this.#member, at, null, { timeoutMs: this.#member.timeoutMs, method: DESCRIBE })
     return answer.ok ? cardIn(answer.value, answer.from) : resultOf(answer)
   }
 
@@ -227,17 +231,17 @@ export class AutoGenxBindAgent {
    * ```
    */
   async send(
-    to: string,
+    to: Address,
     payload: unknown,
     options: {
       /** Gives the message up. */
       signal?: AbortSignal
     } = none,
   ): Promise<Result<DeliveryReceipt>> {
-    checkString(to, 'to')
+    const at = recipientIn(to, 'to')
     checkOptions(options, 'send()', ['signal'])
     const { signal } = options
-    return resultOf(await ask(this.#member, to, payload, { timeoutMs: this.#member.timeoutMs, signal }, true))
+    return resultOf(await ask(this.#member, at, payload, { timeoutMs: this.#member.timeoutMs, signal }, true))
   }
 
   /**
@@ -427,6 +431,7 @@ export class AutoGenxBindAgent {
   static {
     isAgent = (value): value is AutoGenxBindAgent => typeof value === 'object' && value !== null && #member in value
     keyOfAgent = (value) => (isAgent(value) ? (value.#member.remote ?? value.#member.key) : undefined)
+    nodeOf = (agent) => agent.#member.node
     warnOf = (agent, line) => agent.#member.journal.warn(line)
   }
 }

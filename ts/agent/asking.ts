@@ -13,6 +13,7 @@ import {
 import { callChannel, type CallSeen } from './channels'
 import { checkSignal } from '../check'
 import { isFailure, XBindError } from '../errors'
+import { native } from '../native'
 import { closedFailure, type Member } from './member'
 import type { Failure } from '../native/binding'
 import type { Wanted } from './options'
@@ -25,12 +26,14 @@ type Begun = Asking & Partial<Pick<Wanted, 'signal' | 'onProgress'>>
 /** Begins a call, or sends a message; how it ends. */
 export function ask(
   member: Member,
-  to: string,
+  to: string | Failure,
   payload: unknown,
   wanted: Begun,
   oneWay = false,
   hearing?: Hearing,
 ): Ended | Promise<Ended> {
+  if (isFailure(to)) return { ok: false, failure: to }
+  if (to.includes('://')) native.reachAddresses(member.node)
   if (!callChannel.isSeen) return begin(member, to, payload, wanted, oneWay, hearing)
   const { method, traceparent } = wanted
   const kind = oneWay ? 'send' : hearing?.window === undefined ? 'call' : 'stream'
@@ -76,7 +79,7 @@ function begin(
 /** A call and its answer themselves beside how it ended. */
 export async function receipted(
   member: Member,
-  to: string,
+  to: string | Failure,
   payload: unknown,
   wanted: Begun,
   progress: Hearing['progress'],

@@ -17,7 +17,7 @@ import { short } from './log'
 import { Offers, type MethodOptions } from './methods'
 import { native } from '../native'
 import { json } from '../native/json'
-import type { Failure, KeyRef } from '../native/binding'
+import type { Failure, KeyRef, NodeRef } from '../native/binding'
 import { MAX_TIMEOUT } from './options'
 import { openPort, type Members, type Port } from './port'
 import { checkProvider, didOf, exportFrom, RemoteKey, Signing } from './provider'
@@ -46,6 +46,8 @@ export class Member {
   readonly did: string
   readonly port: Port<Member>
   readonly number: number
+  /** Its bus. */
+  readonly node: NodeRef
   readonly timeoutMs: number
   /** Bytes of a payload. */
   readonly longest: number
@@ -73,6 +75,7 @@ export class Member {
     const did = owned ? orThrow(native.keyDid(owned)) : provider && didOf(provider)
 
     this.port = openPort(members)
+    this.node = bus
     const [own, { log, unrecorded }] = [did === undefined ? key : undefined, recording]
     this.number = orThrow(native.join(this.port.number, bus, json(options), own, did, log, unrecorded))
     this.port.add(this.number, this)

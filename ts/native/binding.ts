@@ -611,6 +611,7 @@ export type NodeRef = Native<'NodeRef'>
 export type OpeningRef = Native<'OpeningRef'>
 export type RequestRef = Native<'RequestRef'>
 export type RequestVerifierRef = Native<'RequestVerifierRef'>
+export type ServerRef = Native<'ServerRef'>
 export type UnsignedRef = Native<'UnsignedRef'>
 export type VerifierRef = Native<'VerifierRef'>
 export type WeightRef = Native<'WeightRef'>
@@ -673,6 +674,20 @@ export interface Binding {
     body: Uint8Array,
     decided: Json<RequestDecision>,
   ): Fallible<string>
+  /** Lets the agents of a bus call by address. */
+  reachAddresses(node: NodeRef): void
+  /** Opens agents of a bus to requests: these DIDs, or all. `wake` is told which exchange has something to take. */
+  newServer(node: NodeRef, only: ReadonlyArray<string> | undefined, wake: (arg: number) => void): Fallible<ServerRef>
+  /** A request has come. */
+  openExchange(server: ServerRef): number
+  /** A piece of its body; why no more messages can come of it. */
+  feedExchange(server: ServerRef, exchange: number, piece: Uint8Array): string | null
+  /** Its body has ended; why it ought not to have. */
+  endExchange(server: ServerRef, exchange: number): string | null
+  /** What is to be written next into the response, and whether that is its end. */
+  takeExchange(server: ServerRef, exchange: number): [Uint8Array, boolean]
+  /** The response is done, or its connection lost. */
+  closeExchange(server: ServerRef, exchange: number): void
   generateKey(): Fallible<KeyRef>
   keyFromSeed(seed: Uint8Array): Fallible<KeyRef>
   keyDid(key: KeyRef): Fallible<string>

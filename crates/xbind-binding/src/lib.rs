@@ -20,5 +20,6 @@ pub mod port;
 pub mod ports;
 pub mod record;
 pub mod revocation;
+pub mod serve;
 pub mod statement;
 pub mod token;

@@ -44,7 +44,11 @@ impl From<&World> for Fetcher {
 /// A client for the world as it is.
 #[must_use]
 pub fn fetcher() -> Fetcher {
-    Fetcher::new(Settings { roots: roots(Vec::new()), ..Settings::default() })
+    Fetcher::new(settings())
+}
+
+pub(crate) fn settings() -> Settings {
+    Settings { roots: roots(Vec::new()), ..Settings::default() }
 }
 
 /// Node.js takes more certificates from this file, and so do we.

@@ -1,0 +1,149 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isAgent, nodeOf, type AutoGenxBindAgent } from '../agent/agent'
+import { MessageBus, refOf } from '../agent/bus'
+import { bounded, checkObject, checkString, known, optional } from '../check'
+import { failure, XBindError } from '../errors'
+import { native } from '../native'
+import type { NodeRef, ServerRef } from '../native/binding'
+import { read } from '../native/json'
+import { orThrow } from '../result'
+
+/** How agents are mounted. */
+export interface ServeOptions {
+  /** The path at which they are; every path by default, for frameworks that have routed already. */
+  path?: string
+  /** The most bytes of one request, with all its messages: default 64 MiB. What one message may have is for its agent to say. */
+  maxBodyBytes?: number
+}
+
+const MEDIA_TYPE = 'application/vnd.xbind.messages'
+/** How long whoever reads a response may take none of what is there. */
+const STALLED_MS = 30_000
+
+/**
+ * Mounts agents on node:http, and on whatever hands on its requests and responses: those of a list, which are on one bus, or
+ * all of a bus, those of its worker threads too. They are called by the URL, or by DID and URL. Nothing in front may read the
+ * body. Throws TypeError, INVALID_CONFIG.
+ *
+ * @example
+ * ```ts
+ * const mounted = serveAgents([agent], { path: '/agents' }) // createServer(mounted).listen(8080)
+ * ```
+ */
+export function serveAgents(
+  agents: readonly AutoGenxBindAgent[] | MessageBus,
+  options: ServeOptions = {},
+): (request: IncomingMessage, response: ServerResponse) => void {
+  checkObject(options, 'options')
+  known(options, 'serveAgents()', ['path', 'maxBodyBytes'])
+  const { path, maxBodyBytes } = options
+  optional(path, checkString, 'path')
+  if (path !== undefined && !path.startsWith('/')) throw new TypeError("path must begin with '/'")
+  const longest = bounded(maxBodyBytes, 64 << 20, 'maxBodyBytes', 1, 0x7fff_ffff)
+  const { node, dids } = served(agents)
+  const open = new Map<number, Exchange>()
+  const server: ServerRef = orThrow(native.newServer(node, dids, (exchange) => open.get(exchange)?.write()))
+  return (request, response) => {
+    const [asked] = (request.url ?? '').split('?')
+    if (path !== undefined && asked !== path) return refuse(response, 404)
+    if (request.method === 'GET') return list(response, dids ?? read(native.nodeAgents(node)).map(({ did }) => did))
+    if (request.method !== 'POST') return refuse(response, 405, { allow: 'GET, POST' })
+    if (request.headers['content-type'] !== MEDIA_TYPE) return refuse(response, 415)
+    const exchange = new Exchange(server, longest, request, response, () => open.delete(exchange.number))
+    open.set(exchange.number, exchange)
+    exchange.begin()
+  }
+}
+
+function served(agents: unknown): { node: NodeRef; dids: string[] | undefined } {
+  if (!Array.isArray(agents)) return { node: refOf(agents as MessageBus), dids: undefined }
+  if (!agents.every(isAgent)) throw new TypeError('agents must be a list of agents, or a MessageBus')
+  const [first] = agents
+  if (first === undefined) throw new TypeError('agents must not be empty')
+  const node = nodeOf(first)
+  const dids = agents.map((agent) => agent.getDID())
+  const there = new Set(read(native.nodeAgents(node)).map(({ did }) => did))
+  const isElsewhere = agents.some((agent) => nodeOf(agent) !== node && !there.has(agent.getDID()))
+  if (isElsewhere) throw new XBindError(failure('INVALID_CONFIG', 'the agents are on several buses', 'mount each bus'))
+  return { node, dids }
+}
+
+function refuse(response: ServerResponse, status: number, headers: Record<string, string> = {}): void {
+  response.writeHead(status, { ...headers, 'content-length': '0' }).end()
+}
+
+/** Who is here, for callers who know the URL alone. */
+function list(response: ServerResponse, agents: readonly string[]): void {
+  const body = JSON.stringify({ agents })
+  const length = String(Buffer.byteLength(body))
+  response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store', 'content-length': length })
+  response.end(body)
+}
+
+/** One request with messages, and its response, which begins at once and ends when all of them are done with. */
+class Exchange {
+  readonly number: number
+  readonly #server: ServerRef
+  readonly #request: IncomingMessage
+  readonly #response: ServerResponse
+  readonly #gone: () => void
+  #left: number
+  #stalled: NodeJS.Timeout | undefined
+
+  constructor(
+    server: ServerRef,
+    longest: number,
+    request: IncomingMessage,
+    response: ServerResponse,
+    gone: () => void,
+  ) {
+    this.number = native.openExchange(server)
+    this.#server = server
+    this.#left = longest
+    this.#request = request
+    this.#response = response
+    this.#gone = gone
+  }
+
+  begin(): void {
+    const [request, response] = [this.#request, this.#response]
+    response.writeHead(200, { 'content-type': MEDIA_TYPE, 'cache-control': 'no-store' }).flushHeaders()
+    response.on('close', () => this.#closed())
+    response.on('error', () => undefined) // its end is told by `close`
+    request.on('error', () => undefined)
+    request.on('data', (piece: Uint8Array) => this.#read(piece))
+    request.on('end', () => {
+      if (native.endExchange(this.#server, this.number) !== null) response.destroy()
+    })
+  }
+
+  #read(piece: Uint8Array): void {
+    this.#left -= piece.byteLength
+    const isRefused = this.#left < 0 || native.feedExchange(this.#server, this.number, piece) !== null
+    // What came before stands; the rest is nobody's.
+    if (isRefused) this.#response.destroy()
+    else if (this.#stalled) this.#request.pause()
+  }
+
+  /** There may be something to write. */
+  write(): void {
+    if (this.#stalled || this.#response.destroyed) return
+    const [bytes, over] = native.takeExchange(this.#server, this.number)
+    const goesOn = bytes.byteLength === 0 || this.#response.write(bytes)
+    if (over) return void this.#response.end()
+    if (goesOn) return
+    this.#stalled = setTimeout(() => this.#response.destroy(), STALLED_MS).unref()
+    this.#response.once('drain', () => {
+      clearTimeout(this.#stalled)
+      this.#stalled = undefined
+      this.#request.resume()
+      this.write()
+    })
+  }
+
+  #closed(): void {
+    clearTimeout(this.#stalled)
+    this.#gone()
+    native.closeExchange(this.#server, this.number)
+  }
+}
