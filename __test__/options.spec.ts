@@ -229,7 +229,7 @@ test('what stands in the place of a text or a policy is refused', async () => {
 
 test('what is refused says what would be taken', async () => {
   expect(() => new AutoGenxBindAgent({ nmae: 'a' } as never)).toThrow(
-    'AutoGenxBindAgent has no option nmae; its options are name, agentOptions, verbose, logger, handler, onHandlerError, identityProvider',
+    'AutoGenxBindAgent has no option nmae; its options are name, agentOptions, verbose, logger, handler, onHandlerError, audit, dangerouslyContinueUnrecorded, identityProvider',
   )
   expect(() => caller.handle(() => 1, { allow: [alice.did, bob] as never })).toThrow('allow[1] must be a string')
   await expect(caller.call(callee as never, 1)).rejects.toThrow('agentName must be a string, not an Object')
