@@ -47,11 +47,6 @@ function isRoot(object: object): boolean {
   return Object.getPrototypeOf(object) === null && Object.hasOwn(object, 'isPrototypeOf')
 }
 
-export function checkList(value: unknown, what: string): asserts value is readonly string[] {
-  if (!Array.isArray(value)) throw new TypeError(`${what} must be a list, not ${nameOf(value)}`)
-  for (const [i, each] of (value as unknown[]).entries()) checkString(each, `${what}[${i}]`)
-}
-
 /** A copy of a list of strings, each of them read once. `or` says what else would do. */
 export function strings(value: unknown, what: string, or = ''): string[] {
   if (!Array.isArray(value)) throw new TypeError(`${what} must be a list${or}, not ${nameOf(value)}`)

@@ -1,5 +1,5 @@
-//! What opens sockets for a client. So far one [`Fetcher`]: documents over https, from addresses that the owner of the
-//! program configured or that a stranger named, each with its [rules](Whose).
+//! What opens sockets for a client: a [`Fetcher`] of documents over https, from addresses that the owner of the program
+//! configured or that a stranger named, each with its [rules](Whose); and [`agents`] that are reached over HTTP.
 //!
 //! | file | what |
 //! | --- | --- |
@@ -8,9 +8,10 @@
 //! | `resolve` | a name becomes addresses once, and all of them are judged |
 //! | `connect`, `tls` | a connection to exactly what was judged, and whose certificate it shows |
 //! | `exchange` | one request, one bounded answer |
-//! | `fetch` | one flight for all who ask, and not again within the interval |
+//! | `fetch`, `table` | one flight for all who ask, and not again within the interval; what is kept of it, within bounds |
+//! | `rules` | who named an address, and what may be asked of it |
 //! | [`agents`] | agents reached over HTTP: their messages in the bodies of requests and responses |
-//! | `thread` | the thread on which all of it waits; it starts with the first fetch |
+//! | `thread` | the thread on which all of it waits; it starts with whoever asks first |
 //!
 //! Nothing here follows a redirect, asks a proxy, keeps cookies, sends credentials, or takes compressed answers.
 
