@@ -175,7 +175,7 @@ describe('a log that takes nothing', () => {
     valueOf(await audit.close())
     const refused = await caller.call('writer', 1)
     expect(codeOf(refused)).toBe('AUDIT_FAILED')
-    expect(errorOf(refused).retryable).toBe(true)
+    expect(errorOf(refused)).toMatchObject({ retryable: true, handled: 'no' })
     writer.handle(null)
     expect(codeOf(await caller.send('writer', 1))).toBe('AUDIT_FAILED')
     expect(valueOf(await writer.receive())).toEqual([])
@@ -209,7 +209,7 @@ describe('a log that takes nothing', () => {
     await begun.promise
     await audit.close()
     going.open()
-    expect(codeOf(await answer)).toBe('AUDIT_FAILED')
+    expect(errorOf(await answer)).toMatchObject({ code: 'AUDIT_FAILED', handled: 'unknown' })
     bus.close()
   })
 })

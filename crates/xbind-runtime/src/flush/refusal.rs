@@ -148,7 +148,7 @@ impl Refusal {
             detail.as_deref().filter(|text| kind == ErrorKind::HandlerFailed && object::<Told<'_>>(text).is_some());
         let (said, hint) = sentence(kind, remote.is_some());
         let place = detail.as_deref().filter(|_| kind == ErrorKind::InvalidInput).and_then(object::<Place<'_>>);
-        let may_say = matches!(kind, ErrorKind::AgentClosed | ErrorKind::Revoked);
+        let may_say = matches!(kind, ErrorKind::AgentClosed | ErrorKind::Revoked | ErrorKind::AuditFailed);
         let told = detail.as_deref().filter(|_| may_say).and_then(object::<Begun>);
         let begun = told.is_none_or(|told| told.begun);
         let said = match place.filter(|place| is_pointer(&place.path)) {
@@ -170,13 +170,15 @@ impl Refusal {
     }
 }
 
-/// What such a refusal says of whether the call ran. An agent that closes or is stopped says the same of calls that wait and
-/// of those that run.
+/// What such a refusal says of whether the call ran. An agent that closes or is stopped, or cannot put on record what it
+/// does, says the same of calls that wait and of those that run.
 #[expect(clippy::wildcard_enum_match_arm, reason = "all others are said before a handler begins")]
 const fn handled(kind: ErrorKind) -> Option<Handled> {
     match kind {
         ErrorKind::HandlerFailed => Some(Handled::Yes),
-        ErrorKind::AgentClosed | ErrorKind::Revoked | ErrorKind::Internal => Some(Handled::Unknown),
+        ErrorKind::AgentClosed | ErrorKind::Revoked | ErrorKind::AuditFailed | ErrorKind::Internal => {
+            Some(Handled::Unknown)
+        }
         ErrorKind::StaleSession => None,
         _ => Some(Handled::No),
     }
@@ -311,7 +313,7 @@ mod tests {
             Refusal::decode(&told.encode()).into_error(&peer()).0.message().to_owned()
         };
         let says_so = |text: &str| text.ends_with("; nothing of the call was begun there");
-        for kind in [ErrorKind::AgentClosed, ErrorKind::Revoked] {
+        for kind in [ErrorKind::AgentClosed, ErrorKind::Revoked, ErrorKind::AuditFailed] {
             assert!(says_so(&message(kind, Refusal::unbegun(kind).detail.as_deref())));
             for detail in [None, Some(r#"{"begun":true}"#), Some("{}"), Some("false"), Some(r#"{"begun":"false"}"#)] {
                 assert!(!says_so(&message(kind, detail)), "{detail:?}");
