@@ -22,8 +22,8 @@ use crate::transport::{CallId, Departure, Peer, Remote, Route, local};
 
 /// Works off one batch of each of these agents.
 pub(crate) fn work_off(agents: Vec<Arc<Agent>>) {
-    let _entry = crate::sync::after::enter();
     for agent in agents {
+        let _entry = crate::sync::after::enter(); // each by itself: its recipients need not wait for the others
         if work_off_one(&agent) {
             agent.batch_done();
         }
