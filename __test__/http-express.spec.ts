@@ -187,3 +187,60 @@ test('an agent whose identity provider takes its time signs answers; one that fa
   await expect(fetching(at.url)).rejects.toMatchObject({ code: 'INVALID_SIGNATURE' })
   expect(await (await createFetch(agent)(at.url)).text()).toBe('x')
 })
+
+test.each([2000, 1])('what is thrown after an answer of %i bytes was given changes nothing of it', async (length) => {
+  const at = await here((verifier) =>
+    app()
+      .use(expressAgent(verifier, { sign: server }))
+      .get('/', (_, response) => {
+        response.send('x'.repeat(length))
+        throw new Error('no')
+      })
+      .use(((error, request, response, next) => {
+        if (request.get('x-handler') === 'careful') {
+          response.status(500)
+          expect(response.headersSent).toBe(true)
+        } else response.status(500).send((error as Error).message)
+        void next
+      }) satisfies express.ErrorRequestHandler),
+  )
+  const fetching = createFetch(agent, { responder: server.did })
+  for (const handler of ['careful', 'careless']) {
+    const answer = await fetching(at.url, { headers: { 'x-handler': handler } })
+    expect([answer.status, answer.headers.get('content-length')]).toEqual([200, String(length)])
+    expect(await answer.text()).toBe('x'.repeat(length))
+  }
+})
+
+test('what a middleware behind it adds when header fields are written is there, and is signed', async () => {
+  const late: express.RequestHandler = (_, response, next) => {
+    const { writeHead } = response
+    response.writeHead = ((...head: [number]) => {
+      response.setHeader('content-type', 'text/late')
+      return writeHead.apply(response, head)
+    }) as typeof writeHead
+    next()
+  }
+  const at = await here((verifier) =>
+    app().use(expressAgent(verifier, { sign: server }), late, (_, response) => void response.send('x')),
+  )
+  const answer = await createFetch(agent, { responder: server.did })(at.url)
+  expect(answer.headers.get('content-type')).toBe('text/late')
+})
+
+test('what it cannot judge is an error for next, also where nobody waits for its promise', async () => {
+  const when = (): never => {
+    throw new Error('no')
+  }
+  const at = await here((verifier) => (request, response) => {
+    const guard = expressAgent(verifier, { approval: { by: server.did, when } })
+    void guard(request, response, (error) => response.end(String(error)))
+  })
+  expect((await get(at, '/')).text).toBe('Error: no')
+})
+
+test('what options inherit counts', async () => {
+  const demands = Object.create({ scopes: ['admin'] }) as { scopes: string[] }
+  const at = await here((verifier) => app().use(expressAgent(verifier, demands), echo))
+  expect((await get(at, '/')).status).toBe(403)
+})

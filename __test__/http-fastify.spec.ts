@@ -1,13 +1,13 @@
 // Fastify: rewritten URLs, hooks, instances in instances, streams, options of routes.
 import { requireAgent as fastifyAgent } from '@private.me/autogen/fastify'
-import { createFetch, RequestVerifier, signRequestHeaders } from '@private.me/autogen/http'
+import { createFetch, RequestVerifier, signRequestHeaders, verifyResponse } from '@private.me/autogen/http'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { RequestListener } from 'node:http'
 import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { send } from './helpers/http.ts'
 import { agent, closing, get, here, post, server, text } from './helpers/middleware.ts'
-import { valueOf } from './helpers/result.ts'
+import { codeOf, valueOf } from './helpers/result.ts'
 
 async function made(
   verifier: RequestVerifier,
@@ -98,4 +98,71 @@ test('what a route asks for that is none fails when it is registered', async () 
     expect(route).toThrow()
     await app.close()
   }
+})
+
+test('what is answered before a request is verified is not signed, whatever signature was copied into it', async () => {
+  const at = await here((verifier) =>
+    made(verifier, { sign: server }, undefined, (app) => {
+      app.addHook('onRequest', async ({ method }, reply) => (method === 'OPTIONS' ? reply.code(204).send() : undefined))
+      app.post('/orders', async () => 'ordered')
+    }),
+  )
+  const request = { method: 'POST', url: `${at.url}/orders` }
+  const headers = valueOf(signRequestHeaders(agent, request))
+  const { status, headers: fields } = await send(at.port, { method: 'OPTIONS', path: '/orders', headers })
+  expect([status, fields.signature]).toEqual([204, undefined])
+  const answer = { status, headers: fields, body: new Uint8Array() }
+  expect(codeOf(await verifyResponse(answer, { ...request, headers }, { from: server.did }))).toBe('INVALID_SIGNATURE')
+})
+
+test('an answer that is a Response is signed as it is sent', async () => {
+  const at = await here((verifier) =>
+    made(verifier, { sign: server }, undefined, (app) => {
+      app.get('/', async () => new Response('made', { status: 201, headers: { 'content-type': 'text/made' } }))
+      app.get('/empty', async () => new Response(null, { status: 204 }))
+    }),
+  )
+  const fetching = createFetch(agent, { responder: server.did })
+  const answer = await fetching(`${at.url}/`)
+  expect([answer.status, answer.headers.get('content-type'), await answer.text()]).toEqual([201, 'text/made', 'made'])
+  expect((await fetching(`${at.url}/empty`)).status).toBe(204)
+})
+
+test('what a route asks for counts also if it is inherited, or was said before the plugin came', async () => {
+  const inherited = Object.create({ scopes: ['admin'] }) as { scopes: string[] }
+  const at = await here((verifier) =>
+    made(
+      verifier,
+      {},
+      (app) => {
+        app.get('/early', { config: { agent: { scopes: ['admin'] } } }, async () => 'in')
+        for (const [path, config] of Object.entries({ '/misspelt': { scope: ['admin'] }, '/null': null }))
+          app.get(path, { config: { agent: config as never } }, async () => 'in')
+      },
+      (app) => app.get('/inherited', { config: { agent: inherited } }, async () => 'in'),
+    ),
+  )
+  const answers = ['/early', '/misspelt', '/null', '/inherited'].map(async (path) => (await get(at, path)).status)
+  expect(await Promise.all(answers)).toEqual([403, 500, 500, 403])
+  const all = await here(async (verifier) => {
+    const app = fastify()
+    await app.register(fastifyAgent, Object.create({ verifier, scopes: ['admin'] }) as { verifier: RequestVerifier })
+    app.get('/', async () => 'in')
+    await app.ready()
+    closing.push(() => app.close())
+    return (request, response) => void app.server.emit('request', request, response)
+  })
+  expect((await get(all, '/')).status).toBe(403)
+})
+
+test('an `agent` that something else has put there is not taken for the one who has sent it', async () => {
+  const at = await here((verifier) =>
+    made(
+      verifier,
+      {},
+      (app) => app.decorateRequest('agent', { getter: () => ({ did: 'x', scopes: [], chain: [] }), setter: () => {} }),
+      (app) => app.get('/', async (request) => request.agent.did),
+    ),
+  )
+  expect((await get(at, '/')).text).toBe(agent.did)
 })

@@ -3,9 +3,10 @@ import { serve } from '@hono/node-server'
 import { requireAgent as honoAgent } from '@private.me/autogen/hono'
 import { RequestVerifier, signRequestHeaders, verifyResponse } from '@private.me/autogen/http'
 import { Hono } from 'hono'
+import { methodOverride } from 'hono/method-override'
 import type { Server } from 'node:http'
 import { expect, test } from 'vitest'
-import { raw, sendRaw } from './helpers/http.ts'
+import { raw, send, sendRaw } from './helpers/http.ts'
 import { agent, closing, here, json, post, server, text, type Here } from './helpers/middleware.ts'
 import { codeOf, valueOf } from './helpers/result.ts'
 
@@ -111,4 +112,20 @@ test('what a handler throws is answered by the app, and signed', async () => {
   const answer = await app.request(request.url, { headers: request.headers })
   expect(answer.status).toBe(500)
   expect(codeOf(await verifyResponse(answer, request, { from: server.did }))).toBe('ok')
+})
+
+test('a method that something overrides before is not the one that was signed', async () => {
+  let deleted = 0
+  const at = await serving((verifier) => {
+    const app = new Hono()
+    app.onError((error, c) => c.text(error.message, 500))
+    app.use(methodOverride({ app, header: 'x-method' }))
+    app.use(honoAgent(verifier))
+    app.delete('/', (c) => c.text(String((deleted += 1))))
+    return app.get('/', (c) => c.text('read'))
+  })
+  const headers = valueOf(signRequestHeaders(agent, { method: 'HEAD', url: `${at.url}/` }))
+  const overriding = { method: 'HEAD', headers: { ...headers, 'x-method': 'DELETE' } }
+  expect([(await send(at.port, overriding)).status, deleted]).toEqual([500, 0])
+  expect((await send(at.port, { method: 'HEAD', headers })).status).toBe(200)
 })

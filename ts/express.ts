@@ -48,12 +48,17 @@ export function requireAgent(
       return
     }
     if (gate.signer !== undefined) signAnswer(gate, request, response)
-    const outcome = await gate.admit(request)
-    if (isProblem(outcome)) {
-      refuse(request, response, outcome)
+    try {
+      const outcome = await gate.admit(request)
+      if (isProblem(outcome)) {
+        refuse(request, response, outcome)
+        return
+      }
+      Object.defineProperty(request, 'agent', { value: outcome.agent, enumerable: true, configurable: true })
+    } catch (error) {
+      next(error) // not everybody who calls a middleware waits for its promise
       return
     }
-    Object.defineProperty(request, 'agent', { value: outcome.agent, enumerable: true, configurable: true })
     next()
   }
 }

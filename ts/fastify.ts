@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { known } from './check'
 import { headersOf } from './http/answer'
 import { checkDemands, Gate, isProblem, type RequestingAgent, type RouteOptions } from './http/gate'
+import { isFetchResponse } from './http/message'
 import type { RequestVerifier, RequestVerifierOptions } from './http/verifier'
 
 export type { RequestingAgent, RouteOptions } from './http/gate'
@@ -42,8 +43,11 @@ const OPTIONS = ['verifier', 'scopes', 'approval', 'sign']
  */
 export async function requireAgent(app: FastifyInstance, options: AgentPluginOptions): Promise<void> {
   known(options, 'requireAgent', OPTIONS)
-  const { verifier, ...rest } = options
-  const gate = new Gate(verifier, rest, 'requireAgent')
+  // Each by its name: `...` would pass over those that are inherited.
+  const { verifier, scopes, approval, sign } = options
+  const given = { scopes, approval, sign } as RouteOptions
+  const gate = new Gate(verifier, given, 'requireAgent')
+  const judged = new WeakSet<object>()
   if (!app.hasRequestDecorator('agent')) app.decorateRequest('agent', null as unknown as RequestingAgent)
 
   app.addHook('onRoute', ({ config }) => {
@@ -54,18 +58,27 @@ export async function requireAgent(app: FastifyInstance, options: AgentPluginOpt
       throw new TypeError('something else reads the body before it is verified: register requireAgent first')
     }
     const outcome = await gate.admit(request.raw, demandsOf(request))
+    judged.add(request.raw)
     if (isProblem(outcome)) {
       await reply.code(outcome.status).headers(headersOf(request.raw, outcome)).send(outcome.body)
       return payload
     }
-    request.agent = outcome.agent
+    const { agent } = outcome
+    Object.defineProperty(request, 'agent', { value: agent, enumerable: true, configurable: true })
     const { body } = outcome
     return Object.assign(Readable.from(body.byteLength > 0 ? [Buffer.from(body)] : [], { objectMode: false }), {
       receivedEncodedLength: body.byteLength,
     })
   })
   if (gate.signer === undefined) return
-  app.addHook('onSend', async (request, reply, payload) => {
+  app.addHook('onSend', async (request, reply, answer) => {
+    // What is answered before nobody has asked for: a signature would make it the answer to whatever request was copied.
+    if (!judged.has(request.raw)) return answer
+    const payload = isAnswer(answer) ? answer.body : answer
+    if (isAnswer(answer)) {
+      reply.code(answer.status)
+      for (const [name, value] of answer.headers) reply.header(name, value)
+    }
     const body = await bytesOf(payload)
     const signed = await gate.signed(request.raw, reply.statusCode, reply.getHeaders(), body)
     reply.headers(signed)
@@ -73,8 +86,14 @@ export async function requireAgent(app: FastifyInstance, options: AgentPluginOpt
   })
 }
 
-const demandsOf = ({ routeOptions }: FastifyRequest): Pick<RouteOptions, 'scopes' | 'approval'> =>
-  (routeOptions.config as { agent?: Pick<RouteOptions, 'scopes' | 'approval'> } | undefined)?.agent ?? {}
+function demandsOf({ routeOptions }: FastifyRequest): Pick<RouteOptions, 'scopes' | 'approval'> {
+  const { agent = {} } = routeOptions.config as { agent?: Pick<RouteOptions, 'scopes' | 'approval'> }
+  return agent
+}
+
+/** Fastify takes it apart only afterwards. */
+const isAnswer = (payload: unknown): payload is Response =>
+  typeof payload === 'object' && payload !== null && isFetchResponse(payload)
 
 /** What is sent, in one piece. */
 async function bytesOf(payload: unknown): Promise<Uint8Array> {

@@ -39,6 +39,9 @@ export function requireAgent(
     if (!gate.hasAdmitted(sent) && Object.keys(c.req.bodyCache).length > 0) {
       throw new TypeError('the body was read before it is verified: requireAgent() goes before whatever reads it')
     }
+    if (!gate.hasAdmitted(sent) && c.req.method !== sent.method) {
+      throw new TypeError('the method was changed before it is verified: requireAgent() goes before method overrides')
+    }
     const outcome = await gate.admit(sent)
     if (isProblem(outcome)) {
       const { status, headers, body } = outcome

@@ -10,13 +10,16 @@ export function refuse(request: IncomingMessage, response: ServerResponse, probl
 }
 
 export function headersOf(request: IncomingMessage, { headers }: Problem): Record<string, string> {
-  return request.readableDidRead && !request.complete ? { ...headers, connection: 'close' } : { ...headers }
+  // HTTP/2 knows no such field, and ends streams one by one.
+  const isBroken = request.httpVersionMajor < 2 && request.readableDidRead && !request.complete
+  return isBroken ? { ...headers, connection: 'close' } : { ...headers }
 }
 
 /** Holds an answer of node:http back until it is whole, and signs it. */
 export function signAnswer(gate: Gate, request: IncomingMessage, response: ServerResponse): void {
-  const { writeHead, write, end, flushHeaders } = response
+  const { writeHead, write, end, flushHeaders, setHeader, appendHeader, removeHeader } = response
   const chunks: Uint8Array[] = []
+  let isBegun = false
   const add = (chunk: unknown, encoding: unknown): void => {
     if (chunk === undefined || chunk === null || typeof chunk === 'function') return
     const isText = typeof chunk === 'string'
@@ -26,6 +29,7 @@ export function signAnswer(gate: Gate, request: IncomingMessage, response: Serve
   response.flushHeaders = () => {}
   response.writeHead = (status: number, ...rest: unknown[]) => {
     const [reason] = rest
+    isBegun = true
     response.statusCode = status
     if (typeof reason === 'string') response.statusMessage = reason
     const headers = (typeof reason === 'string' ? rest[1] : (reason ?? rest[1])) as OutgoingHttpHeaders | unknown[]
@@ -40,18 +44,32 @@ export function signAnswer(gate: Gate, request: IncomingMessage, response: Serve
   }) as typeof write
   response.end = ((chunk: unknown, encoding: unknown, callback: unknown) => {
     add(chunk, encoding)
+    // Whoever waits for the header fields to be written adds his now.
+    if (!isBegun) response.writeHead(response.statusCode)
     const body = Buffer.concat(chunks)
+    const status = response.statusCode
     const done = [chunk, encoding, callback].find((each) => typeof each === 'function')
     const send = (signed: Record<string, string> = {}): void => {
-      Object.assign(response, { writeHead, write, end, flushHeaders })
+      Object.assign(response, { writeHead, write, end, flushHeaders, setHeader, appendHeader, removeHeader })
+      delete (response as { headersSent?: boolean }).headersSent
       if (response.destroyed) return
+      response.statusCode = status
       for (const [name, value] of Object.entries(signed)) response.setHeader(name, value)
       response.end(body, done as () => void)
     }
     response.write = () => false
     response.end = () => response
+    // Nobody answers twice: an error handler would change what is being signed, and its length.
+    const tooLate = (): never => {
+      throw Object.assign(new Error('the answer was given already'), { code: 'ERR_HTTP_HEADERS_SENT' })
+    }
+    Object.assign(response, { writeHead: tooLate, setHeader: tooLate, appendHeader: tooLate, removeHeader: tooLate })
+    Object.defineProperty(response, 'headersSent', { value: true, configurable: true })
     // What cannot be signed is sent as it is: whoever wants a signature takes no other answer.
-    gate.signed(request, response.statusCode, response.getHeaders(), body).then(send, () => send())
+    gate
+      .signed(request, status, response.getHeaders(), body)
+      .then(send, () => send())
+      .catch(() => response.destroy())
     return response
   }) as typeof end
 }

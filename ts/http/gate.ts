@@ -47,9 +47,13 @@ export class Gate {
     checkObject(verifier, 'verifier')
     checkObject(options, 'options')
     known(options, what, OPTIONS)
-    const { sign, ...demands } = options
+    // Each by its name: `...` would pass over those that are inherited.
+    const { sign, scopes, approval } = options
     this.#verifier = verifier instanceof RequestVerifier ? verifier : new RequestVerifier(verifier)
-    this.#demands = checkDemands(demands, 'options')
+    this.#demands = checkDemands({
+      ...(scopes !== undefined && { scopes }),
+      ...(approval !== undefined && { approval }),
+    })
     if (sign !== undefined) signerOf(sign)
     this.signer = sign
   }
@@ -62,13 +66,14 @@ export class Gate {
   /** Rejects with what is no refusal: a body that was read before, a clock that fails. */
   async admit(
     request: Request | IncomingMessage,
-    { body, ...route }: { body?: Uint8Array } & Pick<RouteOptions, 'scopes' | 'approval'> = {},
+    route: Pick<RouteOptions, 'scopes' | 'approval'> = {},
   ): Promise<Admitted | Problem> {
-    const scopes = [...(this.#demands.scopes ?? []), ...(route.scopes ?? [])]
-    const approval = route.approval ?? this.#demands.approval
+    const more = checkDemands(route, 'config.agent')
+    const scopes = [...(this.#demands.scopes ?? []), ...(more.scopes ?? [])]
+    const approval = more.approval ?? this.#demands.approval
     const demands = { scopes, ...(approval && { approval }) }
     const asked = await insideOf(this.#verifier).ask(request, demands)
-    const verified = asked ?? (await this.#verifier.verify(request, { ...demands, ...(body && { body }) }))
+    const verified = asked ?? (await this.#verifier.verify(request, demands))
     if (!verified.ok) return problemOf(verified.error, this.#verifier, demands)
     const { from, scopes: granted, chain } = verified.value
     const agent = { did: from, scopes: Object.freeze([...granted]), chain: Object.freeze([...chain]) }
@@ -101,7 +106,7 @@ type HeadersOfAnswer = Readonly<Record<string, string | number | readonly string
 /** A copy of what a route demands; throws for what is none. */
 export function checkDemands(
   demands: Pick<RouteOptions, 'scopes' | 'approval'>,
-  what: string,
+  what = 'options',
 ): Pick<RouteOptions, 'scopes' | 'approval'> {
   checkObject(demands, what)
   known(demands, what, ['scopes', 'approval'])
