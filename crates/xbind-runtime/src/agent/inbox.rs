@@ -11,6 +11,7 @@ use xbind::{Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, Result, Ve
 
 use crate::agent::room::{Room, Slot};
 use crate::agent::{Agent, closed};
+use crate::flush::refusal::Refusal;
 use crate::guard::Shown;
 use crate::guard::case::Case;
 use crate::guard::policy::{Policies, Policy};
@@ -271,7 +272,7 @@ impl Agent {
 
     pub(crate) fn put_in(self: &Arc<Self>, inbox: &mut Inbox, letter: Letter, caller: Peer, reference: InReplyTo) {
         if !self.record_delivery(&reference, letter.from) {
-            return self.refuse(caller, reference, ErrorKind::AuditFailed);
+            return self.refuse_with(caller, reference, &Refusal::unbegun(ErrorKind::AuditFailed));
         }
         let receipt =
             format!(r#"{{"status":"delivered","messageId":"{}","to":"{}"}}"#, letter.id.text(), self.did().as_str());

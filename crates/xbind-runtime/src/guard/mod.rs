@@ -197,7 +197,7 @@ impl Port {
         match self.record_start(ticket, &seen.agent) {
             Taken::Yes => {}
             Taken::Later => return Start::Wait,
-            Taken::No => return self.turn_away(ticket, &seen, Refusal::of(ErrorKind::AuditFailed)),
+            Taken::No => return self.turn_away(ticket, &seen, Refusal::unbegun(ErrorKind::AuditFailed)),
         }
         if self.tickets.guard().begin(ticket) && seen.method.is_none() {
             seen.agent.begun();
@@ -257,7 +257,7 @@ impl Port {
             decided.method.clone_from(&seen.method);
             decided.message = Some(seen.request);
         });
-        (taken == Taken::No).then(|| self.turn_away(ticket, seen, Refusal::of(ErrorKind::AuditFailed)))
+        (taken == Taken::No).then(|| self.turn_away(ticket, seen, Refusal::unbegun(ErrorKind::AuditFailed)))
     }
 
     /// Does what the verdict says; nothing more where the call may begin.
