@@ -168,6 +168,21 @@ fn a_lost_connection_ends_a_call_unless_it_may_run_twice() {
 }
 
 #[test]
+fn what_is_known_of_the_last_copy_of_a_call_says_nothing_of_the_first() {
+    let mut world = World::new(1, 2, NAMED);
+    let (a, b) = (join(&world, 0, 1, Some("a")), join(&world, 1, 2, Some("b")));
+    let seen = echo(&world, &b, 500);
+    let twice = call(&world, &a, "1", CallOptions { idempotent: true, ..options(60_000) });
+    world.run_for(100);
+    assert_eq!(*seen.borrow(), ["1"]);
+    b.handle(Some(Allow::only([*b.did()]))).unwrap();
+    world.net.cut(0, 1);
+    world.run_for(5_000);
+    assert_eq!(seen.borrow().len(), 1);
+    assert_eq!(failure(&twice), (ErrorKind::NotAllowed, Some(Handled::Unknown)));
+}
+
+#[test]
 fn sessions_change_under_a_call_a_few_times_at_most() {
     let (mut world, a, _) = world();
     let first = plain(&world, &a, "0");

@@ -41,8 +41,8 @@ const TOLD: &[ErrorKind] = &[
 pub(crate) struct Refusal {
     pub(crate) kind: ErrorKind,
     /// With `HANDLER_FAILED` the `code`, `message` and `data` of a `HandlerError`, with `SCOPE_DENIED` which scopes the call
-    /// `needs` and which the caller's token `holds`, with `INVALID_INPUT` the `path` to what is wrong, with `AGENT_CLOSED` and
-    /// `REVOKED` that nothing was `begun`, with `STALE_SESSION` the `session` of whoever answers: a JSON object, as text.
+    /// `needs` and which the caller's token `holds`, with `INVALID_INPUT` the `path` to what is wrong, with `AGENT_CLOSED`,
+    /// `REVOKED` and `AUDIT_FAILED` whether anything was `begun`, with `STALE_SESSION` the `session` of whoever answers: a JSON object, as text.
     pub(crate) detail: Option<String>,
     /// Whether the one who says it ran the call, as far as the code tells.
     handled: Option<Handled>,
@@ -118,6 +118,11 @@ impl Refusal {
         Self::with(kind, Some(r#"{"begun":false}"#.to_owned()))
     }
 
+    /// Of a call whose handler has run, and whose end cannot be put on record.
+    pub(crate) fn unrecorded() -> Self {
+        Self::with(ErrorKind::AuditFailed, Some(r#"{"begun":true}"#.to_owned()))
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let code = self.kind.code();
         match &self.detail {
@@ -150,6 +155,7 @@ impl Refusal {
         let place = detail.as_deref().filter(|_| kind == ErrorKind::InvalidInput).and_then(object::<Place<'_>>);
         let may_say = matches!(kind, ErrorKind::AgentClosed | ErrorKind::Revoked | ErrorKind::AuditFailed);
         let told = detail.as_deref().filter(|_| may_say).and_then(object::<Begun>);
+        let has_run = kind == ErrorKind::AuditFailed && told.as_ref().is_some_and(|told| told.begun);
         let begun = told.is_none_or(|told| told.begun);
         let said = match place.filter(|place| is_pointer(&place.path)) {
             Some(Place { path }) => format!("{peer} {said} at {path}"),
@@ -159,6 +165,7 @@ impl Refusal {
         let error = Error::new(kind, said).with_hint(hint);
         let error = match handled {
             _ if !begun => error.with_handled(Handled::No),
+            _ if has_run => error.with_handled(Handled::Yes),
             Some(handled) => error.with_handled(handled),
             None => error, // the call knows more
         };
@@ -170,15 +177,18 @@ impl Refusal {
     }
 }
 
-/// What such a refusal says of whether the call ran. An agent that closes or is stopped, or cannot put on record what it
-/// does, says the same of calls that wait and of those that run.
+/// What such a refusal says of whether the call ran. An agent that closes or is stopped says the same of calls that wait and
+/// of those that run; one that cannot record says beside it which it was.
 #[expect(clippy::wildcard_enum_match_arm, reason = "all others are said before a handler begins")]
 const fn handled(kind: ErrorKind) -> Option<Handled> {
     match kind {
         ErrorKind::HandlerFailed => Some(Handled::Yes),
-        ErrorKind::AgentClosed | ErrorKind::Revoked | ErrorKind::AuditFailed | ErrorKind::Internal => {
-            Some(Handled::Unknown)
-        }
+        // Found too large: perhaps the answer, on its way out.
+        ErrorKind::PayloadTooLarge
+        | ErrorKind::AgentClosed
+        | ErrorKind::Revoked
+        | ErrorKind::AuditFailed
+        | ErrorKind::Internal => Some(Handled::Unknown),
         ErrorKind::StaleSession => None,
         _ => Some(Handled::No),
     }
@@ -320,6 +330,24 @@ mod tests {
             }
         }
         assert!(!says_so(&message(ErrorKind::HandlerFailed, Some(r#"{"begun":false}"#))));
+    }
+
+    #[test]
+    fn that_nothing_ran_is_said_only_by_who_refuses_before_a_handler_begins() {
+        let handled = |refusal: Refusal| Refusal::decode(&refusal.encode()).into_error(&peer()).0.handled();
+        let recorded = ErrorKind::AuditFailed;
+        for (refusal, said) in [
+            (Refusal::of(ErrorKind::NotAllowed), Handled::No),
+            (Refusal::of(ErrorKind::HandlerFailed), Handled::Yes),
+            (Refusal::of(ErrorKind::PayloadTooLarge), Handled::Unknown), // its answer may be
+            (Refusal::of(ErrorKind::AgentClosed), Handled::Unknown),
+            (Refusal::unbegun(ErrorKind::AgentClosed), Handled::No),
+            (Refusal::of(recorded), Handled::Unknown),
+            (Refusal::unbegun(recorded), Handled::No),
+            (Refusal::unrecorded(), Handled::Yes),
+        ] {
+            assert_eq!(handled(refusal), Some(said));
+        }
     }
 
     #[test]

@@ -81,8 +81,7 @@ impl Port {
             Reply::Refused(kind, _) => (Verdict::Failed, Some(*kind)),
             Reply::Payload(_) | Reply::End(_) => (Verdict::Answered, None),
         };
-        let reply =
-            if running.record_end(outcome, code) { reply } else { Reply::Refused(ErrorKind::AuditFailed, None) };
+        let is_recorded = running.record_end(outcome, code);
         let Running { agent, cancelled, begun, method, said, case, parked, .. } = running;
         agent.ended_place(parked, begun || method.is_some());
         if let Some(call) = case.and_then(|case| case.approver_call()) {
@@ -90,6 +89,9 @@ impl Port {
         }
         if cancelled {
             return;
+        }
+        if !is_recorded {
+            return back.refuse(Refusal::unrecorded());
         }
         let encoded = match reply {
             Reply::Refused(kind, detail) => return back.refuse(Refusal::with(kind, detail)),

@@ -225,12 +225,12 @@ impl Port {
     pub fn abandon(&self, call: u64) -> Handled {
         let _entry = enter();
         let taken = self.calls.guard().take(call);
-        let Some(call) = taken else { return Handled::No };
+        let Some(call) = taken else { return Handled::Unknown }; // it has just ended, in a way that nobody was told yet
         Self::give_up(&call);
         if matches!(call.stage, Stage::Sought) {
             call.caller.lookups_ended();
         }
-        if matches!(call.stage, Stage::Sealed(_)) { Handled::Unknown } else { Handled::No }
+        if call.has_left() { Handled::Unknown } else { Handled::No }
     }
 
     /// Nobody waits for that call any more.

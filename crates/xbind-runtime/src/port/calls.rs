@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use xbind::{Did, Digest, ErrorKind, Handled, InReplyTo, MessageId, PendingCall};
 
 use crate::agent::Agent;
-use crate::port::anew::{Again, MAX_KEPT_BYTES};
+use crate::port::anew::{ATTEMPTS, Again, MAX_KEPT_BYTES};
 use crate::port::event::{Body, Outcome};
 use crate::port::sink::{Fits, Sink};
 use crate::port::slots::Slots;
@@ -101,10 +101,23 @@ impl Call {
         }
     }
 
+    /// An earlier copy of it may have come to somebody.
+    fn was_signed_before(&self) -> bool {
+        self.again.as_ref().is_some_and(|again| again.left < ATTEMPTS)
+    }
+
+    /// Whether somebody may have it.
+    pub(crate) fn has_left(&self) -> bool {
+        matches!(self.stage, Stage::Sealed(_)) || self.was_signed_before()
+    }
+
     /// Whether the other side ran it, where the end does not say so itself.
     pub(crate) fn judged(&self, outcome: Outcome) -> Outcome {
         let Outcome::Failed { error, remote } = outcome else { return outcome };
         let handled = match error.handled() {
+            Some(Handled::Yes) => Handled::Yes,
+            // What is known of its last copy says nothing of those before.
+            _ if self.was_signed_before() => Handled::Unknown,
             Some(handled) => handled,
             // Another window may have taken a copy of it.
             None if error.kind() == ErrorKind::StaleSession && !self.names_session => Handled::No,

@@ -13,6 +13,11 @@ use crate::record::index::Query;
 /// How much of a file is read at once.
 const CHUNK: usize = 256 << 10;
 
+/// How a line begins.
+const BEGINNING: &[u8] = br#"{"seq":"#;
+/// More than the first lines of a file and their signature, which are written together.
+const MAX_FIRST_WRITE: u64 = 4096;
+
 /// A log as it lies on a disk.
 #[derive(Clone, Debug)]
 pub(crate) struct Files {
@@ -48,7 +53,8 @@ impl Verified {
 /// # Errors
 /// `INVALID_AUDIT`, with file, line and reason; `AUDIT_FAILED` where it cannot be read.
 pub fn verify(path: &Path, did: Option<Did>, head: Option<(u64, Digest)>) -> Result<Verified> {
-    let files = Files { base: path.to_owned() };
+    // Further files stand beside the first, not beside a link to it.
+    let files = Files { base: fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) };
     let mut reader = Reader::new(did, head);
     let mut records = 0_u64;
     let mut last = None;
@@ -159,7 +165,11 @@ impl Files {
         each: &mut dyn FnMut(&Line<'_>, u64, u64),
     ) -> Result<Scanned> {
         let unread = |error: io::Error| failed("cannot be read", &error);
-        let opened = File::open(self.path(file)).map_err(unread)?;
+        let path = self.path(file);
+        if !fs::metadata(&path).map_err(unread)?.is_file() {
+            return Err(unread(io::Error::other("that is no file"))); // to open a pipe is to wait for its other end
+        }
+        let opened = File::open(path).map_err(unread)?;
         let length = opened.metadata().map_err(unread)?.len();
         let mut input = BufReader::with_capacity(CHUNK, opened);
         let mut scanned = Scanned { lines: 0, sealed_to: 0, length, fault: None };
@@ -185,6 +195,17 @@ impl Files {
             }
         }
         Ok(scanned)
+    }
+
+    /// Whether a file that no signature covers is what a failed write leaves of the first lines of one. Another is not touched.
+    pub(crate) fn is_beginning(&self, file: u64) -> Result<bool> {
+        let mut bytes = Vec::new();
+        let opened = File::open(self.path(file));
+        let read = opened.and_then(|file| file.take(MAX_FIRST_WRITE.saturating_add(1)).read_to_end(&mut bytes));
+        let read = read.map_err(|error| failed("cannot be read", &error))?;
+        let begins = BEGINNING.iter().zip(&bytes).all(|(one, other)| one == other);
+        let is_short = u64::try_from(read).is_ok_and(|read| read <= MAX_FIRST_WRITE);
+        Ok(is_short && (begins || bytes.iter().all(|byte| *byte == 0)))
     }
 
     /// The error with its place.

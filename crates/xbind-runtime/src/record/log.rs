@@ -212,7 +212,7 @@ impl Audit for AuditLog {
             return Taken::No;
         }
         let size = decided.size();
-        if decided.with_record(|record| record.fault().is_some()) {
+        if decided.with_record(|record| record.misfit().is_some()) {
             return Taken::No; // one line that cannot be written would hold up all others
         }
         if state.queue.len() >= MAX_WAITING || state.bytes.saturating_add(size) > MAX_BYTES {
@@ -226,6 +226,11 @@ impl Audit for AuditLog {
             self.shared.rouse(&mut state);
         }
         taken
+    }
+
+    fn can_write(&self) -> bool {
+        let state = self.shared.state.guard();
+        !state.closing && state.failed.is_none()
     }
 }
 

@@ -93,7 +93,7 @@ impl Decided {
             code: given.code.map(Into::into),
             note: given.note.map(String::into_boxed_str),
         };
-        match decided.with_record(|record| record.fault()) {
+        match decided.with_record(|record| record.misfit()) {
             Some(why) => Err(refuse(why)),
             None => Ok(decided),
         }
@@ -164,4 +164,9 @@ pub trait Audit: Send + Sync {
     /// Takes a decision. With `done` it is one that is not carried out yet, and can wait or be taken back; without, it has
     /// happened, and is kept as long as there is room at all.
     fn take(&self, decided: Decided, done: Option<Done>) -> Taken;
+
+    /// Whether what is taken can be written, as far as is known: what is to be done without waiting is not begun otherwise.
+    fn can_write(&self) -> bool {
+        true
+    }
 }

@@ -53,6 +53,16 @@ impl Agent {
         if taken == Taken::No && recording.dangerously_unrecorded { Taken::Yes } else { taken }
     }
 
+    /// Puts on record what is done next and does not wait for the disk; false if that must not be. It is kept like what has
+    /// happened, for it has when it is written.
+    fn record_next(&self, event: &'static str, outcome: Verdict, complete: impl FnOnce(&mut Decided)) -> bool {
+        let is_stuck = |recording: &Recording| !recording.dangerously_unrecorded && !recording.audit.can_write();
+        if self.recording.as_deref().is_some_and(is_stuck) {
+            return false;
+        }
+        self.record(event, outcome, None, complete) != Taken::No
+    }
+
     /// That a message of that sender was refused.
     pub(crate) fn record_refusal(&self, id: MessageId, from: Did, kind: ErrorKind) {
         self.record("call", Verdict::Refused, None, |decided| {
@@ -64,13 +74,11 @@ impl Agent {
 
     /// That a message stands in the inbox, before it does; false if that must not be.
     pub(crate) fn record_delivery(&self, request: &InReplyTo, from: Did) -> bool {
-        let nobody_waits: Done = Box::new(|_| ());
-        let taken = self.record("message", Verdict::Accepted, Some(nobody_waits), |decided| {
+        self.record_next("message", Verdict::Accepted, |decided| {
             decided.from = Some(from);
             decided.message = Some(request.id);
             decided.digest = Some(request.digest);
-        });
-        taken != Taken::No
+        })
     }
 
     /// Puts on record what the JSON object of a record says; who decided is this agent.
@@ -83,10 +91,8 @@ impl Agent {
         }
         let did_of = |did: &str| VerifyingKey::from_did(did).map(|key| *key.did());
         let said = Decided::read(json, self.did(), self.node.time().unix(), did_of)?;
-        match self.record("", said.outcome, None, |decided| *decided = said) {
-            Taken::No => Err(Error::new(ErrorKind::AuditFailed, "it cannot be put on record, and so it was not done")),
-            Taken::Yes | Taken::Later => Ok(()),
-        }
+        let refused = || Error::new(ErrorKind::AuditFailed, "it cannot be put on record, and so it was not done");
+        self.record_next("", said.outcome, |decided| *decided = said).then_some(()).ok_or_else(refused)
     }
 
     /// That it is there, or has gone, or was stopped.

@@ -1,7 +1,9 @@
 //! Writes a log: whole batches, each behind its signature, or nothing of them.
 
-use std::fs::{self, File, OpenOptions};
+use std::cmp::Ordering;
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
+use std::path::Path;
 use std::sync::Mutex;
 
 use xbind::record::{Chain, Entry, Head, Line, Reader};
@@ -49,6 +51,8 @@ pub(crate) struct Writer {
     syncs: bool,
     longest: u64,
     text: String,
+    /// Behind the end there may be what a write that failed has left.
+    torn: bool,
 }
 
 impl Drop for Writer {
@@ -87,8 +91,11 @@ impl Writer {
             };
             let scanned = files.scan(*file, &mut reader, &mut note)?;
             let is_last = i.saturating_add(1) == numbers.len();
-            if let Some((error, _)) = scanned.fault.filter(|(_, torn)| !(is_last && *torn)) {
-                return Err(error);
+            if let Some((error, torn)) = scanned.fault {
+                let is_ours = scanned.sealed_to > 0 || files.is_beginning(*file)?;
+                if !(is_last && torn && is_ours) {
+                    return Err(error);
+                }
             }
             lost_bytes = scanned.length.saturating_sub(scanned.sealed_to);
             if scanned.sealed_to > 0 || i == 0 {
@@ -113,7 +120,8 @@ impl Writer {
             }
             None => Chain::begin(did, clock::message_id()?, now, &mut text),
         };
-        let mut writer = Self { files, lock, file, number, length, chain: chain.clone(), sign, syncs, longest, text };
+        let mut writer =
+            Self { files, lock, file, number, length, chain: chain.clone(), sign, syncs, longest, text, torn: true };
         let signed = writer.finish(chain, now)?;
         if is_new {
             sync_folder(&path).map_err(|error| failed("cannot be written", &error))?;
@@ -170,17 +178,27 @@ impl Writer {
         Ok((head, jws))
     }
 
-    /// What an earlier write that failed has left is cut off first.
+    /// What an earlier write that failed has left is cut off first. What others have done to the file stays, and nothing is
+    /// written to it any more: nobody is told that a record is there which nobody would find.
     fn write(&mut self) -> io::Result<()> {
-        if self.file.metadata()?.len() != self.length {
-            self.file.set_len(self.length)?;
+        let found = self.file.metadata()?;
+        if !is_at(&found, &self.files.path(self.number)) {
+            return Err(io::Error::other("its file was moved or deleted"));
         }
+        match found.len().cmp(&self.length) {
+            Ordering::Equal => {}
+            Ordering::Greater if self.torn => self.file.set_len(self.length)?,
+            Ordering::Greater => return Err(io::Error::other("its file was written by somebody else")),
+            Ordering::Less => return Err(io::Error::other("its file was cut by somebody else")),
+        }
+        self.torn = true;
         self.file.seek(SeekFrom::Start(self.length))?;
         let written = self.file.write_all(self.text.as_bytes()).and_then(|()| self.sync());
         if let Err(error) = written {
             drop(self.file.set_len(self.length)); // else the next write does
             return Err(error);
         }
+        self.torn = false;
         self.length = self.length.saturating_add(u64::try_from(self.text.len()).unwrap_or(u64::MAX));
         Ok(())
     }
@@ -218,4 +236,16 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// Whether the path is still that of the file which was opened.
+#[cfg(unix)]
+fn is_at(opened: &Metadata, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(path).is_ok_and(|found| (found.dev(), found.ino()) == (opened.dev(), opened.ino()))
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &Metadata, path: &Path) -> bool {
+    fs::metadata(path).is_ok()
 }

@@ -59,7 +59,7 @@ impl Chain {
     /// # Errors
     /// `INVALID_CONFIG` for what is no record; then nothing is added.
     pub fn add(&mut self, record: Record<'_>, now: u64, out: &mut String) -> Result<()> {
-        if let Some(why) = record.fault() {
+        if let Some(why) = record.misfit() {
             return Err(Error::new(ErrorKind::InvalidConfig, why));
         }
         self.push(Entry::Record(record), now, out);

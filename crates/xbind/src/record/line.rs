@@ -18,6 +18,11 @@ pub const MAX_TEXT_BYTES: usize = 1024;
 /// How many links a chain has at most.
 pub const MAX_CHAIN: usize = 16;
 
+/// What a byte of a text takes at most, as `\u00xx`.
+const LONGEST_ESCAPE: usize = 6;
+/// More than a line holds beside token, note and chain.
+const MOST_BESIDE: usize = 2048;
+
 /// How the events begin that a log writes by itself.
 const OWN: &str = "log.";
 pub(crate) const BEGIN: &str = "log.begin";
@@ -89,6 +94,26 @@ pub struct Record<'a> {
 }
 
 impl Record<'_> {
+    /// Why it cannot stand in a log, if it cannot: it is no record, or its line would be too long to be read again.
+    #[must_use]
+    pub fn misfit(&self) -> Option<&'static str> {
+        let is_long = || self.is_too_long().then_some("the line of a record is at most 16384 bytes long");
+        self.fault().or_else(is_long)
+    }
+
+    /// Wherever in a log it stands.
+    fn is_too_long(&self) -> bool {
+        let texts = [self.token, self.note].into_iter().flatten().chain(self.chain.iter().copied());
+        let bytes = texts.fold(0_usize, |sum, text| sum.saturating_add(text.len()));
+        if bytes.saturating_mul(LONGEST_ESCAPE).saturating_add(MOST_BESIDE) <= MAX_LINE_BYTES {
+            return false;
+        }
+        let previous = Digest::from_bytes([0; 32]).text();
+        let mut line = String::new();
+        write(&Line { seq: MAX_COUNT, time: MAX_COUNT, previous: &previous, entry: Entry::Record(*self) }, &mut line);
+        line.len() > MAX_LINE_BYTES
+    }
+
     /// Why it is no record, if it is none.
     #[must_use]
     pub fn fault(&self) -> Option<&'static str> {
