@@ -96,6 +96,8 @@ export interface FetchOptions {
   fetch?: typeof fetch;
   /** A token to present, or who gives one for each request. */
   token?: string | (() => string | Promise<string>);
+  /** The approval of the one request that this `fetch` is to send, by `approveRequest`. */
+  approval?: string;
   /** Default `xbind`. */
   profile?: SignatureProfile;
   /** Where the key is published: an https URL. Web Bot Auth only. */
@@ -177,8 +179,8 @@ export interface RequestDecision {
   now?: number;
 }
 /**
- * Signs a yes or no to one request: its method, authority, path, query and body. The sender gives it to `signRequest` as
- * `approval`. A `Request` is read as a copy. Errors: INVALID_CONFIG (anything out of its bounds, or an approver who is the
+ * Signs a yes or no to one request: its method, authority, path, query and body. The sender gives it to `signRequest`
+ * or `createFetch` as `approval`. A `Request` is read as a copy. Errors: INVALID_CONFIG (anything out of its bounds, or an approver who is the
  * caller), INVALID_DID, MALFORMED_MESSAGE (what no verifier would read), SIGN_FAILED.
  *
  * @example

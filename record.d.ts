@@ -103,7 +103,7 @@ export interface VerifiedAudit {
   readonly first: number;
   /** Whose log it is. */
   readonly did: string;
-  /** Its end, to be kept elsewhere. */
+  /** Its last line, to be kept elsewhere; a head that `close` or `flush` gave is an earlier one. */
   readonly head: Pick<AuditHead, "seq" | "digest">;
 }
 /**

@@ -2,6 +2,7 @@
 import { Identity } from '@private.me/autogen'
 import {
   approveRequest,
+  createFetch,
   RequestVerifier,
   signRequest,
   signRequestHeaders,
@@ -48,6 +49,23 @@ test('a request with the approval that it needs is accepted, and the approval is
   const asked = new Request(url, { method: 'POST', body: '{}', headers: { 'content-type': 'a/b' } })
   const approval = await approved({ request: asked })
   expect(codeOf(await verifierOf().verify(valueOf(await signRequest(sender, asked, { approval }))))).toBe('ok')
+})
+
+test('createFetch bears the approval of its one request', async () => {
+  const verifier = verifierOf()
+  const outcomes: string[] = []
+  const receiving: typeof fetch = async (input, init) => {
+    outcomes.push(codeOf(await verifier.verify(new Request(input, init))))
+    return new Response()
+  }
+  const body = Buffer.from(order.body ?? [])
+  const sending = createFetch(sender, { approval: await approved(), fetch: receiving })
+  for (const sent of [Buffer.from('{"amount":13}'), body, body]) {
+    await sending(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: sent })
+  }
+  expect(outcomes).toEqual(['APPROVAL_REQUIRED', 'ok', 'APPROVAL_REQUIRED'])
+  expect(() => createFetch(sender, { approval: 1 as never })).toThrow('approval must be a string')
+  await expect(createFetch(sender, { approval: 'none' })(url)).rejects.toMatchObject({ code: 'INVALID_TOKEN' })
 })
 
 test('a request without one is told who may give it, and for whom', async () => {

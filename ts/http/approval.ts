@@ -44,8 +44,8 @@ export interface RequestDecision {
 }
 
 /**
- * Signs a yes or no to one request: its method, authority, path, query and body. The sender gives it to `signRequest` as
- * `approval`. A `Request` is read as a copy. Errors: INVALID_CONFIG (anything out of its bounds, or an approver who is the
+ * Signs a yes or no to one request: its method, authority, path, query and body. The sender gives it to `signRequest`
+ * or `createFetch` as `approval`. A `Request` is read as a copy. Errors: INVALID_CONFIG (anything out of its bounds, or an approver who is the
  * caller), INVALID_DID, MALFORMED_MESSAGE (what no verifier would read), SIGN_FAILED.
  *
  * @example

@@ -52,7 +52,10 @@ export async function readBody(
  * that were verified. What is beyond the limits stays unread, so that it can still be answered.
  */
 export function readIncoming(request: IncomingMessage, { most, milliseconds }: Limits): Promise<Uint8Array | Failure> {
-  if (request.readableDidRead) throw new TypeError('the body was read already; give its bytes as options.body')
+  if (request.readableDidRead)
+    throw new TypeError(
+      'the body was read already; give its bytes as options.body, and every requireAgent() of a route the same verifier',
+    )
   if (request.readableEncoding) {
     throw new TypeError('the body is read as text, by setEncoding(); give its bytes as options.body')
   }

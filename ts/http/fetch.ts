@@ -20,6 +20,8 @@ export interface FetchOptions {
   fetch?: typeof fetch
   /** A token to present, or who gives one for each request. */
   token?: string | (() => string | Promise<string>)
+  /** The approval of the one request that this `fetch` is to send, by `approveRequest`. */
+  approval?: string
   /** Default `xbind`. */
   profile?: SignatureProfile
   /** Where the key is published: an https URL. Web Bot Auth only. */
@@ -30,7 +32,7 @@ export interface FetchOptions {
   responder?: string
 }
 
-const OPTIONS = ['fetch', 'token', 'profile', 'signatureAgent', 'ttlSeconds', 'responder'] as const
+const OPTIONS = ['fetch', 'token', 'approval', 'profile', 'signatureAgent', 'ttlSeconds', 'responder'] as const
 const NO_BODY = [204, 205, 304]
 
 /**
@@ -109,6 +111,7 @@ async function unlessAborted<T>(signal: AbortSignal, work: T | Promise<T>): Prom
 function readOptions({
   fetch: send,
   token,
+  approval,
   profile,
   signatureAgent,
   ttlSeconds,
@@ -116,12 +119,14 @@ function readOptions({
 }: FetchOptions): FetchOptions {
   optional(send, checkFunction, 'fetch')
   if (typeof token !== 'function') optional(token, checkString, 'token')
+  optional(approval, checkString, 'approval')
   optional(profile, checkString, 'profile')
   optional(signatureAgent, checkString, 'signatureAgent')
   optional(responder, checkString, 'responder')
   return {
     ...(send && { fetch: send }),
     ...(token !== undefined && { token }),
+    ...(approval !== undefined && { approval }),
     ...(profile !== undefined && { profile }),
     ...(signatureAgent !== undefined && { signatureAgent }),
     ...(ttlSeconds !== undefined && { ttlSeconds }),
