@@ -47,6 +47,7 @@ if (process.send) {
   assert.deepEqual([error.code, error.handled], ['AGENT_CLOSED', 'unknown'])
   console.log('killed at work    ', error.code, '- did it run?', error.handled)
 
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit') // until then its port takes connections
   const { error: gone } = await librarian.call(writer, null, { method: 'ponder' })
   assert.deepEqual([gone.code, gone.handled], ['AGENT_NOT_FOUND', 'no'])
   console.log('called once more  ', gone.code, '- did it run?', gone.handled)

@@ -263,7 +263,8 @@ impl Shared {
         let calls: Vec<CallId> =
             batch.iter().filter(|parcel| write(parcel, &mut body)).filter_map(|it| it.call).collect();
         drop(batch);
-        let mut body = Bytes::from(body);
+        let body = Bytes::from(body);
+        let mut may_have_come = false;
         loop {
             let kept = { lock(&address.idle).pop() };
             let reused = kept.is_some();
@@ -272,22 +273,25 @@ impl Shared {
                 Some(kept) => kept,
                 None => match self.connect(address).await {
                     Ok(connection) => connection,
+                    Err(_) if may_have_come => return self.lost(address, &calls, ErrorKind::AgentNotFound),
                     Err(_) => {
                         return self.ended(address, &calls, |node, call| node.failed(call, ErrorKind::AgentNotFound));
                     }
                 },
             };
-            let sent = timeout(PATIENCE.saturating_mul(3), connection.send(&address.target, body)).await;
-            let response = match sent.unwrap_or(Sent::Lost) {
-                Sent::Answered(response) => response,
-                Sent::Kept(again) if reused => {
-                    body = again;
+            let sent = timeout(PATIENCE.saturating_mul(3), connection.send(&address.target, body.clone())).await;
+            let response = match sent {
+                Ok(Sent::Answered(response)) => response,
+                Ok(Sent::Kept) if reused => continue,
+                // Calls name the replay window that they are for: whoever gets the same bytes again begins nothing twice.
+                Ok(Sent::Lost) if reused => {
+                    may_have_come = true;
                     continue;
                 }
-                Sent::Kept(_) => {
+                Ok(Sent::Kept) if !may_have_come => {
                     return self.ended(address, &calls, |node, call| node.failed(call, ErrorKind::AgentNotFound));
                 }
-                Sent::Lost => return self.lost(address, &calls, ErrorKind::AgentClosed),
+                Ok(Sent::Kept | Sent::Lost) | Err(_) => return self.lost(address, &calls, ErrorKind::AgentClosed),
             };
             if vet(&response).is_err() {
                 return self.lost(address, &calls, ErrorKind::AgentNotFound);

@@ -1,6 +1,6 @@
 //! One connection to where agents are, and one request on it.
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
@@ -24,7 +24,7 @@ pub(crate) enum Sent {
     /// The head of its response has come.
     Answered(Response<Incoming>),
     /// Nothing of it left.
-    Kept(Bytes),
+    Kept,
     /// Nobody knows what arrived.
     Lost,
 }
@@ -66,13 +66,7 @@ impl Connection {
         let Ok(request) = request else { return Sent::Lost };
         match self.sender.try_send_request(request).await {
             Ok(response) => Sent::Answered(response),
-            Err(mut refused) => match refused.take_message() {
-                Some(request) => match request.into_body().collect().await {
-                    Ok(body) => Sent::Kept(body.to_bytes()),
-                    Err(never) => match never {},
-                },
-                None => Sent::Lost,
-            },
+            Err(mut refused) => refused.take_message().map_or(Sent::Lost, |_| Sent::Kept),
         }
     }
 }
