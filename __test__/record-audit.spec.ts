@@ -209,7 +209,7 @@ describe('a log that takes nothing', () => {
     await begun.promise
     await audit.close()
     going.open()
-    expect(errorOf(await answer)).toMatchObject({ code: 'AUDIT_FAILED', handled: 'unknown' })
+    expect(errorOf(await answer)).toMatchObject({ code: 'AUDIT_FAILED', handled: 'yes' })
     bus.close()
   })
 })

@@ -1,32 +1,27 @@
 import { recipientIn, type Address } from './address'
-import { approveWith, type CallDecision } from '../tokens/approval'
-import { ask, progressFor, receipted } from './asking'
-import { cardIn, type AgentCard } from './card'
-import { resultOf, type DeliveryReceipt, type Receipted } from './calls'
-import { gaveUp } from './abort'
+import type { CallDecision } from '../tokens/approval'
+import { call, describe, send, stream } from './asking'
+import type { AgentCard } from './card'
+import type { DeliveryReceipt, Receipted } from './calls'
 import {
   configIn,
-  copied,
-  FROM_IDENTITY,
+  imported,
   type AgentConfig,
   type CallOptions,
   type Handler,
   type Message,
   type StreamOptions,
-  withKey,
 } from './config'
-import { isFailure, XBindError } from '../errors'
 import type { HandleOptions } from './guard'
-import { passphraseIn, readKeyAsync } from './key-file'
+import { passphraseIn } from './key-file'
 import { Member } from './member'
-import { DESCRIBE, type MethodOptions } from './methods'
-import { native } from '../native'
+import type { MethodOptions } from './methods'
 import type { Failure, KeyRef, NodeRef } from '../native/binding'
-import { callOptionsIn, checkOptions, drainMsIn, none, receiveOptionsIn, streamOptionsIn } from './options'
+import { drainMsIn, none } from './options'
 import { peerOf, type Peer, type PeerOptions } from './peer'
 import type { RemoteKey } from './provider'
-import { streamOf, type AnswerStream } from './stream'
-import { fail, ok, result, type Result } from '../result'
+import type { AnswerStream } from './stream'
+import type { Result } from '../result'
 import { delegateWith, grantWith, type TokenRequest } from '../tokens/token'
 
 export type { CallOptions, Handler } from './config'
@@ -89,17 +84,7 @@ export class AutoGenxBindAgent {
       passphrase?: string
     } = {},
   ): Promise<Result<AutoGenxBindAgent>> {
-    const given = passphraseIn(config, 'fromIdentity', FROM_IDENTITY)
-    const own = copied(config) // as it is now, whatever the caller does with it while the passphrase is worked on
-    const key = await readKeyAsync(pkcs8, given)
-    if (isFailure(key)) return fail(key)
-    try {
-      return ok(new AutoGenxBindAgent(withKey(own, key)))
-    } catch (error) {
-      native.destroyKey(key)
-      if (error instanceof XBindError) return { ok: false, error }
-      throw error
-    }
+    return await imported(pkcs8, config, (own) => new AutoGenxBindAgent(own))
   }
 
   /** Who it is: `did:key:z6Mk…`, which spells the public key. */
@@ -152,13 +137,7 @@ export class AutoGenxBindAgent {
   call(agentName: Address, payload: unknown, options: CallOptions = none): Promise<Result<unknown>> {
     // Not async: many thousands may wait, and each would keep its frame.
     try {
-      const to = recipientIn(agentName, 'agentName')
-      const wanted = callOptionsIn(options, this.#member.timeoutMs)
-      if (isFailure(wanted)) return Promise.resolve(fail(wanted))
-      const progress = progressFor(this.#member, wanted)
-      if (wanted.receipt) return receipted(this.#member, to, payload, wanted, progress)
-      const ended = ask(this.#member, to, payload, wanted, false, progress && { progress })
-      return Promise.resolve(ended).then(resultOf)
+      return call(this.#member, agentName, payload, options)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -177,13 +156,7 @@ export class AutoGenxBindAgent {
    * ```
    */
   stream<T = unknown>(to: Address, payload: unknown, options: StreamOptions = none): AnswerStream<T> {
-    const at = recipientIn(to, 'to')
-    const member = this.#member
-    const wanted = streamOptionsIn(options, member.timeoutMs)
-    const progress = isFailure(wanted) ? undefined : progressFor(member, wanted)
-    return streamOf(member.port.calls, progress, (hearing) =>
-      isFailure(wanted) ? { ok: false, failure: wanted } : ask(member, at, payload, wanted, false, hearing),
-    )
+    return stream(this.#member, to, payload, options)
   }
 
   /**
@@ -215,9 +188,7 @@ export class AutoGenxBindAgent {
    */
   async describe(to?: Address): Promise<Result<AgentCard>> {
     if (to === undefined) return this.#member.describe()
-    const at = recipientIn(to, 'to')
-    const answer = await ask(this.#member, at, null, { timeoutMs: this.#member.timeoutMs, method: DESCRIBE })
-    return answer.ok ? cardIn(answer.value, answer.from) : resultOf(answer)
+    return await describe(this.#member, to)
   }
 
   /**
@@ -238,10 +209,7 @@ export class AutoGenxBindAgent {
       signal?: AbortSignal
     } = none,
   ): Promise<Result<DeliveryReceipt>> {
-    const at = recipientIn(to, 'to')
-    checkOptions(options, 'send()', ['signal'])
-    const { signal } = options
-    return resultOf(await ask(this.#member, at, payload, { timeoutMs: this.#member.timeoutMs, signal }, true))
+    return await send(this.#member, to, payload, options)
   }
 
   /**
@@ -264,11 +232,7 @@ export class AutoGenxBindAgent {
       signal?: AbortSignal
     } = none,
   ): Promise<Result<Message<P>[]>> {
-    const wanted = receiveOptionsIn(options)
-    if (isFailure(wanted)) return fail(wanted)
-    const { max, waitMs, signal } = wanted
-    if (signal?.aborted) return fail(gaveUp(signal))
-    return result(await this.#member.inbox.receive(max, waitMs, signal)) as Result<Message<P>[]>
+    return (await this.#member.receive(options)) as Result<Message<P>[]>
   }
 
   /**
@@ -369,8 +333,7 @@ export class AutoGenxBindAgent {
    * ```
    */
   async decide(request: CallDecision): Promise<Result<string>> {
-    const key = this.#member.key
-    return isFailure(key) ? fail(key) : this.#member.recorded('approval.signed', approveWith(key, request))
+    return this.#member.decide(request)
   }
 
   /**

@@ -1,30 +1,83 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { gaveUp } from './abort'
+import { recipientIn, type Address } from './address'
 import {
   heeding,
   resultOf,
   type Asking,
   type CallReceipt,
+  type DeliveryReceipt,
   type Ended,
   type Hearing,
   type Receipted,
   type Settle,
 } from './calls'
+import { cardIn, type AgentCard } from './card'
 import { callChannel, type CallSeen } from './channels'
 import { checkSignal } from '../check'
 import { isFailure, XBindError } from '../errors'
 import { native } from '../native'
 import { closedFailure, type Member } from './member'
 import type { Failure } from '../native/binding'
-import type { Wanted } from './options'
+import type { CallOptions, StreamOptions } from './config'
+import { DESCRIBE } from './methods'
+import { callOptionsIn, checkOptions, streamOptionsIn, type Wanted } from './options'
 import { encode } from '../messages/payload'
 import type { Progress } from './progress'
+import { fail, type Result } from '../result'
+import { streamOf, type AnswerStream } from './stream'
 
 /** How a call or message is to be made, and by whose leave. */
 type Begun = Asking & Partial<Pick<Wanted, 'signal' | 'onProgress'>>
 
+/** Asks another agent. */
+export function call(
+  member: Member,
+  agentName: Address,
+  payload: unknown,
+  options: CallOptions,
+): Promise<Result<unknown>> {
+  const to = recipientIn(agentName, 'agentName')
+  const wanted = callOptionsIn(options, member.timeoutMs)
+  if (isFailure(wanted)) return Promise.resolve(fail(wanted))
+  const progress = progressFor(member, wanted)
+  if (wanted.receipt) return receipted(member, to, payload, wanted, progress)
+  const ended = ask(member, to, payload, wanted, false, progress && { progress })
+  return Promise.resolve(ended).then(resultOf)
+}
+
+/** The parts of an answer. */
+export function stream<T>(member: Member, to: Address, payload: unknown, options: StreamOptions): AnswerStream<T> {
+  const at = recipientIn(to, 'to')
+  const wanted = streamOptionsIn(options, member.timeoutMs)
+  const progress = isFailure(wanted) ? undefined : progressFor(member, wanted)
+  return streamOf(member.port.calls, progress, (hearing) =>
+    isFailure(wanted) ? { ok: false, failure: wanted } : ask(member, at, payload, wanted, false, hearing),
+  )
+}
+
+/** What another agent offers. */
+export async function describe(member: Member, to: Address): Promise<Result<AgentCard>> {
+  const at = recipientIn(to, 'to')
+  const answer = await ask(member, at, null, { timeoutMs: member.timeoutMs, method: DESCRIBE })
+  return answer.ok ? cardIn(answer.value, answer.from) : resultOf(answer)
+}
+
+/** A message for an inbox. */
+export async function send(
+  member: Member,
+  to: Address,
+  payload: unknown,
+  options: { signal?: AbortSignal },
+): Promise<Result<DeliveryReceipt>> {
+  const at = recipientIn(to, 'to')
+  checkOptions(options, 'send()', ['signal'])
+  const { signal } = options
+  return resultOf(await ask(member, at, payload, { timeoutMs: member.timeoutMs, signal }, true))
+}
+
 /** Begins a call, or sends a message; how it ends. */
-export function ask(
+function ask(
   member: Member,
   to: string | Failure,
   payload: unknown,
@@ -77,7 +130,7 @@ function begin(
 }
 
 /** A call and its answer themselves beside how it ended. */
-export async function receipted(
+async function receipted(
   member: Member,
   to: string | Failure,
   payload: unknown,
@@ -97,7 +150,7 @@ function whyOver(member: Member, signal: AbortSignal | undefined): Failure | und
 }
 
 /** Where the caller hears how far his call is: in the context in which he made it. */
-export function progressFor(member: Member, { onProgress }: Wanted): Hearing['progress'] {
+function progressFor(member: Member, { onProgress }: Wanted): Hearing['progress'] {
   if (!onProgress) return undefined
   const threw = (thrown: unknown): void => member.journal.warn('onProgress threw', { thrown })
   return AsyncLocalStorage.bind((progress: Progress): void => {

@@ -5,6 +5,10 @@ import type { Logger } from './log'
 import type { MessageBus } from './bus'
 import type { Progress } from './progress'
 import type { KeyRef, Options } from '../native/binding'
+import { passphraseIn, readKeyAsync } from './key-file'
+import { native } from '../native'
+import { isFailure, XBindError } from '../errors'
+import { fail, ok, type Result } from '../result'
 import { bounded, checkFunction, checkObject, checkString, known, optional } from '../check'
 
 /** What a new agent is told; all of it may be left out. */
@@ -151,7 +155,7 @@ export interface CallOptions {
 export type StreamOptions = Omit<CallOptions, 'receipt'>
 
 /** The options of `fromIdentity`. */
-export const FROM_IDENTITY = [
+const FROM_IDENTITY = [
   'name',
   'agentOptions',
   'verbose',
@@ -180,8 +184,23 @@ export type ReadConfig = Omit<
 /** How `fromIdentity` hands the constructor a key. */
 const importedKey = Symbol('importedKey')
 
-export function withKey(config: AgentConfig, key: KeyRef): AgentConfig {
-  return { ...config, [importedKey]: key } as AgentConfig
+/** What is made with an exported identity. */
+export async function imported<Agent>(
+  pkcs8: Uint8Array | string,
+  config: Omit<AgentConfig, 'identityProvider'> & { passphrase?: string },
+  make: (config: AgentConfig) => Agent,
+): Promise<Result<Agent>> {
+  const given = passphraseIn(config, 'fromIdentity', FROM_IDENTITY)
+  const own = copied(config) // as it is now, whatever the caller does with it while the passphrase is worked on
+  const key = await readKeyAsync(pkcs8, given)
+  if (isFailure(key)) return fail(key)
+  try {
+    return ok(make({ ...own, [importedKey]: key } as AgentConfig))
+  } catch (error) {
+    native.destroyKey(key)
+    if (error instanceof XBindError) return { ok: false, error }
+    throw error
+  }
 }
 
 export function configIn(config: AgentConfig): ReadConfig {
@@ -202,7 +221,7 @@ export function configIn(config: AgentConfig): ReadConfig {
 }
 
 /** A copy of the options of `fromIdentity`, without the passphrase. */
-export function copied(config: AgentConfig & { passphrase?: string }): AgentConfig {
+function copied(config: AgentConfig & { passphrase?: string }): AgentConfig {
   const { passphrase: _, agentOptions: options, ...rest } = config
   const isPlain = Object.prototype.toString.call(options) === '[object Object]'
   if (!('agentOptions' in config)) return rest

@@ -1,3 +1,5 @@
+import { approveWith, type CallDecision } from '../tokens/approval'
+import { gaveUp } from './abort'
 import type { AutoGenxBindAgent } from './agent'
 import { statementRecord } from './audit'
 import { defaultBus, refOf } from './bus'
@@ -18,11 +20,11 @@ import { Offers, type MethodOptions } from './methods'
 import { native } from '../native'
 import { json } from '../native/json'
 import type { Failure, KeyRef, NodeRef } from '../native/binding'
-import { MAX_TIMEOUT } from './options'
+import { MAX_TIMEOUT, receiveOptionsIn, type ReceiveOptions } from './options'
 import { openPort, type Members, type Port } from './port'
 import { checkProvider, didOf, exportFrom, RemoteKey, Signing } from './provider'
 import { Receivers } from './receivers'
-import { fail, orThrow, type Result } from '../result'
+import { fail, orThrow, result, type Result } from '../result'
 
 export const closedFailure = failure(
   'AGENT_CLOSED',
@@ -96,6 +98,19 @@ export class Member {
     if (this.#closed) return closedFailure
     const key = this.extras?.owned ?? native.agentKey(this.port.number, this.number)
     return isFailure(key) ? hinted(key) : key
+  }
+
+  async receive(options: ReceiveOptions): Promise<Result<Message[]>> {
+    const wanted = receiveOptionsIn(options)
+    if (isFailure(wanted)) return fail(wanted)
+    const { max, waitMs, signal } = wanted
+    if (signal?.aborted) return fail(gaveUp(signal))
+    return result(await this.inbox.receive(max, waitMs, signal))
+  }
+
+  decide(request: CallDecision): Result<string> {
+    const { key } = this
+    return isFailure(key) ? fail(key) : this.recorded('approval.signed', approveWith(key, request))
   }
 
   /** What it has signed is on record, or nobody gets it. */

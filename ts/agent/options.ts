@@ -101,7 +101,7 @@ function wantedIn(options: StreamOptions, usualMs: number, receipt: boolean): Wa
   return { timeoutMs, totalMs: total, onProgress, signal, presented, method, traceparent, receipt, idempotent }
 }
 
-interface ReceiveOptions {
+export interface ReceiveOptions {
   max?: number
   waitMs?: number
   signal?: AbortSignal
