@@ -14,8 +14,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { listen, raw, send, sendRaw, type Listening } from './helpers/http.ts'
 import { codeOf, valueOf } from './helpers/result.ts'
 
-const [identity, server] = [Identity.generate(), Identity.generate()]
-const body = '{"amount":12}'
+const [identity, server, body] = [Identity.generate(), Identity.generate(), '{"amount":12}']
 
 let here: Listening
 let verifier: RequestVerifier
@@ -398,27 +397,4 @@ test('createFetch signs anew each time, follows no redirect, and takes no unsign
   } finally {
     elsewhere.close()
   }
-})
-
-test('createFetch stops waiting when its caller does', async () => {
-  const endless = { method: 'POST', body: new ReadableStream<Uint8Array>({}), duplex: 'half' } as RequestInit
-  const withToken = createFetch(identity, { token: () => new Promise(() => {}) })
-  for (const [signing, init] of [
-    [createFetch(identity), endless],
-    [withToken, {}],
-  ] as const) {
-    const controller = new AbortController()
-    const response = signing(here.url, { ...init, signal: controller.signal })
-    setImmediate(() => controller.abort(new Error('enough')))
-    await expect(response).rejects.toThrow('enough')
-  }
-  const controller = new AbortController()
-  const token = (): Promise<string> => {
-    controller.abort(new Error('enough'))
-    return Promise.reject(new Error('no token'))
-  }
-  const response = createFetch(identity, { token })(here.url, { signal: controller.signal })
-  await expect(response).rejects.toThrow(/enough|no token/)
-  const given = { signal: AbortSignal.abort(new Error('before')) }
-  await expect(withToken(here.url, given)).rejects.toThrow('before')
 })

@@ -361,3 +361,26 @@ test('what a Request asks for beside goes along', async () => {
   const response = await answered(new Request(here.url))
   expect([response.url, await response.text()]).toEqual([`${here.url}/`, 'done'])
 })
+
+test('createFetch stops waiting when its caller does', async () => {
+  const endless = { method: 'POST', body: new ReadableStream<Uint8Array>({}), duplex: 'half' } as RequestInit
+  const withToken = createFetch(identity, { token: () => new Promise(() => {}) })
+  for (const [signing, init] of [
+    [createFetch(identity), endless],
+    [withToken, {}],
+  ] as const) {
+    const controller = new AbortController()
+    const response = signing(here.url, { ...init, signal: controller.signal })
+    setImmediate(() => controller.abort(new Error('enough')))
+    await expect(response).rejects.toThrow('enough')
+  }
+  const controller = new AbortController()
+  const token = (): Promise<string> => {
+    controller.abort(new Error('enough'))
+    return Promise.reject(new Error('no token'))
+  }
+  const response = createFetch(identity, { token })(here.url, { signal: controller.signal })
+  await expect(response).rejects.toThrow(/enough|no token/)
+  const given = { signal: AbortSignal.abort(new Error('before')) }
+  await expect(withToken(here.url, given)).rejects.toThrow('before')
+})

@@ -9,6 +9,8 @@
     reason = "tests"
 )]
 
+mod changes;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -128,144 +130,6 @@ fn what_was_written_is_verified_and_found() {
     assert_eq!(log.take(call(200), None), Taken::Yes);
     flush(&log).unwrap();
     assert_eq!(find(Query { since: Some(1_700_000_200), ..all() }), 1, "what was just written is found as well");
-}
-
-#[test]
-fn one_byte_changed_anywhere_is_found() {
-    let folder = Folder::new("bytes");
-    written(&folder.log(), 2, 1);
-    let whole = fs::read(folder.log()).unwrap();
-    let long = std::env::var_os("XBIND_LONG").is_some();
-    for at in 0..whole.len() {
-        let others: Vec<u8> =
-            if long { (0..=255).collect() } else { vec![whole[at] ^ if at % 2 == 0 { 1 } else { 0x20 }] };
-        for byte in others.into_iter().filter(|byte| *byte != whole[at]) {
-            let mut changed = whole.clone();
-            changed[at] = byte;
-            fs::write(folder.log(), &changed).unwrap();
-            let error = verify(&folder.log(), Some(did(1)), None).expect_err(&format!("byte {at} is {byte}"));
-            assert_eq!(error.kind(), ErrorKind::InvalidAudit);
-        }
-    }
-}
-
-#[test]
-fn lines_cut_swapped_inserted_doubled_are_found_and_where() {
-    let folder = Folder::new("lines");
-    written(&folder.log(), 6, 3);
-    let whole = lines(&folder.log());
-    for at in 0..whole.len() - 1 {
-        let mut cut = whole.clone();
-        cut.remove(at);
-        rewrite(&folder.log(), &cut);
-        assert!(faults(&folder.log()).starts_with(&format!("audit.jsonl, line {}: ", at + 1)));
-        let mut swapped = whole.clone();
-        swapped.swap(at, at + 1);
-        rewrite(&folder.log(), &swapped);
-        faults(&folder.log());
-        let mut doubled = whole.clone();
-        doubled.insert(at, whole[at].clone());
-        rewrite(&folder.log(), &doubled);
-        faults(&folder.log());
-        let mut blank = whole.clone();
-        blank.insert(at, String::new());
-        rewrite(&folder.log(), &blank);
-        faults(&folder.log());
-    }
-}
-
-#[test]
-fn two_logs_of_one_key_cannot_be_spliced() {
-    let folder = Folder::new("splice");
-    let other = folder.0.join("other.jsonl");
-    written(&folder.log(), 6, 3);
-    written(&other, 6, 3);
-    let (one, two) = (lines(&folder.log()), lines(&other));
-    for at in 1..one.len() {
-        let spliced: Vec<_> = one[..at].iter().chain(&two[at..]).cloned().collect();
-        rewrite(&folder.log(), &spliced);
-        faults(&folder.log());
-    }
-    assert_eq!(verify(&other, Some(did(9)), None).unwrap_err().kind(), ErrorKind::InvalidAudit);
-}
-
-#[test]
-fn a_lost_tail_is_found_with_a_head_kept_elsewhere() {
-    let folder = Folder::new("tail");
-    let (head, _) = written(&folder.log(), 9, 3);
-    let wanted = Some((head.seq, head.digest));
-    let whole = lines(&folder.log());
-    assert!(verify(&folder.log(), None, wanted).is_ok());
-    assert!(verify(&folder.log(), None, Some((head.seq, Digest::of(b"another")))).is_err());
-    let (mut torn, mut lost) = (0, 0);
-    for left in 1..whole.len() {
-        rewrite(&folder.log(), &whole[..left]);
-        let error = verify(&folder.log(), None, wanted).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidAudit);
-        if error.message().contains("torn") { torn += 1 } else { lost += 1 }
-    }
-    assert!(torn > 5 && lost > 1, "{torn} {lost}");
-}
-
-#[test]
-fn a_torn_log_opens_again_and_says_what_was_lost() {
-    let folder = Folder::new("torn");
-    written(&folder.log(), 2, 1);
-    let whole = fs::read(folder.log()).unwrap();
-    let text = String::from_utf8(whole.clone()).unwrap();
-    // Where a signature ends, a log is whole.
-    let ends: Vec<_> = text
-        .split_inclusive('\n')
-        .scan(0, |at, line| {
-            *at += line.len();
-            Some((*at, line.contains("log.sealed")))
-        })
-        .filter_map(|(at, sealed)| sealed.then_some(at))
-        .collect();
-    for length in 0..=whole.len() {
-        fs::write(folder.log(), &whole[..length]).unwrap();
-        let sealed = ends.iter().copied().filter(|end| *end <= length).max().unwrap_or_default();
-        let (log, opened) = open(&folder.log());
-        assert_eq!(opened.lost_bytes, u64::try_from(length - sealed).unwrap(), "{length} bytes");
-        log.close().unwrap();
-        let again = fs::read_to_string(folder.log()).unwrap();
-        assert_eq!(again.contains(&format!(r#""lost":{}"#, length - sealed)), sealed > 0);
-        verify(&folder.log(), Some(did(1)), None).unwrap();
-    }
-    // Zeros, as a file system leaves them.
-    let mut zeros = whole.clone();
-    zeros.extend([0; 700]);
-    fs::write(folder.log(), &zeros).unwrap();
-    assert_eq!(open(&folder.log()).1.lost_bytes, 700);
-}
-
-#[test]
-fn a_log_that_was_changed_does_not_open() {
-    let folder = Folder::new("changed");
-    written(&folder.log(), 9, 3);
-    let mut changed = lines(&folder.log());
-    changed[3] = changed[3].replace("summarise", "translate");
-    rewrite(&folder.log(), &changed);
-    let refused = |key| open_as(&folder.log(), key, Durability::None, 1 << 30).map(|_| ()).unwrap_err();
-    let error = refused(key());
-    assert_eq!(error.kind(), ErrorKind::InvalidAudit);
-    assert!(error.message().starts_with("audit.jsonl, line "), "{error}");
-    assert_eq!(lines(&folder.log()), changed, "it stays as it was");
-    let whole = {
-        fs::remove_file(folder.log()).unwrap();
-        written(&folder.log(), 3, 3);
-        lines(&folder.log())
-    };
-    for at in 0..whole.len() - 1 {
-        let mut changed = whole.clone();
-        changed[at] = changed[at].replacen(':', ": ", 1);
-        rewrite(&folder.log(), &changed);
-        assert_eq!(refused(key()).kind(), ErrorKind::InvalidAudit, "line {}", at + 1);
-        assert_eq!(lines(&folder.log()), changed, "it stays as it was");
-    }
-    written(&folder.0.join("b"), 1, 1);
-    let other = open_as(&folder.0.join("b"), SigningKey::from_seed(&[2; 32]), Durability::None, 1 << 30);
-    assert_eq!(other.map(|_| ()).unwrap_err().kind(), ErrorKind::InvalidAudit);
 }
 
 #[test]
