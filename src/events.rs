@@ -22,8 +22,8 @@ impl<'env> Flat<'env> {
     }
 
     /// The array; what was cut off may still stand behind the end.
-    pub fn finish(self) -> (Array<'env>, u32) {
-        (self.array, self.next)
+    pub fn finish(self) -> Array<'env> {
+        self.array
     }
 
     fn set(&mut self, value: impl ToNapiValue) -> napi::Result<()> {
@@ -35,6 +35,7 @@ impl<'env> Flat<'env> {
 
 impl List for Flat<'_> {
     type Error = napi::Error;
+    type Mark = u32;
 
     fn push(&mut self, value: Value<'_>) -> napi::Result<()> {
         #[cfg(feature = "test-hooks")]
@@ -52,12 +53,12 @@ impl List for Flat<'_> {
         }
     }
 
-    fn filled(&self) -> u32 {
+    fn mark(&self) -> u32 {
         self.next
     }
 
-    fn cut(&mut self, filled: u32) {
-        self.next = filled;
+    fn cut(&mut self, mark: u32) {
+        self.next = mark;
     }
 }
 

@@ -8,6 +8,7 @@ use napi_derive::napi;
 use xbind_binding::agent::{self, Agent, Node, Options};
 use xbind_binding::guard::CallPolicy;
 use xbind_binding::judge::{Answers, Needs};
+use xbind_binding::tape::Tape;
 use xbind_binding::{port, ports};
 
 use crate::bytes::Bytes;
@@ -110,14 +111,15 @@ entries! {
         = port::receive;
 }
 
-/// Works off all that was asked for, and returns at most `max` events, refusals among them if they are `watched`; first how
-/// many elements are filled, and whether more events are waiting.
+/// Works off all that was asked for, and returns at most `max` events, refusals among them if they are `watched`: first the
+/// words of the tape, as the units of a string, and whether more events are waiting; then what is no word.
 #[napi(catch_unwind)]
 pub fn flush<'env>(env: &'env Env, port: u32, max: u32, watched: bool) -> napi::Result<Array<'env>> {
-    let mut flat = Flat::new(env, 2)?;
-    let more = ports::flush(port, max, watched, &mut flat);
-    let (mut array, filled) = flat.finish();
-    array.set(0, filled)?;
-    array.set(1, more?)?;
+    let mut tape = Tape::new(Flat::new(env, 2)?);
+    let more = ports::flush(port, max, watched, &mut tape)?;
+    let (flat, words) = tape.finish();
+    let mut array = flat.finish();
+    array.set(0, env.create_string_utf16(&words)?)?;
+    array.set(1, more)?;
     Ok(array)
 }

@@ -855,8 +855,8 @@ export interface Binding {
   /** Takes messages from the inbox, five elements each: one-way or not, id, sender, seconds, content. */
   receive(port: number, agent: number, max: number, listen: boolean): Fallible<unknown[]>
   /**
-   * Works off all that was asked for, and returns at most `max` events, refusals among them if they are `watched`; first how
-   * many elements are filled, and whether more events are waiting.
+   * Works off all that was asked for, and returns at most `max` events, refusals among them if they are `watched`: first the
+   * words of the tape, as the units of a string, and whether more events are waiting; then what is no word.
    */
   flush(port: number, max: number, watched: boolean): unknown[]
   /** Verifies a call and its answer, with all that is said to be a body of either. */

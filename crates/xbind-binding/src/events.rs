@@ -1,4 +1,5 @@
-//! What happened on a port, as one flat list: a number for each kind, then its fields. ts/native/events.ts reads it.
+//! What happened on a port, as one flat list: a number for each kind, then its fields. ts/native/events.ts reads it, from a
+//! [`Tape`](tape::Tape).
 
 use std::sync::Arc;
 
@@ -48,6 +49,8 @@ impl From<u64> for Value<'_> {
 pub trait List {
     /// Why a value cannot be made.
     type Error;
+    /// How far a list goes.
+    type Mark;
 
     /// Adds a value.
     ///
@@ -55,11 +58,11 @@ pub trait List {
     /// The face's.
     fn push(&mut self, value: Value<'_>) -> Result<(), Self::Error>;
 
-    /// How many there are.
-    fn filled(&self) -> u32;
+    /// How far it goes.
+    fn mark(&self) -> Self::Mark;
 
-    /// Forgets all beyond so many.
-    fn cut(&mut self, filled: u32);
+    /// Forgets what came since then.
+    fn cut(&mut self, mark: Self::Mark);
 }
 
 /// Writes what happened. An event that cannot be converted ends its own call, and the others come through.
@@ -73,7 +76,7 @@ pub(crate) fn write<L: List>(
     happened: Vec<Event>,
 ) -> Result<(), L::Error> {
     for event in happened {
-        let first = list.filled();
+        let first = list.mark();
         let (ticket, call) = of(&event);
         let Err(_) = Writer { list, senders }.event(event) else { continue };
         list.cut(first);

@@ -22,4 +22,5 @@ pub mod record;
 pub mod revocation;
 pub mod serve;
 pub mod statement;
+pub mod tape;
 pub mod token;

@@ -3,6 +3,7 @@
 
 use xbind_binding::agent::{self, Options};
 use xbind_binding::events::{List, Value, write_letters};
+use xbind_binding::tape::Tape;
 use xbind_binding::{port, ports};
 use xbind_runtime::Payload;
 
@@ -15,6 +16,7 @@ struct Told {
 
 impl List for Told {
     type Error = ();
+    type Mark = usize;
 
     fn push(&mut self, value: Value<'_>) -> Result<(), ()> {
         self.values.push(match value {
@@ -32,12 +34,12 @@ impl List for Told {
         Ok(())
     }
 
-    fn filled(&self) -> u32 {
-        self.values.len().try_into().unwrap()
+    fn mark(&self) -> usize {
+        self.values.len()
     }
 
-    fn cut(&mut self, filled: u32) {
-        self.values.truncate(filled.try_into().unwrap());
+    fn cut(&mut self, mark: usize) {
+        self.values.truncate(mark);
     }
 }
 
@@ -122,4 +124,27 @@ fn an_inbox_gives_five_values_a_message() {
     ports::close(number);
     assert!(port::receive(number, other, 9.0, false).is_err());
     assert_eq!((port::start(number, 1.0), port::flow(number, 1.0), port::is_cancelled(number, 1.0)), (1, 2, true));
+}
+
+#[test]
+fn a_tape_holds_whole_numbers_and_the_list_all_else() {
+    let mut tape = Tape::new(Told::default());
+    for value in [0.0, 65_536.0, 9_007_199_254_740_991.0] {
+        tape.push(Value::Number(value)).unwrap();
+    }
+    tape.push(Value::Small(-2)).unwrap();
+    tape.push(Value::None).unwrap();
+    let mark = tape.mark();
+    for value in [-0.0, 0.5, -1.0, 9_007_199_254_740_992.0, f64::INFINITY, f64::NAN] {
+        tape.push(Value::Number(value)).unwrap();
+    }
+    tape.cut(mark);
+    for value in [-0.0, f64::NAN] {
+        tape.push(Value::Number(value)).unwrap();
+    }
+    tape.push(Value::Text("a")).unwrap();
+    let (list, words) = tape.finish();
+    assert_eq!(list.values, ["-0", "NaN", "a"]);
+    let numbers = [[3, 0, 0, 0, 0], [3, 0, 1, 0, 0], [3, 0xffff, 0xffff, 0xffff, 0x1f]].concat();
+    assert_eq!(words, [numbers, vec![2, 0xfffe, 0xffff, 1, 0, 0, 0]].concat());
 }
