@@ -274,9 +274,7 @@ impl Shared {
                 None => match self.connect(address).await {
                     Ok(connection) => connection,
                     Err(_) if may_have_come => return self.lost(address, &calls, ErrorKind::AgentNotFound),
-                    Err(_) => {
-                        return self.ended(address, &calls, |node, call| node.failed(call, ErrorKind::AgentNotFound));
-                    }
+                    Err(_) => return self.ended(&calls, |node, call| node.failed(call, ErrorKind::AgentNotFound)),
                 },
             };
             let sent = timeout(PATIENCE.saturating_mul(3), connection.send(&address.target, body.clone())).await;
@@ -289,7 +287,7 @@ impl Shared {
                     continue;
                 }
                 Ok(Sent::Kept) if !may_have_come => {
-                    return self.ended(address, &calls, |node, call| node.failed(call, ErrorKind::AgentNotFound));
+                    return self.ended(&calls, |node, call| node.failed(call, ErrorKind::AgentNotFound));
                 }
                 Ok(Sent::Kept | Sent::Lost) | Err(_) => return self.lost(address, &calls, ErrorKind::AgentClosed),
             };
@@ -303,7 +301,7 @@ impl Shared {
                         idle.push(connection);
                     }
                     drop(idle);
-                    self.ended(address, &calls, |node, call| node.lost(call, ErrorKind::AgentClosed));
+                    self.ended(&calls, |node, call| node.lost(call, ErrorKind::AgentClosed));
                 }
                 Read::Unwanted => {}
                 Read::Whole | Read::BrokenOff => self.lost(address, &calls, ErrorKind::AgentClosed),
@@ -372,10 +370,10 @@ impl Shared {
 
     fn lost(&self, address: &Address, calls: &[CallId], why: ErrorKind) {
         self.forget(address);
-        self.ended(address, calls, |node, call| node.lost(call, why));
+        self.ended(calls, |node, call| node.lost(call, why));
     }
 
-    fn ended(&self, _: &Address, calls: &[CallId], end: impl Fn(&Arc<Node>, CallId)) {
+    fn ended(&self, calls: &[CallId], end: impl Fn(&Arc<Node>, CallId)) {
         if let Some(node) = self.node.upgrade() {
             calls.iter().for_each(|call| end(&node, *call));
         }

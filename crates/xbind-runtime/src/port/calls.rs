@@ -10,7 +10,7 @@ use xbind::{Did, Digest, ErrorKind, Handled, InReplyTo, MessageId, PendingCall};
 
 use crate::agent::Agent;
 use crate::port::anew::{ATTEMPTS, Again, MAX_KEPT_BYTES};
-use crate::port::event::{Body, Outcome};
+use crate::port::event::{Kept, Outcome};
 use crate::port::sink::{Fits, Sink};
 use crate::port::slots::Slots;
 use crate::transport::{Peer, Remote, Route};
@@ -58,14 +58,6 @@ pub(crate) struct Call {
     pub(crate) last_word: Option<u64>,
     /// Where a receipt is wanted.
     pub(crate) kept: Option<Kept>,
-}
-
-/// What was asked, for a receipt.
-#[derive(Debug)]
-pub(crate) struct Kept {
-    /// Empty before it was signed.
-    pub(crate) jws: Box<str>,
-    pub(crate) body: Body,
 }
 
 /// Who hears of the end of a call.

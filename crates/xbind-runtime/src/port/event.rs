@@ -188,6 +188,14 @@ pub enum Event {
     },
 }
 
+/// What was asked, for a receipt.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// Empty before it was signed.
+    pub(crate) jws: Box<str>,
+    pub(crate) body: Body,
+}
+
 /// A call or send and what answered it, to be shown to others: see [`xbind::record::Receipt`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
