@@ -1,5 +1,5 @@
 //! What happened on a port, as one flat list: a number for each kind, then its fields. ts/native/events.ts reads it, from a
-//! [`Tape`](tape::Tape).
+//! [`Tape`](crate::tape::Tape).
 
 use std::sync::Arc;
 
