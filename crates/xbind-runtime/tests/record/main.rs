@@ -222,12 +222,12 @@ fn a_decision_waits_for_the_disk_where_it_has_to() {
     assert_eq!(verify(&folder.log(), None, None).unwrap().records, 50);
 }
 
-/// Not a test of its own: the process that is killed.
-#[test]
-#[ignore = "runs in a process that is killed"]
-fn writes_until_it_is_killed() {
-    let path = PathBuf::from(std::env::var_os("XBIND_RECORD").unwrap());
-    let (log, _) = open_as(&path, key(), Durability::Batch, 64 << 10).unwrap();
+/// Names the log that a test writes which runs once more, as a process of its own.
+const CHILD: &str = "XBIND_RECORD";
+
+/// The process that is killed.
+fn write_until_killed(path: &Path) {
+    let (log, _) = open_as(path, key(), Durability::Batch, 64 << 10).unwrap();
     let mut out = std::io::stdout();
     for n in 0.. {
         for k in 0..20 {
@@ -241,13 +241,16 @@ fn writes_until_it_is_killed() {
 
 #[test]
 fn nothing_that_was_acknowledged_is_lost_when_its_process_is_killed() {
+    if let Some(path) = std::env::var_os(CHILD) {
+        return write_until_killed(Path::new(&path));
+    }
     let folder = Folder::new("killed");
     let times = if std::env::var_os("XBIND_LONG").is_some() { 200 } else { 10 };
     let mut acknowledged = 0_u64;
     for round in 0..times {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "--nocapture", "writes_until_it_is_killed"])
-            .env("XBIND_RECORD", folder.log())
+            .args(["--exact", "--nocapture", "nothing_that_was_acknowledged_is_lost_when_its_process_is_killed"])
+            .env(CHILD, folder.log())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -273,12 +276,10 @@ fn nothing_that_was_acknowledged_is_lost_when_its_process_is_killed() {
     }
 }
 
-/// Not a test of its own: the process whose disk is full, as far as it can tell.
-#[test]
-#[ignore = "runs in a process whose files may not grow"]
-fn writes_until_the_disk_is_full() {
-    let path = PathBuf::from(std::env::var_os("XBIND_RECORD").unwrap());
-    let (log, _) = open_as(&path, key(), Durability::Always, 1 << 30).unwrap();
+/// The process whose disk is full, as far as it can tell.
+#[cfg(unix)]
+fn write_until_full(path: &Path) {
+    let (log, _) = open_as(path, key(), Durability::Always, 1 << 30).unwrap();
     let (send, receive) = channel();
     let mut acknowledged = 0;
     let asks = |n| {
@@ -307,12 +308,16 @@ fn writes_until_the_disk_is_full() {
 #[test]
 #[cfg(unix)]
 fn a_full_disk_refuses_work_and_loses_nothing() {
+    if let Some(path) = std::env::var_os(CHILD) {
+        return write_until_full(Path::new(&path));
+    }
     let folder = Folder::new("full");
-    let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" --ignored --exact --nocapture writes_until_the_disk_is_full";
+    let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact --nocapture \"$1\"";
     let child = Command::new("sh")
         .args(["-c", script])
         .arg(std::env::current_exe().unwrap())
-        .env("XBIND_RECORD", folder.log())
+        .arg("a_full_disk_refuses_work_and_loses_nothing")
+        .env(CHILD, folder.log())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&child.stdout).into_owned();
