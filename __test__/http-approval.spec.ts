@@ -11,7 +11,7 @@ import {
   type RequestDecision,
   type RequestVerifierOptions,
 } from '@private.me/autogen/http'
-import { approveCall } from '@private.me/autogen/tokens'
+import { approveCall, issueToken, RevocationList } from '@private.me/autogen/tokens'
 import { describe, expect, test } from 'vitest'
 import { frameworks, start } from './helpers/frameworks.ts'
 import { send } from './helpers/http.ts'
@@ -123,6 +123,32 @@ test('nobody approves of his own requests', async () => {
   expect(codeOf(await approveRequest(boss, own))).toBe('INVALID_CONFIG')
   const verifier = verifierOf({ approval: { by: [boss.did, sender.did] } })
   expect(codeOf(await verifier.verify(signed(await approved({ caller: boss.did }, sender))))).toBe('APPROVAL_REQUIRED')
+})
+
+test('a yes of somebody who was revoked is none, with and without tokens, also if that happens meanwhile', async () => {
+  for (const trust of [undefined, [stranger.did]]) {
+    const revocations = new RevocationList()
+    const issued = trust && valueOf(issueToken(stranger, { subject: sender.did, audience: recipient, scopes: ['a:b'] }))
+    const request = async (): Promise<HttpRequest> => {
+      const approval = await approved()
+      const options = { approval, ...(issued !== undefined && { token: issued }) }
+      return {
+        ...order,
+        headers: { ...(order.headers as object), ...valueOf(signRequestHeaders(sender, order, options)) },
+      }
+    }
+    const nonces: NonceStore = { claim: () => true }
+    const verifier = verifierOf({ revocations, nonces, ...(trust && { trust }) })
+    expect(codeOf(await verifier.verify(await request()))).toBe('ok')
+    nonces.claim = () => {
+      valueOf(revocations.revokeDID(boss.did))
+      return true
+    }
+    for (let n = 0; n < 2; n += 1) expect(codeOf(await verifier.verify(await request()))).toBe('REVOKED')
+  }
+  const unsure = { isRevoked: ({ did }: { did?: string }) => (did === boss.did ? ('no' as never) : false) }
+  const asked = verifierOf({ revocations: unsure }).verify(signed(await approved()))
+  expect(codeOf(await asked)).toBe('REVOCATION_UNKNOWN')
 })
 
 test('an approval is used once, by 64 requests at once too', async () => {

@@ -163,7 +163,7 @@ export class RequestVerifier {
   readonly #approval: Approving | undefined
   readonly #accepted = new WeakMap<object, Accepted>()
   readonly #profile: SignatureProfile
-  /** Asked about the sender, where no token is. */
+  /** Asked about the sender, where no token is, and about who approves. */
   readonly #sources: readonly RevocationSource[]
 
   /** Throws INVALID_CONFIG, INVALID_DID, INVALID_KEY (a JWK set). */
@@ -222,9 +222,7 @@ export class RequestVerifier {
       if (this.#scopes.length > 0) {
         throw new XBindError(failure('INVALID_CONFIG', 'scopes are of tokens', 'say in `trust` whose tokens count'))
       }
-      this.#sources = sourcesIn(revocations)
     } else {
-      this.#sources = []
       this.#tokens = new TokenVerifier({
         audience: this.#audience,
         trust,
@@ -232,6 +230,7 @@ export class RequestVerifier {
         ...(revocations !== undefined && { revocations }),
       })
     }
+    this.#sources = sourcesIn(revocations)
   }
 
   /**
@@ -297,7 +296,8 @@ export class RequestVerifier {
     const approved = native.approveRequest(this.#verifier, kept, body, by, this.#audience, this.#time())
     if (isFailure(approved)) return approved
     const used = read(approved)
-    return await this.#claim(used.claim, used.until, usedBefore)
+    const taken = await this.#claim(used.claim, used.until, usedBefore)
+    return taken ?? (await refusal(this.#sources, used.approver, used.issuedAt))
   }
 
   async #rights({ from, created, token }: AuthenticRequest, scopes: readonly string[]): Promise<Result<Rights>> {

@@ -215,6 +215,10 @@ export interface UsedApproval {
   readonly claim: string
   /** Until when it has to be remembered. */
   readonly until: number
+  /** The DID that signed it. */
+  readonly approver: string
+  /** Seconds since the epoch. */
+  readonly issuedAt: number
 }
 
 /** A yes or no to a request. */

@@ -321,11 +321,16 @@ pub fn accept(verifier: &RequestVerifier, request: &Authentic, body: &[u8], now:
 
 /// An approval that was used.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct UsedApproval {
     /// By which a store knows it.
     pub claim: String,
     /// Until when it has to be remembered.
     pub until: u64,
+    /// The DID that signed it.
+    pub approver: String,
+    /// Seconds since the epoch.
+    pub issued_at: u64,
 }
 
 /// Uses the approval that an accepted request brings along, by one of these for that recipient.
@@ -343,7 +348,8 @@ pub fn approve(
     let approvers = dids(approvers, "approval.by")?;
     let demand = ApprovalDemand { approvers: &approvers, recipient };
     let used = verifier.approve(request, body, &demand, seconds(now)?)?;
-    Ok(UsedApproval { claim: used.claim, until: used.until })
+    let approver = used.approver.to_string();
+    Ok(UsedApproval { claim: used.claim, until: used.until, approver, issued_at: used.issued_at })
 }
 
 /// A yes or no to a request.

@@ -112,6 +112,10 @@ pub struct UsedApproval {
     pub claim: String,
     /// The last second in which it could be used.
     pub until: u64,
+    /// Who signed it.
+    pub approver: Did,
+    /// When, in seconds since the epoch.
+    pub issued_at: u64,
 }
 
 impl RequestVerifier {
@@ -151,7 +155,8 @@ impl RequestVerifier {
         };
         self.approvals().reserve(approval.approver(), approval.id(), until, now).map_err(was_used)?.commit();
         let name = format!("approval {} {}", approval.approver(), approval.id());
-        Ok(UsedApproval { claim: base64::encode(Digest::of(name.as_bytes()).as_bytes()), until })
+        let claim = base64::encode(Digest::of(name.as_bytes()).as_bytes());
+        Ok(UsedApproval { claim, until, approver: *approval.approver(), issued_at: approval.issued_at() })
     }
 }
 
