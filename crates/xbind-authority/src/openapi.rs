@@ -10,7 +10,7 @@ const SCHEMAS: &str = include_str!("schemas.json");
 
 /// Problems that any request can meet.
 const ALWAYS: [Kind; 6] =
-    [Kind::Malformed, Kind::TooLarge, Kind::RateLimited, Kind::TooSlow, Kind::Internal, Kind::HeadTooLarge];
+    [Kind::Malformed, Kind::TooLarge, Kind::RateLimited, Kind::TooSlow, Kind::Internal, Kind::TargetTooLong];
 /// And any that has to be signed.
 const SIGNED: [Kind; 4] = [Kind::NotProven, Kind::Replayed, Kind::Busy, Kind::AuditFailed];
 

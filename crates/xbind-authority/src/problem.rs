@@ -55,10 +55,10 @@ kinds! {
     ChallengeOver = "challenge-over", 410, "The challenge has expired, was used, or is for something else";
     EnrolmentOver = "enrolment-over", 410, "The enrolment has expired, or is for another operator";
     TooLarge = "too-large", 413, "The body is too large";
+    TargetTooLong = "target-too-long", 414, "The request target is too long";
     MediaType = "media-type", 415, "The body is not application/json";
     DomainNotProven = "domain-not-proven", 422, "The domain's TXT record does not name this operator";
     RateLimited = "rate-limited", 429, "Too many requests";
-    HeadTooLarge = "head-too-large", 431, "The header fields are too large";
     Internal = "internal", 500, "A fault of this server";
     Busy = "busy", 503, "The server has too much to do";
     DnsUnavailable = "dns-unavailable", 503, "The domain's TXT record could not be asked for";

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
 use hyper::http::{HeaderValue, Request, header};
+use xbind::http::MAX_TARGET_BYTES;
 use xbind::http::message::RequestHead;
 use xbind::http::verify::AuthenticRequest;
 
@@ -90,7 +91,14 @@ fn limit(app: &App, request: &Request<Body>, announced: &mut Option<Announced>) 
     let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
     let left = take(&app.by_address, network(peer));
     *announced = left.as_ref().ok().map(|left| ("address", app.by_address.rate(), *left));
-    left.map(drop)
+    left?;
+    if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET_BYTES) {
+        return Err(Problem::new(
+            Kind::TargetTooLong,
+            format!("a request target has {MAX_TARGET_BYTES} bytes at most"),
+        ));
+    }
+    Ok(())
 }
 
 fn take<K: Eq + std::hash::Hash>(limiter: &Limiter<K>, key: K) -> Result<Left> {
