@@ -75,19 +75,33 @@ pub struct Problem {
     detail: Cow<'static, str>,
     code: Option<&'static str>,
     retry_after: Option<u64>,
+    cause: Option<String>,
 }
 
 impl Problem {
     /// A refusal of that kind. `detail` is one sentence, lower case, without a full stop.
     pub fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
         let retry_after = matches!(kind, Kind::Busy | Kind::DnsUnavailable | Kind::AuditFailed).then_some(1);
-        Self { kind, detail: detail.into(), code: None, retry_after }
+        Self { kind, detail: detail.into(), code: None, retry_after, cause: None }
     }
 
     /// A fault that says nothing of itself to strangers.
     #[must_use]
     pub fn internal() -> Self {
         Self::new(Kind::Internal, "the server has failed at this, and its log says why")
+    }
+
+    /// The same, with what the log says of it and nobody else is told.
+    #[must_use]
+    pub fn because(mut self, cause: impl std::fmt::Display) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    /// What the log says of it.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
     }
 
     /// Seconds to wait.
@@ -146,7 +160,7 @@ impl From<xbind::Error> for Problem {
     fn from(error: xbind::Error) -> Self {
         let kind = kind_of(error.kind());
         if kind == Kind::Internal {
-            return Self::internal();
+            return Self::internal().because(error);
         }
         Self { code: Some(error.kind().code()), ..Self::new(kind, error.message().to_owned()) }
     }

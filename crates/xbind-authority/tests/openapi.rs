@@ -215,3 +215,18 @@ fn the_document_has_every_route_and_leads_nowhere_else() {
     let slugs: BTreeSet<_> = Kind::ALL.iter().map(|kind| kind.slug()).collect();
     assert_eq!(slugs.len(), Kind::ALL.len());
 }
+
+#[test]
+fn the_page_lists_every_problem_and_route() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/authority.md")).unwrap();
+    let rows: Vec<_> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "))
+        .filter_map(|(slug, rest)| Some((slug, rest.split(' ').next()?.parse::<u16>().ok()?)))
+        .collect();
+    let kinds: Vec<_> = Kind::ALL.iter().map(|kind| (kind.slug(), kind.status())).collect();
+    assert_eq!(rows, kinds);
+    for route in ROUTES {
+        assert!(page.contains(&format!("`{}`", route.path)), "{} is not on the page", route.path);
+    }
+}
