@@ -138,4 +138,19 @@ fn a_domain_whose_operator_is_gone_can_be_freed() {
     story.client.get("/v1/names/writer.example.com").expect(404);
     story.token(&agent, "a", &["read:payments"]).expect(403).refused("inactive");
     story.operator(&key(5), "example.com");
+
+    // The one before can come back in turn; his agents do not.
+    story.server.stop();
+    release(&folder, None, "example.com").unwrap();
+    let mut config = Config::new(&folder);
+    (config.listen, config.resolver) = (address, Some(resolver));
+    story.server = Server::start(config).unwrap();
+    story.client = Client::new(address);
+    let id = story.operator(&key(1), "example.com");
+    story.token(&agent, "a", &["read:payments"]).expect(403).refused("inactive");
+    let path = format!("/v1/operators/{id}/agents/{}/status", agent.did());
+    story.client.ask(&key(1), "PUT", &path, Some(&json!({ "status": "active" }))).expect(409);
+    let stopped = story.folder.join("stopped");
+    story.server.stop();
+    backup(&folder, &stopped).expect("a server that does not run is copied, too");
 }

@@ -89,8 +89,52 @@ fn a_key_changes_by_the_word_of_both_keys_and_the_name_stays() {
     assert_eq!(found["agent"]["alias"], view["alias"]);
     story.token(&new, AUDIENCE, &["read:payments"]).expect(201);
     story.token(&old, AUDIENCE, &["read:payments"]).expect(201);
+    let standing = |story: &mut Story, token: &serde_json::Value| {
+        let body = json!({ "token": token["token"] });
+        story.client.post("/v1/introspection", &body).expect(200).json()["status"].clone()
+    };
+    let before = story.token(&new, AUDIENCE, &["read:payments"]).expect(201).json();
     let document =
         story.client.get(&format!("/v1/agents/{}/did.json", view["alias"].as_str().unwrap())).expect(200).json();
     assert_eq!(document["verificationMethod"].as_array().unwrap().len(), 2);
     assert!(document["verificationMethod"][0]["publicKeyMultibase"].as_str().unwrap().starts_with("z6Mk"));
+
+    // A key that was stolen is replaced at once, and what it was issued does not count any more.
+    let stolen = Rotation { old: *new.did(), new: *key(15).did(), issued_at: now, active_from: now, overlap: 0 };
+    let statement = json!({ "rotation": stolen.sign(&new, &key(15)).unwrap() });
+    assert_eq!(standing(&mut story, &before), "active");
+    story.client.ask(&new, "POST", &path, Some(&statement)).expect(200);
+    assert_eq!(standing(&mut story, &before), "revoked");
+    story.token(&new, AUDIENCE, &["read:payments"]).expect(403).refused("inactive");
+    let after = story.token(&key(15), AUDIENCE, &["read:payments"]).expect(201).json();
+    assert_eq!(standing(&mut story, &after), "active");
+}
+
+#[test]
+fn rights_that_are_taken_away_are_taken_from_tokens_too() {
+    let mut story = Story::new();
+    let (id, operator, agent) = story.begun(&["read:payments", "write:payments"]);
+    let path = format!("/v1/operators/{id}/agents/{}/scopes", agent.did());
+    let set = |story: &mut Story, scopes: serde_json::Value| {
+        story.client.ask(&operator, "PUT", &path, Some(&json!({ "scopes": scopes }))).expect(200);
+    };
+    let status = |story: &mut Story, token: &serde_json::Value| {
+        let payload = token["token"].as_str().unwrap().split('.').nth(1).unwrap();
+        let claims = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes()).unwrap();
+        let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+        let list = &claims["status"]["status_list"];
+        let uri = list["uri"].as_str().unwrap();
+        let text = story.client.get(uri.strip_prefix(story.server.url()).unwrap()).expect(200).body;
+        let signer = xbind::ListSigner::Did(story.server.did());
+        let read = xbind::read_status_list(&text, uri, signer).unwrap();
+        read.list.get(list["idx"].as_u64().unwrap()).unwrap()
+    };
+    let first = story.token(&agent, AUDIENCE, &["read:payments"]).expect(201).json();
+    set(&mut story, json!(["read:payments", "write:payments", "more"]));
+    set(&mut story, json!(["read:*", "write:*", "more"]));
+    assert_eq!(status(&mut story, &first), 0, "more rights take nothing");
+    set(&mut story, json!(["read:payments", "write:*", "more"]));
+    assert_eq!(status(&mut story, &first), 1);
+    let second = story.token(&agent, AUDIENCE, &["read:payments"]).expect(201).json();
+    assert_eq!((status(&mut story, &first), status(&mut story, &second)), (1, 0));
 }

@@ -12,7 +12,7 @@ use xbind::record::Verdict;
 use xbind_authority::domain::token::{self, Wanted};
 use xbind_authority::domain::{agent, keys, name, nonce, operator};
 use xbind_authority::problem::{Kind, Problem};
-use xbind_authority::store::{Store, schema};
+use xbind_authority::store::{Change, Store, schema};
 use xbind_runtime::{Audit, Decided, Done, Taken};
 
 /// A log in memory, which can fail.
@@ -52,6 +52,10 @@ fn fill(store: &Store) -> operator::Operator {
         Ok(operator)
     }))
     .unwrap()
+}
+
+fn first(change: &Change<'_>) -> Result<agent::Agent, Problem> {
+    agent::by_number(change.db(), 1)
 }
 
 fn wanted(id: u8, challenge: u8) -> Wanted {
@@ -99,8 +103,8 @@ fn what_cannot_be_put_on_record_is_not_done() {
     let (store, log) = open(&folder);
     let operator = fill(&store);
     log.fails.store(true, Ordering::SeqCst);
-    let change = |change: &mut xbind_authority::store::Change<'_>| {
-        agent::set_scopes(change.db(), 1, &ScopeSet::parse("admin:all").unwrap())?;
+    let change = |change: &mut Change<'_>| {
+        agent::set_scopes(change.db(), &first(change)?, &ScopeSet::parse("admin:all").unwrap())?;
         change.record(Decided::new("agent.scopes", Verdict::Accepted, *key(9).did(), 100));
         Ok(())
     };
@@ -120,11 +124,11 @@ fn a_change_that_fails_or_panics_leaves_nothing_and_harms_no_other() {
     fill(&store);
     let scopes = |text: &'static str| ScopeSet::parse(text).unwrap();
     let failing = store.write(move |change| {
-        agent::set_scopes(change.db(), 1, &scopes("one"))?;
+        agent::set_scopes(change.db(), &first(change)?, &scopes("one"))?;
         Err::<(), _>(Problem::new(Kind::Conflict, "no"))
     });
     let panicking = store.write(move |change| {
-        agent::set_scopes(change.db(), 1, &scopes("two"))?;
+        agent::set_scopes(change.db(), &first(change)?, &scopes("two"))?;
         panic!("on purpose");
         #[allow(unreachable_code, reason = "it says the type")]
         Ok(())
