@@ -6,6 +6,7 @@ mod app;
 mod config;
 mod dns;
 pub mod domain;
+mod files;
 mod http;
 mod identity;
 pub mod openapi;

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
 use common::client::Client;
 use common::key;
@@ -39,6 +39,24 @@ fn nobody_else_reads_it_and_no_link_is_followed() {
     let link = story.folder.join("link");
     symlink(&folder, &link).unwrap();
     assert!(refused(Config::new(&link)).contains("no directory"));
+    std::fs::remove_file(&key).unwrap();
+    std::fs::rename(&moved, &key).unwrap();
+    for name in ["authority.db", "audit.jsonl"] {
+        let (file, moved) = (folder.join(name), story.folder.join("moved"));
+        std::fs::rename(&file, &moved).unwrap();
+        symlink(&moved, &file).unwrap();
+        assert!(refused(Config::new(&folder)).contains("no file but a link"), "{name}");
+        std::fs::remove_file(&file).unwrap();
+        std::fs::rename(&moved, &file).unwrap();
+    }
+    // Only root can give a file away.
+    for given in [folder.clone(), folder.join("authority.db"), key] {
+        if chown(&given, Some(12_345), None).is_ok() {
+            assert!(refused(Config::new(&folder)).contains("another owner"), "{given:?}");
+            chown(&given, Some(0), None).unwrap();
+        }
+    }
+    Server::start(Config::new(&folder)).unwrap().stop();
     let open = story.folder.join("open");
     std::fs::create_dir(&open).unwrap();
     std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
