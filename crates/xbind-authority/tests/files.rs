@@ -129,6 +129,54 @@ fn a_copy_of_a_server_that_runs_comes_back_and_accepts_nothing_twice() {
 }
 
 #[test]
+fn a_copy_is_of_one_moment_however_much_is_written_meanwhile() {
+    let mut story = Story::new();
+    let (id, operator, _) = story.begun(&["read:payments"]);
+    for n in 20..24 {
+        story.agent(&operator, &id, &key(n), &["read:payments"]);
+    }
+    let address = story.server.address();
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let ordering = std::sync::atomic::Ordering::SeqCst;
+    let issue = move |client: &mut Client, key: &xbind::SigningKey| {
+        let asked = json!({ "did": key.did().as_str(), "audience": "a", "scopes": ["read:payments"] });
+        let challenge = client.post("/v1/challenges", &asked).expect(200).json()["challenge"].clone();
+        let body = json!({ "challenge": challenge, "audience": "a", "scopes": ["read:payments"] });
+        client.ask(key, "POST", "/v1/tokens", Some(&body)).expect(201).json()["token"].clone()
+    };
+    let writers: Vec<_> = (20..24)
+        .map(|n| {
+            let stop = stop.clone();
+            std::thread::spawn(move || {
+                let mut client = Client::new(address);
+                while !stop.load(ordering) {
+                    issue(&mut client, &key(n));
+                }
+            })
+        })
+        .collect();
+    let mut before = Vec::new();
+    for round in 0..5 {
+        before.push(issue(&mut story.client, &key(20)));
+        backup(&story.folder.join("authority"), &story.folder.join(&format!("copy{round}"))).unwrap();
+    }
+    stop.store(true, ordering);
+    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    let resolver = story.dns.address;
+    story.server.stop();
+    let back = story.folder.join("back");
+    restore(&story.folder.join("copy4"), &back).unwrap();
+    let mut config = Config::new(&back);
+    config.resolver = Some(resolver);
+    let server = Server::start(config).unwrap();
+    let mut client = Client::new(server.address());
+    for token in before {
+        let known = client.post("/v1/introspection", &json!({ "token": token })).expect(200).json();
+        assert_eq!(known["status"], "active");
+    }
+}
+
+#[test]
 fn a_damaged_copy_does_not_come_back() {
     let mut story = Story::new();
     story.begun(&[]);

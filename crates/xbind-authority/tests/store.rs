@@ -204,3 +204,29 @@ fn tokens_that_are_over_make_room_and_places_are_never_used_again() {
     assert!((20..26).all(known));
     assert_eq!(issue(30, 5000), 27);
 }
+
+#[test]
+fn there_is_an_end_to_operators_and_agents() {
+    let folder = Folder::new();
+    let (store, _) = open(&folder);
+    let operator = fill(&store);
+    let add = |did: xbind::Did| {
+        let id = operator.id.clone();
+        run(store.write(move |change| {
+            let operator = operator::by_id(change.db(), &id)?.unwrap();
+            agent::add(change.db(), &operator, &did, &ScopeSet::empty(), 100).map(drop)
+        }))
+    };
+    add(*key(3).did()).unwrap();
+    let fill = |sql: &'static str| run(store.write(move |change| Ok(change.db().execute_batch(sql)?))).unwrap();
+    fill("UPDATE operators SET agents = 1000000");
+    assert_eq!(add(*key(4).did()).unwrap_err().kind(), Kind::LimitReached);
+    fill(
+        "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) \
+         INSERT INTO operators(id, domain, key, verified_at) SELECT i, i, x'00', 0 FROM n",
+    );
+    let another = run(store.write(|change| operator::add(change.db(), "example.org", key(5).verifying_key(), 100)));
+    assert_eq!(another.unwrap_err().kind(), Kind::LimitReached);
+    let known = run(store.write(|change| operator::add(change.db(), "example.com", key(1).verifying_key(), 100)));
+    known.expect("whoever is there stays");
+}
