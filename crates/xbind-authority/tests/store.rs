@@ -147,6 +147,29 @@ fn a_change_that_fails_or_panics_leaves_nothing_and_harms_no_other() {
 }
 
 #[test]
+fn a_record_that_no_log_takes_holds_up_nobody_else() {
+    let folder = Folder::new();
+    let (store, log) = open(&folder);
+    fill(&store);
+    let record = |note: String| {
+        move |change: &mut Change<'_>| {
+            agent::set_scopes(change.db(), &first(change)?, &ScopeSet::parse("one").unwrap())?;
+            let mut decided = Decided::new("agent.scopes", Verdict::Accepted, *key(9).did(), 100);
+            decided.note = Some(note.into());
+            change.record(decided);
+            Ok(())
+        }
+    };
+    let refused = run(store.write(record("x".repeat(2000)))).unwrap_err();
+    assert_eq!((refused.kind(), refused.cause().is_some()), (Kind::Internal, true));
+    let scopes = store.read(|db| Ok(agent::by_number(db, 1)?.scopes)).unwrap();
+    assert_eq!(scopes.as_str(), "read:all");
+    assert!(log.taken.lock().unwrap().is_empty());
+    run(store.write(record("short".to_owned()))).unwrap();
+    assert_eq!(log.taken.lock().unwrap().len(), 1);
+}
+
+#[test]
 fn a_database_of_the_first_schema_becomes_one_of_this() {
     let folder = Folder::new();
     let path = folder.join("test.db");

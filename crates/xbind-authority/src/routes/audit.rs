@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use xbind::MessageId;
 use xbind_runtime::{AuditLog, Query};
 
-use crate::app::Who;
+use crate::app::{App, Who};
 use crate::domain::{agent, operator};
 use crate::http::call::{Answer, Call};
 use crate::problem::{Kind, Problem, Result};
@@ -60,7 +61,7 @@ pub(crate) async fn query(call: Call) -> Result<Answer> {
     let operator = asks(&call).await?;
     query.agent.get_or_insert_with(|| operator.clone());
     let log = call.app.audit.clone();
-    let found = blocking(move || find(&log, query, &operator)).await?;
+    let found = blocking(&call.app, move || find(&log, query, &operator)).await?;
     Ok(Answer::json(200, &found))
 }
 
@@ -100,7 +101,9 @@ pub(crate) async fn trail(call: Call) -> Result<Answer> {
         }
         Err(Problem::new(Kind::NotPermitted, "the trail of a token is for its operator and its parties"))
     };
-    let (log, id) = (call.app.audit.clone(), call.part(0)?.to_owned());
+    let id =
+        MessageId::parse(call.part(0)?).ok_or_else(|| Problem::new(Kind::Malformed, "that is no id of a token"))?;
+    let (log, id) = (call.app.audit.clone(), id.text().to_string());
     let token = id.clone();
     call.app
         .decide(&call, "audit.read", who, move |_, (), decided| {
@@ -109,7 +112,7 @@ pub(crate) async fn trail(call: Call) -> Result<Answer> {
         })
         .await?;
     let query = Query { token: Some(id), limit: usize::try_from(MAX_LIMIT).unwrap_or(usize::MAX), ..Query::default() };
-    let lines = blocking(move || Ok(log.query(&query)?)).await?;
+    let lines = blocking(&call.app, move || Ok(log.query(&query)?)).await?;
     let from = from.to_string();
     let mut is_concerned = false;
     let mut records = Vec::new();
@@ -128,6 +131,8 @@ pub(crate) async fn trail(call: Call) -> Result<Answer> {
     Err(Problem::new(Kind::NotPermitted, "the trail of a token is for its operator and its parties"))
 }
 
-async fn blocking<T: Send + 'static>(read: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+/// Reads files, which may take a while, where that holds up nobody.
+async fn blocking<T: Send + 'static>(app: &App, read: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let _place = app.searches.acquire().await.map_err(|_| Problem::internal())?;
     tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| Err(Problem::internal()))
 }

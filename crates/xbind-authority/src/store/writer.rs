@@ -54,6 +54,7 @@ type Outcome = std::result::Result<(), Problem>;
 trait Job: Send {
     /// Whether it is to stay.
     fn run(&mut self, change: &mut Change<'_>) -> bool;
+    fn fail(&mut self, problem: Problem);
     fn tell(self: Box<Self>, committed: Outcome);
 }
 
@@ -69,6 +70,10 @@ impl<T: Send, F: FnOnce(&mut Change<'_>) -> Result<T> + Send> Job for Waiting<T,
             self.made = catch_unwind(AssertUnwindSafe(|| make(change))).unwrap_or_else(|_| Err(Problem::internal()));
         }
         self.made.is_ok()
+    }
+
+    fn fail(&mut self, problem: Problem) {
+        self.made = Err(problem);
     }
 
     fn tell(self: Box<Self>, committed: Outcome) {
@@ -162,7 +167,15 @@ fn make(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<Vec<Decid
     let mut decided = Vec::new();
     for job in batch {
         connection.execute_batch("SAVEPOINT change")?;
-        let stays = job.run(&mut Change { connection, decided: &mut decided });
+        let before = decided.len();
+        let mut stays = job.run(&mut Change { connection, decided: &mut decided });
+        // One record that no log takes would hold up all others of the batch.
+        let misfit = decided.iter().skip(before).find_map(|new| new.with_record(|record| record.misfit()));
+        if let Some(why) = misfit {
+            decided.truncate(before);
+            job.fail(Problem::internal().because(why));
+            stays = false;
+        }
         connection.execute_batch(if stays { "RELEASE change" } else { "ROLLBACK TO change; RELEASE change" })?;
     }
     Ok(decided)
