@@ -513,6 +513,30 @@ export interface ListDraft {
   readonly now?: number | undefined
 }
 
+/** Which status lists there is room for, and where they may come from. */
+export interface SourcePolicy {
+  /** How many lists. */
+  readonly maxLists: number
+  /** How many bytes they take together. */
+  readonly maxBytes: number
+  /** How long each is relied upon, in seconds. */
+  readonly maxAge: number
+  /** How old a copy may be before the next is asked for, in seconds. */
+  readonly refresh: number
+  /** Where they are fetched from; by default where a trusted issuer's own token points. */
+  readonly origins?: ReadonlyArray<string> | undefined
+}
+
+/** What has to be done about a list. */
+export interface ListDue {
+  /** It has to be fetched, from an address of that kind. */
+  readonly fetch?: 'listed' | 'stranger' | undefined
+  /** It is being fetched. */
+  readonly running: boolean
+  /** Why it did not come a moment ago. */
+  readonly failure?: string | undefined
+}
+
 /** That one key follows another. */
 export interface Rotation {
   /** The DID of the old key. */
@@ -906,7 +930,7 @@ export interface Binding {
   getStatus(count: number, list: Uint8Array, index: number): number | null
   statusListSize(count: number, bytes: number): number
   signStatusList(key: KeyRef, count: number, list: Uint8Array, draft: Json<ListDraft>): Fallible<string>
-  newStatusLists(capacity: number, bytes: number, maxAge: number): ListsRef
+  newStatusLists(policy: Json<SourcePolicy>): ListsRef
   /** How many bytes the lists take in native memory. */
   listsBytes(lists: ListsRef): number
   /** Stands for so much native memory. */
@@ -927,7 +951,9 @@ export interface Binding {
     status: Json<Status>,
     now: number,
   ): number | 'stale' | 'absent' | 'unreadable'
-  purgeLists(lists: ListsRef, now: number): void
+  /** What has to be done about the list that a link names, the first of its token or another. */
+  listDue(lists: ListsRef, issuer: string, status: Json<Status>, first: boolean, now: number): Json<ListDue>
+  listCame(lists: ListsRef, issuer: string, uri: string, now: number, failure?: string): void
   /** Whether one scope covers another. */
   covers(granted: string, needed: string): Fallible<boolean>
   issueToken(key: KeyRef, grant: Json<Grant>): Fallible<string>

@@ -9,6 +9,7 @@
 //! | `connect`, `tls` | a connection to exactly what was judged, and whose certificate it shows |
 //! | `exchange` | one request, one bounded answer |
 //! | `fetch`, `table` | one flight for all who ask, and not again within the interval; what is kept of it, within bounds |
+//! | `status_lists` | which status lists are fetched, and when |
 //! | `rules` | who named an address, and what may be asked of it |
 //! | [`agents`] | agents reached over HTTP: their messages in the bodies of requests and responses |
 //! | `thread` | the thread on which all of it waits; it starts with whoever asks first |
@@ -25,6 +26,7 @@ mod exchange;
 mod fetch;
 mod resolve;
 mod rules;
+mod status_lists;
 mod table;
 mod target;
 mod thread;
@@ -34,5 +36,6 @@ pub use error::FetchError;
 pub use fetch::{Document, Fetcher, INTERVAL, Settings};
 pub use resolve::Lookup;
 pub use rules::{Rules, Whose};
+pub use status_lists::{Documents, Due};
 pub use target::{MAX_URL, Target};
 pub use tls::Roots;
