@@ -16,7 +16,7 @@ import { certificate } from './helpers/certificate.ts'
 import { run } from './helpers/child.ts'
 import { agent, issuer, jwk, set, token } from './helpers/jwks.ts'
 import { codeOf, errorOf } from './helpers/result.ts'
-import { forgedToken, forger, NOW, trusting } from './helpers/rights.ts'
+import { forgedToken, forger, trusting } from './helpers/rights.ts'
 import { vectors } from './helpers/vectors.ts'
 
 describe('vectors/fetch.json', () => {

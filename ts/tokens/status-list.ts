@@ -297,7 +297,9 @@ export class StatusListSource implements RevocationSource {
     const fetch = this.#fetch
     if (!fetch) return []
     const failures = await Promise.all(
-      links.map((link, place) => link.status && this.#update(fetch, link.issuer, link.status, place === 0, now, put)),
+      links.map(
+        async (link, place) => link.status && this.#update(fetch, link.issuer, link.status, place === 0, now, put),
+      ),
     )
     return failures.filter((failure) => failure !== undefined)
   }

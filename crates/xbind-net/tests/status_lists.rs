@@ -1,5 +1,6 @@
 //! Which status lists are fetched, and when.
 #![cfg(not(loom))]
+#![allow(clippy::unwrap_used, reason = "a test that panics fails")]
 
 use std::collections::HashSet;
 
@@ -28,7 +29,7 @@ fn lists() -> StatusLists {
 fn put(lists: &StatusLists, now: u64) {
     let list = StatusList::new(xbind::Bits::One, 10).unwrap();
     let signed = list.sign(&key(), &StatusListDraft { uri: URI, now, lifetime: 3600, ttl: None }).unwrap();
-    lists.put(&signed, URI, ListSigner::Did(&key().did()), now).unwrap();
+    lists.put(&signed, URI, ListSigner::Did(key().did()), now).unwrap();
 }
 
 #[test]
