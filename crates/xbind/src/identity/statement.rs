@@ -4,6 +4,7 @@ use std::iter;
 
 use memchr::memmem;
 
+use crate::cluster::{heartbeat, name, presence, stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::key::SigningKey;
 use crate::message::{self, card};
@@ -11,7 +12,7 @@ use crate::record::head;
 use crate::rights::{approval, grant, rotation, status_list};
 
 /// `typ` of whatever is signed as a JWS.
-pub(crate) const TYPES: [&str; 9] = [
+pub(crate) const TYPES: [&str; 14] = [
     message::TYPE,
     card::TYPE,
     grant::TOKEN_TYPE,
@@ -21,6 +22,11 @@ pub(crate) const TYPES: [&str; 9] = [
     status_list::TYPE,
     head::TYPE,
     head::WITNESS_TYPE,
+    presence::TYPE,
+    name::TYPE,
+    name::GRANT_TYPE,
+    stop::TYPE,
+    heartbeat::TYPE,
 ];
 
 /// How the context begins before whatever else is signed.
