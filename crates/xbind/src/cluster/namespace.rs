@@ -22,6 +22,8 @@ pub enum Bucket {
     Names,
     /// Who was stopped, and the heartbeats of those who stop.
     Stops,
+    /// Which mail was accepted.
+    Seen,
 }
 
 impl Namespace {
@@ -49,6 +51,11 @@ impl Namespace {
         format!("xb1.{}.{host}.c", self.0)
     }
 
+    /// All of these.
+    pub(crate) fn inboxes(&self) -> String {
+        format!("xb1.{}.*.c", self.0)
+    }
+
     /// How the subjects begin at which the broker itself answers that host, with the full stop after it. No other host may
     /// publish there.
     #[must_use]
@@ -60,6 +67,11 @@ impl Namespace {
     #[must_use]
     pub fn mailbox(&self, agent: &Did) -> String {
         format!("xb1.{}.mail.{}", self.0, token::of_did(agent))
+    }
+
+    /// All of these.
+    pub(crate) fn mailboxes(&self) -> String {
+        format!("xb1.{}.mail.*", self.0)
     }
 
     /// The name of the stream that keeps mail.
@@ -105,6 +117,7 @@ impl Bucket {
             Self::Agents => "AGENTS",
             Self::Names => "NAMES",
             Self::Stops => "STOPS",
+            Self::Seen => "SEEN",
         }
     }
 }

@@ -115,6 +115,12 @@ impl NKey {
         }
     }
 
+    /// Its 32 bytes (RFC 8032 section 5.1.2).
+    #[must_use]
+    pub const fn public_key(&self) -> &[u8; 32] {
+        &self.key
+    }
+
     /// Whether `signature` is this key's over `data`, by the strict rules of [`VerifyingKey::verify`].
     #[must_use]
     pub fn verify(&self, data: &[u8], signature: &[u8; 64]) -> bool {
