@@ -22,8 +22,8 @@ export interface AuditLog {
   /** Waits until all that was decided so far is on record. Errors: AUDIT_FAILED. */
   flush(): Promise<Result<AuditHead>>
   /**
-   * The records that fit all that is given, oldest first. Those of the last milliseconds may be missing before a `flush`.
-   * Errors: AUDIT_FAILED.
+   * The records that fit all that is given, oldest first. Those of the last milliseconds may be missing before a `flush`. What is
+   * read is verified: it is what was verified when the log was opened, or written since. Errors: INVALID_AUDIT, AUDIT_FAILED.
    */
   query(query?: AuditQuery): Promise<Result<AuditRecord[]>>
   /** Puts on record what was decided so far, and takes nothing more. Errors: AUDIT_FAILED, if something could not be. */

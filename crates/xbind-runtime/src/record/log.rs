@@ -163,10 +163,10 @@ impl AuditLog {
     }
 
     /// The records that fit, oldest first, as they stand in the log; those of the last milliseconds may be missing before a
-    /// [`flush`](Self::flush). It reads files.
+    /// [`flush`](Self::flush). It reads files, and verifies what it reads against what was written or verified before.
     ///
     /// # Errors
-    /// `AUDIT_FAILED` where they cannot be read.
+    /// `INVALID_AUDIT` where somebody has changed them since; `AUDIT_FAILED` where they cannot be read.
     pub fn query(&self, query: &Query) -> Result<Vec<String>> {
         let stretches = self.shared.index.guard().find(query);
         self.files.search(&stretches, query)

@@ -53,14 +53,16 @@ impl Agent {
         if taken == Taken::No && recording.dangerously_unrecorded { Taken::Yes } else { taken }
     }
 
+    /// Whether anything may begin, or leave, as far as its log is concerned.
+    pub(crate) fn can_record(&self) -> bool {
+        let is_stuck = |recording: &Recording| !recording.dangerously_unrecorded && !recording.audit.can_write();
+        !self.recording.as_deref().is_some_and(is_stuck)
+    }
+
     /// Puts on record what is done next and does not wait for the disk; false if that must not be. It is kept like what has
     /// happened, for it has when it is written.
     fn record_next(&self, event: &'static str, outcome: Verdict, complete: impl FnOnce(&mut Decided)) -> bool {
-        let is_stuck = |recording: &Recording| !recording.dangerously_unrecorded && !recording.audit.can_write();
-        if self.recording.as_deref().is_some_and(is_stuck) {
-            return false;
-        }
-        self.record(event, outcome, None, complete) != Taken::No
+        self.can_record() && self.record(event, outcome, None, complete) != Taken::No
     }
 
     /// That a message of that sender was refused.

@@ -10,7 +10,7 @@ use xbind::record::{Chain, Entry, Head, Line, Reader};
 use xbind::{Did, Error, ErrorKind, Result};
 
 use crate::record::Decided;
-use crate::record::files::{Files, failed, sync_folder};
+use crate::record::files::{Files, Place, failed, sync_folder};
 use crate::record::index::Index;
 use crate::sync::Lock;
 use crate::sync::clock;
@@ -78,8 +78,8 @@ impl Writer {
         let mut lost_bytes = 0_u64;
         let (mut number, mut length) = (0, 0);
         for (i, file) in numbers.iter().enumerate() {
-            let mut note = |line: &Line<'_>, start, end| {
-                index.add(*file, start, end, line);
+            let mut note = |line: &Line<'_>, place| {
+                index.add(place, line);
                 match line.entry {
                     Entry::Record(_) => unsigned = unsigned.saturating_add(1),
                     Entry::Sealed(_) => {
@@ -102,7 +102,6 @@ impl Writer {
                 (number, length) = (*file, scanned.sealed_to);
             }
         }
-        index.cut(number, length);
         if let Some(empty) = numbers.pop().filter(|last| *last != number) {
             fs::remove_file(files.path(empty)).map_err(|error| failed("cannot be mended", &error))?;
         }
@@ -112,6 +111,10 @@ impl Writer {
         let file = options.open(&path).map_err(|error| failed("cannot be opened", &error))?;
         let mut text = String::new();
         let known = reader.sealed().cloned();
+        match &known {
+            Some(chain) => index.cut(number, length, chain.last().1),
+            None => index = Index::default(),
+        }
         let is_new = known.is_none();
         let chain = match known {
             Some(mut chain) => {
@@ -144,22 +147,22 @@ impl Writer {
         let mut ends = Vec::with_capacity(decided.len());
         for decision in decided {
             decision.with_record(|record| chain.add(record, decision.time, &mut self.text))?;
-            ends.push(self.text.len());
+            ends.push((self.text.len(), chain.last().1));
         }
         let (number, start) = (self.number, self.length);
         let signed = self.finish(chain, now)?;
         let place = |end: usize| start.saturating_add(u64::try_from(end).unwrap_or(u64::MAX));
         let mut index = index.guard();
         let (mut from, mut seq) = (start, first);
-        for (decision, end) in decided.iter().zip(ends) {
+        for (decision, (end, digest)) in decided.iter().zip(ends) {
             seq = seq.saturating_add(1);
-            let (time, end) = (decision.time, place(end));
+            let (time, at) = (decision.time, Place { file: number, start: from, end: place(end), digest });
             decision.with_record(|record| {
-                index.add(number, from, end, &Line { seq, time, previous: "", entry: Entry::Record(record) });
+                index.add(at, &Line { seq, time, previous: "", entry: Entry::Record(record) });
             });
-            from = end;
+            from = at.end;
         }
-        index.reach(self.length);
+        index.reach(self.length, self.chain.last().1);
         Ok(signed)
     }
 

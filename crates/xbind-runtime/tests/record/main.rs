@@ -10,6 +10,7 @@
 )]
 
 mod changes;
+mod queries;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
