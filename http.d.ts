@@ -320,7 +320,7 @@ export interface ServeOptions {
 /**
  * Mounts agents on node:http, and on whatever hands on its requests and responses: those of a list, which are on one bus, or
  * all of a bus, those of its worker threads too. They are called by the URL, or by DID and URL. Nothing in front may read the
- * body. Throws TypeError, INVALID_CONFIG.
+ * body. `./express`, `./fastify` and `./hono` have one of their own. Throws TypeError, INVALID_CONFIG.
  *
  * @example
  * ```ts

@@ -316,12 +316,12 @@ impl Calls {
         self.by_id.get(id).copied()
     }
 
-    /// Who made a call that may be signed anew, and whom it is for.
-    pub(crate) fn may_be_anew(&self, number: u64) -> Option<(Arc<Agent>, Box<str>)> {
+    /// Who made a call that may be signed anew, whom it is for, and its size.
+    pub(crate) fn may_be_anew(&self, number: u64) -> Option<(Arc<Agent>, Box<str>, usize)> {
         let call = self.slots.get(number)?;
         let again = call.again.as_ref().filter(|again| again.left > 0)?;
         let is_unread = call.sink.is_none_or(|sink| sink.count() == 0);
-        is_unread.then(|| (call.caller.clone(), again.to.clone()))
+        is_unread.then(|| (call.caller.clone(), again.to.clone(), again.size()))
     }
 
     /// It begins anew, under another id; what it is made of.
