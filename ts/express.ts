@@ -2,7 +2,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { refuse, signAnswer } from './http/answer'
 import { Gate, isProblem, type RequestingAgent, type RouteOptions } from './http/gate'
-import type { RequestVerifier, RequestVerifierOptions } from './http/verifier'
+import type { RequestVerifierOptions } from './http/demands'
+import type { RequestVerifier } from './http/verifier'
 
 export type { RequestingAgent, RouteOptions } from './http/gate'
 

@@ -5,7 +5,8 @@ import { known } from './check'
 import { headersOf } from './http/answer'
 import { checkDemands, Gate, isProblem, type RequestingAgent, type RouteOptions } from './http/gate'
 import { isFetchResponse } from './http/message'
-import type { RequestVerifier, RequestVerifierOptions } from './http/verifier'
+import type { RequestVerifierOptions } from './http/demands'
+import type { RequestVerifier } from './http/verifier'
 
 export type { RequestingAgent, RouteOptions } from './http/gate'
 
