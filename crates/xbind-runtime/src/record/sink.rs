@@ -34,26 +34,23 @@ impl Recording {
     /// done next must not be done where that fails; what `has_happened` is kept as long as there is room.
     ///
     /// # Errors
-    /// `AUDIT_FAILED`, but where that is of no matter; `INVALID_CONFIG`, `INVALID_DID` for what is no record.
+    /// `AUDIT_FAILED`, but where that is of no matter; also for what is no record.
     pub fn put(&self, json: &str, owner: &Did, has_happened: bool) -> Result<()> {
-        let decided = Self::read(owner, json)?;
-        let taken = (has_happened || self.audit.can_write()) && self.audit.take(decided, None) != Taken::No;
+        let is_taken = |decided| self.audit.take(decided, None) != Taken::No;
+        let taken = (has_happened || self.audit.can_write()) && Self::read(owner, json).is_ok_and(is_taken);
         (taken || self.dangerously_unrecorded).then_some(()).ok_or_else(unrecorded)
     }
 
     /// The same for what is done when this says so: where the log is kept with [`Durability::Always`](crate::Durability), when
     /// the disk has it.
     pub fn commit(&self, json: &str, owner: &Did, told: impl FnOnce(Result<()>) + Send + 'static) {
-        let decided = match Self::read(owner, json) {
-            Ok(decided) => decided,
-            Err(error) => return told(Err(error)),
-        };
         let goes_on = self.dangerously_unrecorded;
         let told = Arc::new(Mutex::new(Some(move |taken: bool| {
             told((taken || goes_on).then_some(()).ok_or_else(unrecorded));
         })));
         let own = told.clone();
-        match self.audit.take(decided, Some(Box::new(move |taken| tell(&own, taken)))) {
+        let done: Done = Box::new(move |taken| tell(&own, taken));
+        match Self::read(owner, json).map_or(Taken::No, |decided| self.audit.take(decided, Some(done))) {
             Taken::Later => {}
             taken @ (Taken::Yes | Taken::No) => tell(&told, taken == Taken::Yes),
         }

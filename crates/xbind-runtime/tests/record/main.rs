@@ -12,6 +12,7 @@
 mod callback;
 mod changes;
 mod queries;
+mod recording;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
