@@ -1,4 +1,5 @@
 // Logs whose lines a callback takes: the same lines as in a file, and what it does not take is not done.
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { appendFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -232,4 +233,19 @@ test('a log in a file goes on with a callback, and the other way round', async (
   const again = valueOf(await openAuditLog(path, { signer }))
   expect(again.records).toBe(2)
   valueOf(await again.close())
+})
+
+test('a log keeps no process alive, though its callback never says anything again', () => {
+  const program = `
+    import { Identity } from '@private.me/autogen'
+    import { openAuditLog } from '@private.me/autogen/record'
+    let stuck = false
+    const sink = () => (stuck ? new Promise(() => {}) : undefined)
+    const { value: log } = await openAuditLog(sink, { signer: Identity.generate(), timeoutMs: 600_000 })
+    stuck = true
+    log.append({ event: 'x', outcome: 'accepted' })
+    setTimeout(() => console.log('leaving'), 50)
+  `
+  const said = execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
+  expect(said).toBe('leaving\n')
 })
