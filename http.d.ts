@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { AutoGenxBindAgent, Identity, MessageBus, Result, RevocationSource, TokenVerifierOptions, XBindError } from './index'
+import type { AuditOptions, AutoGenxBindAgent, Identity, MessageBus, Result, RevocationSource, TokenVerifierOptions, XBindError } from './index'
 
 import { IncomingMessage, ServerResponse } from 'node:http';
 /** Header fields: a `Headers`, pairs of name and value, or an object. */
@@ -200,7 +200,7 @@ export interface NonceStore {
   claim(key: string, until: number): boolean | Promise<boolean>;
 }
 /** Whose requests are accepted, for which names of this server, and within which bounds. */
-export interface RequestVerifierOptions {
+export interface RequestVerifierOptions extends AuditOptions {
   /** The names by which clients reach this server, as `Host` has them: `api.example`, `localhost:8080`. */
   authorities: readonly string[];
   /** Default `xbind`. */
@@ -285,7 +285,7 @@ export declare class RequestVerifier {
    * or plain data. Rejects with what `now` throws, and with a TypeError for a body that was read already.
    * Errors: MALFORMED_MESSAGE, INVALID_SIGNATURE, WRONG_AUDIENCE, MESSAGE_NOT_YET_VALID, MESSAGE_EXPIRED, INVALID_DID,
    * NOT_ALLOWED, those of tokens, SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, PAYLOAD_TOO_LARGE, ABORTED, REPLAYED,
-   * REPLAY_WINDOW_FULL (also if the store of nonces does not answer), APPROVAL_REQUIRED, APPROVAL_REFUSED.
+   * REPLAY_WINDOW_FULL (also if the store of nonces does not answer), APPROVAL_REQUIRED, APPROVAL_REFUSED, AUDIT_FAILED.
    */
   verify(request: Request | IncomingMessage | HttpRequest, options?: RequestDemands): Promise<Result<VerifiedRequest>>;
 }

@@ -1,11 +1,11 @@
 // Builds, runs the Rust and the TypeScript tests, and ends with one line: `N passed, N failed`.
-// node scripts/test.mjs [rust] [ts] [nodes] [packaging] [seeds] [models]: the first two without arguments. `seeds` is the
-// runtime's simulation at length, `models` tries every order in which its locks can be taken and its wakings come (loom).
+// node scripts/test.mjs [rust] [ts] [nodes] [packaging] [seeds] [logs] [models]: the first two without arguments. `seeds` is the
+// runtime's simulation at length, `logs` what its logs bear, `models` tries every order in which its locks can be taken and its wakings come (loom).
 import { delimiter, dirname } from 'node:path'
 import { lines } from './run.mjs'
 import { checkToolchain } from './toolchain.mjs'
 
-const suites = { rust, ts, nodes, seeds, models, packaging: () => specs('__test__/packaging/vitest.config.mjs') }
+const suites = { rust, ts, nodes, seeds, logs, models, packaging: () => specs('__test__/packaging/vitest.config.mjs') }
 
 const total = { passed: 0, failed: 0 }
 process.on('exit', (code) => {
@@ -53,6 +53,13 @@ async function rust() {
 async function seeds() {
   process.env.XBIND_SEEDS ??= '10000'
   await cargo('simulated', ['--package', 'xbind-runtime', '--release', '--test', 'simulation'])
+}
+
+/** One test after the other, because the largest says how long it took. */
+async function logs() {
+  process.env.XBIND_LONG = '1'
+  const args = ['--package', 'xbind-runtime', '--release', '--test', 'record', '--', '--nocapture', '--test-threads=1']
+  await cargo('long', args)
 }
 
 async function models() {

@@ -40,7 +40,6 @@ entries! {
     fn sign_request(
         key: Option<&KeyRef>, signer: Option<String>, request: Json<RequestHead>, body: Bytes, draft: Json<RequestDraft>,
     ) -> SignedHttp = http::sign_request;
-    /// The same for the response to a request.
     fn sign_response(
         key: Option<&KeyRef>, signer: Option<String>, response: Json<ResponseHead>, body: Bytes,
         request: Json<RequestHead>, now: f64, ttl: f64,
@@ -66,11 +65,9 @@ entries! {
     fn approve_request(
         verifier: &RequestVerifierRef, request: &RequestRef, body: Bytes, approvers: Vec<String>, recipient: String, now: f64,
     ) -> Fallible<Json<UsedApproval>> = http::approve;
-    /// Signs a yes or no to a request.
     fn decide_request(
         key: &KeyRef, request: Json<RequestHead>, body: Bytes, decided: Json<RequestDecision>,
     ) -> Fallible<String> = http::decide;
-    /// Lets the agents of a bus call by address.
     fn reach_addresses(node: &NodeRef) = serve::reach_addresses;
     /// Opens agents of a bus to requests: these DIDs, or all. `wake` is told which exchange has something to take.
     fn new_server(
@@ -80,7 +77,6 @@ entries! {
         let wake = move |exchange| { wake.call(exchange, ThreadsafeFunctionCallMode::NonBlocking); };
         Ok(Give::give(serve::server(node, only.as_deref(), wake)))
     }
-    /// A request has come.
     fn open_exchange(server: &ServerRef) -> u32 = Server::open;
     /// A piece of its body; why no more messages can come of it.
     fn feed_exchange(server: &ServerRef, exchange: u32, piece: Bytes) -> Option<String> = serve::feed;

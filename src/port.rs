@@ -34,7 +34,6 @@ entries! {
         }
         Ok(port)
     }
-    /// Closes the port and all its agents.
     fn close_port(port: u32) = ports::close;
     /// A bus of its own; `max_lifetime` is the longest life of a message in seconds.
     fn new_node(max_lifetime: f64, log: Option<&LogRef>, dangerously_unrecorded: bool) -> NodeRef = agent::new_node;
@@ -52,7 +51,6 @@ entries! {
     /// Lets nothing new in at an agent; an event tells when its handlers have ended.
     fn retire_agent(port: u32, agent: u32) = port::retire;
     fn close_agent(port: u32, agent: u32) = port::close_agent;
-    /// The key of an agent, unless it is elsewhere.
     fn agent_key(port: u32, agent: u32) -> Fallible<KeyRef> = port::agent_key;
     /// Sets an agent's policies, the first of them for calls without a method; without any, calls go to the inbox. Returns
     /// their number, which `judge` is told.
@@ -85,9 +83,7 @@ entries! {
     fn rights(port: u32, ticket: f64) -> Option<String> = port::rights;
     /// Gives a call back, with the content that it brought: another policy judges it, or it goes to the inbox.
     fn give_back(port: u32, ticket: f64, content: Content) = port::give_back;
-    /// Answers a running call.
     fn answer(port: u32, ticket: f64, content: Content) = port::answer;
-    /// Ends an answer in parts.
     fn finish(port: u32, ticket: f64, content: Content) = port::finish;
     /// Refuses a running call; `detail` is the JSON object that goes with the code.
     fn refuse(port: u32, ticket: f64, code: String, detail: Option<String>) = port::refuse;
@@ -97,7 +93,6 @@ entries! {
     fn flow(port: u32, ticket: f64) -> u32 = port::flow;
     /// So many parts of the answer to a call were read.
     fn took(port: u32, call: f64, parts: f64) = port::took;
-    /// Tells a caller how far its call is.
     fn progress(
         port: u32, ticket: f64, progress: Option<f64>, total: Option<f64>, message: Option<String>,
     ) -> Option<BindingError> = port::progress;

@@ -50,18 +50,14 @@ entries! {
         key: &KeyRef, count: f64, list: Uint8ArraySlice<'_>, draft: Json<ListDraft>,
     ) -> Fallible<String> = rights::sign_status_list;
     fn new_status_lists(policy: Json<SourcePolicy>) -> ListsRef = ListSource::new;
-    /// How many bytes the lists take in native memory.
     fn lists_bytes(lists: &ListsRef) -> f64 = ListSource::bytes;
-    /// Stands for so much native memory.
     fn weight(bytes: f64) -> WeightRef { External::new_with_size_hint((), xbind_binding::number::size(bytes)) }
     /// Takes in a list by a DID, or with a JWK set by an issuer of another name.
     fn put_list(
         lists: &ListsRef, text: String, uri: String, issuer: String, jwks: Option<String>, now: f64,
     ) -> Fallible<()> = ListSource::put;
-    /// A status, or why there is none.
     fn ask_list(lists: &ListsRef, issuer: String, status: Json<Status>, now: f64) -> Either<u8, &'static str>
         as "number | 'stale' | 'absent' | 'unreadable'" = ListSource::ask;
-    /// What has to be done about the list that a link names, the first of its token or another.
     fn list_due(lists: &ListsRef, issuer: String, status: Json<Status>, first: bool, now: f64) -> Json<ListDue>
         = ListSource::due;
     fn list_came(lists: &ListsRef, issuer: String, uri: String, now: f64, failure: Option<String>) = ListSource::came;

@@ -5,8 +5,9 @@ import type { MessageBus } from './agent/bus'
 import { checkObject, known } from './check'
 import { refuse, signAnswer } from './http/answer'
 import { Gate, isProblem, type RequestingAgent, type RouteOptions } from './http/gate'
+import type { RequestVerifierOptions } from './http/demands'
 import { mounted, type ServeOptions } from './http/serve'
-import type { RequestVerifier, RequestVerifierOptions } from './http/verifier'
+import type { RequestVerifier } from './http/verifier'
 
 export type { RequestingAgent, RouteOptions } from './http/gate'
 

@@ -7,8 +7,9 @@ import { known } from './check'
 import { headersOf } from './http/answer'
 import { checkDemands, Gate, isProblem, type RequestingAgent, type RouteOptions } from './http/gate'
 import { isFetchResponse } from './http/message'
+import type { RequestVerifierOptions } from './http/demands'
 import { mounted, READ, type ServeOptions } from './http/serve'
-import type { RequestVerifier, RequestVerifierOptions } from './http/verifier'
+import type { RequestVerifier } from './http/verifier'
 
 export type { RequestingAgent, RouteOptions } from './http/gate'
 

@@ -7,8 +7,9 @@ import { checkObject, known } from './check'
 import { headersOf } from './http/answer'
 import { Gate, isProblem, type RequestingAgent, type RouteOptions } from './http/gate'
 import { isIncoming } from './http/message'
+import type { RequestVerifierOptions } from './http/demands'
 import { mounted, type ServeOptions } from './http/serve'
-import type { RequestVerifier, RequestVerifierOptions } from './http/verifier'
+import type { RequestVerifier } from './http/verifier'
 
 export type { RequestingAgent, RouteOptions } from './http/gate'
 

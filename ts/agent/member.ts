@@ -116,7 +116,7 @@ export class Member {
   /** What it has signed is on record, or nobody gets it. */
   recorded(event: string, signed: Result<string>): Result<string> {
     if (!signed.ok) return signed
-    const failed = native.putOnRecord(this.port.number, this.number, statementRecord(event, signed.value))
+    const failed = native.putOnRecord(this.port.number, this.number, json(statementRecord(event, signed.value)))
     return failed ? fail(failed) : signed
   }
 

@@ -640,6 +640,7 @@ export type OpeningRef = Native<'OpeningRef'>
 export type RequestRef = Native<'RequestRef'>
 export type RequestVerifierRef = Native<'RequestVerifierRef'>
 export type ServerRef = Native<'ServerRef'>
+export type TakerRef = Native<'TakerRef'>
 export type UnsignedRef = Native<'UnsignedRef'>
 export type VerifierRef = Native<'VerifierRef'>
 export type WeightRef = Native<'WeightRef'>
@@ -655,7 +656,6 @@ export interface Binding {
     body: Uint8Array,
     draft: Json<RequestDraft>,
   ): SignedHttp
-  /** The same for the response to a request. */
   signResponse(
     key: KeyRef | undefined,
     signer: string | undefined,
@@ -695,18 +695,15 @@ export interface Binding {
     recipient: string,
     now: number,
   ): Fallible<Json<UsedApproval>>
-  /** Signs a yes or no to a request. */
   decideRequest(
     key: KeyRef,
     request: Json<RequestHead>,
     body: Uint8Array,
     decided: Json<RequestDecision>,
   ): Fallible<string>
-  /** Lets the agents of a bus call by address. */
   reachAddresses(node: NodeRef): void
   /** Opens agents of a bus to requests: these DIDs, or all. `wake` is told which exchange has something to take. */
   newServer(node: NodeRef, only: ReadonlyArray<string> | undefined, wake: (arg: number) => void): Fallible<ServerRef>
-  /** A request has come. */
   openExchange(server: ServerRef): number
   /** A piece of its body; why no more messages can come of it. */
   feedExchange(server: ServerRef, exchange: number, piece: Uint8Array): string | null
@@ -728,17 +725,13 @@ export interface Binding {
   didToPublicKey(did: string): Fallible<Uint8Array>
   publicKeyToDid(publicKey: Uint8Array): Fallible<string>
   verifySignature(did: string, data: Uint8Array, signature: Uint8Array): Fallible<boolean>
-  /** The JWK of a DID's key, as JSON. */
   jwkJson(did: string): Fallible<string>
-  /** The document of a DID, as JSON. */
   didDocumentJson(did: string): Fallible<string>
   keyFromPkcs8(file: KeyFile, passphrase?: string): Fallible<KeyRef>
-  /** The same on another thread. */
   importKey(file: KeyFile, passphrase?: string): Promise<Fallible<KeyRef>>
   exportKey(key: KeyRef, pem: boolean, passphrase?: string): Fallible<Exported>
   /** Prepares an export on another thread. The private key has no part in it and stays where it can be wiped. */
   prepareExport(passphrase: string): Promise<Fallible<WrappingRef>>
-  /** The end of an export that was prepared. */
   exportPrepared(key: KeyRef, pem: boolean, wrapping: WrappingRef): Fallible<Exported>
   seal(key: KeyRef, draft: Json<Draft>, body: Uint8Array): Fallible<Json<Sealed>>
   newVerifier(policy: Json<Policy>): Fallible<VerifierRef>
@@ -747,7 +740,6 @@ export interface Binding {
    * here, so that no exception and no depth of a callback can meet a native frame.
    */
   open(verifier: VerifierRef, now: number, jws: string, body: Uint8Array, token?: string): Opened
-  /** What a message that waits claims. */
   claim(opening: OpeningRef): Json<Claim>
   /**
    * Goes on with an opening, at the same time and with the same body; `call` is the JWS of the call that the message
@@ -761,22 +753,18 @@ export interface Binding {
     token?: string,
     call?: string,
   ): Fallible<Json<Message>>
-  /** Whether JSON text may go into a body. */
   checkJson(text: string): Fallible<undefined>
   /** One text of both; nothing if there is neither. */
   writePresented(token?: string, approval?: string): string | undefined | Failure
-  /** What the key of that DID is to sign. */
   cardToSign(did: string, draft: Json<CardDraft>): Fallible<string>
   /** As the card of `did`, or of whomever it names. */
   verifyCard(jws: string, did: string | undefined, time: number | undefined, clockSkew: number): Fallible<Json<Card>>
   newFetcher(world: Json<World>): FetcherRef
   /** Why an address may not be asked, as far as its text tells. */
   refuseUrl(url: string, named: Rules['named']): string | null
-  /** A promise of a document's bytes, or of the reason why there are none. */
   fetch(url: string, rules: Json<Rules>, fetcher?: FetcherRef): Promise<Uint8Array | string>
   /** Opens a port; `wake` is called when another thread has left events there. */
   openPort(wake: () => void): number
-  /** Closes the port and all its agents. */
   closePort(port: number): void
   /** A bus of its own; `max_lifetime` is the longest life of a message in seconds. */
   newNode(maxLifetime: number, log: LogRef | undefined, dangerouslyUnrecorded: boolean): NodeRef
@@ -801,7 +789,6 @@ export interface Binding {
   /** Lets nothing new in at an agent; an event tells when its handlers have ended. */
   retireAgent(port: number, agent: number): void
   closeAgent(port: number, agent: number): void
-  /** The key of an agent, unless it is elsewhere. */
   agentKey(port: number, agent: number): Fallible<KeyRef>
   /**
    * Sets an agent's policies, the first of them for calls without a method; without any, calls go to the inbox. Returns
@@ -861,9 +848,7 @@ export interface Binding {
   rights(port: number, ticket: number): string | null
   /** Gives a call back, with the content that it brought: another policy judges it, or it goes to the inbox. */
   giveBack(port: number, ticket: number, content: Content): void
-  /** Answers a running call. */
   answer(port: number, ticket: number, content: Content): void
-  /** Ends an answer in parts. */
   finish(port: number, ticket: number, content: Content): void
   /** Refuses a running call; `detail` is the JSON object that goes with the code. */
   refuse(port: number, ticket: number, code: string, detail?: string): void
@@ -873,7 +858,6 @@ export interface Binding {
   flow(port: number, ticket: number): number
   /** So many parts of the answer to a call were read. */
   took(port: number, call: number, parts: number): void
-  /** Tells a caller how far its call is. */
   progress(port: number, ticket: number, progress?: number, total?: number, message?: string): Failure | null
   isCancelled(port: number, ticket: number): boolean
   /** The identity provider's signature; none if it failed. False for one that is not by the key of its DID. */
@@ -896,12 +880,21 @@ export interface Binding {
     caller: string,
     agent: string,
   ): Fallible<Json<Proven>>
-  /** Opens a log, which keeps a copy of the key until it is closed. */
   openLog(path: string, key: KeyRef, sync: string, maxBytes: number): Promise<Fallible<LogRef>>
-  /** Whose log it is, and what was found when it was opened. */
+  /** `take` is given a number for `taken`, the lines, and how far the log goes with them. */
+  newTaker(take: (number: number, lines: string, head: string) => void, milliseconds: number): TakerRef
+  /** The lines of that number are there for good, or why not. */
+  taken(taker: TakerRef, number: number, refused?: string): void
+  /** A log whose lines go there, behind the last one there if it goes on. */
+  handOver(taker: TakerRef, key: KeyRef, sync: string, last?: string): Promise<Fallible<LogRef>>
   logState(log: LogRef): string
-  /** Adds what the JSON object of a record says. */
   appendRecord(log: LogRef, record: string): Fallible<boolean>
+  /** Whether anything may be done that has to be recorded. */
+  canWrite(log: LogRef): boolean
+  /** Puts a decision on record before it is carried out, or afterwards. */
+  putDecision(log: LogRef, record: string, unrecorded: boolean, hasHappened: boolean): Failure | null
+  /** The same for what is carried out when this says so. */
+  commitDecision(log: LogRef, record: string, unrecorded: boolean): Promise<Fallible<boolean>>
   /** The same, to the log of an agent that has one. */
   putOnRecord(port: number, agent: number, record: string): Failure | null
   /** Writes what was decided so far, and tells how far the log goes; at times it is its end. */
@@ -909,9 +902,7 @@ export interface Binding {
   queryLog(log: LogRef, query: string): Promise<Fallible<string>>
   /** Verifies a log, with the line that it must hold. */
   verifyLog(path: string, owner?: string, seq?: number, digest?: string): Promise<Fallible<string>>
-  /** A witness signs the head that a log signed. */
   witnessHead(witness: KeyRef, head: string): Fallible<string>
-  /** What a witness has signed. */
   readWitness(statement: string, witness: string): Fallible<string>
   newRevocationList(capacity: number): ListRef
   /** Without a time the entry is kept for good. */
@@ -933,7 +924,6 @@ export interface Binding {
   newStatusLists(policy: Json<SourcePolicy>): ListsRef
   /** How many bytes the lists take in native memory. */
   listsBytes(lists: ListsRef): number
-  /** Stands for so much native memory. */
   weight(bytes: number): WeightRef
   /** Takes in a list by a DID, or with a JWK set by an issuer of another name. */
   putList(
@@ -944,7 +934,6 @@ export interface Binding {
     jwks: string | undefined,
     now: number,
   ): Fallible<undefined>
-  /** A status, or why there is none. */
   askList(
     lists: ListsRef,
     issuer: string,

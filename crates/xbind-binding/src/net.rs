@@ -12,6 +12,7 @@ use xbind_net::{Document, Roots, Settings, Target, Whose};
 pub use xbind_net::Fetcher;
 
 use crate::number::Whole;
+use crate::record::Telling;
 
 /// Where names lead, and whose certificates are believed beside the usual ones; the rules hold for these addresses too.
 #[derive(Debug, Deserialize)]
@@ -83,14 +84,16 @@ impl From<&Rules> for xbind_net::Rules {
     }
 }
 
-/// Fetches a document; `then` gets it, or the reason why there is none, on another thread.
-pub fn fetch(
-    fetcher: &Fetcher,
-    url: String,
-    rules: &Rules,
-    then: impl FnOnce(Result<Document, String>) + Send + 'static,
-) {
-    fetcher.fetch_then(url, rules.into(), move |fetched| then(fetched.map_err(|error| error.to_string())));
+/// A document, or why there is none.
+pub type Fetched = Result<Document, String>;
+
+/// Fetches a document.
+#[must_use]
+pub fn fetch(fetcher: &Fetcher, url: String, rules: &Rules) -> Telling<Fetched> {
+    let (fetcher, rules) = (fetcher.clone(), rules.into());
+    Box::new(move |tell| {
+        fetcher.fetch_then(url, rules, move |fetched| tell(fetched.map_err(|error| error.to_string())))
+    })
 }
 
 /// Why an address may not be asked, as far as its text tells.

@@ -42,6 +42,26 @@ impl Chain {
         Self { did, log, seq: 0, digest }
     }
 
+    /// The end of a log of that key, by its last line, without its line feed: lines are added behind it.
+    ///
+    /// # Errors
+    /// `INVALID_AUDIT` for a line that is no signature of such a log.
+    pub fn behind(last: &[u8], did: &Did) -> Result<Self> {
+        let read = line::read(last, |line| {
+            let Entry::Sealed(jws) = line.entry else { return Err(invalid("the last line of a log is its signature")) };
+            let head = Head::read(jws)?;
+            let is_next = head.seq.checked_add(1) == Some(line.seq) && head.time == line.time;
+            if !is_next || Digest::parse(line.previous) != Some(head.digest) {
+                return Err(invalid("the signature is over other lines"));
+            }
+            if head.did != *did {
+                return Err(invalid("the log is of another key"));
+            }
+            Ok(Self { did: head.did, log: head.log, seq: line.seq, digest: digest(last) })
+        });
+        read.ok_or_else(|| invalid("the line is not spelled as a line of a log"))?
+    }
+
     /// Whose log it is.
     #[must_use]
     pub const fn did(&self) -> &Did {
