@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hyper::body::Bytes;
 use rusqlite::Connection;
 use xbind::http::profile::Profile;
 use xbind::http::target::{Authority, Scheme};
@@ -214,42 +215,49 @@ pub(crate) fn read_url(url: &str) -> std::result::Result<(Scheme, String), Fault
     read().ok_or_else(|| fault(format!("{url:?} is no URL like https://authority.example")))
 }
 
-/// Status lists as they were signed, until something changes or they get old.
+/// What is made for many and changes seldom, as it was made last: status lists, and the directory.
 #[derive(Default)]
-pub(crate) struct Lists(Mutex<Kept>);
+pub(crate) struct Lists {
+    kept: Mutex<Kept>,
+    /// One is made at a time: who waits for another finds it made.
+    pub(crate) making: tokio::sync::Mutex<()>,
+}
+
+/// The directory of keys; no status list has that number.
+pub(crate) const DIRECTORY: i64 = -1;
 
 #[derive(Default)]
 struct Kept {
     change: u64,
-    signed: HashMap<i64, (String, u64)>,
+    made: HashMap<i64, (Bytes, u64)>,
 }
 
 impl Lists {
-    /// A list that is not older than that; otherwise the number of changes until now, to be given to [`keep`](Self::keep).
-    pub(crate) fn find(&self, list: i64, not_before: u64) -> std::result::Result<String, u64> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match kept.signed.get(&list) {
+    /// One that is not older than that; otherwise the number of changes until now, to be given to [`keep`](Self::keep).
+    pub(crate) fn find(&self, list: i64, not_before: u64) -> std::result::Result<Bytes, u64> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        match kept.made.get(&list) {
             Some((text, at)) if *at >= not_before => Ok(text.clone()),
             _ => Err(kept.change),
         }
     }
 
-    /// Keeps a list unless something has changed since its statuses were asked for.
-    pub(crate) fn keep(&self, list: i64, text: &str, at: u64, change: u64) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Keeps one unless something has changed since it was asked what stands in it.
+    pub(crate) fn keep(&self, list: i64, text: Bytes, at: u64, change: u64) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.change != change {
             return;
         }
-        if kept.signed.len() >= KEPT_LISTS {
-            kept.signed.clear();
+        if kept.made.len() >= KEPT_LISTS {
+            kept.made.clear();
         }
-        kept.signed.insert(list, (text.to_owned(), at));
+        kept.made.insert(list, (text, at));
     }
 
     /// Something has changed.
     pub(crate) fn forget(&self) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.change = kept.change.wrapping_add(1);
-        kept.signed.clear();
+        kept.made.retain(|list, _| *list == DIRECTORY);
     }
 }

@@ -1,7 +1,9 @@
 //! What whoever runs a server says of it.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Certificate chain and private key, each a PEM file.
@@ -55,6 +57,18 @@ pub struct Config {
     pub drain: Duration,
     /// Time limits of a connection.
     pub times: Times,
+    /// Where a line of JSON goes for each request; nowhere without.
+    pub log: Option<LogSink>,
+}
+
+/// Takes lines of JSON, without a line feed, from any thread. It must not wait for long.
+#[derive(Clone)]
+pub struct LogSink(pub Arc<dyn Fn(&str) + Send + Sync>);
+
+impl fmt::Debug for LogSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogSink(..)")
+    }
 }
 
 /// How long a connection may take for what.
@@ -94,6 +108,7 @@ impl Config {
             status_lifetime: 300,
             drain: Duration::from_secs(10),
             times: Times::default(),
+            log: None,
         }
     }
 }

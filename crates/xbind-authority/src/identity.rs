@@ -7,22 +7,19 @@ use xbind::SigningKey;
 use xbind::identity::pkcs8::{self, EncryptionSeed, Wrapping};
 use zeroize::Zeroizing;
 
-use crate::store::{Fault, fault};
+use crate::files;
+use crate::store::Fault;
 
 /// The key in that file; a new one if there is no file.
 ///
 /// # Errors
 /// A file that cannot be read or written, is a link or may be read by others, or whose passphrase is another one.
 pub(crate) fn open(path: &Path, passphrase: Option<&str>) -> Result<SigningKey, Fault> {
-    match std::fs::symlink_metadata(path) {
-        Ok(found) => {
-            check(path, &found)?;
-            let text = Zeroizing::new(std::fs::read(path)?);
-            Ok(pkcs8::decode_pem(&text, passphrase)?)
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(path, passphrase),
-        Err(error) => Err(error.into()),
+    if !files::file(path.parent().unwrap_or(path), path)? {
+        return make(path, passphrase);
     }
+    let text = Zeroizing::new(std::fs::read(path)?);
+    Ok(pkcs8::decode_pem(&text, passphrase)?)
 }
 
 fn make(path: &Path, passphrase: Option<&str>) -> Result<SigningKey, Fault> {
@@ -49,21 +46,4 @@ fn make(path: &Path, passphrase: Option<&str>) -> Result<SigningKey, Fault> {
     std::fs::hard_link(&draft, path)?; // unlike a rename, never over one that is there
     std::fs::remove_file(&draft)?;
     Ok(key)
-}
-
-#[cfg(unix)]
-fn check(path: &Path, found: &std::fs::Metadata) -> Result<(), Fault> {
-    use std::os::unix::fs::MetadataExt;
-    if !found.is_file() {
-        return Err(fault(format!("{} is no file but a link or something else", path.display())));
-    }
-    if found.mode() & 0o077 != 0 {
-        return Err(fault(format!("{} may be read by others: chmod 600", path.display())));
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn check(path: &Path, found: &std::fs::Metadata) -> Result<(), Fault> {
-    if found.is_file() { Ok(()) } else { Err(fault(format!("{} is no file", path.display()))) }
 }

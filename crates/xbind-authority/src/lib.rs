@@ -6,6 +6,7 @@ mod app;
 mod config;
 mod dns;
 pub mod domain;
+mod files;
 mod http;
 mod identity;
 pub mod openapi;
@@ -16,6 +17,6 @@ pub mod store;
 mod ticket;
 pub mod wire;
 
-pub use config::{Config, Rate, Times, TlsFiles};
+pub use config::{Config, LogSink, Rate, Times, TlsFiles};
 pub use server::{Server, backup, release, restore};
 pub use store::Fault;

@@ -10,7 +10,7 @@ const SCHEMAS: &str = include_str!("schemas.json");
 
 /// Problems that any request can meet.
 const ALWAYS: [Kind; 6] =
-    [Kind::Malformed, Kind::TooLarge, Kind::RateLimited, Kind::TooSlow, Kind::Internal, Kind::HeadTooLarge];
+    [Kind::Malformed, Kind::TooLarge, Kind::RateLimited, Kind::TooSlow, Kind::Internal, Kind::TargetTooLong];
 /// And any that has to be signed.
 const SIGNED: [Kind; 4] = [Kind::NotProven, Kind::Replayed, Kind::Busy, Kind::AuditFailed];
 
@@ -54,12 +54,9 @@ fn operation(route: &Route) -> Value {
     operation.insert("operationId".to_owned(), operation_id(route).into());
     let security = if route.access == Access::Signed { json!([{ "signature": [] }]) } else { json!([]) };
     operation.insert("security".to_owned(), security);
-    let parts = parts(route.path)
-        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
-    let members = route.query.iter().map(|name| {
-        let kind = if matches!(*name, "status" | "agent" | "token") { "string" } else { "integer" };
-        json!({ "name": name, "in": "query", "required": false, "schema": { "type": kind } })
-    });
+    let parameter = |place: &'static str| move |name: &str| json!({ "name": name, "in": place, "required": place == "path", "schema": schema_of(name) });
+    let parts = parts(route.path).map(parameter("path"));
+    let members = route.query.iter().copied().map(parameter("query"));
     let parameters: Vec<_> = parts.chain(members).collect();
     if !parameters.is_empty() {
         operation.insert("parameters".to_owned(), parameters.into());
@@ -72,6 +69,22 @@ fn operation(route: &Route) -> Value {
     }
     operation.insert("responses".to_owned(), responses(route));
     operation.into()
+}
+
+/// Of a part of a path or a member of a query.
+fn schema_of(name: &str) -> Value {
+    let text = |pattern: &str| json!({ "type": "string", "pattern": pattern });
+    match name {
+        "did" => text("^did:(key:z6Mk[1-9A-HJ-NP-Za-km-z]{44}|agent:[a-z0-9-]+([.][a-z0-9-]+)+:[0-9a-f]{32})$"),
+        "agent" => text("^did:key:z6Mk[1-9A-HJ-NP-Za-km-z]{44}$"),
+        "operator" | "id" | "token" => text("^[A-Za-z0-9_-]{22}$"),
+        "name" => {
+            text("^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?){1,7}[.][a-z]{2,20}$")
+        }
+        "status" => json!({ "type": "string", "enum": ["active", "suspended", "revoked"] }),
+        "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 1000 }),
+        _ => json!({ "type": "integer", "minimum": 0 }),
+    }
 }
 
 fn responses(route: &Route) -> Value {

@@ -55,10 +55,10 @@ kinds! {
     ChallengeOver = "challenge-over", 410, "The challenge has expired, was used, or is for something else";
     EnrolmentOver = "enrolment-over", 410, "The enrolment has expired, or is for another operator";
     TooLarge = "too-large", 413, "The body is too large";
+    TargetTooLong = "target-too-long", 414, "The request target is too long";
     MediaType = "media-type", 415, "The body is not application/json";
     DomainNotProven = "domain-not-proven", 422, "The domain's TXT record does not name this operator";
     RateLimited = "rate-limited", 429, "Too many requests";
-    HeadTooLarge = "head-too-large", 431, "The header fields are too large";
     Internal = "internal", 500, "A fault of this server";
     Busy = "busy", 503, "The server has too much to do";
     DnsUnavailable = "dns-unavailable", 503, "The domain's TXT record could not be asked for";
@@ -75,19 +75,33 @@ pub struct Problem {
     detail: Cow<'static, str>,
     code: Option<&'static str>,
     retry_after: Option<u64>,
+    cause: Option<String>,
 }
 
 impl Problem {
     /// A refusal of that kind. `detail` is one sentence, lower case, without a full stop.
     pub fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
         let retry_after = matches!(kind, Kind::Busy | Kind::DnsUnavailable | Kind::AuditFailed).then_some(1);
-        Self { kind, detail: detail.into(), code: None, retry_after }
+        Self { kind, detail: detail.into(), code: None, retry_after, cause: None }
     }
 
     /// A fault that says nothing of itself to strangers.
     #[must_use]
     pub fn internal() -> Self {
         Self::new(Kind::Internal, "the server has failed at this, and its log says why")
+    }
+
+    /// The same, with what the log says of it and nobody else is told.
+    #[must_use]
+    pub fn because(mut self, cause: impl std::fmt::Display) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    /// What the log says of it.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
     }
 
     /// Seconds to wait.
@@ -146,7 +160,7 @@ impl From<xbind::Error> for Problem {
     fn from(error: xbind::Error) -> Self {
         let kind = kind_of(error.kind());
         if kind == Kind::Internal {
-            return Self::internal();
+            return Self::internal().because(error);
         }
         Self { code: Some(error.kind().code()), ..Self::new(kind, error.message().to_owned()) }
     }

@@ -9,15 +9,17 @@ use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
 
 use tokio::sync::watch;
-use xbind::Did;
-use xbind_runtime::{AuditLog, Durability, LogOptions};
+use xbind::record::Verdict;
+use xbind::{Did, VerifyingKey};
+use xbind_runtime::{AuditLog, Decided, Durability, LogOptions};
 
 use crate::app::{App, read_url};
 use crate::config::Config;
 use crate::domain::operator;
 use crate::http::{accept, tls};
+use crate::problem::Problem;
 use crate::store::{Fault, Store, backup, fault, private};
-use crate::{identity, routes};
+use crate::{files, identity, routes};
 
 const DATABASE: &str = "authority.db";
 const KEY: &str = "authority.key";
@@ -46,7 +48,10 @@ impl Server {
             )));
         }
         let acceptor = config.tls.as_ref().map(tls::acceptor).transpose()?;
-        make_directory(&config.directory)?;
+        files::directory(&config.directory)?;
+        for name in [KEY, LOG, DATABASE] {
+            files::file(&config.directory, &config.directory.join(name))?;
+        }
         let passphrase = config.passphrase.as_ref().map(|text| text.as_str());
         let key = identity::open(&config.directory.join(KEY), passphrase)?;
         let listener = TcpListener::bind(config.listen)
@@ -109,6 +114,28 @@ impl Server {
         self.app.did()
     }
 
+    /// Makes the holder of a key the operator of a domain that nobody has proven, and gives his id: for development and tests,
+    /// where there is no DNS. The log says that it was not proven.
+    ///
+    /// # Errors
+    /// What is no domain, or another operator's.
+    pub fn dangerously_add_operator(&self, domain: &str, key: &VerifyingKey) -> Result<String, Fault> {
+        let wrong = |problem: Problem| fault(problem.detail().to_owned());
+        operator::check_domain(domain).map_err(wrong)?;
+        let (by, now) = (*self.did(), xbind_runtime::now());
+        let (domain, key) = (domain.to_owned(), key.clone());
+        let change = move |change: &mut crate::store::Change<'_>| {
+            let operator = operator::add(change.db(), &domain, &key, now)?;
+            let mut decided = Decided::new("operator.verified", Verdict::Accepted, by, now);
+            decided.chain = vec![key.did().as_str().into()];
+            decided.note = crate::domain::note(&format!("{domain} without a proof"));
+            change.record(decided);
+            Ok(operator.id)
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        runtime.block_on(self.app.store.write(change)).map_err(wrong)
+    }
+
     /// Takes no more connections, lets requests end that are under way, and closes database and log. It waits for that.
     pub fn stop(mut self) {
         self.end();
@@ -141,7 +168,7 @@ impl std::fmt::Debug for Server {
 /// A directory that is there, or files that cannot be read or written.
 pub fn backup(directory: &Path, to: &Path) -> Result<(), Fault> {
     fs::create_dir(to).map_err(|error| fault(format!("{} cannot be made: {error}", to.display())))?;
-    only_mine(to)?;
+    files::only_mine(to)?;
     backup::copy_database(&directory.join(DATABASE), &to.join(DATABASE))?;
     copy_files(directory, to)
 }
@@ -153,7 +180,7 @@ pub fn backup(directory: &Path, to: &Path) -> Result<(), Fault> {
 /// As [`backup`], and a database that is damaged.
 pub fn restore(from: &Path, directory: &Path) -> Result<(), Fault> {
     fs::create_dir(directory).map_err(|error| fault(format!("{} cannot be made: {error}", directory.display())))?;
-    only_mine(directory)?;
+    files::only_mine(directory)?;
     backup::restore(&from.join(DATABASE), &directory.join(DATABASE), xbind_runtime::now())?;
     copy_files(from, directory)
 }
@@ -171,7 +198,7 @@ pub fn release(directory: &Path, passphrase: Option<&str>, domain: &str) -> Resu
     let domain = domain.to_owned();
     let change = move |change: &mut crate::store::Change<'_>| {
         operator::release(change.db(), &domain)?;
-        let mut decided = xbind_runtime::Decided::new("operator.released", xbind::record::Verdict::Accepted, by, now);
+        let mut decided = Decided::new("operator.released", Verdict::Accepted, by, now);
         decided.note = crate::domain::note(&domain);
         change.record(decided);
         Ok(())
@@ -199,42 +226,5 @@ fn copy_files(from: &Path, to: &Path) -> Result<(), Fault> {
         private(&copy)?;
         fs::File::open(&copy)?.sync_all()?;
     }
-    Ok(())
-}
-
-fn make_directory(path: &Path) -> Result<(), Fault> {
-    match fs::symlink_metadata(path) {
-        Ok(found) if found.is_dir() => check_directory(path, &found),
-        Ok(_) => Err(fault(format!("{} is no directory", path.display()))),
-        Err(_) => {
-            fs::create_dir_all(path)?;
-            Ok(only_mine(path)?)
-        }
-    }
-}
-
-#[cfg(unix)]
-fn only_mine(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
-}
-
-#[cfg(not(unix))]
-fn only_mine(_: &Path) -> std::io::Result<()> {
-    Ok(())
-}
-
-/// Whoever may write there can put other files in the place of ours.
-#[cfg(unix)]
-fn check_directory(path: &Path, found: &fs::Metadata) -> Result<(), Fault> {
-    use std::os::unix::fs::MetadataExt;
-    if found.mode() & 0o022 != 0 {
-        return Err(fault(format!("{} may be written by others: chmod 700", path.display())));
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn check_directory(_: &Path, _: &fs::Metadata) -> Result<(), Fault> {
     Ok(())
 }

@@ -59,3 +59,16 @@ fn from_a_domain_to_a_token_that_verifies_offline() {
     set(&mut story, "revoked");
     story.client.ask(&operator, "PUT", &path, Some(&json!({ "status": "active" }))).expect(409).refused("conflict");
 }
+
+#[test]
+fn without_dns_an_operator_is_added_under_a_name_that_says_danger() {
+    let mut story = Story::new();
+    let operator = key(1);
+    let id = story.server.dangerously_add_operator("dev.example", operator.verifying_key()).unwrap();
+    story.agent(&operator, &id, &key(2), &["read:payments"]);
+    story.token(&key(2), "a", &["read:payments"]).expect(201);
+    assert!(story.server.dangerously_add_operator("dev.example", key(3).verifying_key()).is_err());
+    assert!(story.server.dangerously_add_operator("Dev", operator.verifying_key()).is_err());
+    let records = story.client.ask(&operator, "GET", "/v1/audit", None).expect(200).body;
+    assert!(records.contains("dev.example without a proof"), "{records}");
+}

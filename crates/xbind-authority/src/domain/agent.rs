@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use xbind::{Did, Digest, ScopeSet};
 
 use crate::domain::operator::Operator;
-use crate::domain::{did, keys, seconds, time};
+use crate::domain::{did, keys, seconds, time, token};
 use crate::problem::{Kind, Problem, Result};
 
 /// How many an operator can have.
@@ -241,12 +241,16 @@ pub fn add(db: &Connection, operator: &Operator, did: &Did, scopes: &ScopeSet, n
     by_number(db, number)
 }
 
-/// Says what it may ask tokens for.
+/// Says what it may ask tokens for. If that is less than before in any way, the tokens that it has do not count any more: one
+/// of them may hold what was taken away.
 ///
 /// # Errors
 /// `internal`.
-pub fn set_scopes(db: &Connection, number: i64, scopes: &ScopeSet) -> Result<()> {
-    db.prepare_cached("UPDATE agents SET scopes = ?2 WHERE number = ?1")?.execute((number, scopes.as_str()))?;
+pub fn set_scopes(db: &Connection, agent: &Agent, scopes: &ScopeSet) -> Result<()> {
+    if scopes.first_missing(&agent.scopes).is_some() {
+        token::revoke_all(db, agent.number)?;
+    }
+    db.prepare_cached("UPDATE agents SET scopes = ?2 WHERE number = ?1")?.execute((agent.number, scopes.as_str()))?;
     Ok(())
 }
 

@@ -102,5 +102,8 @@ pub fn rotate(db: &Connection, agent: &Agent, statement: &str, now: u64) -> Resu
     }
     let place = i64::try_from(keys.len()).unwrap_or(i64::MAX);
     add(db, agent.number, place, &rotation.new, Some(statement), now)?;
+    if rotation.is_emergency() {
+        super::token::revoke_all(db, agent.number)?; // whoever has the old key could use them
+    }
     Ok(rotation)
 }

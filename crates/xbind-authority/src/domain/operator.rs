@@ -126,13 +126,11 @@ pub fn add(db: &Connection, domain: &str, key: &VerifyingKey, now: u64) -> Resul
     if count >= MAX_OPERATORS {
         return Err(Problem::new(Kind::LimitReached, format!("there are {count} operators")));
     }
-    db.prepare_cached("INSERT INTO operators(id, domain, key, verified_at) VALUES (?1, ?2, ?3, ?4)")?.execute((
-        &id,
-        domain,
-        key.did().public_key(),
-        seconds(now),
-    ))?;
-    Ok(Operator { id, domain: domain.to_owned(), did: *key.did(), verified_at: now, agents: 0 })
+    // One whose domain was freed comes back; his agents stay revoked.
+    let sql = "INSERT INTO operators(id, domain, key, verified_at) VALUES (?1, ?2, ?3, ?4) \
+               ON CONFLICT(id) DO UPDATE SET domain = ?2, verified_at = ?4";
+    db.prepare_cached(sql)?.execute((&id, domain, key.did().public_key(), seconds(now)))?;
+    by_id(db, &id)?.ok_or_else(Problem::internal)
 }
 
 /// Frees a domain for another operator. Agents and names of the one that is gone are revoked.

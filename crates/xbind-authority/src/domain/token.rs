@@ -78,7 +78,7 @@ pub struct Known {
     pub number: i64,
     /// Whose it is.
     pub agent: Agent,
-    /// Whether it alone was revoked.
+    /// Whether it was revoked, alone or with all of its agent's until then.
     pub revoked: bool,
     /// Its end.
     pub expires_at: u64,
@@ -89,7 +89,8 @@ pub struct Known {
 /// # Errors
 /// `internal`.
 pub fn by_id(db: &Connection, id: &[u8; 16]) -> Result<Option<Known>> {
-    let sql = "SELECT number, agent, revoked, expires_at FROM tokens WHERE id = ?1";
+    let sql = "SELECT t.number, t.agent, t.revoked != 0 OR t.number <= a.void_to, t.expires_at \
+               FROM tokens t JOIN agents a ON a.number = t.agent WHERE t.id = ?1";
     let row: Option<(i64, i64, bool, i64)> = db
         .prepare_cached(sql)?
         .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
@@ -109,6 +110,17 @@ pub fn revoke(db: &Connection, number: i64) -> Result<()> {
     Ok(())
 }
 
+/// Revokes all tokens that an agent was issued so far; those to come count.
+///
+/// # Errors
+/// `internal`.
+pub fn revoke_all(db: &Connection, agent: i64) -> Result<()> {
+    let sql = "UPDATE agents SET void_to = (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'tokens') \
+               WHERE number = ?1";
+    db.prepare_cached(sql)?.execute([agent])?;
+    Ok(())
+}
+
 /// The statuses of all tokens of a list: those of agents that are suspended or revoked among them.
 ///
 /// # Errors
@@ -122,8 +134,8 @@ pub fn status_list(db: &Connection, list: i64) -> Result<StatusList> {
         return Err(none());
     }
     let mut statuses = StatusList::new(Bits::Two, time(PER_LIST))?;
-    let sql = "SELECT t.number - ?1, t.revoked, a.status FROM tokens t JOIN agents a ON a.number = t.agent \
-               WHERE t.number >= ?1 AND t.number < ?1 + ?2 AND (t.revoked != 0 OR a.status != 0)";
+    let sql = "SELECT t.number - ?1, t.revoked != 0 OR t.number <= a.void_to, a.status FROM tokens t JOIN agents a ON a.number = t.agent \
+               WHERE t.number >= ?1 AND t.number < ?1 + ?2 AND (t.revoked != 0 OR a.status != 0 OR t.number <= a.void_to)";
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query((first, PER_LIST))?;
     while let Some(row) = rows.next()? {

@@ -107,7 +107,7 @@ impl Answer {
 
     /// Text of that type.
     #[must_use]
-    pub(crate) fn text(content_type: &'static str, text: String) -> Self {
+    pub(crate) fn text(content_type: &'static str, text: impl Into<Bytes>) -> Self {
         Self { status: 200, content_type, max_age: None, body: text.into() }
     }
 

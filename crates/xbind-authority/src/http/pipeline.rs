@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams};
@@ -11,6 +11,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
 use hyper::http::{HeaderValue, Request, header};
+use xbind::Did;
+use xbind::http::MAX_TARGET_BYTES;
 use xbind::http::message::RequestHead;
 use xbind::http::verify::AuthenticRequest;
 
@@ -26,32 +28,61 @@ use crate::routes::{Access, Route};
 /// What is announced of a rate: its name, its policy, what is left.
 type Announced = (&'static str, crate::config::Rate, Left);
 
+/// What was found out on the way.
+#[derive(Default)]
+struct Seen {
+    announced: Option<Announced>,
+    address: Option<IpAddr>,
+    from: Option<Did>,
+}
+
+impl Seen {
+    /// A line of the log: the route and not the path, no field, no body; what was asked stands in the audit log.
+    fn log(&self, app: &App, method: &str, path: &str, answered: &Result<Answer>, took: Duration) {
+        let Some(sink) = &app.config().log else { return };
+        let problem = answered.as_ref().err();
+        let line = serde_json::json!({
+            "time": xbind_runtime::now(),
+            "method": method,
+            "route": path,
+            "status": status(answered),
+            "micros": u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            "address": self.address,
+            "from": self.from.as_ref().map(Did::as_str),
+            "problem": problem.map(|problem| problem.kind().slug()),
+            "cause": problem.and_then(Problem::cause),
+        });
+        (sink.0)(&line.to_string());
+    }
+}
+
+fn status(answered: &Result<Answer>) -> u16 {
+    answered.as_ref().map_or_else(|problem| problem.kind().status(), |answer| answer.status)
+}
+
 /// Answers a request for that route.
 pub(crate) async fn answer(app: Arc<App>, route: &'static Route, request: Request<Body>) -> Response {
     let began = Instant::now();
-    let mut announced = None;
-    let answered = run(&app, route, request, &mut announced).await;
-    let response = respond(answered, announced);
-    app.metrics.answered(route.path, response.status().as_u16(), began.elapsed());
-    response
+    let mut seen = Seen::default();
+    let answered = run(&app, route, request, &mut seen).await;
+    let took = began.elapsed();
+    app.metrics.answered(route.path, status(&answered), took);
+    seen.log(&app, route.method, route.path, &answered, took);
+    respond(answered, seen.announced)
 }
 
 /// Answers a request that no route takes.
 pub(crate) async fn refuse(app: Arc<App>, request: Request<Body>, kind: Kind, detail: &'static str) -> Response {
-    let mut announced = None;
-    let limited = limit(&app, &request, &mut announced);
-    let response = respond(limited.and(Err(Problem::new(kind, detail))), announced);
-    app.metrics.answered("", response.status().as_u16(), std::time::Duration::ZERO);
-    response
+    let mut seen = Seen::default();
+    let limited = limit(&app, &request, &mut seen);
+    let answered = limited.and(Err(Problem::new(kind, detail)));
+    app.metrics.answered("", status(&answered), Duration::ZERO);
+    seen.log(&app, "", "", &answered, Duration::ZERO);
+    respond(answered, seen.announced)
 }
 
-async fn run(
-    app: &Arc<App>,
-    route: &'static Route,
-    request: Request<Body>,
-    announced: &mut Option<Announced>,
-) -> Result<Answer> {
-    limit(app, &request, announced)?;
+async fn run(app: &Arc<App>, route: &'static Route, request: Request<Body>, seen: &mut Seen) -> Result<Answer> {
+    limit(app, &request, seen)?;
     let (mut parts, body) = request.into_parts();
     let path = RawPathParams::from_request_parts(&mut parts, &())
         .await
@@ -63,8 +94,9 @@ async fn run(
         Access::Anybody => None,
         Access::Signed => {
             let signed = authenticate(app, &parts, now)?;
+            seen.from = Some(*signed.from());
             let left = take(&app.by_did, *signed.from());
-            *announced = left.as_ref().ok().map(|left| ("did", app.by_did.rate(), *left));
+            seen.announced = left.as_ref().ok().map(|left| ("did", app.by_did.rate(), *left));
             left?;
             Some(signed)
         }
@@ -86,11 +118,19 @@ async fn run(
     (route.handler)(Call { app: app.clone(), path, query, body, signed, now }).await
 }
 
-fn limit(app: &App, request: &Request<Body>, announced: &mut Option<Announced>) -> Result<()> {
+fn limit(app: &App, request: &Request<Body>, seen: &mut Seen) -> Result<()> {
     let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
     let left = take(&app.by_address, network(peer));
-    *announced = left.as_ref().ok().map(|left| ("address", app.by_address.rate(), *left));
-    left.map(drop)
+    seen.address = Some(peer);
+    seen.announced = left.as_ref().ok().map(|left| ("address", app.by_address.rate(), *left));
+    left?;
+    if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET_BYTES) {
+        return Err(Problem::new(
+            Kind::TargetTooLong,
+            format!("a request target has {MAX_TARGET_BYTES} bytes at most"),
+        ));
+    }
+    Ok(())
 }
 
 fn take<K: Eq + std::hash::Hash>(limiter: &Limiter<K>, key: K) -> Result<Left> {

@@ -1,6 +1,5 @@
 //! Agents: taken in by an operator once their key has proven itself, and allowed what he says.
 
-use xbind::identity::jwk;
 use xbind::{ScopeSet, VerifyingKey};
 
 use crate::domain::agent::{self, MAX_REASON, Status};
@@ -102,11 +101,12 @@ pub(crate) async fn set_scopes(call: Call) -> Result<Answer> {
         decided.note = note(scopes.as_str());
         let agent = who::agent_of(db, &operator.id, &did)?;
         decided.to = first_key(db, &agent)?;
-        agent::set_scopes(db, agent.number, &scopes)?;
+        agent::set_scopes(db, &agent, &scopes)?;
         views::own_agent(db, &agent::by_number(db, agent.number)?, now)
     };
-    let view = call.app.decide(&call, "agent.scopes", who::as_operator(id, from), make).await?;
-    Ok(Answer::json(200, &view))
+    let changed = call.app.decide(&call, "agent.scopes", who::as_operator(id, from), make).await;
+    call.app.lists.forget();
+    Ok(Answer::json(200, &changed?))
 }
 
 pub(crate) async fn set_status(call: Call) -> Result<Answer> {
@@ -187,8 +187,9 @@ pub(crate) async fn rotate(call: Call) -> Result<Answer> {
         keys::rotate(db, agent, &rotation, now)?;
         views::agent(db, agent, now)
     };
-    let view = call.app.decide(&call, "agent.rotated", who, make).await?;
-    Ok(Answer::json(200, &view))
+    let changed = call.app.decide(&call, "agent.rotated", who, make).await;
+    call.app.lists.forget();
+    Ok(Answer::json(200, &changed?))
 }
 
 /// By which records name it, however its keys change.
@@ -206,9 +207,4 @@ pub(crate) fn check_reason(reason: Option<&str>) -> Result<()> {
 
 fn no_status() -> Problem {
     Problem::new(Kind::Malformed, "a status is active, suspended or revoked")
-}
-
-/// The JWK of a DID, as it stands in a set.
-pub(crate) fn jwk(did: &xbind::Did) -> String {
-    jwk::jwk_json(did)
 }

@@ -93,7 +93,7 @@ pub const ROUTES: &[Route] = routes! {
     Anybody "GET" "/v1/operators/{operator}" => operators::get, 200 JSON "OperatorView" {NotFound} "An operator whose domain is proven";
 
     Signed "POST" "/v1/enrolments" ("Enrol") => agents::enrol, 200 JSON "Enrolment" {NotFound} "Proves the key of an agent for an operator, which can take it in then";
-    Signed "POST" "/v1/operators/{operator}/agents" ("AddAgent") => agents::add, 201 JSON "OwnAgentView" {NotPermitted NotFound AgentTaken EnrolmentOver LimitReached} "Takes an agent in";
+    Signed "POST" "/v1/operators/{operator}/agents" ("AddAgent") => agents::add, 201 JSON "OwnAgentView" {NotPermitted NotFound AgentTaken Conflict EnrolmentOver LimitReached} "Takes an agent in";
     Signed "GET" "/v1/operators/{operator}/agents" ["status" "after" "limit"] => agents::list, 200 JSON "AgentList" {NotPermitted NotFound} "The agents of an operator";
     Signed "GET" "/v1/operators/{operator}/agents/{did}" => agents::own, 200 JSON "OwnAgentView" {NotPermitted NotFound} "An agent, for its operator and itself";
     Signed "PUT" "/v1/operators/{operator}/agents/{did}/scopes" ("SetScopes") => agents::set_scopes, 200 JSON "OwnAgentView" {NotPermitted NotFound} "Says what an agent may ask tokens for";
@@ -104,12 +104,12 @@ pub const ROUTES: &[Route] = routes! {
 
     Anybody "POST" "/v1/challenges" ("AskChallenge") => tokens::challenge, 200 JSON "Challenge" "A challenge for one token";
     Signed "POST" "/v1/tokens" ("AskToken") => tokens::issue, 201 JSON "TokenView" {NotPermitted Inactive ScopeDenied ChallengeOver} "A token, for whoever signs the challenge";
-    Signed "POST" "/v1/tokens/{id}/revocation" ("Revoke") => tokens::revoke, 204 NONE "" {NotPermitted NotFound} "Revokes a token";
+    Signed "POST" "/v1/tokens/{id}/revocation" ("Revoke") => tokens::revoke, 204 NONE "" {NotFound Inactive} "Revokes a token";
     Anybody "POST" "/v1/introspection" ("Introspect") => tokens::introspect, 200 JSON "Introspection" "Whether a token counts now";
 
     Anybody "GET" "/v1/names/{name}" => names::get, 200 JSON "NameView" {NotFound NameWithdrawn} "What a name leads to";
     Signed "PUT" "/v1/names/{name}" ("PutName") => names::put, 200 JSON "NameView" {NotPermitted Inactive NameTaken LimitReached} "Registers a name for the signing agent";
-    Signed "DELETE" "/v1/names/{name}" => names::delete, 204 NONE "" {NotPermitted NotFound} "Gives a name up (its agent), or frees it (the operator)";
+    Signed "DELETE" "/v1/names/{name}" => names::delete, 204 NONE "" {NotPermitted NotFound Inactive} "Gives a name up (its agent), or frees it (the operator)";
 
     Signed "GET" "/v1/audit" ["agent" "token" "since" "until" "after" "limit"] => audit::query, 200 JSON "AuditView" {NotPermitted} "What was decided in the signing operator's domain";
     Signed "GET" "/v1/audit/tokens/{id}" => audit::trail, 200 JSON "AuditView" {NotPermitted} "What became of a token, for its operator and its parties";

@@ -1,15 +1,12 @@
 //! Copies of a database that is in use, and how one comes back.
 
 use std::path::Path;
-use std::time::Duration;
 
 use rusqlite::Connection;
-use rusqlite::backup::Backup;
+use rusqlite::backup::{Backup, StepResult};
 
 use crate::store::{Fault, fault, private, reader, schema};
 
-/// Pages copied before others get their turn.
-const PAGES: i32 = 1024;
 /// Places in status lists that a database which comes back leaves free: tokens were issued behind its back.
 const LEFT_FREE: i64 = 1 << 24;
 
@@ -25,7 +22,11 @@ fn copy(from: &Connection, to: &Path) -> Result<(), Fault> {
     std::fs::OpenOptions::new().write(true).create_new(true).open(to)?;
     private(to)?;
     let mut copy = Connection::open(to)?;
-    Backup::new(from, &mut copy)?.run_to_completion(PAGES, Duration::from_millis(1), None)?;
+    // All pages in one step are one moment; in several, each change in between would begin it anew. Nobody waits for a reader.
+    let step = Backup::new(from, &mut copy)?.step(-1)?;
+    if step != StepResult::Done {
+        return Err(fault("the database is in use by another program"));
+    }
     copy.pragma_update(None, "journal_mode", "DELETE")?;
     copy.close().map_err(|(_, error)| error)?;
     std::fs::File::open(to)?.sync_all()?;

@@ -47,13 +47,19 @@ impl From<xbind::Error> for Fault {
     }
 }
 
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        Self::internal().because(fault)
+    }
+}
+
 pub(crate) fn fault(why: impl Into<String>) -> Fault {
     Fault(why.into())
 }
 
 impl From<rusqlite::Error> for Problem {
-    fn from(_: rusqlite::Error) -> Self {
-        Self::internal()
+    fn from(error: rusqlite::Error) -> Self {
+        Self::internal().because(error)
     }
 }
 
@@ -93,7 +99,7 @@ impl Store {
         let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match kept {
             Some(connection) => connection,
-            None => reader(&self.path).map_err(|_| Problem::internal())?,
+            None => reader(&self.path)?,
         };
         let found = read(&connection);
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);

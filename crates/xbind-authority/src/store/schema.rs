@@ -61,13 +61,15 @@ CREATE TABLE nonces(
 CREATE INDEX nonces_by_until ON nonces(until);
 ";
 
-/// Counts are kept, so that a bound can be asked for without a scan; and why somebody's status is what it is.
+/// Counts are kept, so that a bound can be asked for without a scan; why somebody's status is what it is; and the last token of
+/// an agent that does not count any more, whatever its row says.
 const V2: &str = "
 ALTER TABLE operators ADD COLUMN agents INTEGER NOT NULL DEFAULT 0;
 UPDATE operators SET agents = (SELECT count(*) FROM agents WHERE agents.operator = operators.id);
 ALTER TABLE agents ADD COLUMN names INTEGER NOT NULL DEFAULT 0;
 UPDATE agents SET names = (SELECT count(*) FROM names WHERE names.agent = agents.number AND withdrawn = 0);
 ALTER TABLE agents ADD COLUMN reason TEXT;
+ALTER TABLE agents ADD COLUMN void_to INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// The schema of this version.

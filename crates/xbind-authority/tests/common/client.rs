@@ -113,16 +113,22 @@ impl Request {
 /// A connection that is kept.
 pub struct Client {
     address: SocketAddr,
+    host: String,
     stream: Option<TcpStream>,
 }
 
 impl Client {
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, stream: None }
+        Self::of_host(address, &address.to_string())
+    }
+
+    /// That goes by another name.
+    pub fn of_host(address: SocketAddr, host: &str) -> Self {
+        Self { address, host: host.to_owned(), stream: None }
     }
 
     pub fn host(&self) -> String {
-        self.address.to_string()
+        self.host.clone()
     }
 
     pub fn send(&mut self, request: &Request) -> Response {

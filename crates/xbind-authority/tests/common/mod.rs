@@ -2,7 +2,9 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
@@ -11,6 +13,8 @@
 
 pub mod client;
 pub mod dns;
+pub mod killed;
+pub mod probe;
 pub mod story;
 
 use std::path::{Path, PathBuf};
