@@ -10,7 +10,7 @@ writer.handle('summarise', async ({ payload }) => {
   if (!source.ok) throw source.error
   const pages = []
   for await (const page of writer.stream(payload.library, payload.topic, { method: 'pages' })) pages.push(page)
-  return `${source.value} (${pages.join(', ')})`
+  return `${String(source.value)} (${pages.join(', ')})`
 })
 writer.handle('spell', async function* ({ payload }) {
   yield* payload
