@@ -111,6 +111,7 @@ class Port:
         self._ear = Ear(self._wake, loop, self.schedule)
         self._scheduled = False
         self.calls.moved()
+        self.handled.moved(loop)
         self.schedule()
 
     def close(self) -> None:
