@@ -22,6 +22,8 @@ from ._progress import Progress
 from ._receipts import VerifiedReceipt, verify_receipt
 from ._revocation import RevocationList, RevocationSource, RevocationSubject
 from ._rotation import KeyHistory, KeyState, Rotation, sign_rotation, verify_rotation
+from ._serve import serve_agents
+from ._server import Listening, listen
 from ._status_list import StatusList
 from ._stream import AnswerStream
 from ._tokens import StatusRef, covers, delegate_token, issue_token
@@ -47,6 +49,7 @@ __all__ = [
     "IncomingCall",
     "KeyHistory",
     "KeyState",
+    "Listening",
     "Located",
     "Message",
     "MessageBus",
@@ -76,8 +79,10 @@ __all__ = [
     "delegate_token",
     "did_to_public_key",
     "issue_token",
+    "listen",
     "public_key_to_did",
     "seal",
+    "serve_agents",
     "sign_rotation",
     "verify_approval",
     "verify_card",
