@@ -20,4 +20,5 @@ export {
 export { approveRequest, type RequestApproval, type RequestDecision } from './http/approval'
 export { problemOf, type Problem } from './http/problem'
 export { serveAgents, type ServeOptions } from './http/serve'
+export type { WindowStore } from './http/store'
 export type { HttpHeaders, HttpRequest, HttpResponse } from './http/message'
