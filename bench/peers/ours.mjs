@@ -129,3 +129,4 @@ export function refusals() {
     'an old message': refused(atBob, message(Math.floor(Date.now() / 1000) - 600).jws),
   }
 }
+export { ours as agents } from './http-agents.mjs'
