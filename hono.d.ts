@@ -50,6 +50,6 @@ export declare function requireAgent(verifier: RequestVerifier | RequestVerifier
  * const mounted = serveAgents([agent]) // app.all('/agents', mounted)
  * ```
  */
-export declare function serveAgents(agents: readonly AutoGenxBindAgent[] | MessageBus, options?: Omit<ServeOptions, "path">): (c: Context) => Response;
+export declare function serveAgents(agents: readonly AutoGenxBindAgent[] | MessageBus, options?: Omit<ServeOptions, "path">): (c: Context) => Promise<Response>;
 
 export {};

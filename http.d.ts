@@ -310,12 +310,28 @@ export interface Problem {
  * ```
  */
 export declare function problemOf(error: XBindError, verifier: RequestVerifier, demands?: RequestDemands): Problem;
+/**
+ * Remembers for all replicas of an agent, each a process with the same key, what any of them has accepted: so each call runs in
+ * one of them, whichever it comes to. One that forgets what it was told forgets all of it, the name of the window too.
+ */
+export interface WindowStore extends NonceStore {
+  /**
+   * Remembers `value` under `key`, for as long as it remembers anything, unless there is one; the value that is there then, as
+   * `SET key value NX GET` of Redis tells it. One that throws, or answers anything else, has calls refused.
+   */
+  agree(key: string, value: string): string | Promise<string>;
+}
 /** How agents are mounted. */
 export interface ServeOptions {
   /** The path at which they are; every path by default, for frameworks that have routed already. */
   path?: string;
   /** The most bytes of one request, with all its messages: default 64 MiB. What one message may have is for its agent to say. */
   maxBodyBytes?: number;
+  /**
+   * Shared by replicas, processes with the same keys behind one address: then each call runs once, whichever it comes to. Without
+   * it each has a window of its own, and one caller has to be sent to one process. Once for each bus.
+   */
+  window?: WindowStore;
 }
 /**
  * Mounts agents on node:http, and on whatever hands on its requests and responses: those of a list, which are on one bus, or

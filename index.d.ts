@@ -466,6 +466,11 @@ export interface AgentCard {
   readonly methods: readonly OfferedMethod[];
   /** Where it says that it can be reached beyond this process: URLs. */
   readonly addresses: readonly string[];
+  /**
+   * The session of an agent of another process, where `describe` has asked it: an approval that is to be brought along names it.
+   * It is no part of the card, and over when that process is.
+   */
+  readonly session?: string;
   /** Until when it holds, in seconds since the epoch. */
   readonly expiresAt: number;
   /** The signed statement itself, to show to others: docs/cards.md. */
@@ -627,6 +632,24 @@ export interface IncomingCall<P = unknown> {
 }
 /** Where lines go: `console`, or a logger with these four methods. */
 export type Logger = Pick<Console, "debug" | "info" | "warn" | "error">;
+/** How agents reach URLs. */
+export interface HttpReach {
+  /**
+   * A proxy through which all of it leaves, by CONNECT: `http://` or `https://`, with a name and a password before the host if it
+   * wants them. What is on this machine is reached without, unless the proxy is here too. `'environment'`: what `HTTPS_PROXY`
+   * and `NO_PROXY` say, which nobody asks otherwise. None by default.
+   */
+  proxy?: string | ProxyUse;
+  /** Certificates of authorities that are believed beside Mozilla's, as PEM: one text, or several. */
+  ca?: string | readonly string[];
+}
+/** A proxy, and what is reached without it. */
+export interface ProxyUse {
+  /** Its URL. */
+  url: string;
+  /** Names, with all that is below them, IP addresses, or `*`, each with a port behind it or without. */
+  except?: readonly string[];
+}
 /**
  * An in-process bus. The default one belongs to the module instance, so test files do not see each other. Of several agents of
  * one DID, the newest is called by the DID; a name leads to the agent that has it.
@@ -647,6 +670,8 @@ export declare class MessageBus {
     audit?: AuditLog;
     /** Agents go on where nothing can be recorded: what they do then, nobody can show. Default false. */
     dangerouslyContinueUnrecorded?: boolean;
+    /** How agents here reach URLs. */
+    http?: HttpReach;
   });
   /**
    * The bus of that name in this process, shared by its worker threads. Throws INVALID_NAME.
@@ -737,6 +762,8 @@ export interface AgentOptions {
   };
   /** Calls handled at once; more wait. Default 64. */
   concurrency?: number;
+  /** Where it is reached from other processes: URLs, which its card names, for others to call it by its card. None by default. */
+  addresses?: readonly string[];
 }
 /**
  * Keys that live elsewhere: a KMS, Vault transit, an HSM, the OS keychain.

@@ -82,8 +82,9 @@ export function serveAgents(
   options: Omit<ServeOptions, 'path'> = {},
 ): (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void {
   checkObject(options, 'options')
-  known(options, 'serveAgents()', ['maxBodyBytes'])
-  const answer = mounted(agents, options.maxBodyBytes)
+  known(options, 'serveAgents()', ['maxBodyBytes', 'window'])
+  const { maxBodyBytes, window } = options
+  const answer = mounted(agents, maxBodyBytes, window)
   return (request, response, next) => {
     try {
       answer(request, response)

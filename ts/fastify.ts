@@ -134,9 +134,9 @@ const OF_REGISTER = ['prefix', 'logLevel', 'logSerializers']
  * ```
  */
 export async function serveAgents(app: FastifyInstance, options: ServePluginOptions): Promise<void> {
-  known(options, 'serveAgents', ['agents', 'maxBodyBytes', ...OF_REGISTER])
-  const { agents, maxBodyBytes } = options
-  const answer = mounted(agents, maxBodyBytes)
+  known(options, 'serveAgents', ['agents', 'maxBodyBytes', 'window', ...OF_REGISTER])
+  const { agents, maxBodyBytes, window } = options
+  const answer = mounted(agents, maxBodyBytes, window)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (request, payload, done) => {
     done(payload === request.raw ? null : new TypeError(READ), undefined)

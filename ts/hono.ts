@@ -89,8 +89,9 @@ export function serveAgents(
   options: Omit<ServeOptions, 'path'> = {},
 ): (c: Context) => Promise<Response> {
   checkObject(options, 'options')
-  known(options, 'serveAgents()', ['maxBodyBytes'])
-  const answer = mounted(agents, options.maxBodyBytes)
+  known(options, 'serveAgents()', ['maxBodyBytes', 'window'])
+  const { maxBodyBytes, window } = options
+  const answer = mounted(agents, maxBodyBytes, window)
   return async (c) => {
     const { incoming, outgoing } = (c.env ?? {}) as { incoming?: IncomingMessage; outgoing?: ServerResponse }
     if (!incoming || !outgoing || !isIncoming(incoming)) {

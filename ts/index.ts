@@ -36,6 +36,7 @@ export {
   type xBindIdentityProvider,
 } from './agent/config'
 export type { Address } from './agent/address'
+export type { HttpReach, ProxyUse } from './agent/reach'
 export { AutoGenxBindAgent } from './agent/agent'
 export { isReceipt, type CallReceipt, type DeliveryReceipt, type Receipted } from './agent/calls'
 export type { IncomingCall } from './agent/incoming'

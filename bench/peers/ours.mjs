@@ -132,3 +132,4 @@ export function refusals() {
 
 /** Loaded for this alone: what the others measure has no log. */
 export const lines = async (records) => (await import('./ours-audited.mjs')).lines(records)
+export { ours as agents } from './http-agents.mjs'

@@ -3,7 +3,7 @@ import { gaveUp } from './abort'
 import type { AutoGenxBindAgent } from './agent'
 import { statementRecord } from './audit'
 import { defaultBus, refOf } from './bus'
-import { CardKeeper, type AgentCard } from './card'
+import { CardKeeper, checkAddresses, type AgentCard } from './card'
 import { joinChannel, leaveChannel } from './channels'
 import { bounded } from '../check'
 import { nativeOptions, type Handler, type Message, type ReadConfig, type xBindIdentityProvider } from './config'
@@ -41,6 +41,8 @@ interface Extras extends Wishes {
   readonly owned: KeyRef | undefined
   /** Where the key is not the agent's own. */
   readonly signing: Signing | undefined
+  /** What its card names. */
+  readonly addresses: readonly string[] | undefined
 }
 
 /** An agent as its port knows it: its life on the bus, its key, what it answers and what it has been sent. */
@@ -66,7 +68,8 @@ export class Member {
   /** Joins the bus. */
   constructor(agent: Pick<AutoGenxBindAgent, 'name' | 'close'>, config: ReadConfig) {
     const { name, agentOptions, verbose, logger, identityProvider, handler, onHandlerError, recording, key } = config
-    const { bus: home, timeoutMs } = agentOptions
+    const { bus: home, timeoutMs, addresses: told } = agentOptions
+    const addresses = checkAddresses(told)
     const owned = keyIn(identityProvider)
     const provider = owned ? undefined : (identityProvider as xBindIdentityProvider | undefined)
     if (provider !== undefined) checkProvider(provider)
@@ -84,9 +87,9 @@ export class Member {
     this.did = orThrow(native.agentDid(this.port.number, this.number))
     this.#agent = agent
     if (handler) this.#offers = this.#nothing().with(handler, undefined)
-    const isUsual = !provider && !owned && !logger && !verbose && !onHandlerError
+    const isUsual = !provider && !owned && !logger && !verbose && !onHandlerError && !addresses
     const signing = provider || owned ? new Signing() : undefined
-    this.extras = isUsual ? undefined : { provider, owned, signing, logger, verbose, onHandlerError }
+    this.extras = isUsual ? undefined : { provider, owned, signing, logger, verbose, onHandlerError, addresses }
     if (joinChannel.hasSubscribers) joinChannel.publish({ agent: this.did, name })
   }
 
@@ -180,8 +183,8 @@ export class Member {
   /** The card of what it offers. */
   describe(): Promise<Result<AgentCard>> | Result<AgentCard> {
     if (this.#closed) return fail(closedFailure)
-    const { provider, owned } = this.extras ?? {}
-    this.#card ??= new CardKeeper(this.did, this.#agent.name, (bytes) =>
+    const { provider, owned, addresses = [] } = this.extras ?? {}
+    this.#card ??= new CardKeeper(this.did, this.#agent.name, addresses, (bytes) =>
       provider ? provider.sign(bytes) : signWith(owned ?? orThrow(this.key), bytes, true),
     )
     return this.#card.of(this.#offered)

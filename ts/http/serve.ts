@@ -7,6 +7,7 @@ import { native } from '../native'
 import type { NodeRef, ServerRef } from '../native/binding'
 import { read } from '../native/json'
 import { orThrow } from '../result'
+import { Asking, checkStore, type WindowStore } from './store'
 
 /** How agents are mounted. */
 export interface ServeOptions {
@@ -14,6 +15,11 @@ export interface ServeOptions {
   path?: string
   /** The most bytes of one request, with all its messages: default 64 MiB. What one message may have is for its agent to say. */
   maxBodyBytes?: number
+  /**
+   * Shared by replicas, processes with the same keys behind one address: then each call runs once, whichever it comes to. Without
+   * it each has a window of its own, and one caller has to be sent to one process. Once for each bus.
+   */
+  window?: WindowStore
 }
 
 const MEDIA_TYPE = 'application/vnd.xbind.messages'
@@ -37,11 +43,11 @@ export function serveAgents(
   options: ServeOptions = {},
 ): (request: IncomingMessage, response: ServerResponse) => void {
   checkObject(options, 'options')
-  known(options, 'serveAgents()', ['path', 'maxBodyBytes'])
-  const { path, maxBodyBytes } = options
+  known(options, 'serveAgents()', ['path', 'maxBodyBytes', 'window'])
+  const { path, maxBodyBytes, window } = options
   optional(path, checkString, 'path')
   if (path !== undefined && !path.startsWith('/')) throw new TypeError("path must begin with '/'")
-  const answer = mounted(agents, maxBodyBytes)
+  const answer = mounted(agents, maxBodyBytes, window)
   return (request, response) => {
     const [asked] = (request.url ?? '').split('?')
     if (path !== undefined && asked !== path) return refuse(response, 404)
@@ -59,11 +65,18 @@ export function serveAgents(
 export function mounted(
   agents: readonly AutoGenxBindAgent[] | MessageBus,
   maxBodyBytes: number | undefined,
+  window: WindowStore | undefined,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const longest = bounded(maxBodyBytes, 64 << 20, 'maxBodyBytes', 1, 0x7fff_ffff)
   const { node, dids } = served(agents)
   const open = new Map<number, Exchange>()
-  const server: ServerRef = orThrow(native.newServer(node, dids, (exchange) => open.get(exchange)?.write()))
+  const asking = window === undefined ? undefined : new Asking(checkStore(window))
+  const server: ServerRef = orThrow(
+    native.newServer(node, dids, asking !== undefined, (exchange) => {
+      if (exchange === 0) asking?.ask(server)
+      else open.get(exchange)?.write()
+    }),
+  )
   return (request, response) => {
     if (response.headersSent) throw new TypeError('the request was answered before serveAgents() got it')
     if (request.method === 'GET') return list(response, dids ?? read(native.nodeAgents(node)).map(({ did }) => did))

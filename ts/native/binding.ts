@@ -465,6 +465,16 @@ export interface World {
   readonly intervalMs: number
 }
 
+/** How the agents of a bus reach addresses. */
+export interface Reach {
+  /** The URL of a proxy. */
+  readonly proxy?: string | undefined
+  /** Hosts that are reached without it. */
+  readonly except: ReadonlyArray<string>
+  /** Whose certificates are believed beside the usual ones, as PEM. */
+  readonly ca: ReadonlyArray<string>
+}
+
 /** The bounds of one request. */
 export interface Rules {
   /** Who named the address. */
@@ -535,6 +545,18 @@ export interface ListDue {
   readonly running: boolean
   /** Why it did not come a moment ago. */
   readonly failure?: string | undefined
+/** What a store is asked that several processes share. */
+export interface StoreQuestion {
+  /** Of the question. */
+  readonly number: number
+  /** What it is to claim, one after the other. */
+  readonly keys: ReadonlyArray<string>
+  /** Until which second it remembers them. */
+  readonly until: number
+  /** Under which key it keeps the name of the window. */
+  readonly name: string
+  /** That name, if there is none yet. */
+  readonly fresh: string
 }
 
 /** That one key follows another. */
@@ -704,6 +726,20 @@ export interface Binding {
   reachAddresses(node: NodeRef): void
   /** Opens agents of a bus to requests: these DIDs, or all. `wake` is told which exchange has something to take. */
   newServer(node: NodeRef, only: ReadonlyArray<string> | undefined, wake: (arg: number) => void): Fallible<ServerRef>
+  /** Lets the agents of a bus call by address, unless they can. */
+  reachAddresses(node: NodeRef, reach?: Json<Reach>): Fallible<undefined>
+  knownSession(node: NodeRef, did: string): string | null
+  /** Opens agents of a bus to requests: these DIDs, or all. `wake` is told which exchange has something to take, or 0. */
+  newServer(
+    node: NodeRef,
+    only: ReadonlyArray<string> | undefined,
+    shares: boolean,
+    wake: (arg: number) => void,
+  ): Fallible<ServerRef>
+  /** What the store is to be asked that several processes share. */
+  takeQuestions(server: ServerRef): Json<ReadonlyArray<StoreQuestion>>
+  answerQuestion(server: ServerRef, number: number, taken?: number, name?: string): void
+  /** A request has come. */
   openExchange(server: ServerRef): number
   /** A piece of its body; why no more messages can come of it. */
   feedExchange(server: ServerRef, exchange: number, piece: Uint8Array): string | null

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use xbind_net::{Document, Roots, Settings, Target, Whose};
+use xbind::{Error, ErrorKind};
+use xbind_net::{Document, FetchError, Proxy, Roots, Settings, Target, Whose};
 
 pub use xbind_net::Fetcher;
 
@@ -38,6 +39,7 @@ impl From<&World> for Fetcher {
             lookup: Arc::new(lookup),
             roots: roots(pem.iter().map(|pem| pem.clone().into_bytes()).collect()),
             interval: interval_ms.milliseconds(),
+            proxy: None,
         })
     }
 }
@@ -47,6 +49,38 @@ impl From<&World> for Fetcher {
 pub fn fetcher() -> Fetcher {
     Fetcher::new(settings())
 }
+
+/// How the agents of a bus reach addresses.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reach {
+    /// The URL of a proxy.
+    pub proxy: Option<String>,
+    /// Hosts that are reached without it.
+    pub except: Vec<String>,
+    /// Whose certificates are believed beside the usual ones, as PEM.
+    pub ca: Vec<String>,
+}
+
+impl Reach {
+    /// # Errors
+    /// `INVALID_CONFIG`.
+    pub(crate) fn settings(&self) -> xbind::Result<Settings> {
+        let invalid = |error: FetchError| Error::new(ErrorKind::InvalidConfig, error.to_string());
+        let proxy = match &self.proxy {
+            Some(url) => Some(Arc::new(Proxy::new(url, &self.except).map_err(|error| {
+                let why = format!("the proxy cannot be used: {error}");
+                Error::new(ErrorKind::InvalidConfig, why).with_hint(PROXY_HINT)
+            })?)),
+            None => None,
+        };
+        let roots = roots(self.ca.iter().map(|pem| pem.clone().into_bytes()).collect());
+        roots.check().map_err(invalid)?;
+        Ok(Settings { roots, proxy, ..Settings::default() })
+    }
+}
+
+const PROXY_HINT: &str = "give http://host:port or https://host:port, and names or IP addresses in `except`";
 
 pub(crate) fn settings() -> Settings {
     Settings { roots: roots(Vec::new()), ..Settings::default() }

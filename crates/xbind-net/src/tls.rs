@@ -2,7 +2,6 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::Resumption;
@@ -12,6 +11,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{CertificateError, ClientConfig, Error, RootCertStore};
 
 use crate::FetchError;
+use crate::connect::Stream;
 
 /// Whose certificates are believed: Mozilla's roots, which come with the program, and more that the owner adds, as for a
 /// company's own authority or a proxy that opens TLS.
@@ -21,6 +21,16 @@ pub struct Roots {
     pub pem: Vec<Vec<u8>>,
     /// Files of the same, read when something is fetched for the first time.
     pub files: Vec<PathBuf>,
+}
+
+impl Roots {
+    /// Whether the texts hold certificates; files are not read.
+    ///
+    /// # Errors
+    /// `Roots`.
+    pub fn check(&self) -> Result<(), FetchError> {
+        self.pem.iter().try_for_each(|pem| add(&mut RootCertStore::empty(), pem))
+    }
 }
 
 /// TLS 1.2 and 1.3 with ring, without memory of earlier connections.
@@ -52,10 +62,10 @@ fn add(store: &mut RootCertStore, pem: &[u8]) -> Result<(), FetchError> {
 }
 
 pub(crate) async fn secure(
-    stream: TcpStream,
+    stream: Stream,
     name: ServerName<'static>,
     config: Arc<ClientConfig>,
-) -> Result<TlsStream<TcpStream>, FetchError> {
+) -> Result<TlsStream<Stream>, FetchError> {
     TlsConnector::from(config).connect(name, stream).await.map_err(|error| reason(&error))
 }
 

@@ -99,8 +99,7 @@ fn the_session_is_asked_for_once_and_each_call_crosses_once_in_order() {
 fn both_ways_at_once_is_no_knot() {
     let (mut world, a, _) = world();
     echo(&world, &a, 0);
-    let b =
-        world.nodes[1].join(xbind_runtime::Key::Local(common::key(3)), None, xbind_runtime::AgentOptions::default());
+    let b = world.nodes[1].join(xbind_runtime::Key::Local(common::key(3)), None, AgentOptions::default());
     let (b, to) = (Arc::new(b.unwrap()), a.did().as_str().to_owned());
     let there = plain(&world, &a, "1");
     let back = world.start(0, async move { b.call(&to, json("2"), options(1000)).await.map(|payload| text(&payload)) });

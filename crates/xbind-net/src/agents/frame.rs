@@ -11,7 +11,7 @@ use std::fmt;
 
 use xbind::message::MAX_JWS_BYTES;
 use xbind::rights::MAX_PRESENTED_BYTES;
-use xbind::{Did, VerifyingKey};
+use xbind::{Did, ErrorKind, VerifyingKey};
 use xbind_runtime::transport::{Arrival, Departure};
 
 /// The media type of such a body.
@@ -30,6 +30,18 @@ pub enum Unreadable {
     TooLong,
     /// It ends in the middle of a message.
     BrokenOff,
+}
+
+impl Unreadable {
+    /// As an error: `MALFORMED_MESSAGE`, `PAYLOAD_TOO_LARGE`, `ABORTED`.
+    #[must_use]
+    pub const fn kind(self) -> ErrorKind {
+        match self {
+            Self::Malformed => ErrorKind::MalformedMessage,
+            Self::TooLong => ErrorKind::PayloadTooLarge,
+            Self::BrokenOff => ErrorKind::Aborted,
+        }
+    }
 }
 
 impl fmt::Display for Unreadable {

@@ -186,6 +186,8 @@ impl Refusal {
 const fn handled(kind: ErrorKind) -> Option<Handled> {
     match kind {
         ErrorKind::HandlerFailed => Some(Handled::Yes),
+        // Another copy may come when there is room, or to a process that shares the window.
+        ErrorKind::ReplayWindowFull => Some(Handled::Unknown),
         // Found too large: perhaps the answer, on its way out.
         ErrorKind::PayloadTooLarge
         | ErrorKind::AgentClosed

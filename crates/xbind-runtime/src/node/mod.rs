@@ -7,6 +7,7 @@ pub(crate) mod memory;
 pub(crate) mod name;
 pub(crate) mod routes;
 pub(crate) mod sessions;
+pub(crate) mod windows;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -22,6 +23,7 @@ use crate::node::memory::{Memories, Memory};
 use crate::node::name::check_name;
 use crate::node::routes::Routes;
 use crate::node::sessions::Sessions;
+use crate::node::windows::Windows;
 use crate::port::Port;
 use crate::port::event::Event;
 use crate::record::sink::Recording;
@@ -73,6 +75,7 @@ pub struct Node {
     pub(crate) ports: Mutex<Vec<Weak<Port>>>,
     pub(crate) routes: Routes,
     pub(crate) sessions: Sessions,
+    pub(crate) windows: Windows,
     longest_body: AtomicUsize,
     pub(crate) desks: Desks,
     /// Who waits for an agent of that name or DID that is about to show its key, each once.
@@ -104,6 +107,7 @@ impl Node {
             ports: Mutex::default(),
             routes: Routes::default(),
             sessions: Sessions::default(),
+            windows: Windows::default(),
             longest_body: AtomicUsize::new(0),
             desks: Desks::default(),
             seeking: Mutex::default(),
@@ -266,7 +270,7 @@ impl Node {
         for agent in self.all_agents() {
             agent.drop_sender(did);
         }
-        self.each_port(|port| port.end_with(did));
+        self.each_port(|port| port.end_with(self, did));
     }
 
     pub(crate) fn check_running(&self, dids: &[&Did]) -> Result<()> {
@@ -305,6 +309,7 @@ impl Node {
             agent.port.push(Event::Closed { agent: agent.number });
             self.seek_again(&agent);
         }
+        self.windows.close();
         self.routes.close();
         self.desks.wake();
     }

@@ -15,6 +15,7 @@ use crate::agent::parking::Place;
 use crate::node::Node;
 use crate::node::lane::{Lane, Next};
 use crate::port::event::Outcome;
+use crate::port::tickets::Running;
 use crate::sync::Lock;
 use crate::sync::after::{Task, enter, later};
 use crate::transport::local::Incoming;
@@ -211,14 +212,17 @@ impl Node {
         let _entry = enter();
         self.routes.full.guard().remove(&route);
         self.sessions.drop_route(route);
+        self.windows.drop_route(route);
         for agent in self.all_agents() {
             agent.drop_route(route);
             agent.inbox.guard().drop_route(route);
         }
         self.each_port(|port| {
-            let lost = port.calls.guard().over(route);
+            // A port has agents of several nodes, each with routes of its own.
+            let lost = port.calls.guard().over(self, route);
             port.lose(lost);
-            let running = port.tickets.guard().cancel_all(|running| running.came_over(route));
+            let is_over = |running: &Running| Arc::ptr_eq(&running.agent.node, self) && running.came_over(route);
+            let running = port.tickets.guard().cancel_all(is_over);
             for (ticket, _) in running {
                 port.cancelled(ticket);
             }

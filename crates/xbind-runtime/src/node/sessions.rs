@@ -88,6 +88,18 @@ impl Node {
         }
     }
 
+    /// What the agent of that DID has last said of its session, over any route; none where routes to it say different things.
+    #[must_use]
+    pub fn known_session(&self, did: &Did) -> Option<Session> {
+        let by_peer = self.sessions.by_peer.guard();
+        let said = by_peer.iter().filter(|(peer, _)| peer.did == *did).filter_map(|(_, state)| match state {
+            State::Known(session) => *session,
+            State::Asked(_) => None,
+        });
+        let all: std::collections::HashSet<_> = said.collect();
+        all.iter().next().copied().filter(|_| all.len() == 1)
+    }
+
     /// That agent has said, signed, which session it has, or that it has none.
     pub(crate) fn know_session(&self, peer: &Remote, session: Option<Session>) {
         let before = {
