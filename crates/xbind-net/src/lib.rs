@@ -11,6 +11,7 @@
 //! | `fetch`, `table` | one flight for all who ask, and not again within the interval; what is kept of it, within bounds |
 //! | `rules` | who named an address, and what may be asked of it |
 //! | [`agents`] | agents reached over HTTP: their messages in the bodies of requests and responses |
+//! | [`nats`] | agents on several machines: messages over NATS |
 //! | `thread` | the thread on which all of it waits; it starts with whoever asks first |
 //!
 //! Nothing here follows a redirect, asks a proxy, keeps cookies, sends credentials, or takes compressed answers.
@@ -23,6 +24,7 @@ mod connect;
 mod error;
 mod exchange;
 mod fetch;
+pub mod nats;
 mod resolve;
 mod rules;
 mod table;
