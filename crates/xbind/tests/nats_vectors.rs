@@ -6,7 +6,7 @@ mod common;
 #[allow(dead_code, reason = "its main is another program's")]
 mod make_vectors;
 
-use common::{vector_path, vectors};
+use common::{run_cases, vector_path, vectors};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -14,7 +14,7 @@ use xbind::cluster::{
     AuthRequest, Bucket, Connection, Heartbeat, NKey, NameRecord, Namespace, Presence, Role, Stop, Stopped, Stops,
     token,
 };
-use xbind::{Did, ErrorKind, ReplayWindow, Result, SigningKey, Standing, VerifyingKey};
+use xbind::{Did, ErrorKind, MessageId, ReplayWindow, Result, SigningKey, Standing, VerifyingKey};
 
 fn did(text: &Value) -> Did {
     *VerifyingKey::from_did(text.as_str().unwrap()).unwrap().did()
@@ -348,6 +348,25 @@ fn keys_of_nats_have_one_spelling() {
             }
         }
     }
+}
+
+#[test]
+fn mail_gets_its_verdict() {
+    let file = vectors("nats.json");
+    let (wrong, refused) = run_cases(&file["mail"]);
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(refused >= 10, "only {refused} refusals");
+    let [sender, recipient] = [2, 3].map(|n| *SigningKey::from_seed(&[n; 32]).did());
+    let noted = |sender, recipient, id: u8| Namespace::seen_key(recipient, sender, &MessageId::from_bytes([id; 16]));
+    let first = Namespace::seen_key(&recipient, &sender, &MessageId::parse("AAECAwQFBgcICQoLDA0ODw").unwrap());
+    assert_eq!(file["mail"]["seen"], first);
+    let keys = [
+        noted(&sender, &recipient, 1),
+        noted(&sender, &recipient, 2),
+        noted(&recipient, &recipient, 1),
+        noted(&sender, &sender, 1),
+    ];
+    assert_eq!(HashSet::from(keys.clone()).len(), 4, "{keys:?}");
 }
 
 #[test]
