@@ -9,7 +9,7 @@ use xbind::{
     SigningKey, StatusList, StatusListDraft, TokenDraft, Unsigned,
 };
 
-const TYPES: [&str; 14] = [
+const TYPES: [&str; 15] = [
     "agent-msg+jwt",
     "agent-card+jwt",
     "at+jwt",
@@ -24,6 +24,7 @@ const TYPES: [&str; 14] = [
     "agent-name-grant+jwt",
     "agent-stop+jwt",
     "agent-heartbeat+jwt",
+    "agent-connection+jwt",
 ];
 
 fn key(seed: u8) -> SigningKey {

@@ -5,6 +5,7 @@ use crate::cluster::stop::Stopped;
 use crate::cluster::token;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
+use crate::message::{Digest, MessageId};
 
 /// The longest namespace, in bytes.
 const MAX_BYTES: usize = 32;
@@ -22,6 +23,8 @@ pub enum Bucket {
     Names,
     /// Who was stopped, and the heartbeats of those who stop.
     Stops,
+    /// Which mail was accepted.
+    Seen,
 }
 
 impl Namespace {
@@ -49,6 +52,11 @@ impl Namespace {
         format!("xb1.{}.{host}.c", self.0)
     }
 
+    /// All of these.
+    pub(crate) fn inboxes(&self) -> String {
+        format!("xb1.{}.*.c", self.0)
+    }
+
     /// How the subjects begin at which the broker itself answers that host, with the full stop after it. No other host may
     /// publish there.
     #[must_use]
@@ -60,6 +68,11 @@ impl Namespace {
     #[must_use]
     pub fn mailbox(&self, agent: &Did) -> String {
         format!("xb1.{}.mail.{}", self.0, token::of_did(agent))
+    }
+
+    /// All of these.
+    pub(crate) fn mailboxes(&self) -> String {
+        format!("xb1.{}.mail.*", self.0)
     }
 
     /// The name of the stream that keeps mail.
@@ -86,6 +99,14 @@ impl Namespace {
         token::of_name(name)
     }
 
+    /// The key under which an agent notes that it has accepted mail, before anybody is given it: its own token, and the SHA-256 of
+    /// `xbind-mail-v1`, a zero byte, the sender's public key and the id. Creating it fails for whoever comes second.
+    #[must_use]
+    pub fn seen_key(agent: &Did, sender: &Did, id: &MessageId) -> String {
+        let noted = [b"xbind-mail-v1\0", sender.public_key().as_slice(), id.as_bytes()].concat();
+        format!("{}.{}", token::of_did(agent), Digest::of(&noted).text())
+    }
+
     /// The key under which an operator's word about somebody stands.
     #[must_use]
     pub fn stop_key(operator: &Did, stopped: &Stopped) -> String {
@@ -105,6 +126,7 @@ impl Bucket {
             Self::Agents => "AGENTS",
             Self::Names => "NAMES",
             Self::Stops => "STOPS",
+            Self::Seen => "SEEN",
         }
     }
 }

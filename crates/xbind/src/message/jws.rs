@@ -99,6 +99,11 @@ impl UnsignedJws {
         Self { input }
     }
 
+    /// The same under a header of another format.
+    pub(crate) fn under(header: &str, claims: &str) -> Self {
+        Self { input: format!("{}.{}", encode(header.as_bytes()), encode(claims.as_bytes())) }
+    }
+
     /// What the signer's key signs: ASCII.
     #[must_use]
     pub fn to_sign(&self) -> &str {
