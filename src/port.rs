@@ -2,23 +2,25 @@
 
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Array, Either, Env, External, Function};
+use napi::bindgen_prelude::{Array, AsyncTask, Either, Env, External, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use xbind_binding::agent::{self, Agent, Node, Options};
 use xbind_binding::guard::CallPolicy;
 use xbind_binding::judge::{Answers, Needs};
+use xbind_binding::nats::{self, Cluster, Nats};
 use xbind_binding::tape::Tape;
 use xbind_binding::{port, ports};
 
 use crate::bytes::Bytes;
 use crate::convert::{BindingError, Content, Fallible, Json};
 use crate::events::{Flat, Letters};
-use crate::key::KeyRef;
+use crate::key::{KeyRef, Work, elsewhere};
 use crate::record::LogRef;
 use crate::rights::JudgeRef;
 
 pub type NodeRef = External<Arc<Node>>;
+pub type NatsRef = External<Nats>;
 
 give! {
     [] Result<u32, Needs> => Either<u32, Json<Needs>>: |judged| judged.map_or_else(|needs| Self::B(Json(needs)), Self::A);
@@ -41,6 +43,13 @@ entries! {
     fn node_agents(node: &NodeRef) -> Json<Vec<Agent>> = agent::agents;
     fn stop_on_node(node: &NodeRef, did: String) -> Fallible<()> = agent::stop;
     fn close_node(node: &NodeRef) = Node::close;
+    /// Connects a bus to those of other machines.
+    fn connect_nats(node: &NodeRef, cluster: Json<Cluster>) -> AsyncTask<Work<Nats, NatsRef>> as "Promise<Fallible<NatsRef>>"
+        { elsewhere(nats::connect(node, &cluster.0)) }
+    fn nats_status(nats: &NatsRef) -> &'static str as "'connected' | 'reconnecting' | 'closed'" = nats::status;
+    fn nats_agents(nats: &NatsRef) -> Json<Vec<Agent>> = nats::agents;
+    /// Resolves once the last words of a bus that was closed have left.
+    fn nats_closed(nats: &NatsRef) -> AsyncTask<Work<(), ()>> as "Promise<Fallible<void>>" { elsewhere(nats::closed(nats)) }
     /// Brings an agent onto a node: with a fresh key, with the key of an identity (which is taken), or, for a key elsewhere,
     /// with the DID of an identity provider.
     fn join(

@@ -65,7 +65,11 @@ fn as_request(claims: &[u8]) {
     let text = format!("{input}.{}", base64url(&KEY.sign(input.as_bytes())));
     if let Ok(request) = AuthRequest::verify(&text, &account, NOW, SKEW) {
         assert_eq!(*request.server(), server);
-        assert!(request.admit(&NAMESPACE, &ReplayWindow::new(1), NOW, SKEW).is_err(), "no nonce was signed");
+        let used = ReplayWindow::new(1);
+        if let Ok(connection) = request.admit(&NAMESPACE, &used, NOW, SKEW) {
+            assert_eq!(connection.agent(), KEY.did()); // of the one honest request among the seeds
+            assert!(request.admit(&NAMESPACE, &used, NOW, SKEW).is_err(), "admitted twice");
+        }
     }
 }
 

@@ -8,6 +8,15 @@ import { read } from '../native/json'
 import { wakePort } from './port'
 import { fail, ok, orThrow, type Result } from '../result'
 
+/** Holds the process while agents of a bus that is reached from elsewhere answer calls. */
+export interface Anchor {
+  /** Whether that agent answers calls. */
+  hold(agent: object, answers: boolean): void
+}
+
+/** Of buses that are reached from elsewhere. */
+export const anchors = new WeakMap<NodeRef, Anchor>()
+
 /** The native bus behind one, for agents that join it; set by the class, which alone sees it. */
 export let refOf: (bus: MessageBus) => NodeRef
 

@@ -2,7 +2,7 @@ import { approveWith, type CallDecision } from '../tokens/approval'
 import { gaveUp } from './abort'
 import type { AutoGenxBindAgent } from './agent'
 import { statementRecord } from './audit'
-import { defaultBus, refOf } from './bus'
+import { anchors, defaultBus, refOf } from './bus'
 import { CardKeeper, checkAddresses, type AgentCard } from './card'
 import { joinChannel, leaveChannel } from './channels'
 import { bounded } from '../check'
@@ -87,6 +87,7 @@ export class Member {
     this.did = orThrow(native.agentDid(this.port.number, this.number))
     this.#agent = agent
     if (handler) this.#offers = this.#nothing().with(handler, undefined)
+    if (handler) anchors.get(bus)?.hold(this, true)
     const isUsual = !provider && !owned && !logger && !verbose && !onHandlerError && !addresses
     const signing = provider || owned ? new Signing() : undefined
     this.extras = isUsual ? undefined : { provider, owned, signing, logger, verbose, onHandlerError, addresses }
@@ -177,6 +178,7 @@ export class Member {
       this.journal.warn('another handler has replaced the one that was set, and its policy with it')
     }
     this.#offers = next
+    anchors.get(this.node)?.hold(this, next.answers)
     this.port.schedule()
   }
 
@@ -220,6 +222,7 @@ export class Member {
   #leave(): void {
     if (!this.#closed && leaveChannel.hasSubscribers) leaveChannel.publish({ agent: this.did, name: this.#agent.name })
     this.#closed = true
+    anchors.get(this.node)?.hold(this, false)
     this.#offers = undefined
     this.#card = undefined
     this.#receivers?.close(closedFailure)

@@ -135,6 +135,11 @@ export class Offers {
     return { policies, judges }
   }
 
+  /** Whether it answers any calls. */
+  get answers(): boolean {
+    return guardsOf(this.#offer).length > 0
+  }
+
   /** Which policies these are. */
   set number(number: number) {
     for (const guard of [...guardsOf(this.#offer), this.#describing]) guard.number = number

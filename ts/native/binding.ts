@@ -455,6 +455,22 @@ export interface Claim {
   readonly isReply: boolean
 }
 
+/** How to reach the brokers. */
+export interface Cluster {
+  /** Addresses of its brokers. */
+  readonly servers: ReadonlyArray<string>
+  /** Which bus it is among those on these brokers. */
+  readonly namespace: string
+  /** TLS is spoken, whatever the addresses say. */
+  readonly tls: boolean
+  /** Whose certificates are believed besides the usual ones, as PEM. */
+  readonly ca?: string | undefined
+  /** What this side shows, as PEM. */
+  readonly cert?: string | undefined
+  /** The key to that, as PEM. */
+  readonly key?: string | undefined
+}
+
 /** Where names lead, and whose certificates are believed beside the usual ones; the rules hold for these addresses too. */
 export interface World {
   /** Addresses by name. */
@@ -657,6 +673,7 @@ export type KeyRef = Native<'KeyRef'>
 export type ListRef = Native<'ListRef'>
 export type ListsRef = Native<'ListsRef'>
 export type LogRef = Native<'LogRef'>
+export type NatsRef = Native<'NatsRef'>
 export type NodeRef = Native<'NodeRef'>
 export type OpeningRef = Native<'OpeningRef'>
 export type RequestRef = Native<'RequestRef'>
@@ -808,6 +825,12 @@ export interface Binding {
   nodeAgents(node: NodeRef): Json<ReadonlyArray<Agent>>
   stopOnNode(node: NodeRef, did: string): Fallible<undefined>
   closeNode(node: NodeRef): void
+  /** Connects a bus to those of other machines. */
+  connectNats(node: NodeRef, cluster: Json<Cluster>): Promise<Fallible<NatsRef>>
+  natsStatus(nats: NatsRef): 'connected' | 'reconnecting' | 'closed'
+  natsAgents(nats: NatsRef): Json<ReadonlyArray<Agent>>
+  /** Resolves once the last words of a bus that was closed have left. */
+  natsClosed(nats: NatsRef): Promise<Fallible<void>>
   /**
    * Brings an agent onto a node: with a fresh key, with the key of an identity (which is taken), or, for a key elsewhere,
    * with the DID of an identity provider.

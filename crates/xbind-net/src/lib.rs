@@ -13,6 +13,7 @@
 //! | `status_lists` | which status lists are fetched, and when |
 //! | `rules` | who named an address, and what may be asked of it |
 //! | [`agents`] | agents reached over HTTP: their messages in the bodies of requests and responses |
+//! | [`nats`] | agents on several machines: messages over NATS |
 //! | `thread` | the thread on which all of it waits; it starts with whoever asks first |
 //!
 //! Nothing here follows a redirect, asks a proxy that its owner has not named, keeps cookies, sends credentials, or takes compressed answers.
@@ -25,6 +26,7 @@ mod connect;
 mod error;
 mod exchange;
 mod fetch;
+pub mod nats;
 mod proxy;
 mod resolve;
 mod rules;

@@ -6,7 +6,7 @@ mod common;
 #[allow(dead_code, reason = "its main is another program's")]
 mod make_vectors;
 
-use common::{vector_path, vectors};
+use common::{run_cases, vector_path, vectors};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -14,7 +14,7 @@ use xbind::cluster::{
     AuthRequest, Bucket, Connection, Heartbeat, NKey, NameRecord, Namespace, Presence, Role, Stop, Stopped, Stops,
     token,
 };
-use xbind::{Did, ErrorKind, ReplayWindow, Result, SigningKey, Standing, VerifyingKey};
+use xbind::{Did, ErrorKind, MessageId, ReplayWindow, Result, SigningKey, Standing, VerifyingKey};
 
 fn did(text: &Value) -> Did {
     *VerifyingKey::from_did(text.as_str().unwrap()).unwrap().did()
@@ -250,6 +250,13 @@ fn a_connection_has_its_own_subjects_alone() {
     ] {
         assert!(may(&publish, &subject), "{subject}");
     }
+    let of_operator = subjects(&file["answers"]["rightsOfOperator"]["publish"]);
+    let (own_beat, foreign_beat) = (Namespace::heartbeat_key(&agent), Namespace::heartbeat_key(&worker));
+    assert!(
+        may(&of_operator, &format!("$KV.{stops}.{own_beat}"))
+            && !may(&of_operator, &format!("$KV.{stops}.{foreign_beat}"))
+    );
+    assert!(of_operator.starts_with(&publish) && of_operator.len() == publish.len() + 1);
     for subject in [
         other.inbox(&foreign),
         format!("{}7", namespace.replies(&foreign)),
@@ -348,6 +355,25 @@ fn keys_of_nats_have_one_spelling() {
             }
         }
     }
+}
+
+#[test]
+fn mail_gets_its_verdict() {
+    let file = vectors("nats.json");
+    let (wrong, refused) = run_cases(&file["mail"]);
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(refused >= 10, "only {refused} refusals");
+    let [sender, recipient] = [2, 3].map(|n| *SigningKey::from_seed(&[n; 32]).did());
+    let noted = |sender, recipient, id: u8| Namespace::seen_key(recipient, sender, &MessageId::from_bytes([id; 16]));
+    let first = Namespace::seen_key(&recipient, &sender, &MessageId::parse("AAECAwQFBgcICQoLDA0ODw").unwrap());
+    assert_eq!(file["mail"]["seen"], first);
+    let keys = [
+        noted(&sender, &recipient, 1),
+        noted(&sender, &recipient, 2),
+        noted(&recipient, &recipient, 1),
+        noted(&sender, &sender, 1),
+    ];
+    assert_eq!(HashSet::from(keys.clone()).len(), 4, "{keys:?}");
 }
 
 #[test]

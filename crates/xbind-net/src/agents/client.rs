@@ -319,7 +319,7 @@ impl Shared {
             let mut arrivals = Vec::new();
             let read = frames.read(&data, &mut arrivals);
             let Some(node) = self.node.upgrade() else { return Read::Unwanted };
-            node.deliver(arrivals, Way { route: address.route, hold: None, only_replies: true });
+            node.deliver(arrivals, Way { route: address.route, hold: None, only_replies: true, speaks_for: None });
             if read.is_err() {
                 return Read::BrokenOff;
             }

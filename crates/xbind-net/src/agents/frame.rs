@@ -19,7 +19,8 @@ pub const MEDIA_TYPE: &str = "application/vnd.xbind.messages";
 
 const MESSAGE: u8 = 1;
 const DID_BYTES: usize = 56;
-const HEAD: usize = 1 + 2 + 4 + 4 + DID_BYTES;
+/// What stands before the texts of a message.
+pub(crate) const HEAD: usize = 1 + 2 + 4 + 4 + DID_BYTES;
 
 /// Why a body holds no messages. What came before it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

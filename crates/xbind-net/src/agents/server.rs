@@ -147,7 +147,7 @@ impl Server {
         if let Exposed::Only(dids) = &self.shared.exposed {
             arrivals.retain(|arrival| dids.contains(&arrival.to));
         }
-        let back = Way { route: self.id.route(exchange, 0), hold: Some(own), only_replies: false };
+        let back = Way { route: self.id.route(exchange, 0), hold: Some(own), only_replies: false, speaks_for: None };
         node.deliver(arrivals, back);
         read
     }

@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
 
-use xbind::{Caches, Did, Error, ErrorKind, Result, RootCache, SenderCache, VerifiedToken, VerifyingKey};
+use xbind::{Caches, Did, Error, ErrorKind, Result, RootCache, SenderCache, UnsignedJws, VerifiedToken, VerifyingKey};
 
 use crate::agent::Agent;
 use crate::handle::desks::Desks;
@@ -28,7 +28,7 @@ use crate::port::Port;
 use crate::port::event::Event;
 use crate::record::sink::Recording;
 use crate::sync::Lock;
-use crate::sync::after::enter;
+use crate::sync::after::{Task, enter, later};
 use crate::sync::time::Time;
 use crate::{AgentOptions, Signer};
 
@@ -138,6 +138,17 @@ impl Node {
         agents.into_iter().map(|agent| (*agent.did(), agent.name().map(str::to_owned))).collect()
     }
 
+    /// Has an agent here sign what a transport says of it, such as where it is. `done` is told at once or, where the key is
+    /// elsewhere, once that has answered; none if it did not, or has been asked for another one meanwhile. It may be called on
+    /// any thread, and must not call the node.
+    pub fn state(&self, did: &Did, unsigned: UnsignedJws, done: impl FnOnce(Option<String>) + Send + 'static) {
+        let _entry = enter();
+        match self.newest_of(did) {
+            Some(agent) => agent.state(unsigned, Box::new(done)),
+            None => done(None),
+        }
+    }
+
     /// Its time.
     #[must_use]
     pub const fn time(&self) -> &Time {
@@ -197,6 +208,7 @@ impl Node {
             directory.insert(&agent);
             drop(directory);
             supersede(older);
+            later(Task::AgentsChanged(self.clone()));
         }
         self.know_port(port);
         Ok(agent)
@@ -247,10 +259,12 @@ impl Node {
     /// It is neither listed nor waited for.
     pub(crate) fn forget(&self, agent: &Arc<Agent>) {
         self.directory.guard().remove(agent);
+        later(Task::AgentsChanged(agent.node.clone()));
     }
 
     pub(crate) fn remove(self: &Arc<Self>, agent: &Arc<Agent>) {
         self.directory.guard().remove(agent);
+        later(Task::AgentsChanged(self.clone()));
         self.seek_again(agent);
     }
 

@@ -121,6 +121,16 @@ impl Routes {
     }
 }
 
+impl Routes {
+    /// Tells the transports that agents have come or gone.
+    pub(crate) fn agents_changed(&self) {
+        let transports = self.transports.read().unwrap_or_else(PoisonError::into_inner);
+        let all: Vec<_> = transports.iter().map(|attached| attached.transport.clone()).collect();
+        drop(transports);
+        all.iter().for_each(|transport| transport.agents_changed());
+    }
+}
+
 impl Node {
     /// Adds a transport, before it connects: its routes are made of the id that it gets.
     pub fn attach(&self, transport: Arc<dyn Transport>) -> TransportId {
@@ -178,7 +188,7 @@ impl Node {
     /// taken, in any number; an agent without room for one tells its sender so. None may come for a route that is gone.
     pub fn deliver(self: &Arc<Self>, arrivals: Vec<Arrival>, back: impl Into<Way>) {
         let _entry = enter();
-        let Way { route: back, hold, only_replies } = back.into();
+        let Way { route: back, hold, only_replies, speaks_for } = back.into();
         let (limits, names_session) = (self.limits(back), self.names_sessions(back));
         for Arrival { to, jws, body, token } in arrivals {
             let Some(recipient) = self.newest_of(&to) else { continue };
@@ -191,6 +201,7 @@ impl Node {
                 max_lifetime: limits.message_ttl.into(),
                 names_session,
                 only_replies,
+                speaks_for: speaks_for.as_ref(),
             };
             let from = |did: &xbind::Did| Peer::There(There::new(Remote { did: *did, route: back }, hold.clone()));
             drop(recipient.take_in(incoming, from, None)); // a stranger is not told why

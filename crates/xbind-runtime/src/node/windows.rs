@@ -156,6 +156,7 @@ impl Node {
                     max_lifetime,
                     names_session: true,
                     only_replies: false,
+                    speaks_for: None, // looked at before it was held
                 };
                 drop(agent.take_in(incoming, |_| back.clone(), Some(reference)));
             }

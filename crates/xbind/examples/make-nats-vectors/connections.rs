@@ -332,6 +332,7 @@ pub fn answers() -> Value {
         "request": text,
         "rights": rights(&any),
         "rightsWithNames": { "names": names, "is": rights(&granted) },
+        "rightsOfOperator": rights(&any.clone().and_stops(&connection, &namespace())),
         "account": "AGENTS", "ttl": 300, "id": "AQEBAQEBAQEBAQEBAQEBAQ",
         "yes": permit.answer(&request, &account()).unwrap(),
         "no": request.refuse(ErrorKind::Revoked, &account(), NOW, [1; 16]),

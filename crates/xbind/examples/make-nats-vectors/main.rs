@@ -17,6 +17,7 @@ mod forge;
 mod histories;
 #[path = "../vectors/jws.rs"]
 mod jws;
+mod mail;
 mod names;
 #[path = "../vectors/output.rs"]
 mod output;
@@ -48,6 +49,7 @@ pub fn files() -> Vec<(&'static str, String)> {
         "account": NKey::of(Role::Account, forge::key(7).verifying_key()).as_str(),
         "requests": connections::requests(),
         "answers": connections::answers(),
+        "mail": mail::file(),
         "names": spelling::names(),
         "dids": spelling::dids(),
         "nkeys": spelling::nkeys(),
@@ -60,6 +62,7 @@ const NOTE: &str = "What travels over NATS. `statements` are verified by themsel
     holds. `histories` are what one reader of stops is given, step by step: the `code` of each step, and after it how agents and \
     tokens stand. `requests` are what servers ask about connections to `account`, each of a reader who has used no statement, but those of \
     the case `after`; `at` is where it fails, when the request is verified or when its connection is admitted. `answers` are what follows \
-    from one of them: subjects, and the words of the account. `names` and `dids` are tokens of subjects and what they spell (none where there is only one of the two). `nkeys` are \
+    from one of them: subjects, and the words of the account. `mail` are messages as in message-v1.json, to `self`, who takes mail \
+    that lives `maxMailSeconds`; `seen` is the key under which the first is noted. `names` and `dids` are tokens of subjects and what they spell (none where there is only one of the two). `nkeys` are \
     keys as NATS spells them. Keys: Ed25519 seeds of 32 equal bytes, operator 1, agent 2, worker 3, second operator 4, host 5, \
     account 7, server 8, stranger 99.";

@@ -92,6 +92,7 @@ pub fn cases() -> Vec<Value> {
         kind.grammar("name-long", "name", quoted(&"n".repeat(65))),
         kind.grammar("ses-short", "ses", quoted("AAAA")),
         kind.grammar("ses-not-canonical", "ses", quoted("gIGCg4SFhoeIiYqLjI2Ojx")),
+        kind.grammar("host-own-key", "host", quoted(NKey::of(Role::User, agent().verifying_key()).as_str())),
         kind.grammar("host-did", "host", quoted(worker().did().as_str())),
         kind.grammar("host-server", "host", quoted(server.as_str())),
         kind.grammar("host-lower-case", "host", quoted(&host().as_str().to_lowercase())),

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::cluster::MAX_STATEMENT_BYTES;
 use crate::cluster::namespace::Namespace;
-use crate::cluster::nkey::{NKey, Role};
+use crate::cluster::nkey::{NKey, OWN_KEY, Role};
 use crate::cluster::signed::{Common, Reading};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
@@ -154,8 +154,8 @@ struct Claims<'a> {
 fn fault(key: &NKey, agent: &Did) -> Option<&'static str> {
     if key.role() != Role::User {
         Some("the key is no key of a connection")
-    } else if key.public_key() == agent.public_key() {
-        Some("the key of a DID is never that of a connection")
+    } else if key.is_of(agent) {
+        Some(OWN_KEY)
     } else {
         None
     }

@@ -5,6 +5,7 @@ use crate::cluster::stop::Stopped;
 use crate::cluster::token;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
+use crate::message::{Digest, MessageId};
 
 /// The longest namespace, in bytes.
 const MAX_BYTES: usize = 32;
@@ -96,6 +97,14 @@ impl Namespace {
     #[must_use]
     pub fn name_key(name: &str) -> Option<String> {
         token::of_name(name)
+    }
+
+    /// The key under which an agent notes that it has accepted mail, before anybody is given it: its own token, and the SHA-256 of
+    /// `xbind-mail-v1`, a zero byte, the sender's public key and the id. Creating it fails for whoever comes second.
+    #[must_use]
+    pub fn seen_key(agent: &Did, sender: &Did, id: &MessageId) -> String {
+        let noted = [b"xbind-mail-v1\0", sender.public_key().as_slice(), id.as_bytes()].concat();
+        format!("{}.{}", token::of_did(agent), Digest::of(&noted).text())
     }
 
     /// The key under which an operator's word about somebody stands.

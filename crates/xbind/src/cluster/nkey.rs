@@ -3,7 +3,11 @@
 use std::fmt;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::identity::did::Did;
 use crate::identity::key::VerifyingKey;
+
+/// Why a key that [`is_of`](NKey::is_of) a DID is refused.
+pub(crate) const OWN_KEY: &str = "the key of a DID is never that of a connection";
 
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 /// Role, key and checksum.
@@ -119,6 +123,11 @@ impl NKey {
     #[must_use]
     pub const fn public_key(&self) -> &[u8; 32] {
         &self.key
+    }
+
+    /// Whether it is the key of that DID, which it must never be.
+    pub(crate) fn is_of(&self, did: &Did) -> bool {
+        self.key == *did.public_key()
     }
 
     /// Whether `signature` is this key's over `data`, by the strict rules of [`VerifyingKey::verify`].

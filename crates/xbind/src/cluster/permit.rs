@@ -79,6 +79,14 @@ impl Rights {
         Ok(Self { publish, subscribe })
     }
 
+    /// The same for a connection whose DID is an operator: it may write its own stops and heartbeats, too.
+    #[must_use]
+    pub fn and_stops(mut self, connection: &Connection, namespace: &Namespace) -> Self {
+        let (bucket, operator) = (namespace.bucket(Bucket::Stops), token::of_did(connection.agent()));
+        self.publish.push(format!("$KV.{bucket}.{operator}.>"));
+        self
+    }
+
     fn json(&self) -> String {
         let allow = |subjects: &[String]| {
             let quoted: Vec<_> = subjects.iter().map(|subject| format!(r#""{subject}""#)).collect();

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::base64;
 use crate::cluster::MAX_STATEMENT_BYTES;
 use crate::cluster::namespace::Namespace;
-use crate::cluster::nkey::{NKey, Role};
+use crate::cluster::nkey::{NKey, OWN_KEY, Role};
 use crate::cluster::signed::{Common, Reading};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
@@ -68,7 +68,9 @@ impl PresenceDraft<'_> {
     /// `INVALID_CONFIG` for a draft outside its bounds.
     pub fn unsigned(&self, agent: &Did, namespace: &Namespace) -> Result<UnsignedJws> {
         let expires_at = PRESENCE.expiry(self.now, self.ttl)?;
-        if let Some(why) = fault(self.name, &self.host, self.max_frame, self.capabilities) {
+        if let Some(why) = fault(self.name, &self.host, self.max_frame, self.capabilities)
+            .or_else(|| self.host.is_of(agent).then_some(OWN_KEY))
+        {
             return Err(Error::new(ErrorKind::InvalidConfig, why));
         }
         let mut claims = Members::new();
@@ -145,6 +147,9 @@ impl Presence {
         };
         let reading = Reading { namespace, now, clock_skew };
         let signer = common.verify(&PRESENCE, &parts, reading, |did| agent.is_none_or(|agent| agent == did))?;
+        if host.is_of(&signer) {
+            return Err(invalid(OWN_KEY));
+        }
         Ok(Self {
             agent: signer,
             name: claims.name.as_deref().map(str::to_owned),

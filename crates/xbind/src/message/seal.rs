@@ -6,7 +6,7 @@ use crate::identity::did::Did;
 use crate::identity::key::SigningKey;
 use crate::message::batch::{self, Tree};
 use crate::message::details::{self, Details, Shape};
-use crate::message::{self, ALG_BATCH, ALG_SINGLE, DIGEST_PREFIX, Digest, InReplyTo, MAX_TTL, MessageId, Op, TYPE};
+use crate::message::{self, ALG_BATCH, ALG_SINGLE, DIGEST_PREFIX, Digest, InReplyTo, MessageId, Op, TYPE};
 use sha2::Digest as _;
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ pub struct Draft<'a> {
     pub id: MessageId,
     /// Now, in seconds since the epoch.
     pub issued_at: u64,
-    /// How long it lives, 1 to [`MAX_TTL`] seconds.
+    /// How long it lives, 1 to [`MAX_TTL`](message::MAX_TTL) seconds; mail up to [`MAX_MAIL_TTL`](message::MAX_MAIL_TTL).
     pub ttl: u32,
     /// Media type of the body, at most 127 bytes (RFC 6838 section 4.2).
     pub content_type: &'a str,
@@ -188,8 +188,9 @@ fn write_claims(sender: &Did, draft: &Draft<'_>, out: &mut String) -> Result<()>
     if draft.to == *sender {
         return Err(Error::new(ErrorKind::WrongAudience, "an agent cannot address itself"));
     }
-    if draft.ttl == 0 || draft.ttl > MAX_TTL {
-        return Err(malformed(format!("a message lives 1 to {MAX_TTL} s, not {}", draft.ttl)));
+    let longest = draft.op.max_ttl();
+    if !(1..=longest).contains(&draft.ttl) {
+        return Err(malformed(format!("a message lives 1 to {longest} s, not {}", draft.ttl)));
     }
     let Some(expires_at) = draft.issued_at.checked_add(draft.ttl.into()) else {
         return Err(malformed("the time of issue is out of range"));
