@@ -18,6 +18,7 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy {
     audience: *SigningKey::from_seed(&[2; 32]).did(),
     clock_skew: 30,
     max_lifetime: 300,
+    mail: None,
     max_body: 1 << 20,
     track_replies: true,
     session: None,

@@ -122,6 +122,7 @@ pub fn verifier(policy: &Policy) -> Result<MessageVerifier> {
         audience: did(&policy.audience)?,
         clock_skew: policy.clock_skew.0,
         max_lifetime: policy.max_lifetime.0,
+        mail: None,
         max_body: policy.max_body.size(),
         track_replies: true,
         session: policy.session.as_deref().map(Session::parse).transpose()?,

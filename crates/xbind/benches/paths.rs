@@ -101,6 +101,7 @@ fn open_all(known: &Caches, to: Did, sealed: &[Sealed]) {
         audience: to,
         clock_skew: 30,
         max_lifetime: 300,
+        mail: None,
         max_body: BODY.len(),
         track_replies: true,
         session: None,

@@ -3,6 +3,7 @@
 
 mod base64;
 mod cache;
+pub mod cluster;
 mod error;
 pub mod http;
 pub mod identity;

@@ -97,6 +97,7 @@ fn the_page_the_maker_and_the_reader_agree() {
             assert_eq!(made.is_ok(), fits, "{op:?} is made with {claims:?}");
             let jws = forged(*op, &claims, &call.reference());
             let mut home = Verifier::new(recipient().did());
+            home.policy.mail = Some(30);
             home.policy.session = claims.contains(&"ses").then_some(SESSION);
             let token = claims.contains(&"ath").then_some("a.b.c");
             let opened = open(&home.recipient(), NOW, &jws, b"".as_slice(), token, |_, _| Some(asked));
@@ -113,7 +114,7 @@ fn the_page_the_maker_and_the_reader_agree() {
             assert_eq!(verdict(&again), "accepted", "{op:?}");
         }
     }
-    assert_eq!(accepted, 98);
+    assert_eq!(accepted, 106);
 }
 
 #[test]

@@ -234,6 +234,7 @@ impl Agent {
             audience: self.did,
             clock_skew,
             max_lifetime,
+            mail: None,
             max_body: self.options.max_payload_bytes,
             track_replies: false, // opening one consumes the pending call it answers
             session,

@@ -39,7 +39,7 @@ impl Misfits {
             Op::Part | Op::Result | Op::Receipt => Refusal::of(ErrorKind::PayloadTooLarge),
             Op::Error => Refusal::of(Refusal::decode(&body).kind), // what went with the code is left out
             // It says nothing that anybody has to know.
-            Op::Call | Op::Send | Op::Progress | Op::Cancel | Op::More => return,
+            Op::Call | Op::Send | Op::Progress | Op::Cancel | Op::More | Op::Mail => return,
         };
         let is_smaller = op != Op::Error || refusal.encode().len() < body.len();
         let back = Back { agent: sender.clone(), caller: to, request, parts, begun: true };

@@ -20,6 +20,7 @@ mod forge;
 mod framing;
 #[path = "../vectors/jws.rs"]
 mod jws;
+mod mail;
 mod order;
 #[path = "../vectors/output.rs"]
 mod output;
@@ -41,6 +42,7 @@ pub fn files() -> [(&'static str, String); 2] {
         order::cases(),
         details::cases(),
         sessions::cases(),
+        mail::cases(),
     ]
     .concat();
     let single = forge::File {

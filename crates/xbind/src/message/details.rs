@@ -76,6 +76,7 @@ const fn rules(op: Op) -> Rules {
     match op {
         Op::Call => Rules { deadline: Optional, window: Optional, ..asked },
         Op::Send => asked,
+        Op::Mail => Rules { session: Forbidden, ..asked },
         Op::Result | Op::Error => Rules { seq: Optional, ..reply },
         Op::Part | Op::Progress => Rules { seq: Required, ..reply },
         Op::More => Rules { window: Required, ..reply },

@@ -4,6 +4,7 @@ pub mod batch;
 pub mod card;
 pub(crate) mod claims;
 pub mod details;
+pub(crate) mod flat;
 pub(crate) mod jws;
 pub(crate) mod kind;
 pub(crate) mod open;
@@ -28,6 +29,8 @@ pub const MAX_JWS_BYTES: usize = 4096;
 pub const DEFAULT_TTL: u32 = 30;
 /// The longest life of a message, in seconds.
 pub const MAX_TTL: u32 = 300;
+/// The longest life of mail, in seconds: 7 days.
+pub const MAX_MAIL_TTL: u32 = 604_800;
 /// How far two clocks may differ unless the recipient says otherwise, in seconds.
 pub const DEFAULT_SKEW: u64 = 30;
 /// The longest media type, in bytes.
@@ -84,9 +87,16 @@ ops! {
     Progress = "progress", "The call is being worked on.";
     Cancel = "cancel", "The caller waits no more.";
     More = "more", "The caller takes further parts.";
+    Mail = "mail", "One way, to an agent that may be away; nothing comes back.";
 }
 
 impl Op {
+    /// The longest life of such a message, in seconds.
+    #[must_use]
+    pub const fn max_ttl(self) -> u32 {
+        if matches!(self, Self::Mail) { MAX_MAIL_TTL } else { MAX_TTL }
+    }
+
     /// Whether it comes from the one asked, and says something of a call that the recipient made.
     #[must_use]
     pub const fn is_reply(self) -> bool {

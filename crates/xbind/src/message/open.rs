@@ -12,7 +12,7 @@ use crate::message::recipient::{PendingCall, Policy, Recipient};
 use crate::message::roots::RootCache;
 use crate::message::sender::Sender;
 use crate::message::session::Session;
-use crate::message::{Digest, InReplyTo, JSON, MAX_JWS_BYTES, MAX_TTL, MessageId, Op};
+use crate::message::{Digest, InReplyTo, JSON, MAX_JWS_BYTES, MessageId, Op};
 use crate::time::{self, Untimely};
 use std::borrow::Cow;
 
@@ -196,7 +196,7 @@ impl Authentic {
         }
         let takes_place = !self.op.is_afterthought() && (!self.op.is_reply() || policy.track_replies);
         let reservation = if takes_place {
-            let until = self.expires_at.saturating_add(policy.clock_skew);
+            let until = policy.kept_until(self.op, self.expires_at, now);
             Some(replay.reserve(&self.from, &self.id, until, now)?)
         } else {
             None
@@ -374,7 +374,7 @@ fn check_audience(policy: &Policy, sender: &Did, audience: &str) -> Result<()> {
 
 fn check_time(policy: &Policy, now: u64, claims: &Claims<'_>) -> Result<()> {
     let (iat, exp) = (claims.issued_at, claims.expires_at);
-    let longest = policy.max_lifetime.min(MAX_TTL.into());
+    let longest = policy.longest_life(claims.op);
     let life = exp.saturating_sub(iat);
     if life > longest {
         let why = format!("the message lives {life} s, the limit is {longest}");

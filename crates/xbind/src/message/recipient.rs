@@ -9,7 +9,7 @@ use crate::message::replay::ReplayWindow;
 use crate::message::roots::RootCache;
 use crate::message::sender::SenderCache;
 use crate::message::session::Session;
-use crate::message::{Digest, MessageId, Op};
+use crate::message::{Digest, MAX_TTL, MessageId, Op};
 
 /// What a recipient accepts.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,10 @@ pub struct Policy {
     pub clock_skew: u64,
     /// The longest life of a message, in seconds; never more than [`MAX_TTL`](crate::message::MAX_TTL).
     pub max_lifetime: u64,
+    /// The longest life of mail, in seconds; never more than [`MAX_MAIL_TTL`](crate::message::MAX_MAIL_TTL). None takes no mail.
+    /// A replay window forgets mail long before it expires: only who keeps elsewhere, for as long, what mail was accepted may
+    /// take any.
+    pub mail: Option<u64>,
     /// The longest body, in bytes.
     pub max_body: usize,
     /// Whether results and errors are kept in the replay window. Not needed where opening one consumes the pending call
@@ -27,6 +31,20 @@ pub struct Policy {
     pub track_replies: bool,
     /// The name of its replay window, which calls and sends must name; without one they must name none.
     pub session: Option<Session>,
+}
+
+impl Policy {
+    /// The longest life of such a message, in seconds.
+    pub(crate) fn longest_life(&self, op: Op) -> u64 {
+        let takes = if op == Op::Mail { self.mail.unwrap_or_default() } else { self.max_lifetime };
+        takes.min(op.max_ttl().into())
+    }
+
+    /// Through which second the replay window keeps a message; of mail, no longer than copies are under way.
+    pub(crate) fn kept_until(&self, op: Op, expires_at: u64, now: u64) -> u64 {
+        let latest = if op == Op::Mail { now.saturating_add(MAX_TTL.into()) } else { u64::MAX };
+        expires_at.min(latest).saturating_add(self.clock_skew)
+    }
 }
 
 /// What was verified once and need not be again; all recipients of a process may share it.

@@ -51,6 +51,7 @@ impl Verifier {
                 audience: *audience,
                 clock_skew: 30,
                 max_lifetime: 300,
+                mail: None,
                 max_body: 1 << 20,
                 track_replies: true,
                 session: None,
@@ -132,6 +133,7 @@ fn verifier(file: &Value, case: &Value) -> Verifier {
     let number = |name: &str| case[name].as_u64();
     verifier.policy.clock_skew = number("clockSkewSeconds").unwrap_or(verifier.policy.clock_skew);
     verifier.policy.max_lifetime = number("maxLifetimeSeconds").unwrap_or(verifier.policy.max_lifetime);
+    verifier.policy.mail = number("maxMailSeconds");
     verifier.policy.session = case["session"].as_str().map(|text| Session::parse(text).unwrap());
     if let Some(limit) = number("maxBodyBytes") {
         verifier.policy.max_body = usize::try_from(limit).unwrap();
