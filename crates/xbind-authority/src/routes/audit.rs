@@ -8,7 +8,7 @@ use xbind::MessageId;
 use xbind_runtime::{AuditLog, Query};
 
 use crate::app::{App, Who};
-use crate::domain::{agent, operator};
+use crate::domain::{agent, keys, operator};
 use crate::http::call::{Answer, Call};
 use crate::problem::{Kind, Problem, Result};
 use crate::wire::AuditView;
@@ -91,9 +91,10 @@ fn find(log: &Arc<AuditLog>, mut query: Query, operator: &str) -> Result<AuditVi
 
 /// Everything about a token. Whoever is not concerned is told that there is nothing.
 pub(crate) async fn trail(call: Call) -> Result<Answer> {
-    let from = call.from()?;
+    let (from, now) = (call.from()?, call.now);
     let who = move |db: &rusqlite::Connection| {
         if let Some(own) = agent::by_key(db, &from)? {
+            keys::check(db, &own, &from, now)?;
             return Ok(Who { operator: own.operator_did, what: () });
         }
         if operator::is_known(db, &from)? {
