@@ -1,5 +1,16 @@
 //! An operator's trust domain, as a server: operators prove a domain, agents prove a key, tokens are granted by what the
 //! operator allows, names lead to keys, and every decision stands on record. docs/authority.md says what goes over the wire.
+//!
+//! ```
+//! use xbind_authority::{Config, Server};
+//!
+//! # let directory = std::env::temp_dir().join(format!("xbind-authority-doc-{}", std::process::id()));
+//! let server = Server::start(Config::new(&directory))?; // on any port of loopback
+//! assert!(server.url().starts_with("http://127.0.0.1:"));
+//! server.stop();
+//! # std::fs::remove_dir_all(&directory)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod app;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::client::Client;
 use common::dns::DnsServer;
-use common::killed::{Done, HOST, prepare, serve, start, storm};
+use common::killed::{Done, HOST, prepare, serve, start, start_within, storm};
 use common::{Folder, key};
 use serde_json::json;
 
@@ -64,4 +64,45 @@ fn check(address: SocketAddr, done: &Done, id: &str) {
             "{found} instead of {acknowledged}"
         );
     }
+}
+
+#[test]
+fn a_disk_that_is_full_refuses_changes_and_loses_nothing() {
+    if let Some(directory) = std::env::var_os(common::killed::CHILD) {
+        return serve(&directory);
+    }
+    let name = "a_disk_that_is_full_refuses_changes_and_loses_nothing";
+    let (folder, dns) = (Folder::new(), DnsServer::start());
+    let (mut child, address) = start_within(&folder, &dns, name, "3000");
+    let mut client = Client::of_host(address, HOST);
+    let id = prepare(&mut client, &dns);
+    let path = format!("/v1/operators/{id}/agents/{}/scopes", key(10).did());
+    let mut last = String::new();
+    let refused = (0..10_000).find_map(|n| {
+        let scope = format!("round.{n}");
+        let answer = client.ask(&key(1), "PUT", &path, Some(&json!({ "scopes": [scope] })));
+        if answer.status == 200 {
+            last = scope;
+            return None;
+        }
+        Some(answer)
+    });
+    let refused = refused.expect("the disk is full at some time");
+    assert!(["busy", "audit-failed"].contains(&&*refused.expect(503).problem()));
+    let found = |client: &mut Client| {
+        let known = client.get("/live").expect(200);
+        assert_eq!(known.json()["status"], "live");
+        let read = format!("/v1/agents/{}", key(10).did());
+        client.get(&read).expect(200).json()["status"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(found(&mut client), "active", "what is there can be read");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let (mut child, address) = start(&folder, &dns, name);
+    let mut client = Client::of_host(address, HOST);
+    let seen = client.ask(&key(1), "GET", path.strip_suffix("/scopes").unwrap(), None).expect(200).json();
+    assert_eq!(seen["scopes"], json!([last]));
+    client.ask(&key(1), "PUT", &path, Some(&json!({ "scopes": ["after.all"] }))).expect(200);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use xbind_runtime::Audit;
 
-use crate::problem::{Problem, Result};
+use crate::problem::{Kind, Problem, Result};
 pub use writer::Change;
 use writer::Writer;
 
@@ -59,7 +59,11 @@ pub(crate) fn fault(why: impl Into<String>) -> Fault {
 
 impl From<rusqlite::Error> for Problem {
     fn from(error: rusqlite::Error) -> Self {
-        Self::internal().because(error)
+        use rusqlite::ErrorCode::{DatabaseBusy, DiskFull, SystemIoFailure};
+        let cannot = matches!(error.sqlite_error_code(), Some(DatabaseBusy | DiskFull | SystemIoFailure));
+        let problem =
+            if cannot { Self::new(Kind::Busy, "the database cannot be written or read now") } else { Self::internal() };
+        problem.because(error)
     }
 }
 

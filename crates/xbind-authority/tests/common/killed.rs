@@ -44,8 +44,16 @@ pub fn serve(directory: &OsStr) {
 }
 
 pub fn start(folder: &Folder, dns: &DnsServer, test: &str) -> (Child, SocketAddr) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--nocapture", test])
+    start_within(folder, dns, test, "unlimited")
+}
+
+/// Whose files may have so many blocks of 512 bytes.
+pub fn start_within(folder: &Folder, dns: &DnsServer, test: &str, blocks: &str) -> (Child, SocketAddr) {
+    let script = "trap '' XFSZ; ulimit -f \"$2\"; exec \"$0\" --exact --nocapture \"$1\"";
+    let mut child = Command::new("sh")
+        .args(["-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .args([test, blocks])
         .env(CHILD, folder.join("authority"))
         .env(DNS, dns.address.to_string())
         .stdout(Stdio::piped())
