@@ -13,7 +13,7 @@ use xbind_authority::domain::token::{self, Wanted};
 use xbind_authority::domain::{agent, keys, name, nonce, operator};
 use xbind_authority::problem::{Kind, Problem};
 use xbind_authority::store::{Change, Store, schema};
-use xbind_runtime::{Audit, Decided, Done, Taken};
+use xbind_runtime::{Audit, AuditLog, Decided, Done, Durability, LogOptions, Taken};
 
 /// A log in memory, which can fail.
 #[derive(Default)]
@@ -257,4 +257,22 @@ fn there_is_an_end_to_operators_and_agents() {
     assert_eq!(another.unwrap_err().kind(), Kind::LimitReached);
     let known = run(store.write(|change| operator::add(change.db(), "example.com", key(1).verifying_key(), 100)));
     known.expect("whoever is there stays");
+}
+
+#[test]
+fn what_is_decided_together_is_signed_and_written_once() {
+    let folder = Folder::new();
+    let options = LogOptions { durability: Durability::Always, max_file_bytes: 1 << 30 };
+    let (log, _) = AuditLog::open_with(&folder.join("audit.jsonl"), key(9), options).unwrap();
+    let store = Store::open(&folder.join("test.db"), log.clone()).unwrap();
+    let change = |change: &mut Change<'_>| {
+        for _ in 0..100 {
+            change.record(Decided::new("token.issued", Verdict::Accepted, *key(9).did(), 100));
+        }
+        Ok(())
+    };
+    run(store.write(change)).unwrap();
+    let text = std::fs::read_to_string(folder.join("audit.jsonl")).unwrap();
+    assert_eq!(text.lines().filter(|line| line.contains("\"token.issued\"")).count(), 100);
+    assert_eq!(text.lines().filter(|line| line.contains("\"log.sealed\"")).count(), 2, "when it began, and now");
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
-use xbind_runtime::{Audit, Decided, Taken};
+use xbind_runtime::{Audit, Decided, Done};
 
 use crate::problem::{Kind, Problem, Result};
 use crate::store::{Fault, fault};
@@ -199,15 +199,11 @@ fn make(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<Vec<Decid
 /// Before the commit: what is done stands there, and what stands there without having been done was told to nobody.
 fn put_on_record(decided: Vec<Decided>, audit: &dyn Audit) -> Result<()> {
     let (tell, told) = channel();
-    let mut all_taken = true;
-    for decision in decided {
+    let with_done = |decision| -> (Decided, Done) {
         let tell = tell.clone();
-        let done = move |is_there| tell.send(is_there).unwrap_or_default();
-        match audit.take(decision, Some(Box::new(done))) {
-            Taken::Yes | Taken::Later => {}
-            Taken::No => all_taken = false,
-        }
-    }
+        (decision, Box::new(move |is_there| tell.send(is_there).unwrap_or_default()))
+    };
+    let all_taken = decided.is_empty() || audit.take_all(decided.into_iter().map(with_done).collect());
     drop(tell);
     if all_taken & told.iter().all(|is_there| is_there) {
         return Ok(());

@@ -214,6 +214,30 @@ impl Drop for AuditLog {
 impl Audit for AuditLog {
     fn take(&self, decided: Decided, done: Option<Done>) -> Taken {
         let mut state = self.shared.state.guard();
+        let taken = self.shared.put(&mut state, decided, done);
+        if taken == Taken::Later || (taken == Taken::Yes && state.idle) {
+            self.shared.rouse(&mut state);
+        }
+        taken
+    }
+
+    fn take_all(&self, decided: Vec<(Decided, Done)>) -> bool {
+        let mut state = self.shared.state.guard();
+        let put = |all, (one, done)| (self.shared.put(&mut state, one, Some(done)) != Taken::No) & all;
+        let all = decided.into_iter().fold(true, put);
+        self.shared.rouse(&mut state);
+        all
+    }
+
+    fn can_write(&self) -> bool {
+        let state = self.shared.state.guard();
+        !state.closing && state.failed.is_none()
+    }
+}
+
+impl Shared {
+    /// Puts a decision into the queue, if there is room for it.
+    fn put(&self, state: &mut State, decided: Decided, done: Option<Done>) -> Taken {
         let has_happened = done.is_none();
         if state.closing || (state.failed.is_some() && !has_happened) {
             return Taken::No;
@@ -229,19 +253,11 @@ impl Audit for AuditLog {
         if records >= MAX_WAITING || bytes > MAX_BYTES {
             return Taken::No;
         }
-        let done = done.filter(|_| self.shared.waits);
+        let done = done.filter(|_| self.waits);
         let taken = if done.is_some() { Taken::Later } else { Taken::Yes };
         state.bytes = state.bytes.saturating_add(size);
         state.queue.push_back((decided, done));
-        if state.idle || taken == Taken::Later {
-            self.shared.rouse(&mut state);
-        }
         taken
-    }
-
-    fn can_write(&self) -> bool {
-        let state = self.shared.state.guard();
-        !state.closing && state.failed.is_none()
     }
 }
 

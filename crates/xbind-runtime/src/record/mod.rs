@@ -205,6 +205,12 @@ pub trait Audit: Send + Sync {
     /// happened, and is kept as long as there is room at all.
     fn take(&self, decided: Decided, done: Option<Done>) -> Taken;
 
+    /// Takes decisions of which none is carried out unless all are on record, so that they are written together; whether all
+    /// were taken.
+    fn take_all(&self, decided: Vec<(Decided, Done)>) -> bool {
+        decided.into_iter().fold(true, |all, (one, done)| (self.take(one, Some(done)) != Taken::No) & all)
+    }
+
     /// Whether what is taken can be written, as far as is known: what is to be done without waiting is not begun otherwise.
     fn can_write(&self) -> bool {
         true
