@@ -35,6 +35,9 @@ fn from_a_domain_to_a_token_that_verifies_offline() {
     assert!(claims.contains("\"operator_domain\":\"example.com\""), "{claims}");
     assert!(claims.contains("\"agent\":\"did:agent:example.com:"), "{claims}");
 
+    let directory = story.client.get("/.well-known/http-message-signatures-directory").expect(200);
+    assert_eq!(directory.json()["keys"][0]["kid"], xbind::identity::jwk::thumbprint(agent.did()));
+
     let introspect = |story: &mut Story| {
         story.client.post("/v1/introspection", &json!({ "token": token })).expect(200).json()["status"].clone()
     };
