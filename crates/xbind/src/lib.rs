@@ -19,6 +19,9 @@ pub use identity::jwks::JwkSet;
 pub use identity::key::{KeyCache, SigningKey, VerifyingKey};
 pub use message::card::{Card, CardDraft, CardMethod};
 pub use message::details::Details;
+pub use message::encryption::{
+    AnswerKey, Decrypted, DecryptionKey, Encrypted, EncryptionKey, Envelope, Secrecy, encrypt,
+};
 pub use message::jws::UnsignedJws;
 pub use message::open::{Authentic, VerifiedMessage, authenticate, open};
 pub use message::recipient::{Caches, PendingCall, Policy, Recipient};

@@ -235,6 +235,7 @@ impl Agent {
             clock_skew,
             max_lifetime,
             mail: None,
+            secrecy: xbind::Secrecy::None,
             max_body: self.options.max_payload_bytes,
             track_replies: false, // opening one consumes the pending call it answers
             session,

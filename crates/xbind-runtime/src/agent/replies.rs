@@ -77,6 +77,7 @@ impl Agent {
                 one_way: false,
                 has_method: waiting.message.method().is_some(),
                 has_window: waiting.message.window().is_some(),
+                encryption: None, // nothing is encrypted yet
             })
         })
     }

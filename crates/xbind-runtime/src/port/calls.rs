@@ -143,6 +143,7 @@ impl Call {
             one_way: self.one_way,
             has_method: self.has_method,
             has_window: self.sink.is_some(),
+            encryption: None, // nothing is encrypted yet
         })
     }
 }

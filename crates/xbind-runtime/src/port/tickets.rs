@@ -220,6 +220,7 @@ impl Running {
             one_way: false,
             has_method: self.method.is_some(),
             has_window: matches!(self.said, Said::Parts(_)),
+            encryption: None, // nothing is encrypted yet
         }
     }
 

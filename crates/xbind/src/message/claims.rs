@@ -99,6 +99,8 @@ struct Wire<'a> {
     win: Option<u64>,
     #[serde(borrow, default, deserialize_with = "present")]
     ses: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    enc: Option<Text<'a>>,
 }
 
 impl<'a> Claims<'a> {
@@ -118,6 +120,7 @@ impl<'a> Claims<'a> {
         }
         let body_digest = Digest::parse_prefixed(&wire.pd).ok_or_else(|| malformed("the claim pd is not a SHA-256"))?;
         let no_session = || malformed("the claim ses is not 16 bytes of base64url");
+        let no_key = || malformed("the claim enc is not a SHA-256");
         let details = Details {
             method: wire.mth,
             deadline_ms: wire.dl,
@@ -125,6 +128,7 @@ impl<'a> Claims<'a> {
             seq: wire.seq,
             window: wire.win,
             session: wire.ses.map(|ses| Session::read(&ses).ok_or_else(no_session)).transpose()?,
+            encryption: wire.enc.map(|enc| Digest::parse(&enc).ok_or_else(no_key)).transpose()?,
         };
         details::check(&Shape {
             op,

@@ -4,6 +4,7 @@ pub mod batch;
 pub mod card;
 pub(crate) mod claims;
 pub mod details;
+pub mod encryption;
 pub(crate) mod jws;
 pub(crate) mod kind;
 pub(crate) mod open;

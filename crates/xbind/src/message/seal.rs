@@ -225,7 +225,7 @@ fn write_claims(sender: &Did, draft: &Draft<'_>, out: &mut String) -> Result<()>
     if let Some(token) = draft.token {
         encoded(out, "ath", "", Digest::of(token.as_bytes()).as_bytes());
     }
-    let Details { method, deadline_ms, traceparent, seq, window, session } = draft.details;
+    let Details { method, deadline_ms, traceparent, seq, window, session, encryption } = draft.details;
     for (claim, text) in [("mth", method), ("tp", traceparent)] {
         if let Some(text) = text {
             string(out, claim, text);
@@ -238,6 +238,9 @@ fn write_claims(sender: &Did, draft: &Draft<'_>, out: &mut String) -> Result<()>
     }
     if let Some(session) = session {
         encoded(out, "ses", "", session.as_bytes());
+    }
+    if let Some(key) = encryption {
+        encoded(out, "enc", "", key.as_bytes());
     }
     out.push('}');
     Ok(())
