@@ -55,6 +55,7 @@ export type XBindErrorCode =
   | 'INVALID_AUDIT'
   // registry and authority
   | 'REGISTRY_UNAVAILABLE'
+  | 'BROKER_UNAVAILABLE'
   | 'NAME_TAKEN'
   // other
   | 'INVALID_CONFIG'

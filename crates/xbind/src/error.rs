@@ -78,6 +78,7 @@ kinds! {
     AuditFailed = "AUDIT_FAILED", true, "The decision could not be put on record.";
     InvalidAudit = "INVALID_AUDIT", false, "A log that was changed, cut or torn.";
     RegistryUnavailable = "REGISTRY_UNAVAILABLE", true, "The registry cannot be reached.";
+    BrokerUnavailable = "BROKER_UNAVAILABLE", true, "The message broker cannot be reached, or does not do its part.";
     NameTaken = "NAME_TAKEN", false, "The name belongs to another identity.";
     InvalidConfig = "INVALID_CONFIG", false, "An option outside its bounds.";
     Internal = "INTERNAL", false, "A fault of this library.";

@@ -10,7 +10,6 @@ use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use serde::Deserialize;
 use tokio::time::{Instant, timeout};
-use tokio_rustls::rustls::ClientConfig;
 use xbind::{Did, ErrorKind, VerifyingKey};
 use xbind_runtime::Node;
 use xbind_runtime::transport::{
@@ -20,9 +19,8 @@ use xbind_runtime::transport::{
 use super::connection::{Connection, Sent, vet};
 use super::frame::{Frames, write};
 use super::{LIMITS, QUEUED};
-use crate::connect::connect;
-use crate::resolve::Names;
-use crate::{FetchError, Fetcher, Rules, Settings, Target, Whose, thread, tls};
+use crate::connect::Ways;
+use crate::{FetchError, Fetcher, Rules, Settings, Target, Whose, thread};
 
 /// Addresses that a client remembers.
 const MAX_ADDRESSES: usize = 65_536;
@@ -50,10 +48,7 @@ struct Shared {
     id: OnceLock<TransportId>,
     addresses: Mutex<Addresses>,
     fetcher: Fetcher,
-    settings: Settings,
-    tls: OnceLock<Result<Arc<ClientConfig>, FetchError>>,
-    owner: Names,
-    stranger: Names,
+    ways: Ways,
 }
 
 #[derive(Default)]
@@ -87,16 +82,12 @@ struct Queue {
 impl Client {
     /// Lets the agents of a node call by address.
     pub fn attach(node: &Arc<Node>, settings: Settings) {
-        let names = || Names::new(Arc::clone(&settings.lookup));
         let shared = Arc::new(Shared {
             node: Arc::downgrade(node),
             id: OnceLock::new(),
             addresses: Mutex::default(),
             fetcher: Fetcher::new(settings.clone()),
-            owner: names(),
-            stranger: names(),
-            tls: OnceLock::new(),
-            settings,
+            ways: Ways::new(settings),
         });
         let id = node.attach(Arc::new(Self { shared: shared.clone() }));
         let _ = shared.id.set(id);
@@ -328,7 +319,7 @@ impl Shared {
             let mut arrivals = Vec::new();
             let read = frames.read(&data, &mut arrivals);
             let Some(node) = self.node.upgrade() else { return Read::Unwanted };
-            node.deliver(arrivals, Way { route: address.route, hold: None, only_replies: true });
+            node.deliver(arrivals, Way { route: address.route, hold: None, only_replies: true, speaks_for: None });
             if read.is_err() {
                 return Read::BrokenOff;
             }
@@ -336,7 +327,6 @@ impl Shared {
     }
 
     async fn connect(self: &Arc<Self>, address: &Arc<Address>) -> Result<Connection, FetchError> {
-        let (target, whose) = (&address.target, address.whose);
         let late = FetchError::Timeout(u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX));
         let deadline = Instant::now().checked_add(PATIENCE).ok_or(late)?;
         let closed = {
@@ -347,16 +337,8 @@ impl Shared {
                 }
             }
         };
-        let connecting = async {
-            let names = if whose == Whose::Stranger { &self.stranger } else { &self.owner };
-            let stream = connect(&names.addresses(target, whose).await?, deadline).await?;
-            let _ = stream.set_nodelay(true); // slower without, and right all the same
-            if !target.secure() {
-                return Connection::over(stream, closed).await;
-            }
-            let config = self.tls.get_or_init(|| tls::config(&self.settings.roots)).clone()?;
-            Connection::over(tls::secure(stream, target.server_name()?, config).await?, closed).await
-        };
+        let connecting =
+            async { Connection::over(self.ways.open(&address.target, address.whose, deadline).await?, closed).await };
         timeout(PATIENCE, connecting).await.unwrap_or(Err(late))
     }
 

@@ -6,6 +6,7 @@ mod frame;
 mod server;
 
 pub use client::Client;
+pub(crate) use frame::HEAD;
 pub use frame::{Frames, MEDIA_TYPE, Unreadable, write};
 pub use server::{Exposed, Server, Taken, Wake};
 

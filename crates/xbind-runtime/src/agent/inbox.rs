@@ -49,7 +49,7 @@ impl Request {
     }
 
     /// What it takes of the recipient's bounds, in bytes.
-    pub(super) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.message.body().len().saturating_add(self.token.as_ref().map_or(0, |token| token.len()))
     }
 }

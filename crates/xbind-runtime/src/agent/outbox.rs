@@ -16,7 +16,7 @@ use crate::agent::Agent;
 use crate::agent::lookup::Lookups;
 use crate::agent::parking::Place;
 use crate::agent::room::{Load, Slot};
-use crate::agent::signing::Asked;
+use crate::agent::signing::{Asked, Statement};
 use crate::port::event::Body;
 use crate::port::parts::Guard;
 use crate::sync::Lock;
@@ -100,6 +100,8 @@ pub(crate) struct Outbox {
     pub(crate) asked: Option<Box<Asked>>,
     /// How often it was asked.
     pub(crate) rounds: u32,
+    /// What it was asked to sign for a transport, the latest alone.
+    pub(crate) statement: Option<Box<Statement>>,
 }
 
 #[derive(Default)]

@@ -92,14 +92,18 @@ impl Port {
     /// Signs a call anew that may run twice, and whose last message is lost or was refused; false if it has to end.
     pub(crate) fn call_anew(self: &Arc<Self>, number: u64) -> bool {
         let known = self.calls.guard().may_be_anew(number);
-        let (Some((caller, to)), Ok(id)) = (known, clock::message_id()) else { return false };
+        let (Some((caller, to, bytes)), Ok(id)) = (known, clock::message_id()) else { return false };
         let Ok(found) = caller.node.find(&to) else { return false };
-        let stage = if matches!(found, Found::Ask) { Stage::Sought } else { Stage::Waiting };
-        let Some(again) = self.calls.guard().begin_anew(number, id, stage) else { return false };
-        let bytes = again.size();
+        // Before anything changes: a call that cannot begin anew still ends under the id that everybody knows.
         if caller.reserve_outbox(bytes).is_err() {
             return false;
         }
+        let stage = if matches!(found, Found::Ask) { Stage::Sought } else { Stage::Waiting };
+        let begun = self.calls.guard().begin_anew(number, id, stage);
+        let Some(again) = begun else {
+            caller.free_outbox(bytes);
+            return false;
+        };
         self.send_off(&caller, &to, found, number, bytes, Box::new(again.draft(id, number)));
         true
     }

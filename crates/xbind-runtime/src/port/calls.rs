@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use xbind::{Did, Digest, ErrorKind, Handled, InReplyTo, MessageId, PendingCall};
 
 use crate::agent::Agent;
+use crate::node::Node;
 use crate::port::anew::{ATTEMPTS, Again, MAX_KEPT_BYTES};
 use crate::port::event::{Kept, Outcome};
 use crate::port::sink::{Fits, Sink};
@@ -307,22 +308,23 @@ impl Calls {
         self.numbers_of(caller).into_iter().filter_map(|number| self.take(number)).collect()
     }
 
-    /// The calls that wait for an answer over that route.
-    pub(crate) fn over(&self, route: Route) -> Vec<u64> {
+    /// The calls that wait for an answer over that route of that node.
+    pub(crate) fn over(&self, node: &Arc<Node>, route: Route) -> Vec<u64> {
         let over = |call: &Call| matches!(&call.recipient, Some(Peer::There(remote)) if remote.route == route);
-        self.slots.iter().filter(|(_, call)| over(call)).map(|(number, _)| number).collect()
+        let is_its = |call: &Call| Arc::ptr_eq(&call.caller.node, node);
+        self.slots.iter().filter(|(_, call)| over(call) && is_its(call)).map(|(number, _)| number).collect()
     }
 
     pub(crate) fn number_of(&self, id: &MessageId) -> Option<u64> {
         self.by_id.get(id).copied()
     }
 
-    /// Who made a call that may be signed anew, and whom it is for.
-    pub(crate) fn may_be_anew(&self, number: u64) -> Option<(Arc<Agent>, Box<str>)> {
+    /// Who made a call that may be signed anew, whom it is for, and its size.
+    pub(crate) fn may_be_anew(&self, number: u64) -> Option<(Arc<Agent>, Box<str>, usize)> {
         let call = self.slots.get(number)?;
         let again = call.again.as_ref().filter(|again| again.left > 0)?;
         let is_unread = call.sink.is_none_or(|sink| sink.count() == 0);
-        is_unread.then(|| (call.caller.clone(), again.to.clone()))
+        is_unread.then(|| (call.caller.clone(), again.to.clone(), again.size()))
     }
 
     /// It begins anew, under another id; what it is made of.
@@ -346,10 +348,12 @@ impl Calls {
         }
     }
 
-    /// The calls to that identity.
-    pub(crate) fn take_to(&mut self, did: &Did) -> Vec<Call> {
+    /// The calls to that identity on that node.
+    pub(crate) fn take_to(&mut self, node: &Arc<Node>, did: &Did) -> Vec<Call> {
         let to = |call: &Call| call.recipient.as_ref().is_some_and(|peer| peer.did() == did);
-        let lost: Vec<_> = self.slots.iter().filter(|(_, call)| to(call)).map(|(number, _)| number).collect();
+        let is_its = |call: &Call| Arc::ptr_eq(&call.caller.node, node);
+        let lost: Vec<_> =
+            self.slots.iter().filter(|(_, call)| to(call) && is_its(call)).map(|(number, _)| number).collect();
         lost.into_iter().filter_map(|number| self.take(number)).collect()
     }
 

@@ -15,7 +15,7 @@ use crate::port::calls::Purpose;
 use crate::port::event::{Body, Outcome, Payload, Receipt};
 use crate::port::{Port, incomplete};
 use crate::sync::Lock;
-use crate::transport::Peer;
+use crate::transport::{Peer, SpeaksFor};
 
 /// A message at the agent it was brought to.
 pub(crate) struct Incoming<'a> {
@@ -31,6 +31,8 @@ pub(crate) struct Incoming<'a> {
     pub(crate) names_session: bool,
     /// Anything but an answer is dropped.
     pub(crate) only_replies: bool,
+    /// Whether the sender is where this comes from.
+    pub(crate) speaks_for: Option<&'a SpeaksFor>,
 }
 
 /// Hands a message to its recipient.
@@ -45,8 +47,17 @@ pub(crate) fn carry(
     let Outgoing { body, token, slot, .. } = outgoing;
     let max_lifetime = recipient.node.max_lifetime();
     // One clock for all agents here, and one window as long as any of them.
-    let incoming =
-        Incoming { jws, body, token, slot, clock_skew: 0, max_lifetime, names_session: false, only_replies: false };
+    let incoming = Incoming {
+        jws,
+        body,
+        token,
+        slot,
+        clock_skew: 0,
+        max_lifetime,
+        names_session: false,
+        only_replies: false,
+        speaks_for: None,
+    };
     recipient.take_in(incoming, |_| Peer::Here(sender.clone()), request)
 }
 
@@ -59,8 +70,12 @@ impl Agent {
         back: impl Fn(&Did) -> Peer,
         request: Option<InReplyTo>,
     ) -> Result<()> {
-        let Incoming { jws, body, token, slot, clock_skew, max_lifetime, names_session, only_replies } = incoming;
-        let session = if names_session { Some(self.memory().session.ok_or_else(no_session)?) } else { None };
+        let Incoming { jws, clock_skew, max_lifetime, names_session, only_replies, speaks_for, .. } = incoming;
+        let session = if names_session { self.memory().session() } else { None };
+        let is_unnamed = names_session && session.is_none();
+        if is_unnamed && !self.node.windows.are_shared() {
+            return Err(no_session());
+        }
         let (policy, now) = (self.policy(clock_skew, max_lifetime, session), self.node.time().unix());
         let recipient = Recipient {
             policy: &policy,
@@ -68,11 +83,16 @@ impl Agent {
             replay: &self.memory().replay,
             refused: &|sender, _| self.node.check_running(&[sender, self.did()]).err().map(|error| error.kind()),
         };
-        let message = authenticate(&recipient, now, jws, body.len())?;
+        let message = authenticate(&recipient, now, jws, incoming.body.len())?;
         let reference = |id: &MessageId| request.unwrap_or_else(|| InReplyTo::of(*id, jws));
-        if only_replies && !message.op().is_reply() {
+        if only_replies && !message.op().is_reply() || speaks_for.is_some_and(|is_there| !is_there(message.from())) {
             return Ok(());
         }
+        if is_unnamed && matches!(message.op(), Op::Call | Op::Send) {
+            self.hold_unnamed(incoming, back(message.from()), reference(message.id()));
+            return Ok(());
+        }
+        let Incoming { body, token, slot, .. } = incoming;
         if message.check_session(&policy).is_err() {
             if self.memory().told.guard().once_more(message.from(), now) {
                 self.refuse_with(back(message.from()), reference(message.id()), &Refusal::stale(session));
@@ -103,7 +123,11 @@ impl Agent {
             let wait = message.deadline_ms().map(Duration::from_millis);
             let until = wait.and_then(|wait| self.node.time().now().checked_add(wait));
             let (token, reference, caller) = (token.map(Arc::from), reference(&id), back(&from));
-            self.admit(Request { message, token, case: None, version: 0, reference, caller, until, slot });
+            let request = Request { message, token, case: None, version: 0, reference, caller, until, slot };
+            match session.filter(|_| self.node.windows.are_shared()) {
+                Some(session) => self.hold_claimed(request, session, clock_skew),
+                None => self.admit(request),
+            }
             return Ok(());
         };
         if let Some((port, _)) = expected {

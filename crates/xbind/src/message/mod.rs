@@ -5,6 +5,7 @@ pub mod card;
 pub(crate) mod claims;
 pub mod details;
 pub mod encryption;
+pub(crate) mod flat;
 pub(crate) mod jws;
 pub(crate) mod kind;
 pub(crate) mod open;

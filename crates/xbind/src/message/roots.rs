@@ -101,7 +101,7 @@ impl Proven {
         if index >= self.size {
             return false;
         }
-        let mut shown = Vec::with_capacity(2 * MAX_PROOF);
+        let mut shown = Vec::new(); // most find a node that is known at once
         let mut node = *leaf;
         let mut met = false;
         let mut proof = proof.iter();

@@ -1,0 +1,92 @@
+"""A cryptographic identity for every AI agent: agents call each other, and every message is signed and verified.
+
+`Agent` raises, and takes methods by decorator; `private_me.autogen_xbind.AutoGenxBindAgent` is the same agent whose methods
+return results.
+"""
+
+from . import autogen_xbind
+from ._address import Address, Located
+from ._agent import Agent
+from ._approvals import Approval, ApprovalRequest, CallToApprove, approvals, approve_call, verify_approval
+from ._bus import MessageBus, Present
+from ._calls import CallReceipt, DeliveryReceipt
+from ._card import AgentCard, OfferedMethod, verify_card
+from ._codes import ErrorCode
+from ._errors import HandlerError, RemoteError, XBindError
+from ._guard import ApprovalPolicy, ApprovedCall, Handler
+from ._identity import Identity, did_to_public_key, public_key_to_did, verify_signature
+from ._inbox import Message
+from ._incoming import IncomingCall
+from ._messages import MessageOp, MessageVerifier, SealedMessage, VerifiedMessage, seal
+from ._progress import Progress
+from ._receipts import VerifiedReceipt, verify_receipt
+from ._revocation import RevocationList, RevocationSource, RevocationSubject
+from ._rotation import KeyHistory, KeyState, Rotation, sign_rotation, verify_rotation
+from ._serve import serve_agents
+from ._server import Listening, listen
+from ._status_list import StatusList
+from ._stream import AnswerStream
+from ._tokens import StatusRef, covers, delegate_token, issue_token
+from ._verifier import Evidence, TokenClaims, TokenVerifier, TrustedIssuer
+
+__all__ = [
+    "Address",
+    "Agent",
+    "AgentCard",
+    "AnswerStream",
+    "Approval",
+    "ApprovalPolicy",
+    "ApprovalRequest",
+    "ApprovedCall",
+    "CallReceipt",
+    "CallToApprove",
+    "DeliveryReceipt",
+    "ErrorCode",
+    "Evidence",
+    "Handler",
+    "HandlerError",
+    "Identity",
+    "IncomingCall",
+    "KeyHistory",
+    "KeyState",
+    "Listening",
+    "Located",
+    "Message",
+    "MessageBus",
+    "MessageOp",
+    "MessageVerifier",
+    "OfferedMethod",
+    "Present",
+    "Progress",
+    "RemoteError",
+    "RevocationList",
+    "RevocationSource",
+    "RevocationSubject",
+    "Rotation",
+    "SealedMessage",
+    "StatusList",
+    "StatusRef",
+    "TokenClaims",
+    "TokenVerifier",
+    "TrustedIssuer",
+    "VerifiedMessage",
+    "VerifiedReceipt",
+    "XBindError",
+    "approvals",
+    "approve_call",
+    "autogen_xbind",
+    "covers",
+    "delegate_token",
+    "did_to_public_key",
+    "issue_token",
+    "listen",
+    "public_key_to_did",
+    "seal",
+    "serve_agents",
+    "sign_rotation",
+    "verify_approval",
+    "verify_card",
+    "verify_receipt",
+    "verify_rotation",
+    "verify_signature",
+]

@@ -1,0 +1,41 @@
+"""Where an agent beyond this process is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+from . import _native
+from ._card import AgentCard
+from ._check import check_str, name_of
+from ._errors import XBindError
+
+
+class Located(NamedTuple):
+    """An agent at a URL, which must answer as that DID."""
+
+    did: str
+    """Who must answer."""
+    url: str
+    """Where: https, or http on this machine."""
+
+
+Address: TypeAlias = "str | Located | AgentCard"
+"""Name, DID or URL; or a DID at a URL. A card leads to the first of its addresses: a stranger's word, in the public network."""
+
+
+def recipient_in(to: Address) -> str:
+    """As the native side reads it: `url#did`, with a `~` before it where a stranger names the URL."""
+    if isinstance(to, str):
+        return _at(to, None, False) if "://" in check_str(to, "to") else to
+    if isinstance(to, AgentCard):
+        return _at(to.addresses[0], to.did, True) if to.addresses else to.did
+    if isinstance(to, Located):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return _at(check_str(to.url, "to.url"), check_str(to.did, "to.did"), False)
+    raise TypeError(f"to must be a name, a DID, a URL, a Located or a card, not {name_of(to)}")
+
+
+def _at(url: str, did: str | None, is_strangers: bool) -> str:
+    why = _native.refuse_url(url, "stranger" if is_strangers else "owner")
+    if why is not None:
+        raise XBindError("INVALID_CONFIG", why, "give https://host/path, or http:// of this machine")
+    return f"{'~' if is_strangers else ''}{url}{'' if did is None else f'#{did}'}"

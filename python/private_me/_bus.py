@@ -1,0 +1,67 @@
+"""Where agents meet."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from . import _native
+from ._check import check_str, whole
+
+
+class Present(NamedTuple):
+    """Who is on a bus."""
+
+    did: str
+    """Who it is."""
+    name: str | None
+    """Its label, if it has one."""
+
+
+class MessageBus:
+    """An in-process bus, for agents of any thread. Of several agents of one DID, the newest is called by the DID; a name leads
+    to the agent that has it."""
+
+    __slots__ = ("_node", "__weakref__")
+
+    def __init__(self, *, max_lifetime: int | None = None) -> None:
+        """A bus of its own. `max_lifetime` is the longest life of a message in seconds, 1 to 300, default 30."""
+        self._node = _native.new_node(whole(max_lifetime, 30, "max_lifetime", 1, 300))
+
+    @classmethod
+    def shared(cls, name: str) -> MessageBus:
+        """The bus of that name in this process. Raises INVALID_NAME."""
+        bus = cls.__new__(cls)
+        bus._node = _native.shared_node(check_str(name, "name"))
+        return bus
+
+    def agents(self) -> list[Present]:
+        """Who is here, in the order in which they came."""
+        return [Present(each["did"], each.get("name")) for each in json.loads(_native.node_agents(self._node))]
+
+    def stop(self, did: str) -> None:
+        """Stops an identity here, at once and for good: its calls, and those to it, end with REVOKED, handlers that work on them
+        are cancelled, what it has approved, issued or delegated counts no more. Raises INVALID_DID.
+        """
+        _native.stop_on_node(self._node, check_str(did, "did"))
+
+    def close(self) -> None:
+        """Closes the bus and every agent on it, also those of other threads."""
+        _native.close_node(self._node)
+
+
+def node_of(bus: MessageBus) -> _native.NodeRef:
+    if not isinstance(bus, MessageBus):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"bus must be a MessageBus, not {type(bus).__name__}")
+    return bus._node  # pyright: ignore[reportPrivateUsage]
+
+
+_default: MessageBus | None = None
+
+
+def default_bus() -> MessageBus:
+    """The bus of this process."""
+    global _default
+    if _default is None:
+        _default = MessageBus()
+    return _default

@@ -1,0 +1,108 @@
+"""Cards: what an agent offers, signed by it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from . import _native
+from ._check import check_str, optional, seconds, whole
+from ._errors import XBindError
+from ._journal import short
+
+if TYPE_CHECKING:
+    from ._methods import Offers
+
+_SKEW = 30
+_KEPT = 1800
+"""How long a card is handed out before another one is signed, in seconds: half of its life."""
+
+
+@dataclass(frozen=True)
+class OfferedMethod:
+    """A method in a card."""
+
+    name: str
+    """What is called for: `agent.call(did, payload, method=name)`."""
+    scopes: tuple[str, ...]
+    """What a token must grant to call it."""
+    description: str | None = None
+    """What it does, as its agent says."""
+    input: Mapping[str, Any] | None = None
+    """The JSON Schema of the payload."""
+    output: Mapping[str, Any] | None = None
+    """The JSON Schema of the answer."""
+
+
+@dataclass(frozen=True)
+class AgentCard:
+    """What an agent offers, signed by it. Names, descriptions and schemas are its own words: a stranger's text."""
+
+    did: str
+    """Whose card it is, proven by the signature."""
+    name: str | None
+    """The agent's label, which proves nothing."""
+    methods: tuple[OfferedMethod, ...]
+    """What it offers."""
+    addresses: tuple[str, ...]
+    """Where it says that it can be reached beyond this process: URLs."""
+    expires_at: int
+    """Until when it holds, in seconds since the epoch."""
+    jws: str
+    """The signed statement itself, to show to others: docs/cards.md."""
+
+
+def verify_card(jws: str, *, did: str | None = None, now: int | None = None, clock_skew: int | None = None) -> AgentCard:
+    """Verifies a card that came by any way, as that of `did`, or of whomever it names.
+
+    Raises INVALID_TOKEN, UNTRUSTED_ISSUER, TOKEN_NOT_YET_VALID, TOKEN_EXPIRED, INVALID_DID, INVALID_CONFIG.
+    """
+    skew = whole(clock_skew, _SKEW, "clock_skew", 0, 300)
+    return _read(check_str(jws, "jws"), optional(did, check_str, "did"), seconds(now, "now"), skew)
+
+
+def card_in(answer: Any, sender: str) -> AgentCard:
+    """The card in the answer of an agent, which has to be its own."""
+    card: Any = answer.get("card") if isinstance(answer, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    if isinstance(card, str):
+        return _read(card, sender, None, _SKEW)
+    raise XBindError("INVALID_TOKEN", f"{short(sender)} did not answer with a card")
+
+
+class CardKeeper:
+    """An agent's own card, which is signed anew when the agent offers something else, or half of its life is over."""
+
+    def __init__(self, did: str, name: str | None, sign: Callable[[bytes], bytes]) -> None:
+        self._did = did
+        self._name = name
+        self._sign = sign
+        self._kept: tuple[Offers, float, AgentCard] | None = None
+
+    def of(self, offers: Offers) -> AgentCard:
+        if self._kept and self._kept[0] is offers and time.monotonic() < self._kept[1]:
+            return self._kept[2]
+        draft = json.dumps({"name": self._name, "methods": offers.methods(), "addresses": []})
+        text = _native.card_to_sign(self._did, draft)
+        signature = base64.urlsafe_b64encode(self._sign(text.encode())).rstrip(b"=").decode()
+        card = _read(f"{text}.{signature}", self._did, None, 0)
+        self._kept = (offers, time.monotonic() + _KEPT, card)
+        return card
+
+
+def _read(jws: str, did: str | None, now: int | None, skew: int) -> AgentCard:
+    card = json.loads(_native.verify_card(jws, did, now, skew))
+    methods = tuple(
+        OfferedMethod(
+            name=each["name"],
+            scopes=tuple(each["scopes"]),
+            description=each.get("description"),
+            input=json.loads(each["input"]) if "input" in each else None,
+            output=json.loads(each["output"]) if "output" in each else None,
+        )
+        for each in card["methods"]
+    )
+    return AgentCard(card["did"], card.get("name"), methods, tuple(card["addresses"]), card["expiresAt"], jws)

@@ -1,0 +1,19 @@
+"""What the core, which knows no language, cannot name: the options behind its bounds. By message or code."""
+
+_HINTS = {
+    "PAYLOAD_TOO_LARGE": "send less, or raise max_payload_bytes on both sides",
+    "TIMEOUT": "raise timeout, or look why the other agent is slow",
+    "INBOX_FULL": "nothing was begun: try again later; its owner may raise concurrency, inbox_messages or inbox_bytes",
+    "NOT_ALLOWED": "ask its owner to add your DID to `allow`",
+    "an agent cannot call itself": "call the function directly, or make another agent with an identity of its own",
+    "APPROVAL_FAILED": (
+        "the approver could not be asked, or signed nothing that holds, and nothing was begun:"
+        " try again when it is there, or call with approval="
+    ),
+    "AGENT_NOT_FOUND": "make it first, on the same bus, and do not close it",
+}
+
+
+def hinted(code: str, message: str, hint: str | None) -> str | None:
+    """The hint that names an option where there is one."""
+    return _HINTS.get(message) or _HINTS.get(code) or hint

@@ -1,0 +1,153 @@
+"""An agent as its port knows it: its life on the bus, its key, what it answers and what it has been sent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from . import _native
+from ._bus import MessageBus, default_bus, node_of
+from ._card import AgentCard, CardKeeper
+from ._check import MAX_WHOLE, MAX_TIMER, check_callable, check_str, milliseconds, optional, whole
+from ._errors import XBindError
+from ._guard import Handler, Policy
+from ._identity import Identity, key_of
+from ._inbox import Inbox
+from ._journal import Journal, short
+from ._methods import Offers
+from ._port import current
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def closed() -> XBindError:
+    return XBindError("AGENT_CLOSED", "this agent is closed", "make a new one, or import its identity again")
+
+
+class Member:
+    """One agent."""
+
+    def __init__(
+        self,
+        name: str | None,
+        *,
+        key: _native.KeyRef | None,
+        identity: Identity | None,
+        bus: MessageBus | None,
+        timeout: float | None,
+        message_ttl: int | None,
+        max_payload_bytes: int | None,
+        inbox_messages: int | None,
+        inbox_bytes: int | None,
+        concurrency: int | None,
+        handler: Handler | None,
+        on_handler_error: Callable[..., Any] | None,
+        verbose: bool,
+    ) -> None:
+        """Joins the bus. Raises XBindError."""
+        self.name = optional(name, check_str, "name")
+        if handler is not None:
+            check_callable(handler, "handler")
+        if on_handler_error is not None:
+            check_callable(on_handler_error, "on_handler_error")
+        self.node = node_of(default_bus() if bus is None else bus)
+        self.timeout = milliseconds(timeout, 30_000, "timeout")
+        self.longest = whole(max_payload_bytes, 1 << 20, "max_payload_bytes", 1, MAX_TIMER)
+        self._owned = None if identity is None else key_of(identity, "identity")
+        provider = None if self._owned is None else _native.key_did(self._owned)
+        self.journal = Journal(self.name or "", verbose, on_handler_error)
+        options = {
+            "name": self.name,
+            "maxPayloadBytes": self.longest,
+            "messageTtl": whole(message_ttl, 5, "message_ttl", 1, 300),
+            "inboxMessages": whole(inbox_messages, 1024, "inbox_messages", 1, MAX_TIMER),
+            "inboxBytes": whole(inbox_bytes, 16 << 20, "inbox_bytes", 1, MAX_WHOLE),
+            "concurrency": whole(concurrency, 64, "concurrency", 1, MAX_TIMER),
+            "handles": handler is not None,
+            "tells": self.journal.is_traced,
+        }
+        self.port = current()
+        self.number = _native.join(self.port.number, self.node, json.dumps(options), key, provider)
+        self.port.agents[self.number] = self
+        self.did = _native.agent_did(self.port.number, self.number)
+        if self.name is None:
+            self.journal = Journal(short(self.did), verbose, on_handler_error)
+        self.inbox = Inbox(self)
+        self.is_closed = False
+        self._draining: asyncio.Future[None] | None = None
+        self._card = CardKeeper(self.did, self.name, self._sign)
+        self.offers = Offers(self.did, lambda: self.journal, lambda _: {"card": self.card().jws})
+        if handler is not None:
+            self.offers = self.offers.with_handler(handler, Policy())
+        self.port.schedule()
+
+    def check(self) -> None:
+        """In the thread of the agent, while it is open."""
+        self.port.check()
+        if self.is_closed:
+            raise closed()
+
+    def offer(self, offers: Offers) -> None:
+        """Answers that from now on."""
+        self.check()
+        offers.set(self.port.number, self.number)
+        self.offers = offers
+        self.port.schedule()
+
+    def card(self) -> AgentCard:
+        """The card of what it offers."""
+        self.check()
+        return self._card.of(self.offers)
+
+    @property
+    def key(self) -> _native.KeyRef:
+        self.check()
+        return self._owned or _native.agent_key(self.port.number, self.number)
+
+    def _sign(self, data: bytes) -> bytes:
+        return _native.key_sign(self.key, data, True)
+
+    def sign(self, round: int, data: bytes) -> None:
+        """For an agent whose key an Identity owns."""
+        try:
+            signature = None if self._owned is None else _native.key_sign(self._owned, data, True)
+        except XBindError as error:
+            self.journal.warn("its identity failed to sign", error)
+            signature = None
+        _native.signed(self.port.number, self.number, round, signature)
+        self.port.schedule()
+
+    def close(self) -> None:
+        """Leaves the bus."""
+        if self.is_closed:
+            return
+        self.port.check()
+        self.port.agents.pop(self.number, None)
+        self.left()
+        _native.close_agent(self.port.number, self.number)
+        self.port.schedule()
+
+    async def drain(self, milliseconds: int) -> None:
+        """Closes when its handlers have ended, or when that time is over."""
+        if self.is_closed:
+            return
+        self.port.check()
+        loop = self.port.attach()
+        if self._draining is None:
+            self._draining = loop.create_future()
+            _native.retire_agent(self.port.number, self.number)
+            self.port.schedule()
+        timer = loop.call_later(milliseconds / 1000, self.close)
+        try:
+            await asyncio.shield(self._draining)
+        finally:
+            timer.cancel()
+
+    def left(self) -> None:
+        """It is on the bus no more."""
+        self.is_closed = True
+        self.inbox.close(closed)
+        if self._draining is not None and not self._draining.done():
+            self._draining.set_result(None)

@@ -1,0 +1,228 @@
+"""Where the agents of a thread meet the native side: what they ask for is worked off together, in the event loop that runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from . import _native
+from ._calls import Calls
+from ._ear import Ear
+from ._handled import Handled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._member import Member
+
+_BATCH = 256
+_SUPERSEDED = (
+    "a newer agent of the same DID has come: calls by the DID reach that one until it closes,"
+    " calls by a name the agent of that name"
+)
+_FORKED = (
+    "private_me does not go on in a forked child, whose agents are still the parent's:"
+    " start children with multiprocessing's `spawn`, or make agents after the fork alone"
+)
+
+_ports: weakref.WeakSet[Port] = weakref.WeakSet()
+_forked = False
+_local = threading.local()
+
+
+def current() -> Port:
+    """The port of this thread."""
+    if _forked:
+        raise RuntimeError(_FORKED)
+    held: _Held | None = getattr(_local, "held", None)
+    if held is None:
+        held = _local.held = _Held(Port())
+    return held.port
+
+
+class Port:
+    """All agents of one thread. They live in the event loop that runs there, one after the other if there are several."""
+
+    def __init__(self) -> None:
+        self.number, self._wake = _native.open_port()
+        self.agents: dict[int, Member] = {}
+        self._thread = threading.get_ident()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._scheduled = False
+        # Handlers see no caller's context: calls of several callers are worked off together.
+        self._context = contextvars.Context()
+        self._ear: Ear | None = None
+        self._senders: dict[int, str] = {}
+        self.calls = Calls(self)
+        self.handled = Handled(self)
+        _ports.add(self)
+
+    def check(self) -> None:
+        """Agents belong to the thread in which they were made."""
+        if threading.get_ident() != self._thread:
+            raise RuntimeError(
+                "this agent lives in another thread: make one in each thread, on one MessageBus,"
+                " or use asyncio.run_coroutine_threadsafe"
+            )
+        if _forked:
+            raise RuntimeError(_FORKED)
+
+    def attach(self) -> asyncio.AbstractEventLoop:
+        """The event loop that runs, in which the agents live from now on."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.check()
+            raise
+        if loop is not self._loop:
+            self._move(loop)
+        return loop
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop in which the agents live, unless it is over."""
+        loop = self._loop
+        return None if loop is None or loop.is_closed() else loop
+
+    def schedule(self) -> None:
+        """Works when the loop turns; without a loop, when the next one is there."""
+        if self._scheduled:
+            return
+        loop = self.loop
+        if loop is None:
+            try:
+                loop = self.attach()
+            except RuntimeError:
+                return
+            if self._scheduled:
+                return
+        self._scheduled = True
+        loop.call_soon(self._work, context=self._context)
+
+    def _move(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.check()
+        self._loop = loop
+        if self._ear is not None:
+            self._ear.stop()
+        self._ear = Ear(self._wake, loop, self.schedule)
+        self._scheduled = False
+        self.calls.moved()
+        self.handled.moved(loop)
+        self.schedule()
+
+    def close(self) -> None:
+        """The thread is over."""
+        if threading.get_ident() == self._thread and not _forked:
+            if self._ear is not None:
+                self._ear.stop()
+            _native.close_port(self.number)
+
+    def forked(self) -> None:
+        """In the child."""
+        self._loop = None
+
+    def _work(self) -> None:
+        self._scheduled = False
+        events, more = _native.flush(self.number, _BATCH, False)
+        if more:
+            self.schedule()
+        thrown: BaseException | None = None
+        take = iter(events).__next__
+        for kind in iter(take, None):
+            try:
+                self._dispatch(kind, take)
+            except Exception as error:  # each event was read whole before anybody's code ran
+                self._broken(error)
+            except BaseException as error:  # the others are not to be lost with it
+                thrown = error
+        if thrown is not None:
+            raise thrown
+
+    def _broken(self, error: Exception) -> None:
+        loop = self._loop
+        if loop is not None:
+            loop.call_exception_handler({"message": "private_me met an internal fault", "exception": error})
+
+    def _dispatch(self, kind: int, take: Callable[[], Any]) -> None:
+        """Kinds and fields as events.rs of crates/xbind-binding writes them."""
+        if kind == 0:
+            self.handled.run(self, take)
+        elif kind == 2:
+            self.calls.ended(take(), (True, self.sender(take), take()))
+        elif kind == 3:
+            self.calls.ended(take(), (None, take(), take()))
+        elif kind == 4:
+            self.calls.ended(take(), (False, take(), take(), take()))
+        elif kind == 1:
+            self.handled.cancel(take())
+        elif kind == 12:
+            self.calls.part(take(), take())
+        elif kind == 13:
+            self.calls.progress(take(), take(), take(), take())
+        elif kind == 14:
+            self.handled.go_on(take())
+        elif kind == 15:
+            self.calls.receipt(take(), take(), take(), take(), take())
+        elif kind == 20:
+            self.handled.resumed(take())
+        else:
+            self._told(kind, take)
+
+    def _told(self, kind: int, take: Callable[[], Any]) -> None:
+        number = take()
+        member = self.agents.get(number)
+        fields = [take() for _ in range({6: 2, 8: 3, 11: 3, 21: 1}.get(kind, 0))]
+        if kind == 7:
+            self.agents.pop(number, None)
+        if member is None:
+            return
+        if kind == 5:
+            member.inbox.arrived()
+        elif kind == 6:
+            member.sign(*fields)
+        elif kind == 7:
+            member.left()
+        elif kind == 8:
+            member.journal.unsent(*fields)
+        elif kind == 9:
+            member.close()
+        elif kind == 10:
+            member.journal.warn(_SUPERSEDED)
+        elif kind == 11:
+            member.journal.trace(fields[1], "message", fields[0], fields[2])
+        elif kind == 21:
+            member.journal.warn(fields[0])
+
+    def sender(self, take: Callable[[], Any]) -> str:
+        """DIDs are told once, with the place in which the native side wants them kept."""
+        slot: int = take()
+        if slot < 0:
+            self._senders[~slot] = take()
+            slot = ~slot
+        return self._senders[slot]
+
+
+class _Held:
+    """Seen when its thread ends."""
+
+    def __init__(self, port: Port) -> None:
+        self.port = port
+
+    def __del__(self) -> None:
+        self.port.close()
+
+
+def _after_fork() -> None:
+    global _forked
+    if _ports:
+        _forked = True
+    for port in list(_ports):
+        port.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,93 @@
+"""Taking rights back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
+
+from . import _native
+from ._check import check_callable, check_did, check_str, optional, seconds, whole
+from ._tokens import StatusRef
+
+
+class RevocationSubject(NamedTuple):
+    """What is asked about: a token or a link of a delegation by its id, or somebody in it by DID."""
+
+    issued_at: int
+    """When the token or link was issued, in seconds since the epoch."""
+    token_id: str | None = None
+    """The id of the token or link; None where a DID is asked about."""
+    did: str | None = None
+    """A DID in the chain; None where a token is asked about."""
+    issuer: str | None = None
+    """With `token_id`: who issued it."""
+    status: StatusRef | None = None
+    """With `token_id`: where its issuer publishes whether it still stands."""
+
+
+class RevocationSource(Protocol):
+    """Knows what was revoked. Whoever raises or answers anything but a bool does not know, and refuses the token."""
+
+    def is_revoked(self, subject: RevocationSubject, /) -> bool | Awaitable[bool]:
+        """Whether it was revoked, now or when that is awaited."""
+        ...
+
+
+Revocations: TypeAlias = "RevocationSource | Sequence[RevocationSource]"
+
+
+class RevocationList:
+    """Revoked tokens and DIDs in this process, bounded. A chain of delegations falls with any of its links: by the link's id,
+    or by the DID of anybody in it."""
+
+    __slots__ = ("_list", "__weakref__")
+
+    def __init__(self, *, max_entries: int | None = None) -> None:
+        """Room for 100 000 entries by default, at most 10 000 000."""
+        self._list = _native.new_revocation_list(whole(max_entries, 100_000, "max_entries", 1, 10_000_000))
+
+    def revoke_token(self, token_id: str, *, keep_until: int | None = None) -> None:
+        """Revokes a token or a link of a delegation, and everything delegated from it. With `keep_until`, the entry may be
+        dropped after that second. Raises INVALID_CONFIG if the list is full; then nothing was revoked.
+        """
+        _native.revoke_token(self._list, check_str(token_id, "token_id"), seconds(keep_until, "keep_until"))
+
+    def revoke_did(self, did: str, *, issued_until: int | None = None) -> None:
+        """Revokes whatever the DID issues or is granted, whenever; with `issued_until` only what was issued up to that second.
+
+        Raises INVALID_DID, INVALID_CONFIG if the list is full; then nothing was revoked.
+        """
+        _native.revoke_did(self._list, check_str(did, "did"), seconds(issued_until, "issued_until"))
+
+    def reinstate(self, did: str) -> bool:
+        """Takes the revocation of a DID back; tells whether there was one. Tokens stay revoked."""
+        return _native.reinstate(self._list, check_did(did, "did"))
+
+    def is_revoked(self, subject: RevocationSubject, /) -> bool:
+        """Whether the token, link or DID stands on this list."""
+        token_id = optional(subject.token_id, check_str, "subject.token_id")
+        did = optional(subject.did, check_str, "subject.did")
+        return _native.is_revoked(self._list, token_id, did, whole(subject.issued_at, 0, "subject.issued_at", 0, 2**53 - 1))
+
+    def purge(self, *, now: int | None = None) -> None:
+        """Drops the entries that need not be kept any longer."""
+        _native.purge_revocations(self._list, seconds(now, "now"))
+
+    def __len__(self) -> int:
+        return int(_native.revocations(self._list))
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def list_of(source: RevocationSource) -> _native.ListRef | None:
+    """The native list behind one; None for a source that answers for itself, as a subclass may."""
+    return source._list if type(source) is RevocationList else None  # pyright: ignore[reportPrivateUsage]
+
+
+def sources_in(revocations: Revocations) -> list[RevocationSource]:
+    """One, or several."""
+    sources = list(revocations) if isinstance(revocations, Sequence) else [revocations]
+    for source in sources:
+        check_callable(getattr(source, "is_revoked", None), "revocations.is_revoked")
+    return sources

@@ -1,0 +1,99 @@
+"""One key follows another."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from . import _native
+from ._check import MAX_WHOLE, check_did, check_str, seconds, whole
+from ._identity import Identity, key_of
+
+KeyState: TypeAlias = Literal["prepared", "active", "retiring", "retired", "tainted", "revoked"]
+"""Where a key stands: announced, in use, in use beside its successor, replaced, doubtful from some time on, taken back."""
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """What both keys have signed."""
+
+    old: str
+    """The DID of the key that goes."""
+    new: str
+    """The DID of the key that comes."""
+    issued_at: int
+    """Seconds since the epoch."""
+    active_from: int
+    """When the new key starts, in seconds since the epoch."""
+    overlap: int
+    """How long the old key may go on beside it, in seconds."""
+
+
+def sign_rotation(
+    old: Identity, new: Identity, *, active_from: int | None = None, overlap: int | None = None, now: int | None = None
+) -> str:
+    """Signs with both keys that one follows the other. `overlap` is a day by default. Raises INVALID_CONFIG, SIGN_FAILED."""
+    beside = whole(overlap, 86_400, "overlap", 0, MAX_WHOLE)
+    keys = key_of(old, "old"), key_of(new, "new")
+    return _native.sign_rotation(*keys, seconds(active_from, "active_from"), beside, seconds(now, "now"))
+
+
+def verify_rotation(statement: str) -> Rotation:
+    """Verifies both signatures. Whether the old key had the right to choose its successor, a `KeyHistory` says.
+
+    Raises INVALID_TOKEN.
+    """
+    return _rotation(_native.verify_rotation(check_str(statement, "statement")))
+
+
+class KeyHistory:
+    """The keys of one agent, from the first on; the first one's DID is the agent's lasting name. Times are in seconds since the
+    epoch, by default the system clock's."""
+
+    def __init__(self, did: str, *, active_from: int | None = None) -> None:
+        """The history of an agent whose first key is in use since `active_from`, default 0. Raises INVALID_DID."""
+        self._history = _native.new_key_history(check_str(did, "did"), seconds(active_from, "active_from") or 0)
+        self._name = did
+
+    @property
+    def name(self) -> str:
+        """The DID of the first key."""
+        return self._name
+
+    def prepare(self, statement: str, *, now: int | None = None) -> Rotation:
+        """Verifies a rotation and takes it in. Raises INVALID_TOKEN, TOKEN_NOT_YET_VALID, INVALID_DELEGATION."""
+        return _rotation(_native.prepare_key(self._history, check_str(statement, "statement"), seconds(now, "now")))
+
+    def activate(self, did: str, *, since: int | None = None) -> bool:
+        """Brings the start of a prepared key forward. Tells whether the key is known."""
+        return _native.activate_key(self._history, check_did(did, "did"), seconds(since, "since"))
+
+    def taint(self, did: str, *, since: int | None = None) -> bool:
+        """Marks a key as doubtful from some time on: what it signed before stands. Tells whether the key is known."""
+        return _native.taint_key(self._history, check_did(did, "did"), seconds(since, "since"))
+
+    def revoke(self, did: str) -> bool:
+        """Takes a key back: nothing that it signed stands, whenever. Tells whether the key is known."""
+        return _native.revoke_key(self._history, check_did(did, "did"))
+
+    def state(self, did: str, at: int | None = None) -> KeyState | None:
+        """Where a key stands; None for a key that is not the agent's."""
+        return _native.key_state(self._history, check_str(did, "did"), seconds(at, "at"))  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
+
+    def may_sign(self, did: str, at: int | None = None) -> bool:
+        """Whether a key may sign for the agent."""
+        return _native.may_sign(self._history, check_str(did, "did"), seconds(at, "at"))
+
+    def verifies(self, did: str, signed_at: int) -> bool:
+        """Whether something signed by that key then stands, asked at any later time. `signed_at` must come from a witness."""
+        return _native.receipt_stands(self._history, check_str(did, "did"), whole(signed_at, 0, "signed_at", 0, MAX_WHOLE))
+
+    def current(self, at: int | None = None) -> str | None:
+        """The newest key that may sign; None if none may."""
+        return _native.current_key(self._history, seconds(at, "at"))
+
+
+def _rotation(text: str) -> Rotation:
+    told = json.loads(text)
+    return Rotation(told["old"], told["new"], told["issuedAt"], told["activeFrom"], told["overlap"])
