@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::body::Bytes;
 use rusqlite::Connection;
+use tokio::sync::Semaphore;
 use xbind::http::profile::Profile;
 use xbind::http::target::{Authority, Scheme};
 use xbind::http::verify::{AuthenticRequest, RequestPolicy, RequestVerifier};
@@ -28,6 +29,8 @@ use crate::ticket::Tickets;
 const TRACKED: usize = 100_000;
 /// The oldest signature that is looked at, in seconds.
 const MAX_AGE: u64 = 60;
+/// Searches of the log at once.
+const SEARCHES: usize = 4;
 /// Status lists that are kept signed.
 const KEPT_LISTS: usize = 256;
 
@@ -47,6 +50,8 @@ pub(crate) struct App {
     pub(crate) by_did: Limiter<Did>,
     pub(crate) metrics: Metrics,
     pub(crate) lists: Lists,
+    /// Searches of the log at once; others wait.
+    pub(crate) searches: Semaphore,
     url: String,
     scheme: Scheme,
 }
@@ -102,6 +107,7 @@ impl App {
             verifier,
             metrics: Metrics::default(),
             lists: Lists::default(),
+            searches: Semaphore::new(SEARCHES),
             url,
             scheme,
         })

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 /// Certificate chain and private key, each a PEM file.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
@@ -40,7 +42,7 @@ pub struct Config {
     /// The DNS resolver that is asked for TXT records; that of the system without it.
     pub resolver: Option<SocketAddr>,
     /// The passphrase of the authority's key file, which is not encrypted without one.
-    pub passphrase: Option<zeroize::Zeroizing<String>>,
+    pub passphrase: Option<Passphrase>,
     /// How far clocks may differ, in seconds.
     pub clock_skew: u64,
     /// Of one address, before anybody has proven who he is.
@@ -59,6 +61,34 @@ pub struct Config {
     pub times: Times,
     /// Where a line of JSON goes for each request; nowhere without.
     pub log: Option<LogSink>,
+}
+
+/// A passphrase, wiped when it is dropped.
+#[derive(Clone)]
+pub struct Passphrase(Zeroizing<String>);
+
+impl Passphrase {
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Passphrase {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl From<Zeroizing<String>> for Passphrase {
+    fn from(text: Zeroizing<String>) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase(..)")
+    }
 }
 
 /// Takes lines of JSON, without a line feed, from any thread. It must not wait for long.

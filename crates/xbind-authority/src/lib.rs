@@ -17,6 +17,6 @@ pub mod store;
 mod ticket;
 pub mod wire;
 
-pub use config::{Config, LogSink, Rate, Times, TlsFiles};
+pub use config::{Config, LogSink, Passphrase, Rate, Times, TlsFiles};
 pub use server::{Server, backup, release, restore};
 pub use store::Fault;

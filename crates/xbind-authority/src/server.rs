@@ -14,7 +14,7 @@ use xbind::{Did, VerifyingKey};
 use xbind_runtime::{AuditLog, Decided, Durability, LogOptions};
 
 use crate::app::{App, read_url};
-use crate::config::Config;
+use crate::config::{Config, Passphrase};
 use crate::domain::operator;
 use crate::http::{accept, tls};
 use crate::problem::Problem;
@@ -52,7 +52,7 @@ impl Server {
         for name in [KEY, LOG, DATABASE] {
             files::file(&config.directory, &config.directory.join(name))?;
         }
-        let passphrase = config.passphrase.as_ref().map(|text| text.as_str());
+        let passphrase = config.passphrase.as_ref().map(Passphrase::text);
         let key = identity::open(&config.directory.join(KEY), passphrase)?;
         let listener = TcpListener::bind(config.listen)
             .map_err(|error| fault(format!("{} cannot be listened on: {error}", config.listen)))?;

@@ -272,6 +272,10 @@ fn a_trail_is_for_those_whom_it_concerns() {
     for other in [&other, &stranger, &key(9), &key(13)] {
         story.client.ask(other, "GET", &trail, None).expect(403).refused("not-permitted");
     }
+    for id in ["x".repeat(2000), "x".repeat(22), "%0a".to_owned()] {
+        let refused = story.client.ask(&agent, "GET", &format!("/v1/audit/tokens/{id}"), None).expect(400);
+        assert_eq!(refused.problem(), "malformed", "{id}");
+    }
     let all = |story: &mut Story, key: &xbind::SigningKey, query: &str| {
         let found = story.client.ask(key, "GET", &format!("/v1/audit{query}"), None).expect(200).json();
         found["records"].as_array().unwrap().clone()

@@ -69,6 +69,7 @@ fn a_key_with_a_passphrase_opens_with_that_alone() {
     let with = |passphrase: Option<&str>| {
         let mut config = Config::new(folder.join("authority"));
         config.passphrase = passphrase.map(|text| text.to_owned().into());
+        assert!(!format!("{config:?}").contains(passphrase.unwrap_or("no passphrase")));
         Server::start(config).map(|server| *server.did()).map_err(|error| error.to_string())
     };
     let did = with(Some("correct horse")).unwrap();

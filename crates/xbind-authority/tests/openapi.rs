@@ -169,6 +169,8 @@ fn every_route_status_and_problem_of_the_document_is_met() {
     probe.ask(Some(&other), "POST", &format!("/v1/agents/{}/rotations", other.did()), Some(statement), "200");
     let revocation = format!("/v1/tokens/{}/revocation", issued["id"].as_str().unwrap());
     probe.ask(Some(&other), "POST", &revocation, Some(json!({})), "inactive");
+    probe.ask(Some(&other), "GET", &format!("{agents}/{}", other.did()), None, "inactive");
+    probe.ask(Some(&other), "GET", &trail, None, "inactive");
     probe.ask(Some(&key(14)), "POST", &revocation, Some(json!({})), "204");
 
     // Nothing can be put on record any more: nothing is done.

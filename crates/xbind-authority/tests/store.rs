@@ -142,8 +142,36 @@ fn a_change_that_fails_or_panics_leaves_nothing_and_harms_no_other() {
     assert_eq!(found.as_str(), "read:all");
     let again = run(store.write(|change| nonce::claim(change.db(), "one", 200, 100)));
     assert_eq!(again.unwrap_err().kind(), Kind::Replayed);
-    let later = run(store.write(|change| nonce::claim(change.db(), "one", 400, 300)));
-    later.expect("a nonce that is over has made room");
+    // Also one that was verified in its last second and has waited since.
+    run(store.write(|change| nonce::claim(change.db(), "two", 500, 450))).unwrap();
+    let late = run(store.write(|change| nonce::claim(change.db(), "one", 200, 200)));
+    assert_eq!(late.unwrap_err().kind(), Kind::Replayed);
+    run(store.write(|change| nonce::claim(change.db(), "three", 700, 600))).unwrap();
+    let count = store.read(|db| Ok(db.query_row("SELECT count(*) FROM nonces", [], |row| row.get::<_, u32>(0))?));
+    assert_eq!(count.unwrap(), 2, "what has been over for long makes room");
+}
+
+#[test]
+fn a_record_that_no_log_takes_holds_up_nobody_else() {
+    let folder = Folder::new();
+    let (store, log) = open(&folder);
+    fill(&store);
+    let record = |note: String| {
+        move |change: &mut Change<'_>| {
+            agent::set_scopes(change.db(), &first(change)?, &ScopeSet::parse("one").unwrap())?;
+            let mut decided = Decided::new("agent.scopes", Verdict::Accepted, *key(9).did(), 100);
+            decided.note = Some(note.into());
+            change.record(decided);
+            Ok(())
+        }
+    };
+    let refused = run(store.write(record("x".repeat(2000)))).unwrap_err();
+    assert_eq!((refused.kind(), refused.cause().is_some()), (Kind::Internal, true));
+    let scopes = store.read(|db| Ok(agent::by_number(db, 1)?.scopes)).unwrap();
+    assert_eq!(scopes.as_str(), "read:all");
+    assert!(log.taken.lock().unwrap().is_empty());
+    run(store.write(record("short".to_owned()))).unwrap();
+    assert_eq!(log.taken.lock().unwrap().len(), 1);
 }
 
 #[test]

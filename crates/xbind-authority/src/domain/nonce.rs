@@ -5,6 +5,8 @@ use rusqlite::Connection;
 use crate::domain::seconds;
 use crate::problem::{Kind, Problem, Result};
 
+/// How long one is kept after the last second of its request, in seconds: a request that is verified may wait to be written.
+const KEPT: u64 = 300;
 /// How many that are over one request clears away.
 const SWEEP: i64 = 4;
 
@@ -14,7 +16,7 @@ const SWEEP: i64 = 4;
 /// `replayed`.
 pub fn claim(db: &Connection, claim: &str, until: u64, now: u64) -> Result<()> {
     let sweep = "DELETE FROM nonces WHERE claim IN (SELECT claim FROM nonces WHERE until < ?1 LIMIT ?2)";
-    db.prepare_cached(sweep)?.execute((seconds(now), SWEEP))?;
+    db.prepare_cached(sweep)?.execute((seconds(now.saturating_sub(KEPT)), SWEEP))?;
     let added = db
         .prepare_cached("INSERT INTO nonces(claim, until) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
         .execute((claim.as_bytes(), seconds(until)))?;

@@ -76,12 +76,12 @@ pub(crate) async fn own(call: Call) -> Result<Answer> {
     let (id, did) = (call.part(0)?.to_owned(), call.part(1)?.to_owned());
     let (from, now) = (call.from()?, call.now);
     let who = move |db: &rusqlite::Connection| {
-        let is_operator = who::operator(db, &id, &from);
-        if let Err(problem) = is_operator {
+        if let Err(problem) = who::operator(db, &id, &from) {
             // The agent itself may ask, too.
             let own = agent::by_key(db, &from)?.filter(|own| own.operator == id);
             let asked = agent::by_did(db, &did).ok();
             let own = own.filter(|own| asked.is_some_and(|asked| asked.number == own.number)).ok_or(problem)?;
+            keys::check(db, &own, &from, now)?;
             return Ok(crate::app::Who { operator: own.operator_did, what: own });
         }
         let agent = who::agent_of(db, &id, &did)?;

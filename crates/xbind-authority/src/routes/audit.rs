@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use xbind::MessageId;
 use xbind_runtime::{AuditLog, Query};
 
-use crate::app::Who;
-use crate::domain::{agent, operator};
+use crate::app::{App, Who};
+use crate::domain::{agent, keys, operator};
 use crate::http::call::{Answer, Call};
 use crate::problem::{Kind, Problem, Result};
 use crate::wire::AuditView;
@@ -60,7 +61,7 @@ pub(crate) async fn query(call: Call) -> Result<Answer> {
     let operator = asks(&call).await?;
     query.agent.get_or_insert_with(|| operator.clone());
     let log = call.app.audit.clone();
-    let found = blocking(move || find(&log, query, &operator)).await?;
+    let found = blocking(&call.app, move || find(&log, query, &operator)).await?;
     Ok(Answer::json(200, &found))
 }
 
@@ -90,9 +91,10 @@ fn find(log: &Arc<AuditLog>, mut query: Query, operator: &str) -> Result<AuditVi
 
 /// Everything about a token. Whoever is not concerned is told that there is nothing.
 pub(crate) async fn trail(call: Call) -> Result<Answer> {
-    let from = call.from()?;
+    let (from, now) = (call.from()?, call.now);
     let who = move |db: &rusqlite::Connection| {
         if let Some(own) = agent::by_key(db, &from)? {
+            keys::check(db, &own, &from, now)?;
             return Ok(Who { operator: own.operator_did, what: () });
         }
         if operator::is_known(db, &from)? {
@@ -100,7 +102,9 @@ pub(crate) async fn trail(call: Call) -> Result<Answer> {
         }
         Err(Problem::new(Kind::NotPermitted, "the trail of a token is for its operator and its parties"))
     };
-    let (log, id) = (call.app.audit.clone(), call.part(0)?.to_owned());
+    let id =
+        MessageId::parse(call.part(0)?).ok_or_else(|| Problem::new(Kind::Malformed, "that is no id of a token"))?;
+    let (log, id) = (call.app.audit.clone(), id.text().to_string());
     let token = id.clone();
     call.app
         .decide(&call, "audit.read", who, move |_, (), decided| {
@@ -109,7 +113,7 @@ pub(crate) async fn trail(call: Call) -> Result<Answer> {
         })
         .await?;
     let query = Query { token: Some(id), limit: usize::try_from(MAX_LIMIT).unwrap_or(usize::MAX), ..Query::default() };
-    let lines = blocking(move || Ok(log.query(&query)?)).await?;
+    let lines = blocking(&call.app, move || Ok(log.query(&query)?)).await?;
     let from = from.to_string();
     let mut is_concerned = false;
     let mut records = Vec::new();
@@ -128,6 +132,8 @@ pub(crate) async fn trail(call: Call) -> Result<Answer> {
     Err(Problem::new(Kind::NotPermitted, "the trail of a token is for its operator and its parties"))
 }
 
-async fn blocking<T: Send + 'static>(read: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+/// Reads files, which may take a while, where that holds up nobody.
+async fn blocking<T: Send + 'static>(app: &App, read: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let _place = app.searches.acquire().await.map_err(|_| Problem::internal())?;
     tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| Err(Problem::internal()))
 }

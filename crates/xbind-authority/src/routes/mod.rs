@@ -95,7 +95,7 @@ pub const ROUTES: &[Route] = routes! {
     Signed "POST" "/v1/enrolments" ("Enrol") => agents::enrol, 200 JSON "Enrolment" {NotFound} "Proves the key of an agent for an operator, which can take it in then";
     Signed "POST" "/v1/operators/{operator}/agents" ("AddAgent") => agents::add, 201 JSON "OwnAgentView" {NotPermitted NotFound AgentTaken Conflict EnrolmentOver LimitReached} "Takes an agent in";
     Signed "GET" "/v1/operators/{operator}/agents" ["status" "after" "limit"] => agents::list, 200 JSON "AgentList" {NotPermitted NotFound} "The agents of an operator";
-    Signed "GET" "/v1/operators/{operator}/agents/{did}" => agents::own, 200 JSON "OwnAgentView" {NotPermitted NotFound} "An agent, for its operator and itself";
+    Signed "GET" "/v1/operators/{operator}/agents/{did}" => agents::own, 200 JSON "OwnAgentView" {NotPermitted NotFound Inactive} "An agent, for its operator and itself";
     Signed "PUT" "/v1/operators/{operator}/agents/{did}/scopes" ("SetScopes") => agents::set_scopes, 200 JSON "OwnAgentView" {NotPermitted NotFound} "Says what an agent may ask tokens for";
     Signed "PUT" "/v1/operators/{operator}/agents/{did}/status" ("SetStatus") => agents::set_status, 200 JSON "OwnAgentView" {NotPermitted NotFound Conflict} "Suspends an agent, lets it go on, or revokes it for good";
     Anybody "GET" "/v1/agents/{did}" => agents::get, 200 JSON "AgentView" {NotFound} "An agent and its keys";
@@ -112,7 +112,7 @@ pub const ROUTES: &[Route] = routes! {
     Signed "DELETE" "/v1/names/{name}" => names::delete, 204 NONE "" {NotPermitted NotFound Inactive} "Gives a name up (its agent), or frees it (the operator)";
 
     Signed "GET" "/v1/audit" ["agent" "token" "since" "until" "after" "limit"] => audit::query, 200 JSON "AuditView" {NotPermitted} "What was decided in the signing operator's domain";
-    Signed "GET" "/v1/audit/tokens/{id}" => audit::trail, 200 JSON "AuditView" {NotPermitted} "What became of a token, for its operator and its parties";
+    Signed "GET" "/v1/audit/tokens/{id}" => audit::trail, 200 JSON "AuditView" {NotPermitted Inactive} "What became of a token, for its operator and its parties";
 };
 
 /// The router of all routes.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +17,11 @@ use crate::store::{Fault, fault};
 
 /// The most changes of one commit.
 const BATCH: usize = 256;
+/// After a commit of so many changes the next waits some moments for more, until there are enough to write at once.
+const MANY: usize = 8;
+const ENOUGH: usize = 48;
+const MOMENTS: usize = 5;
+const MOMENT: Duration = Duration::from_millis(1);
 /// The most changes that wait.
 const WAITING: usize = 4096;
 
@@ -54,6 +60,7 @@ type Outcome = std::result::Result<(), Problem>;
 trait Job: Send {
     /// Whether it is to stay.
     fn run(&mut self, change: &mut Change<'_>) -> bool;
+    fn fail(&mut self, problem: Problem);
     fn tell(self: Box<Self>, committed: Outcome);
 }
 
@@ -69,6 +76,10 @@ impl<T: Send, F: FnOnce(&mut Change<'_>) -> Result<T> + Send> Job for Waiting<T,
             self.made = catch_unwind(AssertUnwindSafe(|| make(change))).unwrap_or_else(|_| Err(Problem::internal()));
         }
         self.made.is_ok()
+    }
+
+    fn fail(&mut self, problem: Problem) {
+        self.made = Err(problem);
     }
 
     fn tell(self: Box<Self>, committed: Outcome) {
@@ -126,14 +137,23 @@ impl Writer {
 }
 
 fn work(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, audit: &dyn Audit, counts: &Counts) {
+    let mut last = 0;
     while let Some(first) = jobs.blocking_recv() {
         let mut batch = vec![first];
+        // Many write: those who have just been answered come again, and share a write to the disk with the others.
+        for _ in 0..MOMENTS {
+            if last < MANY || jobs.len() >= ENOUGH {
+                break;
+            }
+            thread::sleep(MOMENT);
+        }
         while batch.len() < BATCH
             && let Ok(next) = jobs.try_recv()
         {
             batch.push(next);
         }
-        let count = u64::try_from(batch.len()).unwrap_or_default();
+        last = batch.len();
+        let count = u64::try_from(last).unwrap_or_default();
         let committed = commit(connection, &mut batch, audit);
         counts.commits.fetch_add(1, Ordering::Relaxed);
         counts.changes.fetch_add(count, Ordering::Relaxed);
@@ -162,7 +182,15 @@ fn make(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<Vec<Decid
     let mut decided = Vec::new();
     for job in batch {
         connection.execute_batch("SAVEPOINT change")?;
-        let stays = job.run(&mut Change { connection, decided: &mut decided });
+        let before = decided.len();
+        let mut stays = job.run(&mut Change { connection, decided: &mut decided });
+        // One record that no log takes would hold up all others of the batch.
+        let misfit = decided.iter().skip(before).find_map(|new| new.with_record(|record| record.misfit()));
+        if let Some(why) = misfit {
+            decided.truncate(before);
+            job.fail(Problem::internal().because(why));
+            stays = false;
+        }
         connection.execute_batch(if stays { "RELEASE change" } else { "ROLLBACK TO change; RELEASE change" })?;
     }
     Ok(decided)
