@@ -14,7 +14,7 @@ from ._card import AgentCard, OfferedMethod, verify_card
 from ._codes import ErrorCode
 from ._errors import HandlerError, RemoteError, XBindError
 from ._guard import ApprovalPolicy, ApprovedCall, Handler
-from ._identity import Identity, did_to_public_key, public_key_to_did, verify_signature
+from ._identity import Identity, IdentityProvider, did_to_public_key, public_key_to_did, verify_signature
 from ._inbox import Message
 from ._incoming import IncomingCall
 from ._messages import MessageOp, MessageVerifier, SealedMessage, VerifiedMessage, seal
@@ -46,6 +46,7 @@ __all__ = [
     "Handler",
     "HandlerError",
     "Identity",
+    "IdentityProvider",
     "IncomingCall",
     "KeyHistory",
     "KeyState",
