@@ -30,7 +30,7 @@ def check_str(value: Any, what: str) -> str:
     """A text of one's own: a subclass may say something else the next time."""
     if not isinstance(value, str):
         raise TypeError(f"{what} must be a string, not {name_of(value)}")
-    text = str.__str__(cast(str, value))
+    text = str.__str__(value)
     try:
         text.encode()
     except UnicodeEncodeError:
