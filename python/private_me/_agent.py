@@ -8,21 +8,20 @@ from typing import Any, NoReturn, TypeVar, overload
 
 from . import _native
 from ._address import Address, recipient_in
+from ._asking import ask, asking
 from ._bus import MessageBus
 from ._calls import CallReceipt, DeliveryReceipt, opened
 from ._card import AgentCard, card_in
-from ._check import MAX_WHOLE, UNSET, Unset, milliseconds, whole
+from ._check import MAX_WHOLE, UNSET, Unset, check_str, milliseconds, optional, strings, whole
 from ._guard import Allow, ApprovalPolicy, Handler, Policy
 from ._identity import Identity, IdentityProvider, passphrase_in, read_key, write_key_async
 from ._inbox import Message
 from ._member import Member
 from ._methods import DESCRIBE, method_of
-from ._asking import ask, asking
 from ._progress import Progress
+from ._revocation import Revocations
 from ._stream import AnswerStream
 from ._tokens import StatusRef, granted
-from ._check import check_str, optional, strings
-from ._revocation import Revocations
 from ._verifier import Trust
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -316,7 +315,9 @@ class Agent:
         now: int | None = None,
     ) -> str:
         """Grants scopes with this agent's key: a token that agents which trust this one's DID accept. See `issue_token`."""
-        return _native.issue_token(self._member.key, granted(subject, audience, strings(scopes, "scopes"), ttl, claims, status, now))
+        return _native.issue_token(
+            self._member.key, granted(subject, audience, strings(scopes, "scopes"), ttl, claims, status, now)
+        )
 
     def delegate(
         self,
@@ -372,5 +373,3 @@ def member_of(agent: Any, what: str = "agent") -> Member:
     if not isinstance(agent, Agent):
         raise TypeError(f"{what} must be an Agent, not {type(agent).__name__}")
     return agent._member  # pyright: ignore[reportPrivateUsage]
-
-
