@@ -179,5 +179,3 @@ class _Connection:
 def listen(app: serve_agents, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> Listening:
     """Listens for what `serve_agents` mounts: `async with listen(serve_agents([agent]), port=8080) as server: …`."""
     return Listening(app, host, port, tls)
-
-

@@ -165,7 +165,9 @@ class TokenVerifier:
 
     def _standing(self, links: list[dict[str, Any]], later: list[bool] | None) -> list[bool | None]:
         """What the sources say at once about each link. One yes decides, and then one who does not know."""
-        return [_conclusion([self._at_once(each, q, later) for q in _questions(link) for each in self._sources]) for link in links]
+        return [
+            _conclusion([self._at_once(each, q, later) for q in _questions(link) for each in self._sources]) for link in links
+        ]
 
     def _at_once(self, source: RevocationSource, question: RevocationSubject, later: list[bool] | None) -> Any:
         try:

@@ -58,12 +58,15 @@ def test_the_package_and_what_uses_it_pass_strict(checker, tmp_path):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
-    for files, where in ((["-p", "private_me"] if checker == "mypy" else ["-p", "."], PACKAGE.parent), ([str(program)], tmp_path)):
+    for files, where in (
+        (["-p", "private_me"] if checker == "mypy" else ["-p", "."], PACKAGE.parent),
+        ([str(program)], tmp_path),
+    ):
         done = subprocess.run([sys.executable, "-m", *command, *files], cwd=where, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout
 
 
-PROGRAM = '''
+PROGRAM = """
 import asyncio
 from dataclasses import dataclass
 from collections.abc import AsyncIterator
@@ -101,4 +104,4 @@ async def main() -> None:
         print(result["error"].code)
 
 asyncio.run(main())
-'''
+"""
