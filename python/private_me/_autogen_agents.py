@@ -169,7 +169,7 @@ class Agents:
         _making.set(instance)
         with AgentInstantiationContext.populate_context((self._runtime, instance.id)):
             made = factory()
-            agent = await made if inspect.isawaitable(made) else made
+            agent: Any = await made if inspect.isawaitable(made) else made
         if not isinstance(agent, FrameworkAgent):
             raise TypeError(f"the factory of {instance.id.type} gave {name_of(agent)} and no agent")
         return agent
