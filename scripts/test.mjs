@@ -1,11 +1,11 @@
-// Builds, runs the Rust and the TypeScript tests, and ends with one line: `N passed, N failed`.
-// node scripts/test.mjs [rust] [ts] [nodes] [packaging] [seeds] [models]: the first two without arguments. `seeds` is the
+// Builds, runs the Rust, the TypeScript and the Python tests, and ends with one line: `N passed, N failed`.
+// node scripts/test.mjs [rust] [ts] [python] [nodes] [packaging] [seeds] [models]: the first three without arguments. `seeds` is the
 // runtime's simulation at length, `models` tries every order in which its locks can be taken and its wakings come (loom).
 import { delimiter, dirname } from 'node:path'
 import { lines } from './run.mjs'
 import { checkToolchain } from './toolchain.mjs'
 
-const suites = { rust, ts, nodes, seeds, models, packaging: () => specs('__test__/packaging/vitest.config.mjs') }
+const suites = { rust, ts, python, nodes, seeds, models, packaging: () => specs('__test__/packaging/vitest.config.mjs') }
 
 const total = { passed: 0, failed: 0 }
 process.on('exit', (code) => {
@@ -29,7 +29,7 @@ await buildAddon()
 const { buildDist } = await import('./dist.mjs')
 await buildDist()
 
-for (const name of asked.length === 0 ? ['rust', 'ts'] : asked) {
+for (const name of asked.length === 0 ? ['rust', 'ts', 'python'] : asked) {
   console.log(`\n── ${name} ──`)
   await suites[name]()
 }
@@ -74,6 +74,11 @@ async function cargo(name, args) {
 async function ts() {
   await buildHooks()
   await specs('vitest.config.mjs')
+}
+
+async function python() {
+  const { pythonTests } = await import('./python.mjs')
+  count('Python', await pythonTests())
 }
 
 /** The same specs on the oldest and the newest Node.js, but for the one that runs this. */

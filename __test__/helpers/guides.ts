@@ -11,10 +11,12 @@ export const root = resolve(import.meta.dirname, '../..')
 /** What the parts of a program print between them. */
 export const mark = '── next ──'
 
-/** The documents that are programs: all parts of one together. */
+/** The documents that are programs: all parts of one together. Those in Python run in python/tests. */
 export const programs: string[] = [
   'README.md',
-  ...readdirSync(join(root, 'docs/guides')).map((file) => `docs/guides/${file}`),
+  ...readdirSync(join(root, 'docs/guides'))
+    .map((file) => `docs/guides/${file}`)
+    .filter((file) => !/^```python$/m.test(readFileSync(join(root, file), 'utf8'))),
 ]
 
 export function examples(document: string, folder = root): Example[] {

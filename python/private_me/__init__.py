@@ -14,7 +14,7 @@ from ._card import AgentCard, OfferedMethod, verify_card
 from ._codes import ErrorCode
 from ._errors import HandlerError, RemoteError, XBindError
 from ._guard import ApprovalPolicy, ApprovedCall, Handler
-from ._identity import Identity, did_to_public_key, public_key_to_did, verify_signature
+from ._identity import Identity, IdentityProvider, did_to_public_key, public_key_to_did, verify_signature
 from ._inbox import Message
 from ._incoming import IncomingCall
 from ._messages import MessageOp, MessageVerifier, SealedMessage, VerifiedMessage, seal
@@ -22,6 +22,8 @@ from ._progress import Progress
 from ._receipts import VerifiedReceipt, verify_receipt
 from ._revocation import RevocationList, RevocationSource, RevocationSubject
 from ._rotation import KeyHistory, KeyState, Rotation, sign_rotation, verify_rotation
+from ._serve import serve_agents
+from ._server import Listening, listen
 from ._status_list import StatusList
 from ._stream import AnswerStream
 from ._tokens import StatusRef, covers, delegate_token, issue_token
@@ -44,9 +46,11 @@ __all__ = [
     "Handler",
     "HandlerError",
     "Identity",
+    "IdentityProvider",
     "IncomingCall",
     "KeyHistory",
     "KeyState",
+    "Listening",
     "Located",
     "Message",
     "MessageBus",
@@ -76,8 +80,10 @@ __all__ = [
     "delegate_token",
     "did_to_public_key",
     "issue_token",
+    "listen",
     "public_key_to_did",
     "seal",
+    "serve_agents",
     "sign_rotation",
     "verify_approval",
     "verify_card",

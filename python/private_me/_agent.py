@@ -13,7 +13,7 @@ from ._calls import CallReceipt, DeliveryReceipt, opened
 from ._card import AgentCard, card_in
 from ._check import MAX_WHOLE, UNSET, Unset, milliseconds, whole
 from ._guard import Allow, ApprovalPolicy, Handler, Policy
-from ._identity import Identity, passphrase_in, read_key, write_key_async
+from ._identity import Identity, IdentityProvider, passphrase_in, read_key, write_key_async
 from ._inbox import Message
 from ._member import Member
 from ._methods import DESCRIBE, method_of
@@ -43,7 +43,7 @@ class Agent:
         self,
         name: str | None = None,
         *,
-        identity: Identity | None = None,
+        identity: Identity | IdentityProvider | None = None,
         bus: MessageBus | None = None,
         timeout: float | None = None,
         message_ttl: int | None = None,
@@ -55,7 +55,7 @@ class Agent:
         on_handler_error: Callable[..., Any] | None = None,
         verbose: bool = False,
     ) -> None:
-        """Generates an identity, unless one is given, which stays its owner's.
+        """Generates an identity, unless one is given, which stays its owner's, or a provider signs with a key elsewhere.
 
         - `name`: a label, and an address on the bus: letters, digits, `.`, `_`, `-`, 1 to 64.
         - `bus`: where it lives; by default the bus of this process.
@@ -298,7 +298,7 @@ class Agent:
     async def describe(self, to: Address | None = None) -> AgentCard:
         """What this agent offers or another one: its methods with JSON Schemas and scopes, signed by it, and verified."""
         if to is None:
-            return self._member.card()
+            return await self._member.card()
         asked = asking(self._member, DESCRIBE, None, None, None, None, None, False, None)
         ended = await ask(self._member, recipient_in(to), None, asked)
         answer = opened(ended)

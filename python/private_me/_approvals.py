@@ -33,16 +33,6 @@ class CallToApprove:
     content_type: str = "application/json"
     """The media type of the body."""
 
-    @property
-    def native(self) -> str:
-        call = {
-            "caller": check_str(self.caller, "call.caller"),
-            "recipient": check_str(self.recipient, "call.recipient"),
-            "method": optional(self.method, check_str, "call.method"),
-            "session": optional(self.session, check_str, "call.session"),
-            "contentType": check_str(self.content_type, "call.content_type"),
-        }
-        return json.dumps(call)
 
 
 @dataclass(frozen=True)
@@ -76,6 +66,17 @@ class ApprovalRequest(NamedTuple):
     """On whose behalf the caller acts, outermost first, as that agent says."""
 
 
+def _native_call(call: CallToApprove) -> str:
+    members = {
+        "caller": check_str(call.caller, "call.caller"),
+        "recipient": check_str(call.recipient, "call.recipient"),
+        "method": optional(call.method, check_str, "call.method"),
+        "session": optional(call.session, check_str, "call.session"),
+        "contentType": check_str(call.content_type, "call.content_type"),
+    }
+    return json.dumps(members)
+
+
 def approve_call(
     approver: Identity | Agent,
     call: CallToApprove,
@@ -91,7 +92,7 @@ def approve_call(
     key = member_of(approver).key if isinstance(approver, Agent) else key_of(approver, "approver")
     body = check_bytes(call.body, "call.body")
     life = whole(ttl, 300, "ttl", 0, 2**53 - 1)
-    return _native.approve_call(key, check_str(decision, "decision"), call.native, body, life, seconds(now, "now"))
+    return _native.approve_call(key, check_str(decision, "decision"), _native_call(call), body, life, seconds(now, "now"))
 
 
 def verify_approval(
@@ -104,7 +105,7 @@ def verify_approval(
     skew = whole(clock_skew, 30, "clock_skew", 0, 300)
     demands = json.dumps({"approvers": strings(approvers, "approvers"), "now": seconds(now, "now"), "clockSkew": skew})
     body = check_bytes(call.body, "call.body")
-    approval = json.loads(_native.verify_approval(check_str(statement, "statement"), call.native, body, demands))
+    approval = json.loads(_native.verify_approval(check_str(statement, "statement"), _native_call(call), body, demands))
     return Approval(approval["decision"], approval["approver"], approval["id"], approval["issuedAt"], approval["expiresAt"])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -76,18 +76,23 @@ def card_in(answer: Any, sender: str) -> AgentCard:
 class CardKeeper:
     """An agent's own card, which is signed anew when the agent offers something else, or half of its life is over."""
 
-    def __init__(self, did: str, name: str | None, sign: Callable[[bytes], bytes]) -> None:
+    def __init__(self, did: str, name: str | None, sign: Callable[[bytes], Awaitable[bytes]]) -> None:
         self._did = did
         self._name = name
         self._sign = sign
         self._kept: tuple[Offers, float, AgentCard] | None = None
 
-    def of(self, offers: Offers) -> AgentCard:
+    async def of(self, offers: Offers) -> AgentCard:
         if self._kept and self._kept[0] is offers and time.monotonic() < self._kept[1]:
             return self._kept[2]
         draft = json.dumps({"name": self._name, "methods": offers.methods(), "addresses": []})
         text = _native.card_to_sign(self._did, draft)
-        signature = base64.urlsafe_b64encode(self._sign(text.encode())).rstrip(b"=").decode()
+        try:
+            signature = base64.urlsafe_b64encode(await self._sign(text.encode())).rstrip(b"=").decode()
+        except Exception as error:
+            if isinstance(error, XBindError):
+                raise
+            raise XBindError("SIGN_FAILED", "the card was not signed with the key of this agent") from error
         card = _read(f"{text}.{signature}", self._did, None, 0)
         self._kept = (offers, time.monotonic() + _KEPT, card)
         return card

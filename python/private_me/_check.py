@@ -27,17 +27,15 @@ UNSET: Final = Unset()
 
 
 def check_str(value: Any, what: str) -> str:
+    """A text of one's own: a subclass may say something else the next time."""
     if not isinstance(value, str):
         raise TypeError(f"{what} must be a string, not {name_of(value)}")
-    return check_text(value, what)
-
-
-def check_text(value: str, what: str) -> str:
+    text = str.__str__(value)
     try:
-        value.encode()
+        text.encode()
     except UnicodeEncodeError:
         raise ValueError(f"{what} holds half of a surrogate pair") from None
-    return value
+    return text
 
 
 def check_bytes(value: Any, what: str) -> bytes:

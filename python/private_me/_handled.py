@@ -78,6 +78,13 @@ class Handled:
         else:
             self._judge(running)
 
+    def moved(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Another event loop runs: what worked in one that is over has ended with it."""
+        for running in list(self._running.values()):
+            task = running.task
+            if task is not None and (task.done() or task.get_loop().is_closed()) and task.get_loop() is not loop:
+                self._gave_up(running)
+
     def _judge(self, running: Running) -> None:
         """Says what is asked about a call; whoever has to be asked is waited for."""
         member, number = running.member, self._port.number
@@ -235,7 +242,10 @@ class Handled:
     def _told(self, running: Running, error: HandlerError) -> str | None:
         """What a HandlerError tells, as JSON: as much of it as may go into a body."""
         member = running.member
-        told: dict[str, Any] = {"code": str(error.code), "message": str(error.message)}
+        told: dict[str, Any] = {"code": error.code, "message": error.message}
+        if not all(isinstance(each, str) for each in told.values()):
+            member.journal.warn("a HandlerError was not sent: its code or message is no text")
+            return None
         for data in [{"data": error.data}, {}] if error.data is not None else [{}]:
             try:
                 detail = encode_json({**told, **data}, "a HandlerError")

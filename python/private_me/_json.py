@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import json
 from typing import Any, NoReturn
 
@@ -48,6 +49,8 @@ def _plain(value: object) -> Any:
     dump = getattr(type(value), "model_dump", None)
     if callable(dump):
         return dump(value, mode="json")
+    if isinstance(value, enum.Enum):
+        return value.value
     if isinstance(value, (bytes, bytearray, memoryview)):
         raise _Unfit("holds bytes: send them as the payload itself, or as base64")
     raise _Unfit(f"holds an instance of {type(value).__name__[:64]}")

@@ -94,6 +94,7 @@ def seal(
     Raises INVALID_DID, WRONG_AUDIENCE (to oneself), MALFORMED_MESSAGE (an option out of bounds), SIGN_FAILED (destroyed).
     """
     own = check_bytes(body, "body")
+    token = optional(token, check_str, "token")
     if token == "":
         raise XBindError("MALFORMED_MESSAGE", "token is empty", "leave `token` out where there is none")
     draft = {
@@ -102,7 +103,7 @@ def seal(
         "contentType": check_str(content_type, "content_type"),
         "ttl": _whole(ttl, "ttl"),
         "now": _whole(now, "now"),
-        "token": optional(token, check_str, "token"),
+        "token": token,
         "requestId": None if in_reply_to is None else check_str(in_reply_to.id, "in_reply_to.id"),
         "request": None if in_reply_to is None else check_str(in_reply_to.jws, "in_reply_to.jws"),
         "method": optional(method, check_str, "method"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextvars
 import os
 import threading
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _native
 from ._calls import Calls
+from ._ear import Ear
 from ._handled import Handled
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Port:
         self._scheduled = False
         # Handlers see no caller's context: calls of several callers are worked off together.
         self._context = contextvars.Context()
-        self._waiter: _Waiter | None = None
+        self._ear: Ear | None = None
         self._senders: dict[int, str] = {}
         self.calls = Calls(self)
         self.handled = Handled(self)
@@ -105,39 +105,24 @@ class Port:
 
     def _move(self, loop: asyncio.AbstractEventLoop) -> None:
         self.check()
-        old, self._loop = self.loop, loop
-        if old is not None:
-            self._unwatch(old)
-        try:
-            loop.add_reader(self._wake.fileno(), self._woken)
-        except NotImplementedError:
-            self._waiter = _Waiter(self._wake, loop, self.schedule)
+        self._loop = loop
+        if self._ear is not None:
+            self._ear.stop()
+        self._ear = Ear(self._wake, loop, self.schedule)
         self._scheduled = False
         self.calls.moved()
-        self.schedule()
-
-    def _unwatch(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._waiter is not None:
-            self._waiter.stop()
-            self._waiter = None
-            return
-        try:
-            loop.remove_reader(self._wake.fileno())
-        except RuntimeError:
-            pass  # it was closed meanwhile
-
-    def _woken(self) -> None:
-        self._wake.drain()
+        self.handled.moved(loop)
         self.schedule()
 
     def close(self) -> None:
         """The thread is over."""
         if threading.get_ident() == self._thread and not _forked:
-            if self._waiter is not None:
-                self._waiter.stop()
+            if self._ear is not None:
+                self._ear.stop()
             _native.close_port(self.number)
 
     def forked(self) -> None:
+        """In the child."""
         self._loop = None
 
     def _work(self) -> None:
@@ -229,35 +214,6 @@ class _Held:
 
     def __del__(self) -> None:
         self.port.close()
-
-
-class _Waiter:
-    """Hears of a wake where the event loop cannot read sockets of others (Proactor on Windows)."""
-
-    def __init__(self, wake: _native.Wake, loop: asyncio.AbstractEventLoop, woken: Callable[[], None]) -> None:
-        self._wake = wake
-        self._loop = loop
-        self._woken = woken
-        self._over = False
-        self._thread = threading.Thread(target=self._run, name="private_me", daemon=True)
-        self._thread.start()
-        atexit.register(self.stop)
-
-    def stop(self) -> None:
-        atexit.unregister(self.stop)
-        self._over = True
-        self._wake.ring()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while True:
-            self._wake.wait()
-            if self._over:
-                return
-            try:
-                self._loop.call_soon_threadsafe(self._woken)
-            except RuntimeError:
-                return  # the loop was closed
 
 
 def _after_fork() -> None:

@@ -28,7 +28,9 @@ class RevocationSubject(NamedTuple):
 class RevocationSource(Protocol):
     """Knows what was revoked. Whoever raises or answers anything but a bool does not know, and refuses the token."""
 
-    def is_revoked(self, subject: RevocationSubject, /) -> bool | Awaitable[bool]: ...
+    def is_revoked(self, subject: RevocationSubject, /) -> bool | Awaitable[bool]:
+        """Whether it was revoked, now or when that is awaited."""
+        ...
 
 
 Revocations: TypeAlias = "RevocationSource | Sequence[RevocationSource]"

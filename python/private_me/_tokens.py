@@ -108,9 +108,8 @@ def _claims(claims: Mapping[str, Any]) -> str:
 
 def presented(token: str | None, approval: str | None) -> str | None:
     """What a call presents, as one text."""
-    for what, value in (("token", token), ("approval", approval)):
+    shown = {"token": optional(token, check_str, "token"), "approval": optional(approval, check_str, "approval")}
+    for what, value in shown.items():
         if value == "":
             raise XBindError("INVALID_TOKEN", f"{what} is empty", f"leave `{what}` out where there is none")
-    if token is None and approval is None:
-        return None
-    return _native.write_presented(optional(token, check_str, "token"), optional(approval, check_str, "approval"))
+    return _native.write_presented(shown["token"], shown["approval"])

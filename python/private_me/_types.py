@@ -73,8 +73,7 @@ def _class(kind: type[Any]) -> Shape:
     if callable(validate):
         return _pydantic(kind, validate)
     if issubclass(kind, enum.Enum):
-        values = {each.value: each for each in kind}
-        return Shape(lambda value: values[value] if isinstance(value, (str, int)) and value in values else _misfit(), {"enum": list(values)})
+        return _enum(kind)
     if dataclasses.is_dataclass(kind):
         hints = get_type_hints(kind, include_extras=True)
         fields = [field for field in dataclasses.fields(kind) if field.init]
@@ -84,6 +83,19 @@ def _class(kind: type[Any]) -> Shape:
         hints = get_type_hints(kind, include_extras=True)
         return _object({name: shape_of(hint) for name, hint in hints.items()}, set(getattr(kind, "__required_keys__")), dict)
     raise TypeError(f"{kind.__name__} is no type that JSON can be read as: use a dataclass, a TypedDict or a pydantic model")
+
+
+def _enum(kind: type[enum.Enum]) -> Shape:
+    values = {each.value: each for each in kind}
+
+    def read(value: Any) -> Any:
+        if isinstance(value, kind):
+            return value
+        if not isinstance(value, (str, int)) or isinstance(value, bool) or value not in values:
+            raise Misfit
+        return values[value]
+
+    return Shape(read, {"enum": list(values)})
 
 
 def _misfit() -> Any:

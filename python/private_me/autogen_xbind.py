@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Mapping
-from typing import Any, Literal, NoReturn, TypeAlias, TypedDict
+from typing import Any, NoReturn, TypedDict, cast
 
 from ._address import Address
 from ._agent import Agent
@@ -18,30 +18,21 @@ from ._calls import DeliveryReceipt
 from ._card import AgentCard
 from ._errors import HandlerError, RemoteError, XBindError
 from ._guard import Handler
-from ._identity import Identity
+from ._identity import Identity, IdentityProvider
 from ._inbox import Message
 from ._incoming import IncomingCall
 from ._stream import AnswerStream
 
 
-class Ok(TypedDict):
-    """It went well."""
+class Result(TypedDict):
+    """What came of it: `if result['ok']: result['value']`, else `result['error']`. The other one is not there: a KeyError."""
 
-    ok: Literal[True]
+    ok: bool
+    """Whether it went well."""
     value: Any
-    """What was asked for."""
-
-
-class Failed(TypedDict):
-    """It failed."""
-
-    ok: Literal[False]
+    """What was asked for: there where it went well."""
     error: XBindError
-    """Why, with a code to tell one reason from another."""
-
-
-Result: TypeAlias = "Ok | Failed"
-"""What came of it: `if result['ok']: result['value']`, else `result['error']`."""
+    """Why not, with a code to tell one reason from another: there where it failed."""
 
 
 class AutoGenxBindAgent:
@@ -58,10 +49,10 @@ class AutoGenxBindAgent:
         *,
         agent_options: Mapping[str, Any] | None = None,
         verbose: bool = False,
-        identity_provider: Identity | None = None,
+        identity_provider: Identity | IdentityProvider | None = None,
         handler: Handler | None = None,
     ) -> None:
-        """Generates an identity, unless an `Identity` is given. `agent_options` are those of `Agent`.
+        """Generates an identity, unless an `Identity` is given, or an `IdentityProvider`, whose key is elsewhere. `agent_options` are those of `Agent`.
 
         Raises XBindError: INVALID_NAME, INVALID_CONFIG, AGENT_CLOSED.
         """
@@ -84,8 +75,8 @@ class AutoGenxBindAgent:
         try:
             agent.agent = await Agent.from_identity(pkcs8, name, **options)
         except XBindError as error:
-            return {"ok": False, "error": error}
-        return {"ok": True, "value": agent}
+            return _failed(error)
+        return _went_well(agent)
 
     @property
     def name(self) -> str | None:
@@ -149,9 +140,17 @@ class AutoGenxBindAgent:
 
 async def _result(asked: Awaitable[Any]) -> Result:
     try:
-        return {"ok": True, "value": await asked}
+        return _went_well(await asked)
     except XBindError as error:
-        return {"ok": False, "error": error}
+        return _failed(error)
+
+
+def _went_well(value: Any) -> Result:
+    return cast(Result, {"ok": True, "value": value})
+
+
+def _failed(error: XBindError) -> Result:
+    return cast(Result, {"ok": False, "error": error})
 
 
 __all__ = [
@@ -159,13 +158,12 @@ __all__ = [
     "AgentCard",
     "AutoGenxBindAgent",
     "DeliveryReceipt",
-    "Failed",
     "HandlerError",
     "Identity",
+    "IdentityProvider",
     "IncomingCall",
     "Message",
     "MessageBus",
-    "Ok",
     "RemoteError",
     "Result",
     "XBindError",

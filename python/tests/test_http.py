@@ -1,0 +1,163 @@
+"""Agents that are called by URL."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from private_me import Agent, Identity, IncomingCall, Located, MessageBus, XBindError, listen, serve_agents
+
+
+@pytest_asyncio.fixture
+async def far():
+    """An agent on a bus of its own, and where it is."""
+    bus = MessageBus()
+    async with Agent("far", bus=bus) as agent, listen(serve_agents([agent], path="/agents")) as server:
+        yield agent, f"{server.url}/agents"
+
+
+async def test_an_agent_is_called_by_url_and_by_did_at_a_url(asker, far):
+    agent, url = far
+    agent.handle(lambda call: [call.sender, call.payload])
+    assert await asker.call(url, {"x": 1}) == [asker.did, {"x": 1}]
+    assert await asker.call(Located(agent.did, url), 2) == [asker.did, 2]
+    with pytest.raises(XBindError, match="AGENT_NOT_FOUND|AGENT_CLOSED"):
+        await asker.call(Located(Identity().did, url), 3)
+
+
+async def test_bytes_streams_progress_and_errors_cross(asker, far):
+    agent, url = far
+
+    @agent.method
+    async def count(to: int):
+        for number in range(to):
+            yield number
+
+    @agent.method
+    async def slow(call: IncomingCall[None]) -> str:
+        call.progress(1, 2, "half")
+        await asyncio.sleep(0.05)
+        return "done"
+
+    agent.handle(lambda call: call.payload)
+    assert await asker.call(url, b"\x00\xff") == b"\x00\xff"
+    assert [part async for part in asker.stream(url, 200, method="count")] == list(range(200))
+    words: list[Any] = []
+    assert await asker.call(url, method="slow", on_progress=words.append) == "done"
+    assert words == [{"progress": 1, "total": 2, "message": "half"}]
+    with pytest.raises(XBindError, match="INVALID_INPUT"):
+        await asker.call(url, "x", method="count")
+    assert (await asker.describe(url)).did == agent.did
+    assert (await asker.send(url, "letter")).to == agent.did
+
+
+async def test_many_calls_at_once_over_http(asker, far):
+    agent, url = far
+    agent.handle(lambda call: call.payload)
+    assert await asyncio.gather(*(asker.call(url, number) for number in range(500))) == list(range(500))
+    assert len(await asker.call(url, "x" * 900_000)) == 900_000
+
+
+async def test_a_handler_elsewhere_is_cancelled(asker, far):
+    agent, url = far
+    begun, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def slow(call: IncomingCall[Any]) -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            cancelled.set()
+
+    agent.handle(slow)
+    task = asyncio.create_task(asker.call(url))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.wait_for(cancelled.wait(), 10)
+
+
+async def test_a_server_that_goes_ends_its_calls(asker):
+    agent = Agent("gone", bus=MessageBus(), handler=lambda call: asyncio.sleep(60))
+    async with listen(serve_agents([agent])) as server:
+        call = asyncio.create_task(asker.call(f"{server.url}/"))
+        while not agent._member.port.handled._running:
+            await asyncio.sleep(0.01)
+        url = server.url
+    with pytest.raises(XBindError) as caught:
+        await asyncio.wait_for(call, 30)
+    assert (caught.value.code, caught.value.handled) == ("AGENT_CLOSED", "unknown")
+    with pytest.raises(XBindError, match="AGENT_NOT_FOUND"):
+        await asker.call(f"{url}/")
+    await agent.close()
+
+
+async def test_what_is_no_address_is_told(asker):
+    for wrong in ("ftp://x.example/", "http://x.example/", "https://user@x.example/"):
+        with pytest.raises(XBindError, match="INVALID_CONFIG"):
+            await asker.call(wrong)
+
+
+async def raw(url: str, text: bytes) -> bytes:
+    host, port = url.removeprefix("http://").split("/")[0].split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(text)
+    answer = await asyncio.wait_for(reader.read(65536), 10)
+    writer.close()
+    return answer
+
+
+POST = b"POST /agents HTTP/1.1\r\nhost: x\r\ncontent-type: application/vnd.xbind.messages\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /agents HTTP/1.1\r\nhost: x\r\n\r\n", b"200"),
+        (b"GET /other HTTP/1.1\r\nhost: x\r\n\r\n", b"404"),
+        (b"PUT /agents HTTP/1.1\r\nhost: x\r\n\r\n", b"405"),
+        (b"POST /agents HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n", b"415"),
+        (POST + b"transfer-encoding: chunked\r\n\r\n", b"411"),
+        (POST + b"content-length: 1\r\ncontent-length: 1\r\n\r\n", b"400"),
+        (POST + b"content-length: +1\r\n\r\n", b"400"),
+        (POST + b"content-length: 1, 1\r\n\r\n", b"400"),
+        (POST + b" folded: 1\r\n\r\n", b"400"),
+        (POST + b"na me: 1\r\n\r\n", b"400"),
+        (POST + b"name : 1\r\n\r\n", b"400"),
+        (POST + b"host: y\r\n\r\n", b"400"),
+        (b"GET /agents HTTP/1.1\r\n\r\n", b"400"),
+        (b"GET /agents HTTP/1.0\r\nhost: x\r\n\r\n", b"400"),
+        (b"GET http://x/agents HTTP/1.1\r\nhost: x\r\n\r\n", b"400"),
+        (b"GET /agents HTTP/1.1\nhost: x\n\r\n\r\n", b"400"),
+        (b"x: " + b"y" * 20_000, b""),
+    ],
+)
+async def test_the_small_server_refuses_what_its_clients_do_not_send(far, request_, status):
+    answer = await raw(far[1], request_)
+    assert answer.split(b" ")[1:2] == ([status] if status else [])
+    agent = far[0]
+    if status == b"200":
+        assert agent.did.encode() in answer
+
+
+async def test_a_request_that_holds_no_messages_ends_its_connection(far):
+    answer = await raw(far[1], POST + b"content-length: 10\r\n\r\n" + b"x" * 10)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 200")
+    assert not answer.endswith(b"0\r\n\r\n")
+
+
+async def test_what_cannot_be_mounted_is_told(bus, asker):
+    for wrong in ("x", [1], [asker, "x"], None):
+        with pytest.raises(TypeError):
+            serve_agents(wrong)
+    with pytest.raises(ValueError):
+        serve_agents([])
+    with pytest.raises(ValueError):
+        serve_agents(bus, path="agents")
+    with pytest.raises(TypeError):
+        serve_agents(bus, pth="/")
+    async with Agent(bus=MessageBus()) as other:
+        with pytest.raises(XBindError, match="INVALID_CONFIG"):
+            serve_agents([asker, other])

@@ -1,0 +1,48 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { lines, root, run } from './run.mjs'
+
+const TOOLS = ['maturin>=1.16,<2', 'pytest>=9', 'pytest-asyncio>=1.5', 'pydantic>=2', 'cryptography', 'mypy', 'pyright']
+const folder = join(root, 'target', 'python')
+const bin = join(folder, process.platform === 'win32' ? 'Scripts' : 'bin')
+const python = join(bin, process.platform === 'win32' ? 'python.exe' : 'python')
+
+/** Builds the Python package into an environment of its own, and runs its tests; or says why not. */
+export async function pythonTests() {
+  const found = interpreter()
+  if (!found) {
+    console.log('the Python tests are not run: there is no Python 3.10 or newer with venv here')
+    return { passed: 0, failed: 0, code: 0 }
+  }
+  prepare(found)
+  const counts = { passed: 0, failed: 0 }
+  const code = await lines(python, ['-m', 'pytest', '--quiet', 'python'], (line) => {
+    console.log(line)
+    if (!/^\d+ \w+.* in [\d.]+s/.test(line)) return
+    const count = (what) => Number(new RegExp(`(\\d+) ${what}`).exec(line)?.[1] ?? 0)
+    counts.passed += count('passed')
+    counts.failed += count('failed') + count('error')
+  })
+  return { ...counts, code }
+}
+
+function interpreter() {
+  const check = 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))'
+  return ['python3', 'python'].find((name) => spawnSync(name, ['-c', check], { stdio: 'ignore' }).status === 0)
+}
+
+/** The environment, once for each list of tools; the package anew each time. */
+function prepare(found) {
+  const note = join(folder, 'tools.txt')
+  const tools = TOOLS.join('\n')
+  if (!existsSync(python) || !existsSync(note) || readFileSync(note, 'utf8') !== tools) {
+    console.log('Installing what the Python tests need')
+    run(found, ['-m', 'venv', '--clear', folder])
+    run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...TOOLS])
+    writeFileSync(note, tools)
+  }
+  console.log('Building the Python package')
+  const env = { ...process.env, VIRTUAL_ENV: folder }
+  run(python, ['-m', 'maturin', 'develop', '--quiet', '--locked'], { cwd: join(root, 'python'), env })
+}
