@@ -84,7 +84,7 @@ class Serializers:
             raise wrong("data") from None
 
     def _kind_for(self, message: Any) -> _Kind:
-        own = cast("type[Any]", type(message))
+        own: type[Any] = type(message)  # pyright: ignore[reportUnknownVariableType]
         name = getattr(getattr(own, "DESCRIPTOR", None), "full_name", own.__name__)
         for content_type in (JSON_DATA_CONTENT_TYPE, PROTOBUF_DATA_CONTENT_TYPE):
             kind = self._kinds.get((name, content_type))
