@@ -63,7 +63,9 @@ class Instance:
         self.proven = AgentId(id.type, agent.did)
         """As others see it."""
         self.made: FrameworkAgent | None = None
-        self.making: asyncio.Future[FrameworkAgent] | None = None
+        self.making: asyncio.Future[Any] | None = None
+        self.began: asyncio.Future[None] | None = None
+        """When the newest message is with its handler."""
 
 
 _making: contextvars.ContextVar[Instance | None] = contextvars.ContextVar("private_me_making", default=None)
@@ -157,19 +159,20 @@ class Agents:
             instance.making = asyncio.ensure_future(self._invoke(instance))
         making = instance.making
         try:
-            instance.made = await asyncio.shield(making)
+            made: FrameworkAgent = await asyncio.shield(making)
+            instance.made = made
         finally:
             if making.done() and instance.making is making:
                 instance.making = None
-        return instance.made
+        return made
 
-    async def _invoke(self, instance: Instance) -> FrameworkAgent:
+    async def _invoke(self, instance: Instance) -> Any:
         factory = self.factories[instance.id.type]
         assert not isinstance(factory, type)
         _making.set(instance)
         with AgentInstantiationContext.populate_context((self._runtime, instance.id)):
             made = factory()
-            agent = await made if inspect.isawaitable(made) else made
+            agent: Any = await made if inspect.isawaitable(made) else made
         if not isinstance(agent, FrameworkAgent):
             raise TypeError(f"the factory of {instance.id.type} gave {name_of(agent)} and no agent")
         return agent
