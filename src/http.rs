@@ -45,7 +45,6 @@ entries! {
         key: Option<&KeyRef>, signer: Option<String>, response: Json<ResponseHead>, body: Bytes,
         request: Json<RequestHead>, now: f64, ttl: f64,
     ) -> SignedHttp = http::sign_response;
-    /// What a key elsewhere is to sign.
     fn base_of(unsigned: &UnsignedRef) -> String = http::base;
     /// The fields to be set, with the signature that a key elsewhere has made.
     fn signed_fields(unsigned: &UnsignedRef, signature: Bytes) -> Fallible<Vec<String>> = http::finish;
@@ -66,7 +65,6 @@ entries! {
     fn approve_request(
         verifier: &RequestVerifierRef, request: &RequestRef, body: Bytes, approvers: Vec<String>, recipient: String, now: f64,
     ) -> Fallible<Json<UsedApproval>> = http::approve;
-    /// Signs a yes or no to a request.
     fn decide_request(
         key: &KeyRef, request: Json<RequestHead>, body: Bytes, decided: Json<RequestDecision>,
     ) -> Fallible<String> = http::decide;
@@ -80,7 +78,6 @@ entries! {
         let wake = move |exchange| { wake.call(exchange, ThreadsafeFunctionCallMode::NonBlocking); };
         Ok(Give::give(serve::server(node, only.as_deref(), wake)))
     }
-    /// A request has come.
     fn open_exchange(server: &ServerRef) -> u32 = Server::open;
     /// A piece of its body; why no more messages can come of it.
     fn feed_exchange(server: &ServerRef, exchange: u32, piece: Bytes) -> Option<String> = serve::feed;
@@ -88,6 +85,5 @@ entries! {
     fn end_exchange(server: &ServerRef, exchange: u32) -> Option<String> = serve::end;
     /// What is to be written next into the response, and whether that is its end.
     fn take_exchange(server: &ServerRef, exchange: u32) -> (Bytes, bool) = serve::take;
-    /// The response is done, or its connection lost.
     fn close_exchange(server: &ServerRef, exchange: u32) = Server::gone;
 }

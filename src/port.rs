@@ -34,7 +34,6 @@ entries! {
         }
         Ok(port)
     }
-    /// Closes the port and all its agents.
     fn close_port(port: u32) = ports::close;
     /// A bus of its own; `max_lifetime` is the longest life of a message in seconds.
     fn new_node(max_lifetime: f64, log: Option<&LogRef>, dangerously_unrecorded: bool) -> NodeRef = agent::new_node;
@@ -58,14 +57,15 @@ entries! {
     /// their number, which `judge` is told.
     fn guard(port: u32, agent: u32, policies: Option<Json<Vec<CallPolicy>>>, judges: Vec<&JudgeRef>) -> Fallible<u32>
         = port::guard;
-    /// Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window`
-    /// its answer may come in parts; with `receipt` the two messages are told before its end; `idempotent`, it is signed anew
-    /// where it may be lost.
-    fn call(
+    /// Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew.
+    fn call(port: u32, agent: u32, to: String, content: Content, timeout_ms: f64, total_ms: f64) -> Fallible<f64> = port::call;
+    /// The same. With `window` its answer may come in parts; with `receipt` the two messages are told before its end;
+    /// `idempotent`, it is signed anew where it may be lost.
+    fn call_with(
         port: u32, agent: u32, to: String, content: Content, one_way: bool, timeout_ms: f64, token: Option<String>,
         method: Option<String>, traceparent: Option<String>, total_ms: Option<f64>, window: Option<f64>, receipt: bool,
         idempotent: bool,
-    ) -> Fallible<f64> = port::call;
+    ) -> Fallible<f64> = port::call_with;
     /// Gives a call up; whether the other side ran it.
     fn abandon(port: u32, call: f64) -> Option<&'static str> as "'yes' | 'no' | 'unknown' | undefined" = port::abandon;
     /// Whether the handler may begin with a call: 0 if it may, 1 if the call is over, 2 if it is to be given
@@ -85,9 +85,7 @@ entries! {
     fn rights(port: u32, ticket: f64) -> Option<String> = port::rights;
     /// Gives a call back, with the content that it brought: another policy judges it, or it goes to the inbox.
     fn give_back(port: u32, ticket: f64, content: Content) = port::give_back;
-    /// Answers a running call.
     fn answer(port: u32, ticket: f64, content: Content) = port::answer;
-    /// Ends an answer in parts.
     fn finish(port: u32, ticket: f64, content: Content) = port::finish;
     /// Refuses a running call; `detail` is the JSON object that goes with the code.
     fn refuse(port: u32, ticket: f64, code: String, detail: Option<String>) = port::refuse;

@@ -33,8 +33,6 @@ entries! {
     fn verify_log(path: String, owner: Option<String>, seq: Option<f64>, digest: Option<String>)
         -> AsyncTask<Work<String, String>> as "Promise<Fallible<string>>"
         { elsewhere(record::verify_log(&path, owner.as_deref(), seq, digest.as_deref())) }
-    /// A witness signs the head that a log signed.
     fn witness_head(witness: &KeyRef, head: String) -> Fallible<String> = record::witness;
-    /// What a witness has signed.
     fn read_witness(statement: String, witness: String) -> Fallible<String> = record::witnessed;
 }

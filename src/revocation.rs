@@ -50,7 +50,6 @@ entries! {
         key: &KeyRef, count: f64, list: Uint8ArraySlice<'_>, draft: Json<ListDraft>,
     ) -> Fallible<String> = rights::sign_status_list;
     fn new_status_lists(capacity: f64, bytes: f64, max_age: f64) -> ListsRef = rights::lists;
-    /// How many bytes the lists take in native memory.
     fn lists_bytes(lists: &ListsRef) -> f64 = rights::lists_bytes;
     /// Stands for so much native memory.
     fn weight(bytes: f64) -> WeightRef { External::new_with_size_hint((), xbind_binding::number::size(bytes)) }
@@ -58,7 +57,6 @@ entries! {
     fn put_list(
         lists: &ListsRef, text: String, uri: String, issuer: String, jwks: Option<String>, now: f64,
     ) -> Fallible<()> = rights::put_list;
-    /// A status, or why there is none.
     fn ask_list(lists: &ListsRef, issuer: String, status: Json<Status>, now: f64) -> Either<u8, &'static str>
         as "number | 'stale' | 'absent' | 'unreadable'" = rights::ask_list;
     fn purge_lists(lists: &ListsRef, now: f64) = rights::purge_lists;

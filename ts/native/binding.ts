@@ -591,9 +591,6 @@ export interface Status {
   readonly uri: string
 }
 
-/** JSON text, or bytes. */
-export type Content = string | Uint8Array
-
 export type SignedHttp = ReadonlyArray<string> | UnsignedRef | Failure
 
 /** PEM, or bytes of either. */
@@ -641,7 +638,6 @@ export interface Binding {
     now: number,
     ttl: number,
   ): SignedHttp
-  /** What a key elsewhere is to sign. */
   baseOf(unsigned: UnsignedRef): string
   /** The fields to be set, with the signature that a key elsewhere has made. */
   signedFields(unsigned: UnsignedRef, signature: Uint8Array): Fallible<ReadonlyArray<string>>
@@ -671,7 +667,6 @@ export interface Binding {
     recipient: string,
     now: number,
   ): Fallible<Json<UsedApproval>>
-  /** Signs a yes or no to a request. */
   decideRequest(
     key: KeyRef,
     request: Json<RequestHead>,
@@ -682,7 +677,6 @@ export interface Binding {
   reachAddresses(node: NodeRef): void
   /** Opens agents of a bus to requests: these DIDs, or all. `wake` is told which exchange has something to take. */
   newServer(node: NodeRef, only: ReadonlyArray<string> | undefined, wake: (arg: number) => void): Fallible<ServerRef>
-  /** A request has come. */
   openExchange(server: ServerRef): number
   /** A piece of its body; why no more messages can come of it. */
   feedExchange(server: ServerRef, exchange: number, piece: Uint8Array): string | null
@@ -690,7 +684,6 @@ export interface Binding {
   endExchange(server: ServerRef, exchange: number): string | null
   /** What is to be written next into the response, and whether that is its end. */
   takeExchange(server: ServerRef, exchange: number): [Uint8Array, boolean]
-  /** The response is done, or its connection lost. */
   closeExchange(server: ServerRef, exchange: number): void
   generateKey(): Fallible<KeyRef>
   keyFromSeed(seed: Uint8Array): Fallible<KeyRef>
@@ -704,17 +697,13 @@ export interface Binding {
   didToPublicKey(did: string): Fallible<Uint8Array>
   publicKeyToDid(publicKey: Uint8Array): Fallible<string>
   verifySignature(did: string, data: Uint8Array, signature: Uint8Array): Fallible<boolean>
-  /** The JWK of a DID's key, as JSON. */
   jwkJson(did: string): Fallible<string>
-  /** The document of a DID, as JSON. */
   didDocumentJson(did: string): Fallible<string>
   keyFromPkcs8(file: KeyFile, passphrase?: string): Fallible<KeyRef>
-  /** The same on another thread. */
   importKey(file: KeyFile, passphrase?: string): Promise<Fallible<KeyRef>>
   exportKey(key: KeyRef, pem: boolean, passphrase?: string): Fallible<Exported>
   /** Prepares an export on another thread. The private key has no part in it and stays where it can be wiped. */
   prepareExport(passphrase: string): Promise<Fallible<WrappingRef>>
-  /** The end of an export that was prepared. */
   exportPrepared(key: KeyRef, pem: boolean, wrapping: WrappingRef): Fallible<Exported>
   seal(key: KeyRef, draft: Json<Draft>, body: Uint8Array): Fallible<Json<Sealed>>
   newVerifier(policy: Json<Policy>): Fallible<VerifierRef>
@@ -723,7 +712,6 @@ export interface Binding {
    * here, so that no exception and no depth of a callback can meet a native frame.
    */
   open(verifier: VerifierRef, now: number, jws: string, body: Uint8Array, token?: string): Opened
-  /** What a message that waits claims. */
   claim(opening: OpeningRef): Json<Claim>
   /**
    * Goes on with an opening, at the same time and with the same body; `call` is the JWS of the call that the message
@@ -737,7 +725,6 @@ export interface Binding {
     token?: string,
     call?: string,
   ): Fallible<Json<Message>>
-  /** Whether JSON text may go into a body. */
   checkJson(text: string): Fallible<undefined>
   /** One text of both; nothing if there is neither. */
   writePresented(token?: string, approval?: string): string | undefined | Failure
@@ -752,7 +739,6 @@ export interface Binding {
   fetch(url: string, rules: Json<Rules>, fetcher?: FetcherRef): Promise<Uint8Array | string>
   /** Opens a port; `wake` is called when another thread has left events there. */
   openPort(wake: () => void): number
-  /** Closes the port and all its agents. */
   closePort(port: number): void
   /** A bus of its own; `max_lifetime` is the longest life of a message in seconds. */
   newNode(maxLifetime: number, log: LogRef | undefined, dangerouslyUnrecorded: boolean): NodeRef
@@ -789,16 +775,24 @@ export interface Binding {
     policies: Json<ReadonlyArray<CallPolicy>> | undefined,
     judges: ReadonlyArray<JudgeRef>,
   ): Fallible<number>
-  /**
-   * Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window`
-   * its answer may come in parts; with `receipt` the two messages are told before its end; `idempotent`, it is signed anew
-   * where it may be lost.
-   */
+  /** Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew. */
   call(
     port: number,
     agent: number,
     to: string,
-    content: Content,
+    content: string | Uint8Array,
+    timeoutMs: number,
+    totalMs: number,
+  ): Fallible<number>
+  /**
+   * The same. With `window` its answer may come in parts; with `receipt` the two messages are told before its end;
+   * `idempotent`, it is signed anew where it may be lost.
+   */
+  callWith(
+    port: number,
+    agent: number,
+    to: string,
+    content: string | Uint8Array,
     oneWay: boolean,
     timeoutMs: number,
     token: string | undefined,
@@ -836,15 +830,13 @@ export interface Binding {
   /** What the token of a running call grants: its scopes in one line, and each of its chain in another. */
   rights(port: number, ticket: number): string | null
   /** Gives a call back, with the content that it brought: another policy judges it, or it goes to the inbox. */
-  giveBack(port: number, ticket: number, content: Content): void
-  /** Answers a running call. */
-  answer(port: number, ticket: number, content: Content): void
-  /** Ends an answer in parts. */
-  finish(port: number, ticket: number, content: Content): void
+  giveBack(port: number, ticket: number, content: string | Uint8Array): void
+  answer(port: number, ticket: number, content: string | Uint8Array): void
+  finish(port: number, ticket: number, content: string | Uint8Array): void
   /** Refuses a running call; `detail` is the JSON object that goes with the code. */
   refuse(port: number, ticket: number, code: string, detail?: string): void
   /** Sends a part of the answer to a running call: 0 if there is room for another, 1 if not, 2 if nobody takes any. */
-  part(port: number, ticket: number, content: Content): Fallible<number>
+  part(port: number, ticket: number, content: string | Uint8Array): Fallible<number>
   /** Whether there is room for a part, as `part` says it. */
   flow(port: number, ticket: number): number
   /** So many parts of the answer to a call were read. */
@@ -885,9 +877,7 @@ export interface Binding {
   queryLog(log: LogRef, query: string): Promise<Fallible<string>>
   /** Verifies a log, with the line that it must hold. */
   verifyLog(path: string, owner?: string, seq?: number, digest?: string): Promise<Fallible<string>>
-  /** A witness signs the head that a log signed. */
   witnessHead(witness: KeyRef, head: string): Fallible<string>
-  /** What a witness has signed. */
   readWitness(statement: string, witness: string): Fallible<string>
   newRevocationList(capacity: number): ListRef
   /** Without a time the entry is kept for good. */
@@ -907,7 +897,6 @@ export interface Binding {
   statusListSize(count: number, bytes: number): number
   signStatusList(key: KeyRef, count: number, list: Uint8Array, draft: Json<ListDraft>): Fallible<string>
   newStatusLists(capacity: number, bytes: number, maxAge: number): ListsRef
-  /** How many bytes the lists take in native memory. */
   listsBytes(lists: ListsRef): number
   /** Stands for so much native memory. */
   weight(bytes: number): WeightRef
@@ -920,7 +909,6 @@ export interface Binding {
     jwks: string | undefined,
     now: number,
   ): Fallible<undefined>
-  /** A status, or why there is none. */
   askList(
     lists: ListsRef,
     issuer: string,
@@ -928,7 +916,6 @@ export interface Binding {
     now: number,
   ): number | 'stale' | 'absent' | 'unreadable'
   purgeLists(lists: ListsRef, now: number): void
-  /** Whether one scope covers another. */
   covers(granted: string, needed: string): Fallible<boolean>
   issueToken(key: KeyRef, grant: Json<Grant>): Fallible<string>
   delegateToken(key: KeyRef, token: string, grant: Json<Grant>): Fallible<string>
