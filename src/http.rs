@@ -44,7 +44,6 @@ entries! {
         key: Option<&KeyRef>, signer: Option<String>, response: Json<ResponseHead>, body: Bytes,
         request: Json<RequestHead>, now: f64, ttl: f64,
     ) -> SignedHttp = http::sign_response;
-    /// What a key elsewhere is to sign.
     fn base_of(unsigned: &UnsignedRef) -> String = http::base;
     /// The fields to be set, with the signature that a key elsewhere has made.
     fn signed_fields(unsigned: &UnsignedRef, signature: Bytes) -> Fallible<Vec<String>> = http::finish;
@@ -90,6 +89,5 @@ entries! {
     fn end_exchange(server: &ServerRef, exchange: u32) -> Option<String> = serve::end;
     /// What is to be written next into the response, and whether that is its end.
     fn take_exchange(server: &ServerRef, exchange: u32) -> (Bytes, bool) = serve::take;
-    /// The response is done, or its connection lost.
     fn close_exchange(server: &ServerRef, exchange: u32) = Server::gone;
 }

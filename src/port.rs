@@ -65,14 +65,15 @@ entries! {
     /// their number, which `judge` is told.
     fn guard(port: u32, agent: u32, policies: Option<Json<Vec<CallPolicy>>>, judges: Vec<&JudgeRef>) -> Fallible<u32>
         = port::guard;
-    /// Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window`
-    /// its answer may come in parts; with `receipt` the two messages are told before its end; `idempotent`, it is signed anew
-    /// where it may be lost.
-    fn call(
+    /// Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew.
+    fn call(port: u32, agent: u32, to: String, content: Content, timeout_ms: f64, total_ms: f64) -> Fallible<f64> = port::call;
+    /// The same. With `window` its answer may come in parts; with `receipt` the two messages are told before its end;
+    /// `idempotent`, it is signed anew where it may be lost.
+    fn call_with(
         port: u32, agent: u32, to: String, content: Content, one_way: bool, timeout_ms: f64, token: Option<String>,
         method: Option<String>, traceparent: Option<String>, total_ms: Option<f64>, window: Option<f64>, receipt: bool,
         idempotent: bool,
-    ) -> Fallible<f64> = port::call;
+    ) -> Fallible<f64> = port::call_with;
     /// Gives a call up; whether the other side ran it.
     fn abandon(port: u32, call: f64) -> Option<&'static str> as "'yes' | 'no' | 'unknown' | undefined" = port::abandon;
     /// Whether the handler may begin with a call: 0 if it may, 1 if the call is over, 2 if it is to be given

@@ -653,9 +653,6 @@ export interface Status {
   readonly uri: string
 }
 
-/** JSON text, or bytes. */
-export type Content = string | Uint8Array
-
 export type SignedHttp = ReadonlyArray<string> | UnsignedRef | Failure
 
 /** PEM, or bytes of either. */
@@ -704,7 +701,6 @@ export interface Binding {
     now: number,
     ttl: number,
   ): SignedHttp
-  /** What a key elsewhere is to sign. */
   baseOf(unsigned: UnsignedRef): string
   /** The fields to be set, with the signature that a key elsewhere has made. */
   signedFields(unsigned: UnsignedRef, signature: Uint8Array): Fallible<ReadonlyArray<string>>
@@ -764,7 +760,6 @@ export interface Binding {
   endExchange(server: ServerRef, exchange: number): string | null
   /** What is to be written next into the response, and whether that is its end. */
   takeExchange(server: ServerRef, exchange: number): [Uint8Array, boolean]
-  /** The response is done, or its connection lost. */
   closeExchange(server: ServerRef, exchange: number): void
   generateKey(): Fallible<KeyRef>
   keyFromSeed(seed: Uint8Array): Fallible<KeyRef>
@@ -859,16 +854,24 @@ export interface Binding {
     policies: Json<ReadonlyArray<CallPolicy>> | undefined,
     judges: ReadonlyArray<JudgeRef>,
   ): Fallible<number>
-  /**
-   * Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window`
-   * its answer may come in parts; with `receipt` the two messages are told before its end; `idempotent`, it is signed anew
-   * where it may be lost.
-   */
+  /** Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew. */
   call(
     port: number,
     agent: number,
     to: string,
-    content: Content,
+    content: string | Uint8Array,
+    timeoutMs: number,
+    totalMs: number,
+  ): Fallible<number>
+  /**
+   * The same. With `window` its answer may come in parts; with `receipt` the two messages are told before its end;
+   * `idempotent`, it is signed anew where it may be lost.
+   */
+  callWith(
+    port: number,
+    agent: number,
+    to: string,
+    content: string | Uint8Array,
     oneWay: boolean,
     timeoutMs: number,
     token: string | undefined,
@@ -912,7 +915,7 @@ export interface Binding {
   /** Refuses a running call; `detail` is the JSON object that goes with the code. */
   refuse(port: number, ticket: number, code: string, detail?: string): void
   /** Sends a part of the answer to a running call: 0 if there is room for another, 1 if not, 2 if nobody takes any. */
-  part(port: number, ticket: number, content: Content): Fallible<number>
+  part(port: number, ticket: number, content: string | Uint8Array): Fallible<number>
   /** Whether there is room for a part, as `part` says it. */
   flow(port: number, ticket: number): number
   /** So many parts of the answer to a call were read. */

@@ -27,7 +27,7 @@ pub use message::open::{Authentic, VerifiedMessage, authenticate, open};
 pub use message::recipient::{Caches, PendingCall, Policy, Recipient};
 pub use message::replay::{ReplayWindow, Reservation};
 pub use message::roots::RootCache;
-pub use message::seal::{Draft, Sealed, Unsigned, seal};
+pub use message::seal::{Draft, References, Sealed, Unsigned, seal};
 pub use message::sender::SenderCache;
 pub use message::session::Session;
 pub use message::verifier::{MessageVerifier, Opening};

@@ -248,7 +248,7 @@ impl Agent {
 
     /// Ends the pending call that this request was, if it still is.
     pub(crate) fn settle_request(&self, request: &MessageId, outcome: Outcome) {
-        let taken = self.port.calls.guard().take_id(request);
+        let taken = self.port.calls.guard().take_id(request, None);
         if let Some(call) = taken {
             if call.sink.is_some() {
                 Port::give_up(&call); // the other side may be in the middle of its answer

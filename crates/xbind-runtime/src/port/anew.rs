@@ -53,6 +53,7 @@ impl Again {
             in_reply_to: None,
             details,
             call: Some(number),
+            asked: None,
             until,
             slot: None,
             _guard: None,
@@ -74,7 +75,7 @@ impl Port {
             recipient: Some(to.clone()),
             has_method: true,
             deadline: until,
-            purpose: Purpose::Session(peer),
+            purpose: Purpose::Session(Box::new(peer)),
             ..Call::new(caller.clone(), id)
         };
         let Some(number) = self.calls.guard().begin(call) else { return failed(ErrorKind::InboxFull) };
@@ -104,7 +105,7 @@ impl Port {
             caller.free_outbox(bytes);
             return false;
         };
-        self.send_off(&caller, &to, found, number, bytes, Box::new(again.draft(id, number)));
+        self.send_off(&caller, &to, found, number, bytes, again.draft(id, number));
         true
     }
 
@@ -123,7 +124,7 @@ impl Port {
 
     /// The one asked says that the call of that id was meant for another session than its own.
     pub(crate) fn stale(self: &Arc<Self>, id: &MessageId, outcome: Outcome) {
-        let number = self.calls.guard().number_of(id);
+        let number = self.calls.guard().number_of(id, None);
         let Some(number) = number else { return };
         if self.call_anew(number) {
             return;

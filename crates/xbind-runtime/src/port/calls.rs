@@ -58,18 +58,18 @@ pub(crate) struct Call {
     /// The last word of progress.
     pub(crate) last_word: Option<u64>,
     /// Where a receipt is wanted.
-    pub(crate) kept: Option<Kept>,
+    pub(crate) kept: Option<Box<Kept>>,
 }
 
 /// Who hears of the end of a call.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) enum Purpose {
     /// Whoever made it.
     Face,
     /// It asks for an approval of the call that runs here under that ticket.
     Approval(u64),
     /// It asks for the session of its recipient.
-    Session(Remote),
+    Session(Box<Remote>),
 }
 
 impl Call {
@@ -231,8 +231,8 @@ impl Calls {
         true
     }
 
-    pub(crate) fn expected(&self, id: &MessageId) -> Option<PendingCall> {
-        self.slots.get(*self.by_id.get(id)?)?.expected()
+    pub(crate) fn expected(&self, number: u64) -> Option<PendingCall> {
+        self.slots.get(number)?.expected()
     }
 
     /// Part `seq` of an answer has come; the number of its call.
@@ -293,9 +293,8 @@ impl Calls {
         Some(call)
     }
 
-    pub(crate) fn take_id(&mut self, id: &MessageId) -> Option<Call> {
-        let number = *self.by_id.get(id)?;
-        self.take(number)
+    pub(crate) fn take_id(&mut self, id: &MessageId, asked: Option<u64>) -> Option<Call> {
+        self.number_of(id, asked).and_then(|number| self.take(number))
     }
 
     pub(crate) fn numbers_of(&self, caller: &Arc<Agent>) -> Vec<u64> {
@@ -315,8 +314,10 @@ impl Calls {
         self.slots.iter().filter(|(_, call)| over(call) && is_its(call)).map(|(number, _)| number).collect()
     }
 
-    pub(crate) fn number_of(&self, id: &MessageId) -> Option<u64> {
-        self.by_id.get(id).copied()
+    /// The number of the call of that message, which is probably `asked`.
+    pub(crate) fn number_of(&self, id: &MessageId, asked: Option<u64>) -> Option<u64> {
+        let is_it = |number: &u64| self.slots.get(*number).is_some_and(|call| call.id == *id);
+        asked.filter(is_it).or_else(|| self.by_id.get(id).copied())
     }
 
     /// Who made a call that may be signed anew, whom it is for, and its size.
