@@ -312,6 +312,12 @@ impl Calls {
         self.slots.iter().filter(|(_, call)| over(call)).map(|(number, _)| number).collect()
     }
 
+    /// Whether the call of that id went over that route.
+    pub(crate) fn went_over(&self, id: &MessageId, route: Route) -> bool {
+        let call = self.by_id.get(id).and_then(|number| self.slots.get(*number));
+        call.is_some_and(|call| matches!(&call.recipient, Some(Peer::There(remote)) if remote.route == route))
+    }
+
     pub(crate) fn number_of(&self, id: &MessageId) -> Option<u64> {
         self.by_id.get(id).copied()
     }
