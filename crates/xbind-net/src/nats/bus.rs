@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event};
@@ -17,7 +18,7 @@ use xbind_runtime::Node;
 
 use super::bucket::{Bucket, PATIENCE};
 use super::link::{Link, lock};
-use super::tasks::{Task, beat_of};
+use super::tasks::Task;
 use super::{Fault, tls};
 use crate::{Roots, thread};
 
@@ -180,7 +181,7 @@ async fn begin(node: Arc<Node>, settings: Settings) -> Result<Bus, Fault> {
     let subscribe = async |subject: String| client.subscribe(subject).await.map_err(|_| Fault::Unavailable);
     let inbox = subscribe(namespace.inbox(&host)).await?;
     let replies = subscribe(format!("{}n.*", namespace.replies(&host))).await?;
-    let beats = subscribe(beat_of(&namespace, "*")).await?;
+    let beats = subscribe(namespace.beats()).await?;
     let link = Link::new(&node, namespace, key, host, frame);
     drop(node);
 
@@ -261,6 +262,7 @@ async fn follow(link: Arc<Link>, mut events: UnboundedReceiver<bool>) {
             lock(&link.lanes).introduce_again(None);
             lock(&link.roster).write_again();
             lock(&link.directory).hear_all(std::time::Instant::now());
+            link.again.store(true, Ordering::Release);
             link.set_status(Status::Connected);
             link.bells.agents.notify_one();
             link.bells.send.notify_one();

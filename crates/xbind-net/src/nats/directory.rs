@@ -129,12 +129,11 @@ impl Directory {
         }
     }
 
-    /// Something has come from a host; false if it is not known.
-    pub(super) fn heard(&mut self, host: &NKey, now: Instant) -> bool {
-        let Some(host) = self.hosts.get_mut(host) else { return false };
+    /// Something has come from a host: whether it is known, and the way to it if it was away.
+    pub(super) fn heard(&mut self, host: &NKey, now: Instant) -> (bool, Option<Path>) {
+        let Some(host) = self.hosts.get_mut(host) else { return (false, None) };
         host.heard = now;
-        host.is_away = false;
-        true
+        (true, std::mem::take(&mut host.is_away).then_some(host.path))
     }
 
     fn reach(&mut self, host: &NKey, now: Instant) -> Option<&mut Host> {
@@ -282,7 +281,7 @@ mod tests {
     fn replicas_take_turns_and_one_that_is_away_is_asked_last() {
         let (mut all, now) = (Directory::default(), Instant::now());
         [10, 11, 12].into_iter().for_each(|host| all.learn(seen(1, host, Some("writer"), 1), 0, now));
-        let asked: std::collections::HashSet<_> = (0..6).map(|_| all.way_to(&did(1), 0).unwrap().0).collect();
+        let asked: HashSet<_> = (0..6).map(|_| all.way_to(&did(1), 0).unwrap().0).collect();
         assert_eq!(asked.len(), 3);
         assert_eq!(all.named("writer"), [did(1)]);
         assert!(!all.away(&key(10), now), "it was heard a moment ago");
@@ -322,10 +321,12 @@ mod tests {
         assert_eq!(all.silent(now), (vec![], vec![]));
         assert_eq!(all.silent(now + SILENT), (vec![key(10)], vec![]));
         assert_eq!(all.silent(now + GONE), (vec![], vec![key(10)]));
-        assert!(all.heard(&key(10), now + GONE));
+        assert_eq!(all.heard(&key(10), now + GONE), (true, None));
+        assert!(!all.away(&key(10), now + GONE));
+        assert_eq!(all.heard(&key(10), now + GONE), (true, all.path_to(&key(10))));
         assert_eq!(all.silent(now + GONE), (vec![], vec![]));
         let before = all.drop_host(&key(10)).unwrap();
-        assert!(!all.heard(&key(10), now));
+        assert_eq!(all.heard(&key(10), now), (false, None));
         all.learn(seen(1, 10, None, 1), 0, now);
         assert_ne!(Some(before), all.path_to(&key(10)), "a way that is over is not used again");
     }

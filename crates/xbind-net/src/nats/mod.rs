@@ -8,6 +8,7 @@
 //! | `envelope` | what one NATS message holds |
 //! | `directory` | who is where |
 //! | `roster` | the presence of the agents here: signed, written, renewed |
+//! | `sent` | what was sent lately, and may be lost |
 //! | `bucket` | what is kept with the broker |
 //! | `tls` | certificates |
 //! | `tasks` | what runs on the thread of this crate: sending, receiving, watching, time |
@@ -19,6 +20,7 @@ mod envelope;
 mod lanes;
 mod link;
 mod roster;
+mod sent;
 mod tasks;
 mod tls;
 

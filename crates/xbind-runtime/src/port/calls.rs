@@ -314,6 +314,12 @@ impl Calls {
         self.slots.iter().filter(|(_, call)| over(call) && is_its(call)).map(|(number, _)| number).collect()
     }
 
+    /// Whether the call of that id went over that route.
+    pub(crate) fn went_over(&self, id: &MessageId, route: Route) -> bool {
+        let call = self.by_id.get(id).and_then(|number| self.slots.get(*number));
+        call.is_some_and(|call| matches!(&call.recipient, Some(Peer::There(remote)) if remote.route == route))
+    }
+
     /// The number of the call of that message, which is probably `asked`.
     pub(crate) fn number_of(&self, id: &MessageId, asked: Option<u64>) -> Option<u64> {
         let is_it = |number: &u64| self.slots.get(*number).is_some_and(|call| call.id == *id);

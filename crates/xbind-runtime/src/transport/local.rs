@@ -173,10 +173,14 @@ fn reply_came(port: &Arc<Port>, id: &MessageId, number: u64, message: VerifiedMe
         return port.word_came(id, seq, message.body());
     }
     // So far the call was only looked at; whoever takes it ends it.
-    if let Peer::There(_) = from
+    if let Peer::There(remote) = &from
         && message.op() == Op::Error
         && Refusal::decode(message.body()).kind == ErrorKind::StaleSession
     {
+        // Somebody has brought the call to another process of the one asked as well, whose session it does not name.
+        if !port.calls.guard().went_over(id, remote.route) {
+            return;
+        }
         port.heard_session(id, Refusal::decode(message.body()).session());
         return port.stale(id, outcome_of(message));
     }
