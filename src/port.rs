@@ -43,9 +43,9 @@ entries! {
     fn node_agents(node: &NodeRef) -> Json<Vec<Agent>> = agent::agents;
     fn stop_on_node(node: &NodeRef, did: String) -> Fallible<()> = agent::stop;
     fn close_node(node: &NodeRef) = Node::close;
-    /// Connects a bus to those of other machines.
-    fn connect_nats(node: &NodeRef, cluster: Json<Cluster>) -> AsyncTask<Work<Nats, NatsRef>> as "Promise<Fallible<NatsRef>>"
-        { elsewhere(nats::connect(node, &cluster.0)) }
+    /// Connects a bus to those of other machines, in the name of an identity where there is one.
+    fn connect_nats(node: &NodeRef, cluster: Json<Cluster>, identity: Option<&KeyRef>) -> AsyncTask<Work<Nats, NatsRef>>
+        as "Promise<Fallible<NatsRef>>" { elsewhere(nats::connect(node, &cluster.0, identity.map(|key| &**key))) }
     fn nats_status(nats: &NatsRef) -> &'static str as "'connected' | 'reconnecting' | 'closed'" = nats::status;
     fn nats_agents(nats: &NatsRef) -> Json<Vec<Agent>> = nats::agents;
     /// Resolves once the last words of a bus that was closed have left.

@@ -820,8 +820,8 @@ export interface Binding {
   nodeAgents(node: NodeRef): Json<ReadonlyArray<Agent>>
   stopOnNode(node: NodeRef, did: string): Fallible<undefined>
   closeNode(node: NodeRef): void
-  /** Connects a bus to those of other machines. */
-  connectNats(node: NodeRef, cluster: Json<Cluster>): Promise<Fallible<NatsRef>>
+  /** Connects a bus to those of other machines, in the name of an identity where there is one. */
+  connectNats(node: NodeRef, cluster: Json<Cluster>, identity?: KeyRef): Promise<Fallible<NatsRef>>
   natsStatus(nats: NatsRef): 'connected' | 'reconnecting' | 'closed'
   natsAgents(nats: NatsRef): Json<ReadonlyArray<Agent>>
   /** Resolves once the last words of a bus that was closed have left. */

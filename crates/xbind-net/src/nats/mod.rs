@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `bus` | a connection of a node, and what is asked of it |
+//! | `auth` | how a connection gets in |
 //! | `link` | what the node knows of it: where messages and questions go |
 //! | `lanes` | what waits to go to each host |
 //! | `envelope` | what one NATS message holds |
@@ -13,6 +14,7 @@
 //! | `tls` | certificates |
 //! | `tasks` | what runs on the thread of this crate: sending, receiving, watching, time |
 
+mod auth;
 mod bucket;
 mod bus;
 mod directory;

@@ -14,6 +14,7 @@ use xbind::cluster::{NKey, Presence, Role};
 use xbind::{Did, ErrorKind};
 
 use super::bucket::{Bucket, PATIENCE, SILENCE};
+use super::directory::Away;
 use super::envelope::{self, Envelope, HEAD, MESSAGE_HEAD};
 use super::link::{Link, SKEW, lock};
 use super::sent::Item;
@@ -126,20 +127,26 @@ impl Task {
         }
         let mut bytes = envelope::of_messages(&link.host);
         let mut calls = Vec::new();
-        for message in &batch.messages {
-            if envelope::push(&mut bytes, message) {
-                calls.extend(message.call);
+        let mut has_words = false;
+        for message in batch.messages {
+            // What waited while the connection was away may have been given up.
+            if message.call.is_some_and(|call| !node.awaits(call)) || !envelope::push(&mut bytes, &message) {
+                continue;
             }
+            has_words |= message.call.is_none();
+            calls.extend(message.call);
         }
-        let has_words = calls.len() < batch.messages.len();
-        drop(batch.messages);
+        let room = link.route(batch.path).filter(|_| batch.writable);
+        if bytes.len() == HEAD {
+            return Some(room);
+        }
         *number = number.wrapping_add(1);
         let item = Item { path: batch.path, calls, has_words, payload: bytes.into() };
         lock(&link.sent).push(*number, item.clone(), Instant::now());
         if !self.publish(*number, &item).await {
             item.calls.iter().for_each(|call| node.lost(*call, ErrorKind::AgentClosed));
         }
-        Some(link.route(batch.path).filter(|_| batch.writable))
+        Some(room)
     }
 
     /// Takes what other hosts send.
@@ -185,12 +192,14 @@ impl Task {
             let (Some(item), Some(node)) = (sent, link.node.upgrade()) else { continue };
             let host = lock(&link.directory).host_of(item.path);
             let Some(host) = host else { continue };
-            let is_gone = lock(&link.directory).away(&host, Instant::now());
-            // The broker says so, and nobody has signed it.
-            item.calls.iter().for_each(|call| node.lost(*call, ErrorKind::AgentNotFound));
-            if is_gone {
+            let away = lock(&link.directory).away(&host, Instant::now());
+            if away != Away::Expected {
+                // The broker says so, and nobody has signed it.
+                item.calls.iter().for_each(|call| node.lost(*call, ErrorKind::AgentNotFound));
+            }
+            if away == Away::Gone {
                 link.drop_host(&host);
-            } else if item.has_words {
+            } else if away == Away::Expected || item.has_words {
                 lock(&link.sent).keep(item); // it may be connecting again, and somebody waits there
             }
         }

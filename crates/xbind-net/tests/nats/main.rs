@@ -7,6 +7,7 @@
     reason = "a test may panic"
 )]
 
+mod auth;
 mod server;
 
 use std::collections::HashSet;
@@ -39,6 +40,7 @@ fn settings(server: &Server, namespace: &str) -> Settings {
         namespace: Namespace::parse(namespace).unwrap(),
         tls: None,
         roots: Roots::default(),
+        identity: None,
     }
 }
 
@@ -172,6 +174,7 @@ fn who_cannot_be_reached_is_said_when_connecting() {
             namespace: Namespace::parse("main").unwrap(),
             tls: None,
             roots: Roots::default(),
+            identity: None,
         };
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         for (servers, fault) in [
