@@ -12,7 +12,7 @@ from ._asking import ask, asking
 from ._bus import MessageBus
 from ._calls import CallReceipt, DeliveryReceipt, opened
 from ._card import AgentCard, card_in
-from ._check import MAX_WHOLE, UNSET, Unset, check_str, milliseconds, optional, strings, whole
+from ._check import MAX_WHOLE, UNSET, Unset, check_str, given, milliseconds, optional, strings, whole
 from ._guard import Allow, ApprovalPolicy, Handler, Policy
 from ._identity import Identity, IdentityProvider, passphrase_in, read_key, write_key_async
 from ._inbox import Message
@@ -316,7 +316,8 @@ class Agent:
     ) -> str:
         """Grants scopes with this agent's key: a token that agents which trust this one's DID accept. See `issue_token`."""
         return _native.issue_token(
-            self._member.key, granted(subject, audience, strings(scopes, "scopes"), ttl, claims, status, now)
+            self._member.key,
+            granted(subject, check_str(audience, "audience"), strings(scopes, "scopes"), ttl, claims, status, now),
         )
 
     def delegate(
@@ -324,14 +325,15 @@ class Agent:
         token: str,
         *,
         subject: str,
-        audience: str | None = None,
-        scopes: Iterable[str] | None = None,
+        audience: str | Unset = UNSET,
+        scopes: Iterable[str] | Unset = UNSET,
         ttl: int | None = None,
         status: StatusRef | None = None,
         now: int | None = None,
     ) -> str:
         """Hands on a part of the rights in a token that was issued to this agent. See `delegate_token`."""
-        grant = granted(subject, audience, optional(scopes, strings, "scopes"), ttl, None, status, now)
+        own = given(audience, check_str, "audience")
+        grant = granted(subject, own, given(scopes, strings, "scopes"), ttl, None, status, now)
         return _native.delegate_token(self._member.key, check_str(token, "token"), grant)
 
     async def export_identity(self, *, passphrase: str | Unset = UNSET) -> bytes:

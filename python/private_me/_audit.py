@@ -7,7 +7,7 @@ from os import PathLike, fspath
 from typing import Any, NamedTuple
 
 from . import _native
-from ._check import MAX_WHOLE, check_str, optional, whole
+from ._check import MAX_WHOLE, UNSET, Unset, check_str, given, name_of, whole
 
 
 class AuditHead(NamedTuple):
@@ -28,13 +28,15 @@ class VerifiedAudit(NamedTuple):
     """How far it goes."""
 
 
-def verify_audit(path: str | PathLike[str], *, did: str | None = None, head: AuditHead | None = None) -> VerifiedAudit:
+def verify_audit(path: str | PathLike[str], *, did: str | Unset = UNSET, head: AuditHead | Unset = UNSET) -> VerifiedAudit:
     """Verifies a log, as that of `did`, and that it holds the record of `head`. Takes its time for a long one.
 
     Raises INVALID_AUDIT, with the line; INVALID_DID.
     """
     place: Any = fspath(path)
-    seq = None if head is None else whole(head.seq, 0, "head.seq", 0, MAX_WHOLE)
-    digest = None if head is None else check_str(head.digest, "head.digest")
-    told = json.loads(_native.verify_log(check_str(place, "path"), optional(did, check_str, "did"), seq, digest))
+    if not isinstance(head, (AuditHead, Unset)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"head must be an AuditHead, not {name_of(head)}")
+    seq = None if isinstance(head, Unset) else whole(head.seq, 0, "head.seq", 0, MAX_WHOLE)
+    digest = None if isinstance(head, Unset) else check_str(head.digest, "head.digest")
+    told = json.loads(_native.verify_log(check_str(place, "path"), given(did, check_str, "did"), seq, digest))
     return VerifiedAudit(told["records"], AuditHead(told["seq"], told["digest"]))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import _native
-from ._check import check_str, optional, seconds, whole
+from ._check import UNSET, Unset, check_str, given, seconds, whole
 from ._errors import XBindError
 from ._journal import short
 
@@ -56,13 +56,13 @@ class AgentCard:
     """The signed statement itself, to show to others: docs/cards.md."""
 
 
-def verify_card(jws: str, *, did: str | None = None, now: int | None = None, clock_skew: int | None = None) -> AgentCard:
+def verify_card(jws: str, *, did: str | Unset = UNSET, now: int | None = None, clock_skew: int | None = None) -> AgentCard:
     """Verifies a card that came by any way, as that of `did`, or of whomever it names.
 
     Raises INVALID_TOKEN, UNTRUSTED_ISSUER, TOKEN_NOT_YET_VALID, TOKEN_EXPIRED, INVALID_DID, INVALID_CONFIG.
     """
     skew = whole(clock_skew, _SKEW, "clock_skew", 0, 300)
-    return _read(check_str(jws, "jws"), optional(did, check_str, "did"), seconds(now, "now"), skew)
+    return _read(check_str(jws, "jws"), given(did, check_str, "did"), seconds(now, "now"), skew)
 
 
 def card_in(answer: Any, sender: str) -> AgentCard:

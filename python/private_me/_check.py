@@ -61,6 +61,11 @@ def optional(value: Any, check: Callable[[Any, str], T], what: str) -> T | None:
     return None if value is None else check(value, what)
 
 
+def given(value: Any, check: Callable[[Any, str], T], what: str) -> T | None:
+    """Of an option without which less is asked: None is no value of it."""
+    return None if isinstance(value, Unset) else check(value, what)
+
+
 def check_did(value: Any, what: str) -> str:
     """For what returns nothing: a text that is no DID is none that is not known."""
     _native.did_to_public_key(check_str(value, what))

@@ -13,10 +13,13 @@ from . import _native
 from ._check import (
     MAX_TIMER,
     MAX_WHOLE,
+    UNSET,
+    Unset,
     check_bool,
     check_bytes,
     check_callable,
     check_str,
+    given,
     name_of,
     optional,
     seconds,
@@ -84,13 +87,13 @@ class RequestVerifier:
         self,
         authorities: Iterable[str],
         *,
-        allow: Iterable[str] | None = None,
+        allow: Iterable[str] | Unset = UNSET,
         now: Callable[[], float] = time.time,
         clock_skew: int | None = None,
         max_age: int | None = None,
         max_body_bytes: int | None = None,
         max_tracked_requests: int | None = None,
-        approvers: Iterable[str] | None = None,
+        approvers: Iterable[str] | Unset = UNSET,
         audience: str | None = None,
         dangerously_accept_replay_after_restart: bool = False,
     ) -> None:
@@ -102,7 +105,7 @@ class RequestVerifier:
         Raises INVALID_DID, INVALID_CONFIG.
         """
         check_callable(now, "now")
-        self._approvers = None if approvers is None else strings(approvers, "approvers")
+        self._approvers = given(approvers, strings, "approvers")
         self._now = now
         self._longest = whole(max_body_bytes, 1 << 20, "max_body_bytes", 0, MAX_TIMER)
         own = strings(authorities, "authorities")
@@ -114,7 +117,7 @@ class RequestVerifier:
             "maxAge": whole(max_age, 300, "max_age", 1, 86_400),
             "maxBody": self._longest,
             "maxTracked": whole(max_tracked_requests, 1_000_000, "max_tracked_requests", 1, MAX_WHOLE),
-            "allow": None if allow is None else strings(allow, "allow"),
+            "allow": given(allow, strings, "allow"),
             "keys": [],
         }
         forgets = check_bool(dangerously_accept_replay_after_restart, "dangerously_accept_replay_after_restart")

@@ -9,7 +9,23 @@ from typing import Any
 
 import pytest
 
-from private_me import Agent, ApprovalPolicy, Identity, IncomingCall, XBindError, issue_token
+from private_me import (
+    Agent,
+    ApprovalPolicy,
+    CallToApprove,
+    Identity,
+    IncomingCall,
+    MessageVerifier,
+    RequestVerifier,
+    RevocationList,
+    TokenVerifier,
+    XBindError,
+    delegate_token,
+    issue_token,
+    verify_approval,
+    verify_audit,
+    verify_card,
+)
 
 
 async def test_a_policy_is_what_it_was_when_it_was_given(bus, asker, teller):
@@ -47,6 +63,44 @@ async def test_a_policy_that_is_no_policy_is_told(teller):
     ):
         with pytest.raises((TypeError, XBindError)):
             teller.handle(print, **wrong)
+
+
+def test_none_is_no_value_of_an_option_without_which_less_is_asked():
+    a, b = Identity(), Identity()
+    token = issue_token(a, subject=b.did, audience="x", scopes=["s"])
+    tried = [
+        lambda: TokenVerifier("x", trust=None),
+        lambda: TokenVerifier("x", trust=[a.did], revocations=None),
+        lambda: TokenVerifier("x", trust=[a.did]).verify(token, presenter=None),
+        lambda: TokenVerifier("x", trust=[a.did]).verify(token, scopes=None),
+        lambda: delegate_token(b, token, subject=a.did, scopes=None),
+        lambda: delegate_token(b, token, subject=a.did, audience=None),
+        lambda: issue_token(a, subject=b.did, audience=None, scopes=[]),
+        lambda: issue_token(a, subject=b.did, audience="x", scopes=None),
+        lambda: MessageVerifier(a.did, allow=None),
+        lambda: MessageVerifier(a.did, session=None),
+        lambda: MessageVerifier(a.did, revocations=None),
+        lambda: RequestVerifier(["x"], allow=None),
+        lambda: RequestVerifier(["x"], approvers=None),
+        lambda: verify_card("x", did=None),
+        lambda: verify_audit("x", did=None),
+        lambda: verify_audit("x", head=None),
+        lambda: verify_approval("x", CallToApprove(a.did, b.did, b""), None),
+        lambda: a.to_pkcs8(passphrase=None),
+        lambda: Identity.from_pkcs8(b"", None),
+    ]
+    for each in tried:
+        with pytest.raises(TypeError):
+            each()
+    for misspelt in (
+        lambda: TokenVerifier("x", trust=[a.did], revocation=[]),
+        lambda: issue_token(a, subject=b.did, audience="x", scope=[]),
+        lambda: MessageVerifier(a.did, alow=[]),
+        lambda: ApprovalPolicy(by=a.did, wehn=print),
+        lambda: RevocationList(maxEntries=1),
+    ):
+        with pytest.raises(TypeError):
+            misspelt()
 
 
 async def test_predicates_that_change_things_change_nothing_of_this_call(asker, teller):

@@ -27,6 +27,7 @@ from private_me import (
     verify_rotation,
     verify_signature,
 )
+from private_me._check import UNSET
 from private_me._messages import SealedMessage, VerifiedMessage
 
 MESSAGES = {name: {case["name"]: case for case in vectors(name)["cases"]} for name in ("message-v1", "message-batch")}
@@ -59,10 +60,10 @@ def open_message(file: str, case: dict[str, Any]) -> VerifiedMessage:
         max_lifetime=case.get("maxLifetimeSeconds"),
         max_body_bytes=case.get("maxBodyBytes"),
         max_tracked_messages=case.get("maxTrackedMessages"),
-        session=case.get("session"),
+        session=case.get("session", UNSET),
         pending=pending,
         running=running,
-        allow=case.get("allow"),
+        allow=case.get("allow", UNSET),
         revocations=revoked if "revoked" in case else (),
     )
     before, after = [], case.get("after")
@@ -127,7 +128,7 @@ def verify_token(name: str, case: dict[str, Any]) -> Any:
         clock_skew=case.get("clockSkewSeconds"),
         max_lifetime=case.get("maxLifetimeSeconds"),
     )
-    return verifier.verify(case["token"], scopes=case.get("scopes", ()), presenter=case.get("presenter"))
+    return verifier.verify(case["token"], scopes=case.get("scopes", ()), presenter=case.get("presenter", UNSET))
 
 
 def check_token(name: str, case: dict[str, Any]) -> None:
@@ -184,7 +185,7 @@ CARDS = vectors("cards")
 
 @cases("cards")
 def test_a_card_gets_its_verdict(case):
-    did = case.get("did", CARDS["did"])
+    did = UNSET if case.get("did", "") is None else case.get("did", CARDS["did"])
     now = case.get("now", CARDS["now"])
     assert code_of(lambda: verify_card(case["card"], did=did, now=now)) == expected(case)
     if "is" in case:

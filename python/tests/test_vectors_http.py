@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from private_me._check import UNSET
 from shared import cases, code_of, expected, vectors
 
 from private_me import AuditHead, XBindError, _native, verify_audit, verify_signature
@@ -70,7 +71,7 @@ def test_the_example_of_rfc_9421_verifies():
 def test_a_log_gets_its_verdict(case, tmp_path):
     path = tmp_path / "log.jsonl"
     path.write_text(case["text"], newline="")
-    head = AuditHead(case["head"]["seq"], case["head"]["digest"]) if "head" in case else None
+    head = AuditHead(case["head"]["seq"], case["head"]["digest"]) if "head" in case else UNSET
     did = vectors("audit")["did"]
     assert code_of(lambda: verify_audit(path, did=did, head=head)) == expected(case)
     if expected(case) == "ok":
