@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
@@ -294,11 +295,14 @@ class XBindRuntime(AgentRuntime):
             return
         await self._delivery.close()
         await self._outside.door.close()
+        made = [each.made for each in self._agents if each.made is not None]
         for each in self._agents:
+            if each.making is not None:
+                each.making.cancel()
             await each.agent.close()
-        for each in self._agents:
-            if each.made is not None:
-                await each.made.close()
+        for ended in await asyncio.gather(*(agent.close() for agent in made), return_exceptions=True):
+            if isinstance(ended, BaseException):
+                raise ended
 
     async def __aenter__(self) -> XBindRuntime:
         self.start()

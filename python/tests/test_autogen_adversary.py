@@ -388,3 +388,29 @@ async def test_a_crowd_of_events_is_bounded(bus, runtime, asker, monkeypatch):
     await runtime.stop_when_idle()
     assert len((await taker_of(runtime, "s")).taken) == 5
     await asker.call("runtime", {**parcel(to=...), "topic": ["news", "s"]}, method="autogen.publish")
+
+
+async def test_a_runtime_is_closed_whatever_its_agents_do(bus):
+    closed = []
+
+    class Clings(Taker):
+        async def close(self) -> None:
+            closed.append(self.id.key)
+            raise OSError("it clings")
+
+    async def never() -> Taker:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    runtime = XBindRuntime(bus=bus)
+    runtime.start()
+    await Clings.register(runtime, "clings", Clings)
+    await runtime.register_factory("never", never)
+    for key in ("a", "b"):
+        await runtime.get("clings", key, lazy=False)
+    waits = asyncio.create_task(runtime.send_message(Note("x"), AgentId("never", "s")))
+    await asyncio.sleep(0.01)
+    with pytest.raises(OSError, match="it clings"):
+        await runtime.close()
+    assert closed == ["a", "b"] and await code_of(waits, Undeliverable) == "AGENT_CLOSED"
+    assert [each.name for each in bus.agents()] == []
