@@ -110,7 +110,9 @@ class XBindMiddleware(AgentMiddleware):
 
 
 def _said(message: Message) -> dict[str, Any]:
-    return message.to_dict(exclude={"additional_properties", "raw_representation"})
+    """Contents with all that they carry; what a message carries beside them is its framework's."""
+    contents = [each.to_dict() for each in message.contents]
+    return {"role": message.role, "author": message.author_name, "id": message.message_id, "contents": contents}
 
 
 def _shown(author: str | None) -> str:

@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("agent_framework", reason="agent-framework-core is not installed: pip install './python[agent-framework]'")
 
 from agent_framework import Agent, AgentContext, AgentMiddleware, BaseChatClient, ChatResponse, ChatResponseUpdate, Message  # noqa: E402
-from agent_framework import ResponseStream  # noqa: E402
+from agent_framework import Content, ResponseStream, WorkflowBuilder  # noqa: E402
 
 from private_me import Identity, RevocationList, XBindError  # noqa: E402
 from private_me.agent_framework import SENDERS, XBindMiddleware, sign_message  # noqa: E402
@@ -78,6 +78,29 @@ async def test_what_an_agent_answers_its_peers_take():
     assert await code_of(cashier.run(order.messages)) == "REPLAYED"
 
 
+async def test_agents_of_a_workflow_read_what_was_signed_for_them():
+    ceo, cashier = agent("ceo", CEO), agent("cashier", CASHIER, seen := Seen())
+    done = await WorkflowBuilder(start_executor=ceo).add_edge(ceo, cashier).build().run("pay alice")
+    assert [each.text for each in done.get_outputs()][-1] == "None: pay alice; ceo: None: pay alice"
+    assert seen.senders == [None, CEO.did]
+    forger = agent("ceo", MALLORY)
+    with pytest.raises(Exception, match="NOT_ALLOWED"):
+        await WorkflowBuilder(start_executor=forger).add_edge(forger, cashier).build().run("pay mallory")
+
+
+async def test_every_kind_of_content_is_signed_and_survives_its_journey():
+    contents = [
+        Content.from_text("pay", additional_properties={"x": [1, None]}),
+        Content.from_function_call("1", "pay", arguments={"to": "alice", "amount": 1.5}),
+        Content.from_function_result("1", result={"paid": [1, 2]}),
+        Content.from_data(b"\x00\xff", "image/png"),
+        Content.from_uri("https://example.com/x.png", media_type="image/png"),
+        Content.from_error(message="none", error_code="1"),
+    ]
+    order = sign_message(CEO, Message("assistant", contents, author_name="ceo", message_id="7"), audience=[CASHIER.did])
+    await agent("cashier", CASHIER).run([Message.from_json(order.to_json())])
+
+
 async def test_an_answer_that_is_streamed_is_signed_as_a_whole():
     stream = agent("ceo", CEO).run("pay alice", stream=True)
     parts = [each.text async for each in stream]
@@ -94,6 +117,9 @@ async def test_a_signature_counts_once_for_its_reader_and_as_it_was_said():
         changed = Message.from_dict(order.to_dict())
         setattr(changed, change, "cashier")
         assert await code_of(cashier.run([changed])) in ("INVALID_SIGNATURE", "MALFORMED_MESSAGE")
+    changed = Message.from_dict(order.to_dict())
+    changed.contents[0].additional_properties["approved"] = True
+    assert await code_of(cashier.run([changed])) in ("INVALID_SIGNATURE", "MALFORMED_MESSAGE")
     changed = Message.from_dict(order.to_dict())
     changed.contents = Message("user", ["pay mallory"]).contents
     assert await code_of(cashier.run([changed])) in ("INVALID_SIGNATURE", "MALFORMED_MESSAGE")
