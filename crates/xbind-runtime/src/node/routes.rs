@@ -277,6 +277,11 @@ impl Node {
         }
     }
 
+    /// Whether the same bytes of a call leave once more.
+    pub(crate) fn sends_again(&self, route: Route, call: CallId) -> bool {
+        self.routes.transport(route.transport).is_some_and(|transport| transport.again(route, call))
+    }
+
     /// Whether an agent here still waits for the end of that call.
     #[must_use]
     pub fn awaits(&self, call: CallId) -> bool {

@@ -14,7 +14,7 @@ use crate::port::calls::{Call, Purpose, Stage};
 use crate::port::event::{Body, OCTETS, Outcome};
 use crate::sync::Lock;
 use crate::sync::clock;
-use crate::transport::{Peer, Remote, There};
+use crate::transport::{CallId, Peer, Remote, There};
 
 /// How long an agent elsewhere may take to tell its session before it is asked again.
 const ASKING: Duration = Duration::from_secs(5);
@@ -127,6 +127,13 @@ impl Port {
         let number = self.calls.guard().number_of(id, None);
         let Some(number) = number else { return };
         if self.call_anew(number) {
+            return;
+        }
+        // Whoever has not taken it says no more than that; a process whose session it names takes it once at most.
+        let sent = self.calls.guard().asked(id);
+        if let Some((caller, remote)) = sent
+            && caller.node.sends_again(remote.route, CallId { caller: *caller.did(), id: *id })
+        {
             return;
         }
         let taken = self.calls.guard().take(number);
