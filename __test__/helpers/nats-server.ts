@@ -61,13 +61,11 @@ export async function cluster(): Promise<Cluster> {
   const [first = 0, second = 0, third = 0, ...routes] = ports
   const clients = [first, second, third]
   const folder = mkdtempSync(join(tmpdir(), 'xbind-nats-cluster-'))
-  const begin = (at: number): Promise<Broker> =>
-    broker(
-      clients[at],
-      ...['--server_name', `server-${at}`, '--cluster_name', 'test', '--store_dir', join(folder, String(at))],
-      ...['--cluster', `nats://127.0.0.1:${routes[at]}`],
-      ...['--routes', routes.map((port) => `nats://127.0.0.1:${port}`).join(',')],
-    )
+  const known = routes.map((port) => `nats://127.0.0.1:${port}`)
+  const begin = (at: number): Promise<Broker> => {
+    const named = ['--server_name', `server-${at}`, '--cluster_name', 'test', '--store_dir', join(folder, String(at))]
+    return broker(clients[at], ...named, '--cluster', known[at] ?? '', '--routes', known.join(','))
+  }
   const servers = await Promise.all([0, 1, 2].map(begin))
   return {
     urls: clients.map((port) => `nats://127.0.0.1:${port}`),
