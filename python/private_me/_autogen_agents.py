@@ -63,7 +63,7 @@ class Instance:
         self.proven = AgentId(id.type, agent.did)
         """As others see it."""
         self.made: FrameworkAgent | None = None
-        self.making: asyncio.Future[Any] | None = None
+        self.making: asyncio.Future[None] | None = None
         self.began: asyncio.Future[None] | None = None
         """When the newest message is with its handler."""
 
@@ -155,18 +155,13 @@ class Agents:
         """The agent itself, which is made once. Raises what its factory raises."""
         if instance.made is not None:
             return instance.made
-        if instance.making is None:
+        if instance.making is None or instance.making.done():
             instance.making = asyncio.ensure_future(self._invoke(instance))
-        making = instance.making
-        try:
-            made: FrameworkAgent = await asyncio.shield(making)
-            instance.made = made
-        finally:
-            if making.done() and instance.making is making:
-                instance.making = None
-        return made
+        await asyncio.shield(instance.making)
+        assert instance.made is not None
+        return instance.made
 
-    async def _invoke(self, instance: Instance) -> Any:
+    async def _invoke(self, instance: Instance) -> None:
         factory = self.factories[instance.id.type]
         assert not isinstance(factory, type)
         _making.set(instance)
@@ -175,4 +170,4 @@ class Agents:
             agent: Any = await made if inspect.isawaitable(made) else made
         if not isinstance(agent, FrameworkAgent):
             raise TypeError(f"the factory of {instance.id.type} gave {name_of(agent)} and no agent")
-        return agent
+        instance.made = agent

@@ -504,3 +504,26 @@ async def test_messages_for_an_agent_begin_in_the_order_in_which_they_came(bus):
     slow = await runtime.try_get_underlying_agent_instance(id, Slow)
     assert slow.begun == [f"{number}" for number in range(60)]
     await runtime.close()
+
+
+def test_a_runtime_lives_in_one_event_loop_after_the_other(bus):
+    runtime, let = XBindRuntime(bus=bus), []
+
+    async def made() -> Writer:
+        while not let:
+            await asyncio.sleep(0.01)
+        return Writer()
+
+    async def gives_up() -> None:
+        await Writer.register(runtime, "writer", made)
+        runtime.start()
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(runtime.send_message(Task("x"), AgentId("writer", "s")), 0.02)
+
+    async def goes_on() -> None:
+        let.append(1)
+        assert (await runtime.send_message(Task("x"), AgentId("writer", "s"))).text == "about x"
+        await runtime.close()
+
+    asyncio.run(gives_up())
+    asyncio.run(goes_on())
