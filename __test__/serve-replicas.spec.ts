@@ -30,8 +30,8 @@ interface Replica {
   handled: unknown[]
 }
 
-async function replica(store: number): Promise<Replica> {
-  const child = spawn(process.execPath, [script, '0', '7', '0', String(store)], {
+async function replica(store?: number): Promise<Replica> {
+  const child = spawn(process.execPath, [script, '0', '7', '0', String(store ?? '')], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   open.push(() => child.kill('SIGKILL'))
@@ -105,6 +105,28 @@ describe('two processes', () => {
     expect(new Set(runs).size).toBe(runs.length)
     expect(runs.length).toBeGreaterThan(10)
   })
+})
+
+test('two processes that share no store: what comes to the wrong one is sent once more, and runs once', async () => {
+  const [one, other] = await Promise.all([replica(), replica()])
+  const url = await balancer([one.port, other.port], false)
+  const outcomes = await Promise.all(
+    Array.from({ length: 30 }, async () => {
+      const caller = agent()
+      const calls = []
+      for (let n = 0; n < 4; n++) {
+        calls.push(caller.call({ did: one.did, url }, `${caller.getDID()} ${n}`))
+        await new Promise((resolve) => setImmediate(resolve)) // a request of its own, and a connection
+      }
+      return await Promise.all(calls)
+    }),
+  )
+  const runs = [...one.handled, ...other.handled]
+  expect(new Set(runs).size).toBe(runs.length)
+  const ends = outcomes.flat().map((answer) => (answer.ok ? 'ok' : `${answer.error.code} ${answer.error.handled}`))
+  expect(ends.filter((end) => end === 'ok').length).toBeLessThanOrEqual(runs.length)
+  expect(ends.filter((end) => end === 'ok').length).toBeGreaterThan(90)
+  expect(ends.filter((end) => end !== 'ok' && end !== 'STALE_SESSION unknown')).toEqual([])
 })
 
 /** An agent behind a store that answers as it is told, in this process. */

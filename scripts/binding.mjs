@@ -3,7 +3,13 @@ import { join } from 'node:path'
 import { root, run } from './run.mjs'
 
 /** What types of src/ are in JavaScript, where napi-derive cannot know. */
-const known = { Bytes: 'Uint8Array', SecretBytes: 'Uint8Array', SecretText: 'string', Buffer: 'Uint8Array' }
+const known = {
+  Bytes: 'Uint8Array',
+  Content: 'string | Uint8Array',
+  SecretBytes: 'Uint8Array',
+  SecretText: 'string',
+  Buffer: 'Uint8Array',
+}
 
 /** Where the structs are that cross as JSON. */
 const crate = join(root, 'crates/xbind-binding/src')
@@ -35,6 +41,7 @@ export async function bindingTypes() {
   const lines = readFileSync(join(folder, 'xbind-node'), 'utf8').trim().split('\n')
   const items = lines.map((line) => JSON.parse(line, withPlainDocs))
   const functions = items.filter(({ kind }) => kind === 'fn')
+  const docs = docsOfEntries()
   const text = [
     head,
     ...items.filter(({ kind }) => kind === 'interface').map(object),
@@ -42,7 +49,10 @@ export async function bindingTypes() {
     ...items.filter(({ kind }) => kind === 'type').map(alias),
     [...new Set(lines.join('').match(/\b\w+Ref\b/g))].toSorted().map(reference).join(''),
     '/** What the addon exports. Failures come back as data: errors must be made in the realm of the caller. */',
-    `export interface Binding {\n${functions.map(member).join('')}}\n`,
+    `export interface Binding {\n${functions.map(member).join('')}}\n`.replace(
+      /^(?=(\w+)\()/gm,
+      (_, name) => docs.get(name) ?? '',
+    ),
   ].join('\n')
   const { format, resolveConfig } = await import('prettier')
   const file = 'ts/native/binding.ts'
@@ -52,6 +62,26 @@ export async function bindingTypes() {
 /** What went through a macro of src/ is told as Rust would write it: r" text". */
 function withPlainDocs(key, value) {
   return key === 'js_doc' ? value.replace(/^(\/\*\* | \* )r#*" /gm, '$1') : value
+}
+
+/** An entry that only leads somewhere is documented there: what is said of it, by its name in JavaScript. */
+function docsOfEntries() {
+  const read = (folder) =>
+    readdirSync(folder).map((file) => [file.replace('.rs', ''), readFileSync(join(folder, file), 'utf8')])
+  const places = read(crate)
+  const entry = /^ {4}fn (\w+)\((?:[^;{](?!^ {4}fn ))*?= (\w+)::(\w+);$/gm
+  return new Map(
+    read(join(root, 'src')).flatMap(([, text]) =>
+      [...text.matchAll(entry)].map(([, name, where, what]) => {
+        const said = new RegExp(`^((?: *///.*\\n)+)(?: *#\\[.*\\n)* *pub fn ${what}\\b`, 'm')
+        const own = places.filter(([file, of]) => file === where || of.includes(`impl ${where} {`))
+        const found =
+          (/^[A-Z]/.test(where) ? own : [...own, ...places]).map(([, of]) => said.exec(of)?.[1]).find(Boolean) ?? ''
+        const [first = ''] = found.split(/^ *\/\/\/$/m)
+        return [name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase()), jsDoc(first)]
+      }),
+    ),
+  )
 }
 
 function object({ name, js_doc: doc, def }) {

@@ -36,7 +36,6 @@ give! {
 }
 
 entries! {
-    /// The fields to be set, names and values by turns; for a DID, whose key is elsewhere, what that is to sign.
     fn sign_request(
         key: Option<&KeyRef>, signer: Option<String>, request: Json<RequestHead>, body: Bytes, draft: Json<RequestDraft>,
     ) -> SignedHttp = http::sign_request;
@@ -44,31 +43,24 @@ entries! {
         key: Option<&KeyRef>, signer: Option<String>, response: Json<ResponseHead>, body: Bytes,
         request: Json<RequestHead>, now: f64, ttl: f64,
     ) -> SignedHttp = http::sign_response;
-    /// What a key elsewhere is to sign.
     fn base_of(unsigned: &UnsignedRef) -> String = http::base;
-    /// The fields to be set, with the signature that a key elsewhere has made.
     fn signed_fields(unsigned: &UnsignedRef, signature: Bytes) -> Fallible<Vec<String>> = http::finish;
     fn verify_response(
         policy: Json<ResponsePolicy>, response: Json<ResponseHead>, body: Bytes, request: Json<RequestHead>, now: f64,
     ) -> Fallible<Json<VerifiedResponse>> = http::verify_response;
-    /// With `started` it accepts no request that is older.
     fn new_request_verifier(policy: Json<RequestPolicy>, started: Option<f64>) -> Fallible<RequestVerifierRef>
         = http::verifier;
-    /// A genuine request, and what it says.
     fn authenticate_request(
         verifier: &RequestVerifierRef, request: Json<RequestHead>, now: f64,
     ) -> Fallible<(RequestRef, Json<AuthenticRequest>)> = http::authenticate;
-    /// By which a store knows the request, or a failure.
     fn accept_request(verifier: &RequestVerifierRef, request: &RequestRef, body: Bytes, now: f64) -> Fallible<String>
         = http::accept;
-    /// Uses the approval that an accepted request brings along, by one of these for that recipient.
     fn approve_request(
         verifier: &RequestVerifierRef, request: &RequestRef, body: Bytes, approvers: Vec<String>, recipient: String, now: f64,
     ) -> Fallible<Json<UsedApproval>> = http::approve;
     fn decide_request(
         key: &KeyRef, request: Json<RequestHead>, body: Bytes, decided: Json<RequestDecision>,
     ) -> Fallible<String> = http::decide;
-    /// Lets the agents of a bus call by address, unless they can.
     fn reach_addresses(node: &NodeRef, reach: Option<Json<Reach>>) -> Fallible<()> = serve::reach_addresses;
     fn known_session(node: &NodeRef, did: String) -> Option<String> = serve::known_session;
     /// Opens agents of a bus to requests: these DIDs, or all. `wake` is told which exchange has something to take, or 0.
@@ -79,17 +71,11 @@ entries! {
         let wake = move |exchange| { wake.call(exchange, ThreadsafeFunctionCallMode::NonBlocking); };
         Ok(Give::give(serve::server(node, only.as_deref(), shares, wake)))
     }
-    /// What the store is to be asked that several processes share.
     fn take_questions(server: &ServerRef) -> Json<Vec<StoreQuestion>> = serve::questions;
     fn answer_question(server: &ServerRef, number: f64, taken: Option<u32>, name: Option<String>) = serve::answer_question;
-    /// A request has come.
     fn open_exchange(server: &ServerRef) -> u32 = Server::open;
-    /// A piece of its body; why no more messages can come of it.
     fn feed_exchange(server: &ServerRef, exchange: u32, piece: Bytes) -> Option<String> = serve::feed;
-    /// Its body has ended; why it ought not to have.
     fn end_exchange(server: &ServerRef, exchange: u32) -> Option<String> = serve::end;
-    /// What is to be written next into the response, and whether that is its end.
     fn take_exchange(server: &ServerRef, exchange: u32) -> (Bytes, bool) = serve::take;
-    /// The response is done, or its connection lost.
     fn close_exchange(server: &ServerRef, exchange: u32) = Server::gone;
 }

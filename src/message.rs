@@ -27,21 +27,15 @@ give! {
 entries! {
     fn seal(key: &KeyRef, draft: Json<Draft>, body: Bytes) -> Fallible<Json<Sealed>> = message::seal;
     fn new_verifier(policy: Json<Policy>) -> Fallible<VerifierRef> = message::verifier;
-    /// Opens a message. One about which JavaScript has something to say first waits for `accept`: nothing is called from
-    /// here, so that no exception and no depth of a callback can meet a native frame.
     fn open(verifier: &VerifierRef, now: f64, jws: String, body: Bytes, token: Option<String>) -> Opened = message::open;
     fn claim(opening: &OpeningRef) -> Json<Claim> = Waiting::claim;
-    /// Goes on with an opening, at the same time and with the same body; `call` is the JWS of the call that the message
-    /// claims to be about.
     fn accept(
         verifier: &VerifierRef, opening: &OpeningRef, now: f64, body: Bytes, token: Option<String>, call: Option<String>,
     ) -> Fallible<Json<Message>> = message::accept;
     fn check_json(text: String) -> Fallible<()> = message::check_json;
-    /// One text of both; nothing if there is neither.
     fn write_presented(token: Option<String>, approval: Option<String>) -> Either<Option<String>, BindingError>
         = message::presented;
     fn card_to_sign(did: String, draft: Json<CardDraft>) -> Fallible<String> = CardDraft::to_sign;
-    /// As the card of `did`, or of whomever it names.
     fn verify_card(jws: String, did: Option<String>, time: Option<f64>, clock_skew: f64) -> Fallible<Json<Card>>
         = card::verify;
 }

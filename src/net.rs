@@ -22,7 +22,6 @@ give! {
 
 entries! {
     fn new_fetcher(world: Json<World>) -> FetcherRef = Fetcher::from;
-    /// Why an address may not be asked, as far as its text tells.
     fn refuse_url(url: String, #[napi(ts_arg_type = "Rules['named']")] named: String) -> Option<String> = net::refuse_url;
     fn fetch(url: String, rules: Json<Rules>, fetcher: Option<&FetcherRef>) -> Promised<Fetched, Either<Bytes, String>>
         as "Promise<Uint8Array | string>"

@@ -43,10 +43,7 @@ pass! {
     ['x, T: 'static] &'x External<T> => &'a T: |native| native;
     ['x, T: 'static] Option<&'x External<T>> => Option<&'a T>: |native| native.map(|native| &**native);
     ['x, T: 'static] Vec<&'x External<T>> => Vec<&'a T>: |all| all.iter().map(|native| &***native).collect();
-    [] Content => Payload: |content| match content {
-        Either::A(text) => Payload::Json(std::mem::take(text)),
-        Either::B(bytes) => Payload::Bytes(std::mem::take(&mut bytes.0)),
-    };
+    [] Content => Payload: |content| std::mem::replace(&mut content.0, Payload::Bytes(Vec::new()));
 }
 
 /// A result, as it is given back.

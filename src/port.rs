@@ -37,80 +37,56 @@ entries! {
         Ok(port)
     }
     fn close_port(port: u32) = ports::close;
-    /// A bus of its own; `max_lifetime` is the longest life of a message in seconds.
     fn new_node(max_lifetime: f64, log: Option<&LogRef>, dangerously_unrecorded: bool) -> NodeRef = agent::new_node;
     fn shared_node(name: String) -> Fallible<NodeRef> = Node::shared;
     fn node_agents(node: &NodeRef) -> Json<Vec<Agent>> = agent::agents;
     fn stop_on_node(node: &NodeRef, did: String) -> Fallible<()> = agent::stop;
     fn close_node(node: &NodeRef) = Node::close;
-    /// Connects a bus to those of other machines.
-    fn connect_nats(node: &NodeRef, cluster: Json<Cluster>) -> AsyncTask<Work<Nats, NatsRef>> as "Promise<Fallible<NatsRef>>"
-        { elsewhere(nats::connect(node, &cluster.0)) }
+    /// Connects a bus to those of other machines, in the name of an identity where there is one.
+    fn connect_nats(node: &NodeRef, cluster: Json<Cluster>, identity: Option<&KeyRef>) -> AsyncTask<Work<Nats, NatsRef>>
+        as "Promise<Fallible<NatsRef>>" { elsewhere(nats::connect(node, &cluster.0, identity.map(|key| &**key))) }
     fn nats_status(nats: &NatsRef) -> &'static str as "'connected' | 'reconnecting' | 'closed'" = nats::status;
     fn nats_agents(nats: &NatsRef) -> Json<Vec<Agent>> = nats::agents;
     /// Resolves once the last words of a bus that was closed have left.
     fn nats_closed(nats: &NatsRef) -> AsyncTask<Work<(), ()>> as "Promise<Fallible<void>>" { elsewhere(nats::closed(nats)) }
-    /// Brings an agent onto a node: with a fresh key, with the key of an identity (which is taken), or, for a key elsewhere,
-    /// with the DID of an identity provider.
     fn join(
         port: u32, node: &NodeRef, options: Json<Options>, key: Option<&KeyRef>, provider: Option<String>,
         log: Option<&LogRef>, dangerously_unrecorded: bool,
     ) -> Fallible<u32> = port::join;
     fn agent_did(port: u32, agent: u32) -> Fallible<String> = port::agent_did;
-    /// Lets nothing new in at an agent; an event tells when its handlers have ended.
     fn retire_agent(port: u32, agent: u32) = port::retire;
     fn close_agent(port: u32, agent: u32) = port::close_agent;
     fn agent_key(port: u32, agent: u32) -> Fallible<KeyRef> = port::agent_key;
-    /// Sets an agent's policies, the first of them for calls without a method; without any, calls go to the inbox. Returns
-    /// their number, which `judge` is told.
     fn guard(port: u32, agent: u32, policies: Option<Json<Vec<CallPolicy>>>, judges: Vec<&JudgeRef>) -> Fallible<u32>
         = port::guard;
-    /// Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window`
-    /// its answer may come in parts; with `receipt` the two messages are told before its end; `idempotent`, it is signed anew
-    /// where it may be lost.
-    fn call(
+    fn call(port: u32, agent: u32, to: String, content: Content, timeout_ms: f64, total_ms: f64) -> Fallible<f64> = port::call;
+    fn call_with(
         port: u32, agent: u32, to: String, content: Content, one_way: bool, timeout_ms: f64, token: Option<String>,
         method: Option<String>, traceparent: Option<String>, total_ms: Option<f64>, window: Option<f64>, receipt: bool,
         idempotent: bool,
-    ) -> Fallible<f64> = port::call;
-    /// Gives a call up; whether the other side ran it.
+    ) -> Fallible<f64> = port::call_with;
     fn abandon(port: u32, call: f64) -> Option<&'static str> as "'yes' | 'no' | 'unknown' | undefined" = port::abandon;
-    /// Whether the handler may begin with a call: 0 if it may, 1 if the call is over, 2 if it is to be given
-    /// back, 3 if somebody is asked. For calls by which nothing is asked; else see `judge`.
     fn start(port: u32, ticket: f64) -> u32 = port::start;
-    /// The same: also 4 if it is to be said whether the call needs an approval; or what has to be found out. After 3 comes
-    /// the event `resumed`.
     fn judge(
         port: u32, ticket: f64, policies: Option<u32>, allowed: Option<bool>, needs_approval: Option<bool>, sources: bool,
         answers: Option<Json<Answers>>,
     ) -> Either<u32, Json<Needs>> = port::judge;
-    /// JavaScript waits for somebody before it can say more; false if the call is over.
     fn wait(port: u32, ticket: f64) -> bool = port::wait;
-    /// JavaScript knows more: the event `resumed` says when to judge.
     fn resume(port: u32, ticket: f64) = port::resume;
-    /// What the token of a running call grants: its scopes in one line, and each of its chain in another.
     fn rights(port: u32, ticket: f64) -> Option<String> = port::rights;
-    /// Gives a call back, with the content that it brought: another policy judges it, or it goes to the inbox.
     fn give_back(port: u32, ticket: f64, content: Content) = port::give_back;
     fn answer(port: u32, ticket: f64, content: Content) = port::answer;
     fn finish(port: u32, ticket: f64, content: Content) = port::finish;
-    /// Refuses a running call; `detail` is the JSON object that goes with the code.
     fn refuse(port: u32, ticket: f64, code: String, detail: Option<String>) = port::refuse;
-    /// Sends a part of the answer to a running call: 0 if there is room for another, 1 if not, 2 if nobody takes any.
     fn part(port: u32, ticket: f64, content: Content) -> Fallible<u32> = port::part;
-    /// Whether there is room for a part, as `part` says it.
     fn flow(port: u32, ticket: f64) -> u32 = port::flow;
-    /// So many parts of the answer to a call were read.
     fn took(port: u32, call: f64, parts: f64) = port::took;
     fn progress(
         port: u32, ticket: f64, progress: Option<f64>, total: Option<f64>, message: Option<String>,
     ) -> Option<BindingError> = port::progress;
     fn is_cancelled(port: u32, ticket: f64) -> bool = port::is_cancelled;
-    /// The identity provider's signature; none if it failed. False for one that is not by the key of its DID.
     fn signed(port: u32, agent: u32, round: u32, signature: Option<Bytes>) -> bool = port::signed;
-    /// Milliseconds until the next pending call runs out of time; none if there is none.
     fn next_deadline(port: u32) -> Option<f64> = port::next_deadline;
-    /// Takes messages from the inbox, five elements each: one-way or not, id, sender, seconds, content.
     fn receive(port: u32, agent: u32, max: f64, listen: bool) -> Fallible<Letters> as "Fallible<unknown[]>"
         = port::receive;
 }

@@ -26,18 +26,14 @@ give! {
 
 entries! {
     fn new_revocation_list(capacity: f64) -> ListRef = rights::list;
-    /// Without a time the entry is kept for good.
     fn revoke_token(list: &ListRef, id: String, keep_until: Option<f64>) -> Fallible<()> = rights::revoke_token;
-    /// Without a time whatever the DID issues or is granted is revoked.
     fn revoke_did(list: &ListRef, subject: String, issued_until: Option<f64>) -> Fallible<()> = rights::revoke_did;
     fn reinstate(list: &ListRef, subject: String) -> bool = rights::reinstate;
     fn is_revoked(list: &ListRef, id: Option<String>, subject: Option<String>, issued_at: f64) -> bool
         = rights::is_revoked;
     fn purge_revocations(list: &ListRef, now: Option<f64>) = rights::purge;
     fn revocations(list: &ListRef) -> f64 = rights::entries;
-    /// The bits of each token, and the bytes of all.
     fn new_status_list(count: f64, len: f64) -> Fallible<(u8, Bytes)> = rights::new_status_list;
-    /// Reads a list that this DID signed for that address.
     fn read_status_list(text: String, uri: String, signer: String) -> Fallible<(u8, Bytes)> = rights::read_status_list;
     fn set_status(count: f64, mut list: Uint8ArraySlice<'_>, index: f64, status: u8) -> Fallible<()> {
         // SAFETY: this is the only reference to it while no JavaScript runs; it is private to a `StatusList`.
@@ -52,7 +48,6 @@ entries! {
     fn new_status_lists(policy: Json<SourcePolicy>) -> ListsRef = ListSource::new;
     fn lists_bytes(lists: &ListsRef) -> f64 = ListSource::bytes;
     fn weight(bytes: f64) -> WeightRef { External::new_with_size_hint((), xbind_binding::number::size(bytes)) }
-    /// Takes in a list by a DID, or with a JWK set by an issuer of another name.
     fn put_list(
         lists: &ListsRef, text: String, uri: String, issuer: String, jwks: Option<String>, now: f64,
     ) -> Fallible<()> = ListSource::put;

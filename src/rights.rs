@@ -28,24 +28,18 @@ entries! {
     fn delegate_token(key: &KeyRef, token: String, grant: Json<Grant>) -> Fallible<String> = Grant::delegate;
     fn new_judge(policy: Json<JudgePolicy>, revoked: Vec<&ListRef>, lists: Vec<&ListsRef>) -> Fallible<JudgeRef>
         = Judge::new;
-    /// The keys of an issuer, or why there are none; says why they cannot be used.
     fn keys_came(judge: &JudgeRef, issuer: String, asked_at: f64, jwks: Option<String>, why: String) -> Option<String>
         = Judge::keys_came;
-    /// Takes in a status list that was fetched for a link of a token.
     fn put_issuers_list(
         judge: &JudgeRef, lists: &ListsRef, text: String, uri: String, issuer: String, now: f64,
     ) -> Option<BindingError> = Judge::put_list;
-    /// Judges a token, or says what has to be found out first.
     fn judge_token(
         judge: &JudgeRef, token: String, now: f64, scopes: Vec<String>, presenter: Option<String>, answers: Json<Answers>,
     ) -> Json<Judged> = Judge::judge;
-    /// The same for a token that this judge has judged: what the answer about revocation rests on, or nothing if it is
-    /// refused now.
     fn verify_known_token(
         judge: &JudgeRef, token: u32, now: f64, scopes: Option<Vec<String>>, presenter: Option<String>,
     ) -> Option<&'static str> as "Token['revocation'] | null" = Judge::judge_known;
     fn forget_known_tokens(judge: &JudgeRef) = Judge::forget;
-    /// By default the new key starts at once.
     fn sign_rotation(
         old: &KeyRef, next: &KeyRef, active_from: Option<f64>, overlap: f64, now: Option<f64>,
     ) -> Fallible<String> = statement::rotate;
@@ -60,7 +54,6 @@ entries! {
     fn may_sign(history: &HistoryRef, key: String, at: Option<f64>) -> bool = KeyHistory::may_sign;
     fn receipt_stands(history: &HistoryRef, key: String, signed_at: f64) -> bool = KeyHistory::receipt_stands;
     fn current_key(history: &HistoryRef, at: Option<f64>) -> Option<String> = KeyHistory::current;
-    /// What an approver is shown, JSON text or bytes, of a body in base64url for that method.
     fn shown_body(content_type: String, body: String, method: Option<String>) -> Either3<String, Bytes, BindingError>
         = statement::shown;
     fn approve_call(

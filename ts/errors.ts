@@ -26,6 +26,8 @@ export type XBindErrorCode =
   | 'REPLAYED'
   | 'REPLAY_WINDOW_FULL'
   | 'STALE_SESSION'
+  | 'ENCRYPTION_REQUIRED'
+  | 'DECRYPTION_FAILED'
   | 'REPLY_MISMATCH'
   // delivery
   | 'TIMEOUT'

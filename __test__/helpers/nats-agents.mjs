@@ -4,7 +4,7 @@ import { connect } from '@private.me/autogen/nats'
 
 const [, , servers, name = 'writer', seed = '', namespace = 'main'] = process.argv
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`)
-const connected = await connect({ servers, namespace })
+const connected = await connect({ servers: servers.split(','), namespace })
 if (!connected.ok) throw connected.error
 const bus = connected.value
 const identityProvider = seed === '' ? undefined : Identity.fromSeed(new Uint8Array(32).fill(Number(seed))).value

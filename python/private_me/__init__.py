@@ -8,13 +8,15 @@ from . import autogen_xbind
 from ._address import Address, Located
 from ._agent import Agent
 from ._approvals import Approval, ApprovalRequest, CallToApprove, approvals, approve_call, verify_approval
+from ._audit import AuditHead, VerifiedAudit, verify_audit
 from ._bus import MessageBus, Present
 from ._calls import CallReceipt, DeliveryReceipt
 from ._card import AgentCard, OfferedMethod, verify_card
 from ._codes import ErrorCode
 from ._errors import HandlerError, RemoteError, XBindError
 from ._guard import ApprovalPolicy, ApprovedCall, Handler
-from ._identity import Identity, did_to_public_key, public_key_to_did, verify_signature
+from ._http import RequestVerifier, VerifiedRequest, sign_request
+from ._identity import Identity, IdentityProvider, did_to_public_key, public_key_to_did, verify_signature
 from ._inbox import Message
 from ._incoming import IncomingCall
 from ._messages import MessageOp, MessageVerifier, SealedMessage, VerifiedMessage, seal
@@ -38,6 +40,7 @@ __all__ = [
     "ApprovalPolicy",
     "ApprovalRequest",
     "ApprovedCall",
+    "AuditHead",
     "CallReceipt",
     "CallToApprove",
     "DeliveryReceipt",
@@ -46,6 +49,7 @@ __all__ = [
     "Handler",
     "HandlerError",
     "Identity",
+    "IdentityProvider",
     "IncomingCall",
     "KeyHistory",
     "KeyState",
@@ -59,6 +63,7 @@ __all__ = [
     "Present",
     "Progress",
     "RemoteError",
+    "RequestVerifier",
     "RevocationList",
     "RevocationSource",
     "RevocationSubject",
@@ -69,8 +74,10 @@ __all__ = [
     "TokenClaims",
     "TokenVerifier",
     "TrustedIssuer",
+    "VerifiedAudit",
     "VerifiedMessage",
     "VerifiedReceipt",
+    "VerifiedRequest",
     "XBindError",
     "approvals",
     "approve_call",
@@ -83,8 +90,10 @@ __all__ = [
     "public_key_to_did",
     "seal",
     "serve_agents",
+    "sign_request",
     "sign_rotation",
     "verify_approval",
+    "verify_audit",
     "verify_card",
     "verify_receipt",
     "verify_rotation",

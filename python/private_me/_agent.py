@@ -8,21 +8,20 @@ from typing import Any, NoReturn, TypeVar, overload
 
 from . import _native
 from ._address import Address, recipient_in
+from ._asking import ask, asking
 from ._bus import MessageBus
 from ._calls import CallReceipt, DeliveryReceipt, opened
 from ._card import AgentCard, card_in
-from ._check import MAX_WHOLE, UNSET, Unset, milliseconds, whole
+from ._check import MAX_WHOLE, UNSET, Unset, check_str, given, milliseconds, optional, strings, whole
 from ._guard import Allow, ApprovalPolicy, Handler, Policy
-from ._identity import Identity, passphrase_in, read_key, write_key_async
+from ._identity import Identity, IdentityProvider, passphrase_in, read_key, write_key_async
 from ._inbox import Message
 from ._member import Member
 from ._methods import DESCRIBE, method_of
-from ._asking import ask, asking
 from ._progress import Progress
+from ._revocation import Revocations
 from ._stream import AnswerStream
 from ._tokens import StatusRef, granted
-from ._check import check_str, optional, strings
-from ._revocation import Revocations
 from ._verifier import Trust
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,7 +42,7 @@ class Agent:
         self,
         name: str | None = None,
         *,
-        identity: Identity | None = None,
+        identity: Identity | IdentityProvider | None = None,
         bus: MessageBus | None = None,
         timeout: float | None = None,
         message_ttl: int | None = None,
@@ -55,7 +54,7 @@ class Agent:
         on_handler_error: Callable[..., Any] | None = None,
         verbose: bool = False,
     ) -> None:
-        """Generates an identity, unless one is given, which stays its owner's.
+        """Generates an identity, unless one is given, which stays its owner's, or a provider signs with a key elsewhere.
 
         - `name`: a label, and an address on the bus: letters, digits, `.`, `_`, `-`, 1 to 64.
         - `bus`: where it lives; by default the bus of this process.
@@ -298,7 +297,7 @@ class Agent:
     async def describe(self, to: Address | None = None) -> AgentCard:
         """What this agent offers or another one: its methods with JSON Schemas and scopes, signed by it, and verified."""
         if to is None:
-            return self._member.card()
+            return await self._member.card()
         asked = asking(self._member, DESCRIBE, None, None, None, None, None, False, None)
         ended = await ask(self._member, recipient_in(to), None, asked)
         answer = opened(ended)
@@ -316,21 +315,25 @@ class Agent:
         now: int | None = None,
     ) -> str:
         """Grants scopes with this agent's key: a token that agents which trust this one's DID accept. See `issue_token`."""
-        return _native.issue_token(self._member.key, granted(subject, audience, strings(scopes, "scopes"), ttl, claims, status, now))
+        return _native.issue_token(
+            self._member.key,
+            granted(subject, check_str(audience, "audience"), strings(scopes, "scopes"), ttl, claims, status, now),
+        )
 
     def delegate(
         self,
         token: str,
         *,
         subject: str,
-        audience: str | None = None,
-        scopes: Iterable[str] | None = None,
+        audience: str | Unset = UNSET,
+        scopes: Iterable[str] | Unset = UNSET,
         ttl: int | None = None,
         status: StatusRef | None = None,
         now: int | None = None,
     ) -> str:
         """Hands on a part of the rights in a token that was issued to this agent. See `delegate_token`."""
-        grant = granted(subject, audience, optional(scopes, strings, "scopes"), ttl, None, status, now)
+        own = given(audience, check_str, "audience")
+        grant = granted(subject, own, given(scopes, strings, "scopes"), ttl, None, status, now)
         return _native.delegate_token(self._member.key, check_str(token, "token"), grant)
 
     async def export_identity(self, *, passphrase: str | Unset = UNSET) -> bytes:
@@ -372,5 +375,3 @@ def member_of(agent: Any, what: str = "agent") -> Member:
     if not isinstance(agent, Agent):
         raise TypeError(f"{what} must be an Agent, not {type(agent).__name__}")
     return agent._member  # pyright: ignore[reportPrivateUsage]
-
-

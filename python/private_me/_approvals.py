@@ -34,7 +34,6 @@ class CallToApprove:
     """The media type of the body."""
 
 
-
 @dataclass(frozen=True)
 class Approval:
     """A decision that is genuine, in time, and about the very call that it was held against."""

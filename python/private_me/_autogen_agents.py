@@ -63,7 +63,9 @@ class Instance:
         self.proven = AgentId(id.type, agent.did)
         """As others see it."""
         self.made: FrameworkAgent | None = None
-        self.making: asyncio.Future[FrameworkAgent] | None = None
+        self.making: asyncio.Future[None] | None = None
+        self.began: asyncio.Future[None] | None = None
+        """When the newest message is with its handler."""
 
 
 _making: contextvars.ContextVar[Instance | None] = contextvars.ContextVar("private_me_making", default=None)
@@ -153,23 +155,19 @@ class Agents:
         """The agent itself, which is made once. Raises what its factory raises."""
         if instance.made is not None:
             return instance.made
-        if instance.making is None:
+        if instance.making is None or instance.making.done():
             instance.making = asyncio.ensure_future(self._invoke(instance))
-        making = instance.making
-        try:
-            instance.made = await asyncio.shield(making)
-        finally:
-            if making.done() and instance.making is making:
-                instance.making = None
+        await asyncio.shield(instance.making)
+        assert instance.made is not None
         return instance.made
 
-    async def _invoke(self, instance: Instance) -> FrameworkAgent:
+    async def _invoke(self, instance: Instance) -> None:
         factory = self.factories[instance.id.type]
         assert not isinstance(factory, type)
         _making.set(instance)
         with AgentInstantiationContext.populate_context((self._runtime, instance.id)):
             made = factory()
-            agent = await made if inspect.isawaitable(made) else made
+            agent: Any = await made if inspect.isawaitable(made) else made
         if not isinstance(agent, FrameworkAgent):
             raise TypeError(f"the factory of {instance.id.type} gave {name_of(agent)} and no agent")
-        return agent
+        instance.made = agent

@@ -6,9 +6,9 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
-from autogen_core import CancellationToken, MessageContext, MessageHandlerContext
+from autogen_core import Agent, CancellationToken, MessageContext, MessageHandlerContext
 
 from ._autogen_agents import Agents, Instance, refused
 
@@ -16,6 +16,9 @@ log = logging.getLogger("private_me")
 
 acting: contextvars.ContextVar[Instance | None] = contextvars.ContextVar("private_me_acting", default=None)
 """Whose handler runs."""
+
+_Turn: TypeAlias = "tuple[int, asyncio.Future[None] | None, asyncio.Future[None]]"
+"""Between which stops it came, when the message before is with its handler, and when this one is."""
 
 
 class Delivery:
@@ -84,19 +87,33 @@ class Delivery:
 
     def begin(self, instance: Instance, message: Any, context: MessageContext) -> asyncio.Task[Any]:
         """Hands a message to an agent here. The task ends as its handler does."""
-        work = self._handle(instance, message, context, self._round)
+        began: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        before, instance.began = instance.began, began
+        work = self._handle(instance, message, context, (self._round, before, began))
         task = self._context.copy().run(asyncio.ensure_future, work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: _begun(began))  # also of what was cancelled before its first step
         return task
 
-    async def _handle(self, instance: Instance, message: Any, context: MessageContext, round: int) -> Any:
-        if self._round != round or not (self.is_started or await self._hold()):
-            raise refused("AGENT_CLOSED", "the runtime was stopped before the message was handled", "start() it, and send again")
-        agent = await self._agents.make(instance)
+    async def _handle(self, instance: Instance, message: Any, context: MessageContext, turn: _Turn) -> Any:
+        agent = await self._in_turn(instance, turn)
         acting.set(instance)
         with MessageHandlerContext.populate_context(instance.id):
             return await agent.on_message(message, ctx=context)
+
+    async def _in_turn(self, instance: Instance, turn: _Turn) -> Agent:
+        """The agent, when every message that came before is with its handler."""
+        round, before, began = turn
+        try:
+            if before is not None and before.get_loop() is began.get_loop():
+                await before
+            if self._round != round or not (self.is_started or await self._hold()):
+                what = "the runtime was stopped before the message was handled"
+                raise refused("AGENT_CLOSED", what, "start() it, and send again")
+            return await self._agents.make(instance)
+        finally:
+            _begun(began)
 
     async def _hold(self) -> bool:
         """Until the runtime starts, or never will."""
@@ -111,6 +128,11 @@ class Delivery:
         for future in held:
             if not future.done() and not future.get_loop().is_closed():
                 future.set_result(is_started)
+
+
+def _begun(began: asyncio.Future[None]) -> None:
+    if not began.done():
+        began.set_result(None)
 
 
 def noting(what: str) -> Callable[[asyncio.Task[Any]], None]:

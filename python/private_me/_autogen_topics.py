@@ -10,6 +10,7 @@ from autogen_core import MessageContext, Subscription
 from ._autogen_agents import Agents, Instance, plain
 from ._autogen_delivery import Delivery, log, noting
 from ._check import name_of
+from ._errors import XBindError
 
 
 class Topics:
@@ -43,8 +44,10 @@ class Topics:
                 if subscription.is_match(topic):
                     instance = self._agents.here(plain(subscription.map_to_agent(topic), "a subscriber"))
                     found[instance.agent.did] = instance
+            except XBindError as error:  # a stranger chooses topics, and fills no log with stacks
+                log.warning("an event of topic %.300r does not reach every subscriber: %s", str(topic), error)
             except Exception as error:
-                log.warning("an event of topic %r does not reach every subscriber", str(topic), exc_info=error)
+                log.warning("an event of topic %.300r does not reach every subscriber", str(topic), exc_info=error)
         tasks: list[asyncio.Task[Any]] = []
         for instance in found.values():
             if instance is not speaker:

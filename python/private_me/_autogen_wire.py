@@ -68,9 +68,10 @@ class Serializers:
 
     def unpack(self, packed: Mapping[str, Any]) -> Any:
         """What came. Raises WrongInput."""
-        if packed.keys() == {"data"}:
+        names = set(packed)
+        if names == {"data"}:
             return packed["data"]
-        if packed.keys() != {"type", "as", "data"}:
+        if names != {"type", "as", "data"}:
             raise WrongInput(None)
         kind = self._kinds.get((_text(packed, "type"), _text(packed, "as")))
         if kind is None:
@@ -79,11 +80,11 @@ class Serializers:
             if kind.shape is not None:
                 return kind.shape.read(packed["data"])
             return kind.serializer.deserialize(_bytes_of(kind, packed["data"]))
-        except (Misfit, Exception):
+        except Exception:
             raise wrong("data") from None
 
     def _kind_for(self, message: Any) -> _Kind:
-        own: type[Any] = type(message)
+        own: type[Any] = type(message)  # pyright: ignore[reportUnknownVariableType]
         name = getattr(getattr(own, "DESCRIPTOR", None), "full_name", own.__name__)
         for content_type in (JSON_DATA_CONTENT_TYPE, PROTOBUF_DATA_CONTENT_TYPE):
             kind = self._kinds.get((name, content_type))

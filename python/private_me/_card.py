@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import _native
-from ._check import check_str, optional, seconds, whole
+from ._check import UNSET, Unset, check_str, given, seconds, whole
 from ._errors import XBindError
 from ._journal import short
 
@@ -56,13 +56,13 @@ class AgentCard:
     """The signed statement itself, to show to others: docs/cards.md."""
 
 
-def verify_card(jws: str, *, did: str | None = None, now: int | None = None, clock_skew: int | None = None) -> AgentCard:
+def verify_card(jws: str, *, did: str | Unset = UNSET, now: int | None = None, clock_skew: int | None = None) -> AgentCard:
     """Verifies a card that came by any way, as that of `did`, or of whomever it names.
 
     Raises INVALID_TOKEN, UNTRUSTED_ISSUER, TOKEN_NOT_YET_VALID, TOKEN_EXPIRED, INVALID_DID, INVALID_CONFIG.
     """
     skew = whole(clock_skew, _SKEW, "clock_skew", 0, 300)
-    return _read(check_str(jws, "jws"), optional(did, check_str, "did"), seconds(now, "now"), skew)
+    return _read(check_str(jws, "jws"), given(did, check_str, "did"), seconds(now, "now"), skew)
 
 
 def card_in(answer: Any, sender: str) -> AgentCard:
@@ -76,18 +76,23 @@ def card_in(answer: Any, sender: str) -> AgentCard:
 class CardKeeper:
     """An agent's own card, which is signed anew when the agent offers something else, or half of its life is over."""
 
-    def __init__(self, did: str, name: str | None, sign: Callable[[bytes], bytes]) -> None:
+    def __init__(self, did: str, name: str | None, sign: Callable[[bytes], Awaitable[bytes]]) -> None:
         self._did = did
         self._name = name
         self._sign = sign
         self._kept: tuple[Offers, float, AgentCard] | None = None
 
-    def of(self, offers: Offers) -> AgentCard:
+    async def of(self, offers: Offers) -> AgentCard:
         if self._kept and self._kept[0] is offers and time.monotonic() < self._kept[1]:
             return self._kept[2]
         draft = json.dumps({"name": self._name, "methods": offers.methods(), "addresses": []})
         text = _native.card_to_sign(self._did, draft)
-        signature = base64.urlsafe_b64encode(self._sign(text.encode())).rstrip(b"=").decode()
+        try:
+            signature = base64.urlsafe_b64encode(await self._sign(text.encode())).rstrip(b"=").decode()
+        except Exception as error:
+            if isinstance(error, XBindError):
+                raise
+            raise XBindError("SIGN_FAILED", "the card was not signed with the key of this agent") from error
         card = _read(f"{text}.{signature}", self._did, None, 0)
         self._kept = (offers, time.monotonic() + _KEPT, card)
         return card

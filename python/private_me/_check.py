@@ -30,12 +30,12 @@ def check_str(value: Any, what: str) -> str:
     """A text of one's own: a subclass may say something else the next time."""
     if not isinstance(value, str):
         raise TypeError(f"{what} must be a string, not {name_of(value)}")
-    value = str.__str__(value)
+    text = str.__str__(value)
     try:
-        value.encode()
+        text.encode()
     except UnicodeEncodeError:
         raise ValueError(f"{what} holds half of a surrogate pair") from None
-    return value
+    return text
 
 
 def check_bytes(value: Any, what: str) -> bytes:
@@ -59,6 +59,11 @@ def check_bool(value: Any, what: str) -> bool:
 
 def optional(value: Any, check: Callable[[Any, str], T], what: str) -> T | None:
     return None if value is None else check(value, what)
+
+
+def given(value: Any, check: Callable[[Any, str], T], what: str) -> T | None:
+    """Of an option without which less is asked: None is no value of it."""
+    return None if isinstance(value, Unset) else check(value, what)
 
 
 def check_did(value: Any, what: str) -> str:

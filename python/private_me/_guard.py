@@ -11,8 +11,8 @@ from . import _native
 from ._check import MAX_TIMER, UNSET, Unset, check_callable, milliseconds, name_of, strings
 from ._errors import XBindError
 from ._json import decode
-from ._tokens import covers
 from ._revocation import Revocations
+from ._tokens import covers
 from ._verifier import TokenVerifier, Trust
 
 if TYPE_CHECKING:

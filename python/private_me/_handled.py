@@ -293,5 +293,3 @@ class _Ended:
 
 async def _awaited(value: Any) -> Any:
     return await value
-
-

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any, Literal, NoReturn, TypedDict, overload
+from collections.abc import Awaitable
+from typing import Any, Literal, NoReturn, Protocol, TypedDict, overload
 
 from . import _native
 from ._check import UNSET, Unset, check_bytes, check_str
@@ -146,6 +147,38 @@ async def write_key_async(key: _native.KeyRef, passphrase: str | Unset) -> bytes
         written = _native.export_prepared(key, False, await asyncio.to_thread(_native.prepare_export, word))
     assert isinstance(written, bytes)
     return written
+
+
+class IdentityProvider(Protocol):
+    """A key that lives elsewhere: a KMS, Vault transit, an HSM, the OS keychain."""
+
+    def get_did(self) -> str:
+        """The `did:key` of the key; asked once, when the agent is made."""
+        ...
+
+    def sign(self, data: bytes) -> bytes | Awaitable[bytes]:
+        """64 bytes of Ed25519 by the key of `get_did()`; checked before anything leaves."""
+        ...
+
+
+class Signer:
+    """Signs for an agent whose key is not its own."""
+
+    def __init__(self, owner: Identity | IdentityProvider) -> None:
+        if isinstance(owner, Identity):
+            self.key: _native.KeyRef | None = key_of(owner, "identity")
+            self.did = _native.key_did(self.key)
+            return
+        if not all(callable(getattr(type(owner), name, None)) for name in ("get_did", "sign")):
+            raise TypeError(f"identity must be an Identity, or have get_did() and sign(), not {type(owner).__name__}")
+        self.key = None
+        self.did = check_str(owner.get_did(), "get_did()")
+        _native.did_to_public_key(self.did)
+        self._provider = owner
+
+    def sign(self, data: bytes) -> Any:
+        """A signature, or what is awaited for one."""
+        return self._provider.sign(data) if self.key is None else _native.key_sign(self.key, data, True)
 
 
 def did_to_public_key(did: str) -> bytes:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from . import _native
 from ._errors import XBindError
-from ._json import decode
 from ._journal import short
+from ._json import decode
 
 if TYPE_CHECKING:
     from ._member import Member

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 from typing import TYPE_CHECKING, Any
 
 from . import _native
 from ._bus import MessageBus, default_bus, node_of
 from ._card import AgentCard, CardKeeper
-from ._check import MAX_WHOLE, MAX_TIMER, check_callable, check_str, milliseconds, optional, whole
+from ._check import MAX_TIMER, MAX_WHOLE, check_bytes, check_callable, check_str, milliseconds, optional, whole
 from ._errors import XBindError
 from ._guard import Handler, Policy
-from ._identity import Identity, key_of
+from ._identity import Identity, IdentityProvider, Signer
 from ._inbox import Inbox
 from ._journal import Journal, short
 from ._methods import Offers
@@ -34,7 +35,7 @@ class Member:
         name: str | None,
         *,
         key: _native.KeyRef | None,
-        identity: Identity | None,
+        identity: Identity | IdentityProvider | None,
         bus: MessageBus | None,
         timeout: float | None,
         message_ttl: int | None,
@@ -55,8 +56,8 @@ class Member:
         self.node = node_of(default_bus() if bus is None else bus)
         self.timeout = milliseconds(timeout, 30_000, "timeout")
         self.longest = whole(max_payload_bytes, 1 << 20, "max_payload_bytes", 1, MAX_TIMER)
-        self._owned = None if identity is None else key_of(identity, "identity")
-        provider = None if self._owned is None else _native.key_did(self._owned)
+        self._signer = None if identity is None else Signer(identity)
+        provider = None if self._signer is None else self._signer.did
         self.journal = Journal(self.name or "", verbose, on_handler_error)
         options = {
             "name": self.name,
@@ -77,8 +78,9 @@ class Member:
         self.inbox = Inbox(self)
         self.is_closed = False
         self._draining: asyncio.Future[None] | None = None
+        self._signing: set[asyncio.Task[Any]] = set()
         self._card = CardKeeper(self.did, self.name, self._sign)
-        self.offers = Offers(self.did, lambda: self.journal, lambda _: {"card": self.card().jws})
+        self.offers = Offers(self.did, lambda: self.journal, self._describe)
         if handler is not None:
             self.offers = self.offers.with_handler(handler, Policy())
         self.port.schedule()
@@ -96,27 +98,55 @@ class Member:
         self.offers = offers
         self.port.schedule()
 
-    def card(self) -> AgentCard:
+    async def card(self) -> AgentCard:
         """The card of what it offers."""
         self.check()
-        return self._card.of(self.offers)
+        return await self._card.of(self.offers)
+
+    async def _describe(self, _: object) -> dict[str, str]:
+        return {"card": (await self.card()).jws}
 
     @property
     def key(self) -> _native.KeyRef:
         self.check()
-        return self._owned or _native.agent_key(self.port.number, self.number)
+        if self._signer is not None and self._signer.key is not None:
+            return self._signer.key
+        return _native.agent_key(self.port.number, self.number)
 
-    def _sign(self, data: bytes) -> bytes:
-        return _native.key_sign(self.key, data, True)
+    async def _sign(self, data: bytes) -> bytes:
+        if self._signer is None or self._signer.key is not None:
+            return _native.key_sign(self.key, data, True)
+        signature = self._signer.sign(data)
+        return check_bytes(await signature if inspect.isawaitable(signature) else signature, "sign()")
 
     def sign(self, round: int, data: bytes) -> None:
-        """For an agent whose key an Identity owns."""
+        """For an agent whose key is elsewhere."""
         try:
-            signature = None if self._owned is None else _native.key_sign(self._owned, data, True)
-        except XBindError as error:
-            self.journal.warn("its identity failed to sign", error)
-            signature = None
-        _native.signed(self.port.number, self.number, round, signature)
+            signature = None if self._signer is None else self._signer.sign(data)
+        except Exception as error:
+            return self._signed(round, None, error)
+        if not inspect.isawaitable(signature):
+            return self._signed(round, signature)
+        task = self.port.attach().create_task(_awaited(signature))
+        self._signing.add(task)
+
+        def done(task: asyncio.Task[Any]) -> None:
+            self._signing.discard(task)
+            error = asyncio.CancelledError() if task.cancelled() else task.exception()
+            self._signed(round, None if error else task.result(), error)
+
+        task.add_done_callback(done)
+        return None
+
+    def _signed(self, round: int, signature: Any, error: BaseException | None = None) -> None:
+        is_one = isinstance(signature, (bytes, bytearray, memoryview))
+        given = check_bytes(signature, "sign()") if is_one else None
+        if error is not None:
+            self.journal.warn("the identity provider failed to sign", error)
+        elif not _native.signed(self.port.number, self.number, round, given):
+            self.journal.warn("the identity provider gave no signature of 64 bytes by the key of its DID")
+        if error is not None:
+            _native.signed(self.port.number, self.number, round, None)
         self.port.schedule()
 
     def close(self) -> None:
@@ -151,3 +181,7 @@ class Member:
         self.inbox.close(closed)
         if self._draining is not None and not self._draining.done():
             self._draining.set_result(None)
+
+
+async def _awaited(value: Any) -> Any:
+    return await value

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from . import _native
-from ._check import check_bytes, check_callable, check_str, name_of, optional, strings, whole
+from ._check import UNSET, Unset, check_bytes, check_callable, check_str, given, name_of, optional, strings, whole
 from ._errors import XBindError
 from ._identity import Identity, key_of
 from ._revocation import Revocations, RevocationSubject, sources_in
@@ -139,10 +139,10 @@ class MessageVerifier:
         max_lifetime: int | None = None,
         max_body_bytes: int | None = None,
         max_tracked_messages: int | None = None,
-        session: str | None = None,
+        session: str | Unset = UNSET,
         pending: Callable[[str], SealedMessage | None] | None = None,
         running: Callable[[str, str], VerifiedMessage | None] | None = None,
-        allow: Iterable[str] | None = None,
+        allow: Iterable[str] | Unset = UNSET,
         revocations: Revocations = (),
     ) -> None:
         """`pending` looks up calls that this side has made by id, so that their answers can be matched; `running` calls that it
@@ -163,8 +163,8 @@ class MessageVerifier:
             "maxLifetime": whole(max_lifetime, 300, "max_lifetime", 1, 300),
             "maxBody": whole(max_body_bytes, 1 << 20, "max_body_bytes", 0, 0x7FFF_FFFF),
             "maxTracked": whole(max_tracked_messages, 1_000_000, "max_tracked_messages", 1, 100_000_000),
-            "session": optional(session, check_str, "session"),
-            "allow": None if allow is None else strings(allow, "allow"),
+            "session": given(session, check_str, "session"),
+            "allow": given(allow, strings, "allow"),
             "asks": bool(self._sources),
         }
         self._verifier = _native.new_verifier(json.dumps(policy))

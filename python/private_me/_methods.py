@@ -223,5 +223,3 @@ def _missing(_: IncomingCall[Any]) -> Any:
 
 def _nobody(_: IncomingCall[Any]) -> None:
     return None
-
-

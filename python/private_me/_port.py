@@ -38,10 +38,11 @@ def current() -> Port:
     """The port of this thread."""
     if _forked:
         raise RuntimeError(_FORKED)
-    held: _Held | None = getattr(_local, "held", None)
-    if held is None:
-        held = _local.held = _Held(Port())
-    return held.port
+    port: Port | None = getattr(_local, "port", None)
+    if port is None:
+        port = _local.port = Port()
+        _local.held = _Held(port)
+    return port
 
 
 class Port:
@@ -63,7 +64,7 @@ class Port:
 
     def check(self) -> None:
         """Agents belong to the thread in which they were made."""
-        if threading.get_ident() != self._thread:
+        if getattr(_local, "port", None) is not self:  # numbers of threads that have ended are used again
             raise RuntimeError(
                 "this agent lives in another thread: make one in each thread, on one MessageBus,"
                 " or use asyncio.run_coroutine_threadsafe"
@@ -78,7 +79,7 @@ class Port:
         except RuntimeError:
             self.check()
             raise
-        if loop is not self._loop:
+        if loop is not self._loop or getattr(_local, "port", None) is not self:
             self._move(loop)
         return loop
 
@@ -120,6 +121,7 @@ class Port:
             if self._ear is not None:
                 self._ear.stop()
             _native.close_port(self.number)
+        self.number = 0
 
     def forked(self) -> None:
         """In the child."""

@@ -8,7 +8,7 @@ from typing import Literal
 
 from . import _native
 from ._calls import CallReceipt
-from ._check import check_bytes, check_str
+from ._check import UNSET, Unset, check_bytes, check_str
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class VerifiedReceipt:
 
 
 def verify_receipt(
-    receipt: CallReceipt, *, caller: str, agent: str, request: bytes | None = None, result: bytes | None = None
+    receipt: CallReceipt, *, caller: str, agent: str, request: bytes | Unset = UNSET, result: bytes | Unset = UNSET
 ) -> VerifiedReceipt:
     """Verifies a receipt, offline and at any time, by the DIDs of both; every body that is given is to be the one that was signed.
 
     Raises MALFORMED_MESSAGE, REPLY_MISMATCH, WRONG_AUDIENCE, INVALID_SIGNATURE, INVALID_DID.
     """
-    shown = [check_bytes(each, "request") for each in (receipt.request, request) if each is not None]  # pyright: ignore[reportUnnecessaryComparison]
-    results = [check_bytes(each, "result") for each in (receipt.result, result) if each is not None]  # pyright: ignore[reportUnnecessaryComparison]
+    shown = [check_bytes(each, "request") for each in (receipt.request, request) if not isinstance(each, Unset)]
+    results = [check_bytes(each, "result") for each in (receipt.result, result) if not isinstance(each, Unset)]
     jws = check_str(receipt.call, "receipt.call"), check_str(receipt.answer, "receipt.answer")
     who = check_str(caller, "caller"), check_str(agent, "agent")
     proven = json.loads(_native.verify_receipt(*jws, shown, results, *who))

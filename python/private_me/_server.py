@@ -13,6 +13,7 @@ from ._serve import Scope, serve_agents
 
 _HEAD = 16 << 10
 _HEAD_TIME = 10
+_BODY_TIME = 30
 _IDLE_TIME = 60
 _CONNECTIONS = 1024
 _PIECE = 64 << 10
@@ -126,7 +127,7 @@ class _Connection:
 
     async def receive(self) -> MutableMapping[str, Any]:
         if self._left > 0:
-            piece = await self._reader.read(min(self._left, _PIECE))
+            piece = await asyncio.wait_for(self._reader.read(min(self._left, _PIECE)), _BODY_TIME)
             self._left -= len(piece)
             if not piece:
                 return {"type": "http.disconnect"}
@@ -179,5 +180,3 @@ class _Connection:
 def listen(app: serve_agents, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> Listening:
     """Listens for what `serve_agents` mounts: `async with listen(serve_agents([agent]), port=8080) as server: …`."""
     return Listening(app, host, port, tls)
-
-

@@ -147,5 +147,3 @@ class _Reading(Heard):
         if self._ended is None and self._untold:
             self._calls.took(self._call, self._untold)
         self._untold = 0
-
-

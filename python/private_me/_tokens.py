@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import _native
-from ._check import check_str, optional, seconds, strings, whole
+from ._check import UNSET, Unset, check_str, given, optional, seconds, strings, whole
 from ._errors import XBindError
 from ._identity import Identity, key_of
 from ._json import encode_json
@@ -47,7 +47,7 @@ def issue_token(
 
     `ttl` is in seconds: 3600 by default, at most 86 400. Raises INVALID_DID, INVALID_CONFIG, SIGN_FAILED.
     """
-    grant = granted(subject, audience, strings(scopes, "scopes"), ttl, claims, status, now)
+    grant = granted(subject, check_str(audience, "audience"), strings(scopes, "scopes"), ttl, claims, status, now)
     return _native.issue_token(key_of(issuer, "issuer"), grant)
 
 
@@ -56,8 +56,8 @@ def delegate_token(
     token: str,
     *,
     subject: str,
-    audience: str | None = None,
-    scopes: Iterable[str] | None = None,
+    audience: str | Unset = UNSET,
+    scopes: Iterable[str] | Unset = UNSET,
     ttl: int | None = None,
     status: StatusRef | None = None,
     now: int | None = None,
@@ -66,8 +66,8 @@ def delegate_token(
 
     Raises INVALID_DELEGATION, TOKEN_EXPIRED, TOKEN_NOT_YET_VALID, INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, SIGN_FAILED.
     """
-    narrower = optional(scopes, strings, "scopes")
-    grant = granted(subject, optional(audience, check_str, "audience"), narrower, ttl, None, status, now)
+    own = given(audience, check_str, "audience")
+    grant = granted(subject, own, given(scopes, strings, "scopes"), ttl, None, status, now)
     return _native.delegate_token(key_of(holder, "holder"), check_str(token, "token"), grant)
 
 

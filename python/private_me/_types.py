@@ -6,7 +6,7 @@ import dataclasses
 import enum
 import types
 import typing
-from collections.abc import AsyncIterator, AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 
@@ -54,7 +54,9 @@ def shape_of(kind: Any) -> Shape:
     if origin is typing.Annotated or origin in _MARKS:
         return shape_of(args[0])
     if origin is Literal:
-        return Shape(lambda value: value if any(value == a and type(value) is type(a) for a in args) else _misfit(), {"enum": list(args)})
+        return Shape(
+            lambda value: value if any(value == a and type(value) is type(a) for a in args) else _misfit(), {"enum": list(args)}
+        )
     if origin in (Union, types.UnionType):
         return _union([shape_of(each) for each in args])
     if kind in (list, tuple, Sequence) or origin in (list, Sequence, set, frozenset):
@@ -146,7 +148,10 @@ def _tuple(args: tuple[Any, ...]) -> Shape:
             raise Misfit
         return tuple(_read_at(at, shape, each) for at, (shape, each) in enumerate(zip(shapes, value)))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
-    return Shape(read, {"type": "array", "prefixItems": [shape.schema for shape in shapes], "minItems": len(shapes), "maxItems": len(shapes)})
+    return Shape(
+        read,
+        {"type": "array", "prefixItems": [shape.schema for shape in shapes], "minItems": len(shapes), "maxItems": len(shapes)},
+    )
 
 
 def _dict(values: Shape) -> Shape:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from . import _native
-from ._check import check_bool, check_callable, check_str, milliseconds, name_of, optional, strings, whole
+from ._check import UNSET, Unset, check_bool, check_callable, check_str, given, milliseconds, name_of, strings, whole
 from ._errors import XBindError
 from ._revocation import Revocations, RevocationSource, RevocationSubject, list_of, sources_in
 from ._tokens import StatusRef
@@ -103,7 +103,7 @@ class TokenVerifier:
         """Whether there are sources to ask about every link."""
         return bool(self._sources)
 
-    def verify(self, token: str, *, scopes: Iterable[str] = (), presenter: str | None = None) -> TokenClaims:
+    def verify(self, token: str, *, scopes: Iterable[str] = (), presenter: str | Unset = UNSET) -> TokenClaims:
         """Verifies a token or a delegation: the checks of docs/tokens.md, in that order. A source that needs time does not know.
 
         Raises INVALID_TOKEN, INVALID_DELEGATION, UNTRUSTED_ISSUER, WRONG_AUDIENCE, TOKEN_NOT_YET_VALID, TOKEN_EXPIRED,
@@ -115,7 +115,7 @@ class TokenVerifier:
             ruling = self._rule(asked, self._answers(self._standing(ruling, None)))
         return _held(ruling)
 
-    async def verify_async(self, token: str, *, scopes: Iterable[str] = (), presenter: str | None = None) -> TokenClaims:
+    async def verify_async(self, token: str, *, scopes: Iterable[str] = (), presenter: str | Unset = UNSET) -> TokenClaims:
         """The same, for sources that take their time."""
         asked = self._asked(token, scopes, presenter)
         ruling = self._rule(asked, self._answers())
@@ -139,8 +139,8 @@ class TokenVerifier:
 
         return find()
 
-    def _asked(self, token: str, scopes: Iterable[str], presenter: str | None) -> tuple[str, list[str], str | None]:
-        return check_str(token, "token"), strings(scopes, "scopes"), optional(presenter, check_str, "presenter")
+    def _asked(self, token: str, scopes: Iterable[str], presenter: str | Unset) -> tuple[str, list[str], str | None]:
+        return check_str(token, "token"), strings(scopes, "scopes"), given(presenter, check_str, "presenter")
 
     def _answers(self, standing: list[bool | None] | None = None) -> str:
         answers = {"sources": self.has_sources, "patient": False, "keysSought": False, "listsSought": False}
@@ -165,7 +165,9 @@ class TokenVerifier:
 
     def _standing(self, links: list[dict[str, Any]], later: list[bool] | None) -> list[bool | None]:
         """What the sources say at once about each link. One yes decides, and then one who does not know."""
-        return [_conclusion([self._at_once(each, q, later) for q in _questions(link) for each in self._sources]) for link in links]
+        return [
+            _conclusion([self._at_once(each, q, later) for q in _questions(link) for each in self._sources]) for link in links
+        ]
 
     def _at_once(self, source: RevocationSource, question: RevocationSubject, later: list[bool] | None) -> Any:
         try:

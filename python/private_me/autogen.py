@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
@@ -178,9 +179,11 @@ class XBindRuntime(AgentRuntime):
         self._serializers.add(serializer)
 
     async def add_subscription(self, subscription: Subscription) -> None:
+        """Who hears of which topics. Raises ValueError for one that is there."""
         self._topics.add(subscription)
 
     async def remove_subscription(self, id: str) -> None:
+        """Raises LookupError for one that is not there."""
         self._topics.remove(id)
 
     # Agents
@@ -192,6 +195,7 @@ class XBindRuntime(AgentRuntime):
         *,
         expected_class: type[T] | None = None,
     ) -> AgentType:
+        """Makes agents of a type when they are first wanted, one for each session. Raises ValueError for a type that is there."""
         label = AgentId(type, "any").type
         check_callable(agent_factory, "agent_factory")
         if label in self._agents.factories:
@@ -208,8 +212,9 @@ class XBindRuntime(AgentRuntime):
         return AgentType(label)
 
     async def register_agent_instance(self, agent_instance: FrameworkAgent, agent_id: AgentId) -> AgentId:
+        """Registers an agent that was made. With a DID as key, `identity_of` has to give its identity. Raises ValueError, XBindError."""
         id = plain(agent_id, "agent_id")
-        kind = self._agents.factories.setdefault(id.type, _class_of(agent_instance))
+        kind = self._agents.factories.get(id.type, _class_of(agent_instance))
         if not isinstance(kind, _class_of):
             raise ValueError("Agent factories and agent instances cannot be registered to the same type.")
         if kind is not _class_of(agent_instance):
@@ -223,6 +228,7 @@ class XBindRuntime(AgentRuntime):
             self._agents.forget(instance)
             await instance.agent.close()
             raise
+        self._agents.factories[id.type] = kind
         instance.made = agent_instance
         return id
 
@@ -239,18 +245,22 @@ class XBindRuntime(AgentRuntime):
         return instance.proven
 
     async def try_get_underlying_agent_instance(self, id: AgentId, type: type[T] = FrameworkAgent) -> T:  # type: ignore[assignment]
+        """The agent itself. Raises LookupError, NotAccessibleError for one elsewhere, TypeError for another class."""
         agent = await self._made(id)
         if not isinstance(agent, type):
             raise TypeError(f"Agent with name {id.type} is not of type {type.__name__}. It is of type {name_of(agent)}")
         return agent
 
     async def agent_metadata(self, agent: AgentId) -> AgentMetadata:
+        """What an agent here says of itself. Raises LookupError, NotAccessibleError for one elsewhere."""
         return (await self._made(agent)).metadata
 
     async def agent_save_state(self, agent: AgentId) -> Mapping[str, Any]:
+        """The state of an agent here. Raises LookupError, NotAccessibleError."""
         return await (await self._made(agent)).save_state()
 
     async def agent_load_state(self, agent: AgentId, state: Mapping[str, Any]) -> None:
+        """Gives an agent here its state. Raises LookupError, NotAccessibleError."""
         await (await self._made(agent)).load_state(state)
 
     async def save_state(self) -> Mapping[str, Any]:
@@ -259,6 +269,7 @@ class XBindRuntime(AgentRuntime):
         return {id: dict(await agent.save_state()) for id, agent in made}
 
     async def load_state(self, state: Mapping[str, Any]) -> None:
+        """Gives agents their states; those of types that are not registered are left out."""
         for id in [AgentId.from_str(each) for each in state]:
             if id.type in self._agents.factories:
                 await (await self._made(id)).load_state(state[str(id)])
@@ -284,11 +295,14 @@ class XBindRuntime(AgentRuntime):
             return
         await self._delivery.close()
         await self._outside.door.close()
+        made = [each.made for each in self._agents if each.made is not None]
         for each in self._agents:
+            if each.making is not None:
+                each.making.cancel()
             await each.agent.close()
-        for each in self._agents:
-            if each.made is not None:
-                await each.made.close()
+        for ended in await asyncio.gather(*(agent.close() for agent in made), return_exceptions=True):
+            if isinstance(ended, BaseException):
+                raise ended
 
     async def __aenter__(self) -> XBindRuntime:
         self.start()

@@ -18,7 +18,7 @@ from ._calls import DeliveryReceipt
 from ._card import AgentCard
 from ._errors import HandlerError, RemoteError, XBindError
 from ._guard import Handler
-from ._identity import Identity
+from ._identity import Identity, IdentityProvider
 from ._inbox import Message
 from ._incoming import IncomingCall
 from ._stream import AnswerStream
@@ -49,10 +49,10 @@ class AutoGenxBindAgent:
         *,
         agent_options: Mapping[str, Any] | None = None,
         verbose: bool = False,
-        identity_provider: Identity | None = None,
+        identity_provider: Identity | IdentityProvider | None = None,
         handler: Handler | None = None,
     ) -> None:
-        """Generates an identity, unless an `Identity` is given. `agent_options` are those of `Agent`.
+        """Generates an identity, unless an `Identity` is given, or an `IdentityProvider`, whose key is elsewhere. `agent_options` are those of `Agent`.
 
         Raises XBindError: INVALID_NAME, INVALID_CONFIG, AGENT_CLOSED.
         """
@@ -160,6 +160,7 @@ __all__ = [
     "DeliveryReceipt",
     "HandlerError",
     "Identity",
+    "IdentityProvider",
     "IncomingCall",
     "Message",
     "MessageBus",

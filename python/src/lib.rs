@@ -67,6 +67,7 @@ macro_rules! kept {
 use pyo3::types::PyModuleMethods;
 
 mod events;
+mod http;
 mod json;
 mod key;
 mod message;
@@ -80,7 +81,7 @@ mod wake;
 /// The native side of `private_me`.
 #[pyo3::pymodule(gil_used = false)]
 fn _native(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
-    for add in [json::add, key::add, message::add, net::add, port::add, record::add, rights::add] {
+    for add in [http::add, json::add, key::add, message::add, net::add, port::add, record::add, rights::add] {
         add(module)?;
     }
     module.add("Unfit", module.py().get_type::<json::Unfit>())

@@ -1,4 +1,4 @@
-//! Receipts.
+//! Receipts, and logs of what was decided.
 
 use pyo3::prelude::*;
 use xbind_binding::record::{self, Proven};
@@ -12,5 +12,12 @@ entries! {
     ) -> PyResult<Json<Proven>> {
         let [requests, results] = [&requests, &results].map(|all| all.iter().map(Vec::as_slice).collect());
         record::verify(call, answer, requests, results, caller, agent).map(Json).map_err(|error| raised(&error))
+    }
+    /// Verifies a log, with the line that it must hold; what was found, as JSON. Other threads may run Python meanwhile.
+    fn verify_log(
+        py: Python<'_>, path: &str, owner: Option<&str>, seq: Option<f64>, digest: Option<&str>,
+    ) -> PyResult<String> {
+        let verified = record::verify_log(path, owner, seq, digest);
+        py.detach(verified).map_err(|error| raised(&error))
     }
 }

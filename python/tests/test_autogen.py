@@ -476,3 +476,54 @@ async def test_nobody_waits_for_ever_for_a_runtime_that_stops(bus, here, there):
     with pytest.raises(Undeliverable):
         there.start()
     assert [each.name for each in bus.agents()] == ["here"]
+
+
+async def test_messages_for_an_agent_begin_in_the_order_in_which_they_came(bus):
+    class Slow(RoutedAgent):
+        def __init__(self) -> None:
+            super().__init__("begins")
+            self.begun: list[str] = []
+
+        @message_handler
+        async def take(self, message: Task, ctx: MessageContext) -> None:
+            self.begun.append(message.topic)
+
+    async def made() -> Slow:
+        await asyncio.sleep(0.01)
+        return Slow()
+
+    runtime, id = XBindRuntime(bus=bus), AgentId("slow", "s")
+    await Slow.register(runtime, "slow", made)
+    sent = [asyncio.create_task(runtime.send_message(Task(f"{number}"), id)) for number in range(5)]
+    await asyncio.sleep(0)
+    runtime.start()
+    for turn in range(5, 60):
+        sent.append(asyncio.create_task(runtime.send_message(Task(f"{turn}"), id)))
+        await asyncio.sleep(0 if turn % 2 else 0.0005)
+    await asyncio.gather(*sent)
+    slow = await runtime.try_get_underlying_agent_instance(id, Slow)
+    assert slow.begun == [f"{number}" for number in range(60)]
+    await runtime.close()
+
+
+def test_a_runtime_lives_in_one_event_loop_after_the_other(bus):
+    runtime, let = XBindRuntime(bus=bus), []
+
+    async def made() -> Writer:
+        while not let:
+            await asyncio.sleep(0.01)
+        return Writer()
+
+    async def gives_up() -> None:
+        await Writer.register(runtime, "writer", made)
+        runtime.start()
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(runtime.send_message(Task("x"), AgentId("writer", "s")), 0.02)
+
+    async def goes_on() -> None:
+        let.append(1)
+        assert (await runtime.send_message(Task("x"), AgentId("writer", "s"))).text == "about x"
+        await runtime.close()
+
+    asyncio.run(gives_up())
+    asyncio.run(goes_on())

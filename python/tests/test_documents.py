@@ -39,4 +39,4 @@ def test_the_programs_of_the_guide_run(capsys):
         pytest.skip("the guide is in the repository alone")
     for program in BLOCK.findall(guide.read_text()):
         exec(compile(program, str(guide), "exec"), {"__name__": "guide"})
-    assert capsys.readouterr().out.splitlines() == ["paid 7", "REVOKED", "hello"]
+    assert capsys.readouterr().out.splitlines() == ["paid 7", "REVOKED", "hello", "True"]

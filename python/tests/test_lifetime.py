@@ -157,6 +157,36 @@ def test_an_agent_belongs_to_its_thread(bus):
     asyncio.run(agent.close())
 
 
+def test_an_agent_of_a_thread_that_has_ended_is_nobody_else(bus):
+    """Neither the number of the thread nor its event loop, both of which may be used again, makes it another's agent."""
+    loop = asyncio.new_event_loop()
+    kept: list[Agent] = []
+    told: list[str] = []
+
+    def make() -> None:
+        agent = Agent("first", bus=bus, handler=lambda call: call.sender)
+        kept.append(agent)
+        loop.run_until_complete(agent.receive())
+
+    def use() -> None:
+        async def call() -> None:
+            async with Agent("second", bus=bus), Agent("teller", bus=bus, handler=lambda call: call.sender):
+                for ask in (kept[0].call("teller"), kept[0].export_identity(), kept[0].close()):
+                    try:
+                        told.append(str(await ask))
+                    except RuntimeError as error:
+                        told.append(str(error))
+
+        loop.run_until_complete(call())
+
+    for target in (make, use):
+        thread = threading.Thread(target=target)
+        thread.start()
+        thread.join()
+    loop.close()
+    assert len(told) == 3 and all("another thread" in each for each in told), told
+
+
 async def test_calls_come_through_while_other_threads_hold_the_interpreter(bus):
     over = threading.Event()
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, Optional, TypedDict, Union
 import pytest
 from pydantic import BaseModel, Field
 
-from private_me import Agent, IncomingCall, Identity, XBindError, issue_token
+from private_me import Agent, Identity, IncomingCall, XBindError, issue_token
 
 
 class Size(enum.Enum):

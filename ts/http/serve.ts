@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { isAgent, nodeOf, type AutoGenxBindAgent } from '../agent/agent'
 import { MessageBus, refOf } from '../agent/bus'
 import { bounded, checkObject, checkString, known, optional } from '../check'
@@ -25,6 +25,8 @@ export interface ServeOptions {
 const MEDIA_TYPE = 'application/vnd.xbind.messages'
 /** Nobody between is to keep, change or gather what is said. */
 const UNTOUCHED = { 'cache-control': 'no-store, no-transform', 'x-accel-buffering': 'no' }
+/** After this time a response begins that nothing is said in yet. */
+const SOON_MS = 5
 /** How long whoever reads a response may take none of what is there. */
 const STALLED_MS = 30_000
 
@@ -78,16 +80,21 @@ export function mounted(
     }),
   )
   return (request, response) => {
+    if (underWay.has(request)) return // mounted twice
     if (response.headersSent) throw new TypeError('the request was answered before serveAgents() got it')
     if (request.method === 'GET') return list(response, dids ?? read(native.nodeAgents(node)).map(({ did }) => did))
     if (request.method !== 'POST') return refuse(response, 405, { allow: 'GET, POST' })
     if (request.headers['content-type'] !== MEDIA_TYPE) return refuse(response, 415)
     if (isRead(request)) throw new TypeError(READ)
+    underWay.add(request)
     const exchange = new Exchange(server, longest, request, response, () => open.delete(exchange.number))
     open.set(exchange.number, exchange)
     exchange.begin()
   }
 }
+
+/** Requests that are being answered. */
+const underWay = new WeakSet<IncomingMessage>()
 
 /** Said where a body was read before. */
 export const READ =
@@ -134,6 +141,7 @@ class Exchange {
   readonly #gone: () => void
   #left: number
   #stalled: NodeJS.Timeout | undefined
+  #unbegun: NodeJS.Timeout | undefined
 
   constructor(
     server: ServerRef,
@@ -152,7 +160,8 @@ class Exchange {
 
   begin(): void {
     const [request, response] = [this.#request, this.#response]
-    response.writeHead(200, { 'content-type': MEDIA_TYPE, ...UNTOUCHED }).flushHeaders()
+    // What is answered soon leaves with it, in one piece.
+    this.#unbegun = setTimeout(() => this.#head().flushHeaders(), SOON_MS)
     response.on('close', () => this.#closed())
     response.on('error', () => undefined) // its end is told by `close`
     request.on('error', () => undefined)
@@ -174,8 +183,8 @@ class Exchange {
   write(): void {
     if (this.#stalled || this.#response.destroyed) return
     const [bytes, over] = native.takeExchange(this.#server, this.number)
-    const goesOn = bytes.byteLength === 0 || this.#response.write(bytes)
-    if (over) return void this.#response.end()
+    if (over) return this.#end(bytes)
+    const goesOn = bytes.byteLength === 0 || this.#head().write(bytes)
     if (goesOn) return
     this.#stalled = setTimeout(() => this.#response.destroy(), STALLED_MS).unref()
     this.#response.once('drain', () => {
@@ -186,8 +195,22 @@ class Exchange {
     })
   }
 
+  #end(bytes: Uint8Array): void {
+    const isWhole = this.#unbegun !== undefined
+    this.#head(isWhole ? { 'content-length': bytes.byteLength } : {}).end(bytes)
+  }
+
+  /** The response, begun. */
+  #head(more: OutgoingHttpHeaders = {}): ServerResponse {
+    if (this.#unbegun === undefined) return this.#response
+    clearTimeout(this.#unbegun)
+    this.#unbegun = undefined
+    return this.#response.writeHead(200, { 'content-type': MEDIA_TYPE, ...UNTOUCHED, ...more })
+  }
+
   #closed(): void {
     clearTimeout(this.#stalled)
+    clearTimeout(this.#unbegun)
     this.#gone()
     native.closeExchange(this.#server, this.number)
   }

@@ -4,7 +4,7 @@ import { native } from '../native'
 import type { ServerRef, StoreQuestion } from '../native/binding'
 import { read } from '../native/json'
 import { PATIENCE_MS } from './asking'
-import type { NonceStore } from './verifier'
+import type { NonceStore } from './demands'
 
 /**
  * Remembers for all replicas of an agent, each a process with the same key, what any of them has accepted: so each call runs in

@@ -561,6 +561,8 @@ export interface ListDue {
   readonly running: boolean
   /** Why it did not come a moment ago. */
   readonly failure?: string | undefined
+}
+
 /** What a store is asked that several processes share. */
 export interface StoreQuestion {
   /** Of the question. */
@@ -653,9 +655,6 @@ export interface Status {
   readonly uri: string
 }
 
-/** JSON text, or bytes. */
-export type Content = string | Uint8Array
-
 export type SignedHttp = ReadonlyArray<string> | UnsignedRef | Failure
 
 /** PEM, or bytes of either. */
@@ -687,7 +686,7 @@ export type WrappingRef = Native<'WrappingRef'>
 
 /** What the addon exports. Failures come back as data: errors must be made in the realm of the caller. */
 export interface Binding {
-  /** The fields to be set, names and values by turns; for a DID, whose key is elsewhere, what that is to sign. */
+  /** Signs a request with a key; or, for a DID whose key is elsewhere, says what that is to sign. */
   signRequest(
     key: KeyRef | undefined,
     signer: string | undefined,
@@ -695,6 +694,7 @@ export interface Binding {
     body: Uint8Array,
     draft: Json<RequestDraft>,
   ): SignedHttp
+  /** The same for the response to a request, signed now for so many seconds. */
   signResponse(
     key: KeyRef | undefined,
     signer: string | undefined,
@@ -708,6 +708,7 @@ export interface Binding {
   baseOf(unsigned: UnsignedRef): string
   /** The fields to be set, with the signature that a key elsewhere has made. */
   signedFields(unsigned: UnsignedRef, signature: Uint8Array): Fallible<ReadonlyArray<string>>
+  /** Verifies the response to a request. */
   verifyResponse(
     policy: Json<ResponsePolicy>,
     response: Json<ResponseHead>,
@@ -715,15 +716,15 @@ export interface Binding {
     request: Json<RequestHead>,
     now: number,
   ): Fallible<Json<VerifiedResponse>>
-  /** With `started` it accepts no request that is older. */
+  /** A verifier of requests; with `started` it accepts none that is older. */
   newRequestVerifier(policy: Json<RequestPolicy>, started?: number): Fallible<RequestVerifierRef>
-  /** A genuine request, and what it says. */
+  /** Verifies the head of a request. */
   authenticateRequest(
     verifier: RequestVerifierRef,
     request: Json<RequestHead>,
     now: number,
   ): Fallible<[RequestRef, Json<AuthenticRequest>]>
-  /** By which a store knows the request, or a failure. */
+  /** Verifies its body; gives that by which a store knows it. */
   acceptRequest(verifier: RequestVerifierRef, request: RequestRef, body: Uint8Array, now: number): Fallible<string>
   /** Uses the approval that an accepted request brings along, by one of these for that recipient. */
   approveRequest(
@@ -734,17 +735,16 @@ export interface Binding {
     recipient: string,
     now: number,
   ): Fallible<Json<UsedApproval>>
+  /** Signs it. */
   decideRequest(
     key: KeyRef,
     request: Json<RequestHead>,
     body: Uint8Array,
     decided: Json<RequestDecision>,
   ): Fallible<string>
-  reachAddresses(node: NodeRef): void
-  /** Opens agents of a bus to requests: these DIDs, or all. `wake` is told which exchange has something to take. */
-  newServer(node: NodeRef, only: ReadonlyArray<string> | undefined, wake: (arg: number) => void): Fallible<ServerRef>
-  /** Lets the agents of a bus call by address, unless they can. */
+  /** Lets the agents of a node call by address, in this way; it stays the one that it was at first. */
   reachAddresses(node: NodeRef, reach?: Json<Reach>): Fallible<undefined>
+  /** The session of an agent elsewhere, as far as it has told it here. */
   knownSession(node: NodeRef, did: string): string | null
   /** Opens agents of a bus to requests: these DIDs, or all. `wake` is told which exchange has something to take, or 0. */
   newServer(
@@ -753,50 +753,61 @@ export interface Binding {
     shares: boolean,
     wake: (arg: number) => void,
   ): Fallible<ServerRef>
-  /** What the store is to be asked that several processes share. */
+  /** What the store is to be asked now. */
   takeQuestions(server: ServerRef): Json<ReadonlyArray<StoreQuestion>>
+  /** What the store has said: the name of the window, or which of the keys it had; neither where it has failed. */
   answerQuestion(server: ServerRef, number: number, taken?: number, name?: string): void
-  /** A request has come. */
   openExchange(server: ServerRef): number
-  /** A piece of its body; why no more messages can come of it. */
+  /** A piece of the body of a request; why no more messages can come of it. */
   feedExchange(server: ServerRef, exchange: number, piece: Uint8Array): string | null
-  /** Its body has ended; why it ought not to have. */
+  /** The body has ended; why it ought not to have. */
   endExchange(server: ServerRef, exchange: number): string | null
   /** What is to be written next into the response, and whether that is its end. */
   takeExchange(server: ServerRef, exchange: number): [Uint8Array, boolean]
-  /** The response is done, or its connection lost. */
   closeExchange(server: ServerRef, exchange: number): void
+  /** A fresh one. */
   generateKey(): Fallible<KeyRef>
+  /** The key of 32 bytes. */
   keyFromSeed(seed: Uint8Array): Fallible<KeyRef>
+  /** The DID of the key. */
   keyDid(key: KeyRef): Fallible<string>
   /**
    * Writes the signature into the 64 bytes of `signature`, which the caller made in its own realm. `dangerously` signs a
    * statement of ours as well.
    */
   keySign(key: KeyRef, data: Uint8Array, dangerously: boolean, signature: Uint8Array): Fallible<undefined>
+  /** Wipes the key, where it is an identity's own. */
   destroyKey(key: KeyRef): void
+  /** The 32 bytes of a DID's key. */
   didToPublicKey(did: string): Fallible<Uint8Array>
+  /** The DID of a public key. */
   publicKeyToDid(publicKey: Uint8Array): Fallible<string>
+  /** Whether the key of a DID signed that; no signature has another length than 64. */
   verifySignature(did: string, data: Uint8Array, signature: Uint8Array): Fallible<boolean>
+  /** The JWK of a DID's key, as JSON. */
   jwkJson(did: string): Fallible<string>
+  /** The document of a DID, as JSON. */
   didDocumentJson(did: string): Fallible<string>
+  /** The key in a file, PEM or DER. */
   keyFromPkcs8(file: KeyFile, passphrase?: string): Fallible<KeyRef>
   importKey(file: KeyFile, passphrase?: string): Promise<Fallible<KeyRef>>
+  /** The file of the key. */
   exportKey(key: KeyRef, pem: boolean, passphrase?: string): Fallible<Exported>
   /** Prepares an export on another thread. The private key has no part in it and stays where it can be wiped. */
   prepareExport(passphrase: string): Promise<Fallible<WrappingRef>>
+  /** The same with a passphrase that was made ready. */
   exportPrepared(key: KeyRef, pem: boolean, wrapping: WrappingRef): Fallible<Exported>
+  /** Seals a message. */
   seal(key: KeyRef, draft: Json<Draft>, body: Uint8Array): Fallible<Json<Sealed>>
+  /** A verifier of messages. */
   newVerifier(policy: Json<Policy>): Fallible<VerifierRef>
-  /**
-   * Opens a message. One about which JavaScript has something to say first waits for `accept`: nothing is called from
-   * here, so that no exception and no depth of a callback can meet a native frame.
-   */
+  /** Opens a message. One about which the user has something to say first waits for [`accept`]: nothing is called from here. */
   open(verifier: VerifierRef, now: number, jws: string, body: Uint8Array, token?: string): Opened
+  /** What it claims. */
   claim(opening: OpeningRef): Json<Claim>
   /**
-   * Goes on with an opening, at the same time and with the same body; `call` is the JWS of the call that the message
-   * claims to be about.
+   * Goes on with an opening, at the same time and with the same body; `call` is the JWS of the call that the message claims
+   * to be about.
    */
   accept(
     verifier: VerifierRef,
@@ -807,10 +818,11 @@ export interface Binding {
     call?: string,
   ): Fallible<Json<Message>>
   checkJson(text: string): Fallible<undefined>
-  /** One text of both; nothing if there is neither. */
+  /** One text of a token and an approval; nothing if there is neither. */
   writePresented(token?: string, approval?: string): string | undefined | Failure
+  /** What the key of that DID is to sign. */
   cardToSign(did: string, draft: Json<CardDraft>): Fallible<string>
-  /** As the card of `did`, or of whomever it names. */
+  /** Verifies a card, as that of `agent`, or of whomever it names. */
   verifyCard(jws: string, did: string | undefined, time: number | undefined, clockSkew: number): Fallible<Json<Card>>
   newFetcher(world: Json<World>): FetcherRef
   /** Why an address may not be asked, as far as its text tells. */
@@ -818,22 +830,27 @@ export interface Binding {
   fetch(url: string, rules: Json<Rules>, fetcher?: FetcherRef): Promise<Uint8Array | string>
   /** Opens a port; `wake` is called when another thread has left events there. */
   openPort(wake: () => void): number
+  /** Closes a port and all its agents. */
   closePort(port: number): void
-  /** A bus of its own; `max_lifetime` is the longest life of a message in seconds. */
+  /** A node of its own; `max_lifetime` is the longest life of a message in seconds. */
   newNode(maxLifetime: number, log: LogRef | undefined, dangerouslyUnrecorded: boolean): NodeRef
   sharedNode(name: string): Fallible<NodeRef>
+  /** The agents of a node. */
   nodeAgents(node: NodeRef): Json<ReadonlyArray<Agent>>
+  /** Closes the agents of a DID. */
   stopOnNode(node: NodeRef, did: string): Fallible<undefined>
   closeNode(node: NodeRef): void
-  /** Connects a bus to those of other machines. */
-  connectNats(node: NodeRef, cluster: Json<Cluster>): Promise<Fallible<NatsRef>>
+  /** Connects a bus to those of other machines, in the name of an identity where there is one. */
+  connectNats(node: NodeRef, cluster: Json<Cluster>, identity?: KeyRef): Promise<Fallible<NatsRef>>
+  /** How a connection is. */
   natsStatus(nats: NatsRef): 'connected' | 'reconnecting' | 'closed'
+  /** Everybody on the bus, here and elsewhere. */
   natsAgents(nats: NatsRef): Json<ReadonlyArray<Agent>>
   /** Resolves once the last words of a bus that was closed have left. */
   natsClosed(nats: NatsRef): Promise<Fallible<void>>
   /**
-   * Brings an agent onto a node: with a fresh key, with the key of an identity (which is taken), or, for a key elsewhere,
-   * with the DID of an identity provider.
+   * Brings an agent onto a node; gives its number. Its key is a fresh one, or that of an identity, which is taken; or it is
+   * with an identity provider, whose DID is given.
    */
   join(
     port: number,
@@ -844,31 +861,40 @@ export interface Binding {
     log: LogRef | undefined,
     dangerouslyUnrecorded: boolean,
   ): Fallible<number>
+  /** The DID of an agent. */
   agentDid(port: number, agent: number): Fallible<string>
   /** Lets nothing new in at an agent; an event tells when its handlers have ended. */
   retireAgent(port: number, agent: number): void
+  /** Closes an agent. */
   closeAgent(port: number, agent: number): void
+  /** The key of an agent. */
   agentKey(port: number, agent: number): Fallible<KeyRef>
-  /**
-   * Sets an agent's policies, the first of them for calls without a method; without any, calls go to the inbox. Returns
-   * their number, which `judge` is told.
-   */
+  /** See [`guard::guard`]. */
   guard(
     port: number,
     agent: number,
     policies: Json<ReadonlyArray<CallPolicy>> | undefined,
     judges: ReadonlyArray<JudgeRef>,
   ): Fallible<number>
-  /**
-   * Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window`
-   * its answer may come in parts; with `receipt` the two messages are told before its end; `idempotent`, it is signed anew
-   * where it may be lost.
-   */
+  /** Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew. */
   call(
     port: number,
     agent: number,
     to: string,
-    content: Content,
+    content: string | Uint8Array,
+    timeoutMs: number,
+    totalMs: number,
+  ): Fallible<number>
+  /**
+   * The same. With `total_ms` a word of the other side starts its time anew; with `window` its
+   * answer may come in parts; with `receipt` the two messages are told before its end; `idempotent`, it is signed anew where it
+   * may be lost.
+   */
+  callWith(
+    port: number,
+    agent: number,
+    to: string,
+    content: string | Uint8Array,
     oneWay: boolean,
     timeoutMs: number,
     token: string | undefined,
@@ -879,16 +905,13 @@ export interface Binding {
     receipt: boolean,
     idempotent: boolean,
   ): Fallible<number>
-  /** Gives a call up; whether the other side ran it. */
+  /** Gives a call up; whether the other side ran it, see [`handled`]. */
   abandon(port: number, call: number): 'yes' | 'no' | 'unknown' | undefined
-  /**
-   * Whether the handler may begin with a call: 0 if it may, 1 if the call is over, 2 if it is to be given
-   * back, 3 if somebody is asked. For calls by which nothing is asked; else see `judge`.
-   */
+  /** Whether the handler may begin with a call by which nothing is asked; see [`guard::start`]. */
   start(port: number, ticket: number): number
   /**
-   * The same: also 4 if it is to be said whether the call needs an approval; or what has to be found out. After 3 comes
-   * the event `resumed`.
+   * Whether the handler may begin with a call; see [`guard::judge`]. The face says of which policies it speaks, and what it
+   * was asked.
    */
   judge(
     port: number,
@@ -899,31 +922,35 @@ export interface Binding {
     sources: boolean,
     answers?: Json<Answers>,
   ): number | Json<Needs>
-  /** JavaScript waits for somebody before it can say more; false if the call is over. */
+  /** The face waits for somebody before it can say more; false if the call is over. */
   wait(port: number, ticket: number): boolean
-  /** JavaScript knows more: the event `resumed` says when to judge. */
+  /** The face knows more: the event `resumed` says when to judge. */
   resume(port: number, ticket: number): void
-  /** What the token of a running call grants: its scopes in one line, and each of its chain in another. */
+  /** See [`guard::rights`]. */
   rights(port: number, ticket: number): string | null
   /** Gives a call back, with the content that it brought: another policy judges it, or it goes to the inbox. */
-  giveBack(port: number, ticket: number, content: Content): void
-  answer(port: number, ticket: number, content: Content): void
-  finish(port: number, ticket: number, content: Content): void
+  giveBack(port: number, ticket: number, content: string | Uint8Array): void
+  /** Answers a running call. */
+  answer(port: number, ticket: number, content: string | Uint8Array): void
+  /** Ends an answer in parts. */
+  finish(port: number, ticket: number, content: string | Uint8Array): void
   /** Refuses a running call; `detail` is the JSON object that goes with the code. */
   refuse(port: number, ticket: number, code: string, detail?: string): void
   /** Sends a part of the answer to a running call: 0 if there is room for another, 1 if not, 2 if nobody takes any. */
-  part(port: number, ticket: number, content: Content): Fallible<number>
-  /** Whether there is room for a part, as `part` says it. */
+  part(port: number, ticket: number, content: string | Uint8Array): Fallible<number>
+  /** Whether there is room for a part, as [`part`] says it. */
   flow(port: number, ticket: number): number
   /** So many parts of the answer to a call were read. */
   took(port: number, call: number, parts: number): void
+  /** Tells a caller how far its call is. */
   progress(port: number, ticket: number, progress?: number, total?: number, message?: string): Failure | null
+  /** Whether nobody waits for a running call any more. */
   isCancelled(port: number, ticket: number): boolean
   /** The identity provider's signature; none if it failed. False for one that is not by the key of its DID. */
   signed(port: number, agent: number, round: number, signature?: Uint8Array): boolean
   /** Milliseconds until the next pending call runs out of time; none if there is none. */
   nextDeadline(port: number): number | null
-  /** Takes messages from the inbox, five elements each: one-way or not, id, sender, seconds, content. */
+  /** Takes messages from an inbox; with `listen` an event tells of the next. */
   receive(port: number, agent: number, max: number, listen: boolean): Fallible<unknown[]>
   /**
    * Works off all that was asked for, and returns at most `max` events, refusals among them if they are `watched`: first the
@@ -939,49 +966,64 @@ export interface Binding {
     caller: string,
     agent: string,
   ): Fallible<Json<Proven>>
+  /** Opens a log, which keeps a copy of the key until it is closed. */
   openLog(path: string, key: KeyRef, sync: string, maxBytes: number): Promise<Fallible<LogRef>>
   /** `take` is given a number for `taken`, the lines, and how far the log goes with them. */
   newTaker(take: (number: number, lines: string, head: string) => void, milliseconds: number): TakerRef
-  /** The lines of that number are there for good, or why not. */
+  /** The lines of that number are there for good, or are not, and why. */
   taken(taker: TakerRef, number: number, refused?: string): void
-  /** A log whose lines go there, behind the last one there if it goes on. */
+  /** The same for one whose lines go to somebody else, behind that line of his if it goes on. */
   handOver(taker: TakerRef, key: KeyRef, sync: string, last?: string): Promise<Fallible<LogRef>>
+  /** Whose log it is, and what was found, as JSON. */
   logState(log: LogRef): string
+  /** Adds what the JSON object of a record says; false if there is no room. */
   appendRecord(log: LogRef, record: string): Fallible<boolean>
   /** Whether anything may be done that has to be recorded. */
   canWrite(log: LogRef): boolean
-  /** Puts a decision on record before it is carried out, or afterwards. */
+  /** Puts a decision on record; see [`Recording::put`]. */
   putDecision(log: LogRef, record: string, unrecorded: boolean, hasHappened: boolean): Failure | null
-  /** The same for what is carried out when this says so. */
+  /** The same for what is done when this says so; see [`Recording::commit`]. */
   commitDecision(log: LogRef, record: string, unrecorded: boolean): Promise<Fallible<boolean>>
-  /** The same, to the log of an agent that has one. */
+  /** Puts what the JSON object of a record says into the log of an agent that has one. */
   putOnRecord(port: number, agent: number, record: string): Failure | null
-  /** Writes what was decided so far, and tells how far the log goes; at times it is its end. */
+  /** Writes what was decided so far, and tells how far the log goes, as JSON; at times it is its end. */
   flushLog(log: LogRef, isEnd: boolean): Promise<Fallible<string>>
+  /** The records that are asked for, as JSON. */
   queryLog(log: LogRef, query: string): Promise<Fallible<string>>
   /** Verifies a log, with the line that it must hold. */
   verifyLog(path: string, owner?: string, seq?: number, digest?: string): Promise<Fallible<string>>
+  /** A witness signs the head that a log signed. */
   witnessHead(witness: KeyRef, head: string): Fallible<string>
+  /** What a witness has signed, as JSON. */
   readWitness(statement: string, witness: string): Fallible<string>
+  /** A list of that many entries at most. */
   newRevocationList(capacity: number): ListRef
-  /** Without a time the entry is kept for good. */
+  /** Revokes a token; without a time the entry is kept for good. */
   revokeToken(list: ListRef, id: string, keepUntil?: number): Fallible<undefined>
-  /** Without a time whatever the DID issues or is granted is revoked. */
+  /** Revokes a DID; without a time whatever it issues or is granted is revoked. */
   revokeDid(list: ListRef, subject: string, issuedUntil?: number): Fallible<undefined>
+  /** Takes that back; whether there was something to take back. */
   reinstate(list: ListRef, subject: string): boolean
+  /** Whether the token of that id is revoked, or what the DID issued then. */
   isRevoked(list: ListRef, id: string | undefined, subject: string | undefined, issuedAt: number): boolean
+  /** Forgets what has expired; without a time by that of the system. */
   purgeRevocations(list: ListRef, now?: number): void
+  /** How many entries there are. */
   revocations(list: ListRef): number
-  /** The bits of each token, and the bytes of all. */
+  /** A new status list. */
   newStatusList(count: number, len: number): Fallible<[number, Uint8Array]>
-  /** Reads a list that this DID signed for that address. */
+  /** Reads a status list that this DID signed for that address. */
   readStatusList(text: string, uri: string, signer: string): Fallible<[number, Uint8Array]>
   setStatus(count: number, list: Uint8Array, index: number, status: number): Fallible<undefined>
+  /** The status at a place; none beyond the end. */
   getStatus(count: number, list: Uint8Array, index: number): number | null
+  /** How many tokens so many bytes have room for. */
   statusListSize(count: number, bytes: number): number
+  /** Signs a status list. */
   signStatusList(key: KeyRef, count: number, list: Uint8Array, draft: Json<ListDraft>): Fallible<string>
+  /** A source without any list. */
   newStatusLists(policy: Json<SourcePolicy>): ListsRef
-  /** How many bytes the lists take in native memory. */
+  /** How many bytes the lists take. */
   listsBytes(lists: ListsRef): number
   weight(bytes: number): WeightRef
   /** Takes in a list by a DID, or with a JWK set by an issuer of another name. */
@@ -993,6 +1035,7 @@ export interface Binding {
     jwks: string | undefined,
     now: number,
   ): Fallible<undefined>
+  /** A status, or why there is none. */
   askList(
     lists: ListsRef,
     issuer: string,
@@ -1001,11 +1044,15 @@ export interface Binding {
   ): number | 'stale' | 'absent' | 'unreadable'
   /** What has to be done about the list that a link names, the first of its token or another. */
   listDue(lists: ListsRef, issuer: string, status: Json<Status>, first: boolean, now: number): Json<ListDue>
+  /** A list that was due at that time came, or did not for this reason. */
   listCame(lists: ListsRef, issuer: string, uri: string, now: number, failure?: string): void
   /** Whether one scope covers another. */
   covers(granted: string, needed: string): Fallible<boolean>
+  /** Issues a token. */
   issueToken(key: KeyRef, grant: Json<Grant>): Fallible<string>
+  /** Hands a token on. */
   delegateToken(key: KeyRef, token: string, grant: Json<Grant>): Fallible<string>
+  /** A judge. */
   newJudge(
     policy: Json<JudgePolicy>,
     revoked: ReadonlyArray<ListRef>,
@@ -1022,7 +1069,7 @@ export interface Binding {
     issuer: string,
     now: number,
   ): Failure | null
-  /** Judges a token, or says what has to be found out first. */
+  /** Judges a token by the user's clock, for what it has to grant to the DID that presents it; or says what has to be found out first. */
   judgeToken(
     judge: JudgeRef,
     token: string,
@@ -1042,8 +1089,9 @@ export interface Binding {
     scopes?: ReadonlyArray<string>,
     presenter?: string,
   ): Token['revocation'] | null
+  /** Forgets what [`judge`](Self::judge) gave places. */
   forgetKnownTokens(judge: JudgeRef): void
-  /** By default the new key starts at once. */
+  /** Signs a rotation; by default the new key starts at once. */
   signRotation(
     old: KeyRef,
     next: KeyRef,
@@ -1051,18 +1099,29 @@ export interface Binding {
     overlap: number,
     now?: number,
   ): Fallible<string>
+  /** Verifies one. */
   verifyRotation(statement: string): Fallible<Json<Rotation>>
+  /** The history of an agent with that first key. */
   newKeyHistory(first: string, activeFrom: number): Fallible<HistoryRef>
+  /** Verifies a rotation and takes it in. */
   prepareKey(history: HistoryRef, statement: string, now?: number): Fallible<Json<Rotation>>
+  /** Brings the start of a key forward; whether it is known. */
   activateKey(history: HistoryRef, key: string, from?: number): boolean
+  /** Makes a key doubtful from some time on; whether it is known. */
   taintKey(history: HistoryRef, key: string, from?: number): boolean
+  /** Takes a key back for all times; whether it is known. */
   revokeKey(history: HistoryRef, key: string): boolean
+  /** Where a key stands. */
   keyState(history: HistoryRef, key: string, at?: number): string | null
+  /** Whether a key may sign. */
   maySign(history: HistoryRef, key: string, at?: number): boolean
+  /** Whether what a key signed then still counts. */
   receiptStands(history: HistoryRef, key: string, signedAt: number): boolean
+  /** The key to be used. */
   currentKey(history: HistoryRef, at?: number): string | null
-  /** What an approver is shown, JSON text or bytes, of a body in base64url for that method. */
+  /** What an approver is shown of a body in base64url for that method. */
   shownBody(contentType: string, body: string, method?: string): string | Uint8Array | Failure
+  /** Signs a decision about it. */
   approveCall(
     key: KeyRef,
     decision: string,
@@ -1071,6 +1130,7 @@ export interface Binding {
     ttl: number,
     now?: number,
   ): Fallible<string>
+  /** Verifies one. */
   verifyApproval(
     statement: string,
     call: Json<Call>,

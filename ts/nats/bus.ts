@@ -1,11 +1,12 @@
 import type { AuditLog } from '../agent/audit'
 import { anchors, MessageBus, refOf } from '../agent/bus'
+import { keyIn, type Identity } from '../agent/identity'
 import { wakePort } from '../agent/port'
 import { clearInterval, setInterval } from '../agent/timers'
 import { checkObject, checkString, known, optional, strings } from '../check'
 import { isFailure, XBindError } from '../errors'
 import { native } from '../native'
-import type { NatsRef } from '../native/binding'
+import type { Cluster, Json, KeyRef, NatsRef } from '../native/binding'
 import { json, read } from '../native/json'
 import { fail, ok, orThrow, type Result } from '../result'
 
@@ -24,6 +25,11 @@ export interface ConnectOptions {
     /** The key to `cert`: PEM. */
     key?: string
   }
+  /**
+   * Who connects, where the servers want to know: it signs a statement for each connection, which has a key of its own. The bus
+   * keeps a copy of its key while it is open.
+   */
+  identity?: Identity
   /** Where agents here put on record what they decide, as on any bus. */
   audit?: AuditLog
   /** Agents go on where nothing can be recorded: what they do then, nobody can show. Default false. */
@@ -41,7 +47,7 @@ export interface NatsBus extends MessageBus {
   drain(): Promise<void>
 }
 
-const OPTIONS = ['servers', 'namespace', 'tls', 'audit', 'dangerouslyContinueUnrecorded']
+const OPTIONS = ['servers', 'namespace', 'tls', 'identity', 'audit', 'dangerouslyContinueUnrecorded']
 /** Longer than any program runs without a turn of its event loop. */
 const HOLD_MS = 0x7fff_ffff
 
@@ -50,9 +56,9 @@ class Bus extends MessageBus implements NatsBus {
   readonly #answering = new Set<object>()
   #held: NodeJS.Timeout | undefined
 
-  async connect(cluster: Parameters<typeof native.connectNats>[1]): Promise<Result<NatsBus>> {
+  async connect(cluster: Json<Cluster>, identity: KeyRef | undefined): Promise<Result<NatsBus>> {
     const node = refOf(this)
-    const nats = await native.connectNats(node, cluster)
+    const nats = await native.connectNats(node, cluster, identity)
     if (isFailure(nats)) {
       super.close()
       return fail(nats)
@@ -104,16 +110,18 @@ class Bus extends MessageBus implements NatsBus {
 export async function connect(options: ConnectOptions): Promise<Result<NatsBus>> {
   checkObject(options, 'options')
   known(options, 'connect()', OPTIONS)
-  const { servers, namespace = 'main', tls, audit, dangerouslyContinueUnrecorded } = options
+  const { servers, namespace = 'main', tls, identity, audit, dangerouslyContinueUnrecorded } = options
   const addresses = typeof servers === 'string' ? [servers] : strings(servers, 'servers', ', or a string')
   checkString(namespace, 'namespace')
+  const key = identity === undefined ? undefined : keyIn(identity)
+  if (identity !== undefined && key === undefined) throw new TypeError('identity must be an Identity')
   const certificates = tls === undefined ? {} : certificatesIn(tls)
   try {
     const bus = new Bus({
       ...(audit !== undefined && { audit }),
       ...(dangerouslyContinueUnrecorded !== undefined && { dangerouslyContinueUnrecorded }),
     })
-    return await bus.connect(json({ servers: addresses, namespace, tls: tls !== undefined, ...certificates }))
+    return await bus.connect(json({ servers: addresses, namespace, tls: tls !== undefined, ...certificates }), key)
   } catch (error) {
     if (error instanceof XBindError) return { ok: false, error }
     throw error

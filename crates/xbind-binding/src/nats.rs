@@ -9,6 +9,7 @@ use xbind_net::nats::{Bus, Settings, Tls};
 use xbind_runtime::Node;
 
 use crate::agent::Agent;
+use crate::key::Key;
 use crate::net;
 
 /// How to reach the brokers.
@@ -33,9 +34,13 @@ pub struct Cluster {
 #[derive(Debug)]
 pub struct Nats(Bus);
 
-/// What connects a bus to others; it waits.
-pub fn connect(node: &Arc<Node>, cluster: &Cluster) -> impl FnOnce() -> Result<Nats> + Send + 'static + use<> {
-    let (node, settings) = (Arc::clone(node), settings(cluster));
+/// What connects a bus to others, in the name of an identity where there is one; it waits.
+pub fn connect(
+    node: &Arc<Node>,
+    cluster: &Cluster,
+    identity: Option<&Key>,
+) -> impl FnOnce() -> Result<Nats> + Send + 'static + use<> {
+    let (node, settings) = (Arc::clone(node), settings(cluster, identity));
     move || {
         let (told, came) = mpsc::channel();
         Bus::connect_then(&node, settings?, move |bus| drop(told.send(bus)));
@@ -44,7 +49,7 @@ pub fn connect(node: &Arc<Node>, cluster: &Cluster) -> impl FnOnce() -> Result<N
     }
 }
 
-fn settings(cluster: &Cluster) -> Result<Settings> {
+fn settings(cluster: &Cluster, identity: Option<&Key>) -> Result<Settings> {
     let Cluster { servers, namespace, tls, ca, cert, key } = cluster;
     let own = match (cert, key) {
         (Some(cert), Some(key)) => Some((cert.clone(), key.clone())),
@@ -52,12 +57,9 @@ fn settings(cluster: &Cluster) -> Result<Settings> {
         _ => return Err(Error::new(ErrorKind::InvalidConfig, "tls has one of cert and key alone")),
     };
     let tls = tls.then(|| Tls { ca: ca.clone(), own });
-    Ok(Settings {
-        servers: servers.clone(),
-        namespace: Namespace::parse(namespace)?,
-        tls,
-        roots: net::settings().roots,
-    })
+    let identity = identity.map(|key| key.sign(|key| Ok(key.duplicate()))).transpose()?;
+    let (servers, namespace, roots) = (servers.clone(), Namespace::parse(namespace)?, net::settings().roots);
+    Ok(Settings { servers, namespace, tls, roots, identity })
 }
 
 /// How a connection is.

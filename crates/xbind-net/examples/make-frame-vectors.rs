@@ -39,7 +39,8 @@ fn did() -> String {
 
 /// A message, byte for byte.
 fn frame(kind: u8, jws: &[u8], body: &[u8], presented: Option<&[u8]>, to: &[u8]) -> Vec<u8> {
-    let lengths = (jws.len() as u16, body.len() as u32, presented.map_or(0, |text| text.len() as u32 + 1));
+    let long = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap();
+    let lengths = (u16::try_from(jws.len()).unwrap(), long(body), presented.map_or(0, |text| long(text) + 1));
     head(kind, lengths, to).into_iter().chain([jws, body, presented.unwrap_or_default()].concat()).collect()
 }
 

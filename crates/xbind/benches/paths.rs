@@ -102,6 +102,7 @@ fn open_all(known: &Caches, to: Did, sealed: &[Sealed]) {
         clock_skew: 30,
         max_lifetime: 300,
         mail: None,
+        secrecy: xbind::Secrecy::None,
         max_body: BODY.len(),
         track_replies: true,
         session: None,

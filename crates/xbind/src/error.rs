@@ -53,6 +53,8 @@ kinds! {
     Replayed = "REPLAYED", false, "The message was accepted before.";
     ReplayWindowFull = "REPLAY_WINDOW_FULL", true, "No room to remember another message.";
     StaleSession = "STALE_SESSION", false, "The message is meant for another replay window of its recipient.";
+    EncryptionRequired = "ENCRYPTION_REQUIRED", false, "The recipient takes encrypted bodies alone.";
+    DecryptionFailed = "DECRYPTION_FAILED", false, "The body is encrypted to another key, or was not made with it.";
     ReplyMismatch = "REPLY_MISMATCH", false, "A reply that answers no pending call.";
     Timeout = "TIMEOUT", true, "No answer in time.";
     Aborted = "ABORTED", false, "The caller gave up.";

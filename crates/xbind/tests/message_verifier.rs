@@ -13,6 +13,7 @@ fn verifier(of: &SigningKey, allowed: Option<&SigningKey>, asks: bool) -> Messag
         clock_skew: 30,
         max_lifetime: 300,
         mail: None,
+        secrecy: xbind::Secrecy::None,
         max_body: 1 << 20,
         track_replies: true,
         session: None,

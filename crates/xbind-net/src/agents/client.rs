@@ -1,14 +1,16 @@
 //! The side that calls: messages to an address leave in requests, and what is answered comes in their responses.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 use std::mem::take;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use xbind::{Did, ErrorKind, VerifyingKey};
 use xbind_runtime::Node;
@@ -16,6 +18,7 @@ use xbind_runtime::transport::{
     CallId, Departure, Limits, Remote, Resolved, Resolver, Route, Transport, TransportId, Way,
 };
 
+use super::address::Address;
 use super::connection::{Connection, Sent, vet};
 use super::frame::{Frames, write};
 use super::{LIMITS, QUEUED};
@@ -26,8 +29,8 @@ use crate::{FetchError, Fetcher, Rules, Settings, Target, Whose, thread};
 const MAX_ADDRESSES: usize = 65_536;
 /// Requests under way to one address, and beside them those that carry only words about calls that run.
 const MAX_REQUESTS: (usize, usize) = (128, 8);
-/// Messages in one request.
-const MAX_MESSAGES: usize = 1024;
+/// Calls that are sent once more at the same time, each over a connection of its own.
+const MAX_AGAIN: usize = 16;
 /// Connections that wait for the next request.
 const MAX_IDLE: usize = 16;
 /// How long connecting may take, TLS included, and how long the head of a response.
@@ -49,34 +52,15 @@ struct Shared {
     addresses: Mutex<Addresses>,
     fetcher: Fetcher,
     ways: Ways,
+    /// How many exchanges there were.
+    last: AtomicU64,
+    again: Semaphore,
 }
 
 #[derive(Default)]
 struct Addresses {
     all: Vec<Arc<Address>>,
     by_text: HashMap<(Whose, String), u32>,
-}
-
-struct Address {
-    whose: Whose,
-    target: Target,
-    route: Route,
-    queue: Mutex<Queue>,
-    idle: Mutex<Vec<Connection>>,
-    /// Who answers there, by what the address itself says.
-    agents: Mutex<Vec<Did>>,
-}
-
-#[derive(Default)]
-struct Queue {
-    calls: VecDeque<Departure>,
-    /// What is said of calls that run: they must not wait for these.
-    words: VecDeque<Departure>,
-    bytes: usize,
-    /// The node has more.
-    left: bool,
-    requests: usize,
-    word_requests: usize,
 }
 
 impl Client {
@@ -88,6 +72,8 @@ impl Client {
             addresses: Mutex::default(),
             fetcher: Fetcher::new(settings.clone()),
             ways: Ways::new(settings),
+            last: AtomicU64::new(0),
+            again: Semaphore::new(MAX_AGAIN),
         });
         let id = node.attach(Arc::new(Self { shared: shared.clone() }));
         let _ = shared.id.set(id);
@@ -135,6 +121,19 @@ impl Transport for Client {
         true
     }
 
+    fn again(&self, route: Route, call: CallId) -> bool {
+        let Some(address) = self.shared.address(route) else { return false };
+        let exchange = self.shared.next();
+        let (Some(bytes), Ok(thread)) = (address.again(exchange, &call), thread::handle()) else { return false };
+        let shared = self.shared.clone();
+        thread.spawn(async move {
+            // Of several processes behind one address another one may get it this time.
+            let _turn = shared.again.acquire().await;
+            shared.request(&address, bytes, &[call], exchange, true).await;
+        });
+        true
+    }
+
     fn close(&self, _: Duration) {}
 }
 
@@ -178,32 +177,6 @@ fn agents_in(json: &[u8]) -> Option<Vec<Did>> {
     list.agents.iter().map(|did| VerifyingKey::from_did(did).ok().map(|key| *key.did())).collect()
 }
 
-impl Address {
-    fn remotes(&self, agents: &[Did]) -> Vec<Remote> {
-        agents.iter().map(|did| Remote { did: *did, route: self.route }).collect()
-    }
-
-    fn next(&self, words: bool) -> Option<Vec<Departure>> {
-        let mut queue = lock(&self.queue);
-        let lane = if words { &mut queue.words } else { &mut queue.calls };
-        let (mut batch, mut bytes) = (Vec::new(), 0_usize);
-        while batch.len() < MAX_MESSAGES
-            && bytes < QUEUED
-            && let Some(parcel) = lane.pop_front()
-        {
-            bytes = bytes.saturating_add(parcel.size());
-            batch.push(parcel);
-        }
-        queue.bytes = queue.bytes.saturating_sub(bytes);
-        if !batch.is_empty() {
-            return Some(batch);
-        }
-        let under_way = if words { &mut queue.word_requests } else { &mut queue.requests };
-        *under_way = under_way.saturating_sub(1);
-        None
-    }
-}
-
 fn begin(shared: &Arc<Shared>, address: &Arc<Address>, words: bool) {
     let (shared, address) = (Arc::clone(shared), Arc::clone(address));
     match thread::handle() {
@@ -236,36 +209,55 @@ impl Shared {
             return addresses.all.get(usize::try_from(known).ok()?).cloned();
         }
         let id = u32::try_from(addresses.all.len()).ok().filter(|_| addresses.all.len() < MAX_ADDRESSES)?;
-        let address = Arc::new(Address {
-            whose,
-            target,
-            route: self.id.get()?.route(id, 0),
-            queue: Mutex::default(),
-            idle: Mutex::default(),
-            agents: Mutex::default(),
-        });
+        let address = Arc::new(Address::new(whose, target, self.id.get()?.route(id, 0)));
         addresses.all.push(address.clone());
         addresses.by_text.insert(key, id);
         Some(address)
     }
 
     async fn exchange(self: Arc<Self>, address: &Arc<Address>, batch: Vec<Departure>) {
-        let mut body = Vec::new();
-        let calls: Vec<CallId> =
-            batch.iter().filter(|parcel| write(parcel, &mut body)).filter_map(|it| it.call).collect();
+        let (mut body, mut ranges) = (Vec::new(), Vec::new());
+        for parcel in &batch {
+            let from = body.len();
+            if write(parcel, &mut body)
+                && let Some(call) = parcel.call
+            {
+                ranges.push((call, from..body.len()));
+            }
+        }
         drop(batch);
-        let body = Bytes::from(body);
-        let mut may_have_come = false;
+        let (body, exchange) = (Bytes::from(body), self.next());
+        let calls: Vec<CallId> = ranges.iter().map(|(call, _)| *call).collect();
+        address.sent(exchange, ranges.into_iter().map(|(call, range)| (call, body.slice(range))));
+        self.request(address, body, &calls, exchange, false).await;
+    }
+
+    fn next(&self) -> u64 {
+        self.last.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// One exchange of that number; `fresh` over a connection that nothing was sent on.
+    async fn request(
+        self: &Arc<Self>,
+        address: &Arc<Address>,
+        body: Bytes,
+        calls: &[CallId],
+        exchange: u64,
+        fresh: bool,
+    ) {
+        let lost = |why| self.lost(address, calls, exchange, why);
+        let failed = || self.ended(address, calls, exchange, |node, call| node.failed(call, ErrorKind::AgentNotFound));
+        let mut may_have_come = fresh;
         loop {
-            let kept = { lock(&address.idle).pop() };
+            let kept = if fresh { None } else { lock(&address.idle).pop() };
             let reused = kept.is_some();
             let mut connection = match kept {
                 Some(kept) if !kept.is_open() => continue,
                 Some(kept) => kept,
                 None => match self.connect(address).await {
                     Ok(connection) => connection,
-                    Err(_) if may_have_come => return self.lost(address, &calls, ErrorKind::AgentNotFound),
-                    Err(_) => return self.ended(&calls, |node, call| node.failed(call, ErrorKind::AgentNotFound)),
+                    Err(_) if may_have_come => return lost(ErrorKind::AgentClosed),
+                    Err(_) => return failed(),
                 },
             };
             let sent = timeout(PATIENCE.saturating_mul(3), connection.send(&address.target, body.clone())).await;
@@ -278,24 +270,24 @@ impl Shared {
                     continue;
                 }
                 Ok(Sent::Kept) if !may_have_come => {
-                    return self.ended(&calls, |node, call| node.failed(call, ErrorKind::AgentNotFound));
+                    return failed();
                 }
-                Ok(Sent::Kept | Sent::Lost) | Err(_) => return self.lost(address, &calls, ErrorKind::AgentClosed),
+                Ok(Sent::Kept | Sent::Lost) | Err(_) => return lost(ErrorKind::AgentClosed),
             };
             if vet(&response).is_err() {
-                return self.lost(address, &calls, ErrorKind::AgentNotFound);
+                return lost(ErrorKind::AgentNotFound);
             }
-            return match self.read(address, response.into_body(), &calls).await {
+            return match self.read(address, response.into_body(), calls).await {
                 Read::Whole if connection.is_ready().await => {
                     let mut idle = lock(&address.idle);
                     if idle.len() < MAX_IDLE {
                         idle.push(connection);
                     }
                     drop(idle);
-                    self.ended(&calls, |node, call| node.lost(call, ErrorKind::AgentClosed));
+                    self.ended(address, calls, exchange, |node, call| node.lost(call, ErrorKind::AgentClosed));
                 }
-                Read::Unwanted => {}
-                Read::Whole | Read::BrokenOff => self.lost(address, &calls, ErrorKind::AgentClosed),
+                Read::Unwanted => self.ended(address, calls, exchange, |_, _| {}), // nobody waits for them
+                Read::Whole | Read::BrokenOff => lost(ErrorKind::AgentClosed),
             };
         }
     }
@@ -350,14 +342,15 @@ impl Shared {
         }
     }
 
-    fn lost(&self, address: &Address, calls: &[CallId], why: ErrorKind) {
+    fn lost(&self, address: &Address, calls: &[CallId], exchange: u64, why: ErrorKind) {
         self.forget(address);
-        self.ended(calls, |node, call| node.lost(call, why));
+        self.ended(address, calls, exchange, |node, call| node.lost(call, why));
     }
 
-    fn ended(&self, calls: &[CallId], end: impl Fn(&Arc<Node>, CallId)) {
+    fn ended(&self, address: &Address, calls: &[CallId], exchange: u64, end: impl Fn(&Arc<Node>, CallId)) {
+        let over: Vec<_> = calls.iter().filter(|call| address.is_over(exchange, call)).collect();
         if let Some(node) = self.node.upgrade() {
-            calls.iter().for_each(|call| end(&node, *call));
+            over.into_iter().for_each(|call| end(&node, *call));
         }
     }
 }
@@ -370,7 +363,7 @@ enum Read {
     Unwanted,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

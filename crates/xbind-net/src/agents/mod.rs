@@ -1,5 +1,6 @@
 //! Agents over HTTP: messages in the bodies of requests and responses, as docs/http.md has it.
 
+mod address;
 mod client;
 mod connection;
 mod frame;

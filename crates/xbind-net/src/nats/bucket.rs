@@ -90,7 +90,7 @@ impl Bucket {
                 "allow_rollup_hdrs": true, "deny_delete": true, "allow_direct": true, "allow_msg_ttl": true,
                 "subject_delete_marker_ttl": 1_000_000_000_u64,
             });
-            let answer = self.ask(&format!("STREAM.CREATE.KV_{name}"), &config).await?;
+            let answer = self.ask(&format!("STREAM.CREATE.KV_{name}"), config.to_string()).await?;
             match answer.error {
                 None => return Ok(()),
                 Some(Refusal { err_code: OTHER_CONFIGURATION }) => return Ok(()),
@@ -100,8 +100,8 @@ impl Bucket {
         Err(Fault::NoBuckets)
     }
 
-    async fn ask(&self, what: &str, config: &serde_json::Value) -> Result<Answer, Fault> {
-        let request = self.client.request(format!("$JS.API.{what}"), config.to_string().into());
+    async fn ask(&self, what: &str, config: String) -> Result<Answer, Fault> {
+        let request = self.client.request(format!("$JS.API.{what}"), config.into());
         let answer = timeout(PATIENCE, request).await.map_err(|_| Fault::Unavailable)?;
         let answer = answer.map_err(|error| {
             let keeps_none = error.kind() == RequestErrorKind::NoResponders;
@@ -112,7 +112,7 @@ impl Bucket {
 
     /// Where the stream ends now.
     pub(super) async fn end(&self) -> Result<u64, Fault> {
-        let answer = self.ask(&format!("STREAM.INFO.KV_{}", self.name), &json!({})).await?;
+        let answer = self.ask(&format!("STREAM.INFO.KV_{}", self.name), String::new()).await?;
         answer.state.map(|state| state.last_seq).ok_or(Fault::Unavailable)
     }
 
@@ -121,12 +121,13 @@ impl Bucket {
         let inbox = self.client.new_inbox();
         let messages = self.client.subscribe(inbox.clone()).await.map_err(|_| Fault::Unavailable)?;
         let (name, host, seq) = (&self.name, &self.host, self.end().await?);
-        let _ = self.ask(&format!("CONSUMER.DELETE.KV_{name}.{host}"), &json!({})).await?;
+        let _ = self.ask(&format!("CONSUMER.DELETE.KV_{name}.{host}"), String::new()).await?;
         let consumer = json!({ "stream_name": format!("KV_{name}"), "config": {
             "name": host.as_str(), "deliver_subject": inbox, "deliver_policy": "last_per_subject", "ack_policy": "none",
-            "replay_policy": "instant", "idle_heartbeat": HEARTBEAT, "mem_storage": true, "num_replicas": 1, "inactive_threshold": 10_000_000_000_u64,
+            "replay_policy": "instant", "filter_subjects": [format!("$KV.{name}.>")],
+            "idle_heartbeat": HEARTBEAT, "mem_storage": true, "num_replicas": 1, "inactive_threshold": 10_000_000_000_u64,
         }});
-        let answer = self.ask(&format!("CONSUMER.CREATE.KV_{name}.{host}"), &consumer).await?;
+        let answer = self.ask(&format!("CONSUMER.CREATE.KV_{name}.{host}"), consumer.to_string()).await?;
         let count = answer.num_pending.ok_or(Fault::Unavailable)?;
         Ok(Watch { messages, count, seq, taken: 0 })
     }

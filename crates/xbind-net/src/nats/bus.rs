@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event};
@@ -17,8 +18,8 @@ use xbind_runtime::Node;
 
 use super::bucket::{Bucket, PATIENCE};
 use super::link::{Link, lock};
-use super::tasks::{Task, beat_of};
-use super::{Fault, tls};
+use super::tasks::Task;
+use super::{Fault, auth, tls};
 use crate::{Roots, thread};
 
 /// How often the broker is asked whether it is there.
@@ -29,7 +30,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// How to reach the brokers.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Settings {
     /// Their addresses: `nats://host:4222`, `tls://host:4222`.
     pub servers: Vec<String>,
@@ -39,6 +40,8 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// Whose certificates are believed.
     pub roots: Roots,
+    /// Who connects, where the brokers want to know: it signs a statement for each connection. Kept while the bus is open.
+    pub identity: Option<SigningKey>,
 }
 
 /// Certificates as PEM.
@@ -165,14 +168,18 @@ async fn closed(link: &Link) {
 }
 
 async fn begin(node: Arc<Node>, settings: Settings) -> Result<Bus, Fault> {
-    let Settings { servers, namespace, tls, roots } = settings;
+    let Settings { servers, namespace, tls, roots, identity } = settings;
     let tls = tls::config(tls.as_ref(), &roots)?;
     // Never the key of an agent: the broker has connections sign what it chooses.
     let key = SigningKey::generate(|seed| xbind_runtime::random(seed)).map_err(|_| Fault::Internal)?;
     let host = VerifyingKey::from_did(key.did().as_str()).map(|key| NKey::of(Role::User, &key));
     let host = host.map_err(|_| Fault::Internal)?;
     let (told, events) = unbounded_channel();
-    let client = dial(&servers, tls, &namespace, &host, told).await?;
+    let options = match identity {
+        Some(identity) => auth::options(identity, key.duplicate(), host, namespace.clone()),
+        None => ConnectOptions::new(),
+    };
+    let client = dial(&servers, options, tls, &namespace, &host, told).await?;
 
     let agents = Bucket::new(&client, namespace.bucket(Kept::Agents), host);
     agents.make().await?;
@@ -180,7 +187,7 @@ async fn begin(node: Arc<Node>, settings: Settings) -> Result<Bus, Fault> {
     let subscribe = async |subject: String| client.subscribe(subject).await.map_err(|_| Fault::Unavailable);
     let inbox = subscribe(namespace.inbox(&host)).await?;
     let replies = subscribe(format!("{}n.*", namespace.replies(&host))).await?;
-    let beats = subscribe(beat_of(&namespace, "*")).await?;
+    let beats = subscribe(namespace.beats()).await?;
     let link = Link::new(&node, namespace, key, host, frame);
     drop(node);
 
@@ -208,6 +215,7 @@ async fn begin(node: Arc<Node>, settings: Settings) -> Result<Bus, Fault> {
 
 async fn dial(
     servers: &[String],
+    options: ConnectOptions,
     tls: Option<ClientConfig>,
     namespace: &Namespace,
     host: &NKey,
@@ -219,7 +227,7 @@ async fn dial(
     if addresses.is_empty() || !addresses.iter().all(is_usable) {
         return Err(Fault::BadAddress);
     }
-    let mut options = ConnectOptions::new()
+    let mut options = options
         .name("private.me/autogen")
         .ping_interval(PING)
         .connection_timeout(PATIENCE)
@@ -261,6 +269,7 @@ async fn follow(link: Arc<Link>, mut events: UnboundedReceiver<bool>) {
             lock(&link.lanes).introduce_again(None);
             lock(&link.roster).write_again();
             lock(&link.directory).hear_all(std::time::Instant::now());
+            link.again.store(true, Ordering::Release);
             link.set_status(Status::Connected);
             link.bells.agents.notify_one();
             link.bells.send.notify_one();

@@ -49,8 +49,21 @@ struct Host {
     heard: Instant,
     /// Nobody listened for it lately: others are asked while it is so.
     is_away: bool,
+    /// Nothing has come from it since this process has its connection: it may still be on its way to another broker.
+    is_expected: bool,
     frame: usize,
     agents: HashMap<Did, Seen>,
+}
+
+/// What becomes of a host that nobody listens for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Away {
+    /// Nothing was heard of it lately either.
+    Gone,
+    /// It is waited for, as long as it would be if it were silent.
+    Expected,
+    /// It was there a moment ago.
+    Lately,
 }
 
 /// The way to a host: a number that is used for no other way.
@@ -129,12 +142,12 @@ impl Directory {
         }
     }
 
-    /// Something has come from a host; false if it is not known.
-    pub(super) fn heard(&mut self, host: &NKey, now: Instant) -> bool {
-        let Some(host) = self.hosts.get_mut(host) else { return false };
+    /// Something has come from a host: whether it is known, and the way to it if it was away.
+    pub(super) fn heard(&mut self, host: &NKey, now: Instant) -> (bool, Option<Path>) {
+        let Some(host) = self.hosts.get_mut(host) else { return (false, None) };
         host.heard = now;
-        host.is_away = false;
-        true
+        host.is_expected = false;
+        (true, std::mem::take(&mut host.is_away).then_some(host.path))
     }
 
     fn reach(&mut self, host: &NKey, now: Instant) -> Option<&mut Host> {
@@ -144,7 +157,14 @@ impl Directory {
             }
             self.last = self.last.checked_add(1)?;
             self.paths.insert(self.last, *host);
-            let new = Host { path: self.last, heard: now, is_away: false, frame: 0, agents: HashMap::new() };
+            let new = Host {
+                path: self.last,
+                heard: now,
+                is_away: false,
+                is_expected: false,
+                frame: 0,
+                agents: HashMap::new(),
+            };
             self.hosts.insert(*host, new);
         }
         self.hosts.get_mut(host)
@@ -152,7 +172,10 @@ impl Directory {
 
     /// What was silent is taken to be there for now: it is this process that could hear nothing.
     pub(super) fn hear_all(&mut self, now: Instant) {
-        self.hosts.values_mut().for_each(|host| host.heard = now);
+        for host in self.hosts.values_mut() {
+            host.heard = now;
+            host.is_expected = true;
+        }
     }
 
     /// Forgets all agents but these, each with its host.
@@ -181,11 +204,17 @@ impl Directory {
         self.paths.get(&path).copied()
     }
 
-    /// Nobody listens for that host. True if it is gone, since nothing was heard of it lately either.
-    pub(super) fn away(&mut self, host: &NKey, now: Instant) -> bool {
-        let Some(host) = self.hosts.get_mut(host) else { return false };
+    /// Nobody listens for that host.
+    pub(super) fn away(&mut self, host: &NKey, now: Instant) -> Away {
+        let Some(host) = self.hosts.get_mut(host) else { return Away::Gone };
         host.is_away = true;
-        now.saturating_duration_since(host.heard) >= SILENT
+        if now.saturating_duration_since(host.heard) >= SILENT {
+            Away::Gone
+        } else if host.is_expected {
+            Away::Expected
+        } else {
+            Away::Lately
+        }
     }
 
     /// Hosts that are to be asked whether they are there, and those that are gone in any case.
@@ -282,10 +311,10 @@ mod tests {
     fn replicas_take_turns_and_one_that_is_away_is_asked_last() {
         let (mut all, now) = (Directory::default(), Instant::now());
         [10, 11, 12].into_iter().for_each(|host| all.learn(seen(1, host, Some("writer"), 1), 0, now));
-        let asked: std::collections::HashSet<_> = (0..6).map(|_| all.way_to(&did(1), 0).unwrap().0).collect();
+        let asked: HashSet<_> = (0..6).map(|_| all.way_to(&did(1), 0).unwrap().0).collect();
         assert_eq!(asked.len(), 3);
         assert_eq!(all.named("writer"), [did(1)]);
-        assert!(!all.away(&key(10), now), "it was heard a moment ago");
+        assert_eq!(all.away(&key(10), now), Away::Lately);
         let away = all.path_to(&key(10)).unwrap();
         assert!((0..6).all(|_| all.way_to(&did(1), 0).unwrap().0 != away));
         for host in [11, 12] {
@@ -293,7 +322,7 @@ mod tests {
         }
         assert_eq!(all.way_to(&did(1), 0).unwrap().0, away, "better than none");
         assert_eq!(all.named("writer"), [did(1)]);
-        assert!(all.away(&key(10), now + SILENT), "nothing was heard of it, and nobody listens for it");
+        assert_eq!(all.away(&key(10), now + SILENT), Away::Gone);
         assert_eq!(all.drop_host(&key(10)), Some(away));
         assert_eq!((all.way_to(&did(1), 0), all.all().len()), (None, 0));
         assert!(all.named("writer").is_empty());
@@ -322,10 +351,12 @@ mod tests {
         assert_eq!(all.silent(now), (vec![], vec![]));
         assert_eq!(all.silent(now + SILENT), (vec![key(10)], vec![]));
         assert_eq!(all.silent(now + GONE), (vec![], vec![key(10)]));
-        assert!(all.heard(&key(10), now + GONE));
+        assert_eq!(all.heard(&key(10), now + GONE), (true, None));
+        assert_eq!(all.away(&key(10), now + GONE), Away::Lately);
+        assert_eq!(all.heard(&key(10), now + GONE), (true, all.path_to(&key(10))));
         assert_eq!(all.silent(now + GONE), (vec![], vec![]));
         let before = all.drop_host(&key(10)).unwrap();
-        assert!(!all.heard(&key(10), now));
+        assert_eq!(all.heard(&key(10), now), (false, None));
         all.learn(seen(1, 10, None, 1), 0, now);
         assert_ne!(Some(before), all.path_to(&key(10)), "a way that is over is not used again");
     }

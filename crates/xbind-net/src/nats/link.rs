@@ -1,9 +1,8 @@
 //! What a node knows of its connection: where messages go, and who is meant by a name. The tasks do the rest.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::mem::take;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -11,21 +10,18 @@ use tokio::sync::Notify;
 use xbind::cluster::{NKey, Namespace, Presence};
 use xbind::{Did, ErrorKind, SigningKey};
 use xbind_runtime::Node;
-use xbind_runtime::transport::{
-    CallId, Departure, Limits, Remote, Resolved, Resolver, Route, Transport, TransportId, Way,
-};
+use xbind_runtime::transport::{Departure, Limits, Remote, Resolved, Resolver, Route, Transport, TransportId, Way};
 
 use super::Status;
 use super::directory::{Directory, Path, Seen};
 use super::envelope::{HEAD, MESSAGE_HEAD};
 use super::lanes::Lanes;
 use super::roster::Roster;
+use super::sent::Sent;
 
 /// How far clocks may differ, in seconds, and how long a message lives.
 pub(super) const SKEW: u64 = 30;
 const MESSAGE_TTL: u32 = 30;
-/// How long it is remembered what a NATS message held, and of how many.
-const REMEMBERED: (Duration, usize) = (Duration::from_secs(5), 65_536);
 
 pub(super) struct Link {
     pub(super) node: Weak<Node>,
@@ -44,6 +40,10 @@ pub(super) struct Link {
     /// Ways that the node has used after they were over.
     pub(super) over: Mutex<Vec<Path>>,
     pub(super) sent: Mutex<Sent>,
+    /// The connection was lost, with what was on its way.
+    pub(super) again: AtomicBool,
+    /// Hosts that are heard again.
+    pub(super) back: Mutex<Vec<Path>>,
     pub(super) bells: Bells,
     /// The largest message that the broker takes.
     frame: AtomicUsize,
@@ -67,31 +67,6 @@ pub(super) struct Bells {
     pub(super) closed: Notify,
 }
 
-/// What the NATS messages held that may still come back as undeliverable.
-#[derive(Default)]
-pub(super) struct Sent {
-    all: BTreeMap<u64, (Path, Vec<CallId>)>,
-    times: VecDeque<(Instant, u64)>,
-}
-
-impl Sent {
-    pub(super) fn push(&mut self, number: u64, path: Path, calls: Vec<CallId>, now: Instant) {
-        let (longest, most) = REMEMBERED;
-        while let Some((at, oldest)) = self.times.front().copied()
-            && (now.saturating_duration_since(at) > longest || self.times.len() >= most)
-        {
-            self.times.pop_front();
-            self.all.remove(&oldest);
-        }
-        self.times.push_back((now, number));
-        self.all.insert(number, (path, calls));
-    }
-
-    pub(super) fn take(&mut self, number: u64) -> Option<(Path, Vec<CallId>)> {
-        self.all.remove(&number)
-    }
-}
-
 impl Link {
     /// Attaches it to a node.
     pub(super) fn new(node: &Arc<Node>, namespace: Namespace, key: SigningKey, host: NKey, frame: usize) -> Arc<Self> {
@@ -108,6 +83,8 @@ impl Link {
             unsigned: Mutex::default(),
             over: Mutex::default(),
             sent: Mutex::default(),
+            again: AtomicBool::new(false),
+            back: Mutex::default(),
             bells: Bells::default(),
             frame: AtomicUsize::new(frame),
             status: AtomicU8::new(Status::Connected.number()),
@@ -172,6 +149,16 @@ impl Link {
         lock(&self.directory).learn(seen, self.unix(), Instant::now());
     }
 
+    /// Something has come from a host; false if it is not known.
+    pub(super) fn heard(&self, host: &NKey) -> bool {
+        let (is_known, back) = lock(&self.directory).heard(host, Instant::now());
+        if let Some(path) = back {
+            lock(&self.back).push(path);
+            self.bells.send.notify_one();
+        }
+        is_known
+    }
+
     /// The connection has ended for good: nobody is reached any more.
     pub(super) fn drop_all(&self) {
         let hosts = lock(&self.directory).hosts();
@@ -183,6 +170,7 @@ impl Link {
         let gone = lock(&self.directory).drop_host(host);
         let Some(path) = gone else { return };
         let unsent = lock(&self.lanes).drop_lane(path);
+        drop(lock(&self.sent).heard(path));
         let (Some(node), Some(route)) = (self.node.upgrade(), self.route(path)) else { return };
         for call in unsent.iter().filter_map(|parcel| parcel.call) {
             node.failed(call, ErrorKind::AgentNotFound); // it never left

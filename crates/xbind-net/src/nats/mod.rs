@@ -3,15 +3,18 @@
 //! | file | what |
 //! | --- | --- |
 //! | `bus` | a connection of a node, and what is asked of it |
+//! | `auth` | how a connection gets in |
 //! | `link` | what the node knows of it: where messages and questions go |
 //! | `lanes` | what waits to go to each host |
 //! | `envelope` | what one NATS message holds |
 //! | `directory` | who is where |
 //! | `roster` | the presence of the agents here: signed, written, renewed |
+//! | `sent` | what was sent lately, and may be lost |
 //! | `bucket` | what is kept with the broker |
 //! | `tls` | certificates |
 //! | `tasks` | what runs on the thread of this crate: sending, receiving, watching, time |
 
+mod auth;
 mod bucket;
 mod bus;
 mod directory;
@@ -19,6 +22,7 @@ mod envelope;
 mod lanes;
 mod link;
 mod roster;
+mod sent;
 mod tasks;
 mod tls;
 

@@ -169,7 +169,7 @@ fn signed(link: &Weak<Link>, did: &Did, text: Option<String>, now: u64) {
     {
         let mut roster = lock(&link.roster);
         let Some(own) = roster.all.get_mut(did).filter(|own| own.asked == Some(now)) else { return };
-        own.asked = None;
+        // One that could not is asked again later.
         if is_signed {
             *own = Own { name: own.name.take(), text, issued: now, gone: own.gone, ..Own::default() };
         }

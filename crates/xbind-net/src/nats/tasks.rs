@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use async_nats::{Client, Message, StatusCode, Subscriber};
@@ -13,8 +14,10 @@ use xbind::cluster::{NKey, Presence, Role};
 use xbind::{Did, ErrorKind};
 
 use super::bucket::{Bucket, PATIENCE, SILENCE};
+use super::directory::Away;
 use super::envelope::{self, Envelope, HEAD, MESSAGE_HEAD};
 use super::link::{Link, SKEW, lock};
+use super::sent::Item;
 use super::{Fault, Status};
 
 /// How often a host says that it is there.
@@ -62,6 +65,7 @@ impl Task {
                         .for_each(|call| node.failed(call, ErrorKind::SignFailed));
                 }
             }
+            self.send_again(&mut number).await;
             while link.status() == Status::Connected
                 && let Some(more) = self.send_next(&mut number).await
             {
@@ -70,6 +74,35 @@ impl Task {
                 }
             }
         }
+    }
+
+    /// Sends again what a connection may have lost, and what hosts that are back may want.
+    async fn send_again(&self, number: &mut u64) {
+        let link = &self.link;
+        if link.again.swap(false, Ordering::AcqRel) {
+            let again = lock(&link.sent).again();
+            for (number, item) in again {
+                self.publish(number, &item).await;
+            }
+        }
+        let back = std::mem::take(&mut *lock(&link.back));
+        for path in back {
+            let items = lock(&link.sent).heard(path);
+            for item in items {
+                *number = number.wrapping_add(1);
+                self.publish(*number, &item).await;
+                lock(&link.sent).push(*number, item, Instant::now());
+            }
+        }
+    }
+
+    /// False if the connection has ended for good.
+    async fn publish(&self, number: u64, item: &Item) -> bool {
+        let link = &self.link;
+        let host = lock(&link.directory).host_of(item.path);
+        let Some(host) = host else { return true };
+        let reply = format!("{}n.{number}", link.namespace.replies(&link.host));
+        self.client.publish_with_reply(link.namespace.inbox(&host), reply, item.payload.clone()).await.is_ok()
     }
 
     /// Sends the next batch; none if there is none, and the route that has room again.
@@ -94,21 +127,26 @@ impl Task {
         }
         let mut bytes = envelope::of_messages(&link.host);
         let mut calls = Vec::new();
-        for message in &batch.messages {
-            if envelope::push(&mut bytes, message) {
-                calls.extend(message.call);
+        let mut has_words = false;
+        for message in batch.messages {
+            // What waited while the connection was away may have been given up.
+            if message.call.is_some_and(|call| !node.awaits(call)) || !envelope::push(&mut bytes, &message) {
+                continue;
             }
+            has_words |= message.call.is_none();
+            calls.extend(message.call);
         }
-        drop(batch.messages);
+        let room = link.route(batch.path).filter(|_| batch.writable);
+        if bytes.len() == HEAD {
+            return Some(room);
+        }
         *number = number.wrapping_add(1);
-        lock(&link.sent).push(*number, batch.path, calls.clone(), Instant::now());
-        let reply = format!("{}n.{number}", link.namespace.replies(&link.host));
-        if self.client.publish_with_reply(inbox, reply, bytes.into()).await.is_err() {
-            for call in calls {
-                node.lost(call, ErrorKind::AgentClosed);
-            }
+        let item = Item { path: batch.path, calls, has_words, payload: bytes.into() };
+        lock(&link.sent).push(*number, item.clone(), Instant::now());
+        if !self.publish(*number, &item).await {
+            item.calls.iter().for_each(|call| node.lost(*call, ErrorKind::AgentClosed));
         }
-        Some(link.route(batch.path).filter(|_| batch.writable))
+        Some(room)
     }
 
     /// Takes what other hosts send.
@@ -123,11 +161,8 @@ impl Task {
         let Some(node) = link.node.upgrade() else { return };
         match envelope::read(&message.payload, node.longest_body()) {
             Some(Envelope::Messages(host, arrivals)) => {
-                let path = {
-                    let mut directory = lock(&link.directory);
-                    directory.heard(&host, Instant::now());
-                    directory.path_to(&host)
-                };
+                link.heard(&host);
+                let path = lock(&link.directory).path_to(&host);
                 // Whoever has introduced nobody is answered nothing.
                 match path.and_then(|path| link.way(host, path)) {
                     Some(way) => node.deliver(arrivals, way),
@@ -140,7 +175,7 @@ impl Task {
                     && *presence.host() == host
                 {
                     link.learn(&presence);
-                    lock(&link.directory).heard(&host, Instant::now());
+                    link.heard(&host);
                 }
             }
             Some(Envelope::Knock) | None => {}
@@ -154,13 +189,18 @@ impl Task {
             let is_nobody = message.status == Some(StatusCode::NO_RESPONDERS);
             let number = message.subject.rsplit('.').next().and_then(|number| number.parse().ok());
             let sent = number.filter(|_| is_nobody).and_then(|number| lock(&link.sent).take(number));
-            let (Some((path, calls)), Some(node)) = (sent, link.node.upgrade()) else { continue };
-            let host = lock(&link.directory).host_of(path);
-            let is_gone = host.is_some_and(|host| lock(&link.directory).away(&host, Instant::now()));
-            // The broker says so, and nobody has signed it.
-            calls.iter().for_each(|call| node.lost(*call, ErrorKind::AgentNotFound));
-            if let Some(host) = host.filter(|_| is_gone) {
+            let (Some(item), Some(node)) = (sent, link.node.upgrade()) else { continue };
+            let host = lock(&link.directory).host_of(item.path);
+            let Some(host) = host else { continue };
+            let away = lock(&link.directory).away(&host, Instant::now());
+            if away != Away::Expected {
+                // The broker says so, and nobody has signed it.
+                item.calls.iter().for_each(|call| node.lost(*call, ErrorKind::AgentNotFound));
+            }
+            if away == Away::Gone {
                 link.drop_host(&host);
+            } else if away == Away::Expected || item.has_words {
+                lock(&link.sent).keep(item); // it may be connecting again, and somebody waits there
             }
         }
     }
@@ -170,7 +210,7 @@ impl Task {
         while let Some(message) = next(&mut beats).await {
             let host = message.subject.rsplit('.').nth(1).and_then(|key| NKey::parse(Role::User, key).ok());
             let Some(host) = host.filter(|host| *host != self.link.host) else { continue };
-            if !lock(&self.link.directory).heard(&host, Instant::now()) {
+            if !self.link.heard(&host) {
                 self.link.bells.watch.notify_one(); // who is there was missed, or forgotten too early
             }
         }
@@ -182,8 +222,7 @@ impl Task {
         let (mut ticks, mut number, mut last) = (interval(TICK), 0_u64, Instant::now());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut beaten: Option<Instant> = None;
-        let prefix = link.namespace.replies(&link.host);
-        let own = beat_of(&self.link.namespace, link.host.as_str());
+        let own = link.namespace.beat(&link.host);
         loop {
             ticks.tick().await;
             let now = Instant::now();
@@ -207,11 +246,9 @@ impl Task {
                 let Some(path) = lock(&link.directory).path_to(&host) else { continue };
                 number = number.wrapping_add(1);
                 let knock = u64::from(u32::MAX).wrapping_add(number);
-                lock(&link.sent).push(knock, path, Vec::new(), now);
-                let _ = self
-                    .client
-                    .publish_with_reply(link.namespace.inbox(&host), format!("{prefix}n.{knock}"), Bytes::new())
-                    .await;
+                let item = Item { path, calls: Vec::new(), has_words: false, payload: Bytes::new() };
+                self.publish(knock, &item).await;
+                lock(&link.sent).push(knock, item, now);
             }
             lock(&link.directory).expire(link.unix());
         }
@@ -305,11 +342,6 @@ impl Task {
 fn split(key: &str) -> Option<(NKey, Did)> {
     let (host, did) = key.split_once('.')?;
     Some((NKey::parse(Role::User, host).ok()?, xbind::cluster::token::did(did)?))
-}
-
-/// Where a host says that it is there; `*` for all of them.
-pub(super) fn beat_of(namespace: &xbind::cluster::Namespace, host: &str) -> String {
-    format!("xb1.{}.{host}.b", namespace.as_str())
 }
 
 /// Nobody else can tell how the numbers of NATS messages go on.

@@ -19,6 +19,8 @@ const TOLD: &[ErrorKind] = &[
     ErrorKind::InvalidPayload,
     ErrorKind::AgentClosed,
     ErrorKind::StaleSession,
+    ErrorKind::EncryptionRequired,
+    ErrorKind::DecryptionFailed,
     ErrorKind::WrongAudience,
     ErrorKind::InvalidToken,
     ErrorKind::TokenExpired,

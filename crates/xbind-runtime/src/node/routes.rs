@@ -197,6 +197,7 @@ impl Node {
                 body,
                 token,
                 slot: None,
+                asked: None,
                 clock_skew: limits.clock_skew,
                 max_lifetime: limits.message_ttl.into(),
                 names_session,
@@ -268,12 +269,17 @@ impl Node {
         let _entry = enter();
         let CallId { caller, id } = call;
         for agent in self.agents_of(&caller) {
-            let number = agent.port.calls.guard().number_of(&id);
+            let number = agent.port.calls.guard().number_of(&id, None);
             if number.is_some_and(|number| !agent.port.call_anew(number)) {
                 let error = Error::new(why, "the connection to the other agent was lost before its answer came");
                 agent.settle_request(&id, Outcome::Failed { error, remote: None });
             }
         }
+    }
+
+    /// Whether the same bytes of a call leave once more.
+    pub(crate) fn sends_again(&self, route: Route, call: CallId) -> bool {
+        self.routes.transport(route.transport).is_some_and(|transport| transport.again(route, call))
     }
 
     /// Whether an agent here still waits for the end of that call.

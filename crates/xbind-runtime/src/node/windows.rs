@@ -152,6 +152,7 @@ impl Node {
                     body,
                     token,
                     slot,
+                    asked: None,
                     clock_skew,
                     max_lifetime,
                     names_session: true,

@@ -186,6 +186,7 @@ impl Port {
                 back.request,
                 details,
                 Some(Guard::Word(word)),
+                back.asked,
             );
         }
         Ok(())
@@ -225,6 +226,7 @@ impl Running {
             in_reply_to: Some(self.request),
             details: Details { seq: Some(seq), ..Details::default() },
             call: None,
+            asked: self.asked,
             until: None,
             slot: None,
             _guard: Some(Guard::Part(unsent)),
@@ -236,9 +238,9 @@ impl Running {
 impl Back {
     /// Ends the call with a value.
     pub(crate) fn answer(self, op: Op, body: Body, content_type: &'static str) {
-        let Self { agent, caller, request, parts, .. } = self;
+        let Self { agent, caller, request, parts, asked, .. } = self;
         let details = Details { seq: Some(parts).filter(|parts| *parts > 0), ..Details::default() };
-        agent.answer(op, body, content_type, caller, request, details, None);
+        agent.answer(op, body, content_type, caller, request, details, None, asked);
     }
 
     /// Ends the call with a refusal.

@@ -58,18 +58,18 @@ pub(crate) struct Call {
     /// The last word of progress.
     pub(crate) last_word: Option<u64>,
     /// Where a receipt is wanted.
-    pub(crate) kept: Option<Kept>,
+    pub(crate) kept: Option<Box<Kept>>,
 }
 
 /// Who hears of the end of a call.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) enum Purpose {
     /// Whoever made it.
     Face,
     /// It asks for an approval of the call that runs here under that ticket.
     Approval(u64),
     /// It asks for the session of its recipient.
-    Session(Remote),
+    Session(Box<Remote>),
 }
 
 impl Call {
@@ -144,6 +144,7 @@ impl Call {
             one_way: self.one_way,
             has_method: self.has_method,
             has_window: self.sink.is_some(),
+            encryption: None, // nothing is encrypted yet
         })
     }
 }
@@ -230,8 +231,8 @@ impl Calls {
         true
     }
 
-    pub(crate) fn expected(&self, id: &MessageId) -> Option<PendingCall> {
-        self.slots.get(*self.by_id.get(id)?)?.expected()
+    pub(crate) fn expected(&self, number: u64) -> Option<PendingCall> {
+        self.slots.get(number)?.expected()
     }
 
     /// Part `seq` of an answer has come; the number of its call.
@@ -292,9 +293,8 @@ impl Calls {
         Some(call)
     }
 
-    pub(crate) fn take_id(&mut self, id: &MessageId) -> Option<Call> {
-        let number = *self.by_id.get(id)?;
-        self.take(number)
+    pub(crate) fn take_id(&mut self, id: &MessageId, asked: Option<u64>) -> Option<Call> {
+        self.number_of(id, asked).and_then(|number| self.take(number))
     }
 
     pub(crate) fn numbers_of(&self, caller: &Arc<Agent>) -> Vec<u64> {
@@ -314,8 +314,16 @@ impl Calls {
         self.slots.iter().filter(|(_, call)| over(call) && is_its(call)).map(|(number, _)| number).collect()
     }
 
-    pub(crate) fn number_of(&self, id: &MessageId) -> Option<u64> {
-        self.by_id.get(id).copied()
+    /// Whether the call of that id went over that route.
+    pub(crate) fn went_over(&self, id: &MessageId, route: Route) -> bool {
+        let call = self.by_id.get(id).and_then(|number| self.slots.get(*number));
+        call.is_some_and(|call| matches!(&call.recipient, Some(Peer::There(remote)) if remote.route == route))
+    }
+
+    /// The number of the call of that message, which is probably `asked`.
+    pub(crate) fn number_of(&self, id: &MessageId, asked: Option<u64>) -> Option<u64> {
+        let is_it = |number: &u64| self.slots.get(*number).is_some_and(|call| call.id == *id);
+        asked.filter(is_it).or_else(|| self.by_id.get(id).copied())
     }
 
     /// Who made a call that may be signed anew, whom it is for, and its size.

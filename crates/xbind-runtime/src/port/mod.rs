@@ -203,10 +203,10 @@ impl Port {
 
     pub(crate) fn settle_with(self: &Arc<Self>, call: &Call, outcome: Outcome, receipt: Option<Box<Receipt>>) {
         let outcome = call.judged(outcome);
-        match call.purpose {
+        match &call.purpose {
             Purpose::Face => self.push(Event::Settled { call: call.number, id: call.id, outcome, receipt }),
-            Purpose::Approval(ticket) => later(Task::Approval(self.clone(), ticket, outcome)),
-            Purpose::Session(peer) => later(Task::SessionAsked(call.caller.clone(), peer, outcome)),
+            Purpose::Approval(ticket) => later(Task::Approval(self.clone(), *ticket, outcome)),
+            Purpose::Session(peer) => later(Task::SessionAsked(call.caller.clone(), **peer, outcome)),
         }
     }
 

@@ -12,6 +12,7 @@
 )]
 
 mod connections;
+mod encryption;
 mod faults;
 mod forge;
 mod histories;
@@ -50,6 +51,7 @@ pub fn files() -> Vec<(&'static str, String)> {
         "requests": connections::requests(),
         "answers": connections::answers(),
         "mail": mail::file(),
+        "encryption": encryption::file(),
         "names": spelling::names(),
         "dids": spelling::dids(),
         "nkeys": spelling::nkeys(),
@@ -63,6 +65,8 @@ const NOTE: &str = "What travels over NATS. `statements` are verified by themsel
     tokens stand. `requests` are what servers ask about connections to `account`, each of a reader who has used no statement, but those of \
     the case `after`; `at` is where it fails, when the request is verified or when its connection is admitted. `answers` are what follows \
     from one of them: subjects, and the words of the account. `mail` are messages as in message-v1.json, to `self`, who takes mail \
-    that lives `maxMailSeconds`; `seen` is the key under which the first is noted. `names` and `dids` are tokens of subjects and what they spell (none where there is only one of the two). `nkeys` are \
+    that lives `maxMailSeconds`; `seen` is the key under which the first is noted. `encryption` has messages alike, \
+    to a recipient that `offers` or `requires` the key of that digest, and known answers: `ikm` is what the recipient's key is made of, \
+    `randomness` what the encapsulated one is made of, `secret` what answers are encrypted under; `wrong` are bodies that do not open. `names` and `dids` are tokens of subjects and what they spell (none where there is only one of the two). `nkeys` are \
     keys as NATS spells them. Keys: Ed25519 seeds of 32 equal bytes, operator 1, agent 2, worker 3, second operator 4, host 5, \
     account 7, server 8, stranger 99.";

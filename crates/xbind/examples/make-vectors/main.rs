@@ -15,6 +15,7 @@ mod accepted;
 mod batch;
 mod claims;
 mod details;
+mod encrypted;
 mod envelope;
 mod forge;
 mod framing;
@@ -43,6 +44,7 @@ pub fn files() -> [(&'static str, String); 2] {
         details::cases(),
         sessions::cases(),
         mail::cases(),
+        encrypted::cases(),
     ]
     .concat();
     let single = forge::File {

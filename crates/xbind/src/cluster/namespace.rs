@@ -57,6 +57,18 @@ impl Namespace {
         format!("xb1.{}.*.c", self.0)
     }
 
+    /// Where the host of that key says, each second, that it is there.
+    #[must_use]
+    pub fn beat(&self, host: &NKey) -> String {
+        format!("xb1.{}.{host}.b", self.0)
+    }
+
+    /// All of these.
+    #[must_use]
+    pub fn beats(&self) -> String {
+        format!("xb1.{}.*.b", self.0)
+    }
+
     /// How the subjects begin at which the broker itself answers that host, with the full stop after it. No other host may
     /// publish there.
     #[must_use]

@@ -47,6 +47,7 @@ impl Rights {
         let (mail, mailbox) = (namespace.mail_stream(), namespace.mailbox(connection.agent()));
         let mut publish = vec![
             namespace.inboxes(),
+            namespace.beat(host),
             namespace.mailboxes(),
             format!("$KV.{agents}.{host}.*"),
             format!("$KV.{seen}.{agent}.*"),
@@ -75,7 +76,7 @@ impl Rights {
                 format!("$JS.API.CONSUMER.DELETE.{stream}.{host}"),
             ]);
         }
-        let subscribe = vec![namespace.inbox(host), format!("{}>", namespace.replies(host))];
+        let subscribe = vec![namespace.inbox(host), format!("{}>", namespace.replies(host)), namespace.beats()];
         Ok(Self { publish, subscribe })
     }
 

@@ -90,6 +90,7 @@ struct Wire<'a> {
     seq: Option<u64>,
     win: Option<u64>,
     ses: Option<Text<'a>>,
+    enc: Option<Text<'a>>,
 }
 
 impl<'a> Wire<'a> {
@@ -115,6 +116,7 @@ impl<'a> Wire<'a> {
             "seq" => set(&mut self.seq, value.number()),
             "win" => set(&mut self.win, value.number()),
             "ses" => set(&mut self.ses, value.text()),
+            "enc" => set(&mut self.enc, value.text()),
             _ => None,
         }
     }
@@ -150,6 +152,7 @@ impl<'a> Claims<'a> {
         }
         let body_digest = Digest::parse_prefixed(&pd).ok_or_else(|| malformed("the claim pd is not a SHA-256"))?;
         let no_session = || malformed("the claim ses is not 16 bytes of base64url");
+        let no_key = || malformed("the claim enc is not a SHA-256");
         let details = Details {
             method: wire.mth,
             deadline_ms: wire.dl,
@@ -157,6 +160,7 @@ impl<'a> Claims<'a> {
             seq: wire.seq,
             window: wire.win,
             session: wire.ses.map(|ses| Session::read(&ses).ok_or_else(no_session)).transpose()?,
+            encryption: wire.enc.map(|enc| Digest::parse(&enc).ok_or_else(no_key)).transpose()?,
         };
         details::check(&Shape {
             op,

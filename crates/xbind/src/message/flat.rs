@@ -77,6 +77,7 @@ fn string(text: &str, is_plain: bool) -> Option<(Text<'_>, &str)> {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

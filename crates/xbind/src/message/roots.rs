@@ -108,6 +108,9 @@ impl Proven {
         for Step { at, sibling } in way(index, self.size) {
             met = met || self.knows(at, &node);
             if !met {
+                if shown.is_empty() {
+                    shown.reserve(2 * MAX_PROOF);
+                }
                 shown.push((at, node));
             }
             let Some((side, beside)) = sibling else { continue };

@@ -7,7 +7,7 @@ use crate::identity::key::SigningKey;
 use crate::message::batch::{self, Tree};
 use crate::message::details::{self, Details, Shape};
 use crate::message::{self, ALG_BATCH, ALG_SINGLE, DIGEST_PREFIX, Digest, InReplyTo, MessageId, Op, TYPE};
-use sha2::Digest as _;
+use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 
 use crate::message::batch::MAX_BATCH;
@@ -51,6 +51,30 @@ impl Sealed {
     #[must_use]
     pub fn reference(&self) -> InReplyTo {
         InReplyTo::of(self.id, &self.jws)
+    }
+}
+
+/// What answers to messages of one sender must name: what their headers have in common is hashed once.
+#[derive(Clone, Debug)]
+pub struct References {
+    header: Box<str>,
+    begun: Sha256,
+}
+
+impl References {
+    /// For messages that begin like this one.
+    #[must_use]
+    pub fn like(sealed: &Sealed) -> Self {
+        let header = sealed.jws.split('.').next().unwrap_or_default();
+        Self { header: header.into(), begun: Sha256::new_with_prefix(header) }
+    }
+
+    /// The same as [`Sealed::reference`].
+    #[must_use]
+    pub fn to(&self, sealed: &Sealed) -> InReplyTo {
+        let Some(rest) = sealed.jws.strip_prefix(&*self.header) else { return sealed.reference() };
+        let digest = self.begun.clone().chain_update(rest).finalize();
+        InReplyTo { id: sealed.id, digest: Digest::from_bytes(digest.into()) }
     }
 }
 
@@ -231,7 +255,7 @@ fn write_claims(sender: &Did, draft: &Draft<'_>, out: &mut String) -> Result<()>
     if let Some(token) = draft.token {
         encoded(out, claim!("ath"), "", Digest::of(token.as_bytes()).as_bytes());
     }
-    let Details { method, deadline_ms, traceparent, seq, window, session } = draft.details;
+    let Details { method, deadline_ms, traceparent, seq, window, session, encryption } = draft.details;
     for (claim, text) in [(claim!("mth"), method), (claim!("tp"), traceparent)] {
         if let Some(text) = text {
             string(out, claim, text);
@@ -244,6 +268,9 @@ fn write_claims(sender: &Did, draft: &Draft<'_>, out: &mut String) -> Result<()>
     }
     if let Some(session) = session {
         encoded(out, claim!("ses"), "", session.as_bytes());
+    }
+    if let Some(key) = encryption {
+        encoded(out, claim!("enc"), "", key.as_bytes());
     }
     out.push('}');
     Ok(())
