@@ -5,7 +5,15 @@ import { delimiter, dirname } from 'node:path'
 import { lines } from './run.mjs'
 import { checkToolchain } from './toolchain.mjs'
 
-const suites = { rust, ts, python, nodes, seeds, models, packaging: () => specs('__test__/packaging/vitest.config.mjs') }
+const suites = {
+  rust,
+  ts,
+  python,
+  nodes,
+  seeds,
+  models,
+  packaging: () => specs('__test__/packaging/vitest.config.mjs'),
+}
 
 const total = { passed: 0, failed: 0 }
 process.on('exit', (code) => {
