@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { AutoGenxBindAgent, Identity } from './index'
-import type { RequestApproval, RequestVerifier, RequestVerifierOptions } from './http'
+import type { AutoGenxBindAgent, Identity, MessageBus } from './index'
+import type { RequestApproval, RequestVerifier, RequestVerifierOptions, ServeOptions } from './http'
 
 import { IncomingMessage, ServerResponse } from 'node:http';
 /** What the requests of a route must satisfy, beside the options of the verifier, and whether its answers are signed. */
@@ -44,5 +44,15 @@ export type AgentMiddleware = (request: IncomingMessage, response: ServerRespons
  * ```
  */
 export declare function requireAgent(verifier: RequestVerifier | RequestVerifierOptions, options?: RouteOptions): AgentMiddleware;
+/**
+ * Mounts agents as `serveAgents` of `./http` does, at the path where Express has them. It goes before body parsers that take
+ * every media type; a body that was read before is a TypeError for the error handler. Throws TypeError, INVALID_CONFIG.
+ *
+ * @example
+ * ```ts
+ * const mounted = serveAgents([agent]) // app.use('/agents', mounted)
+ * ```
+ */
+export declare function serveAgents(agents: readonly AutoGenxBindAgent[] | MessageBus, options?: Omit<ServeOptions, "path">): (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
 
 export {};

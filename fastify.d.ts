@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { AutoGenxBindAgent, Identity } from './index'
-import type { RequestApproval, RequestVerifier, RequestVerifierOptions } from './http'
+import type { AutoGenxBindAgent, Identity, MessageBus } from './index'
+import type { RequestApproval, RequestVerifier, RequestVerifierOptions, ServeOptions } from './http'
 
 import { FastifyInstance } from 'fastify';
 import { IncomingMessage } from 'node:http';
@@ -51,5 +51,20 @@ export interface AgentPluginOptions extends RouteOptions {
  * ```
  */
 export declare function requireAgent(app: FastifyInstance, options: AgentPluginOptions): Promise<void>;
+/** Which agents are mounted, and how. */
+export interface ServePluginOptions extends Omit<ServeOptions, "path"> {
+  /** Those of a list, which are on one bus, or all of a bus. */
+  agents: readonly AutoGenxBindAgent[] | MessageBus;
+}
+/**
+ * A plugin that mounts agents as `serveAgents` of `./http` does, at its `prefix`. Parsers of the instance leave its bodies alone;
+ * a hook that has read or replaced one makes it a TypeError. Throws TypeError, INVALID_CONFIG.
+ *
+ * @example
+ * ```ts
+ * const options: ServePluginOptions = { agents: [agent] } // await app.register(serveAgents, { ...options, prefix: '/agents' })
+ * ```
+ */
+export declare function serveAgents(app: FastifyInstance, options: ServePluginOptions): Promise<void>;
 
 export {};

@@ -1,8 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { AutoGenxBindAgent, Identity } from './index'
-import type { RequestApproval, RequestVerifier, RequestVerifierOptions } from './http'
+import type { AutoGenxBindAgent, Identity, MessageBus } from './index'
+import type { RequestApproval, RequestVerifier, RequestVerifierOptions, ServeOptions } from './http'
 
-import { MiddlewareHandler } from 'hono';
+import { Context, MiddlewareHandler } from 'hono';
 import { IncomingMessage } from 'node:http';
 /** What the requests of a route must satisfy, beside the options of the verifier, and whether its answers are signed. */
 export interface RouteOptions {
@@ -41,5 +41,15 @@ declare module "hono" {
  * ```
  */
 export declare function requireAgent(verifier: RequestVerifier | RequestVerifierOptions, options?: RouteOptions): MiddlewareHandler;
+/**
+ * Mounts agents as `serveAgents` of `./http` does, under @hono/node-server, at the path where Hono has them. A body that was read
+ * before is a TypeError. Throws TypeError, INVALID_CONFIG.
+ *
+ * @example
+ * ```ts
+ * const mounted = serveAgents([agent]) // app.all('/agents', mounted)
+ * ```
+ */
+export declare function serveAgents(agents: readonly AutoGenxBindAgent[] | MessageBus, options?: Omit<ServeOptions, "path">): (c: Context) => Promise<Response>;
 
 export {};

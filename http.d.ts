@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { AutoGenxBindAgent, Identity, MessageBus, Result, RevocationSource, TokenVerifierOptions, XBindError } from './index'
+import type { AuditOptions, AutoGenxBindAgent, Identity, MessageBus, Result, RevocationSource, TokenVerifierOptions, XBindError } from './index'
 
 import { IncomingMessage, ServerResponse } from 'node:http';
 /** Header fields: a `Headers`, pairs of name and value, or an object. */
@@ -200,7 +200,7 @@ export interface NonceStore {
   claim(key: string, until: number): boolean | Promise<boolean>;
 }
 /** Whose requests are accepted, for which names of this server, and within which bounds. */
-export interface RequestVerifierOptions {
+export interface RequestVerifierOptions extends AuditOptions {
   /** The names by which clients reach this server, as `Host` has them: `api.example`, `localhost:8080`. */
   authorities: readonly string[];
   /** Default `xbind`. */
@@ -285,7 +285,7 @@ export declare class RequestVerifier {
    * or plain data. Rejects with what `now` throws, and with a TypeError for a body that was read already.
    * Errors: MALFORMED_MESSAGE, INVALID_SIGNATURE, WRONG_AUDIENCE, MESSAGE_NOT_YET_VALID, MESSAGE_EXPIRED, INVALID_DID,
    * NOT_ALLOWED, those of tokens, SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, PAYLOAD_TOO_LARGE, ABORTED, REPLAYED,
-   * REPLAY_WINDOW_FULL (also if the store of nonces does not answer), APPROVAL_REQUIRED, APPROVAL_REFUSED.
+   * REPLAY_WINDOW_FULL (also if the store of nonces does not answer), APPROVAL_REQUIRED, APPROVAL_REFUSED, AUDIT_FAILED.
    */
   verify(request: Request | IncomingMessage | HttpRequest, options?: RequestDemands): Promise<Result<VerifiedRequest>>;
 }
@@ -310,17 +310,33 @@ export interface Problem {
  * ```
  */
 export declare function problemOf(error: XBindError, verifier: RequestVerifier, demands?: RequestDemands): Problem;
+/**
+ * Remembers for all replicas of an agent, each a process with the same key, what any of them has accepted: so each call runs in
+ * one of them, whichever it comes to. One that forgets what it was told forgets all of it, the name of the window too.
+ */
+export interface WindowStore extends NonceStore {
+  /**
+   * Remembers `value` under `key`, for as long as it remembers anything, unless there is one; the value that is there then, as
+   * `SET key value NX GET` of Redis tells it. One that throws, or answers anything else, has calls refused.
+   */
+  agree(key: string, value: string): string | Promise<string>;
+}
 /** How agents are mounted. */
 export interface ServeOptions {
   /** The path at which they are; every path by default, for frameworks that have routed already. */
   path?: string;
   /** The most bytes of one request, with all its messages: default 64 MiB. What one message may have is for its agent to say. */
   maxBodyBytes?: number;
+  /**
+   * Shared by replicas, processes with the same keys behind one address: then each call runs once, whichever it comes to. Without
+   * it each has a window of its own, and one caller has to be sent to one process. Once for each bus.
+   */
+  window?: WindowStore;
 }
 /**
  * Mounts agents on node:http, and on whatever hands on its requests and responses: those of a list, which are on one bus, or
  * all of a bus, those of its worker threads too. They are called by the URL, or by DID and URL. Nothing in front may read the
- * body. Throws TypeError, INVALID_CONFIG.
+ * body. `./express`, `./fastify` and `./hono` have one of their own. Throws TypeError, INVALID_CONFIG.
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Stable for ever: codes are added, never renamed. Each has a heading in docs/errors.md. */
-export type XBindErrorCode = "INVALID_DID" | "INVALID_KEY" | "IMPORT_FAILED" | "EXPORT_FAILED" | "WRONG_PASSPHRASE" | "SIGN_FAILED" | "INVALID_NAME" | "AGENT_NOT_FOUND" | "AMBIGUOUS_NAME" | "AGENT_CLOSED" | "INVALID_PAYLOAD" | "PAYLOAD_TOO_LARGE" | "MALFORMED_MESSAGE" | "INVALID_SIGNATURE" | "WRONG_AUDIENCE" | "MESSAGE_EXPIRED" | "MESSAGE_NOT_YET_VALID" | "REPLAYED" | "REPLAY_WINDOW_FULL" | "STALE_SESSION" | "REPLY_MISMATCH" | "TIMEOUT" | "ABORTED" | "INBOX_FULL" | "NOT_ALLOWED" | "HANDLER_FAILED" | "METHOD_NOT_FOUND" | "INVALID_INPUT" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "UNTRUSTED_ISSUER" | "SCOPE_DENIED" | "INVALID_DELEGATION" | "REVOKED" | "REVOCATION_UNKNOWN" | "APPROVAL_REQUIRED" | "APPROVAL_REFUSED" | "APPROVAL_TIMEOUT" | "APPROVAL_FAILED" | "AUDIT_FAILED" | "INVALID_AUDIT" | "REGISTRY_UNAVAILABLE" | "NAME_TAKEN" | "INVALID_CONFIG" | "INTERNAL";
+export type XBindErrorCode = "INVALID_DID" | "INVALID_KEY" | "IMPORT_FAILED" | "EXPORT_FAILED" | "WRONG_PASSPHRASE" | "SIGN_FAILED" | "INVALID_NAME" | "AGENT_NOT_FOUND" | "AMBIGUOUS_NAME" | "AGENT_CLOSED" | "INVALID_PAYLOAD" | "PAYLOAD_TOO_LARGE" | "MALFORMED_MESSAGE" | "INVALID_SIGNATURE" | "WRONG_AUDIENCE" | "MESSAGE_EXPIRED" | "MESSAGE_NOT_YET_VALID" | "REPLAYED" | "REPLAY_WINDOW_FULL" | "STALE_SESSION" | "ENCRYPTION_REQUIRED" | "DECRYPTION_FAILED" | "REPLY_MISMATCH" | "TIMEOUT" | "ABORTED" | "INBOX_FULL" | "NOT_ALLOWED" | "HANDLER_FAILED" | "METHOD_NOT_FOUND" | "INVALID_INPUT" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_NOT_YET_VALID" | "UNTRUSTED_ISSUER" | "SCOPE_DENIED" | "INVALID_DELEGATION" | "REVOKED" | "REVOCATION_UNKNOWN" | "APPROVAL_REQUIRED" | "APPROVAL_REFUSED" | "APPROVAL_TIMEOUT" | "APPROVAL_FAILED" | "AUDIT_FAILED" | "INVALID_AUDIT" | "REGISTRY_UNAVAILABLE" | "BROKER_UNAVAILABLE" | "NAME_TAKEN" | "INVALID_CONFIG" | "INTERNAL";
 /** What the other agent's handler chose to tell, by throwing a `HandlerError`. */
 export interface RemoteError {
   /** The code that the handler chose; its own words, none of `XBindErrorCode`. */
@@ -93,6 +93,133 @@ export type Result<T, E = XBindError> = {
   /** Why, with a code to tell one reason from another. */
   readonly error: E;
 };
+/** A log that somebody opened: `openAuditLog` in `./record` gives it. */
+export interface AuditLog {
+  /** Whose key signs it. */
+  readonly did: string;
+  /** How many records it held when it was opened. */
+  readonly records: number;
+  /**
+   * How many bytes were cut off its end when it was opened: what a crash had left of records that nobody was told of. The log says
+   * so itself, too.
+   */
+  readonly lostBytes: number;
+  /**
+   * Puts something of your own on record. False if the log has no room, or is closed: what cannot be recorded is not to be done.
+   * Throws TypeError, XBindError: INVALID_CONFIG, INVALID_DID.
+   */
+  append(record: AuditEntry): boolean;
+  /** Waits until all that was decided so far is on record. Errors: AUDIT_FAILED. */
+  flush(): Promise<Result<AuditHead>>;
+  /**
+   * The records that fit all that is given, oldest first. Those of the last milliseconds may be missing before a `flush`. What is
+   * read is verified: it is what was verified when the log was opened, or written since. Errors: INVALID_AUDIT, AUDIT_FAILED.
+   */
+  query(query?: AuditQuery): Promise<Result<AuditRecord[]>>;
+  /** Puts on record what was decided so far, and takes nothing more. Errors: AUDIT_FAILED, if something could not be. */
+  close(): Promise<Result<AuditHead>>;
+  /** The same as `close()`, for `await using log = …`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+/** What became of something: it was let in or done, or not, or answered with a value, or begun and ended without one. */
+export type AuditOutcome = "accepted" | "refused" | "answered" | "failed";
+/** Something to put on record. Never a payload. */
+export interface AuditEntry {
+  /** What happened: 1 to 64 of `a-z 0-9 . _ -`, not beginning with `log.`. */
+  event: string;
+  /** What became of it. */
+  outcome: AuditOutcome;
+  /** The DID that decided; that of the log by default. */
+  by?: string;
+  /** The DID that asked. */
+  from?: string;
+  /** The DID that it is about, or for. */
+  to?: string;
+  /** The method asked for. */
+  method?: string;
+  /** The id of a message. */
+  messageId?: string;
+  /** The SHA-256 of its whole JWS, in base64url. */
+  digest?: string;
+  /** The id of a token, at most 1024 bytes. */
+  token?: string;
+  /** On whose behalf, from the issuer on; at most 16. */
+  chain?: readonly string[];
+  /** Why it was refused or failed: `A-Z` and `_`. */
+  code?: string;
+  /** A word of your own, at most 1024 bytes. */
+  note?: string;
+}
+/** A record as it stands in the log. */
+export interface AuditRecord {
+  /** Its number in the log. */
+  readonly seq: number;
+  /** When it was decided, by the clock here: seconds since the epoch. */
+  readonly time: number;
+  /** The digest of the line before it, in base64url. */
+  readonly previous: string;
+  /** What happened. */
+  readonly event: string;
+  /** What became of it. */
+  readonly outcome: AuditOutcome;
+  /** The DID that decided. */
+  readonly by: string;
+  /** The DID that asked. */
+  readonly from?: string;
+  /** The DID that it is about, or for. */
+  readonly to?: string;
+  /** The method asked for. */
+  readonly method?: string;
+  /** The id of the message. */
+  readonly messageId?: string;
+  /** The digest of its whole JWS, in base64url: a receipt has the JWS. */
+  readonly digest?: string;
+  /** The id of the token. */
+  readonly token?: string;
+  /** On whose behalf, from the issuer on. */
+  readonly chain?: readonly string[];
+  /** Why it was refused or failed. */
+  readonly code?: string;
+  /** A word of whoever recorded it. */
+  readonly note?: string;
+}
+/** Where something is put on record that is decided outside agents. */
+export interface AuditOptions {
+  /** A log that `openAuditLog` has opened. What cannot be recorded there is not done: AUDIT_FAILED. None by default. */
+  audit?: AuditLog;
+  /** Goes on where nothing can be recorded: what is done then, nobody can show. Default false. */
+  dangerouslyContinueUnrecorded?: boolean;
+}
+/** What to look for in a log. */
+export interface AuditQuery {
+  /** A DID that decided, asked, was asked, or on whose behalf it was. */
+  agent?: string;
+  /** The id of a token. */
+  token?: string;
+  /** Not before that second. */
+  since?: number;
+  /** Before that second. */
+  until?: number;
+  /** Behind the record of that `seq`: the next page. */
+  after?: number;
+  /** At most so many; default 1000, at most 100 000. */
+  limit?: number;
+}
+/** How far a log goes. Kept elsewhere, it shows that nothing before it was changed, and that the end was not cut off. */
+export interface AuditHead {
+  /** Whose log it is. */
+  readonly did: string;
+  /** Which of them: its id. */
+  readonly log: string;
+  /** The number of its last line then. */
+  readonly seq: number;
+  /** The digest of that line, in base64url; it names all lines before it. */
+  readonly digest: string;
+  /** When it was signed: seconds since the epoch. */
+  readonly time: number;
+  /** What the log, or a witness, has signed. */
+  readonly jws: string;
+}
 /** What is asked about: a token or a link of a delegation by its id, or somebody in it by DID. */
 export interface RevocationSubject {
   /** The id of the token or link; absent where a DID is asked about. */
@@ -339,6 +466,11 @@ export interface AgentCard {
   readonly methods: readonly OfferedMethod[];
   /** Where it says that it can be reached beyond this process: URLs. */
   readonly addresses: readonly string[];
+  /**
+   * The session of an agent of another process, where `describe` has asked it: an approval that is to be brought along names it.
+   * It is no part of the card, and over when that process is.
+   */
+  readonly session?: string;
   /** Until when it holds, in seconds since the epoch. */
   readonly expiresAt: number;
   /** The signed statement itself, to show to others: docs/cards.md. */
@@ -471,124 +603,6 @@ export type Receipted<T> = {
  * ```
  */
 export declare function isReceipt(value: unknown): value is DeliveryReceipt;
-/** A log that somebody opened: `openAuditLog` in `./record` gives it. */
-export interface AuditLog {
-  /** Whose key signs it. */
-  readonly did: string;
-  /** How many records it held when it was opened. */
-  readonly records: number;
-  /**
-   * How many bytes were cut off its end when it was opened: what a crash had left of records that nobody was told of. The log says
-   * so itself, too.
-   */
-  readonly lostBytes: number;
-  /**
-   * Puts something of your own on record. False if the log has no room, or is closed: what cannot be recorded is not to be done.
-   * Throws TypeError, XBindError: INVALID_CONFIG, INVALID_DID.
-   */
-  append(record: AuditEntry): boolean;
-  /** Waits until all that was decided so far is on record. Errors: AUDIT_FAILED. */
-  flush(): Promise<Result<AuditHead>>;
-  /**
-   * The records that fit all that is given, oldest first. Those of the last milliseconds may be missing before a `flush`.
-   * Errors: AUDIT_FAILED.
-   */
-  query(query?: AuditQuery): Promise<Result<AuditRecord[]>>;
-  /** Puts on record what was decided so far, and takes nothing more. Errors: AUDIT_FAILED, if something could not be. */
-  close(): Promise<Result<AuditHead>>;
-  /** The same as `close()`, for `await using log = …`. */
-  [Symbol.asyncDispose](): Promise<void>;
-}
-/** What became of something: it was let in or done, or not, or answered with a value, or begun and ended without one. */
-export type AuditOutcome = "accepted" | "refused" | "answered" | "failed";
-/** Something to put on record. Never a payload. */
-export interface AuditEntry {
-  /** What happened: 1 to 64 of `a-z 0-9 . _ -`, not beginning with `log.`. */
-  event: string;
-  /** What became of it. */
-  outcome: AuditOutcome;
-  /** The DID that decided; that of the log by default. */
-  by?: string;
-  /** The DID that asked. */
-  from?: string;
-  /** The DID that it is about, or for. */
-  to?: string;
-  /** The method asked for. */
-  method?: string;
-  /** The id of a message. */
-  messageId?: string;
-  /** The id of a token, at most 1024 bytes. */
-  token?: string;
-  /** On whose behalf, from the issuer on; at most 16. */
-  chain?: readonly string[];
-  /** Why it was refused or failed: `A-Z` and `_`. */
-  code?: string;
-  /** A word of your own, at most 1024 bytes. */
-  note?: string;
-}
-/** A record as it stands in the log. */
-export interface AuditRecord {
-  /** Its number in the log. */
-  readonly seq: number;
-  /** When it was decided, by the clock here: seconds since the epoch. */
-  readonly time: number;
-  /** The digest of the line before it, in base64url. */
-  readonly previous: string;
-  /** What happened. */
-  readonly event: string;
-  /** What became of it. */
-  readonly outcome: AuditOutcome;
-  /** The DID that decided. */
-  readonly by: string;
-  /** The DID that asked. */
-  readonly from?: string;
-  /** The DID that it is about, or for. */
-  readonly to?: string;
-  /** The method asked for. */
-  readonly method?: string;
-  /** The id of the message. */
-  readonly messageId?: string;
-  /** The digest of its whole JWS, in base64url: a receipt has the JWS. */
-  readonly digest?: string;
-  /** The id of the token. */
-  readonly token?: string;
-  /** On whose behalf, from the issuer on. */
-  readonly chain?: readonly string[];
-  /** Why it was refused or failed. */
-  readonly code?: string;
-  /** A word of whoever recorded it. */
-  readonly note?: string;
-}
-/** What to look for in a log. */
-export interface AuditQuery {
-  /** A DID that decided, asked, was asked, or on whose behalf it was. */
-  agent?: string;
-  /** The id of a token. */
-  token?: string;
-  /** Not before that second. */
-  since?: number;
-  /** Before that second. */
-  until?: number;
-  /** Behind the record of that `seq`: the next page. */
-  after?: number;
-  /** At most so many; default 1000, at most 100 000. */
-  limit?: number;
-}
-/** How far a log goes. Kept elsewhere, it shows that nothing before it was changed, and that the end was not cut off. */
-export interface AuditHead {
-  /** Whose log it is. */
-  readonly did: string;
-  /** Which of them: its id. */
-  readonly log: string;
-  /** The number of its last line then. */
-  readonly seq: number;
-  /** The digest of that line, in base64url; it names all lines before it. */
-  readonly digest: string;
-  /** When it was signed: seconds since the epoch. */
-  readonly time: number;
-  /** What the log, or a witness, has signed. */
-  readonly jws: string;
-}
 /** A call that a handler answers. */
 export interface IncomingCall<P = unknown> {
   /** Unique for its caller. */
@@ -618,6 +632,24 @@ export interface IncomingCall<P = unknown> {
 }
 /** Where lines go: `console`, or a logger with these four methods. */
 export type Logger = Pick<Console, "debug" | "info" | "warn" | "error">;
+/** How agents reach URLs. */
+export interface HttpReach {
+  /**
+   * A proxy through which all of it leaves, by CONNECT: `http://` or `https://`, with a name and a password before the host if it
+   * wants them. What is on this machine is reached without, unless the proxy is here too. `'environment'`: what `HTTPS_PROXY`
+   * and `NO_PROXY` say, which nobody asks otherwise. None by default.
+   */
+  proxy?: string | ProxyUse;
+  /** Certificates of authorities that are believed beside Mozilla's, as PEM: one text, or several. */
+  ca?: string | readonly string[];
+}
+/** A proxy, and what is reached without it. */
+export interface ProxyUse {
+  /** Its URL. */
+  url: string;
+  /** Names, with all that is below them, IP addresses, or `*`, each with a port behind it or without. */
+  except?: readonly string[];
+}
 /**
  * An in-process bus. The default one belongs to the module instance, so test files do not see each other. Of several agents of
  * one DID, the newest is called by the DID; a name leads to the agent that has it.
@@ -638,6 +670,8 @@ export declare class MessageBus {
     audit?: AuditLog;
     /** Agents go on where nothing can be recorded: what they do then, nobody can show. Default false. */
     dangerouslyContinueUnrecorded?: boolean;
+    /** How agents here reach URLs. */
+    http?: HttpReach;
   });
   /**
    * The bus of that name in this process, shared by its worker threads. Throws INVALID_NAME.
@@ -728,6 +762,8 @@ export interface AgentOptions {
   };
   /** Calls handled at once; more wait. Default 64. */
   concurrency?: number;
+  /** Where it is reached from other processes: URLs, which its card names, for others to call it by its card. None by default. */
+  addresses?: readonly string[];
 }
 /**
  * Keys that live elsewhere: a KMS, Vault transit, an HSM, the OS keychain.
@@ -818,28 +854,6 @@ export interface FetchLimits {
  * URL was judged by its text; size and time are checked again behind it.
  */
 export type FetchDocument = (url: string, limits: FetchLimits) => Promise<Uint8Array | string>;
-/** What a token is to grant, to whom, where and for how long. */
-export interface TokenRequest {
-  /** The DID that may use the token. */
-  subject: string;
-  /** Where it may be used: a DID or a URI, compared exactly. */
-  audience: string;
-  /** What it grants, at most 64; none grants nothing. */
-  scopes: readonly string[];
-  /** Default 3600, at most 86 400. */
-  ttlSeconds?: number;
-  /** Further claims, plain data: none that the format names itself, nothing that JSON would lose. */
-  claims?: Record<string, unknown>;
-  /** Where the issuer publishes whether the token still stands (`StatusList`). */
-  status?: {
-    /** The place of this token in the list. */
-    readonly index: number;
-    /** Where the list is published. */
-    readonly uri: string;
-  };
-  /** Seconds since the epoch, for tests. */
-  now?: number;
-}
 /** An issuer that is known by an address, and its keys: a JWK set, or the https URL (on this machine, http) it is fetched from. */
 export interface TrustedIssuer {
   /** Exactly as its tokens name it in `iss`. */
@@ -851,7 +865,7 @@ export interface TrustedIssuer {
   } | string;
 }
 /** For whom tokens are verified, whose are accepted, and where revocations are asked. */
-export interface TokenVerifierOptions {
+export interface TokenVerifierOptions extends AuditOptions {
   /** The recipient, exactly as tokens name it. */
   audience: string;
   /** DIDs whose tokens are accepted, and issuers known by their JWKS. */
@@ -959,6 +973,28 @@ export type AnswerStream<T = unknown> = AsyncIterableIterator<T> & {
    */
   readonly result: Promise<Result<unknown>>;
 };
+/** What a token is to grant, to whom, where and for how long. */
+export interface TokenRequest {
+  /** The DID that may use the token. */
+  subject: string;
+  /** Where it may be used: a DID or a URI, compared exactly. */
+  audience: string;
+  /** What it grants, at most 64; none grants nothing. */
+  scopes: readonly string[];
+  /** Default 3600, at most 86 400. */
+  ttlSeconds?: number;
+  /** Further claims, plain data: none that the format names itself, nothing that JSON would lose. */
+  claims?: Record<string, unknown>;
+  /** Where the issuer publishes whether the token still stands (`StatusList`). */
+  status?: {
+    /** The place of this token in the list. */
+    readonly index: number;
+    /** Where the list is published. */
+    readonly uri: string;
+  };
+  /** Seconds since the epoch, for tests. */
+  now?: number;
+}
 /**
  * An agent with a cryptographic identity: calls other agents by name or DID, every message signed and verified.
  *

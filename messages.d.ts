@@ -1,9 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { Result, RevocationSource, SealedMessage, VerifiedMessage } from './index'
+import type { AuditOptions, Result, RevocationSource, SealedMessage, VerifiedMessage } from './index'
 export type { MessageOp, OutgoingMessage, SealedMessage, VerifiedMessage } from './index'
 
 /** Whose messages are opened, and within which bounds. */
-export interface MessageVerifierOptions {
+export interface MessageVerifierOptions extends AuditOptions {
   /** The DID whose messages are opened. */
   audience: string;
   /** Seconds since the epoch; the system clock by default. */
@@ -58,7 +58,8 @@ export declare class MessageVerifier {
   /**
    * Opens one message: all checks of docs/wire-format.md, in that order. Throws what `now`, `pending` and `running` throw.
    * Errors: MALFORMED_MESSAGE, PAYLOAD_TOO_LARGE, WRONG_AUDIENCE, MESSAGE_EXPIRED, MESSAGE_NOT_YET_VALID,
-   * INVALID_SIGNATURE, NOT_ALLOWED, REVOKED, REVOCATION_UNKNOWN, STALE_SESSION, REPLY_MISMATCH, REPLAYED, REPLAY_WINDOW_FULL.
+   * INVALID_SIGNATURE, NOT_ALLOWED, REVOKED, REVOCATION_UNKNOWN, STALE_SESSION, DECRYPTION_FAILED, REPLY_MISMATCH, REPLAYED, REPLAY_WINDOW_FULL,
+   * AUDIT_FAILED.
    *
    * @example
    * ```ts

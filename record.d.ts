@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { AuditHead, AuditLog, Identity, Result } from './index'
-export type { AuditEntry, AuditHead, AuditLog, AuditOutcome, AuditQuery, AuditRecord } from './index'
+export type { AuditEntry, AuditHead, AuditLog, AuditOptions, AuditOutcome, AuditQuery, AuditRecord } from './index'
 
 /** A receipt as somebody shows it: what `call` gave with `receipt`, or as much of it as is to be shown. */
 export interface ShownReceipt {
@@ -59,6 +59,20 @@ export interface VerifiedReceipt {
  * ```
  */
 export declare function verifyReceipt(receipt: ShownReceipt, options: ReceiptDemands): Result<VerifiedReceipt>;
+/** Lines of a log, the last of which is its signature over all before. */
+export interface AuditBatch {
+  /** What a file of the log would hold: lines of JSON, a line feed behind each. */
+  readonly text: string;
+  /** The number of the first line. Where a batch was not taken before, the next begins with the same: put it in its place. */
+  readonly seq: number;
+  /** How far the log goes with them. */
+  readonly head: AuditHead;
+}
+/**
+ * Takes the lines of a log that is not kept in files, one batch at a time. They are there for good when it returns, or its promise is
+ * fulfilled; when it throws, or rejects, or takes longer than `timeoutMs`, they are not, and come again.
+ */
+export type AuditSink = (batch: AuditBatch) => unknown;
 /** How a log is kept. */
 export interface AuditLogOptions {
   /**
@@ -72,12 +86,20 @@ export interface AuditLogOptions {
    * and when they are on the disk is for the operating system to decide.
    */
   sync?: "always" | "batch" | "none";
-  /** A file that is longer is continued in the next: default 256 MiB, at least 4096. */
+  /** A file that is longer is continued in the next: default 256 MiB, at least 4096. Not with a callback. */
   maxFileBytes?: number;
+  /**
+   * With a callback: the last line that it has taken before, without its line feed, where the log goes on. A new log begins without.
+   */
+  lastLine?: string;
+  /** With a callback: how long it may take for a batch, default 30 000, at most 600 000. */
+  timeoutMs?: number;
 }
 /**
  * Opens the log at that path, or begins one there: `path`, then `path.1`, `path.2` and so on. It is read through first: one that was
  * changed does not open, and what a crash has torn off its end is said in `lostBytes`. One process writes a log at a time.
+ * With a callback in the place of the path, that gets the lines; it is for you that one process at a time goes on with them. Such a log
+ * is not searched (`query` is INVALID_CONFIG), and with `always` a call begins when the callback has its record.
  * Errors: INVALID_AUDIT, AUDIT_FAILED (it cannot be read or written, or is open already), INVALID_CONFIG, SIGN_FAILED.
  *
  * @example
@@ -87,7 +109,7 @@ export interface AuditLogOptions {
  * const audited = new AutoGenxBindAgent({ audit: log.value })
  * ```
  */
-export declare function openAuditLog(path: string, options: AuditLogOptions): Promise<Result<AuditLog>>;
+export declare function openAuditLog(path: string | AuditSink, options: AuditLogOptions): Promise<Result<AuditLog>>;
 /** What a log must be, and hold. */
 export interface AuditDemands {
   /** Whose log it must be. Whoever can write the files can begin another one with a key of his own: name it. */

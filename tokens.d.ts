@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { ApprovedCall, CallDecision, FetchDocument, Identity, Result, RevocationSource, RevocationSubject, TokenRequest, TokenVerifierOptions } from './index'
+import type { ApprovedCall, AuditOptions, CallDecision, FetchDocument, Identity, Result, RevocationSource, RevocationSubject, TokenRequest, TokenVerifierOptions } from './index'
 export type { ApprovedCall, CallDecision, FetchDocument, FetchLimits, RevocationSource, RevocationSubject, TokenRequest, TokenVerifierOptions, TrustedIssuer } from './index'
 
 /**
@@ -30,15 +30,18 @@ export interface StatusRef {
  */
 export declare class RevocationList implements RevocationSource {
   #private;
-  /** Room for 100 000 entries by default. Throws INVALID_CONFIG. */
-  constructor(options?: {
+  /**
+   * Room for 100 000 entries by default. With `audit` each revocation is on record. What takes rights away is done also where it
+   * cannot be recorded, with an AUDIT_FAILED that says so; what gives them back is not. Throws INVALID_CONFIG.
+   */
+  constructor(options?: AuditOptions & {
     /** At most 10 000 000. */
     maxEntries?: number;
   });
   /**
    * Revokes a token or a link of a delegation, and everything delegated from it. With `keepUntil`, the entry may be dropped
    * after that second: give the token's expiry and the verifiers' clock skew. Errors: INVALID_CONFIG if the list is full;
-   * then nothing was revoked.
+   * then nothing was revoked. AUDIT_FAILED: it was revoked, and is not on record.
    */
   revokeToken(tokenId: string, options?: {
     /** Seconds since the epoch; for ever by default. */
@@ -48,12 +51,16 @@ export declare class RevocationList implements RevocationSource {
    * Revokes whatever the DID issues or is granted, whenever: a thief of its key writes what time of issue he likes. With
    * `issuedUntil` only what was issued up to that second, so that rights can be granted anew to a key that is not in doubt.
    * The later of two calls' times holds. Errors: INVALID_DID, INVALID_CONFIG if the list is full; then nothing was revoked.
+   * AUDIT_FAILED: it was revoked, and is not on record.
    */
   revokeDID(did: string, options?: {
     /** Seconds since the epoch. */
     issuedUntil?: number;
   }): Result<void>;
-  /** Takes the revocation of a DID back, as after a suspension; tells whether there was one. Tokens stay revoked. */
+  /**
+   * Takes the revocation of a DID back, as after a suspension; tells whether there was one. Tokens stay revoked.
+   * Throws AUDIT_FAILED; then it stays revoked.
+   */
   reinstate(did: string): boolean;
   /** Whether the token, link or DID stands on this list. */
   isRevoked(subject: RevocationSubject): boolean;
@@ -93,19 +100,19 @@ export interface TokenClaims {
 }
 /**
  * Grants scopes, offline, with the issuer's own key: an EdDSA JWT of type at+jwt (RFC 9068).
- * Errors: INVALID_DID (the subject), INVALID_CONFIG (anything out of its bounds), SIGN_FAILED (destroyed).
+ * Errors: INVALID_DID (the subject), INVALID_CONFIG (anything out of its bounds), SIGN_FAILED (destroyed), AUDIT_FAILED.
  *
  * @example
  * ```ts
  * const issued = issueToken(identity, { subject: friend.did, audience: 'https://billing.example', scopes: ['invoice.*'] })
  * ```
  */
-export declare function issueToken(issuer: Identity, request: TokenRequest): Result<string>;
+export declare function issueToken(issuer: Identity, request: TokenRequest, options?: AuditOptions): Result<string>;
 /**
  * Hands narrower rights on, offline: an EdDSA JWT of type agent-deleg+jwt that carries its parent. What is left out is the
  * parent's; nothing wider is ever cut down to fit. A token that no verifier could accept, whoever it trusts, is refused.
  * Errors: INVALID_DELEGATION (wider than the token, not the holder's, too deep, a link not by its issuer), TOKEN_EXPIRED,
- * TOKEN_NOT_YET_VALID, INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, SIGN_FAILED.
+ * TOKEN_NOT_YET_VALID, INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, SIGN_FAILED, AUDIT_FAILED.
  *
  * @example
  * ```ts
@@ -115,7 +122,7 @@ export declare function issueToken(issuer: Identity, request: TokenRequest): Res
 export declare function delegateToken(holder: Identity, token: string, request: Partial<TokenRequest> & {
   /** The DID that may use what is handed on. */
   subject: string;
-}): Result<string>;
+}, options?: AuditOptions): Result<string>;
 /** What one presentation of a token must satisfy. */
 export interface TokenDemands {
   /** What it must grant, all of it. */
@@ -140,7 +147,7 @@ export declare class TokenVerifier {
    * Verifies a token or a delegation: the checks of docs/tokens.md, in that order. Fetches the keys of an issuer that is
    * trusted by the URL of its JWK set, and status lists.
    * Errors: INVALID_TOKEN, INVALID_DELEGATION, UNTRUSTED_ISSUER, WRONG_AUDIENCE, TOKEN_NOT_YET_VALID, TOKEN_EXPIRED,
-   * SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, INVALID_DID (the presenter), INVALID_CONFIG (a scope that is none).
+   * SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, INVALID_DID (the presenter), INVALID_CONFIG (a scope that is none), AUDIT_FAILED.
    *
    * @example
    * ```ts
@@ -299,14 +306,14 @@ export interface RotationRequest {
 }
 /**
  * Signs with both keys that one follows the other: a JWS with two signatures (RFC 7515 section 7.2.1).
- * Errors: INVALID_CONFIG (anything out of its bounds, or one key twice), SIGN_FAILED (destroyed).
+ * Errors: INVALID_CONFIG (anything out of its bounds, or one key twice), SIGN_FAILED (destroyed), AUDIT_FAILED.
  *
  * @example
  * ```ts
  * const statement = signRotation(identity, friend, { overlapSeconds: 3600 })
  * ```
  */
-export declare function signRotation(old: Identity, next: Identity, request?: RotationRequest): Result<string>;
+export declare function signRotation(old: Identity, next: Identity, request?: RotationRequest, options?: AuditOptions): Result<string>;
 /**
  * Verifies both signatures. Whether the old key had the right to choose its successor at that time is for a `KeyHistory` to
  * say. Errors: INVALID_TOKEN.
@@ -333,31 +340,39 @@ export declare class KeyHistory {
   #private;
   /** The DID of the first key. */
   readonly name: string;
-  /** The history of an agent whose first key is in use since `activeFrom`, default 0. Throws INVALID_DID, INVALID_CONFIG. */
-  constructor(did: string, options?: {
+  /**
+   * The history of an agent whose first key is in use since `activeFrom`, default 0. With `audit` what it takes in and what its
+   * holder decides is on record: of a key that is taken back also if that fails, with an AUDIT_FAILED that says so.
+   * Throws INVALID_DID, INVALID_CONFIG.
+   */
+  constructor(did: string, options?: AuditOptions & {
     /** Seconds since the epoch. */
     activeFrom?: number;
   });
   /**
    * Verifies a rotation and takes it in: the successor becomes active when the rotation says. Errors: INVALID_TOKEN;
    * TOKEN_NOT_YET_VALID if it is dated more than 30 s after `now`; INVALID_DELEGATION if the old key is not the latest, had
-   * no right to sign then, or has chosen another successor before, if the new key was used before, or after 64 keys.
+   * no right to sign then, or has chosen another successor before, if the new key was used before, or after 64 keys;
+   * AUDIT_FAILED.
    */
   prepare(statement: string, options?: {
     /** In seconds since the epoch; the system clock's by default. */
     now?: number;
   }): Result<Rotation>;
-  /** Brings the start of a prepared key forward, as when the one before it was lost. Tells whether the key is known. */
+  /**
+   * Brings the start of a prepared key forward, as when the one before it was lost. Tells whether the key is known.
+   * Throws AUDIT_FAILED.
+   */
   activate(did: string, options?: {
     /** Now by default. */
     from?: number;
   }): boolean;
-  /** Marks a key as doubtful from some time on: what it signed before stands. Tells whether the key is known. */
+  /** Marks a key as doubtful from some time on: what it signed before stands. Tells whether the key is known. Throws AUDIT_FAILED. */
   taint(did: string, options?: {
     /** Now by default. */
     from?: number;
   }): boolean;
-  /** Takes a key back: nothing that it signed stands, whenever. Tells whether the key is known. */
+  /** Takes a key back: nothing that it signed stands, whenever. Tells whether the key is known. Throws AUDIT_FAILED. */
   revoke(did: string): boolean;
   /** Where a key stands; undefined for a key that is not the agent's. */
   state(did: string, at?: number): KeyState | undefined;
@@ -386,14 +401,14 @@ export interface Approval {
 }
 /**
  * Signs a yes or no to one call: a JWT of type agent-approval+jwt. Errors: INVALID_CONFIG (anything out of its bounds, or an
- * approver who is the caller), INVALID_DID, SIGN_FAILED.
+ * approver who is the caller), INVALID_DID, SIGN_FAILED, AUDIT_FAILED.
  *
  * @example
  * ```ts
  * const statement = approveCall(identity, { decision: 'approve', call })
  * ```
  */
-export declare function approveCall(approver: Identity, request: CallDecision): Result<string>;
+export declare function approveCall(approver: Identity, request: CallDecision, options?: AuditOptions): Result<string>;
 /**
  * Verifies a decision about a call by one of these approvers, DIDs. A no verifies too: look at `decision`.
  * Errors: INVALID_TOKEN (no approval, or about another caller), UNTRUSTED_ISSUER (by none of these, or by the caller),

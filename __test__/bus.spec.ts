@@ -156,3 +156,27 @@ describe('a bus', () => {
     expect(() => MessageBus.shared(5 as never)).toThrow(TypeError)
   })
 })
+
+test('what one bus stops goes on on another', async () => {
+  const [first, second] = [new MessageBus(), new MessageBus()]
+  const identity = Identity.generate()
+  let [go, begin] = [(): void => undefined, (): void => undefined]
+  const waiting = (): Promise<unknown> => new Promise<void>((resolve) => (go = resolve))
+  const begun = new Promise<void>((resolve) => (begin = resolve))
+  using callee = new AutoGenxBindAgent({ identityProvider: identity, agentOptions: { bus: second } })
+  using caller = new AutoGenxBindAgent({ agentOptions: { bus: second } })
+  using other = new AutoGenxBindAgent({ agentOptions: { bus: first } })
+  callee.handle(async () => {
+    begin()
+    await waiting()
+    return 'done'
+  })
+  const call = caller.call(callee.getDID(), 1)
+  await begun
+  expect(first.stop(callee.getDID()).ok).toBe(true)
+  expect(first.stop(caller.getDID()).ok).toBe(true)
+  await new Promise((resolve) => setImmediate(resolve))
+  go()
+  expect(valueOf(await call)).toBe('done')
+  expect(other.getDID()).toBeTruthy()
+})

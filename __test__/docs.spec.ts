@@ -7,6 +7,7 @@ import * as fastify from '@private.me/autogen/fastify'
 import * as hono from '@private.me/autogen/hono'
 import * as http from '@private.me/autogen/http'
 import * as messages from '@private.me/autogen/messages'
+import * as nats from '@private.me/autogen/nats'
 import * as record from '@private.me/autogen/record'
 import * as tokens from '@private.me/autogen/tokens'
 import { describe, expect, test } from 'vitest'
@@ -57,6 +58,7 @@ describe('docs/api.md', () => {
     '@private.me/autogen/messages': messages,
     '@private.me/autogen/http': http,
     '@private.me/autogen/record': record,
+    '@private.me/autogen/nats': nats,
     '@private.me/autogen/express': express,
     '@private.me/autogen/fastify': fastify,
     '@private.me/autogen/hono': hono,
@@ -129,6 +131,7 @@ test('README.md leads to every guide, and has no passphrase of its own', () => {
     'transport',
     'http',
     'record',
+    'nats',
   ])
     expect(readme).toContain(`(docs/guides/${file}.md)`)
   expect(readme).not.toMatch(/PASSPHRASE *(\?\?|\|\|)/)

@@ -19,6 +19,12 @@ test('agents of two processes call each other over HTTP', async () => {
   expect(stdout).toMatch(/there and back[^]*AGENT_CLOSED[^]*unknown[^]*All as expected\.\n$/)
 })
 
+test('two processes serve one name over NATS, and one of them is killed', async () => {
+  const { code, stdout, stderr } = await run(process.execPath, ['examples/nats/index.mjs'])
+  expect([code, stderr]).toEqual([0, ''])
+  expect(stdout).toMatch(/either answers[^]*AGENT_CLOSED[^]*unknown[^]*the other one answers[^]*All as expected\.\n$/)
+})
+
 describe('libraries that are given a fetch that signs', () => {
   beforeAll(() => install('examples/clients'), 900_000)
 

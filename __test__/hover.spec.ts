@@ -109,9 +109,11 @@ const folder = mkdtempSync(join(root, 'target/examples-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 test('the examples compile', { timeout: 300_000 }, async () => {
-  const imports = (entry: string): string => {
+  const namesOf = (entry: string): string[] =>
+    [...read(entry).matchAll(/^export (?:declare )?(?:class|function|interface|type) (\w+)/gm)].map(([, n = '']) => n)
+  const imports = (entry: string, others: readonly string[]): string => {
     const text = read(entry)
-    const names = [...text.matchAll(/^export (?:declare )?(?:class|function|interface|type) (\w+)/gm)].map(([, n]) => n)
+    const names = namesOf(entry).filter((name) => !others.includes(name))
     const path = entry === 'index' ? '@private.me/autogen' : `@private.me/autogen/${entry}`
     return `import { ${names.map((name) => (isValue(text, name) ? name : `type ${name}`)).join(', ')} } from '${path}'`
   }
@@ -124,12 +126,14 @@ test('the examples compile', { timeout: 300_000 }, async () => {
     members(read(entry)).flatMap(({ doc }) => [...doc.matchAll(/```ts\n(.*?)```/gs)].map(([, code = '']) => code))
   expect(entries.flatMap(blocks).length).toBeGreaterThan(20)
   const bodies = (entry: string): string[] => blocks(entry).map((block) => `{\n${block.replaceAll(/^ *\* ?/gm, '')}\n}`)
-  // Frameworks use the same names, each its own.
+  // Frameworks use the same names, each its own, in place of those of the base.
   const common = entries.filter((entry) => basesOf(entry).length < 2)
   const programs = entries.filter((entry) => !common.includes(entry)).map((entry) => [entry])
   const files = [common, ...programs].map((of, i) => {
     const imported = i === 0 ? of : [...common, ...of]
-    writeFileSync(join(folder, `${i}.mts`), [...imported.map(imports), given, ...of.flatMap(bodies)].join('\n'))
+    const own = i === 0 ? [] : of.flatMap(namesOf)
+    const heads = imported.map((entry) => imports(entry, of.includes(entry) ? [] : own))
+    writeFileSync(join(folder, `${i}.mts`), [...heads, given, ...of.flatMap(bodies)].join('\n'))
     return `${i}.mts`
   })
   const tsc = join(root, 'node_modules/typescript/bin/tsc')

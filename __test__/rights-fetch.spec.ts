@@ -9,14 +9,14 @@ import { join } from 'node:path'
 import { type FetchDocument, type FetchLimits } from '@private.me/autogen'
 import { StatusListSource } from '@private.me/autogen/tokens'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { client, JWKS, LISTED_STATUS_LIST, RemoteDocument, STATUS_LIST } from '../ts/tokens/fetch.ts'
+import { client, JWKS, obtain, reasonOf, STATUS_LIST } from '../ts/tokens/fetch.ts'
 import { native } from '../ts/native.ts'
 import { json } from '../ts/native/json.ts'
 import { certificate } from './helpers/certificate.ts'
 import { run } from './helpers/child.ts'
 import { agent, issuer, jwk, set, token } from './helpers/jwks.ts'
 import { codeOf, errorOf } from './helpers/result.ts'
-import { forgedToken, forger, NOW, trusting } from './helpers/rights.ts'
+import { forgedToken, forger, trusting } from './helpers/rights.ts'
 import { vectors } from './helpers/vectors.ts'
 
 describe('vectors/fetch.json', () => {
@@ -86,16 +86,11 @@ describe('the built-in client', () => {
         }),
       ),
     )
+  const listed: FetchLimits = { ...STATUS_LIST, named: 'listed' }
   const url = (host = 'login.example', path = '/jwks.json') => `https://${host}:${port}${path}`
   /** What comes of fetching: the text, or why there is none. */
   async function fetched(target: string, fetch: FetchDocument, limits: FetchLimits = JWKS): Promise<string> {
-    const document = new RemoteDocument(target, limits, fetch)
-    let got: string | undefined
-    await document.refresh(NOW, (text) => {
-      got = text
-      return undefined
-    })
-    return got ?? document.failure ?? 'nothing'
+    return obtain(fetch, target, limits).catch(reasonOf)
   }
 
   test('gets a document under the name that was asked for', async () => {
@@ -159,7 +154,7 @@ describe('the built-in client', () => {
 
   test('an origin that the user has named is his own, whoever names the path', async () => {
     answer = (_, response) => response.setHeader('content-type', 'application/statuslist+jwt').end('a.b.c')
-    expect(await fetched(url(), here(), LISTED_STATUS_LIST)).toBe('a.b.c')
+    expect(await fetched(url(), here(), listed)).toBe('a.b.c')
     expect(await fetched(url(), here(), STATUS_LIST)).toBe('the address names a port other than 443')
     const uri = url('login.example', '/status')
     const presented = forgedToken(forger(1), agent.did, { status: { status_list: { idx: 0, uri } } })
@@ -249,9 +244,9 @@ describe('the built-in client', () => {
 
   test('a status list has a media type of its own', async () => {
     answer = (_, response) => response.setHeader('content-type', 'application/statuslist+jwt').end('a.b.c')
-    expect(await fetched(url(), here(), LISTED_STATUS_LIST)).toBe('a.b.c')
+    expect(await fetched(url(), here(), listed)).toBe('a.b.c')
     answer = (_, response) => response.setHeader('content-type', 'application/json').end('a.b.c')
-    expect(await fetched(url(), here(), LISTED_STATUS_LIST)).toBe('the answer is of another media type')
+    expect(await fetched(url(), here(), listed)).toBe('the answer is of another media type')
   })
 
   test('64 KiB and not one byte more, whatever the server says of its length', async () => {

@@ -254,6 +254,22 @@ describe('between', () => {
   })
 })
 
+test('buses of one thread lose what went over their own connections only', async () => {
+  const callees = Array.from({ length: 4 }, () => agent())
+  const places = await Promise.all(
+    callees.map(async (callee) => {
+      callee.handle(({ payload }) => payload)
+      const server = createServer(serveAgents([callee]))
+      return { did: callee.getDID(), url: `http://127.0.0.1:${await listening(server)}/` }
+    }),
+  )
+  const caller = agent()
+  for (let n = 0; n < 10; n++) {
+    const answers = await Promise.all(places.map((place) => caller.call(place, n)))
+    expect(answers.map((answer) => valueOf(answer))).toEqual([n, n, n, n])
+  }
+})
+
 test('a slow reader costs a writer nothing', async () => {
   const there = await start()
   const caller = agent()

@@ -3,7 +3,13 @@ import { join } from 'node:path'
 import { root, run } from './run.mjs'
 
 /** What types of src/ are in JavaScript, where napi-derive cannot know. */
-const known = { Bytes: 'Uint8Array', SecretBytes: 'Uint8Array', SecretText: 'string', Buffer: 'Uint8Array' }
+const known = {
+  Bytes: 'Uint8Array',
+  Content: 'string | Uint8Array',
+  SecretBytes: 'Uint8Array',
+  SecretText: 'string',
+  Buffer: 'Uint8Array',
+}
 
 /** Where the structs are that cross as JSON. */
 const crate = join(root, 'crates/xbind-binding/src')

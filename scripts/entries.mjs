@@ -1,5 +1,5 @@
 // What can be imported: ts/<entry>.ts each, the first under the package's own name, the others as sub-paths of it.
-export const entries = ['index', 'tokens', 'messages', 'http', 'express', 'fastify', 'hono', 'record']
+export const entries = ['index', 'tokens', 'messages', 'http', 'express', 'fastify', 'hono', 'record', 'nats']
 
 /** From whose files an entry takes what it has in common with them. */
 export const basesOf = (entry) => {

@@ -4,6 +4,12 @@ import { join } from 'node:path'
 import { lines, root, run } from './run.mjs'
 
 const TOOLS = ['maturin>=1.16,<2', 'pytest>=9', 'pytest-asyncio>=1.5', 'pydantic>=2', 'cryptography', 'mypy', 'pyright']
+/** Each is optional: the tests of what cannot be installed are skipped, and say so. */
+const FRAMEWORKS = {
+  AutoGen: ['autogen-core>=0.7.5,<0.8', 'autogen-agentchat>=0.7.5,<0.8', 'autogen-ext>=0.7.5,<0.8'],
+  AG2: ['ag2>=1.2,<1.3'],
+  'Microsoft Agent Framework': ['agent-framework-core>=1.23,<2'],
+}
 const folder = join(root, 'target', 'python')
 const bin = join(folder, process.platform === 'win32' ? 'Scripts' : 'bin')
 const python = join(bin, process.platform === 'win32' ? 'python.exe' : 'python')
@@ -17,7 +23,7 @@ export async function pythonTests() {
   }
   prepare(found)
   const counts = { passed: 0, failed: 0 }
-  const code = await lines(python, ['-m', 'pytest', '--quiet', 'python'], (line) => {
+  const code = await lines(python, ['-m', 'pytest', '--quiet', '-rs', 'python'], (line) => {
     console.log(line)
     if (!/^\d+ \w+.* in [\d.]+s/.test(line)) return
     const count = (what) => Number(new RegExp(`(\\d+) ${what}`).exec(line)?.[1] ?? 0)
@@ -35,11 +41,18 @@ function interpreter() {
 /** The environment, once for each list of tools; the package anew each time. */
 function prepare(found) {
   const note = join(folder, 'tools.txt')
-  const tools = TOOLS.join('\n')
+  const tools = [TOOLS, ...Object.values(FRAMEWORKS)].flat().join('\n')
   if (!existsSync(python) || !existsSync(note) || readFileSync(note, 'utf8') !== tools) {
     console.log('Installing what the Python tests need')
     run(found, ['-m', 'venv', '--clear', folder])
-    run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...TOOLS])
+    const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check']
+    run(python, [...install, ...TOOLS])
+    const until = Date.now() + 120_000
+    for (const [name, packages] of Object.entries(FRAMEWORKS)) {
+      const timeout = Math.max(until - Date.now(), 1)
+      if (spawnSync(python, [...install, ...packages], { stdio: 'inherit', timeout }).status !== 0)
+        console.log(`the tests of ${name} are not run: it cannot be installed here`)
+    }
     writeFileSync(note, tools)
   }
   console.log('Building the Python package')

@@ -1,6 +1,7 @@
 // Builds, runs the Rust, the TypeScript and the Python tests, and ends with one line: `N passed, N failed`.
-// node scripts/test.mjs [rust] [ts] [python] [nodes] [packaging] [seeds] [models]: the first three without arguments. `seeds` is the
-// runtime's simulation at length, `models` tries every order in which its locks can be taken and its wakings come (loom).
+// node scripts/test.mjs [rust] [ts] [python] [nodes] [packaging] [seeds] [logs] [models]: the first three without arguments. `seeds` is
+// the runtime's simulation at length, `logs` what its logs bear, `models` tries every order in which its locks can be taken and its
+// wakings come (loom).
 import { delimiter, dirname } from 'node:path'
 import { lines } from './run.mjs'
 import { checkToolchain } from './toolchain.mjs'
@@ -11,6 +12,7 @@ const suites = {
   python,
   nodes,
   seeds,
+  logs,
   models,
   packaging: () => specs('__test__/packaging/vitest.config.mjs'),
 }
@@ -61,6 +63,13 @@ async function rust() {
 async function seeds() {
   process.env.XBIND_SEEDS ??= '10000'
   await cargo('simulated', ['--package', 'xbind-runtime', '--release', '--test', 'simulation'])
+}
+
+/** One test after the other, because the largest says how long it took. */
+async function logs() {
+  process.env.XBIND_LONG = '1'
+  const args = ['--package', 'xbind-runtime', '--release', '--test', 'record', '--', '--nocapture', '--test-threads=1']
+  await cargo('long', args)
 }
 
 async function models() {

@@ -75,6 +75,8 @@ function declared(ts, source) {
 /** A class that is declared twice is two classes: what a base declares is imported from there. */
 function withoutKnown(ts, entry, source, bases) {
   const own = declared(ts, source)
+  // A function of the same name is one of its own: nobody asks whether two are the same.
+  for (const statement of source.statements) if (ts.isFunctionDeclaration(statement)) own.delete(statement.name.text)
   const baseOf = (name) => bases.find(([, known]) => known.has(name))
   const kept = source.statements.filter((statement) => !own.has(statement.name?.text) || !baseOf(statement.name.text))
   const body = kept.map((statement) => statement.getFullText(source).replace(/^\/\/\/ <reference .*\n/gm, '')).join('')

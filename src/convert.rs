@@ -1,13 +1,16 @@
 //! Values that cross the border.
 
+use std::ptr;
+
 use napi::bindgen_prelude::{Either, FromNapiValue, ToNapiValue, ValidateNapiValue};
-use napi::{Status, sys};
+use napi::{Status, check_status, sys};
 use napi_derive::napi;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use xbind_binding::port::handled;
+use xbind_runtime::Payload;
 
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, reserve};
 
 /// A failure as data; `ts/errors.ts` makes the exception of it.
 #[napi(object, object_from_js = false, js_name = "Failure")]
@@ -61,6 +64,26 @@ impl<T: DeserializeOwned> ValidateNapiValue for Json<T> {}
 
 named! { String, Json<T>, T }
 
-/// JSON text, or bytes.
-#[napi]
-pub type Content = Either<String, Bytes>;
+/// JSON text, or bytes, on the way of every call: napi's `Either` makes an error before it looks, its `String` fills with
+/// zeros what it then writes.
+pub struct Content(pub Payload);
+
+impl FromNapiValue for Content {
+    unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> napi::Result<Self> {
+        let (mut length, mut text) = (0, Vec::<u8>::new());
+        let read = |to: *mut u8, room, length: &mut usize| {
+            // SAFETY: whoever calls this vouches for environment and value, and there is room for so much.
+            unsafe { sys::napi_get_value_string_utf8(env, value, to.cast(), room, length) }
+        };
+        if read(ptr::null_mut(), 0, &mut length) != sys::Status::napi_ok {
+            // SAFETY: the same.
+            return unsafe { Bytes::from_napi_value(env, value) }.map(|bytes| Self(Payload::Bytes(bytes.0)));
+        }
+        reserve(&mut text, length.saturating_add(1))?; // a zero ends it
+        check_status!(read(text.as_mut_ptr(), text.capacity(), &mut length))?;
+        // SAFETY: so many bytes were written.
+        unsafe { text.set_len(length) };
+        // SAFETY: they are UTF-8.
+        Ok(Self(Payload::Json(unsafe { String::from_utf8_unchecked(text) })))
+    }
+}

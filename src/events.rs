@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use napi::bindgen_prelude::{Array, Env, ToNapiValue, Uint8Array};
 use napi::sys;
 use xbind_binding::events::{Letter, List, Value, write_letters};
+use xbind_binding::number::number;
 
 use crate::convert::BindingError;
 
@@ -45,6 +46,7 @@ impl List for Flat<'_> {
         match value {
             Value::None => self.set(None::<u32>),
             Value::Small(value) => self.set(value),
+            Value::Whole(value) => self.set(number(value)),
             Value::Number(value) => self.set(value),
             Value::Text(text) if text.is_ascii() => self.set(self.env.create_string_latin1(text)?),
             Value::Text(text) => self.set(text),

@@ -7,7 +7,7 @@ use xbind_binding::http::{
     self, Authentic, AuthenticRequest, RequestDecision, RequestDraft, RequestHead, RequestPolicy, RequestVerifier,
     ResponseHead, ResponsePolicy, Signed, UnsignedHttp, UsedApproval, VerifiedResponse,
 };
-use xbind_binding::serve::{self, Server};
+use xbind_binding::serve::{self, Reach, Server, StoreQuestion};
 
 use crate::bytes::{Bytes, Copied};
 use crate::convert::{BindingError, Fallible, Json};
@@ -40,12 +40,10 @@ entries! {
     fn sign_request(
         key: Option<&KeyRef>, signer: Option<String>, request: Json<RequestHead>, body: Bytes, draft: Json<RequestDraft>,
     ) -> SignedHttp = http::sign_request;
-    /// The same for the response to a request.
     fn sign_response(
         key: Option<&KeyRef>, signer: Option<String>, response: Json<ResponseHead>, body: Bytes,
         request: Json<RequestHead>, now: f64, ttl: f64,
     ) -> SignedHttp = http::sign_response;
-    /// What a key elsewhere is to sign.
     fn base_of(unsigned: &UnsignedRef) -> String = http::base;
     /// The fields to be set, with the signature that a key elsewhere has made.
     fn signed_fields(unsigned: &UnsignedRef, signature: Bytes) -> Fallible<Vec<String>> = http::finish;
@@ -66,20 +64,23 @@ entries! {
     fn approve_request(
         verifier: &RequestVerifierRef, request: &RequestRef, body: Bytes, approvers: Vec<String>, recipient: String, now: f64,
     ) -> Fallible<Json<UsedApproval>> = http::approve;
-    /// Signs a yes or no to a request.
     fn decide_request(
         key: &KeyRef, request: Json<RequestHead>, body: Bytes, decided: Json<RequestDecision>,
     ) -> Fallible<String> = http::decide;
-    /// Lets the agents of a bus call by address.
-    fn reach_addresses(node: &NodeRef) = serve::reach_addresses;
-    /// Opens agents of a bus to requests: these DIDs, or all. `wake` is told which exchange has something to take.
+    /// Lets the agents of a bus call by address, unless they can.
+    fn reach_addresses(node: &NodeRef, reach: Option<Json<Reach>>) -> Fallible<()> = serve::reach_addresses;
+    fn known_session(node: &NodeRef, did: String) -> Option<String> = serve::known_session;
+    /// Opens agents of a bus to requests: these DIDs, or all. `wake` is told which exchange has something to take, or 0.
     fn new_server(
-        node: &NodeRef, only: Option<Vec<String>>, wake: Function<'_, u32, ()>,
+        node: &NodeRef, only: Option<Vec<String>>, shares: bool, wake: Function<'_, u32, ()>,
     ) -> napi::Result<Fallible<ServerRef>> as "Fallible<ServerRef>" {
         let wake = wake.build_threadsafe_function::<u32>().weak::<true>().callee_handled::<false>().build()?;
         let wake = move |exchange| { wake.call(exchange, ThreadsafeFunctionCallMode::NonBlocking); };
-        Ok(Give::give(serve::server(node, only.as_deref(), wake)))
+        Ok(Give::give(serve::server(node, only.as_deref(), shares, wake)))
     }
+    /// What the store is to be asked that several processes share.
+    fn take_questions(server: &ServerRef) -> Json<Vec<StoreQuestion>> = serve::questions;
+    fn answer_question(server: &ServerRef, number: f64, taken: Option<u32>, name: Option<String>) = serve::answer_question;
     /// A request has come.
     fn open_exchange(server: &ServerRef) -> u32 = Server::open;
     /// A piece of its body; why no more messages can come of it.
@@ -88,6 +89,5 @@ entries! {
     fn end_exchange(server: &ServerRef, exchange: u32) -> Option<String> = serve::end;
     /// What is to be written next into the response, and whether that is its end.
     fn take_exchange(server: &ServerRef, exchange: u32) -> (Bytes, bool) = serve::take;
-    /// The response is done, or its connection lost.
     fn close_exchange(server: &ServerRef, exchange: u32) = Server::gone;
 }

@@ -93,18 +93,14 @@ entries! {
     fn did_to_public_key(did: String) -> Fallible<Bytes> = did::public_key;
     fn public_key_to_did(public_key: Bytes) -> Fallible<String> = did::of_public_key;
     fn verify_signature(did: String, data: Bytes, signature: Bytes) -> Fallible<bool> = did::verify;
-    /// The JWK of a DID's key, as JSON.
     fn jwk_json(did: String) -> Fallible<String> = did::jwk;
-    /// The document of a DID, as JSON.
     fn did_document_json(did: String) -> Fallible<String> = did::document;
     fn key_from_pkcs8(file: KeyFile, passphrase: Option<SecretText>) -> Fallible<KeyRef> = Key::read;
-    /// The same on another thread.
     fn import_key(mut file: KeyFile, mut passphrase: Option<SecretText>) -> AsyncTask<Work<Key, KeyRef>>
         as "Promise<Fallible<KeyRef>>" { elsewhere(move || Key::read(file.pass(), passphrase.pass())) }
     fn export_key(key: &KeyRef, pem: bool, passphrase: Option<SecretText>) -> Fallible<Exported> = Key::write;
     /// Prepares an export on another thread. The private key has no part in it and stays where it can be wiped.
     fn prepare_export(passphrase: SecretText) -> AsyncTask<Work<Prepared, WrappingRef>> as "Promise<Fallible<WrappingRef>>"
         { elsewhere(move || prepared(&passphrase.0)) }
-    /// The end of an export that was prepared.
     fn export_prepared(key: &KeyRef, pem: bool, wrapping: &WrappingRef) -> Fallible<Exported> = Key::write_prepared;
 }

@@ -30,19 +30,16 @@ entries! {
     /// Opens a message. One about which JavaScript has something to say first waits for `accept`: nothing is called from
     /// here, so that no exception and no depth of a callback can meet a native frame.
     fn open(verifier: &VerifierRef, now: f64, jws: String, body: Bytes, token: Option<String>) -> Opened = message::open;
-    /// What a message that waits claims.
     fn claim(opening: &OpeningRef) -> Json<Claim> = Waiting::claim;
     /// Goes on with an opening, at the same time and with the same body; `call` is the JWS of the call that the message
     /// claims to be about.
     fn accept(
         verifier: &VerifierRef, opening: &OpeningRef, now: f64, body: Bytes, token: Option<String>, call: Option<String>,
     ) -> Fallible<Json<Message>> = message::accept;
-    /// Whether JSON text may go into a body.
     fn check_json(text: String) -> Fallible<()> = message::check_json;
     /// One text of both; nothing if there is neither.
     fn write_presented(token: Option<String>, approval: Option<String>) -> Either<Option<String>, BindingError>
         = message::presented;
-    /// What the key of that DID is to sign.
     fn card_to_sign(did: String, draft: Json<CardDraft>) -> Fallible<String> = CardDraft::to_sign;
     /// As the card of `did`, or of whomever it names.
     fn verify_card(jws: String, did: Option<String>, time: Option<f64>, clock_skew: f64) -> Fallible<Json<Card>>

@@ -1,10 +1,15 @@
 //! What becomes of arguments and results at the border: one conversion for each type, and no entry needs one of its own.
 
-use napi::bindgen_prelude::{Either, External, Uint8ArraySlice};
+use std::marker::PhantomData;
+
+use napi::bindgen_prelude::{AsyncTask, Either, Env, External, JsValue, ToNapiValue, Uint8ArraySlice};
+use napi::sys;
+use xbind_binding::record::{Later, Telling};
 use xbind_runtime::Payload;
 
 use crate::bytes::{Bytes, Copied, SecretBytes, SecretText};
 use crate::convert::{BindingError, Content, Json};
+use crate::key::{Work, elsewhere};
 
 /// An argument, as it is handed on.
 pub trait Pass {
@@ -38,10 +43,7 @@ pass! {
     ['x, T: 'static] &'x External<T> => &'a T: |native| native;
     ['x, T: 'static] Option<&'x External<T>> => Option<&'a T>: |native| native.map(|native| &**native);
     ['x, T: 'static] Vec<&'x External<T>> => Vec<&'a T>: |all| all.iter().map(|native| &***native).collect();
-    [] Content => Payload: |content| match content {
-        Either::A(text) => Payload::Json(std::mem::take(text)),
-        Either::B(bytes) => Payload::Bytes(std::mem::take(&mut bytes.0)),
-    };
+    [] Content => Payload: |content| std::mem::replace(&mut content.0, Payload::Bytes(Vec::new()));
 }
 
 /// A result, as it is given back.
@@ -53,6 +55,8 @@ give! {
     [T] T => T: |value| value;
     [T] T => Json<T>: |value| Self(value);
     [T: 'static] T => External<T>: |value| Self::new(value);
+    [T: Send + 'static, U: Give<T> + ToNapiValue + 'static] Later<T> => AsyncTask<Work<T, U>>: |work| elsewhere(work);
+    [T, U] Telling<T> => Promised<T, U>: |telling| Self(telling, PhantomData);
     [A: 'static, B] (A, B) => (External<A>, Json<B>): |(kept, says)| (External::new(kept), Json(says));
     [] [u8; 32] => Bytes: |bytes| Copied(bytes.to_vec());
     [] xbind::Result<()> => Option<BindingError>: |done| done.err().map(BindingError::from);
@@ -60,4 +64,16 @@ give! {
         Ok(value) => Self::A(U::give(value)),
         Err(error) => Self::B(error.into()),
     };
+}
+
+/// A promise, kept from whichever thread.
+pub struct Promised<T, U>(Telling<T>, PhantomData<fn() -> U>);
+
+impl<T: Send + 'static, U: Give<T> + ToNapiValue + 'static> ToNapiValue for Promised<T, U> {
+    unsafe fn to_napi_value(env: sys::napi_env, Self(begin, _): Self) -> napi::Result<sys::napi_value> {
+        let env = Env::from_raw(env);
+        let (promise, settled) = env.create_deferred()?;
+        begin(Box::new(move |said| promise.resolve(move |_| Ok(U::give(said)))));
+        Ok(settled.raw())
+    }
 }

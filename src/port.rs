@@ -2,23 +2,25 @@
 
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Array, Either, Env, External, Function};
+use napi::bindgen_prelude::{Array, AsyncTask, Either, Env, External, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use xbind_binding::agent::{self, Agent, Node, Options};
 use xbind_binding::guard::CallPolicy;
 use xbind_binding::judge::{Answers, Needs};
+use xbind_binding::nats::{self, Cluster, Nats};
 use xbind_binding::tape::Tape;
 use xbind_binding::{port, ports};
 
 use crate::bytes::Bytes;
 use crate::convert::{BindingError, Content, Fallible, Json};
 use crate::events::{Flat, Letters};
-use crate::key::KeyRef;
+use crate::key::{KeyRef, Work, elsewhere};
 use crate::record::LogRef;
 use crate::rights::JudgeRef;
 
 pub type NodeRef = External<Arc<Node>>;
+pub type NatsRef = External<Nats>;
 
 give! {
     [] Result<u32, Needs> => Either<u32, Json<Needs>>: |judged| judged.map_or_else(|needs| Self::B(Json(needs)), Self::A);
@@ -34,7 +36,6 @@ entries! {
         }
         Ok(port)
     }
-    /// Closes the port and all its agents.
     fn close_port(port: u32) = ports::close;
     /// A bus of its own; `max_lifetime` is the longest life of a message in seconds.
     fn new_node(max_lifetime: f64, log: Option<&LogRef>, dangerously_unrecorded: bool) -> NodeRef = agent::new_node;
@@ -42,6 +43,13 @@ entries! {
     fn node_agents(node: &NodeRef) -> Json<Vec<Agent>> = agent::agents;
     fn stop_on_node(node: &NodeRef, did: String) -> Fallible<()> = agent::stop;
     fn close_node(node: &NodeRef) = Node::close;
+    /// Connects a bus to those of other machines, in the name of an identity where there is one.
+    fn connect_nats(node: &NodeRef, cluster: Json<Cluster>, identity: Option<&KeyRef>) -> AsyncTask<Work<Nats, NatsRef>>
+        as "Promise<Fallible<NatsRef>>" { elsewhere(nats::connect(node, &cluster.0, identity.map(|key| &**key))) }
+    fn nats_status(nats: &NatsRef) -> &'static str as "'connected' | 'reconnecting' | 'closed'" = nats::status;
+    fn nats_agents(nats: &NatsRef) -> Json<Vec<Agent>> = nats::agents;
+    /// Resolves once the last words of a bus that was closed have left.
+    fn nats_closed(nats: &NatsRef) -> AsyncTask<Work<(), ()>> as "Promise<Fallible<void>>" { elsewhere(nats::closed(nats)) }
     /// Brings an agent onto a node: with a fresh key, with the key of an identity (which is taken), or, for a key elsewhere,
     /// with the DID of an identity provider.
     fn join(
@@ -52,20 +60,20 @@ entries! {
     /// Lets nothing new in at an agent; an event tells when its handlers have ended.
     fn retire_agent(port: u32, agent: u32) = port::retire;
     fn close_agent(port: u32, agent: u32) = port::close_agent;
-    /// The key of an agent, unless it is elsewhere.
     fn agent_key(port: u32, agent: u32) -> Fallible<KeyRef> = port::agent_key;
     /// Sets an agent's policies, the first of them for calls without a method; without any, calls go to the inbox. Returns
     /// their number, which `judge` is told.
     fn guard(port: u32, agent: u32, policies: Option<Json<Vec<CallPolicy>>>, judges: Vec<&JudgeRef>) -> Fallible<u32>
         = port::guard;
-    /// Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window`
-    /// its answer may come in parts; with `receipt` the two messages are told before its end; `idempotent`, it is signed anew
-    /// where it may be lost.
-    fn call(
+    /// Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew.
+    fn call(port: u32, agent: u32, to: String, content: Content, timeout_ms: f64, total_ms: f64) -> Fallible<f64> = port::call;
+    /// The same. With `window` its answer may come in parts; with `receipt` the two messages are told before its end;
+    /// `idempotent`, it is signed anew where it may be lost.
+    fn call_with(
         port: u32, agent: u32, to: String, content: Content, one_way: bool, timeout_ms: f64, token: Option<String>,
         method: Option<String>, traceparent: Option<String>, total_ms: Option<f64>, window: Option<f64>, receipt: bool,
         idempotent: bool,
-    ) -> Fallible<f64> = port::call;
+    ) -> Fallible<f64> = port::call_with;
     /// Gives a call up; whether the other side ran it.
     fn abandon(port: u32, call: f64) -> Option<&'static str> as "'yes' | 'no' | 'unknown' | undefined" = port::abandon;
     /// Whether the handler may begin with a call: 0 if it may, 1 if the call is over, 2 if it is to be given
@@ -85,9 +93,7 @@ entries! {
     fn rights(port: u32, ticket: f64) -> Option<String> = port::rights;
     /// Gives a call back, with the content that it brought: another policy judges it, or it goes to the inbox.
     fn give_back(port: u32, ticket: f64, content: Content) = port::give_back;
-    /// Answers a running call.
     fn answer(port: u32, ticket: f64, content: Content) = port::answer;
-    /// Ends an answer in parts.
     fn finish(port: u32, ticket: f64, content: Content) = port::finish;
     /// Refuses a running call; `detail` is the JSON object that goes with the code.
     fn refuse(port: u32, ticket: f64, code: String, detail: Option<String>) = port::refuse;
@@ -97,7 +103,6 @@ entries! {
     fn flow(port: u32, ticket: f64) -> u32 = port::flow;
     /// So many parts of the answer to a call were read.
     fn took(port: u32, call: f64, parts: f64) = port::took;
-    /// Tells a caller how far its call is.
     fn progress(
         port: u32, ticket: f64, progress: Option<f64>, total: Option<f64>, message: Option<String>,
     ) -> Option<BindingError> = port::progress;

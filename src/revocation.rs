@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{Either, External, Uint8ArraySlice};
-use xbind::{RevocationList, StatusList, StatusLists};
-use xbind_binding::revocation::{self as rights, ListDraft};
+use xbind::{RevocationList, StatusList};
+use xbind_binding::revocation::{self as rights, ListDraft, ListDue, ListSource, SourcePolicy};
 use xbind_binding::token::Status;
 
 use crate::bytes::{Bytes, Copied};
@@ -13,7 +13,7 @@ use crate::key::KeyRef;
 use crate::pass::Give;
 
 pub type ListRef = External<Arc<RevocationList>>;
-pub type ListsRef = External<Arc<StatusLists>>;
+pub type ListsRef = External<ListSource>;
 /// Stands for native memory in the eyes of V8, as long as somebody holds it.
 pub type WeightRef = External<()>;
 
@@ -49,17 +49,16 @@ entries! {
     fn sign_status_list(
         key: &KeyRef, count: f64, list: Uint8ArraySlice<'_>, draft: Json<ListDraft>,
     ) -> Fallible<String> = rights::sign_status_list;
-    fn new_status_lists(capacity: f64, bytes: f64, max_age: f64) -> ListsRef = rights::lists;
-    /// How many bytes the lists take in native memory.
-    fn lists_bytes(lists: &ListsRef) -> f64 = rights::lists_bytes;
-    /// Stands for so much native memory.
+    fn new_status_lists(policy: Json<SourcePolicy>) -> ListsRef = ListSource::new;
+    fn lists_bytes(lists: &ListsRef) -> f64 = ListSource::bytes;
     fn weight(bytes: f64) -> WeightRef { External::new_with_size_hint((), xbind_binding::number::size(bytes)) }
     /// Takes in a list by a DID, or with a JWK set by an issuer of another name.
     fn put_list(
         lists: &ListsRef, text: String, uri: String, issuer: String, jwks: Option<String>, now: f64,
-    ) -> Fallible<()> = rights::put_list;
-    /// A status, or why there is none.
+    ) -> Fallible<()> = ListSource::put;
     fn ask_list(lists: &ListsRef, issuer: String, status: Json<Status>, now: f64) -> Either<u8, &'static str>
-        as "number | 'stale' | 'absent' | 'unreadable'" = rights::ask_list;
-    fn purge_lists(lists: &ListsRef, now: f64) = rights::purge_lists;
+        as "number | 'stale' | 'absent' | 'unreadable'" = ListSource::ask;
+    fn list_due(lists: &ListsRef, issuer: String, status: Json<Status>, first: bool, now: f64) -> Json<ListDue>
+        = ListSource::due;
+    fn list_came(lists: &ListsRef, issuer: String, uri: String, now: f64, failure: Option<String>) = ListSource::came;
 }

@@ -23,7 +23,6 @@ give! {
 }
 
 entries! {
-    /// Whether one scope covers another.
     fn covers(granted: String, needed: String) -> Fallible<bool> = token::covers;
     fn issue_token(key: &KeyRef, grant: Json<Grant>) -> Fallible<String> = Grant::issue;
     fn delegate_token(key: &KeyRef, token: String, grant: Json<Grant>) -> Fallible<String> = Grant::delegate;

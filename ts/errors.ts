@@ -26,6 +26,8 @@ export type XBindErrorCode =
   | 'REPLAYED'
   | 'REPLAY_WINDOW_FULL'
   | 'STALE_SESSION'
+  | 'ENCRYPTION_REQUIRED'
+  | 'DECRYPTION_FAILED'
   | 'REPLY_MISMATCH'
   // delivery
   | 'TIMEOUT'
@@ -53,6 +55,7 @@ export type XBindErrorCode =
   | 'INVALID_AUDIT'
   // registry and authority
   | 'REGISTRY_UNAVAILABLE'
+  | 'BROKER_UNAVAILABLE'
   | 'NAME_TAKEN'
   // other
   | 'INVALID_CONFIG'

@@ -1,8 +1,13 @@
-// Express 5: requests that prove who sends them.
+// Express 5: requests that prove who sends them, and agents that are called by URL.
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AutoGenxBindAgent } from './agent/agent'
+import type { MessageBus } from './agent/bus'
+import { checkObject, known } from './check'
 import { refuse, signAnswer } from './http/answer'
 import { Gate, isProblem, type RequestingAgent, type RouteOptions } from './http/gate'
-import type { RequestVerifier, RequestVerifierOptions } from './http/verifier'
+import type { RequestVerifierOptions } from './http/demands'
+import { mounted, type ServeOptions } from './http/serve'
+import type { RequestVerifier } from './http/verifier'
 
 export type { RequestingAgent, RouteOptions } from './http/gate'
 
@@ -60,5 +65,31 @@ export function requireAgent(
       return
     }
     next()
+  }
+}
+
+/**
+ * Mounts agents as `serveAgents` of `./http` does, at the path where Express has them. It goes before body parsers that take
+ * every media type; a body that was read before is a TypeError for the error handler. Throws TypeError, INVALID_CONFIG.
+ *
+ * @example
+ * ```ts
+ * const mounted = serveAgents([agent]) // app.use('/agents', mounted)
+ * ```
+ */
+export function serveAgents(
+  agents: readonly AutoGenxBindAgent[] | MessageBus,
+  options: Omit<ServeOptions, 'path'> = {},
+): (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void {
+  checkObject(options, 'options')
+  known(options, 'serveAgents()', ['maxBodyBytes', 'window'])
+  const { maxBodyBytes, window } = options
+  const answer = mounted(agents, maxBodyBytes, window)
+  return (request, response, next) => {
+    try {
+      answer(request, response)
+    } catch (error) {
+      next(error)
+    }
   }
 }

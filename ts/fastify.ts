@@ -1,11 +1,15 @@
-// Fastify 5: requests that prove who sends them.
+// Fastify 5: requests that prove who sends them, and agents that are called by URL.
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { AutoGenxBindAgent } from './agent/agent'
+import type { MessageBus } from './agent/bus'
 import { known } from './check'
 import { headersOf } from './http/answer'
 import { checkDemands, Gate, isProblem, type RequestingAgent, type RouteOptions } from './http/gate'
 import { isFetchResponse } from './http/message'
-import type { RequestVerifier, RequestVerifierOptions } from './http/verifier'
+import type { RequestVerifierOptions } from './http/demands'
+import { mounted, READ, type ServeOptions } from './http/serve'
+import type { RequestVerifier } from './http/verifier'
 
 export type { RequestingAgent, RouteOptions } from './http/gate'
 
@@ -110,3 +114,35 @@ Object.assign(requireAgent, {
   [Symbol.for('skip-override')]: true,
   [Symbol.for('fastify.display-name')]: '@private.me/autogen/fastify',
 })
+
+/** Which agents are mounted, and how. */
+export interface ServePluginOptions extends Omit<ServeOptions, 'path'> {
+  /** Those of a list, which are on one bus, or all of a bus. */
+  agents: readonly AutoGenxBindAgent[] | MessageBus
+}
+
+/** What Fastify itself is told with `register`. */
+const OF_REGISTER = ['prefix', 'logLevel', 'logSerializers']
+
+/**
+ * A plugin that mounts agents as `serveAgents` of `./http` does, at its `prefix`. Parsers of the instance leave its bodies alone;
+ * a hook that has read or replaced one makes it a TypeError. Throws TypeError, INVALID_CONFIG.
+ *
+ * @example
+ * ```ts
+ * const options: ServePluginOptions = { agents: [agent] } // await app.register(serveAgents, { ...options, prefix: '/agents' })
+ * ```
+ */
+export async function serveAgents(app: FastifyInstance, options: ServePluginOptions): Promise<void> {
+  known(options, 'serveAgents', ['agents', 'maxBodyBytes', 'window', ...OF_REGISTER])
+  const { agents, maxBodyBytes, window } = options
+  const answer = mounted(agents, maxBodyBytes, window)
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (request, payload, done) => {
+    done(payload === request.raw ? null : new TypeError(READ), undefined)
+  })
+  app.all('/', async (request, reply) => {
+    answer(request.raw, reply.raw)
+    return reply.hijack()
+  })
+}

@@ -1,10 +1,15 @@
-// Hono 4: requests that prove who sends them.
-import type { IncomingMessage } from 'node:http'
-import type { HonoRequest, MiddlewareHandler } from 'hono'
+// Hono 4: requests that prove who sends them, and agents that are called by URL.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Context, HonoRequest, MiddlewareHandler } from 'hono'
+import type { AutoGenxBindAgent } from './agent/agent'
+import type { MessageBus } from './agent/bus'
+import { checkObject, known } from './check'
 import { headersOf } from './http/answer'
 import { Gate, isProblem, type RequestingAgent, type RouteOptions } from './http/gate'
 import { isIncoming } from './http/message'
-import type { RequestVerifier, RequestVerifierOptions } from './http/verifier'
+import type { RequestVerifierOptions } from './http/demands'
+import { mounted, type ServeOptions } from './http/serve'
+import type { RequestVerifier } from './http/verifier'
 
 export type { RequestingAgent, RouteOptions } from './http/gate'
 
@@ -68,4 +73,33 @@ function hand(body: Uint8Array, request: HonoRequest, raw: IncomingMessage | und
   const cache = request.bodyCache as unknown as { arrayBuffer?: Promise<ArrayBufferLike> }
   cache.arrayBuffer ??= Promise.resolve(body.slice().buffer)
   if (raw) Object.assign(raw, { rawBody: Buffer.from(body) })
+}
+
+/**
+ * Mounts agents as `serveAgents` of `./http` does, under @hono/node-server, at the path where Hono has them. A body that was read
+ * before is a TypeError. Throws TypeError, INVALID_CONFIG.
+ *
+ * @example
+ * ```ts
+ * const mounted = serveAgents([agent]) // app.all('/agents', mounted)
+ * ```
+ */
+export function serveAgents(
+  agents: readonly AutoGenxBindAgent[] | MessageBus,
+  options: Omit<ServeOptions, 'path'> = {},
+): (c: Context) => Promise<Response> {
+  checkObject(options, 'options')
+  known(options, 'serveAgents()', ['maxBodyBytes', 'window'])
+  const { maxBodyBytes, window } = options
+  const answer = mounted(agents, maxBodyBytes, window)
+  return async (c) => {
+    const { incoming, outgoing } = (c.env ?? {}) as { incoming?: IncomingMessage; outgoing?: ServerResponse }
+    if (!incoming || !outgoing || !isIncoming(incoming)) {
+      throw new TypeError('serveAgents() answers requests of node:http: run the app with serve() of @hono/node-server')
+    }
+    answer(incoming, outgoing)
+    const sent = new Response(null, { headers: { 'x-hono-already-sent': 'true' } })
+    void sent.body // the adapter's own Response writes a head until it was looked at
+    return sent
+  }
 }

@@ -10,14 +10,10 @@ export {
   type SignatureProfile,
 } from './http/sign'
 export { verifyResponse, type ResponseDemands, type VerifiedResponse } from './http/response'
-export {
-  RequestVerifier,
-  type NonceStore,
-  type RequestDemands,
-  type RequestVerifierOptions,
-  type VerifiedRequest,
-} from './http/verifier'
+export type { NonceStore, RequestDemands, RequestVerifierOptions, VerifiedRequest } from './http/demands'
+export { RequestVerifier } from './http/verifier'
 export { approveRequest, type RequestApproval, type RequestDecision } from './http/approval'
 export { problemOf, type Problem } from './http/problem'
 export { serveAgents, type ServeOptions } from './http/serve'
+export type { WindowStore } from './http/store'
 export type { HttpHeaders, HttpRequest, HttpResponse } from './http/message'

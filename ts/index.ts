@@ -16,7 +16,15 @@ export type { CallSeen, HandleSeen } from './agent/channels'
 export type { MethodOptions } from './agent/methods'
 export type { NeverMethods, Peer, PeerOptions } from './agent/peer'
 export type { StandardSchema } from './agent/schema'
-export type { AuditEntry, AuditHead, AuditLog, AuditOutcome, AuditQuery, AuditRecord } from './agent/audit'
+export type {
+  AuditEntry,
+  AuditHead,
+  AuditLog,
+  AuditOptions,
+  AuditOutcome,
+  AuditQuery,
+  AuditRecord,
+} from './agent/audit'
 export { MessageBus } from './agent/bus'
 export {
   type AgentConfig,
@@ -28,6 +36,7 @@ export {
   type xBindIdentityProvider,
 } from './agent/config'
 export type { Address } from './agent/address'
+export type { HttpReach, ProxyUse } from './agent/reach'
 export { AutoGenxBindAgent } from './agent/agent'
 export { isReceipt, type CallReceipt, type DeliveryReceipt, type Receipted } from './agent/calls'
 export type { IncomingCall } from './agent/incoming'
@@ -36,7 +45,7 @@ export type { AnswerStream } from './agent/stream'
 export type { Logger } from './agent/log'
 export type { MessageOp, OutgoingMessage, SealedMessage, VerifiedMessage } from './messages/message'
 export type { TokenRequest } from './tokens/token'
-export type { TokenVerifierOptions, TrustedIssuer } from './tokens/token-verifier'
+export type { TokenVerifierOptions, TrustedIssuer } from './tokens/demands'
 export type { RevocationSource, RevocationSubject } from './tokens/revocation'
 export type { ApprovedCall, CallDecision } from './tokens/approval'
 export type { FetchDocument, FetchLimits } from './tokens/fetch'

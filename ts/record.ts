@@ -5,8 +5,18 @@ export {
   verifyAudit,
   verifyWitness,
   witnessHead,
+  type AuditBatch,
   type AuditDemands,
   type AuditLogOptions,
+  type AuditSink,
   type VerifiedAudit,
 } from './record/log'
-export type { AuditEntry, AuditHead, AuditLog, AuditOutcome, AuditQuery, AuditRecord } from './agent/audit'
+export type {
+  AuditEntry,
+  AuditHead,
+  AuditLog,
+  AuditOptions,
+  AuditOutcome,
+  AuditQuery,
+  AuditRecord,
+} from './agent/audit'

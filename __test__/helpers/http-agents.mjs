@@ -1,10 +1,12 @@
-// A process with agents over HTTP: its port and its URL come on standard output, and each call that a handler begins with.
+// A process with agents over HTTP: its port and its URL come on standard output, and each call that a handler begins with. With
+// the port of a store (helpers/store.mjs) it shares its replay window.
 import { createServer } from 'node:http'
 import { Worker } from 'node:worker_threads'
 import { AutoGenxBindAgent, Identity, MessageBus } from '@private.me/autogen'
 import { serveAgents } from '@private.me/autogen/http'
+import { storeAt } from './store.mjs'
 
-const [, , port = '0', seed = '7', workers = '0'] = process.argv
+const [, , port = '0', seed = '7', workers = '0', store = ''] = process.argv
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`)
 const bus = Number(workers) > 0 ? MessageBus.shared('pool') : new MessageBus()
 const identity = Identity.fromSeed(new Uint8Array(32).fill(Number(seed))).value
@@ -43,7 +45,8 @@ for (let at = 0; at < Number(workers); at++) {
   const worker = new Worker(code, { eval: true })
   dids.push(await new Promise((resolve) => worker.once('message', resolve)))
 }
-const server = createServer(serveAgents(Number(workers) > 0 ? bus : [agent], { path: '/agents' }))
+const options = { path: '/agents', ...(store !== '' && { window: storeAt(Number(store)) }) }
+const server = createServer(serveAgents(Number(workers) > 0 ? bus : [agent], options))
 server.listen(Number(port), '127.0.0.1', () => {
   say({ url: `http://127.0.0.1:${server.address().port}/agents`, did: agent.getDID(), dids })
 })

@@ -64,6 +64,8 @@ export function joseRoute({ fresh }) {
   }
 }
 
+export { jose as agents } from './http-agents.mjs'
+
 function post({ agent, port, token, body }) {
   return new Promise((resolve, reject) => {
     const headers = {

@@ -38,9 +38,9 @@ export async function run({ quick, compare, peers }) {
   const lines = await compare({
     id: 'audit-lines',
     title: 'Audit: records written',
-    notes: ['the same members in a file; pino without hash, signature or fsync; until the file has the last'],
+    notes: ['the same members in a file, neither waits for the disk; pino without hash and signature; until the file has the last'],
     metrics: [{ key: 'perSecond', label: 'records', unit: '1/s', better: 'more', digits: 0 }],
-    peers: peers.filter((peer) => peer === 'pino' || peer === 'ours-audited'),
+    peers: peers.filter((peer) => peer === 'pino' || peer === 'ours'),
     count,
     params: () => ({ what: 'lines', records: quick ? 50_000 : 200_000 }),
   })

@@ -8,8 +8,8 @@ use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use xbind::message::payload;
 use xbind::{
-    Caches, Draft, ErrorKind, MessageId, Op, Policy, Recipient, ReplayWindow, RootCache, SenderCache, SigningKey,
-    Unsigned, open};
+    Caches, DecryptionKey, Draft, ErrorKind, MessageId, Op, Policy, Recipient, ReplayWindow, RootCache, Secrecy, SenderCache,
+    SigningKey, Unsigned, open, seal};
 
 const NOW: u64 = 1_735_689_600;
 
@@ -18,6 +18,8 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy {
     audience: *SigningKey::from_seed(&[2; 32]).did(),
     clock_skew: 30,
     max_lifetime: 300,
+    mail: None,
+    secrecy: Secrecy::None,
     max_body: 1 << 20,
     track_replies: true,
     session: None,
@@ -31,7 +33,10 @@ fuzz_target!(|data: &[u8]| {
         0 => as_jws(rest),
         1 => as_signed_segments(rest),
         2 => as_place_in_a_batch(rest),
-        _ => as_payload(rest),
+        _ => {
+            as_payload(rest);
+            as_encrypted(rest);
+        }
     }
 });
 
@@ -75,6 +80,31 @@ fn as_payload(text: &[u8]) {
     if let Ok(text) = str::from_utf8(text) {
         let _ = payload::check_json(text);
     }
+}
+
+/// The body of a message that says it is encrypted: nobody makes one that opens without encrypting it.
+fn as_encrypted(body: &[u8]) {
+    let key = DecryptionKey::derive(&[7; 32]);
+    let (own, token) = (key.public().digest(), str::from_utf8(body).ok());
+    let draft = Draft {
+        op: Op::Call,
+        to: POLICY.audience,
+        id: MessageId::from_bytes([5; 16]),
+        issued_at: NOW,
+        ttl: 30,
+        content_type: "application/json",
+        body,
+        token,
+        in_reply_to: None,
+        details: xbind::Details { encryption: Some(own), ..xbind::Details::default() },
+    };
+    let sealed = seal(&SENDER, &draft).expect("an honest draft");
+    let policy = Policy { secrecy: Secrecy::Required(own), ..*POLICY };
+    let window = ReplayWindow::new(1);
+    let recipient = Recipient { policy: &policy, known: &KNOWN, replay: &window, refused: &|_, _| None };
+    let message = open(&recipient, NOW, &sealed.jws, body, token, |_, _| None).expect("what was sealed");
+    let refused = key.decrypt(&message, token).map(drop).expect_err("made without the key");
+    assert_eq!(refused.kind(), ErrorKind::DecryptionFailed);
 }
 
 /// Opens it with an empty body, twice.

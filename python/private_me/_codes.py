@@ -23,6 +23,8 @@ ErrorCode = Literal[
     "REPLAYED",
     "REPLAY_WINDOW_FULL",
     "STALE_SESSION",
+    "ENCRYPTION_REQUIRED",
+    "DECRYPTION_FAILED",
     "REPLY_MISMATCH",
     "TIMEOUT",
     "ABORTED",

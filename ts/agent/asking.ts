@@ -60,7 +60,7 @@ export function stream<T>(member: Member, to: Address, payload: unknown, options
 export async function describe(member: Member, to: Address): Promise<Result<AgentCard>> {
   const at = recipientIn(to, 'to')
   const answer = await ask(member, at, null, { timeoutMs: member.timeoutMs, method: DESCRIBE })
-  return answer.ok ? cardIn(answer.value, answer.from) : resultOf(answer)
+  return answer.ok ? cardIn(answer.value, answer.from, native.knownSession(member.node, answer.from)) : resultOf(answer)
 }
 
 /** A message for an inbox. */
@@ -86,7 +86,7 @@ function ask(
   hearing?: Hearing,
 ): Ended | Promise<Ended> {
   if (isFailure(to)) return { ok: false, failure: to }
-  if (to.includes('://')) native.reachAddresses(member.node)
+  if (to.includes('://')) native.reachAddresses(member.node, undefined)
   if (!callChannel.isSeen) return begin(member, to, payload, wanted, oneWay, hearing)
   const { method, traceparent } = wanted
   const kind = oneWay ? 'send' : hearing?.window === undefined ? 'call' : 'stream'

@@ -1,7 +1,10 @@
 import type { Result } from '../result'
 import type { LogRef } from '../native/binding'
-import { failure, XBindError } from '../errors'
+import { checkObject, known } from '../check'
+import { failure, isFailure, XBindError } from '../errors'
+import { native } from '../native'
 import { json } from '../native/json'
+import type { Failure } from '../native/binding'
 
 /** A log that somebody opened: `openAuditLog` in `./record` gives it. */
 export interface AuditLog {
@@ -22,8 +25,8 @@ export interface AuditLog {
   /** Waits until all that was decided so far is on record. Errors: AUDIT_FAILED. */
   flush(): Promise<Result<AuditHead>>
   /**
-   * The records that fit all that is given, oldest first. Those of the last milliseconds may be missing before a `flush`.
-   * Errors: AUDIT_FAILED.
+   * The records that fit all that is given, oldest first. Those of the last milliseconds may be missing before a `flush`. What is
+   * read is verified: it is what was verified when the log was opened, or written since. Errors: INVALID_AUDIT, AUDIT_FAILED.
    */
   query(query?: AuditQuery): Promise<Result<AuditRecord[]>>
   /** Puts on record what was decided so far, and takes nothing more. Errors: AUDIT_FAILED, if something could not be. */
@@ -51,6 +54,8 @@ export interface AuditEntry {
   method?: string
   /** The id of a message. */
   messageId?: string
+  /** The SHA-256 of its whole JWS, in base64url. */
+  digest?: string
   /** The id of a token, at most 1024 bytes. */
   token?: string
   /** On whose behalf, from the issuer on; at most 16. */
@@ -93,6 +98,14 @@ export interface AuditRecord {
   readonly code?: string
   /** A word of whoever recorded it. */
   readonly note?: string
+}
+
+/** Where something is put on record that is decided outside agents. */
+export interface AuditOptions {
+  /** A log that `openAuditLog` has opened. What cannot be recorded there is not done: AUDIT_FAILED. None by default. */
+  audit?: AuditLog
+  /** Goes on where nothing can be recorded: what is done then, nobody can show. Default false. */
+  dangerouslyContinueUnrecorded?: boolean
 }
 
 /** What to look for in a log. */
@@ -149,15 +162,84 @@ export function auditIn(audit: unknown, unrecorded: unknown): { log: LogRef | un
 }
 
 /** The record of a token, delegation or approval that was just made: of the last link, for whom it is, and its id. */
-export function statementRecord(event: string, text: string): string {
+export function statementRecord(event: string, text: string): Entry {
   const last = text.slice(text.lastIndexOf('~') + 1)
   const claims = JSON.parse(Buffer.from(last.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
-  const [to, token] = [claims.sub, claims.jti]
-  const isDID = typeof to === 'string' && to.startsWith('did:key:')
-  return json({
-    event,
-    outcome: 'accepted',
-    ...(isDID && { to }),
-    ...(typeof token === 'string' && { token }),
-  })
+  const { sub: to, jti: token } = claims
+  return { event, outcome: 'accepted', to: didIn(to), ...(typeof token === 'string' && { token }) }
 }
+
+/** A record of this module's own; what is undefined is left out. */
+export type Entry = { [member in keyof AuditEntry]: AuditEntry[member] | undefined }
+
+/** A text that is a DID. */
+export function didIn(text: unknown): string | undefined {
+  return typeof text === 'string' && !isFailure(native.didToPublicKey(text)) ? text : undefined
+}
+
+const OPTIONS = ['audit', 'dangerouslyContinueUnrecorded'] as const
+
+/** Where decisions are put on record that no agent makes. */
+export class Recorder {
+  readonly #log: LogRef
+  readonly #unrecorded: boolean
+
+  private constructor(log: LogRef, unrecorded: boolean) {
+    this.#log = log
+    this.#unrecorded = unrecorded
+  }
+
+  /** None without a log; each option is read once before. */
+  static of(audit: unknown, unrecorded: unknown): Recorder | undefined {
+    const { log, unrecorded: goesOn } = auditIn(audit, unrecorded)
+    return log && new Recorder(log, goesOn)
+  }
+
+  static in(options: AuditOptions, what: string): Recorder | undefined {
+    checkObject(options, 'options')
+    known(options, what, OPTIONS)
+    const { audit, dangerouslyContinueUnrecorded } = options
+    return Recorder.of(audit, dangerouslyContinueUnrecorded)
+  }
+
+  /** Why nothing is to begin now, if it is not: then nobody has to forget what was done. */
+  get blocked(): Failure | undefined {
+    return this.#unrecorded || native.canWrite(this.#log) ? undefined : unrecorded
+  }
+
+  /** Of what is done next: a failure says that it must not be. */
+  put(entry: Entry): Failure | undefined {
+    return native.putDecision(this.#log, json(entry), this.#unrecorded, false) ?? undefined
+  }
+
+  /** The same for who can wait for the disk, where the log says so. */
+  async commit(entry: Entry): Promise<Failure | undefined> {
+    const done = await native.commitDecision(this.#log, json(entry), this.#unrecorded)
+    return isFailure(done) ? done : undefined
+  }
+
+  /** Of what cannot be taken back, or ought not to be: a failure says that it is done, and is not on record. */
+  happened(entry: Entry): Failure | undefined {
+    const failed = native.putDecision(this.#log, json(entry), this.#unrecorded, true)
+    return failed ? done : undefined
+  }
+
+  /** A refusal, which holds whether it is on record or not. */
+  refused(entry: Omit<Entry, 'outcome'>, { code, message }: { code: string; message: string }): void {
+    const note = cut(entry.note === undefined ? message : `${entry.note}: ${message}`)
+    native.putDecision(this.#log, json({ ...entry, outcome: 'refused', code, note }), this.#unrecorded, true)
+  }
+
+  /** What was signed is on record, or nobody gets it. */
+  signed(event: string, by: string, text: string): Failure | undefined {
+    return this.put({ ...statementRecord(event, text), by })
+  }
+}
+
+/** A text as a record takes it: 1 to 1024 bytes. */
+export function cut(text: string): string | undefined {
+  return text === '' ? undefined : text.slice(0, 256)
+}
+
+const unrecorded = failure('AUDIT_FAILED', 'it cannot be put on record, and so it was not done', undefined, true)
+const done = failure('AUDIT_FAILED', 'it was done, and cannot be put on record', 'look at what flush() of the log says')

@@ -1,10 +1,21 @@
 import type { NodeRef } from '../native/binding'
 import { auditIn, type AuditLog } from './audit'
 import { bounded, checkObject, checkString, known } from '../check'
+import { XBindError } from '../errors'
 import { native } from '../native'
+import { reachIn, type HttpReach } from './reach'
 import { read } from '../native/json'
 import { wakePort } from './port'
 import { fail, ok, orThrow, type Result } from '../result'
+
+/** Holds the process while agents of a bus that is reached from elsewhere answer calls. */
+export interface Anchor {
+  /** Whether that agent answers calls. */
+  hold(agent: object, answers: boolean): void
+}
+
+/** Of buses that are reached from elsewhere. */
+export const anchors = new WeakMap<NodeRef, Anchor>()
 
 /** The native bus behind one, for agents that join it; set by the class, which alone sees it. */
 export let refOf: (bus: MessageBus) => NodeRef
@@ -31,14 +42,19 @@ export class MessageBus {
       audit?: AuditLog
       /** Agents go on where nothing can be recorded: what they do then, nobody can show. Default false. */
       dangerouslyContinueUnrecorded?: boolean
+      /** How agents here reach URLs. */
+      http?: HttpReach
     } = {},
   ) {
     checkObject(options, 'options')
-    known(options, 'MessageBus', ['maxLifetimeSeconds', 'audit', 'dangerouslyContinueUnrecorded'])
-    const { maxLifetimeSeconds, audit, dangerouslyContinueUnrecorded } = options
+    known(options, 'MessageBus', ['maxLifetimeSeconds', 'audit', 'dangerouslyContinueUnrecorded', 'http'])
+    const { maxLifetimeSeconds, audit, dangerouslyContinueUnrecorded, http } = options
     const longest = bounded(maxLifetimeSeconds, 30, 'maxLifetimeSeconds', 1, 300)
     const { log, unrecorded } = auditIn(audit, dangerouslyContinueUnrecorded)
+    const reach = http === undefined ? undefined : reachIn(http)
     this.#node = native.newNode(longest, log, unrecorded)
+    const failed = reach && native.reachAddresses(this.#node, reach)
+    if (failed) throw new XBindError(failed)
   }
 
   /**

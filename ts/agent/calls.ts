@@ -151,21 +151,25 @@ export class Calls {
     const [time, total] = [Math.ceil(timeoutMs), totalMs && Math.ceil(totalMs)]
     const window = hearing?.window
     const port = this.#port
-    const call = native.call(
-      port,
-      agent,
-      to,
-      content,
-      oneWay,
-      time,
-      presented,
-      method,
-      traceparent,
-      total,
-      window,
-      receipt,
-      idempotent,
-    )
+    const isPlain = !oneWay && !hearing && !receipt && !idempotent && (presented ?? method ?? traceparent) === undefined
+    const call =
+      isPlain && total !== undefined
+        ? native.call(port, agent, to, content, time, total)
+        : native.callWith(
+            port,
+            agent,
+            to,
+            content,
+            oneWay,
+            time,
+            presented,
+            method,
+            traceparent,
+            total,
+            window,
+            receipt,
+            idempotent,
+          )
     this.#schedule()
     if (isFailure(call)) {
       settle({ ok: false, failure: hinted(call) })

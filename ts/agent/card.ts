@@ -1,10 +1,10 @@
-import { bounded, checkObject, checkString, known, optional } from '../check'
+import { bounded, checkObject, checkString, known, optional, strings } from '../check'
 import type { CardDraft, Failure, Method } from '../native/binding'
 import { failure, isFailure } from '../errors'
 import { short } from './log'
 import { native } from '../native'
 import { json, read } from '../native/json'
-import { fail, ok, type Result } from '../result'
+import { fail, ok, orThrow, type Result } from '../result'
 import { notWhole } from '../tokens/seconds'
 
 /** What an agent offers, signed by it. Names, descriptions and schemas are its own words: a stranger's text. */
@@ -17,6 +17,11 @@ export interface AgentCard {
   readonly methods: readonly OfferedMethod[]
   /** Where it says that it can be reached beyond this process: URLs. */
   readonly addresses: readonly string[]
+  /**
+   * The session of an agent of another process, where `describe` has asked it: an approval that is to be brought along names it.
+   * It is no part of the card, and over when that process is.
+   */
+  readonly session?: string
   /** Until when it holds, in seconds since the epoch. */
   readonly expiresAt: number
   /** The signed statement itself, to show to others: docs/cards.md. */
@@ -81,23 +86,41 @@ interface Kept {
   readonly card: Promise<Result<AgentCard>>
 }
 
+/** Any DID will do to find out whether a card can be. */
+const ANYBODY = 'did:key:z6MktwupdmLXVVqTzCw4i46r4uGyosGXRnR3XjN4Zq7oMMsw'
+
+/** @internal A copy of the addresses that an agent says it has. Throws INVALID_CONFIG for those that no card can name. */
+export function checkAddresses(addresses: unknown): readonly string[] | undefined {
+  if (addresses === undefined) return undefined
+  const copy = strings(addresses, 'addresses')
+  orThrow(native.cardToSign(ANYBODY, json({ methods: [], addresses: copy })))
+  return copy
+}
+
 /** @internal An agent's own card, which is signed anew when the agent offers something else, or half of its life is over. */
 export class CardKeeper {
   readonly #did: string
   readonly #name: string | undefined
+  readonly #addresses: readonly string[]
   readonly #sign: (bytes: Uint8Array) => unknown
   #kept: Kept | undefined
 
-  constructor(did: string, name: string | undefined, sign: (bytes: Uint8Array) => unknown) {
+  constructor(
+    did: string,
+    name: string | undefined,
+    addresses: readonly string[],
+    sign: (bytes: Uint8Array) => unknown,
+  ) {
     this.#did = did
     this.#name = name
+    this.#addresses = addresses
     this.#sign = sign
   }
 
   of(offers: Kept['offers']): Promise<Result<AgentCard>> {
     const now = performance.now() / 1000
     if (this.#kept?.offers === offers && now < this.#kept.until) return this.#kept.card
-    const draft = { name: this.#name, methods: offers.methods(), addresses: [] }
+    const draft = { name: this.#name, methods: offers.methods(), addresses: this.#addresses }
     const kept = { offers, until: now + KEPT, card: signCard(this.#did, draft, this.#sign) }
     this.#kept = kept
     void this.#forget(kept)
@@ -112,9 +135,12 @@ export class CardKeeper {
 }
 
 /** @internal The card in the answer of an agent, which has to be its own. */
-export function cardIn(answer: unknown, from: string): Result<AgentCard> {
+export function cardIn(answer: unknown, from: string, session: string | null): Result<AgentCard> {
   const { card } = (answer ?? {}) as { card?: unknown }
-  if (typeof card === 'string') return readCard(card, from, undefined, SKEW)
+  if (typeof card === 'string') {
+    const read = readCard(card, from, undefined, SKEW)
+    return read.ok && session !== null ? ok(Object.freeze({ ...read.value, session })) : read
+  }
   return fail(failure('INVALID_TOKEN', `${short(from)} did not answer with a card`))
 }
 

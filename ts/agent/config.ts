@@ -78,6 +78,8 @@ export interface AgentOptions {
   }
   /** Calls handled at once; more wait. Default 64. */
   concurrency?: number
+  /** Where it is reached from other processes: URLs, which its card names, for others to call it by its card. None by default. */
+  addresses?: readonly string[]
 }
 
 /**
@@ -167,7 +169,7 @@ const FROM_IDENTITY = [
   'passphrase',
 ]
 const CONFIG = [...FROM_IDENTITY.slice(0, -1), 'identityProvider']
-const AGENT_OPTIONS = ['bus', 'timeoutMs', 'messageTtlSeconds', 'maxPayloadBytes', 'inbox', 'concurrency']
+const AGENT_OPTIONS = ['bus', 'timeoutMs', 'messageTtlSeconds', 'maxPayloadBytes', 'inbox', 'concurrency', 'addresses']
 
 /** A config, each of whose members was read once. */
 export type ReadConfig = Omit<

@@ -7,13 +7,8 @@ import { native } from '../native'
 import { read } from '../native/json'
 import type { Answers, JudgeRef, CallPolicy } from '../native/binding'
 import { covers } from '../tokens/scope'
-import {
-  answersText,
-  TokenVerifier,
-  witnessOf,
-  type TokenVerifierOptions,
-  type Witness,
-} from '../tokens/token-verifier'
+import type { TokenVerifierOptions } from '../tokens/demands'
+import { answersText, TokenVerifier, witnessOf, type Witness } from '../tokens/token-verifier'
 
 /** Who may call a handler, and with which rights. */
 export interface HandleOptions {

@@ -2,8 +2,8 @@ import { approveWith, type CallDecision } from '../tokens/approval'
 import { gaveUp } from './abort'
 import type { AutoGenxBindAgent } from './agent'
 import { statementRecord } from './audit'
-import { defaultBus, refOf } from './bus'
-import { CardKeeper, type AgentCard } from './card'
+import { anchors, defaultBus, refOf } from './bus'
+import { CardKeeper, checkAddresses, type AgentCard } from './card'
 import { joinChannel, leaveChannel } from './channels'
 import { bounded } from '../check'
 import { nativeOptions, type Handler, type Message, type ReadConfig, type xBindIdentityProvider } from './config'
@@ -41,6 +41,8 @@ interface Extras extends Wishes {
   readonly owned: KeyRef | undefined
   /** Where the key is not the agent's own. */
   readonly signing: Signing | undefined
+  /** What its card names. */
+  readonly addresses: readonly string[] | undefined
 }
 
 /** An agent as its port knows it: its life on the bus, its key, what it answers and what it has been sent. */
@@ -66,7 +68,8 @@ export class Member {
   /** Joins the bus. */
   constructor(agent: Pick<AutoGenxBindAgent, 'name' | 'close'>, config: ReadConfig) {
     const { name, agentOptions, verbose, logger, identityProvider, handler, onHandlerError, recording, key } = config
-    const { bus: home, timeoutMs } = agentOptions
+    const { bus: home, timeoutMs, addresses: told } = agentOptions
+    const addresses = checkAddresses(told)
     const owned = keyIn(identityProvider)
     const provider = owned ? undefined : (identityProvider as xBindIdentityProvider | undefined)
     if (provider !== undefined) checkProvider(provider)
@@ -84,9 +87,10 @@ export class Member {
     this.did = orThrow(native.agentDid(this.port.number, this.number))
     this.#agent = agent
     if (handler) this.#offers = this.#nothing().with(handler, undefined)
-    const isUsual = !provider && !owned && !logger && !verbose && !onHandlerError
+    if (handler) anchors.get(bus)?.hold(this, true)
+    const isUsual = !provider && !owned && !logger && !verbose && !onHandlerError && !addresses
     const signing = provider || owned ? new Signing() : undefined
-    this.extras = isUsual ? undefined : { provider, owned, signing, logger, verbose, onHandlerError }
+    this.extras = isUsual ? undefined : { provider, owned, signing, logger, verbose, onHandlerError, addresses }
     if (joinChannel.hasSubscribers) joinChannel.publish({ agent: this.did, name })
   }
 
@@ -116,7 +120,7 @@ export class Member {
   /** What it has signed is on record, or nobody gets it. */
   recorded(event: string, signed: Result<string>): Result<string> {
     if (!signed.ok) return signed
-    const failed = native.putOnRecord(this.port.number, this.number, statementRecord(event, signed.value))
+    const failed = native.putOnRecord(this.port.number, this.number, json(statementRecord(event, signed.value)))
     return failed ? fail(failed) : signed
   }
 
@@ -174,14 +178,15 @@ export class Member {
       this.journal.warn('another handler has replaced the one that was set, and its policy with it')
     }
     this.#offers = next
+    anchors.get(this.node)?.hold(this, next.answers)
     this.port.schedule()
   }
 
   /** The card of what it offers. */
   describe(): Promise<Result<AgentCard>> | Result<AgentCard> {
     if (this.#closed) return fail(closedFailure)
-    const { provider, owned } = this.extras ?? {}
-    this.#card ??= new CardKeeper(this.did, this.#agent.name, (bytes) =>
+    const { provider, owned, addresses = [] } = this.extras ?? {}
+    this.#card ??= new CardKeeper(this.did, this.#agent.name, addresses, (bytes) =>
       provider ? provider.sign(bytes) : signWith(owned ?? orThrow(this.key), bytes, true),
     )
     return this.#card.of(this.#offered)
@@ -217,6 +222,7 @@ export class Member {
   #leave(): void {
     if (!this.#closed && leaveChannel.hasSubscribers) leaveChannel.publish({ agent: this.did, name: this.#agent.name })
     this.#closed = true
+    anchors.get(this.node)?.hold(this, false)
     this.#offers = undefined
     this.#card = undefined
     this.#receivers?.close(closedFailure)

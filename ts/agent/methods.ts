@@ -7,7 +7,7 @@ import { Guard, type ApprovalPolicy, type HandleOptions } from './guard'
 import type { Handler } from './config'
 import { checkedParts, isParts } from './parts'
 import { NoMethod, Schema, type StandardSchema } from './schema'
-import type { TrustedIssuer } from '../tokens/token-verifier'
+import type { TrustedIssuer } from '../tokens/demands'
 
 /** What a method takes and gives, and who may call it. What is left out of the policy is that of the handler without a name. */
 export interface MethodOptions<I = unknown, O = unknown> extends HandleOptions {
@@ -133,6 +133,11 @@ export class Offers {
     for (const [name, each] of named) add(name, each.guard)
     add(DESCRIBE, this.#describing)
     return { policies, judges }
+  }
+
+  /** Whether it answers any calls. */
+  get answers(): boolean {
+    return guardsOf(this.#offer).length > 0
   }
 
   /** Which policies these are. */

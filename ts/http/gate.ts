@@ -7,7 +7,8 @@ import { covers } from '../tokens/scope'
 import { checkApproval, type RequestApproval } from './approval'
 import { problemOf, type Problem } from './problem'
 import { recordOf, responseFields, signerOf } from './sign'
-import { insideOf, RequestVerifier, type RequestVerifierOptions } from './verifier'
+import type { RequestVerifierOptions } from './demands'
+import { insideOf, RequestVerifier } from './verifier'
 
 /** What the requests of a route must satisfy, beside the options of the verifier, and whether its answers are signed. */
 export interface RouteOptions {

@@ -1,6 +1,7 @@
 import type { XBindError, XBindErrorCode } from '../errors'
 import { checkApproval } from './approval'
-import { insideOf, type RequestDemands, type RequestVerifier } from './verifier'
+import type { RequestDemands } from './demands'
+import { insideOf, type RequestVerifier } from './verifier'
 
 /** An answer that says why a request was refused (RFC 9457), for servers of any kind. */
 export interface Problem {
@@ -35,6 +36,7 @@ const STATUS: { readonly [code in XBindErrorCode]?: number } = {
   PAYLOAD_TOO_LARGE: 413,
   REPLAY_WINDOW_FULL: 503,
   REVOCATION_UNKNOWN: 503,
+  AUDIT_FAILED: 503,
 }
 
 const TITLES: Readonly<Record<number, string>> = {

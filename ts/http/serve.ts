@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { isAgent, nodeOf, type AutoGenxBindAgent } from '../agent/agent'
 import { MessageBus, refOf } from '../agent/bus'
 import { bounded, checkObject, checkString, known, optional } from '../check'
@@ -7,6 +7,7 @@ import { native } from '../native'
 import type { NodeRef, ServerRef } from '../native/binding'
 import { read } from '../native/json'
 import { orThrow } from '../result'
+import { Asking, checkStore, type WindowStore } from './store'
 
 /** How agents are mounted. */
 export interface ServeOptions {
@@ -14,16 +15,25 @@ export interface ServeOptions {
   path?: string
   /** The most bytes of one request, with all its messages: default 64 MiB. What one message may have is for its agent to say. */
   maxBodyBytes?: number
+  /**
+   * Shared by replicas, processes with the same keys behind one address: then each call runs once, whichever it comes to. Without
+   * it each has a window of its own, and one caller has to be sent to one process. Once for each bus.
+   */
+  window?: WindowStore
 }
 
 const MEDIA_TYPE = 'application/vnd.xbind.messages'
+/** Nobody between is to keep, change or gather what is said. */
+const UNTOUCHED = { 'cache-control': 'no-store, no-transform', 'x-accel-buffering': 'no' }
+/** After this time a response begins that nothing is said in yet. */
+const SOON_MS = 5
 /** How long whoever reads a response may take none of what is there. */
 const STALLED_MS = 30_000
 
 /**
  * Mounts agents on node:http, and on whatever hands on its requests and responses: those of a list, which are on one bus, or
  * all of a bus, those of its worker threads too. They are called by the URL, or by DID and URL. Nothing in front may read the
- * body. Throws TypeError, INVALID_CONFIG.
+ * body. `./express`, `./fastify` and `./hono` have one of their own. Throws TypeError, INVALID_CONFIG.
  *
  * @example
  * ```ts
@@ -35,24 +45,66 @@ export function serveAgents(
   options: ServeOptions = {},
 ): (request: IncomingMessage, response: ServerResponse) => void {
   checkObject(options, 'options')
-  known(options, 'serveAgents()', ['path', 'maxBodyBytes'])
-  const { path, maxBodyBytes } = options
+  known(options, 'serveAgents()', ['path', 'maxBodyBytes', 'window'])
+  const { path, maxBodyBytes, window } = options
   optional(path, checkString, 'path')
   if (path !== undefined && !path.startsWith('/')) throw new TypeError("path must begin with '/'")
-  const longest = bounded(maxBodyBytes, 64 << 20, 'maxBodyBytes', 1, 0x7fff_ffff)
-  const { node, dids } = served(agents)
-  const open = new Map<number, Exchange>()
-  const server: ServerRef = orThrow(native.newServer(node, dids, (exchange) => open.get(exchange)?.write()))
+  const answer = mounted(agents, maxBodyBytes, window)
   return (request, response) => {
     const [asked] = (request.url ?? '').split('?')
     if (path !== undefined && asked !== path) return refuse(response, 404)
+    try {
+      answer(request, response)
+    } catch (error) {
+      // Thrown from here it would end the process.
+      if (!response.headersSent) refuse(response, 500)
+      process.emitWarning(error as Error)
+    }
+  }
+}
+
+/** What all frameworks have in common. It throws a TypeError where something has read the body, or has answered. */
+export function mounted(
+  agents: readonly AutoGenxBindAgent[] | MessageBus,
+  maxBodyBytes: number | undefined,
+  window: WindowStore | undefined,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  const longest = bounded(maxBodyBytes, 64 << 20, 'maxBodyBytes', 1, 0x7fff_ffff)
+  const { node, dids } = served(agents)
+  const open = new Map<number, Exchange>()
+  const asking = window === undefined ? undefined : new Asking(checkStore(window))
+  const server: ServerRef = orThrow(
+    native.newServer(node, dids, asking !== undefined, (exchange) => {
+      if (exchange === 0) asking?.ask(server)
+      else open.get(exchange)?.write()
+    }),
+  )
+  return (request, response) => {
+    if (underWay.has(request)) return // mounted twice
+    if (response.headersSent) throw new TypeError('the request was answered before serveAgents() got it')
     if (request.method === 'GET') return list(response, dids ?? read(native.nodeAgents(node)).map(({ did }) => did))
     if (request.method !== 'POST') return refuse(response, 405, { allow: 'GET, POST' })
     if (request.headers['content-type'] !== MEDIA_TYPE) return refuse(response, 415)
+    if (isRead(request)) throw new TypeError(READ)
+    underWay.add(request)
     const exchange = new Exchange(server, longest, request, response, () => open.delete(exchange.number))
     open.set(exchange.number, exchange)
     exchange.begin()
   }
+}
+
+/** Requests that are being answered. */
+const underWay = new WeakSet<IncomingMessage>()
+
+/** Said where a body was read before. */
+export const READ =
+  'something has read the body: serveAgents() goes before body parsers, and before whatever else reads it'
+
+/** Whether somebody has taken of the body, or is about to, or has it read as text. */
+function isRead(request: IncomingMessage): boolean {
+  const { readableDidRead, readableEncoding, readableEnded } = request
+  const listeners = request.listenerCount('data') + request.listenerCount('readable')
+  return readableDidRead || readableEncoding !== null || readableEnded || listeners > 0
 }
 
 function served(agents: unknown): { node: NodeRef; dids: string[] | undefined } {
@@ -89,6 +141,7 @@ class Exchange {
   readonly #gone: () => void
   #left: number
   #stalled: NodeJS.Timeout | undefined
+  #unbegun: NodeJS.Timeout | undefined
 
   constructor(
     server: ServerRef,
@@ -107,7 +160,8 @@ class Exchange {
 
   begin(): void {
     const [request, response] = [this.#request, this.#response]
-    response.writeHead(200, { 'content-type': MEDIA_TYPE, 'cache-control': 'no-store' }).flushHeaders()
+    // What is answered soon leaves with it, in one piece.
+    this.#unbegun = setTimeout(() => this.#head().flushHeaders(), SOON_MS)
     response.on('close', () => this.#closed())
     response.on('error', () => undefined) // its end is told by `close`
     request.on('error', () => undefined)
@@ -129,8 +183,8 @@ class Exchange {
   write(): void {
     if (this.#stalled || this.#response.destroyed) return
     const [bytes, over] = native.takeExchange(this.#server, this.number)
-    const goesOn = bytes.byteLength === 0 || this.#response.write(bytes)
-    if (over) return void this.#response.end()
+    if (over) return this.#end(bytes)
+    const goesOn = bytes.byteLength === 0 || this.#head().write(bytes)
     if (goesOn) return
     this.#stalled = setTimeout(() => this.#response.destroy(), STALLED_MS).unref()
     this.#response.once('drain', () => {
@@ -141,8 +195,22 @@ class Exchange {
     })
   }
 
+  #end(bytes: Uint8Array): void {
+    const isWhole = this.#unbegun !== undefined
+    this.#head(isWhole ? { 'content-length': bytes.byteLength } : {}).end(bytes)
+  }
+
+  /** The response, begun. */
+  #head(more: OutgoingHttpHeaders = {}): ServerResponse {
+    if (this.#unbegun === undefined) return this.#response
+    clearTimeout(this.#unbegun)
+    this.#unbegun = undefined
+    return this.#response.writeHead(200, { 'content-type': MEDIA_TYPE, ...UNTOUCHED, ...more })
+  }
+
   #closed(): void {
     clearTimeout(this.#stalled)
+    clearTimeout(this.#unbegun)
     this.#gone()
     native.closeExchange(this.#server, this.number)
   }

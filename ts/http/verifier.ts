@@ -11,6 +11,7 @@ import {
   optional,
   strings,
 } from '../check'
+import { cut, didIn, Recorder, type Entry } from '../agent/audit'
 import { failure, isFailure, XBindError } from '../errors'
 import { native } from '../native'
 import { json, read } from '../native/json'
@@ -18,110 +19,19 @@ import { fail, ok, orThrow, type Result } from '../result'
 import type { RevocationSource } from '../tokens/revocation'
 import { covers } from '../tokens/scope'
 import { systemTime } from '../tokens/seconds'
-import { TokenVerifier, type TokenVerifierOptions } from '../tokens/token-verifier'
-import { checkApproval, type Approving, type RequestApproval } from './approval'
+import { TokenVerifier } from '../tokens/token-verifier'
+import { checkApproval, type Approving } from './approval'
 import { inTime, PATIENCE_MS, refusal, sourcesIn } from './asking'
 import { readBody, readIncoming } from './body'
+import {
+  OPTIONS,
+  type NonceStore,
+  type RequestDemands,
+  type RequestVerifierOptions,
+  type VerifiedRequest,
+} from './demands'
 import { checkRequest, headOf, isFetchRequest, isIncoming, type HttpRequest } from './message'
 import type { SignatureProfile } from './sign'
-
-/** Remembers nonces for all replicas of a server, and beyond a restart. */
-export interface NonceStore {
-  /**
-   * Remembers the text `key` until the second `until`: true if it was not there, false if it was; at once for all who ask, as
-   * `SET key 1 NX EXAT until` of Redis does. One that throws, or answers anything else, refuses the request.
-   */
-  claim(key: string, until: number): boolean | Promise<boolean>
-}
-
-/** Whose requests are accepted, for which names of this server, and within which bounds. */
-export interface RequestVerifierOptions {
-  /** The names by which clients reach this server, as `Host` has them: `api.example`, `localhost:8080`. */
-  authorities: readonly string[]
-  /** Default `xbind`. */
-  profile?: SignatureProfile
-  /** Web Bot Auth only: DIDs of the keys that it names by thumbprint. Nothing is fetched, others are NOT_ALLOWED. */
-  keys?: readonly string[]
-  /** Seconds since the epoch; the system clock by default. */
-  now?: () => number
-  /** Default 5, at most 300. */
-  clockSkewSeconds?: number
-  /** How old a signature may be, however long it says that it holds: default 300, at most 86 400. */
-  maxAgeSeconds?: number
-  /** Default 1 MiB. */
-  maxBodyBytes?: number
-  /** How many requests of one sender are remembered, and a third more of others; 1 000 000 by default. */
-  maxTrackedRequests?: number
-  /**
-   * Shared by replicas. Without it this process alone remembers, and what was signed before the verifier began, and in the
-   * seconds of `clockSkewSeconds` after it, is refused: it may have been accepted before.
-   */
-  nonces?: NonceStore
-  /** Takes also what was signed before the verifier began: whoever has recorded such a request can repeat it after a restart. */
-  dangerouslyAcceptReplayAfterRestart?: boolean
-  /** DIDs whose requests are taken; everybody's by default. */
-  allow?: readonly string[]
-  /** Whose tokens are accepted: then each request must present one, issued to its sender. */
-  trust?: TokenVerifierOptions['trust']
-  /** For whom tokens and approvals are meant; `https://` and the first of the authorities by default. */
-  audience?: string
-  /** What the token must grant, all of it. */
-  scopes?: readonly string[]
-  /** Asked about every link of a token, and without `trust` about the sender. None by default. */
-  revocations?: RevocationSource | readonly RevocationSource[]
-  /** Somebody signs each request, with its very body, before it is accepted. */
-  approval?: RequestApproval
-}
-
-/** What one request must satisfy, beside the options of its verifier. */
-export interface RequestDemands {
-  /** Its body, where something else has read it: the bytes as they came. */
-  body?: Uint8Array
-  /** What the token must grant besides. */
-  scopes?: readonly string[]
-  /** Who has to approve of it, in place of whom the verifier names. */
-  approval?: RequestApproval
-}
-
-/** A request that passed every check: genuine, in time, for this server, and accepted for the first time. */
-export interface VerifiedRequest {
-  /** Proven by the signature. */
-  readonly from: string
-  /** What the token grants; empty without `trust`. */
-  readonly scopes: readonly string[]
-  /** On whose behalf the sender acts, outermost first; empty without `trust`. */
-  readonly chain: readonly string[]
-  /** The very bytes that were verified. */
-  readonly body: Uint8Array
-  /** Unique for its sender. */
-  readonly nonce: string
-  /** When it was signed, in seconds since the epoch. */
-  readonly createdAt: number
-  /**
-   * The components that the signature covers, by name; `name;key="member"` where one member of a field is covered and not the
-   * rest. All others are nobody's word.
-   */
-  readonly covered: readonly string[]
-}
-
-const OPTIONS = [
-  'authorities',
-  'profile',
-  'keys',
-  'now',
-  'clockSkewSeconds',
-  'maxAgeSeconds',
-  'maxBodyBytes',
-  'maxTrackedRequests',
-  'nonces',
-  'dangerouslyAcceptReplayAfterRestart',
-  'allow',
-  'trust',
-  'audience',
-  'scopes',
-  'revocations',
-  'approval',
-] as const satisfies readonly (keyof RequestVerifierOptions)[]
 
 /** What a gate needs of a verifier. */
 export interface Inside {
@@ -165,6 +75,7 @@ export class RequestVerifier {
   readonly #profile: SignatureProfile
   /** Asked about the sender, where no token is, and about who approves. */
   readonly #sources: readonly RevocationSource[]
+  readonly #recorder: Recorder | undefined
 
   /** Throws INVALID_CONFIG, INVALID_DID, INVALID_KEY (a JWK set). */
   constructor(options: RequestVerifierOptions) {
@@ -182,7 +93,7 @@ export class RequestVerifier {
       revocations,
       approval,
     } = options
-    const { dangerouslyAcceptReplayAfterRestart: acceptReplay = false } = options
+    const { dangerouslyAcceptReplayAfterRestart: acceptReplay = false, audit, dangerouslyContinueUnrecorded } = options
     const { clockSkewSeconds, maxAgeSeconds, maxBodyBytes, maxTrackedRequests } = options
     const authorities = strings(options.authorities, 'authorities')
     checkString(profile, 'profile')
@@ -231,6 +142,7 @@ export class RequestVerifier {
       })
     }
     this.#sources = sourcesIn(revocations)
+    this.#recorder = Recorder.of(audit, dangerouslyContinueUnrecorded)
   }
 
   /**
@@ -238,7 +150,7 @@ export class RequestVerifier {
    * or plain data. Rejects with what `now` throws, and with a TypeError for a body that was read already.
    * Errors: MALFORMED_MESSAGE, INVALID_SIGNATURE, WRONG_AUDIENCE, MESSAGE_NOT_YET_VALID, MESSAGE_EXPIRED, INVALID_DID,
    * NOT_ALLOWED, those of tokens, SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, PAYLOAD_TOO_LARGE, ABORTED, REPLAYED,
-   * REPLAY_WINDOW_FULL (also if the store of nonces does not answer), APPROVAL_REQUIRED, APPROVAL_REFUSED.
+   * REPLAY_WINDOW_FULL (also if the store of nonces does not answer), APPROVAL_REQUIRED, APPROVAL_REFUSED, AUDIT_FAILED.
    */
   async verify(
     request: Request | IncomingMessage | HttpRequest,
@@ -253,21 +165,56 @@ export class RequestVerifier {
     const now = this.#time()
     const head = headOf(request)
     const genuine = native.authenticateRequest(this.#verifier, json(head), now)
-    if (isFailure(genuine)) return fail(genuine)
+    if (isFailure(genuine)) return this.#recorded(fail(genuine), head)
     const [kept, says] = genuine
     const authentic = read(says)
+    const verified = await this.#accept({ authentic, kept, head }, demands, request, given, now)
+    return this.#recorded(verified, head, authentic, request)
+  }
+
+  /** What was decided is on record, or the request is refused. */
+  async #recorded(
+    verified: Result<Settled>,
+    { method, target }: RequestHead,
+    authentic?: AuthenticRequest,
+    request?: object,
+  ): Promise<Result<VerifiedRequest>> {
+    if (!verified.ok) {
+      if (verified.error.code !== 'AUDIT_FAILED') {
+        this.#recorder?.refused(entryOf(method, target, this.#audience, authentic), verified.error)
+      }
+      return verified
+    }
+    const { accepted, token, request: settled } = verified.value
+    const { from } = settled
+    if (this.#recorder) {
+      const entry = { ...entryOf(method, target, this.#audience, authentic), from, token, chain: settled.chain }
+      const failed = await this.#recorder.commit({ ...entry, outcome: 'accepted' })
+      if (failed) return fail(failed)
+    }
+    if (request) this.#accepted.set(request, accepted)
+    return ok(settled)
+  }
+
+  async #accept(
+    genuine: Omit<Accepted, 'body'>,
+    demands: Demands,
+    request: Request | IncomingMessage | HttpRequest,
+    given: Uint8Array | undefined,
+    now: number,
+  ): Promise<Result<Settled>> {
+    const { authentic, kept } = genuine
     const rights = await this.#rights(authentic, demands.scopes)
     if (!rights.ok) return rights
     const body = await this.#body(request, given, (authentic.until + 1 - now) * 1000)
     if (isFailure(body)) return fail(body)
+    const blocked = this.#recorder?.blocked
+    if (blocked) return fail(blocked)
     const claim = native.acceptRequest(this.#verifier, kept, body, this.#time())
     if (isFailure(claim)) return fail(claim)
     const taken = await this.#claim(claim, authentic.until, replayed)
     if (taken) return fail(taken)
-    const accepted = { authentic, kept, head, body }
-    const settled = await this.#settle(accepted, demands)
-    if (settled.ok) this.#accepted.set(request, accepted)
-    return settled
+    return this.#settle({ ...genuine, body }, demands)
   }
 
   #needed(scopes: readonly string[] | undefined): string[] {
@@ -275,7 +222,7 @@ export class RequestVerifier {
   }
 
   /** What remains to be asked of a request that is accepted. */
-  async #settle(accepted: Accepted, { scopes, approval }: Demands): Promise<Result<VerifiedRequest>> {
+  async #settle(accepted: Accepted, { scopes, approval }: Demands): Promise<Result<Settled>> {
     const { authentic, body } = accepted
     const refused = approval && (await this.#approve(accepted, approval))
     if (refused) return fail(refused)
@@ -283,7 +230,8 @@ export class RequestVerifier {
     const still = await this.#rights(authentic, scopes)
     if (!still.ok) return still
     const { from, nonce, created, covered } = authentic
-    return ok({ from, ...still.value, body, nonce, createdAt: created, covered })
+    const { token, ...granted } = still.value
+    return ok({ accepted, token, request: { from, ...granted, body, nonce, createdAt: created, covered } })
   }
 
   async #approve({ authentic, kept, head, body }: Accepted, { by, when }: Approving): Promise<Failure | undefined> {
@@ -310,7 +258,9 @@ export class RequestVerifier {
       return fail(failure('SCOPE_DENIED', 'the request presents no token', 'give signRequest or createFetch a token'))
     }
     const verified = await this.#tokens.verify(token, { presenter: from, scopes })
-    return verified.ok ? ok({ scopes: verified.value.scopes, chain: verified.value.chain }) : verified
+    if (!verified.ok) return verified
+    const { scopes: granted, chain, id } = verified.value
+    return ok({ scopes: granted, chain, token: id })
   }
 
   async #body(
@@ -354,7 +304,9 @@ export class RequestVerifier {
       ask: async (request, { scopes, approval }) => {
         const accepted = verifier.#accepted.get(request)
         const demands = { scopes: verifier.#needed(scopes), approval: checkApproval(approval) }
-        return accepted && (await verifier.#settle(accepted, demands))
+        if (!accepted) return undefined
+        const settled = await verifier.#settle(accepted, demands)
+        return verifier.#recorded(settled, accepted.head, accepted.authentic)
       },
     })
   }
@@ -369,6 +321,13 @@ interface Accepted {
   readonly body: Uint8Array
 }
 
+/** A request of which nothing remains to be asked, with the id of its token. */
+interface Settled {
+  readonly accepted: Accepted
+  readonly token: string | undefined
+  readonly request: VerifiedRequest
+}
+
 interface Demands {
   readonly scopes: readonly string[]
   readonly approval: Approving | undefined
@@ -380,9 +339,29 @@ const usedBefore = failure('APPROVAL_REQUIRED', 'the approval was used before')
 interface Rights {
   readonly scopes: readonly string[]
   readonly chain: readonly string[]
+  readonly token: string | undefined
 }
 
-const none: Rights = Object.freeze({ scopes: Object.freeze([]), chain: Object.freeze([]) })
+const none: Rights = Object.freeze({ scopes: Object.freeze([]), chain: Object.freeze([]), token: undefined })
+
+/** What a record says of a request: not what it asks for behind the path, which may be secret. */
+function entryOf(
+  method: string,
+  target: string,
+  audience: string,
+  authentic?: AuthenticRequest,
+): Omit<Entry, 'outcome'> {
+  const [path = ''] = target.replace(/^https?:\/\/[^/]*/, '').split('?')
+  const { from, nonce } = authentic ?? {}
+  return {
+    event: 'request',
+    by: didIn(audience),
+    from,
+    method: /^[\w.-]{1,128}$/.test(method) ? method : undefined,
+    messageId: nonce !== undefined && /^[\w-]{21}[AQgw]$/.test(nonce) ? nonce : undefined,
+    note: cut(path),
+  }
+}
 
 function checkScopes(scopes: readonly string[] | undefined): string[] {
   const checked = scopes === undefined ? [] : strings(scopes, 'scopes')

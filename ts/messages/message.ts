@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto'
 import { types } from 'node:util'
-import type { Claim, Failure, VerifierRef } from '../native/binding'
+import type { Claim, Failure, Json, Message, VerifierRef } from '../native/binding'
+import { Recorder, type AuditOptions } from '../agent/audit'
 import {
   bounded,
   checkBytes,
@@ -106,7 +108,7 @@ export interface VerifiedMessage {
 }
 
 /** Whose messages are opened, and within which bounds. */
-export interface MessageVerifierOptions {
+export interface MessageVerifierOptions extends AuditOptions {
   /** The DID whose messages are opened. */
   audience: string
   /** Seconds since the epoch; the system clock by default. */
@@ -157,6 +159,8 @@ const OPTIONS = [
   'running',
   'allow',
   'revocations',
+  'audit',
+  'dangerouslyContinueUnrecorded',
 ] as const satisfies readonly (keyof MessageVerifierOptions)[]
 
 /**
@@ -175,6 +179,8 @@ export class MessageVerifier {
   readonly #pending: MessageVerifierOptions['pending']
   readonly #running: MessageVerifierOptions['running']
   readonly #sources: readonly RevocationSource[]
+  readonly #recorder: Recorder | undefined
+  readonly #audience: string
 
   /** Throws INVALID_DID, INVALID_CONFIG. */
   constructor(options: MessageVerifierOptions) {
@@ -182,6 +188,7 @@ export class MessageVerifier {
     known(options, 'MessageVerifier', OPTIONS)
     const { audience, now = systemTime, pending, running, allow, revocations } = options
     const { clockSkewSeconds, maxLifetimeSeconds, maxBodyBytes, maxTrackedMessages, session } = options
+    const { audit, dangerouslyContinueUnrecorded } = options
     checkString(audience, 'audience')
     optional(session, checkString, 'session')
     checkFunction(now, 'now')
@@ -191,6 +198,8 @@ export class MessageVerifier {
     this.#pending = pending
     this.#running = running
     this.#sources = sourcesIn(revocations)
+    this.#recorder = Recorder.of(audit, dangerouslyContinueUnrecorded)
+    this.#audience = audience
     this.#verifier = orThrow(
       native.newVerifier(
         json({
@@ -201,7 +210,7 @@ export class MessageVerifier {
           maxTracked: bounded(maxTrackedMessages, 1_000_000, 'maxTrackedMessages', 1, 100_000_000),
           session,
           allow: allow === undefined ? undefined : strings(allow, 'allow'),
-          asks: this.#sources.length > 0,
+          asks: this.#sources.length > 0 || this.#recorder !== undefined,
         }),
       ),
     )
@@ -210,7 +219,8 @@ export class MessageVerifier {
   /**
    * Opens one message: all checks of docs/wire-format.md, in that order. Throws what `now`, `pending` and `running` throw.
    * Errors: MALFORMED_MESSAGE, PAYLOAD_TOO_LARGE, WRONG_AUDIENCE, MESSAGE_EXPIRED, MESSAGE_NOT_YET_VALID,
-   * INVALID_SIGNATURE, NOT_ALLOWED, REVOKED, REVOCATION_UNKNOWN, STALE_SESSION, REPLY_MISMATCH, REPLAYED, REPLAY_WINDOW_FULL.
+   * INVALID_SIGNATURE, NOT_ALLOWED, REVOKED, REVOCATION_UNKNOWN, STALE_SESSION, DECRYPTION_FAILED, REPLY_MISMATCH, REPLAYED, REPLAY_WINDOW_FULL,
+   * AUDIT_FAILED.
    *
    * @example
    * ```ts
@@ -223,17 +233,17 @@ export class MessageVerifier {
     checkBytes(body, 'body')
     optional(token, checkString, 'token')
     const own = new Uint8Array(body) // what was verified must stay what it was
-    const now = this.#now()
-    checkNumber(now, 'now()')
-    let opened = native.open(this.#verifier, now, jws, own, token)
-    if (typeof opened !== 'string' && !isFailure(opened)) {
-      const claim = read(native.claim(opened))
-      const refused = this.#refused(claim)
-      if (refused) return fail(refused)
-      opened = native.accept(this.#verifier, opened, now, own, token, this.#callOf(claim))
+    const seen: { from?: string } = {}
+    const opened = this.#opened(jws, own, token, seen)
+    const entry = this.#recorder && { event: 'message', by: this.#audience, digest: digestOf(jws), from: seen.from }
+    if (isFailure(opened)) {
+      if (entry && opened.code !== 'AUDIT_FAILED') this.#recorder?.refused(entry, opened)
+      return fail(opened)
     }
-    if (isFailure(opened)) return fail(opened)
     const message = read(opened)
+    const { id: messageId, method } = message
+    const failed = entry && this.#recorder?.put({ ...entry, outcome: 'accepted', messageId, method })
+    if (failed) return fail(failed)
     return ok({
       ...message,
       inReplyTo: message.inReplyTo,
@@ -246,6 +256,17 @@ export class MessageVerifier {
       body: own,
       jws,
     })
+  }
+
+  #opened(jws: string, body: Uint8Array, token: string | undefined, seen: { from?: string }): Json<Message> | Failure {
+    const now = this.#now()
+    checkNumber(now, 'now()')
+    const opened = native.open(this.#verifier, now, jws, body, token)
+    if (typeof opened === 'string' || isFailure(opened)) return opened
+    const claim = read(native.claim(opened))
+    seen.from = claim.from
+    const refused = this.#refused(claim) ?? this.#recorder?.blocked
+    return refused ?? native.accept(this.#verifier, opened, now, body, token, this.#callOf(claim))
   }
 
   #refused({ from, issuedAt }: Claim): Failure | undefined {
@@ -273,6 +294,8 @@ export class MessageVerifier {
     return typeof jws === 'string' ? jws : undefined
   }
 }
+
+const digestOf = (jws: string): string => createHash('sha256').update(jws).digest('base64url')
 
 function sourcesIn(revocations: MessageVerifierOptions['revocations']): RevocationSource[] {
   if (revocations === undefined) return []

@@ -455,6 +455,22 @@ export interface Claim {
   readonly isReply: boolean
 }
 
+/** How to reach the brokers. */
+export interface Cluster {
+  /** Addresses of its brokers. */
+  readonly servers: ReadonlyArray<string>
+  /** Which bus it is among those on these brokers. */
+  readonly namespace: string
+  /** TLS is spoken, whatever the addresses say. */
+  readonly tls: boolean
+  /** Whose certificates are believed besides the usual ones, as PEM. */
+  readonly ca?: string | undefined
+  /** What this side shows, as PEM. */
+  readonly cert?: string | undefined
+  /** The key to that, as PEM. */
+  readonly key?: string | undefined
+}
+
 /** Where names lead, and whose certificates are believed beside the usual ones; the rules hold for these addresses too. */
 export interface World {
   /** Addresses by name. */
@@ -463,6 +479,16 @@ export interface World {
   readonly roots: ReadonlyArray<string>
   /** How long a document is not asked for again. */
   readonly intervalMs: number
+}
+
+/** How the agents of a bus reach addresses. */
+export interface Reach {
+  /** The URL of a proxy. */
+  readonly proxy?: string | undefined
+  /** Hosts that are reached without it. */
+  readonly except: ReadonlyArray<string>
+  /** Whose certificates are believed beside the usual ones, as PEM. */
+  readonly ca: ReadonlyArray<string>
 }
 
 /** The bounds of one request. */
@@ -511,6 +537,42 @@ export interface ListDraft {
   readonly ttl?: number | undefined
   /** The system's time by default. */
   readonly now?: number | undefined
+}
+
+/** Which status lists there is room for, and where they may come from. */
+export interface SourcePolicy {
+  /** How many lists. */
+  readonly maxLists: number
+  /** How many bytes they take together. */
+  readonly maxBytes: number
+  /** How long each is relied upon, in seconds. */
+  readonly maxAge: number
+  /** How old a copy may be before the next is asked for, in seconds. */
+  readonly refresh: number
+  /** Where they are fetched from; by default where a trusted issuer's own token points. */
+  readonly origins?: ReadonlyArray<string> | undefined
+}
+
+/** What has to be done about a list. */
+export interface ListDue {
+  /** It has to be fetched, from an address of that kind. */
+  readonly fetch?: 'listed' | 'stranger' | undefined
+  /** It is being fetched. */
+  readonly running: boolean
+  /** Why it did not come a moment ago. */
+  readonly failure?: string | undefined
+/** What a store is asked that several processes share. */
+export interface StoreQuestion {
+  /** Of the question. */
+  readonly number: number
+  /** What it is to claim, one after the other. */
+  readonly keys: ReadonlyArray<string>
+  /** Until which second it remembers them. */
+  readonly until: number
+  /** Under which key it keeps the name of the window. */
+  readonly name: string
+  /** That name, if there is none yet. */
+  readonly fresh: string
 }
 
 /** That one key follows another. */
@@ -591,9 +653,6 @@ export interface Status {
   readonly uri: string
 }
 
-/** JSON text, or bytes. */
-export type Content = string | Uint8Array
-
 export type SignedHttp = ReadonlyArray<string> | UnsignedRef | Failure
 
 /** PEM, or bytes of either. */
@@ -611,11 +670,13 @@ export type KeyRef = Native<'KeyRef'>
 export type ListRef = Native<'ListRef'>
 export type ListsRef = Native<'ListsRef'>
 export type LogRef = Native<'LogRef'>
+export type NatsRef = Native<'NatsRef'>
 export type NodeRef = Native<'NodeRef'>
 export type OpeningRef = Native<'OpeningRef'>
 export type RequestRef = Native<'RequestRef'>
 export type RequestVerifierRef = Native<'RequestVerifierRef'>
 export type ServerRef = Native<'ServerRef'>
+export type TakerRef = Native<'TakerRef'>
 export type UnsignedRef = Native<'UnsignedRef'>
 export type VerifierRef = Native<'VerifierRef'>
 export type WeightRef = Native<'WeightRef'>
@@ -631,7 +692,6 @@ export interface Binding {
     body: Uint8Array,
     draft: Json<RequestDraft>,
   ): SignedHttp
-  /** The same for the response to a request. */
   signResponse(
     key: KeyRef | undefined,
     signer: string | undefined,
@@ -641,7 +701,6 @@ export interface Binding {
     now: number,
     ttl: number,
   ): SignedHttp
-  /** What a key elsewhere is to sign. */
   baseOf(unsigned: UnsignedRef): string
   /** The fields to be set, with the signature that a key elsewhere has made. */
   signedFields(unsigned: UnsignedRef, signature: Uint8Array): Fallible<ReadonlyArray<string>>
@@ -671,17 +730,28 @@ export interface Binding {
     recipient: string,
     now: number,
   ): Fallible<Json<UsedApproval>>
-  /** Signs a yes or no to a request. */
   decideRequest(
     key: KeyRef,
     request: Json<RequestHead>,
     body: Uint8Array,
     decided: Json<RequestDecision>,
   ): Fallible<string>
-  /** Lets the agents of a bus call by address. */
   reachAddresses(node: NodeRef): void
   /** Opens agents of a bus to requests: these DIDs, or all. `wake` is told which exchange has something to take. */
   newServer(node: NodeRef, only: ReadonlyArray<string> | undefined, wake: (arg: number) => void): Fallible<ServerRef>
+  /** Lets the agents of a bus call by address, unless they can. */
+  reachAddresses(node: NodeRef, reach?: Json<Reach>): Fallible<undefined>
+  knownSession(node: NodeRef, did: string): string | null
+  /** Opens agents of a bus to requests: these DIDs, or all. `wake` is told which exchange has something to take, or 0. */
+  newServer(
+    node: NodeRef,
+    only: ReadonlyArray<string> | undefined,
+    shares: boolean,
+    wake: (arg: number) => void,
+  ): Fallible<ServerRef>
+  /** What the store is to be asked that several processes share. */
+  takeQuestions(server: ServerRef): Json<ReadonlyArray<StoreQuestion>>
+  answerQuestion(server: ServerRef, number: number, taken?: number, name?: string): void
   /** A request has come. */
   openExchange(server: ServerRef): number
   /** A piece of its body; why no more messages can come of it. */
@@ -690,7 +760,6 @@ export interface Binding {
   endExchange(server: ServerRef, exchange: number): string | null
   /** What is to be written next into the response, and whether that is its end. */
   takeExchange(server: ServerRef, exchange: number): [Uint8Array, boolean]
-  /** The response is done, or its connection lost. */
   closeExchange(server: ServerRef, exchange: number): void
   generateKey(): Fallible<KeyRef>
   keyFromSeed(seed: Uint8Array): Fallible<KeyRef>
@@ -704,17 +773,13 @@ export interface Binding {
   didToPublicKey(did: string): Fallible<Uint8Array>
   publicKeyToDid(publicKey: Uint8Array): Fallible<string>
   verifySignature(did: string, data: Uint8Array, signature: Uint8Array): Fallible<boolean>
-  /** The JWK of a DID's key, as JSON. */
   jwkJson(did: string): Fallible<string>
-  /** The document of a DID, as JSON. */
   didDocumentJson(did: string): Fallible<string>
   keyFromPkcs8(file: KeyFile, passphrase?: string): Fallible<KeyRef>
-  /** The same on another thread. */
   importKey(file: KeyFile, passphrase?: string): Promise<Fallible<KeyRef>>
   exportKey(key: KeyRef, pem: boolean, passphrase?: string): Fallible<Exported>
   /** Prepares an export on another thread. The private key has no part in it and stays where it can be wiped. */
   prepareExport(passphrase: string): Promise<Fallible<WrappingRef>>
-  /** The end of an export that was prepared. */
   exportPrepared(key: KeyRef, pem: boolean, wrapping: WrappingRef): Fallible<Exported>
   seal(key: KeyRef, draft: Json<Draft>, body: Uint8Array): Fallible<Json<Sealed>>
   newVerifier(policy: Json<Policy>): Fallible<VerifierRef>
@@ -723,7 +788,6 @@ export interface Binding {
    * here, so that no exception and no depth of a callback can meet a native frame.
    */
   open(verifier: VerifierRef, now: number, jws: string, body: Uint8Array, token?: string): Opened
-  /** What a message that waits claims. */
   claim(opening: OpeningRef): Json<Claim>
   /**
    * Goes on with an opening, at the same time and with the same body; `call` is the JWS of the call that the message
@@ -737,22 +801,18 @@ export interface Binding {
     token?: string,
     call?: string,
   ): Fallible<Json<Message>>
-  /** Whether JSON text may go into a body. */
   checkJson(text: string): Fallible<undefined>
   /** One text of both; nothing if there is neither. */
   writePresented(token?: string, approval?: string): string | undefined | Failure
-  /** What the key of that DID is to sign. */
   cardToSign(did: string, draft: Json<CardDraft>): Fallible<string>
   /** As the card of `did`, or of whomever it names. */
   verifyCard(jws: string, did: string | undefined, time: number | undefined, clockSkew: number): Fallible<Json<Card>>
   newFetcher(world: Json<World>): FetcherRef
   /** Why an address may not be asked, as far as its text tells. */
   refuseUrl(url: string, named: Rules['named']): string | null
-  /** A promise of a document's bytes, or of the reason why there are none. */
   fetch(url: string, rules: Json<Rules>, fetcher?: FetcherRef): Promise<Uint8Array | string>
   /** Opens a port; `wake` is called when another thread has left events there. */
   openPort(wake: () => void): number
-  /** Closes the port and all its agents. */
   closePort(port: number): void
   /** A bus of its own; `max_lifetime` is the longest life of a message in seconds. */
   newNode(maxLifetime: number, log: LogRef | undefined, dangerouslyUnrecorded: boolean): NodeRef
@@ -760,6 +820,12 @@ export interface Binding {
   nodeAgents(node: NodeRef): Json<ReadonlyArray<Agent>>
   stopOnNode(node: NodeRef, did: string): Fallible<undefined>
   closeNode(node: NodeRef): void
+  /** Connects a bus to those of other machines, in the name of an identity where there is one. */
+  connectNats(node: NodeRef, cluster: Json<Cluster>, identity?: KeyRef): Promise<Fallible<NatsRef>>
+  natsStatus(nats: NatsRef): 'connected' | 'reconnecting' | 'closed'
+  natsAgents(nats: NatsRef): Json<ReadonlyArray<Agent>>
+  /** Resolves once the last words of a bus that was closed have left. */
+  natsClosed(nats: NatsRef): Promise<Fallible<void>>
   /**
    * Brings an agent onto a node: with a fresh key, with the key of an identity (which is taken), or, for a key elsewhere,
    * with the DID of an identity provider.
@@ -777,7 +843,6 @@ export interface Binding {
   /** Lets nothing new in at an agent; an event tells when its handlers have ended. */
   retireAgent(port: number, agent: number): void
   closeAgent(port: number, agent: number): void
-  /** The key of an agent, unless it is elsewhere. */
   agentKey(port: number, agent: number): Fallible<KeyRef>
   /**
    * Sets an agent's policies, the first of them for calls without a method; without any, calls go to the inbox. Returns
@@ -789,16 +854,24 @@ export interface Binding {
     policies: Json<ReadonlyArray<CallPolicy>> | undefined,
     judges: ReadonlyArray<JudgeRef>,
   ): Fallible<number>
-  /**
-   * Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window`
-   * its answer may come in parts; with `receipt` the two messages are told before its end; `idempotent`, it is signed anew
-   * where it may be lost.
-   */
+  /** Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew. */
   call(
     port: number,
     agent: number,
     to: string,
-    content: Content,
+    content: string | Uint8Array,
+    timeoutMs: number,
+    totalMs: number,
+  ): Fallible<number>
+  /**
+   * The same. With `window` its answer may come in parts; with `receipt` the two messages are told before its end;
+   * `idempotent`, it is signed anew where it may be lost.
+   */
+  callWith(
+    port: number,
+    agent: number,
+    to: string,
+    content: string | Uint8Array,
     oneWay: boolean,
     timeoutMs: number,
     token: string | undefined,
@@ -837,19 +910,16 @@ export interface Binding {
   rights(port: number, ticket: number): string | null
   /** Gives a call back, with the content that it brought: another policy judges it, or it goes to the inbox. */
   giveBack(port: number, ticket: number, content: Content): void
-  /** Answers a running call. */
   answer(port: number, ticket: number, content: Content): void
-  /** Ends an answer in parts. */
   finish(port: number, ticket: number, content: Content): void
   /** Refuses a running call; `detail` is the JSON object that goes with the code. */
   refuse(port: number, ticket: number, code: string, detail?: string): void
   /** Sends a part of the answer to a running call: 0 if there is room for another, 1 if not, 2 if nobody takes any. */
-  part(port: number, ticket: number, content: Content): Fallible<number>
+  part(port: number, ticket: number, content: string | Uint8Array): Fallible<number>
   /** Whether there is room for a part, as `part` says it. */
   flow(port: number, ticket: number): number
   /** So many parts of the answer to a call were read. */
   took(port: number, call: number, parts: number): void
-  /** Tells a caller how far its call is. */
   progress(port: number, ticket: number, progress?: number, total?: number, message?: string): Failure | null
   isCancelled(port: number, ticket: number): boolean
   /** The identity provider's signature; none if it failed. False for one that is not by the key of its DID. */
@@ -872,12 +942,21 @@ export interface Binding {
     caller: string,
     agent: string,
   ): Fallible<Json<Proven>>
-  /** Opens a log, which keeps a copy of the key until it is closed. */
   openLog(path: string, key: KeyRef, sync: string, maxBytes: number): Promise<Fallible<LogRef>>
-  /** Whose log it is, and what was found when it was opened. */
+  /** `take` is given a number for `taken`, the lines, and how far the log goes with them. */
+  newTaker(take: (number: number, lines: string, head: string) => void, milliseconds: number): TakerRef
+  /** The lines of that number are there for good, or why not. */
+  taken(taker: TakerRef, number: number, refused?: string): void
+  /** A log whose lines go there, behind the last one there if it goes on. */
+  handOver(taker: TakerRef, key: KeyRef, sync: string, last?: string): Promise<Fallible<LogRef>>
   logState(log: LogRef): string
-  /** Adds what the JSON object of a record says. */
   appendRecord(log: LogRef, record: string): Fallible<boolean>
+  /** Whether anything may be done that has to be recorded. */
+  canWrite(log: LogRef): boolean
+  /** Puts a decision on record before it is carried out, or afterwards. */
+  putDecision(log: LogRef, record: string, unrecorded: boolean, hasHappened: boolean): Failure | null
+  /** The same for what is carried out when this says so. */
+  commitDecision(log: LogRef, record: string, unrecorded: boolean): Promise<Fallible<boolean>>
   /** The same, to the log of an agent that has one. */
   putOnRecord(port: number, agent: number, record: string): Failure | null
   /** Writes what was decided so far, and tells how far the log goes; at times it is its end. */
@@ -885,9 +964,7 @@ export interface Binding {
   queryLog(log: LogRef, query: string): Promise<Fallible<string>>
   /** Verifies a log, with the line that it must hold. */
   verifyLog(path: string, owner?: string, seq?: number, digest?: string): Promise<Fallible<string>>
-  /** A witness signs the head that a log signed. */
   witnessHead(witness: KeyRef, head: string): Fallible<string>
-  /** What a witness has signed. */
   readWitness(statement: string, witness: string): Fallible<string>
   newRevocationList(capacity: number): ListRef
   /** Without a time the entry is kept for good. */
@@ -906,10 +983,9 @@ export interface Binding {
   getStatus(count: number, list: Uint8Array, index: number): number | null
   statusListSize(count: number, bytes: number): number
   signStatusList(key: KeyRef, count: number, list: Uint8Array, draft: Json<ListDraft>): Fallible<string>
-  newStatusLists(capacity: number, bytes: number, maxAge: number): ListsRef
+  newStatusLists(policy: Json<SourcePolicy>): ListsRef
   /** How many bytes the lists take in native memory. */
   listsBytes(lists: ListsRef): number
-  /** Stands for so much native memory. */
   weight(bytes: number): WeightRef
   /** Takes in a list by a DID, or with a JWK set by an issuer of another name. */
   putList(
@@ -920,14 +996,15 @@ export interface Binding {
     jwks: string | undefined,
     now: number,
   ): Fallible<undefined>
-  /** A status, or why there is none. */
   askList(
     lists: ListsRef,
     issuer: string,
     status: Json<Status>,
     now: number,
   ): number | 'stale' | 'absent' | 'unreadable'
-  purgeLists(lists: ListsRef, now: number): void
+  /** What has to be done about the list that a link names, the first of its token or another. */
+  listDue(lists: ListsRef, issuer: string, status: Json<Status>, first: boolean, now: number): Json<ListDue>
+  listCame(lists: ListsRef, issuer: string, uri: string, now: number, failure?: string): void
   /** Whether one scope covers another. */
   covers(granted: string, needed: string): Fallible<boolean>
   issueToken(key: KeyRef, grant: Json<Grant>): Fallible<string>

@@ -11,8 +11,24 @@ import { bounded, checkDID, checkNumber, checkObject, checkString, known, option
 import { failure, isFailure, XBindError } from '../errors'
 import { native } from '../native'
 import { json } from '../native/json'
-import type { Failure, KeyRef, LogRef } from '../native/binding'
+import type { Failure, KeyRef, LogRef, TakerRef } from '../native/binding'
 import { fail, ok, orThrow, type Result } from '../result'
+
+/** Lines of a log, the last of which is its signature over all before. */
+export interface AuditBatch {
+  /** What a file of the log would hold: lines of JSON, a line feed behind each. */
+  readonly text: string
+  /** The number of the first line. Where a batch was not taken before, the next begins with the same: put it in its place. */
+  readonly seq: number
+  /** How far the log goes with them. */
+  readonly head: AuditHead
+}
+
+/**
+ * Takes the lines of a log that is not kept in files, one batch at a time. They are there for good when it returns, or its promise is
+ * fulfilled; when it throws, or rejects, or takes longer than `timeoutMs`, they are not, and come again.
+ */
+export type AuditSink = (batch: AuditBatch) => unknown
 
 /** How a log is kept. */
 export interface AuditLogOptions {
@@ -27,8 +43,14 @@ export interface AuditLogOptions {
    * and when they are on the disk is for the operating system to decide.
    */
   sync?: 'always' | 'batch' | 'none'
-  /** A file that is longer is continued in the next: default 256 MiB, at least 4096. */
+  /** A file that is longer is continued in the next: default 256 MiB, at least 4096. Not with a callback. */
   maxFileBytes?: number
+  /**
+   * With a callback: the last line that it has taken before, without its line feed, where the log goes on. A new log begins without.
+   */
+  lastLine?: string
+  /** With a callback: how long it may take for a batch, default 30 000, at most 600 000. */
+  timeoutMs?: number
 }
 
 class Log implements AuditLog {
@@ -69,6 +91,8 @@ class Log implements AuditLog {
 /**
  * Opens the log at that path, or begins one there: `path`, then `path.1`, `path.2` and so on. It is read through first: one that was
  * changed does not open, and what a crash has torn off its end is said in `lostBytes`. One process writes a log at a time.
+ * With a callback in the place of the path, that gets the lines; it is for you that one process at a time goes on with them. Such a log
+ * is not searched (`query` is INVALID_CONFIG), and with `always` a call begins when the callback has its record.
  * Errors: INVALID_AUDIT, AUDIT_FAILED (it cannot be read or written, or is open already), INVALID_CONFIG, SIGN_FAILED.
  *
  * @example
@@ -78,20 +102,55 @@ class Log implements AuditLog {
  * const audited = new AutoGenxBindAgent({ audit: log.value })
  * ```
  */
-export async function openAuditLog(path: string, options: AuditLogOptions): Promise<Result<AuditLog>> {
-  checkPath(path)
+export async function openAuditLog(path: string | AuditSink, options: AuditLogOptions): Promise<Result<AuditLog>> {
+  if (typeof path !== 'function') checkPath(path)
   checkObject(options, 'options')
-  known(options, 'openAuditLog()', ['signer', 'sync', 'maxFileBytes'])
-  const { signer, sync = 'batch', maxFileBytes } = options
+  known(options, 'openAuditLog()', ['signer', 'sync', 'maxFileBytes', 'lastLine', 'timeoutMs'])
+  const { signer, sync = 'batch', maxFileBytes, lastLine, timeoutMs } = options
   const key = keyOf(signer, 'signer')
   checkString(sync, 'sync')
+  optional(lastLine, checkString, 'lastLine')
+  const misplaced = typeof path === 'function' ? maxFileBytes : (lastLine ?? timeoutMs)
+  if (misplaced !== undefined) {
+    return fail(failure('INVALID_CONFIG', 'maxFileBytes is of files, lastLine and timeoutMs are of a callback'))
+  }
   try {
     const longest = bounded(maxFileBytes, 256 << 20, 'maxFileBytes', 4096, Number.MAX_SAFE_INTEGER)
-    const log = await native.openLog(path, key, sync, longest)
+    const patience = bounded(timeoutMs, 30_000, 'timeoutMs', 1, 600_000)
+    const opening =
+      typeof path === 'function'
+        ? native.handOver(takerOf(path, patience), key, sync, lastLine)
+        : native.openLog(path, key, sync, longest)
+    const log = await opening
     return isFailure(log) ? fail(log) : ok(new Log(log))
   } catch (error) {
     if (error instanceof XBindError) return { ok: false, error }
     throw error
+  }
+}
+
+/** What the native side calls with the lines of a log; what it says of them is said once. */
+function takerOf(sink: AuditSink, patience: number): TakerRef {
+  const taker = native.newTaker((number, text, head) => void take(number, text, head), patience)
+  const take = async (number: number, text: string, said: string): Promise<void> => {
+    try {
+      const head = Object.freeze(JSON.parse(said) as AuditHead)
+      const lines = text.split('\n').length - 1
+      await sink(Object.freeze({ text, seq: head.seq + 2 - lines, head }))
+    } catch (error) {
+      return native.taken(taker, number, reasonOf(error))
+    }
+    native.taken(taker, number, undefined)
+  }
+  return taker
+}
+
+/** The words of what was thrown, whatever it was. */
+function reasonOf(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown).slice(0, 256)
+  } catch {
+    return 'what takes its lines has thrown'
   }
 }
 
@@ -207,7 +266,20 @@ function headIn(head: object): { seq: number; digest: string; did: string | unde
   return isOne ? { seq, digest, did } : failure('INVALID_CONFIG', 'the head has no seq, or no digest in base64url')
 }
 
-const ENTRY = ['event', 'outcome', 'by', 'from', 'to', 'method', 'messageId', 'token', 'chain', 'code', 'note'] as const
+const ENTRY = [
+  'event',
+  'outcome',
+  'by',
+  'from',
+  'to',
+  'method',
+  'messageId',
+  'digest',
+  'token',
+  'chain',
+  'code',
+  'note',
+] as const
 
 /** A copy, each member of which was read once. Halves of surrogate pairs are no text. */
 function entryIn(record: AuditEntry): Record<string, unknown> {

@@ -1,11 +1,13 @@
 import type { Call, KeyRef } from '../native/binding'
 import { bounded, checkBytes, checkObject, checkString, known, optional, strings } from '../check'
 import { isFailure } from '../errors'
+import { Recorder, type AuditOptions } from '../agent/audit'
 import { keyOf, type Identity } from '../agent/identity'
 import { native } from '../native'
 import { json, read } from '../native/json'
 import { fail, ok, result, type Result } from '../result'
 import { notWhole } from './seconds'
+import { recorded } from './token'
 
 /** The call that is decided upon: these two, this method, and these very bytes. */
 export interface ApprovedCall {
@@ -51,15 +53,17 @@ export interface Approval {
 
 /**
  * Signs a yes or no to one call: a JWT of type agent-approval+jwt. Errors: INVALID_CONFIG (anything out of its bounds, or an
- * approver who is the caller), INVALID_DID, SIGN_FAILED.
+ * approver who is the caller), INVALID_DID, SIGN_FAILED, AUDIT_FAILED.
  *
  * @example
  * ```ts
  * const statement = approveCall(identity, { decision: 'approve', call })
  * ```
  */
-export function approveCall(approver: Identity, request: CallDecision): Result<string> {
-  return approveWith(keyOf(approver, 'approver'), request)
+export function approveCall(approver: Identity, request: CallDecision, options: AuditOptions = {}): Result<string> {
+  const key = keyOf(approver, 'approver')
+  const recorder = Recorder.in(options, 'approveCall()')
+  return recorded(recorder, 'approval.signed', approver, approveWith(key, request))
 }
 
 /** @internal For agents, whose keys are elsewhere. */

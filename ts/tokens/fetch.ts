@@ -38,11 +38,6 @@ export const STATUS_LIST: FetchLimits = Object.freeze({
   accept: 'application/statuslist+jwt',
   named: 'stranger',
 })
-/** At an origin that the user has named. */
-export const LISTED_STATUS_LIST: FetchLimits = Object.freeze({ ...STATUS_LIST, named: 'listed' })
-
-const COOLDOWN_SECONDS = 30
-
 /** Why a document was not fetched, in a few words that hold nothing secret. */
 class FetchError extends Error {}
 
@@ -63,53 +58,13 @@ export function sharedFetch(url: string, limits: FetchLimits, fetch: FetchDocume
   }
 }
 
-/** One document: fetched once at a time, and not again within the cooldown, by the clock of whoever relies upon it. */
-export class RemoteDocument {
-  readonly #get: () => Promise<string>
-  #askedAt: number | undefined
-  #running: Promise<void> | undefined
-  /** When the copy at hand was asked for. */
-  fetchedAt: number | undefined
-  /** Why the last attempt failed. */
-  failure: string | undefined
-
-  constructor(url: string, limits: FetchLimits, fetch: FetchDocument) {
-    this.#get = () => obtain(fetch, url, limits)
-  }
-
-  /** `take` keeps the document, or says why it cannot be used. */
-  refresh(now: number, take: (text: string) => string | undefined): Promise<void> {
-    if (this.#running) return this.#running
-    const since = this.#askedAt === undefined ? Infinity : now - this.#askedAt
-    if (since >= 0 && since < COOLDOWN_SECONDS) return Promise.resolve()
-    this.#askedAt = now
-    this.#running = this.#refresh(now, take)
-    return this.#running
-  }
-
-  isOlder(seconds: number, now: number): boolean {
-    return this.fetchedAt !== undefined && now - this.fetchedAt >= seconds
-  }
-
-  async #refresh(now: number, take: (text: string) => string | undefined): Promise<void> {
-    try {
-      this.failure = take(await this.#get())
-      if (this.failure === undefined) this.fetchedAt = now
-    } catch (error) {
-      this.failure = reasonOf(error)
-    } finally {
-      this.#running = undefined
-    }
-  }
-}
-
 /** Whether a text is an address that its user may name: https without credentials, or http on this machine. */
 export function isFetchable(url: string): boolean {
   return native.refuseUrl(url, 'owner') === null
 }
 
 /** A document by any client, within its limits whatever that client does. */
-async function obtain(fetch: FetchDocument, url: string, limits: FetchLimits): Promise<string> {
+export async function obtain(fetch: FetchDocument, url: string, limits: FetchLimits): Promise<string> {
   const refused = native.refuseUrl(url, limits.named)
   if (refused !== null) throw new FetchError(refused)
   const answer: unknown = await within(limits.timeoutMs, () => fetch(url, limits))
@@ -135,7 +90,8 @@ async function within<T>(ms: number, start: () => Promise<T>): Promise<T> {
   }
 }
 
-function reasonOf(error: unknown): string {
+/** Why something did not come, without anything secret. */
+export function reasonOf(error: unknown): string {
   try {
     if (error instanceof FetchError) return error.message
     // A message may name proxies and their passwords; a code does not.

@@ -1,4 +1,6 @@
-import type { ListRef } from '../native/binding'
+import { Recorder, type AuditOptions, type Entry } from '../agent/audit'
+import { XBindError } from '../errors'
+import type { Failure, ListRef } from '../native/binding'
 import { bounded, checkDID, checkObject, checkString, known, optional } from '../check'
 import { native } from '../native'
 import { fail, ok, type Result } from '../result'
@@ -45,23 +47,35 @@ export let listOf: (source: RevocationSource) => ListRef | undefined
  */
 export class RevocationList implements RevocationSource {
   readonly #list: ListRef
+  readonly #recorder: Recorder | undefined
 
-  /** Room for 100 000 entries by default. Throws INVALID_CONFIG. */
+  /**
+   * Room for 100 000 entries by default. With `audit` each revocation is on record. What takes rights away is done also where it
+   * cannot be recorded, with an AUDIT_FAILED that says so; what gives them back is not. Throws INVALID_CONFIG.
+   */
   constructor(
-    options: {
+    options: AuditOptions & {
       /** At most 10 000 000. */
       maxEntries?: number
     } = {},
   ) {
     checkObject(options, 'options')
-    known(options, 'RevocationList', ['maxEntries'])
-    this.#list = native.newRevocationList(bounded(options.maxEntries, 100_000, 'maxEntries', 1, 10_000_000))
+    known(options, 'RevocationList', ['maxEntries', 'audit', 'dangerouslyContinueUnrecorded'])
+    const { maxEntries, audit, dangerouslyContinueUnrecorded } = options
+    this.#recorder = Recorder.of(audit, dangerouslyContinueUnrecorded)
+    this.#list = native.newRevocationList(bounded(maxEntries, 100_000, 'maxEntries', 1, 10_000_000))
+  }
+
+  /** Whether it was done, and is on record. */
+  #done(failed: Failure | null | undefined, entry: Entry): Result<void> {
+    const wrong = failed ?? this.#recorder?.happened(entry)
+    return wrong ? fail(wrong) : ok(undefined)
   }
 
   /**
    * Revokes a token or a link of a delegation, and everything delegated from it. With `keepUntil`, the entry may be dropped
    * after that second: give the token's expiry and the verifiers' clock skew. Errors: INVALID_CONFIG if the list is full;
-   * then nothing was revoked.
+   * then nothing was revoked. AUDIT_FAILED: it was revoked, and is not on record.
    */
   revokeToken(
     tokenId: string,
@@ -75,13 +89,14 @@ export class RevocationList implements RevocationSource {
     known(options, 'revokeToken()', ['keepUntil'])
     const { keepUntil } = options
     const failed = notWhole({ keepUntil }) ?? native.revokeToken(this.#list, tokenId, keepUntil)
-    return failed ? fail(failed) : ok(undefined)
+    return this.#done(failed, { event: 'token.revoked', outcome: 'accepted', token: tokenId })
   }
 
   /**
    * Revokes whatever the DID issues or is granted, whenever: a thief of its key writes what time of issue he likes. With
    * `issuedUntil` only what was issued up to that second, so that rights can be granted anew to a key that is not in doubt.
    * The later of two calls' times holds. Errors: INVALID_DID, INVALID_CONFIG if the list is full; then nothing was revoked.
+   * AUDIT_FAILED: it was revoked, and is not on record.
    */
   revokeDID(
     did: string,
@@ -95,12 +110,18 @@ export class RevocationList implements RevocationSource {
     known(options, 'revokeDID()', ['issuedUntil'])
     const { issuedUntil } = options
     const failed = notWhole({ issuedUntil }) ?? native.revokeDid(this.#list, did, issuedUntil)
-    return failed ? fail(failed) : ok(undefined)
+    return this.#done(failed, { event: 'did.revoked', outcome: 'accepted', to: did })
   }
 
-  /** Takes the revocation of a DID back, as after a suspension; tells whether there was one. Tokens stay revoked. */
+  /**
+   * Takes the revocation of a DID back, as after a suspension; tells whether there was one. Tokens stay revoked.
+   * Throws AUDIT_FAILED; then it stays revoked.
+   */
   reinstate(did: string): boolean {
     checkDID(did, 'did')
+    const isThere = this.#recorder && native.isRevoked(this.#list, undefined, did, 0)
+    const failed = isThere && this.#recorder?.put({ event: 'did.reinstated', outcome: 'accepted', to: did })
+    if (failed) throw new XBindError(failed)
     return native.reinstate(this.#list, did)
   }
 

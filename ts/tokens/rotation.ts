@@ -1,6 +1,7 @@
 import type { Failure, HistoryRef, Json, Rotation as Rotated } from '../native/binding'
 import { checkDID, checkObject, checkString, known, optional } from '../check'
 import { isFailure, XBindError } from '../errors'
+import { Recorder, type AuditOptions } from '../agent/audit'
 import { keyOf, type Identity } from '../agent/identity'
 import { native } from '../native'
 import { read } from '../native/json'
@@ -33,20 +34,30 @@ export interface RotationRequest {
 
 /**
  * Signs with both keys that one follows the other: a JWS with two signatures (RFC 7515 section 7.2.1).
- * Errors: INVALID_CONFIG (anything out of its bounds, or one key twice), SIGN_FAILED (destroyed).
+ * Errors: INVALID_CONFIG (anything out of its bounds, or one key twice), SIGN_FAILED (destroyed), AUDIT_FAILED.
  *
  * @example
  * ```ts
  * const statement = signRotation(identity, friend, { overlapSeconds: 3600 })
  * ```
  */
-export function signRotation(old: Identity, next: Identity, request: RotationRequest = {}): Result<string> {
+export function signRotation(
+  old: Identity,
+  next: Identity,
+  request: RotationRequest = {},
+  options: AuditOptions = {},
+): Result<string> {
   const [oldKey, nextKey] = [keyOf(old, 'old'), keyOf(next, 'next')]
   checkObject(request, 'request')
   known(request, 'request', ['activeFrom', 'overlapSeconds', 'now'])
   const { activeFrom, overlapSeconds = 86_400, now } = request
   const wrong = notWhole({ activeFrom, overlapSeconds, now })
-  return wrong ? fail(wrong) : result(native.signRotation(oldKey, nextKey, activeFrom, overlapSeconds, now))
+  const recorder = Recorder.in(options, 'signRotation()')
+  if (wrong) return fail(wrong)
+  const signed = result(native.signRotation(oldKey, nextKey, activeFrom, overlapSeconds, now))
+  const entry = { event: 'rotation.signed', outcome: 'accepted', by: old.did, to: next.did } as const
+  const failed = signed.ok ? recorder?.put(entry) : undefined
+  return failed ? fail(failed) : signed
 }
 
 /**
@@ -78,21 +89,27 @@ export type KeyState = 'prepared' | 'active' | 'retiring' | 'retired' | 'tainted
  */
 export class KeyHistory {
   readonly #history: HistoryRef
+  readonly #recorder: Recorder | undefined
   /** The DID of the first key. */
   declare readonly name: string
 
-  /** The history of an agent whose first key is in use since `activeFrom`, default 0. Throws INVALID_DID, INVALID_CONFIG. */
+  /**
+   * The history of an agent whose first key is in use since `activeFrom`, default 0. With `audit` what it takes in and what its
+   * holder decides is on record: of a key that is taken back also if that fails, with an AUDIT_FAILED that says so.
+   * Throws INVALID_DID, INVALID_CONFIG.
+   */
   constructor(
     did: string,
-    options: {
+    options: AuditOptions & {
       /** Seconds since the epoch. */
       activeFrom?: number
     } = {},
   ) {
     checkString(did, 'did')
     checkObject(options, 'options')
-    known(options, 'KeyHistory', ['activeFrom'])
-    const { activeFrom = 0 } = options
+    known(options, 'KeyHistory', ['activeFrom', 'audit', 'dangerouslyContinueUnrecorded'])
+    const { activeFrom = 0, audit, dangerouslyContinueUnrecorded } = options
+    this.#recorder = Recorder.of(audit, dangerouslyContinueUnrecorded)
     const wrong = notWhole({ activeFrom })
     if (wrong) throw new XBindError(wrong)
     this.#history = orThrow(native.newKeyHistory(did, activeFrom))
@@ -102,7 +119,8 @@ export class KeyHistory {
   /**
    * Verifies a rotation and takes it in: the successor becomes active when the rotation says. Errors: INVALID_TOKEN;
    * TOKEN_NOT_YET_VALID if it is dated more than 30 s after `now`; INVALID_DELEGATION if the old key is not the latest, had
-   * no right to sign then, or has chosen another successor before, if the new key was used before, or after 64 keys.
+   * no right to sign then, or has chosen another successor before, if the new key was used before, or after 64 keys;
+   * AUDIT_FAILED.
    */
   prepare(
     statement: string,
@@ -116,10 +134,23 @@ export class KeyHistory {
     known(options, 'prepare()', ['now'])
     const { now } = options
     const wrong = notWhole({ now })
-    return wrong ? fail(wrong) : rotation(native.prepareKey(this.#history, statement, now))
+    if (wrong) return fail(wrong)
+    const blocked = this.#recorder?.blocked
+    if (blocked) return fail(blocked)
+    const taken = rotation(native.prepareKey(this.#history, statement, now))
+    if (!taken.ok) {
+      this.#recorder?.refused({ event: 'key.prepared', from: this.name }, taken.error)
+      return taken
+    }
+    const { old, new: next } = taken.value
+    const failed = this.#recorder?.happened({ event: 'key.prepared', outcome: 'accepted', from: old, to: next })
+    return failed ? fail(failed) : taken
   }
 
-  /** Brings the start of a prepared key forward, as when the one before it was lost. Tells whether the key is known. */
+  /**
+   * Brings the start of a prepared key forward, as when the one before it was lost. Tells whether the key is known.
+   * Throws AUDIT_FAILED.
+   */
   activate(
     did: string,
     options: {
@@ -127,10 +158,13 @@ export class KeyHistory {
       from?: number
     } = {},
   ): boolean {
-    return native.activateKey(this.#history, did, timeIn(did, options))
+    const from = timeIn(did, options)
+    const blocked = this.#recorder?.blocked
+    if (blocked) throw new XBindError(blocked)
+    return this.#noted('key.activated', did, native.activateKey(this.#history, did, from))
   }
 
-  /** Marks a key as doubtful from some time on: what it signed before stands. Tells whether the key is known. */
+  /** Marks a key as doubtful from some time on: what it signed before stands. Tells whether the key is known. Throws AUDIT_FAILED. */
   taint(
     did: string,
     options: {
@@ -138,13 +172,20 @@ export class KeyHistory {
       from?: number
     } = {},
   ): boolean {
-    return native.taintKey(this.#history, did, timeIn(did, options))
+    return this.#noted('key.tainted', did, native.taintKey(this.#history, did, timeIn(did, options)))
   }
 
-  /** Takes a key back: nothing that it signed stands, whenever. Tells whether the key is known. */
+  /** Takes a key back: nothing that it signed stands, whenever. Tells whether the key is known. Throws AUDIT_FAILED. */
   revoke(did: string): boolean {
     checkDID(did, 'did')
-    return native.revokeKey(this.#history, did)
+    return this.#noted('key.revoked', did, native.revokeKey(this.#history, did))
+  }
+
+  /** That it is done with a key that is known. */
+  #noted(event: string, to: string, isKnown: boolean): boolean {
+    const failed = isKnown ? this.#recorder?.happened({ event, outcome: 'accepted', from: this.name, to }) : undefined
+    if (failed) throw new XBindError(failed)
+    return isKnown
   }
 
   /** Where a key stands; undefined for a key that is not the agent's. */

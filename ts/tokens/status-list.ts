@@ -2,10 +2,10 @@ import type { Failure, Link, ListsRef, WeightRef } from '../native/binding'
 import type { StatusRef } from './evidence'
 import { bounded, checkFunction, checkNumber, checkObject, checkString, known, strings } from '../check'
 import { failure, isFailure, XBindError } from '../errors'
-import { fetchPublic, isFetchable, LISTED_STATUS_LIST, RemoteDocument, STATUS_LIST, type FetchDocument } from './fetch'
+import { fetchPublic, isFetchable, obtain, reasonOf, STATUS_LIST, type FetchDocument, type FetchLimits } from './fetch'
 import { keyOf, type Identity } from '../agent/identity'
 import { native } from '../native'
-import { json } from '../native/json'
+import { json, read } from '../native/json'
 import { fail, ok, orThrow, result, type Result } from '../result'
 import type { RevocationSource, RevocationSubject } from './revocation'
 import { notWhole, systemTime } from './seconds'
@@ -196,13 +196,8 @@ type PutList = (lists: ListsRef, text: string, uri: string, issuer: string) => F
  */
 export class StatusListSource implements RevocationSource {
   readonly #lists: ListsRef
-  /** Those of the first link of a token are by an issuer that a verifier trusts. */
-  readonly #documents = new Map<string, { document: RemoteDocument; first: boolean }>()
-  readonly #maxLists: number
-  readonly #refreshSeconds: number
-  /** After which time no list that was fetched is still at hand once the old ones were purged. */
-  readonly #keptSeconds: number
-  readonly #origins: ReadonlySet<string> | undefined
+  /** What is being fetched, and why it will not have come. */
+  readonly #running = new Map<string, Promise<string | undefined>>()
   readonly #fetch: FetchDocument | undefined
   readonly #now: () => number
   /** What V8 knows of the memory that the lists take. */
@@ -218,15 +213,16 @@ export class StatusListSource implements RevocationSource {
     checkFunction(fetch, 'fetch')
     checkFunction(now, 'now')
     if (typeof offline !== 'boolean') throw new TypeError('offline must be a boolean')
-    this.#origins = origins === undefined ? undefined : new Set(strings(origins, 'origins').map(checkOrigin))
     this.#fetch = offline ? undefined : fetch
     this.#now = now
-    this.#refreshSeconds = bounded(refreshSeconds, 300, 'refreshSeconds', 1, 86_400)
-    this.#maxLists = bounded(maxLists, 1000, 'maxLists', 1, 100_000)
-    const maxAge = bounded(maxAgeSeconds, 86_400, 'maxAgeSeconds', 1, 31_536_000)
-    this.#keptSeconds = maxAge + 61 // clocks may differ by 30 s, where it was signed and here
-    const bytes = bounded(maxBytes, 64 << 20, 'maxBytes', 1 << 20, 2 ** 40)
-    this.#lists = native.newStatusLists(this.#maxLists, bytes, maxAge)
+    const policy = {
+      refresh: bounded(refreshSeconds, 300, 'refreshSeconds', 1, 86_400),
+      maxLists: bounded(maxLists, 1000, 'maxLists', 1, 100_000),
+      maxBytes: bounded(maxBytes, 64 << 20, 'maxBytes', 1 << 20, 2 ** 40),
+      maxAge: bounded(maxAgeSeconds, 86_400, 'maxAgeSeconds', 1, 31_536_000),
+      origins: origins === undefined ? undefined : strings(origins, 'origins').map(checkOrigin),
+    }
+    this.#lists = native.newStatusLists(json(policy))
   }
 
   /**
@@ -298,49 +294,37 @@ export class StatusListSource implements RevocationSource {
   }
 
   async #refresh(links: readonly Link[], now: number, put: PutList): Promise<string[]> {
-    const asked = links.flatMap(({ issuer, status }, place) => {
-      const document = status && this.#documentFor(issuer, status, place === 0, now)
-      if (!document) return []
-      const { uri } = status
-      const take = (text: string) => {
-        const failed = put(this.#lists, text, uri, issuer)
-        this.#weigh()
-        return failed?.message
-      }
-      return [document.refresh(now, take).then(() => document.failure)]
-    })
-    return (await Promise.all(asked)).filter((failure) => failure !== undefined)
+    const fetch = this.#fetch
+    if (!fetch) return []
+    const failures = await Promise.all(
+      links.map(
+        async (link, place) => link.status && this.#update(fetch, link.issuer, link.status, place === 0, now, put),
+      ),
+    )
+    return failures.filter((failure) => failure !== undefined)
   }
 
-  /** What has to be fetched before a link can be judged, if it may be. */
-  #documentFor(issuer: string, status: StatusRef, first: boolean, now: number): RemoteDocument | undefined {
-    const { uri } = status
-    if (!this.#fetch || !(this.#origins?.has(originOf(uri)) ?? first)) return undefined
-    const name = `${issuer}\n${uri}` // neither holds a control character
-    const kept = this.#documents.get(name)
-    const answers = typeof native.askList(this.#lists, issuer, json(status), now) === 'number'
-    if (kept) return answers && !kept.document.isOlder(this.#refreshSeconds, now) ? undefined : kept.document
-    if (answers || !this.#hasRoom(first, now)) return undefined
-    const document = new RemoteDocument(uri, this.#origins ? LISTED_STATUS_LIST : STATUS_LIST, this.#fetch)
-    this.#documents.set(name, { document, first })
-    return document
+  /** Fetches a list if it is due, once for all who wait; gives the reason if it did not come. */
+  #update(fetch: FetchDocument, issuer: string, status: StatusRef, first: boolean, now: number, put: PutList) {
+    const name = `${issuer}\n${status.uri}` // neither holds a control character
+    const due = read(native.listDue(this.#lists, issuer, json(status), first, now))
+    if (due.fetch === undefined) return due.running ? this.#running.get(name) : due.failure
+    const limits = { ...STATUS_LIST, named: due.fetch }
+    const running = this.#take(fetch, limits, issuer, status.uri, now, put).finally(() => this.#running.delete(name))
+    this.#running.set(name, running)
+    return running
   }
 
-  #hasRoom(first: boolean, now: number): boolean {
-    if (this.#fits(first)) return true
-    native.purgeLists(this.#lists, now)
-    this.#weigh()
-    for (const [name, { document }] of this.#documents) {
-      if (document.fetchedAt === undefined || document.isOlder(this.#keptSeconds, now)) this.#documents.delete(name)
+  async #take(fetch: FetchDocument, limits: FetchLimits, issuer: string, uri: string, now: number, put: PutList) {
+    let failure: string | undefined
+    try {
+      failure = put(this.#lists, await obtain(fetch, uri, limits), uri, issuer)?.message
+    } catch (error) {
+      failure = reasonOf(error)
     }
-    return this.#fits(first)
-  }
-
-  /** Whoever hands rights on takes one half at most: nobody here has chosen them. */
-  #fits(first: boolean): boolean {
-    if (first) return this.#documents.size < this.#maxLists
-    const others = [...this.#documents.values()].filter((other) => !other.first).length
-    return this.#documents.size < this.#maxLists && others < Math.max(1, this.#maxLists >> 1)
+    native.listCame(this.#lists, issuer, uri, now, failure)
+    this.#weigh()
+    return failure
   }
 
   static {
@@ -354,11 +338,6 @@ export class StatusListSource implements RevocationSource {
           }
         : undefined
   }
-}
-
-/** Empty for what is no URL. */
-function originOf(uri: string): string {
-  return URL.canParse(uri) ? new URL(uri).origin : ''
 }
 
 const SOURCE = ['maxAgeSeconds', 'refreshSeconds', 'maxLists', 'maxBytes', 'origins', 'offline', 'fetch', 'now']

@@ -9,7 +9,9 @@ import type {
   Token as VerifiedToken,
   Trusted,
 } from '../native/binding'
+import { OPTIONS, type TokenDemands, type TokenVerifierOptions } from './demands'
 import type { Evidence } from './evidence'
+import { didIn, Recorder, type Entry } from '../agent/audit'
 import { bounded, checkFunction, checkNumber, checkObject, checkString, known, optional, strings } from '../check'
 import { failure, isFailure, XBindError } from '../errors'
 import { fetchPublic, isFetchable, JWKS, sharedFetch, type FetchDocument } from './fetch'
@@ -23,68 +25,10 @@ import { sorted, standingNow, standingOf, type Standing } from './sources'
 import type { VerifiersLists } from './status-list'
 import type { TokenClaims } from './token'
 
-/** An issuer that is known by an address, and its keys: a JWK set, or the https URL (on this machine, http) it is fetched from. */
-export interface TrustedIssuer {
-  /** Exactly as its tokens name it in `iss`. */
-  issuer: string
-  /** Its public keys (RFC 7517), or the https URL where it publishes them. */
-  jwks:
-    | {
-        /** JWKs; those that are no Ed25519 keys are passed over. */
-        keys: readonly object[]
-      }
-    | string
-}
-
-/** For whom tokens are verified, whose are accepted, and where revocations are asked. */
-export interface TokenVerifierOptions {
-  /** The recipient, exactly as tokens name it. */
-  audience: string
-  /** DIDs whose tokens are accepted, and issuers known by their JWKS. */
-  trust: readonly (string | TrustedIssuer)[]
-  /** Seconds since the epoch; the system clock by default. */
-  now?: () => number
-  /** Default 30. */
-  clockSkewSeconds?: number
-  /** Default 86 400. */
-  maxLifetimeSeconds?: number
-  /** All of them are asked about every link of a chain. None by default. */
-  revocations?: RevocationSource | readonly RevocationSource[]
-  /** How long a source may take, default 5000; then it does not know. */
-  revocationTimeoutMs?: number
-  /**
-   * Accepts tokens of which nobody can tell whether they were revoked: whoever can cut this verifier off from its sources
-   * brings revoked tokens back to life. Look at `revocation` in the claims.
-   */
-  dangerouslyAcceptUnknownRevocation?: boolean
-  /** A client of your own for JWK sets, as behind a proxy. */
-  fetch?: FetchDocument
-}
-
-/** What one presentation of a token must satisfy. */
-export interface TokenDemands {
-  /** What it must grant, all of it. */
-  scopes?: readonly string[]
-  /** Who presents it, proven by other means: it must be the subject. Without, the token is taken from anybody. */
-  presenter?: string
-}
-
 interface Known {
   readonly claims: TokenClaims
   readonly place: number
 }
-
-const OPTIONS = [
-  'audience',
-  'trust',
-  'now',
-  'clockSkewSeconds',
-  'maxLifetimeSeconds',
-  'revocations',
-  'revocationTimeoutMs',
-  'dangerouslyAcceptUnknownRevocation',
-  'fetch',
-]
 
 const DEMANDS = ['scopes', 'presenter']
 
@@ -131,6 +75,9 @@ export class TokenVerifier {
   /** Tokens verified with the keys of now, so that what they say need not be told again. */
   readonly #known = new Map<string, Known>()
   #knownSize = 0
+  readonly #recorder: Recorder | undefined
+  /** Who decides, where that is a DID. */
+  readonly #by: string | undefined
 
   /** Throws INVALID_DID, INVALID_KEY (a JWK set), INVALID_CONFIG. */
   constructor(options: TokenVerifierOptions) {
@@ -138,7 +85,7 @@ export class TokenVerifier {
     known(options, 'TokenVerifier', OPTIONS)
     const { audience, trust, now = systemTime, fetch = fetchPublic, revocations } = options
     const { revocationTimeoutMs, clockSkewSeconds, maxLifetimeSeconds } = options
-    const { dangerouslyAcceptUnknownRevocation: acceptUnknown = false } = options
+    const { dangerouslyAcceptUnknownRevocation: acceptUnknown = false, audit, dangerouslyContinueUnrecorded } = options
     checkString(audience, 'audience')
     checkFunction(now, 'now')
     checkFunction(fetch, 'fetch')
@@ -159,13 +106,15 @@ export class TokenVerifier {
     }
     const shared = lists.map(({ lists }) => lists)
     this.#judge = orThrow(native.newJudge(json(policy), revoked, shared))
+    this.#recorder = Recorder.of(audit, dangerouslyContinueUnrecorded)
+    this.#by = this.#recorder && didIn(audience)
   }
 
   /**
    * Verifies a token or a delegation: the checks of docs/tokens.md, in that order. Fetches the keys of an issuer that is
    * trusted by the URL of its JWK set, and status lists.
    * Errors: INVALID_TOKEN, INVALID_DELEGATION, UNTRUSTED_ISSUER, WRONG_AUDIENCE, TOKEN_NOT_YET_VALID, TOKEN_EXPIRED,
-   * SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, INVALID_DID (the presenter), INVALID_CONFIG (a scope that is none).
+   * SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, INVALID_DID (the presenter), INVALID_CONFIG (a scope that is none), AUDIT_FAILED.
    *
    * @example
    * ```ts
@@ -175,12 +124,35 @@ export class TokenVerifier {
    * ```
    */
   async verify(token: string, options: TokenDemands = {}): Promise<Result<TokenClaims>> {
-    return await this.#verify(token, this.#asked(token, options))
+    const asked = this.#asked(token, options)
+    const verified = await this.#verify(token, asked)
+    const entry = this.#record(verified, asked)
+    const failed = entry && (await this.#recorder?.commit(entry))
+    return failed ? fail(failed) : verified
   }
 
   /** The same without I/O: an issuer whose keys are not in memory answers UNTRUSTED_ISSUER, a source that needs time does not know. */
   verifySync(token: string, options: TokenDemands = {}): Result<TokenClaims> {
     const asked = this.#asked(token, options)
+    const verified = this.#verifyNow(token, asked)
+    const entry = this.#record(verified, asked)
+    const failed = entry && this.#recorder?.put(entry)
+    return failed ? fail(failed) : verified
+  }
+
+  /** What is still to be put on record: that it holds. A refusal is, at once. */
+  #record(verified: Result<TokenClaims>, { presenter }: Asked): Entry | undefined {
+    if (!this.#recorder) return undefined
+    const entry = { event: 'token', by: this.#by, from: didIn(presenter) }
+    if (!verified.ok) {
+      this.#recorder.refused(entry, verified.error)
+      return undefined
+    }
+    const { id, subject, chain } = verified.value
+    return { ...entry, outcome: 'accepted', to: didIn(subject), token: id, chain }
+  }
+
+  #verifyNow(token: string, asked: Asked): Result<TokenClaims> {
     const sources = this.#sources()
     const answers: Answers = { sources: sources.length > 0, patient: false }
     const ruling = this.#rule(token, asked, answers)

@@ -2,6 +2,7 @@ import type { Failure, Grant, KeyRef } from '../native/binding'
 import type { Evidence, StatusRef } from './evidence'
 import { checkNumber, checkObject, checkString, known, strings } from '../check'
 import { failure, isFailure } from '../errors'
+import { Recorder, type AuditOptions } from '../agent/audit'
 import { keyOf, type Identity } from '../agent/identity'
 import { native } from '../native'
 import { json } from '../native/json'
@@ -61,25 +62,29 @@ export interface TokenRequest {
 
 /**
  * Grants scopes, offline, with the issuer's own key: an EdDSA JWT of type at+jwt (RFC 9068).
- * Errors: INVALID_DID (the subject), INVALID_CONFIG (anything out of its bounds), SIGN_FAILED (destroyed).
+ * Errors: INVALID_DID (the subject), INVALID_CONFIG (anything out of its bounds), SIGN_FAILED (destroyed), AUDIT_FAILED.
  *
  * @example
  * ```ts
  * const issued = issueToken(identity, { subject: friend.did, audience: 'https://billing.example', scopes: ['invoice.*'] })
  * ```
  */
-export function issueToken(issuer: Identity, request: TokenRequest): Result<string> {
+export function issueToken(issuer: Identity, request: TokenRequest, options: AuditOptions = {}): Result<string> {
   const key = keyOf(issuer, 'issuer')
-  checkObject(request, 'request')
-  const grant = grantOf(request)
-  return isFailure(grant) ? fail(grant) : result(native.issueToken(key, json(grant)))
+  const recorder = Recorder.in(options, 'issueToken()')
+  return recorded(
+    recorder,
+    'token.issued',
+    issuer,
+    grantWith(() => key, request),
+  )
 }
 
 /**
  * Hands narrower rights on, offline: an EdDSA JWT of type agent-deleg+jwt that carries its parent. What is left out is the
  * parent's; nothing wider is ever cut down to fit. A token that no verifier could accept, whoever it trusts, is refused.
  * Errors: INVALID_DELEGATION (wider than the token, not the holder's, too deep, a link not by its issuer), TOKEN_EXPIRED,
- * TOKEN_NOT_YET_VALID, INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, SIGN_FAILED.
+ * TOKEN_NOT_YET_VALID, INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, SIGN_FAILED, AUDIT_FAILED.
  *
  * @example
  * ```ts
@@ -93,12 +98,27 @@ export function delegateToken(
     /** The DID that may use what is handed on. */
     subject: string
   },
+  options: AuditOptions = {},
 ): Result<string> {
   const key = keyOf(holder, 'holder')
-  checkString(token, 'token')
-  checkObject(request, 'request')
-  const grant = delegationOf(request)
-  return isFailure(grant) ? fail(grant) : result(native.delegateToken(key, token, json(grant)))
+  const recorder = Recorder.in(options, 'delegateToken()')
+  return recorded(
+    recorder,
+    'token.delegated',
+    holder,
+    delegateWith(() => key, token, request),
+  )
+}
+
+/** @internal What was signed is on record where there is one to be, or nobody gets it. */
+export function recorded(
+  recorder: Recorder | undefined,
+  event: string,
+  { did }: Identity,
+  signed: Result<string>,
+): Result<string> {
+  const failed = signed.ok ? recorder?.signed(event, did, signed.value) : undefined
+  return failed ? fail(failed) : signed
 }
 
 /** @internal For agents, whose key may be gone, or with a provider. */

@@ -9,7 +9,6 @@ use xbind_runtime::{Event, Outcome, Payload, Port, Receipt, Reply, Senders};
 pub use xbind_runtime::Letter;
 
 use crate::guard::guarded;
-use crate::number::number;
 
 /// A value of such a list.
 pub enum Value<'a> {
@@ -17,6 +16,8 @@ pub enum Value<'a> {
     None,
     /// A small whole number.
     Small(i32),
+    /// A whole number of at least 0.
+    Whole(u64),
     /// Any other number.
     Number(f64),
     /// Text.
@@ -41,7 +42,7 @@ impl From<Option<f64>> for Value<'_> {
 
 impl From<u64> for Value<'_> {
     fn from(value: u64) -> Self {
-        Self::Number(number(value))
+        Self::Whole(value)
     }
 }
 

@@ -10,6 +10,7 @@ use xbind::{
 
 use crate::did::{at_place, did};
 use crate::number::{Whole, seconds, whole};
+use crate::revocation::ListSource;
 use crate::token::Status;
 
 /// Whose tokens count, and for how long.
@@ -102,9 +103,10 @@ impl Judge {
     pub fn new(
         policy: &JudgePolicy,
         lists: Vec<&Arc<xbind::RevocationList>>,
-        status: Vec<&Arc<xbind::StatusLists>>,
+        sources: Vec<&ListSource>,
     ) -> Result<Self> {
-        let (lists, status) = (lists.into_iter().cloned().collect(), status.into_iter().cloned().collect());
+        let lists = lists.into_iter().cloned().collect();
+        let status = sources.into_iter().map(|source| source.lists.clone()).collect();
         let (trust, fetched) = policy.trust()?;
         let core = TokenPolicy {
             clock_skew: policy.clock_skew.0,
@@ -132,8 +134,8 @@ impl Judge {
     ///
     /// # Errors
     /// Those of [`xbind::Judge::put_list`].
-    pub fn put_list(&self, lists: &xbind::StatusLists, text: &str, uri: &str, issuer: &str, now: f64) -> Result<()> {
-        self.core.put_list(lists, text, uri, issuer, whole(now))
+    pub fn put_list(&self, source: &ListSource, text: &str, uri: &str, issuer: &str, now: f64) -> Result<()> {
+        self.core.put_list(&source.lists, text, uri, issuer, whole(now))
     }
 
     /// Judges a token by the user's clock, for what it has to grant to the DID that presents it; or says what has to be found out first.

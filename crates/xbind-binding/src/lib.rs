@@ -14,6 +14,7 @@ pub mod http;
 pub mod judge;
 pub mod key;
 pub mod message;
+pub mod nats;
 pub mod net;
 pub mod number;
 pub mod port;

@@ -83,6 +83,7 @@ pub fn seal(key: &Key, draft: &Draft, body: &[u8]) -> Result<Sealed> {
                     seq: draft.seq.map(|Whole(seq)| seq),
                     window: draft.window.map(|Whole(window)| window),
                     session: draft.session.as_deref().map(Session::parse).transpose()?,
+                    encryption: None,
                 },
             },
         )?;
@@ -122,9 +123,11 @@ pub fn verifier(policy: &Policy) -> Result<MessageVerifier> {
         audience: did(&policy.audience)?,
         clock_skew: policy.clock_skew.0,
         max_lifetime: policy.max_lifetime.0,
+        mail: None,
         max_body: policy.max_body.size(),
         track_replies: true,
         session: policy.session.as_deref().map(Session::parse).transpose()?,
+        secrecy: xbind::Secrecy::None,
     };
     Ok(MessageVerifier::new(core, policy.max_tracked.size(), allowed.map(HashSet::from_iter), policy.asks))
 }

@@ -7,11 +7,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use xbind_net::{Document, Roots, Settings, Target, Whose};
+use xbind::{Error, ErrorKind};
+use xbind_net::{Document, FetchError, Proxy, Roots, Settings, Target, Whose};
 
 pub use xbind_net::Fetcher;
 
 use crate::number::Whole;
+use crate::record::Telling;
 
 /// Where names lead, and whose certificates are believed beside the usual ones; the rules hold for these addresses too.
 #[derive(Debug, Deserialize)]
@@ -37,6 +39,7 @@ impl From<&World> for Fetcher {
             lookup: Arc::new(lookup),
             roots: roots(pem.iter().map(|pem| pem.clone().into_bytes()).collect()),
             interval: interval_ms.milliseconds(),
+            proxy: None,
         })
     }
 }
@@ -46,6 +49,38 @@ impl From<&World> for Fetcher {
 pub fn fetcher() -> Fetcher {
     Fetcher::new(settings())
 }
+
+/// How the agents of a bus reach addresses.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reach {
+    /// The URL of a proxy.
+    pub proxy: Option<String>,
+    /// Hosts that are reached without it.
+    pub except: Vec<String>,
+    /// Whose certificates are believed beside the usual ones, as PEM.
+    pub ca: Vec<String>,
+}
+
+impl Reach {
+    /// # Errors
+    /// `INVALID_CONFIG`.
+    pub(crate) fn settings(&self) -> xbind::Result<Settings> {
+        let invalid = |error: FetchError| Error::new(ErrorKind::InvalidConfig, error.to_string());
+        let proxy = match &self.proxy {
+            Some(url) => Some(Arc::new(Proxy::new(url, &self.except).map_err(|error| {
+                let why = format!("the proxy cannot be used: {error}");
+                Error::new(ErrorKind::InvalidConfig, why).with_hint(PROXY_HINT)
+            })?)),
+            None => None,
+        };
+        let roots = roots(self.ca.iter().map(|pem| pem.clone().into_bytes()).collect());
+        roots.check().map_err(invalid)?;
+        Ok(Settings { roots, proxy, ..Settings::default() })
+    }
+}
+
+const PROXY_HINT: &str = "give http://host:port or https://host:port, and names or IP addresses in `except`";
 
 pub(crate) fn settings() -> Settings {
     Settings { roots: roots(Vec::new()), ..Settings::default() }
@@ -83,14 +118,16 @@ impl From<&Rules> for xbind_net::Rules {
     }
 }
 
-/// Fetches a document; `then` gets it, or the reason why there is none, on another thread.
-pub fn fetch(
-    fetcher: &Fetcher,
-    url: String,
-    rules: &Rules,
-    then: impl FnOnce(Result<Document, String>) + Send + 'static,
-) {
-    fetcher.fetch_then(url, rules.into(), move |fetched| then(fetched.map_err(|error| error.to_string())));
+/// A document, or why there is none.
+pub type Fetched = Result<Document, String>;
+
+/// Fetches a document.
+#[must_use]
+pub fn fetch(fetcher: &Fetcher, url: String, rules: &Rules) -> Telling<Fetched> {
+    let (fetcher, rules) = (fetcher.clone(), rules.into());
+    Box::new(move |tell| {
+        fetcher.fetch_then(url, rules, move |fetched| tell(fetched.map_err(|error| error.to_string())))
+    })
 }
 
 /// Why an address may not be asked, as far as its text tells.

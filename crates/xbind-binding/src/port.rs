@@ -69,14 +69,23 @@ pub fn guard(port: u32, agent: u32, policies: Option<&Vec<CallPolicy>>, judges: 
     with(port, |port| guard::guard(&port.agent(agent)?, policies.map(Vec::as_slice), &judges))
 }
 
-/// Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew; with `window` its
+/// Begins a call, and returns its number. With `total_ms` a word of the other side starts its time anew.
+///
+/// # Errors
+/// Those of [`Port::call`].
+pub fn call(port: u32, agent: u32, to: &str, payload: Payload, timeout_ms: f64, total_ms: f64) -> Result<f64> {
+    let [timeout, total] = [timeout_ms, total_ms].map(|time| Some(Duration::from_millis(whole(time))));
+    begin(port, NewCall { agent, to, payload, timeout, total, ..NewCall::default() })
+}
+
+/// The same. With `total_ms` a word of the other side starts its time anew; with `window` its
 /// answer may come in parts; with `receipt` the two messages are told before its end; `idempotent`, it is signed anew where it
 /// may be lost.
 ///
 /// # Errors
 /// Those of [`Port::call`].
 #[expect(clippy::too_many_arguments, reason = "this is the way of every call: an object would cost more to take apart")]
-pub fn call(
+pub fn call_with(
     port: u32,
     agent: u32,
     to: &str,
@@ -91,25 +100,29 @@ pub fn call(
     receipt: bool,
     idempotent: bool,
 ) -> Result<f64> {
+    let [timeout, total] = [Some(timeout_ms), total_ms].map(|time| Some(Duration::from_millis(whole(time?))));
+    let [token, method, traceparent] = [token, method, traceparent].map(|text| text.map(str::to_owned));
+    let window = window.map(whole);
+    let call = NewCall {
+        agent,
+        to,
+        payload,
+        one_way,
+        timeout,
+        token,
+        method,
+        traceparent,
+        total,
+        receipt,
+        window,
+        idempotent,
+    };
+    begin(port, call)
+}
+
+fn begin(port: u32, call: NewCall<'_>) -> Result<f64> {
     with(port, |port| {
-        let [timeout, total] = [Some(timeout_ms), total_ms].map(|time| Some(Duration::from_millis(whole(time?))));
-        let [token, method, traceparent] = [token, method, traceparent].map(|text| text.map(str::to_owned));
-        let window = window.map(whole);
         port.attend();
-        let call = NewCall {
-            agent,
-            to,
-            payload,
-            one_way,
-            timeout,
-            token,
-            method,
-            traceparent,
-            total,
-            receipt,
-            window,
-            idempotent,
-        };
         port.call(call).map(number)
     })
 }

@@ -1,7 +1,7 @@
 //! The ports of a thread. A port is named by a number on its thread, agents and calls by numbers on their port.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use xbind::{Error, ErrorKind, Result};
@@ -13,7 +13,7 @@ use crate::events::{List, write};
 #[derive(Default)]
 struct Ports {
     last: u32,
-    open: HashMap<u32, OpenPort>,
+    open: BTreeMap<u32, OpenPort>,
 }
 
 struct OpenPort {

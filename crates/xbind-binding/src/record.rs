@@ -2,11 +2,17 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use xbind::record::{Head, Receipt};
-use xbind::{Digest, ErrorKind, Result};
-use xbind_runtime::{Audit, AuditLog, Decided, LogOptions, Opened, Query, Recording, Taken, now};
+use xbind::{Did, Digest, ErrorKind, Result};
+use xbind_runtime::{
+    Audit, AuditLog, Batch, Callback, Decided, Flushed, LogOptions, Opened, Query, Recording, Sign, Taken, now,
+};
+
+/// Who takes the lines of a log.
+pub type Taker = Arc<Callback>;
 
 use crate::did::did;
 use crate::key::Key;
@@ -80,16 +86,55 @@ pub struct Log {
 /// To be done where waiting hurts nobody.
 pub type Later<T> = Box<dyn FnOnce() -> Result<T> + Send>;
 
+/// Tells whoever is given, once, from whichever thread.
+pub type Telling<T> = Box<dyn FnOnce(Box<dyn FnOnce(T) + Send>) + Send>;
+
+/// Who takes the lines of a log: he is given a number for [`taken`], the lines, and as JSON how far the log goes with them; false
+/// says that there is nobody any more. It is called from any thread and calls nobody.
+#[must_use]
+pub fn taker(take: impl Fn(u32, String, String) -> bool + Send + 'static, milliseconds: f64) -> Taker {
+    let hand = move |number, batch: &Batch<'_>| take(number, batch.text.to_owned(), batch.head.json(batch.jws));
+    Callback::new(Box::new(hand), Duration::from_millis(whole(milliseconds)))
+}
+
+/// The lines of that number are there for good, or are not, and why.
+pub fn taken(taker: &Callback, number: u32, refused: Option<&str>) {
+    taker.settle(number, refused);
+}
+
+fn signer(key: &Key) -> Result<(Did, Sign)> {
+    let key = key.with(ErrorKind::SignFailed, |key| Ok(key.duplicate()))?;
+    Ok((*key.did(), Box::new(move |bytes| Some(key.sign(bytes)))))
+}
+
 impl Log {
     /// Opens a log, which keeps a copy of the key until it is closed.
     #[must_use]
     pub fn open(path: &str, key: &Key, sync: &str, max_bytes: f64) -> Later<Self> {
-        let key = key.with(ErrorKind::SignFailed, |key| Ok(key.duplicate()));
         let (path, durability, max_file_bytes) = (path.to_owned(), sync.parse(), whole(max_bytes));
+        let signer = signer(key);
         Box::new(move || {
             let options = LogOptions { durability: durability?, max_file_bytes };
-            let (log, opened) = AuditLog::open_with(Path::new(&path), key?, options)?;
+            let (did, sign) = signer?;
+            let (log, opened) = AuditLog::open(Path::new(&path), did, sign, options)?;
             Ok(Self { log, opened })
+        })
+    }
+
+    /// The same for one whose lines go to somebody else, behind that line of his if it goes on.
+    #[must_use]
+    pub fn hand_over(taker: &Taker, key: &Key, sync: &str, last: Option<&str>) -> Telling<Result<Self>> {
+        let (taker, durability, last) = (taker.clone(), sync.parse(), last.map(str::to_owned));
+        let signer = signer(key);
+        Box::new(move |tell| {
+            let asked = || Ok((durability?, signer?));
+            match asked() {
+                Ok((durability, (did, sign))) => {
+                    let opened = |log: Result<_>| tell(log.map(|log| Self { log, opened: Opened::default() }));
+                    AuditLog::hand_over(taker, did, sign, last.as_deref(), durability, Box::new(opened));
+                }
+                Err(error) => tell(Err(error)),
+            }
         })
     }
 
@@ -108,13 +153,34 @@ impl Log {
         Ok(self.log.take(decided, None) != Taken::No)
     }
 
+    /// Whether anything may be done that has to be recorded.
+    #[must_use]
+    pub fn can_write(&self) -> bool {
+        self.log.can_write()
+    }
+
+    /// Puts a decision on record; see [`Recording::put`].
+    ///
+    /// # Errors
+    /// Those of [`Recording::put`].
+    pub fn put(&self, record: &str, dangerously_unrecorded: bool, has_happened: bool) -> Result<()> {
+        self.recorded(dangerously_unrecorded).put(record, self.log.did(), has_happened)
+    }
+
+    /// The same for what is done when this says so; see [`Recording::commit`].
+    #[must_use]
+    pub fn commit(&self, record: &str, dangerously_unrecorded: bool) -> Telling<Result<bool>> {
+        let (recording, did, record) = (self.recorded(dangerously_unrecorded), *self.log.did(), record.to_owned());
+        Box::new(move |tell| recording.commit(&record, &did, |done| tell(done.map(|()| true))))
+    }
+
     /// Writes what was decided so far, and tells how far the log goes, as JSON; at times it is its end.
     #[must_use]
-    pub fn flush(&self, is_end: bool) -> Later<String> {
+    pub fn flush(&self, is_end: bool) -> Telling<Result<String>> {
         let log = self.log.clone();
-        Box::new(move || {
-            let (head, jws) = if is_end { log.close() } else { log.flush_now() }?;
-            Ok(head.json(&jws))
+        Box::new(move |tell| {
+            let told: Flushed = Box::new(move |head| tell(head.map(|(head, jws)| head.json(&jws))));
+            if is_end { log.end(told) } else { log.flush(told) }
         })
     }
 
@@ -128,7 +194,11 @@ impl Log {
     /// Where decisions go, as agents and nodes are told.
     #[must_use]
     pub fn recording(log: Option<&Self>, dangerously_unrecorded: bool) -> Option<Recording> {
-        log.map(|log| Recording { audit: log.log.clone(), dangerously_unrecorded })
+        log.map(|log| log.recorded(dangerously_unrecorded))
+    }
+
+    fn recorded(&self, dangerously_unrecorded: bool) -> Recording {
+        Recording { audit: self.log.clone(), dangerously_unrecorded }
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use xbind::{
     Bits, Error, ErrorKind, Evidence, JwkSet, Link, ListSigner, Result, RevocationList, Standing, StatusList,
     StatusListDraft, StatusLists,
 };
+use xbind_net::{Documents, Due, Whose};
 use xbind_runtime::now;
 
 use crate::did::did;
@@ -131,43 +132,102 @@ pub fn sign_status_list(key: &Key, count: f64, list: &[u8], draft: &ListDraft) -
     key.sign(|key| list.sign(key, &draft))
 }
 
-/// Room for that many status lists of so many bytes, each for so many seconds.
-#[must_use]
-pub fn lists(capacity: f64, bytes: f64, max_age: f64) -> Arc<StatusLists> {
-    Arc::new(StatusLists::within(size(capacity), size(bytes), whole(max_age)))
+/// Which status lists there is room for, and where they may come from.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SourcePolicy {
+    /// How many lists.
+    pub max_lists: Whole,
+    /// How many bytes they take together.
+    pub max_bytes: Whole,
+    /// How long each is relied upon, in seconds.
+    pub max_age: Whole,
+    /// How old a copy may be before the next is asked for, in seconds.
+    pub refresh: Whole,
+    /// Where they are fetched from; by default where a trusted issuer's own token points.
+    pub origins: Option<Vec<String>>,
 }
 
-/// How many bytes the lists take.
-#[must_use]
-pub fn lists_bytes(lists: &StatusLists) -> f64 {
-    lists.bytes().try_into().map_or(0.0, number)
+/// Status lists of others, and which of them have to be fetched.
+pub struct ListSource {
+    /// Those at hand.
+    pub lists: Arc<StatusLists>,
+    documents: Documents,
 }
 
-/// Forgets lists that are too old.
-pub fn purge_lists(lists: &StatusLists, now: f64) {
-    lists.purge(whole(now));
+/// What has to be done about a list.
+#[derive(Debug, Serialize)]
+pub struct ListDue {
+    /// It has to be fetched, from an address of that kind.
+    // ts: 'listed' | 'stranger'
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetch: Option<&'static str>,
+    /// It is being fetched.
+    pub running: bool,
+    /// Why it did not come a moment ago.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
-/// Takes in a list by a DID, or with a JWK set by an issuer of another name.
-///
-/// # Errors
-/// `INVALID_DID`, `INVALID_KEY` (the JWK set), and those of [`StatusLists::put`].
-pub fn put_list(lists: &StatusLists, text: &str, uri: &str, issuer: &str, jwks: Option<&str>, now: f64) -> Result<()> {
-    match jwks {
-        Some(jwks) => lists.put(text, uri, ListSigner::Issuer(issuer, &JwkSet::parse(jwks)?), whole(now)),
-        None => lists.put(text, uri, ListSigner::Did(&did(issuer)?), whole(now)),
+impl ListSource {
+    /// A source without any list.
+    #[must_use]
+    pub fn new(policy: &SourcePolicy) -> Self {
+        let SourcePolicy { max_lists, max_bytes, max_age, refresh, origins } = policy;
+        let lists = StatusLists::within(max_lists.size(), max_bytes.size(), max_age.0);
+        let documents = Documents::new(
+            origins.clone().map(|all| all.into_iter().collect()),
+            max_lists.size(),
+            refresh.0,
+            max_age.0,
+        );
+        Self { lists: Arc::new(lists), documents }
     }
-}
 
-/// A status, or why there is none.
-///
-/// # Errors
-/// The word for it: `stale`, `absent` or `unreadable`.
-pub fn ask_list(lists: &StatusLists, issuer: &str, status: &Status, now: f64) -> std::result::Result<u8, &'static str> {
-    match lists.ask(issuer, &status.into(), whole(now)) {
-        Evidence::Fresh(status) => Ok(status),
-        Evidence::Stale => Err("stale"),
-        Evidence::Absent => Err("absent"),
-        Evidence::Unreadable => Err("unreadable"),
+    /// How many bytes the lists take.
+    #[must_use]
+    pub fn bytes(&self) -> f64 {
+        self.lists.bytes().try_into().map_or(0.0, number)
+    }
+
+    /// What has to be done about the list that a link names, the first of its token or another.
+    #[must_use]
+    pub fn due(&self, issuer: &str, status: &Status, first: bool, now: f64) -> ListDue {
+        let due = |fetch: Option<Whose>, running, failure| ListDue { fetch: fetch.map(Whose::name), running, failure };
+        match self.documents.due(&self.lists, issuer, &status.into(), first, whole(now)) {
+            Due::No => due(None, false, None),
+            Due::Fetch(whose) => due(Some(whose), false, None),
+            Due::Running => due(None, true, None),
+            Due::Failed(why) => due(None, false, Some(why)),
+        }
+    }
+
+    /// A list that was due at that time came, or did not for this reason.
+    pub fn came(&self, issuer: &str, uri: &str, now: f64, failure: Option<&str>) {
+        self.documents.came(issuer, uri, whole(now), failure.map(str::to_owned));
+    }
+
+    /// Takes in a list by a DID, or with a JWK set by an issuer of another name.
+    ///
+    /// # Errors
+    /// `INVALID_DID`, `INVALID_KEY` (the JWK set), and those of [`StatusLists::put`].
+    pub fn put(&self, text: &str, uri: &str, issuer: &str, jwks: Option<&str>, now: f64) -> Result<()> {
+        match jwks {
+            Some(jwks) => self.lists.put(text, uri, ListSigner::Issuer(issuer, &JwkSet::parse(jwks)?), whole(now)),
+            None => self.lists.put(text, uri, ListSigner::Did(&did(issuer)?), whole(now)),
+        }
+    }
+
+    /// A status, or why there is none.
+    ///
+    /// # Errors
+    /// The word for it: `stale`, `absent` or `unreadable`.
+    pub fn ask(&self, issuer: &str, status: &Status, now: f64) -> std::result::Result<u8, &'static str> {
+        match self.lists.ask(issuer, &status.into(), whole(now)) {
+            Evidence::Fresh(status) => Ok(status),
+            Evidence::Stale => Err("stale"),
+            Evidence::Absent => Err("absent"),
+            Evidence::Unreadable => Err("unreadable"),
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! A list whose numbers stand beside it, where an element of a list of the face's costs more than what it holds.
 
 use crate::events::{List, Value};
-use crate::number::whole;
 
 /// What a word says of a value: it stands in the list.
 const THERE: u16 = 0;
@@ -13,7 +12,7 @@ const SMALL: u16 = 2;
 const NUMBER: u16 = 3;
 
 /// The first number that not all doubles around hold.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+const EXACT: u64 = 1 << 53;
 
 /// Words of 16 bits, for each value what it is, and for a whole number the number itself, the lowest first; a list of all else.
 #[derive(Debug)]
@@ -32,12 +31,6 @@ impl<L: List> Tape<L> {
     pub fn finish(self) -> (L, Vec<u16>) {
         (self.list, self.words)
     }
-
-    fn number(&mut self, kind: u16, bytes: &[u8]) {
-        let (pairs, _) = bytes.as_chunks();
-        self.words.push(kind);
-        self.words.extend(pairs.iter().map(|pair| u16::from_le_bytes(*pair)));
-    }
 }
 
 impl<L: List> List for Tape<L> {
@@ -47,11 +40,15 @@ impl<L: List> List for Tape<L> {
     fn push(&mut self, value: Value<'_>) -> Result<(), L::Error> {
         match value {
             Value::None => self.words.push(NONE),
-            Value::Small(number) => self.number(SMALL, &number.to_le_bytes()),
-            Value::Number(number) if number.is_sign_positive() && number < EXACT && number.fract() == 0.0 => {
-                self.number(NUMBER, &whole(number).to_le_bytes());
+            Value::Small(number) => {
+                let [a, b, c, d] = number.to_le_bytes();
+                self.words.extend([SMALL, u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d])]);
             }
-            Value::Number(_) | Value::Text(_) | Value::Bytes(_) | Value::Failure(_) => {
+            Value::Whole(number) if number < EXACT => {
+                let [a, b, c, d, e, f, g, h] = number.to_le_bytes();
+                self.words.extend([NUMBER.to_le_bytes(), [a, b], [c, d], [e, f], [g, h]].map(u16::from_le_bytes));
+            }
+            Value::Whole(_) | Value::Number(_) | Value::Text(_) | Value::Bytes(_) | Value::Failure(_) => {
                 self.list.push(value)?;
                 self.words.push(THERE);
             }

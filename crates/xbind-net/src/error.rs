@@ -20,6 +20,8 @@ pub enum FetchError {
     NoAddress,
     /// No connection to any address of the host.
     NoConnection,
+    /// The proxy cannot be reached, or does not let through.
+    Proxy,
     /// No TLS with that host.
     Tls,
     /// The certificate is for another name or address.
@@ -65,6 +67,7 @@ impl fmt::Display for FetchError {
             Self::Forbidden => "the host has an address that is never asked",
             Self::NoAddress => "the host has no address",
             Self::NoConnection => "the host cannot be reached",
+            Self::Proxy => "the proxy leads to no connection",
             Self::Tls => "the TLS handshake failed",
             Self::WrongName => "the certificate is for another host",
             Self::Expired => "the certificate is not valid at this time",

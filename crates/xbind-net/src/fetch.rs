@@ -1,16 +1,16 @@
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Bytes;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
-use tokio_rustls::rustls::ClientConfig;
 
-use crate::connect::connect;
+use crate::connect::Ways;
 use crate::exchange::exchange;
-use crate::resolve::{Lookup, Names, system};
+use crate::proxy::Proxy;
+use crate::resolve::{Lookup, system};
 use crate::table::{Found, Key, Outcome, Table};
-use crate::{FetchError, Roots, Rules, Target, Whose, thread, tls};
+use crate::{FetchError, Roots, Rules, Target, Whose, thread};
 
 /// How long a document is not asked for again, and what came of it is kept for whoever asks meanwhile. Shorter than any one
 /// verifier waits between two questions, so that its second is never answered with the answer to its first.
@@ -32,11 +32,13 @@ pub struct Settings {
     pub roots: Roots,
     /// How long a document is not asked for again: [`INTERVAL`].
     pub interval: Duration,
+    /// Through which all requests leave; none by default, whatever the environment says.
+    pub proxy: Option<Arc<Proxy>>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { lookup: system(), roots: Roots::default(), interval: INTERVAL }
+        Self { lookup: system(), roots: Roots::default(), interval: INTERVAL, proxy: None }
     }
 }
 
@@ -48,15 +50,14 @@ pub struct Fetcher {
 }
 
 struct Inner {
-    settings: Settings,
-    tls: OnceLock<Result<Arc<ClientConfig>, FetchError>>,
+    interval: Duration,
+    ways: Ways,
     owner: Lane,
     stranger: Lane,
 }
 
 struct Lane {
     table: Table,
-    names: Names,
     turns: Semaphore,
 }
 
@@ -76,12 +77,9 @@ impl Fetcher {
     /// A fetcher. Nothing starts and nothing is read before something is fetched.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let lane = || Lane {
-            table: Table::new(MAX_DOCUMENTS, MAX_BYTES),
-            names: Names::new(Arc::clone(&settings.lookup)),
-            turns: Semaphore::new(MAX_CONNECTIONS),
-        };
-        Self { inner: Arc::new(Inner { owner: lane(), stranger: lane(), tls: OnceLock::new(), settings }) }
+        let lane = || Lane { table: Table::new(MAX_DOCUMENTS, MAX_BYTES), turns: Semaphore::new(MAX_CONNECTIONS) };
+        let interval = settings.interval;
+        Self { inner: Arc::new(Inner { owner: lane(), stranger: lane(), interval, ways: Ways::new(settings) }) }
     }
 
     /// The document at an address: fetched once for all who ask at a time, and not again within the interval, whatever came
@@ -129,7 +127,7 @@ impl Fetcher {
         let thread = thread::handle().inspect_err(|_| inner.lane(key.1.whose).table.forget(&key))?;
         let flight = told.subscribe();
         thread.spawn(async move {
-            let again = Instant::now().checked_add(inner.settings.interval);
+            let again = Instant::now().checked_add(inner.interval);
             let request = tokio::spawn({
                 let (inner, rules) = (Arc::clone(&inner), key.1.clone());
                 async move { inner.get(&target, &rules).await }
@@ -170,13 +168,7 @@ impl Inner {
     async fn get_until(&self, deadline: Instant, target: &Target, rules: &Rules) -> Outcome {
         let lane = self.lane(rules.whose);
         let _turn = lane.turns.acquire().await.map_err(|_| FetchError::Internal)?;
-        let addresses = lane.names.addresses(target, rules.whose).await?;
-        let stream = connect(&addresses, deadline).await?;
-        if !target.secure() {
-            return exchange(stream, target, rules).await;
-        }
-        let config = self.tls.get_or_init(|| tls::config(&self.settings.roots)).clone()?;
-        let stream = tls::secure(stream, target.server_name()?, config).await?;
+        let stream = self.ways.open(target, rules.whose, deadline).await?;
         exchange(stream, target, rules).await
     }
 }

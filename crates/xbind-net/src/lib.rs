@@ -7,13 +7,16 @@
 //! | `target` | one spelling of a URL, and whether it may be asked at all |
 //! | `resolve` | a name becomes addresses once, and all of them are judged |
 //! | `connect`, `tls` | a connection to exactly what was judged, and whose certificate it shows |
+//! | `proxy` | the owner's proxy, where the owner names one: a tunnel to what was judged |
 //! | `exchange` | one request, one bounded answer |
 //! | `fetch`, `table` | one flight for all who ask, and not again within the interval; what is kept of it, within bounds |
+//! | `status_lists` | which status lists are fetched, and when |
 //! | `rules` | who named an address, and what may be asked of it |
 //! | [`agents`] | agents reached over HTTP: their messages in the bodies of requests and responses |
+//! | [`nats`] | agents on several machines: messages over NATS |
 //! | `thread` | the thread on which all of it waits; it starts with whoever asks first |
 //!
-//! Nothing here follows a redirect, asks a proxy, keeps cookies, sends credentials, or takes compressed answers.
+//! Nothing here follows a redirect, asks a proxy that its owner has not named, keeps cookies, sends credentials, or takes compressed answers.
 
 #![forbid(unsafe_code)]
 
@@ -23,8 +26,11 @@ mod connect;
 mod error;
 mod exchange;
 mod fetch;
+pub mod nats;
+mod proxy;
 mod resolve;
 mod rules;
+mod status_lists;
 mod table;
 mod target;
 mod thread;
@@ -32,7 +38,9 @@ mod tls;
 
 pub use error::FetchError;
 pub use fetch::{Document, Fetcher, INTERVAL, Settings};
+pub use proxy::Proxy;
 pub use resolve::Lookup;
 pub use rules::{Rules, Whose};
+pub use status_lists::{Documents, Due};
 pub use target::{MAX_URL, Target};
 pub use tls::Roots;

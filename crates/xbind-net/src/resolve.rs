@@ -46,6 +46,16 @@ impl Names {
         Ok(addresses.into_iter().take(MAX_ADDRESSES).map(|address| SocketAddr::new(address, target.port())).collect())
     }
 
+    /// Where a proxy is, which may be anywhere that is a server's, http or not: it is the owner's.
+    pub(crate) async fn of_proxy(&self, proxy: &Target) -> Result<Vec<SocketAddr>, FetchError> {
+        let addresses = match &proxy.place {
+            Place::Known(addresses) => addresses.clone(),
+            Place::Named(name) => self.look_up(name.clone()).await?,
+        };
+        addresses.iter().try_for_each(|&address| Whose::Owner.accepts(address, true))?;
+        Ok(addresses.into_iter().take(MAX_ADDRESSES).map(|address| SocketAddr::new(address, proxy.port())).collect())
+    }
+
     async fn look_up(&self, name: String) -> Result<Vec<IpAddr>, FetchError> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| FetchError::Internal)?;
         let lookup = Arc::clone(&self.lookup);

@@ -28,6 +28,16 @@ impl Whose {
         }
     }
 
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Listed => "listed",
+            Self::Stranger => "stranger",
+        }
+    }
+
     /// Whether a request may go to this address; `secure` if it is https.
     ///
     /// # Errors

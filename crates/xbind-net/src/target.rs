@@ -62,6 +62,46 @@ impl Target {
         Ok(Self { url, place })
     }
 
+    /// The URL of a proxy of the owner's, and `name:password` if it holds them: http also to other machines.
+    pub(crate) fn proxy(text: &str) -> Result<(Self, Option<Vec<u8>>), FetchError> {
+        let bad = FetchError::BadUrl;
+        let is_plain_text = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\#?".contains(&byte));
+        if text.len() > MAX_URL || !is_plain_text {
+            return Err(bad);
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(bad)?;
+        if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+            return Err(FetchError::NotHttps);
+        }
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (credentials, authority) = match rest.rsplit_once('@') {
+            Some((credentials, authority)) => (Some(unescaped(credentials).ok_or(bad)?), authority),
+            None => (None, rest),
+        };
+        let url = Url::parse(&format!("{scheme}://{authority}")).map_err(|_| bad)?;
+        is_plain(&url, authority).then_some(()).ok_or(bad)?;
+        let place = place(&url, Whose::Owner)?;
+        if let Place::Known(addresses) = &place {
+            addresses.iter().try_for_each(|&address| Whose::Owner.accepts(address, true))?;
+        }
+        Ok((Self { url, place }, credentials))
+    }
+
+    /// Whether it is on this machine.
+    pub(crate) fn is_here(&self) -> bool {
+        matches!(&self.place, Place::Known(addresses) if addresses.iter().all(IpAddr::is_loopback))
+    }
+
+    /// The host as the URL has it, an IPv6 address in its brackets.
+    pub(crate) fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
+    /// Host and port, whichever the scheme.
+    pub(crate) fn host_and_port(&self) -> String {
+        format!("{}:{}", self.host(), self.port())
+    }
+
     /// The whole of it, as WHATWG URLs are written.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -91,6 +131,30 @@ impl Target {
         let path = self.url.path();
         self.url.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"))
     }
+}
+
+/// A user name and password, of which the first colon parts one from the other.
+fn unescaped(credentials: &str) -> Option<Vec<u8>> {
+    let (name, password) = credentials.split_once(':').unwrap_or((credentials, ""));
+    let name = percent_decoded(name)?;
+    let is_whole = !name.is_empty() && !name.contains(&b':');
+    is_whole.then_some(())?;
+    Some([name, vec![b':'], percent_decoded(password)?].concat())
+}
+
+fn percent_decoded(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = text.bytes();
+    let mut decoded = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let digits = [bytes.next()?, bytes.next()?];
+        let hex = str::from_utf8(&digits).ok().filter(|_| digits.iter().all(u8::is_ascii_hexdigit))?;
+        decoded.push(u8::from_str_radix(hex, 16).ok()?);
+    }
+    Some(decoded)
 }
 
 /// Whether host and port are written as they are read.

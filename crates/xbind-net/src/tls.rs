@@ -2,16 +2,16 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::client::Resumption;
+use tokio_rustls::rustls::client::{Resumption, WantsClientCert};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{CertificateError, ClientConfig, Error, RootCertStore};
+use tokio_rustls::rustls::{CertificateError, ClientConfig, ConfigBuilder, Error, RootCertStore};
 
 use crate::FetchError;
+use crate::connect::Stream;
 
 /// Whose certificates are believed: Mozilla's roots, which come with the program, and more that the owner adds, as for a
 /// company's own authority or a proxy that opens TLS.
@@ -23,8 +23,26 @@ pub struct Roots {
     pub files: Vec<PathBuf>,
 }
 
-/// TLS 1.2 and 1.3 with ring, without memory of earlier connections.
+impl Roots {
+    /// Whether the texts hold certificates; files are not read.
+    ///
+    /// # Errors
+    /// `Roots`.
+    pub fn check(&self) -> Result<(), FetchError> {
+        self.pem.iter().try_for_each(|pem| add(&mut RootCertStore::empty(), pem))
+    }
+}
+
+/// For HTTP, without memory of earlier connections.
 pub(crate) fn config(roots: &Roots) -> Result<Arc<ClientConfig>, FetchError> {
+    let mut config = builder(roots)?.with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// TLS 1.2 and 1.3 with ring.
+pub(crate) fn builder(roots: &Roots) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, FetchError> {
     let mut store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for pem in &roots.pem {
         add(&mut store, pem)?;
@@ -32,14 +50,10 @@ pub(crate) fn config(roots: &Roots) -> Result<Arc<ClientConfig>, FetchError> {
     for file in &roots.files {
         add(&mut store, &std::fs::read(file).map_err(|_| FetchError::Roots)?)?;
     }
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|_| FetchError::Internal)?
-        .with_root_certificates(store)
-        .with_no_client_auth();
-    config.resumption = Resumption::disabled();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+        .map_err(|_| FetchError::Internal)?;
+    Ok(builder.with_root_certificates(store))
 }
 
 fn add(store: &mut RootCertStore, pem: &[u8]) -> Result<(), FetchError> {
@@ -52,10 +66,10 @@ fn add(store: &mut RootCertStore, pem: &[u8]) -> Result<(), FetchError> {
 }
 
 pub(crate) async fn secure(
-    stream: TcpStream,
+    stream: Stream,
     name: ServerName<'static>,
     config: Arc<ClientConfig>,
-) -> Result<TlsStream<TcpStream>, FetchError> {
+) -> Result<TlsStream<Stream>, FetchError> {
     TlsConnector::from(config).connect(name, stream).await.map_err(|error| reason(&error))
 }
 

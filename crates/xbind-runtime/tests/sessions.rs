@@ -15,10 +15,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use common::calls::{Seen, echo, join, options, route};
+use common::calls::{Seen, echo, join, join_with, options, route};
 use common::{Faults, Happening, World, json, text};
 use xbind::{Error, ErrorKind, Handled};
-use xbind_runtime::{Allow, CallOptions, Handle};
+use xbind_runtime::{AgentOptions, Allow, CallOptions, Handle};
 
 const NAMED: Faults = Faults { sessions: true, ..CALM };
 const CALM: Faults = Faults {
@@ -99,8 +99,7 @@ fn the_session_is_asked_for_once_and_each_call_crosses_once_in_order() {
 fn both_ways_at_once_is_no_knot() {
     let (mut world, a, _) = world();
     echo(&world, &a, 0);
-    let b =
-        world.nodes[1].join(xbind_runtime::Key::Local(common::key(3)), None, xbind_runtime::AgentOptions::default());
+    let b = world.nodes[1].join(xbind_runtime::Key::Local(common::key(3)), None, AgentOptions::default());
     let (b, to) = (Arc::new(b.unwrap()), a.did().as_str().to_owned());
     let there = plain(&world, &a, "1");
     let back = world.start(0, async move { b.call(&to, json("2"), options(1000)).await.map(|payload| text(&payload)) });
@@ -180,6 +179,28 @@ fn what_is_known_of_the_last_copy_of_a_call_says_nothing_of_the_first() {
     world.run_for(5_000);
     assert_eq!(seen.borrow().len(), 1);
     assert_eq!(failure(&twice), (ErrorKind::NotAllowed, Some(Handled::Unknown)));
+}
+
+#[test]
+fn one_that_may_run_twice_ends_when_it_is_lost_while_there_is_no_room_to_sign_it_anew() {
+    let mut world = World::new(1, 2, NAMED);
+    world.net.inner().limits.max_parcel = 128 << 20;
+    let large = || AgentOptions { max_payload_bytes: 64 << 20, ..AgentOptions::default() };
+    let (a, b) = (join_with(&world, 0, 1, Some("a"), large()), join_with(&world, 1, 2, Some("b"), large()));
+    let seen = echo(&world, &b, 50_000);
+    let body = |megabytes: usize| format!("\"{}\"", "x".repeat(megabytes << 20));
+    let twice = call(&world, &a, &body(20), CallOptions { idempotent: true, ..options(60_000) });
+    world.run_for(1000);
+    assert_eq!(seen.borrow().len(), 1);
+    let lost = *world.net.inner().calls.last().unwrap();
+    world.net.block(0, 1, 0);
+    let _blocker = plain(&world, &a, "0");
+    world.run_for(1000);
+    let _full: Vec<_> = (0..4).map(|_| plain(&world, &a, &body(60))).collect();
+    world.run_for(1000);
+    world.nodes[0].lost(lost, ErrorKind::AgentClosed);
+    world.run_for(1000);
+    assert_eq!(failure(&twice), (ErrorKind::AgentClosed, Some(Handled::Unknown)));
 }
 
 #[test]

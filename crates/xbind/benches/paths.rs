@@ -101,6 +101,8 @@ fn open_all(known: &Caches, to: Did, sealed: &[Sealed]) {
         audience: to,
         clock_skew: 30,
         max_lifetime: 300,
+        mail: None,
+        secrecy: xbind::Secrecy::None,
         max_body: BODY.len(),
         track_replies: true,
         session: None,

@@ -53,6 +53,8 @@ kinds! {
     Replayed = "REPLAYED", false, "The message was accepted before.";
     ReplayWindowFull = "REPLAY_WINDOW_FULL", true, "No room to remember another message.";
     StaleSession = "STALE_SESSION", false, "The message is meant for another replay window of its recipient.";
+    EncryptionRequired = "ENCRYPTION_REQUIRED", false, "The recipient takes encrypted bodies alone.";
+    DecryptionFailed = "DECRYPTION_FAILED", false, "The body is encrypted to another key, or was not made with it.";
     ReplyMismatch = "REPLY_MISMATCH", false, "A reply that answers no pending call.";
     Timeout = "TIMEOUT", true, "No answer in time.";
     Aborted = "ABORTED", false, "The caller gave up.";
@@ -76,6 +78,7 @@ kinds! {
     AuditFailed = "AUDIT_FAILED", true, "The decision could not be put on record.";
     InvalidAudit = "INVALID_AUDIT", false, "A log that was changed, cut or torn.";
     RegistryUnavailable = "REGISTRY_UNAVAILABLE", true, "The registry cannot be reached.";
+    BrokerUnavailable = "BROKER_UNAVAILABLE", true, "The message broker cannot be reached, or does not do its part.";
     NameTaken = "NAME_TAKEN", false, "The name belongs to another identity.";
     InvalidConfig = "INVALID_CONFIG", false, "An option outside its bounds.";
     Internal = "INTERNAL", false, "A fault of this library.";

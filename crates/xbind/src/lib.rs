@@ -3,6 +3,7 @@
 
 mod base64;
 mod cache;
+pub mod cluster;
 mod error;
 pub mod http;
 pub mod identity;
@@ -18,12 +19,15 @@ pub use identity::jwks::JwkSet;
 pub use identity::key::{KeyCache, SigningKey, VerifyingKey};
 pub use message::card::{Card, CardDraft, CardMethod};
 pub use message::details::Details;
+pub use message::encryption::{
+    AnswerKey, Decrypted, DecryptionKey, Encrypted, EncryptionKey, Envelope, Secrecy, encrypt,
+};
 pub use message::jws::UnsignedJws;
 pub use message::open::{Authentic, VerifiedMessage, authenticate, open};
 pub use message::recipient::{Caches, PendingCall, Policy, Recipient};
 pub use message::replay::{ReplayWindow, Reservation};
 pub use message::roots::RootCache;
-pub use message::seal::{Draft, Sealed, Unsigned, seal};
+pub use message::seal::{Draft, References, Sealed, Unsigned, seal};
 pub use message::sender::SenderCache;
 pub use message::session::Session;
 pub use message::verifier::{MessageVerifier, Opening};

@@ -8,7 +8,7 @@ use common::{Verifier, batch, draft, recipient, sender, vectors};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use sha2::{Digest as _, Sha256};
 use xbind::message::batch::{MAX_BATCH, Node, Tree, leaf, root_from_proof};
-use xbind::{Draft, ErrorKind, Op, SigningKey, Unsigned, seal};
+use xbind::{Draft, ErrorKind, Op, References, SigningKey, Unsigned, seal};
 
 /// MTH of RFC 9162 section 2.1.1, word for word, over leaf hashes.
 fn mth(leaves: &[Node]) -> Node {
@@ -39,6 +39,20 @@ fn node(left: &Node, right: &Node) -> Node {
 
 fn leaves(size: usize) -> Vec<Node> {
     (0..size).map(|n| leaf(&n.to_be_bytes())).collect()
+}
+
+#[test]
+fn a_reference_is_the_digest_of_the_whole_message_whatever_it_begins_like() {
+    let alone = seal(&sender(), &draft(1, b"alone")).unwrap();
+    let other = seal(&SigningKey::from_seed(&[77; 32]), &draft(2, b"other")).unwrap();
+    let drafts: Vec<_> = (3..8).map(|n| draft(n, b"together")).collect();
+    let together = batch(&sender(), &drafts);
+    for like in [&alone, &other, &together[0]] {
+        let references = References::like(like);
+        for sealed in together.iter().chain([&alone, &other]) {
+            assert_eq!(references.to(sealed), sealed.reference());
+        }
+    }
 }
 
 #[test]

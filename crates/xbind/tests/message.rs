@@ -48,6 +48,21 @@ fn known_answers_byte_for_byte() {
 }
 
 #[test]
+fn mail_lives_as_long_as_its_mailbox_allows() {
+    let mail = Draft { op: Op::Mail, ttl: 604_800, ..draft(7, b"{}") };
+    let sealed = seal(&sender(), &mail).unwrap();
+    let mut verifier = Verifier::new(recipient().did());
+    let open = |verifier: &Verifier| {
+        open(&verifier.recipient(), NOW + 600_000, &sealed.jws, b"{}".as_slice(), None, |_, _| None)
+    };
+    assert_eq!(verdict(&open(&verifier)), "MALFORMED_MESSAGE");
+    verifier.policy.mail = Some(604_800);
+    assert_eq!(open(&verifier).unwrap().op(), Op::Mail);
+    assert_eq!(verdict(&open(&verifier)), "REPLAYED");
+    assert!(PendingCall::of(&sealed.id, &sealed.jws).is_none(), "nothing answers it");
+}
+
+#[test]
 fn what_was_sealed_is_what_opens() {
     let body = b"{\"a\":1}";
     let mut draft = draft(7, body);
@@ -110,6 +125,7 @@ fn bad_drafts_are_refused_before_anything_is_signed() {
     let malformed = [
         Draft { ttl: 0, ..good },
         Draft { ttl: 301, ..good },
+        Draft { op: Op::Mail, ttl: 604_801, ..good },
         Draft { issued_at: u64::MAX, ..good },
         Draft { op: Op::Result, ..good },
         Draft { op: Op::Error, ..good },

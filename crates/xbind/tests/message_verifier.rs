@@ -12,6 +12,8 @@ fn verifier(of: &SigningKey, allowed: Option<&SigningKey>, asks: bool) -> Messag
         audience: *of.did(),
         clock_skew: 30,
         max_lifetime: 300,
+        mail: None,
+        secrecy: xbind::Secrecy::None,
         max_body: 1 << 20,
         track_replies: true,
         session: None,

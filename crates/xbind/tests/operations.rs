@@ -7,11 +7,16 @@ use common::{NOW, Verifier, draft, recipient, sender, verdict};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use xbind::{Details, Digest, Draft, InReplyTo, MessageId, Op, PendingCall, Session, SigningKey, open, seal};
+use xbind::{Details, Digest, Draft, InReplyTo, MessageId, Op, PendingCall, Secrecy, Session, SigningKey, open, seal};
 
-const CLAIMS: [&str; 8] = ["irt", "ath", "mth", "tp", "dl", "seq", "win", "ses"];
+const CLAIMS: [&str; 9] = ["irt", "ath", "mth", "tp", "dl", "seq", "win", "ses", "enc"];
 const SESSION: Session = Session::from_bytes([7; 16]);
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+/// To which bodies are encrypted here.
+fn key() -> Digest {
+    Digest::of(b"a key")
+}
 
 /// The page's marks for each operation, claim by claim.
 fn page() -> HashMap<String, Vec<char>> {
@@ -44,6 +49,7 @@ fn made(op: Op, claims: &[&str], about: InReplyTo) -> xbind::Result<xbind::Seale
         seq: has("seq").then_some(1),
         window: has("win").then_some(1),
         session: has("ses").then_some(SESSION),
+        encryption: has("enc").then(key),
     };
     let token = has("ath").then_some("a.b.c");
     let in_reply_to = has("irt").then_some(about);
@@ -68,6 +74,7 @@ fn forged(op: Op, claims: &[&str], about: &InReplyTo) -> String {
             "mth" => Value::from("m"),
             "tp" => Value::from(TRACE),
             "ses" => Value::from(SESSION.text()),
+            "enc" => Value::from(key().text()),
             _ => Value::from(1),
         };
     }
@@ -97,6 +104,9 @@ fn the_page_the_maker_and_the_reader_agree() {
             assert_eq!(made.is_ok(), fits, "{op:?} is made with {claims:?}");
             let jws = forged(*op, &claims, &call.reference());
             let mut home = Verifier::new(recipient().did());
+            home.policy.mail = Some(30);
+            home.policy.secrecy = Secrecy::Offered(key());
+            let asked = PendingCall { encryption: claims.contains(&"enc").then(key), ..asked };
             home.policy.session = claims.contains(&"ses").then_some(SESSION);
             let token = claims.contains(&"ath").then_some("a.b.c");
             let opened = open(&home.recipient(), NOW, &jws, b"".as_slice(), token, |_, _| Some(asked));
@@ -108,12 +118,13 @@ fn the_page_the_maker_and_the_reader_agree() {
             assert_eq!(opened.deadline_ms().is_some(), claims.contains(&"dl"));
             assert_eq!(opened.seq().is_some(), claims.contains(&"seq"));
             assert_eq!(opened.window().is_some(), claims.contains(&"win"));
+            assert_eq!(opened.encryption().is_some(), claims.contains(&"enc"));
             assert_eq!(opened.session(), claims.contains(&"ses").then_some(&SESSION));
             let again = open(&home.recipient(), NOW, &made.unwrap().jws, b"".as_slice(), token, |_, _| Some(asked));
             assert_eq!(verdict(&again), "accepted", "{op:?}");
         }
     }
-    assert_eq!(accepted, 98);
+    assert_eq!(accepted, 206);
 }
 
 #[test]

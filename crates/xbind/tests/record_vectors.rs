@@ -95,7 +95,7 @@ fn read(file: &Value, case: &Value) -> Result<(), (&'static str, usize)> {
     let mut reader = Reader::new(Some(did(&file["did"])), head);
     let lines: Vec<_> = case["text"].as_str().unwrap().split_terminator('\n').collect();
     for (count, line) in (1..).zip(&lines) {
-        reader.take(line.as_bytes(), count == 1, |_| ()).map_err(|error| (error.kind().code(), count))?;
+        reader.take(line.as_bytes(), count == 1, |_, _| ()).map_err(|error| (error.kind().code(), count))?;
     }
     reader.end().map(|_| ()).map_err(|error| (error.kind().code(), lines.len()))
 }

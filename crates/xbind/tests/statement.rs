@@ -9,7 +9,7 @@ use xbind::{
     SigningKey, StatusList, StatusListDraft, TokenDraft, Unsigned,
 };
 
-const TYPES: [&str; 9] = [
+const TYPES: [&str; 15] = [
     "agent-msg+jwt",
     "agent-card+jwt",
     "at+jwt",
@@ -19,6 +19,12 @@ const TYPES: [&str; 9] = [
     "statuslist+jwt",
     "agent-audit+jwt",
     "agent-audit-witness+jwt",
+    "agent-presence+jwt",
+    "agent-name+jwt",
+    "agent-name-grant+jwt",
+    "agent-stop+jwt",
+    "agent-heartbeat+jwt",
+    "agent-connection+jwt",
 ];
 
 fn key(seed: u8) -> SigningKey {

@@ -1,35 +1,36 @@
 //! The side that calls: messages to an address leave in requests, and what is answered comes in their responses.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 use std::mem::take;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
-use tokio_rustls::rustls::ClientConfig;
 use xbind::{Did, ErrorKind, VerifyingKey};
 use xbind_runtime::Node;
 use xbind_runtime::transport::{
     CallId, Departure, Limits, Remote, Resolved, Resolver, Route, Transport, TransportId, Way,
 };
 
+use super::address::Address;
 use super::connection::{Connection, Sent, vet};
 use super::frame::{Frames, write};
 use super::{LIMITS, QUEUED};
-use crate::connect::connect;
-use crate::resolve::Names;
-use crate::{FetchError, Fetcher, Rules, Settings, Target, Whose, thread, tls};
+use crate::connect::Ways;
+use crate::{FetchError, Fetcher, Rules, Settings, Target, Whose, thread};
 
 /// Addresses that a client remembers.
 const MAX_ADDRESSES: usize = 65_536;
 /// Requests under way to one address, and beside them those that carry only words about calls that run.
 const MAX_REQUESTS: (usize, usize) = (128, 8);
-/// Messages in one request.
-const MAX_MESSAGES: usize = 1024;
+/// Calls that are sent once more at the same time, each over a connection of its own.
+const MAX_AGAIN: usize = 16;
 /// Connections that wait for the next request.
 const MAX_IDLE: usize = 16;
 /// How long connecting may take, TLS included, and how long the head of a response.
@@ -50,10 +51,10 @@ struct Shared {
     id: OnceLock<TransportId>,
     addresses: Mutex<Addresses>,
     fetcher: Fetcher,
-    settings: Settings,
-    tls: OnceLock<Result<Arc<ClientConfig>, FetchError>>,
-    owner: Names,
-    stranger: Names,
+    ways: Ways,
+    /// How many exchanges there were.
+    last: AtomicU64,
+    again: Semaphore,
 }
 
 #[derive(Default)]
@@ -62,41 +63,17 @@ struct Addresses {
     by_text: HashMap<(Whose, String), u32>,
 }
 
-struct Address {
-    whose: Whose,
-    target: Target,
-    route: Route,
-    queue: Mutex<Queue>,
-    idle: Mutex<Vec<Connection>>,
-    /// Who answers there, by what the address itself says.
-    agents: Mutex<Vec<Did>>,
-}
-
-#[derive(Default)]
-struct Queue {
-    calls: VecDeque<Departure>,
-    /// What is said of calls that run: they must not wait for these.
-    words: VecDeque<Departure>,
-    bytes: usize,
-    /// The node has more.
-    left: bool,
-    requests: usize,
-    word_requests: usize,
-}
-
 impl Client {
     /// Lets the agents of a node call by address.
     pub fn attach(node: &Arc<Node>, settings: Settings) {
-        let names = || Names::new(Arc::clone(&settings.lookup));
         let shared = Arc::new(Shared {
             node: Arc::downgrade(node),
             id: OnceLock::new(),
             addresses: Mutex::default(),
             fetcher: Fetcher::new(settings.clone()),
-            owner: names(),
-            stranger: names(),
-            tls: OnceLock::new(),
-            settings,
+            ways: Ways::new(settings),
+            last: AtomicU64::new(0),
+            again: Semaphore::new(MAX_AGAIN),
         });
         let id = node.attach(Arc::new(Self { shared: shared.clone() }));
         let _ = shared.id.set(id);
@@ -144,6 +121,19 @@ impl Transport for Client {
         true
     }
 
+    fn again(&self, route: Route, call: CallId) -> bool {
+        let Some(address) = self.shared.address(route) else { return false };
+        let exchange = self.shared.next();
+        let (Some(bytes), Ok(thread)) = (address.again(exchange, &call), thread::handle()) else { return false };
+        let shared = self.shared.clone();
+        thread.spawn(async move {
+            // Of several processes behind one address another one may get it this time.
+            let _turn = shared.again.acquire().await;
+            shared.request(&address, bytes, &[call], exchange, true).await;
+        });
+        true
+    }
+
     fn close(&self, _: Duration) {}
 }
 
@@ -187,32 +177,6 @@ fn agents_in(json: &[u8]) -> Option<Vec<Did>> {
     list.agents.iter().map(|did| VerifyingKey::from_did(did).ok().map(|key| *key.did())).collect()
 }
 
-impl Address {
-    fn remotes(&self, agents: &[Did]) -> Vec<Remote> {
-        agents.iter().map(|did| Remote { did: *did, route: self.route }).collect()
-    }
-
-    fn next(&self, words: bool) -> Option<Vec<Departure>> {
-        let mut queue = lock(&self.queue);
-        let lane = if words { &mut queue.words } else { &mut queue.calls };
-        let (mut batch, mut bytes) = (Vec::new(), 0_usize);
-        while batch.len() < MAX_MESSAGES
-            && bytes < QUEUED
-            && let Some(parcel) = lane.pop_front()
-        {
-            bytes = bytes.saturating_add(parcel.size());
-            batch.push(parcel);
-        }
-        queue.bytes = queue.bytes.saturating_sub(bytes);
-        if !batch.is_empty() {
-            return Some(batch);
-        }
-        let under_way = if words { &mut queue.word_requests } else { &mut queue.requests };
-        *under_way = under_way.saturating_sub(1);
-        None
-    }
-}
-
 fn begin(shared: &Arc<Shared>, address: &Arc<Address>, words: bool) {
     let (shared, address) = (Arc::clone(shared), Arc::clone(address));
     match thread::handle() {
@@ -245,36 +209,55 @@ impl Shared {
             return addresses.all.get(usize::try_from(known).ok()?).cloned();
         }
         let id = u32::try_from(addresses.all.len()).ok().filter(|_| addresses.all.len() < MAX_ADDRESSES)?;
-        let address = Arc::new(Address {
-            whose,
-            target,
-            route: self.id.get()?.route(id, 0),
-            queue: Mutex::default(),
-            idle: Mutex::default(),
-            agents: Mutex::default(),
-        });
+        let address = Arc::new(Address::new(whose, target, self.id.get()?.route(id, 0)));
         addresses.all.push(address.clone());
         addresses.by_text.insert(key, id);
         Some(address)
     }
 
     async fn exchange(self: Arc<Self>, address: &Arc<Address>, batch: Vec<Departure>) {
-        let mut body = Vec::new();
-        let calls: Vec<CallId> =
-            batch.iter().filter(|parcel| write(parcel, &mut body)).filter_map(|it| it.call).collect();
+        let (mut body, mut ranges) = (Vec::new(), Vec::new());
+        for parcel in &batch {
+            let from = body.len();
+            if write(parcel, &mut body)
+                && let Some(call) = parcel.call
+            {
+                ranges.push((call, from..body.len()));
+            }
+        }
         drop(batch);
-        let body = Bytes::from(body);
-        let mut may_have_come = false;
+        let (body, exchange) = (Bytes::from(body), self.next());
+        let calls: Vec<CallId> = ranges.iter().map(|(call, _)| *call).collect();
+        address.sent(exchange, ranges.into_iter().map(|(call, range)| (call, body.slice(range))));
+        self.request(address, body, &calls, exchange, false).await;
+    }
+
+    fn next(&self) -> u64 {
+        self.last.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// One exchange of that number; `fresh` over a connection that nothing was sent on.
+    async fn request(
+        self: &Arc<Self>,
+        address: &Arc<Address>,
+        body: Bytes,
+        calls: &[CallId],
+        exchange: u64,
+        fresh: bool,
+    ) {
+        let lost = |why| self.lost(address, calls, exchange, why);
+        let failed = || self.ended(address, calls, exchange, |node, call| node.failed(call, ErrorKind::AgentNotFound));
+        let mut may_have_come = fresh;
         loop {
-            let kept = { lock(&address.idle).pop() };
+            let kept = if fresh { None } else { lock(&address.idle).pop() };
             let reused = kept.is_some();
             let mut connection = match kept {
                 Some(kept) if !kept.is_open() => continue,
                 Some(kept) => kept,
                 None => match self.connect(address).await {
                     Ok(connection) => connection,
-                    Err(_) if may_have_come => return self.lost(address, &calls, ErrorKind::AgentNotFound),
-                    Err(_) => return self.ended(&calls, |node, call| node.failed(call, ErrorKind::AgentNotFound)),
+                    Err(_) if may_have_come => return lost(ErrorKind::AgentClosed),
+                    Err(_) => return failed(),
                 },
             };
             let sent = timeout(PATIENCE.saturating_mul(3), connection.send(&address.target, body.clone())).await;
@@ -287,24 +270,24 @@ impl Shared {
                     continue;
                 }
                 Ok(Sent::Kept) if !may_have_come => {
-                    return self.ended(&calls, |node, call| node.failed(call, ErrorKind::AgentNotFound));
+                    return failed();
                 }
-                Ok(Sent::Kept | Sent::Lost) | Err(_) => return self.lost(address, &calls, ErrorKind::AgentClosed),
+                Ok(Sent::Kept | Sent::Lost) | Err(_) => return lost(ErrorKind::AgentClosed),
             };
             if vet(&response).is_err() {
-                return self.lost(address, &calls, ErrorKind::AgentNotFound);
+                return lost(ErrorKind::AgentNotFound);
             }
-            return match self.read(address, response.into_body(), &calls).await {
+            return match self.read(address, response.into_body(), calls).await {
                 Read::Whole if connection.is_ready().await => {
                     let mut idle = lock(&address.idle);
                     if idle.len() < MAX_IDLE {
                         idle.push(connection);
                     }
                     drop(idle);
-                    self.ended(&calls, |node, call| node.lost(call, ErrorKind::AgentClosed));
+                    self.ended(address, calls, exchange, |node, call| node.lost(call, ErrorKind::AgentClosed));
                 }
-                Read::Unwanted => {}
-                Read::Whole | Read::BrokenOff => self.lost(address, &calls, ErrorKind::AgentClosed),
+                Read::Unwanted => self.ended(address, calls, exchange, |_, _| {}), // nobody waits for them
+                Read::Whole | Read::BrokenOff => lost(ErrorKind::AgentClosed),
             };
         }
     }
@@ -328,7 +311,7 @@ impl Shared {
             let mut arrivals = Vec::new();
             let read = frames.read(&data, &mut arrivals);
             let Some(node) = self.node.upgrade() else { return Read::Unwanted };
-            node.deliver(arrivals, Way { route: address.route, hold: None, only_replies: true });
+            node.deliver(arrivals, Way { route: address.route, hold: None, only_replies: true, speaks_for: None });
             if read.is_err() {
                 return Read::BrokenOff;
             }
@@ -336,7 +319,6 @@ impl Shared {
     }
 
     async fn connect(self: &Arc<Self>, address: &Arc<Address>) -> Result<Connection, FetchError> {
-        let (target, whose) = (&address.target, address.whose);
         let late = FetchError::Timeout(u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX));
         let deadline = Instant::now().checked_add(PATIENCE).ok_or(late)?;
         let closed = {
@@ -347,16 +329,8 @@ impl Shared {
                 }
             }
         };
-        let connecting = async {
-            let names = if whose == Whose::Stranger { &self.stranger } else { &self.owner };
-            let stream = connect(&names.addresses(target, whose).await?, deadline).await?;
-            let _ = stream.set_nodelay(true); // slower without, and right all the same
-            if !target.secure() {
-                return Connection::over(stream, closed).await;
-            }
-            let config = self.tls.get_or_init(|| tls::config(&self.settings.roots)).clone()?;
-            Connection::over(tls::secure(stream, target.server_name()?, config).await?, closed).await
-        };
+        let connecting =
+            async { Connection::over(self.ways.open(&address.target, address.whose, deadline).await?, closed).await };
         timeout(PATIENCE, connecting).await.unwrap_or(Err(late))
     }
 
@@ -368,14 +342,15 @@ impl Shared {
         }
     }
 
-    fn lost(&self, address: &Address, calls: &[CallId], why: ErrorKind) {
+    fn lost(&self, address: &Address, calls: &[CallId], exchange: u64, why: ErrorKind) {
         self.forget(address);
-        self.ended(calls, |node, call| node.lost(call, why));
+        self.ended(address, calls, exchange, |node, call| node.lost(call, why));
     }
 
-    fn ended(&self, calls: &[CallId], end: impl Fn(&Arc<Node>, CallId)) {
+    fn ended(&self, address: &Address, calls: &[CallId], exchange: u64, end: impl Fn(&Arc<Node>, CallId)) {
+        let over: Vec<_> = calls.iter().filter(|call| address.is_over(exchange, call)).collect();
         if let Some(node) = self.node.upgrade() {
-            calls.iter().for_each(|call| end(&node, *call));
+            over.into_iter().for_each(|call| end(&node, *call));
         }
     }
 }
@@ -388,7 +363,7 @@ enum Read {
     Unwanted,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

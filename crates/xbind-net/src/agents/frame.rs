@@ -11,7 +11,7 @@ use std::fmt;
 
 use xbind::message::MAX_JWS_BYTES;
 use xbind::rights::MAX_PRESENTED_BYTES;
-use xbind::{Did, VerifyingKey};
+use xbind::{Did, ErrorKind, VerifyingKey};
 use xbind_runtime::transport::{Arrival, Departure};
 
 /// The media type of such a body.
@@ -19,7 +19,8 @@ pub const MEDIA_TYPE: &str = "application/vnd.xbind.messages";
 
 const MESSAGE: u8 = 1;
 const DID_BYTES: usize = 56;
-const HEAD: usize = 1 + 2 + 4 + 4 + DID_BYTES;
+/// What stands before the texts of a message.
+pub(crate) const HEAD: usize = 1 + 2 + 4 + 4 + DID_BYTES;
 
 /// Why a body holds no messages. What came before it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,18 @@ pub enum Unreadable {
     TooLong,
     /// It ends in the middle of a message.
     BrokenOff,
+}
+
+impl Unreadable {
+    /// As an error: `MALFORMED_MESSAGE`, `PAYLOAD_TOO_LARGE`, `ABORTED`.
+    #[must_use]
+    pub const fn kind(self) -> ErrorKind {
+        match self {
+            Self::Malformed => ErrorKind::MalformedMessage,
+            Self::TooLong => ErrorKind::PayloadTooLarge,
+            Self::BrokenOff => ErrorKind::Aborted,
+        }
+    }
 }
 
 impl fmt::Display for Unreadable {

@@ -1,11 +1,13 @@
 //! Agents over HTTP: messages in the bodies of requests and responses, as docs/http.md has it.
 
+mod address;
 mod client;
 mod connection;
 mod frame;
 mod server;
 
 pub use client::Client;
+pub(crate) use frame::HEAD;
 pub use frame::{Frames, MEDIA_TYPE, Unreadable, write};
 pub use server::{Exposed, Server, Taken, Wake};
 

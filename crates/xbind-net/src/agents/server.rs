@@ -6,9 +6,9 @@ use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use xbind::Did;
-use xbind_runtime::Node;
+use xbind::{Did, Result};
 use xbind_runtime::transport::{Departure, Limits, Route, Transport, TransportId, Way};
+use xbind_runtime::{Node, SharedWindow, WindowAnswer, WindowQuestion};
 
 use super::frame::{Frames, Unreadable, write};
 use super::{LIMITS, QUEUED};
@@ -38,13 +38,14 @@ pub struct Server {
     id: TransportId,
 }
 
-/// Called, on any thread, when an exchange has something to take.
+/// Called, on any thread, when an exchange has something to take; with 0 when there are [questions](Server::questions).
 pub type Wake = Box<dyn Fn(u32) + Send + Sync>;
 
 struct Shared {
     node: Weak<Node>,
     exposed: Exposed,
     wake: Wake,
+    questions: Mutex<Vec<WindowQuestion>>,
     exchanges: Mutex<Exchanges>,
 }
 
@@ -89,13 +90,36 @@ impl Shared {
 }
 
 impl Server {
-    /// Opens agents of a node to requests.
-    #[must_use]
-    pub fn new(node: &Arc<Node>, exposed: Exposed, wake: Wake) -> Self {
-        let shared = Shared { node: Arc::downgrade(node), exposed, wake, exchanges: Mutex::default() };
-        let shared = Arc::new(shared);
+    /// Opens agents of a node to requests; `shares` their replay windows with other processes, by a store that the face asks.
+    ///
+    /// # Errors
+    /// `INVALID_CONFIG` if they share them already.
+    pub fn new(node: &Arc<Node>, exposed: Exposed, shares: bool, wake: Wake) -> Result<Self> {
+        let shared = Arc::new(Shared {
+            node: Arc::downgrade(node),
+            exposed,
+            wake,
+            questions: Mutex::default(),
+            exchanges: Mutex::default(),
+        });
+        if shares {
+            node.share_windows(Arc::new(Store(Arc::downgrade(&shared))))?;
+        }
         let id = node.attach(Arc::new(Responses(shared.clone())));
-        Self { shared, id }
+        Ok(Self { shared, id })
+    }
+
+    /// What the store is to be asked.
+    #[must_use]
+    pub fn questions(&self) -> Vec<WindowQuestion> {
+        take(&mut *self.shared.questions.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What the store says.
+    pub fn told(&self, number: u64, answer: &WindowAnswer) {
+        if let Some(node) = self.shared.node.upgrade() {
+            node.window_told(number, answer);
+        }
     }
 
     /// The number of an exchange: a request has come.
@@ -103,7 +127,7 @@ impl Server {
     pub fn open(&self) -> u32 {
         let longest = self.shared.node.upgrade().map_or(0, |node| node.longest_body());
         let mut exchanges = self.shared.exchanges();
-        exchanges.last = exchanges.last.wrapping_add(1);
+        exchanges.last = exchanges.last.wrapping_add(1).max(1);
         let number = exchanges.last;
         let own = Some(Arc::new(Token { shared: Arc::downgrade(&self.shared), exchange: number }));
         let incoming = Arc::new(Mutex::new(Frames::new(longest)));
@@ -115,7 +139,7 @@ impl Server {
     ///
     /// # Errors
     /// Why no more messages can come of it; those before that are delivered all the same.
-    pub fn feed(&self, exchange: u32, piece: &[u8]) -> Result<(), Unreadable> {
+    pub fn feed(&self, exchange: u32, piece: &[u8]) -> std::result::Result<(), Unreadable> {
         let found = self.shared.exchanges().open.get(&exchange).map(|open| (open.incoming.clone(), open.own.clone()));
         let (Some((incoming, Some(own))), Some(node)) = (found, self.shared.node.upgrade()) else { return Ok(()) };
         let mut arrivals = Vec::new();
@@ -123,7 +147,7 @@ impl Server {
         if let Exposed::Only(dids) = &self.shared.exposed {
             arrivals.retain(|arrival| dids.contains(&arrival.to));
         }
-        let back = Way { route: self.id.route(exchange, 0), hold: Some(own), only_replies: false };
+        let back = Way { route: self.id.route(exchange, 0), hold: Some(own), only_replies: false, speaks_for: None };
         node.deliver(arrivals, back);
         read
     }
@@ -132,7 +156,7 @@ impl Server {
     ///
     /// # Errors
     /// It ended in the middle of a message, or what [`Server::feed`] has said.
-    pub fn end(&self, exchange: u32) -> Result<(), Unreadable> {
+    pub fn end(&self, exchange: u32) -> std::result::Result<(), Unreadable> {
         let ended =
             self.shared.exchanges().open.get_mut(&exchange).map(|open| (open.incoming.clone(), open.own.take()));
         let Some((incoming, own)) = ended else { return Ok(()) };
@@ -175,6 +199,23 @@ impl Server {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// The store, as far as the node knows it.
+struct Store(Weak<Shared>);
+
+impl SharedWindow for Store {
+    fn ask(&self, question: WindowQuestion) {
+        let Some(shared) = self.0.upgrade() else { return }; // with its server went the exchange that it is about
+        let is_first = {
+            let mut questions = shared.questions.lock().unwrap_or_else(PoisonError::into_inner);
+            questions.push(question);
+            questions.len() == 1
+        };
+        if is_first {
+            (shared.wake)(0);
+        }
     }
 }
 

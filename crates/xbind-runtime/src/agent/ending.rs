@@ -106,7 +106,8 @@ impl Agent {
                 && matches!(outgoing.op, Op::Result | Op::Error | Op::Receipt)
             {
                 let parts = outgoing.details.seq.unwrap_or_default();
-                sent.of(Back { agent: self.clone(), caller: outgoing.to, request, parts, begun: true }).end(kind);
+                let (agent, caller, asked) = (self.clone(), outgoing.to, outgoing.asked);
+                sent.of(Back { agent, caller, request, asked, parts, begun: true }).end(kind);
             }
         }
     }

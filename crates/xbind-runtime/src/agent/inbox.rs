@@ -29,6 +29,8 @@ pub(crate) struct Request {
     pub(crate) version: u32,
     pub(crate) reference: InReplyTo,
     pub(crate) caller: Peer,
+    /// Its number at a caller here.
+    pub(crate) asked: Option<u64>,
     /// When its caller waits no more, by what it says.
     pub(crate) until: Option<Instant>,
     /// Its place here, where it has one already.
@@ -49,7 +51,7 @@ impl Request {
     }
 
     /// What it takes of the recipient's bounds, in bytes.
-    pub(super) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.message.body().len().saturating_add(self.token.as_ref().map_or(0, |token| token.len()))
     }
 }
@@ -281,7 +283,7 @@ impl Agent {
         if take(&mut inbox.listening) {
             self.port.push(Event::Arrived { agent: self.number });
         }
-        self.answer(Op::Receipt, receipt.into_bytes(), JSON, caller, reference, Details::default(), None);
+        self.answer(Op::Receipt, receipt.into_bytes(), JSON, caller, reference, Details::default(), None, None);
     }
 }
 

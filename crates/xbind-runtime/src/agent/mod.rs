@@ -234,6 +234,8 @@ impl Agent {
             audience: self.did,
             clock_skew,
             max_lifetime,
+            mail: None,
+            secrecy: xbind::Secrecy::None,
             max_body: self.options.max_payload_bytes,
             track_replies: false, // opening one consumes the pending call it answers
             session,
@@ -246,7 +248,7 @@ impl Agent {
 
     /// Ends the pending call that this request was, if it still is.
     pub(crate) fn settle_request(&self, request: &MessageId, outcome: Outcome) {
-        let taken = self.port.calls.guard().take_id(request);
+        let taken = self.port.calls.guard().take_id(request, None);
         if let Some(call) = taken {
             if call.sink.is_some() {
                 Port::give_up(&call); // the other side may be in the middle of its answer

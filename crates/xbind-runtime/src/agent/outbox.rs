@@ -16,14 +16,14 @@ use crate::agent::Agent;
 use crate::agent::lookup::Lookups;
 use crate::agent::parking::Place;
 use crate::agent::room::{Load, Slot};
-use crate::agent::signing::Asked;
+use crate::agent::signing::{Asked, Statement};
 use crate::port::event::Body;
 use crate::port::parts::Guard;
 use crate::sync::Lock;
 use crate::transport::Peer;
 
-/// The room that an agent keeps for messages to sign, from one batch to the next.
-const KEPT: usize = 64;
+/// The most messages to sign that an agent makes room for because it had so many last time.
+const MAX_USUAL: usize = 256;
 
 /// A message to be signed.
 pub(crate) struct Outgoing {
@@ -38,6 +38,8 @@ pub(crate) struct Outgoing {
     pub(crate) details: Details<Box<str>>,
     /// The caller's pending call; none for replies.
     pub(crate) call: Option<u64>,
+    /// Of an answer: the number of the call at its caller, if that is here, so that it need not be looked for.
+    pub(crate) asked: Option<u64>,
     /// When its caller waits no more; told to recipients elsewhere.
     pub(crate) until: Option<Instant>,
     /// Its place at the recipient.
@@ -88,6 +90,8 @@ pub(crate) struct Outbox {
     /// False until the agent has proved its key: nothing leaves before.
     pub(crate) listed: bool,
     pub(super) ready: Vec<Outgoing>,
+    /// How many there were last time; an agent that has nothing to say keeps no room for them.
+    usual: usize,
     /// Most agents never have to hold anything back.
     pub(super) held: Option<Box<Held>>,
     /// Of all that waits here.
@@ -100,6 +104,8 @@ pub(crate) struct Outbox {
     pub(crate) asked: Option<Box<Asked>>,
     /// How often it was asked.
     pub(crate) rounds: u32,
+    /// What it was asked to sign for a transport, the latest alone.
+    pub(crate) statement: Option<Box<Statement>>,
 }
 
 #[derive(Default)]
@@ -209,6 +215,9 @@ impl Agent {
 
     pub(super) fn make_ready(self: &Arc<Self>, outbox: &mut Outbox, outgoing: Outgoing) {
         let bytes = outgoing.body.len();
+        if outbox.ready.capacity() == 0 {
+            outbox.ready.reserve_exact(outbox.usual);
+        }
         outbox.ready.push(outgoing);
         let joins = !replace(&mut outbox.queued, true);
         self.port.add_dirty(joins.then_some(self), 1, bytes);
@@ -218,11 +227,11 @@ impl Agent {
     pub(crate) fn take_batch(&self) -> Vec<Outgoing> {
         let mut outbox = self.outbox.guard();
         let rest = outbox.ready.len().min(xbind::message::batch::MAX_BATCH);
-        let mut rest = outbox.ready.split_off(rest);
-        rest.reserve(outbox.ready.len().min(KEPT)); // as much may come again
+        let rest = outbox.ready.split_off(rest);
         let batch = replace(&mut outbox.ready, rest);
         let bytes = batch.iter().fold(0_usize, |sum, outgoing| sum.saturating_add(outgoing.size()));
         outbox.load = outbox.load.minus(Load { messages: batch.len(), bytes });
+        outbox.usual = batch.len().min(MAX_USUAL);
         batch
     }
 

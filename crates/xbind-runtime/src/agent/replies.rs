@@ -23,12 +23,12 @@ impl Agent {
 
     pub(crate) fn refuse_with(self: &Arc<Self>, caller: Peer, request: InReplyTo, refusal: &Refusal) {
         self.tell(request.id, *caller.did(), Some(refusal.kind));
-        self.answer(Op::Error, refusal.encode(), JSON, caller, request, Details::default(), None);
+        self.answer(Op::Error, refusal.encode(), JSON, caller, request, Details::default(), None, None);
     }
 
     /// Says something of a call to the other side of it, elsewhere.
     pub(crate) fn say(self: &Arc<Self>, op: Op, to: Peer, request: InReplyTo, details: Details<Box<str>>) {
-        self.answer(op, Vec::new(), OCTETS, to, request, details, None);
+        self.answer(op, Vec::new(), OCTETS, to, request, details, None, None);
     }
 
     #[expect(clippy::too_many_arguments, reason = "a message has as many parts")]
@@ -41,6 +41,7 @@ impl Agent {
         request: InReplyTo,
         details: Details<Box<str>>,
         guard: Option<Guard>,
+        asked: Option<u64>,
     ) {
         let Ok(id) = clock::message_id() else { return };
         self.enqueue_answer(Outgoing {
@@ -53,6 +54,7 @@ impl Agent {
             in_reply_to: Some(request),
             details,
             call: None,
+            asked,
             until: None,
             slot: None,
             _guard: guard,
@@ -77,6 +79,7 @@ impl Agent {
                 one_way: false,
                 has_method: waiting.message.method().is_some(),
                 has_window: waiting.message.window().is_some(),
+                encryption: None, // nothing is encrypted yet
             })
         })
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use xbind::{Error, ErrorKind, MessageId, Unsigned};
+use xbind::{Error, ErrorKind, MessageId, Unsigned, UnsignedJws};
 
 use crate::agent::Agent;
 use crate::agent::outbox::Outgoing;
@@ -51,7 +51,40 @@ impl Asked {
     }
 }
 
+/// What a transport has signed: what says where the agent is.
+pub(crate) struct Statement {
+    round: u32,
+    unsigned: UnsignedJws,
+    done: Signed,
+}
+
+/// Told of a statement once it is signed; none if it is not.
+pub(crate) type Signed = Box<dyn FnOnce(Option<String>) + Send>;
+
 impl Agent {
+    /// Signs a statement for a transport, here and now or, where the key is elsewhere, once it has answered. Whoever asks
+    /// later takes the place of who asked before.
+    pub(crate) fn state(self: &Arc<Self>, unsigned: UnsignedJws, done: Signed) {
+        let Some(_) = &self.remote else {
+            let signature = self.with_key(|key| key.sign(unsigned.to_sign().as_bytes()));
+            return done(signature.map(|signature| unsigned.finish(&signature)));
+        };
+        let bytes = unsigned.to_sign().as_bytes().to_vec();
+        let mut outbox = self.outbox.guard();
+        if outbox.closed {
+            drop(outbox);
+            return done(None);
+        }
+        let round = outbox.rounds.wrapping_add(1);
+        outbox.rounds = round;
+        let before = outbox.statement.replace(Box::new(Statement { round, unsigned, done }));
+        self.port.push(Event::Sign { agent: self.number, round, bytes });
+        drop(outbox);
+        if let Some(before) = before {
+            (before.done)(None);
+        }
+    }
+
     /// Asks for a signature over a fresh challenge, unless one is under way. The agent is listed once it has come.
     pub(crate) fn prove(self: &Arc<Self>) -> xbind::Result<()> {
         let mut challenge = JOIN_CONTEXT.to_vec();
@@ -125,6 +158,15 @@ impl Agent {
     /// The identity provider's answer; none if it failed.
     pub(crate) fn signed(self: &Arc<Self>, round: u32, signature: Option<[u8; 64]>) -> bool {
         let _entry = crate::sync::after::enter();
+        let statement = self.outbox.guard().statement.take_if(|statement| statement.round == round);
+        if let Some(Statement { unsigned, done, .. }) = statement.map(|statement| *statement) {
+            let is_valid = |signature: &[u8; 64]| {
+                self.remote.as_ref().is_some_and(|key| key.verify(unsigned.to_sign().as_bytes(), signature))
+            };
+            let signature = signature.filter(is_valid);
+            done(signature.map(|signature| unsigned.finish(&signature)));
+            return signature.is_some();
+        }
         let asked = self.outbox.guard().asked.take_if(|asked| asked.round == round);
         let Some(asked) = asked else { return true };
         let is_valid = |bytes: &[u8]| {

@@ -27,7 +27,7 @@ impl Agent {
 
     pub(super) fn dispatch(self: &Arc<Self>, inbox: &mut Inbox, request: Request) {
         let size = request.size();
-        let Request { message, token, reference, caller, case, until, slot, .. } = request;
+        let Request { message, token, reference, caller, asked, case, until, slot, .. } = request;
         let waits = case.is_some();
         if until.is_some_and(|until| until <= self.node.time().now()) {
             return; // it waited here for too long: nobody waits for the answer any more
@@ -37,6 +37,7 @@ impl Agent {
             agent: self.clone(),
             caller,
             request: reference,
+            asked,
             issued_at: message.issued_at(),
             method: message.method().map(Box::from),
             traceparent: message.traceparent().map(Box::from),

@@ -28,21 +28,22 @@ impl Misfits {
 
     /// Tells whoever waits for a message that it does not fit: the caller of a call here, or with a signed error the one
     /// elsewhere who was to get this answer or part. The owner of the handler is told as well.
-    pub(crate) fn add(&mut self, sender: &Arc<Agent>, outgoing: Outgoing, error: Error) {
+    pub(crate) fn add(&mut self, sender: &Arc<Agent>, outgoing: &Outgoing, error: Error) {
         let parts = outgoing.details.seq.unwrap_or_default();
-        let Outgoing { op, id, to, body, in_reply_to, .. } = outgoing;
-        let Some(request) = in_reply_to else {
+        let Outgoing { op, id, to, body, in_reply_to, asked, .. } = outgoing;
+        let Some(request) = *in_reply_to else {
             let error = error.with_handled(Handled::No);
-            return sender.settle_request(&id, Outcome::Failed { error, remote: None });
+            return sender.settle_request(id, Outcome::Failed { error, remote: None });
         };
         let refusal = match op {
             Op::Part | Op::Result | Op::Receipt => Refusal::of(ErrorKind::PayloadTooLarge),
-            Op::Error => Refusal::of(Refusal::decode(&body).kind), // what went with the code is left out
+            Op::Error => Refusal::of(Refusal::decode(body).kind), // what went with the code is left out
             // It says nothing that anybody has to know.
-            Op::Call | Op::Send | Op::Progress | Op::Cancel | Op::More => return,
+            Op::Call | Op::Send | Op::Progress | Op::Cancel | Op::More | Op::Mail => return,
         };
-        let is_smaller = op != Op::Error || refusal.encode().len() < body.len();
-        let back = Back { agent: sender.clone(), caller: to, request, parts, begun: true };
+        let is_smaller = *op != Op::Error || refusal.encode().len() < body.len();
+        let (agent, caller) = (sender.clone(), to.clone());
+        let back = Back { agent, caller, request, asked: *asked, parts, begun: true };
         sender.port.push(back.unsent(error));
         self.ended.push((*back.caller.did(), request));
         sender.cut_short(&back.caller, &request);

@@ -6,11 +6,12 @@ pub(crate) mod misfit;
 pub(crate) mod pool;
 pub(crate) mod refusal;
 
+use std::mem::take;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use xbind::message::details::MAX_DEADLINE_MS;
-use xbind::{Details, Draft, Error, ErrorKind, Handled, InReplyTo, Op, Result, Sealed, Unsigned};
+use xbind::{Details, Draft, Error, ErrorKind, Handled, InReplyTo, Op, References, Result, Sealed, Unsigned};
 
 use crate::agent::outbox::Outgoing;
 use crate::agent::{Agent, closed};
@@ -88,7 +89,7 @@ fn seal(agent: &Arc<Agent>, batch: &mut Vec<Outgoing>) -> Result<Option<Vec<Seal
     let unsigned = Unsigned::new(agent.did(), &drafts)?;
     drop(drafts);
     if agent.is_remote() {
-        agent.ask_signature(unsigned, std::mem::take(batch));
+        agent.ask_signature(unsigned, take(batch));
         return Ok(None);
     }
     let signature = agent.with_key(|key| key.sign(unsigned.to_sign()));
@@ -103,10 +104,11 @@ fn waits(caller: &Agent, outgoing: &Outgoing) -> Option<u64> {
 }
 
 /// Notes what was sealed with the pending calls and carries each message to its recipient.
-pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoing>) {
+pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, mut batch: Vec<Outgoing>) {
     // Only what is asked is ever answered, so only its digest is needed.
+    let Some(references) = sealed.first().map(References::like) else { return };
     let requests: Vec<_> =
-        sealed.iter().zip(&batch).map(|(sealed, out)| out.call.map(|_| sealed.reference())).collect();
+        sealed.iter().zip(&batch).map(|(sealed, out)| out.call.map(|_| references.to(sealed))).collect();
     let wanted: Vec<bool> = {
         let mut calls = sender.port.calls.guard();
         let mut still_wanted = |outgoing: &Outgoing, request: &Option<InReplyTo>, sealed: &Sealed| {
@@ -118,7 +120,7 @@ pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoin
     };
     let mut leaving: Vec<(Route, Vec<Departure>)> = Vec::new();
     let mut misfits = Misfits::default();
-    for (((sealed, outgoing), request), wanted) in sealed.into_iter().zip(batch).zip(requests).zip(wanted) {
+    for (((sealed, outgoing), request), wanted) in sealed.into_iter().zip(&mut batch).zip(requests).zip(wanted) {
         if !wanted {
             continue; // the caller gave up before it was sealed
         }
@@ -129,7 +131,7 @@ pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoin
             }
             Peer::There(remote) => {
                 let Remote { did: to, route } = ***remote;
-                if misfits.came_after(&outgoing) {
+                if misfits.came_after(outgoing) {
                     continue;
                 }
                 if let Err(error) = sender.node.check_fits(route, sealed.jws.len().saturating_add(outgoing.size())) {
@@ -138,7 +140,7 @@ pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoin
                 }
                 let hold = remote.hold.clone();
                 let call = outgoing.call.map(|_| CallId { caller: *sender.did(), id: outgoing.id });
-                let Outgoing { body, token, .. } = outgoing;
+                let (body, token) = (take(&mut outgoing.body), outgoing.token.take());
                 let departure = Departure { from: *sender.did(), to, call, jws: sealed.jws, body, token, hold };
                 match leaving.iter_mut().find(|(other, _)| *other == route) {
                     Some((_, departures)) => departures.push(departure),
@@ -156,7 +158,13 @@ pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, batch: Vec<Outgoin
     }
 }
 
-fn carry_here(sender: &Arc<Agent>, recipient: &Arc<Agent>, jws: &str, outgoing: Outgoing, request: Option<InReplyTo>) {
+fn carry_here(
+    sender: &Arc<Agent>,
+    recipient: &Arc<Agent>,
+    jws: &str,
+    outgoing: &mut Outgoing,
+    request: Option<InReplyTo>,
+) {
     let (op, id, answers) = (outgoing.op, outgoing.id, outgoing.in_reply_to);
     let carried = catch_unwind(AssertUnwindSafe(|| local::carry(sender, recipient, jws, outgoing, request)));
     let unknown = |_| Err(internal().with_handled(Handled::Unknown));

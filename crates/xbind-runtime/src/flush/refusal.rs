@@ -19,6 +19,8 @@ const TOLD: &[ErrorKind] = &[
     ErrorKind::InvalidPayload,
     ErrorKind::AgentClosed,
     ErrorKind::StaleSession,
+    ErrorKind::EncryptionRequired,
+    ErrorKind::DecryptionFailed,
     ErrorKind::WrongAudience,
     ErrorKind::InvalidToken,
     ErrorKind::TokenExpired,
@@ -89,6 +91,9 @@ struct Begun {
     begun: bool,
 }
 
+/// What goes with a refusal to say that its handler had begun.
+pub(crate) const BEGUN: &str = r#"{"begun":true}"#;
+
 /// The longest path that is passed on, in bytes.
 const MAX_PATH: usize = 256;
 
@@ -120,7 +125,7 @@ impl Refusal {
 
     /// Of a call whose handler has run, and whose end cannot be put on record.
     pub(crate) fn unrecorded() -> Self {
-        Self::with(ErrorKind::AuditFailed, Some(r#"{"begun":true}"#.to_owned()))
+        Self::with(ErrorKind::AuditFailed, Some(BEGUN.to_owned()))
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -183,6 +188,8 @@ impl Refusal {
 const fn handled(kind: ErrorKind) -> Option<Handled> {
     match kind {
         ErrorKind::HandlerFailed => Some(Handled::Yes),
+        // Another copy may come when there is room, or to a process that shares the window.
+        ErrorKind::ReplayWindowFull => Some(Handled::Unknown),
         // Found too large: perhaps the answer, on its way out.
         ErrorKind::PayloadTooLarge
         | ErrorKind::AgentClosed

@@ -165,6 +165,7 @@ struct Seen {
     case: Option<Arc<Case>>,
     version: u32,
     request: MessageId,
+    asked: Option<u64>,
     cancelled: bool,
     approved: bool,
 }
@@ -217,13 +218,14 @@ impl Port {
             case: running.case.clone(),
             version: running.version,
             request: running.request.id,
+            asked: running.asked,
             cancelled: running.cancelled,
             approved: running.approved,
         };
         drop(tickets);
         if let crate::transport::Peer::Here(caller) = &caller {
             // It may have given up while its message was on its way, when there was no ticket to cancel.
-            seen.cancelled |= !caller.port.calls.guard().is_awaited(&seen.request);
+            seen.cancelled |= caller.port.calls.guard().number_of(&seen.request, seen.asked).is_none();
         }
         Some(seen)
     }

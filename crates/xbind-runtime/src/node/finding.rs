@@ -9,7 +9,7 @@ use crate::node::directory::{Known, ambiguous, not_found};
 use crate::node::name::check_name;
 use crate::node::{Node, supersede};
 use crate::sync::Lock;
-use crate::sync::after::enter;
+use crate::sync::after::{Task, enter, later};
 use crate::transport::{Answer, Peer, Resolved, There};
 
 /// Where a name or DID leads.
@@ -131,6 +131,9 @@ impl Node {
             (is_listed, older.filter(|_| is_listed))
         };
         supersede(older);
+        if is_listed {
+            later(Task::AgentsChanged(self.clone()));
+        }
         match proof {
             Ok(()) if is_listed => agent.listed(),
             Ok(()) => {}

@@ -14,21 +14,32 @@ const REPLAY_CAPACITY: usize = 1_000_000;
 /// Of one identity.
 pub(crate) struct Memory {
     pub(crate) replay: ReplayWindow,
-    /// The name of that window, for callers elsewhere; none if the system has no randomness.
-    pub(crate) session: Option<Session>,
+    /// The name of that window, for callers elsewhere; none if the system has no randomness, or while a store that several
+    /// processes share has not told it.
+    session: Mutex<Option<Session>>,
     pub(crate) told: Mutex<Told>,
     /// Approvals that were used.
     pub(crate) used: ReplayWindow,
 }
 
 impl Memory {
-    fn new() -> Self {
+    fn new(is_shared: bool) -> Self {
+        let random = if is_shared { None } else { clock::message_id().ok() };
         Self {
             replay: ReplayWindow::new(REPLAY_CAPACITY),
-            session: clock::message_id().ok().map(|random| Session::from_bytes(*random.as_bytes())),
+            session: Mutex::new(random.map(|random| Session::from_bytes(*random.as_bytes()))),
             told: Mutex::default(),
             used: ReplayWindow::new(REPLAY_CAPACITY),
         }
+    }
+
+    pub(crate) fn session(&self) -> Option<Session> {
+        *self.session.guard()
+    }
+
+    /// The store has told how it is called, or nobody knows any more.
+    pub(crate) fn name(&self, session: Option<Session>) {
+        *self.session.guard() = session;
     }
 
     fn is_empty(&self, now: u64) -> bool {
@@ -47,6 +58,8 @@ pub(crate) struct Memories {
 #[derive(Default)]
 struct Kept {
     by_did: HashMap<Did, Arc<Memory>>,
+    /// A store names their windows.
+    are_shared: bool,
     /// How many there may be before those that nobody needs any more are looked for.
     sweep_at: usize,
 }
@@ -59,6 +72,14 @@ impl Memories {
             kept.by_did.retain(|_, memory| Arc::strong_count(memory) > 1 || !memory.is_empty(now));
             kept.sweep_at = kept.by_did.len().saturating_mul(2);
         }
-        kept.by_did.entry(*did).or_insert_with(|| Arc::new(Memory::new())).clone()
+        let is_shared = kept.are_shared;
+        kept.by_did.entry(*did).or_insert_with(|| Arc::new(Memory::new(is_shared))).clone()
+    }
+
+    /// What they were called counts no more.
+    pub(crate) fn share(&self) {
+        let mut kept = self.kept.guard();
+        kept.are_shared = true;
+        kept.by_did.values().for_each(|memory| memory.name(None));
     }
 }

@@ -7,13 +7,14 @@ pub(crate) mod memory;
 pub(crate) mod name;
 pub(crate) mod routes;
 pub(crate) mod sessions;
+pub(crate) mod windows;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
 
-use xbind::{Caches, Did, Error, ErrorKind, Result, RootCache, SenderCache, VerifiedToken, VerifyingKey};
+use xbind::{Caches, Did, Error, ErrorKind, Result, RootCache, SenderCache, UnsignedJws, VerifiedToken, VerifyingKey};
 
 use crate::agent::Agent;
 use crate::handle::desks::Desks;
@@ -22,11 +23,12 @@ use crate::node::memory::{Memories, Memory};
 use crate::node::name::check_name;
 use crate::node::routes::Routes;
 use crate::node::sessions::Sessions;
+use crate::node::windows::Windows;
 use crate::port::Port;
 use crate::port::event::Event;
 use crate::record::sink::Recording;
 use crate::sync::Lock;
-use crate::sync::after::enter;
+use crate::sync::after::{Task, enter, later};
 use crate::sync::time::Time;
 use crate::{AgentOptions, Signer};
 
@@ -73,6 +75,7 @@ pub struct Node {
     pub(crate) ports: Mutex<Vec<Weak<Port>>>,
     pub(crate) routes: Routes,
     pub(crate) sessions: Sessions,
+    pub(crate) windows: Windows,
     longest_body: AtomicUsize,
     pub(crate) desks: Desks,
     /// Who waits for an agent of that name or DID that is about to show its key, each once.
@@ -104,6 +107,7 @@ impl Node {
             ports: Mutex::default(),
             routes: Routes::default(),
             sessions: Sessions::default(),
+            windows: Windows::default(),
             longest_body: AtomicUsize::new(0),
             desks: Desks::default(),
             seeking: Mutex::default(),
@@ -132,6 +136,17 @@ impl Node {
         let mut agents: Vec<_> = directory.iter().collect();
         agents.sort_by_key(|agent| agent.serial);
         agents.into_iter().map(|agent| (*agent.did(), agent.name().map(str::to_owned))).collect()
+    }
+
+    /// Has an agent here sign what a transport says of it, such as where it is. `done` is told at once or, where the key is
+    /// elsewhere, once that has answered; none if it did not, or has been asked for another one meanwhile. It may be called on
+    /// any thread, and must not call the node.
+    pub fn state(&self, did: &Did, unsigned: UnsignedJws, done: impl FnOnce(Option<String>) + Send + 'static) {
+        let _entry = enter();
+        match self.newest_of(did) {
+            Some(agent) => agent.state(unsigned, Box::new(done)),
+            None => done(None),
+        }
     }
 
     /// Its time.
@@ -193,6 +208,7 @@ impl Node {
             directory.insert(&agent);
             drop(directory);
             supersede(older);
+            later(Task::AgentsChanged(self.clone()));
         }
         self.know_port(port);
         Ok(agent)
@@ -243,10 +259,12 @@ impl Node {
     /// It is neither listed nor waited for.
     pub(crate) fn forget(&self, agent: &Arc<Agent>) {
         self.directory.guard().remove(agent);
+        later(Task::AgentsChanged(agent.node.clone()));
     }
 
     pub(crate) fn remove(self: &Arc<Self>, agent: &Arc<Agent>) {
         self.directory.guard().remove(agent);
+        later(Task::AgentsChanged(self.clone()));
         self.seek_again(agent);
     }
 
@@ -266,7 +284,7 @@ impl Node {
         for agent in self.all_agents() {
             agent.drop_sender(did);
         }
-        self.each_port(|port| port.end_with(did));
+        self.each_port(|port| port.end_with(self, did));
     }
 
     pub(crate) fn check_running(&self, dids: &[&Did]) -> Result<()> {
@@ -305,6 +323,7 @@ impl Node {
             agent.port.push(Event::Closed { agent: agent.number });
             self.seek_again(&agent);
         }
+        self.windows.close();
         self.routes.close();
         self.desks.wake();
     }

@@ -15,6 +15,7 @@ use crate::agent::parking::Place;
 use crate::node::Node;
 use crate::node::lane::{Lane, Next};
 use crate::port::event::Outcome;
+use crate::port::tickets::Running;
 use crate::sync::Lock;
 use crate::sync::after::{Task, enter, later};
 use crate::transport::local::Incoming;
@@ -120,6 +121,16 @@ impl Routes {
     }
 }
 
+impl Routes {
+    /// Tells the transports that agents have come or gone.
+    pub(crate) fn agents_changed(&self) {
+        let transports = self.transports.read().unwrap_or_else(PoisonError::into_inner);
+        let all: Vec<_> = transports.iter().map(|attached| attached.transport.clone()).collect();
+        drop(transports);
+        all.iter().for_each(|transport| transport.agents_changed());
+    }
+}
+
 impl Node {
     /// Adds a transport, before it connects: its routes are made of the id that it gets.
     pub fn attach(&self, transport: Arc<dyn Transport>) -> TransportId {
@@ -177,7 +188,7 @@ impl Node {
     /// taken, in any number; an agent without room for one tells its sender so. None may come for a route that is gone.
     pub fn deliver(self: &Arc<Self>, arrivals: Vec<Arrival>, back: impl Into<Way>) {
         let _entry = enter();
-        let Way { route: back, hold, only_replies } = back.into();
+        let Way { route: back, hold, only_replies, speaks_for } = back.into();
         let (limits, names_session) = (self.limits(back), self.names_sessions(back));
         for Arrival { to, jws, body, token } in arrivals {
             let Some(recipient) = self.newest_of(&to) else { continue };
@@ -186,10 +197,12 @@ impl Node {
                 body,
                 token,
                 slot: None,
+                asked: None,
                 clock_skew: limits.clock_skew,
                 max_lifetime: limits.message_ttl.into(),
                 names_session,
                 only_replies,
+                speaks_for: speaks_for.as_ref(),
             };
             let from = |did: &xbind::Did| Peer::There(There::new(Remote { did: *did, route: back }, hold.clone()));
             drop(recipient.take_in(incoming, from, None)); // a stranger is not told why
@@ -211,14 +224,17 @@ impl Node {
         let _entry = enter();
         self.routes.full.guard().remove(&route);
         self.sessions.drop_route(route);
+        self.windows.drop_route(route);
         for agent in self.all_agents() {
             agent.drop_route(route);
             agent.inbox.guard().drop_route(route);
         }
         self.each_port(|port| {
-            let lost = port.calls.guard().over(route);
+            // A port has agents of several nodes, each with routes of its own.
+            let lost = port.calls.guard().over(self, route);
             port.lose(lost);
-            let running = port.tickets.guard().cancel_all(|running| running.came_over(route));
+            let is_over = |running: &Running| Arc::ptr_eq(&running.agent.node, self) && running.came_over(route);
+            let running = port.tickets.guard().cancel_all(is_over);
             for (ticket, _) in running {
                 port.cancelled(ticket);
             }
@@ -253,12 +269,17 @@ impl Node {
         let _entry = enter();
         let CallId { caller, id } = call;
         for agent in self.agents_of(&caller) {
-            let number = agent.port.calls.guard().number_of(&id);
+            let number = agent.port.calls.guard().number_of(&id, None);
             if number.is_some_and(|number| !agent.port.call_anew(number)) {
                 let error = Error::new(why, "the connection to the other agent was lost before its answer came");
                 agent.settle_request(&id, Outcome::Failed { error, remote: None });
             }
         }
+    }
+
+    /// Whether the same bytes of a call leave once more.
+    pub(crate) fn sends_again(&self, route: Route, call: CallId) -> bool {
+        self.routes.transport(route.transport).is_some_and(|transport| transport.again(route, call))
     }
 
     /// Whether an agent here still waits for the end of that call.

@@ -12,7 +12,7 @@ use crate::agent::parking::Place;
 use crate::node::Node;
 use crate::port::event::Outcome;
 use crate::sync::Lock;
-use crate::sync::after::{Task, later};
+use crate::sync::after::{Task, enter, later};
 use crate::transport::{Remote, Route};
 
 /// How many sessions of others a node remembers.
@@ -85,6 +85,43 @@ impl Node {
         match self.sessions.by_peer.guard().get(peer) {
             Some(State::Known(session)) => *session,
             _ => None,
+        }
+    }
+
+    /// What the agent of that DID has last said of its session, over any route; none where routes to it say different things.
+    #[must_use]
+    pub fn known_session(&self, did: &Did) -> Option<Session> {
+        let by_peer = self.sessions.by_peer.guard();
+        let said = by_peer.iter().filter(|(peer, _)| peer.did == *did).filter_map(|(_, state)| match state {
+            State::Known(session) => *session,
+            State::Asked(_) => None,
+        });
+        let all: std::collections::HashSet<_> = said.collect();
+        all.iter().next().copied().filter(|_| all.len() == 1)
+    }
+
+    /// What an agent here says that its session is, for a transport that tells others before they ask.
+    #[must_use]
+    pub fn own_session(&self, did: &Did) -> Option<Session> {
+        self.newest_of(did)?.memory().session()
+    }
+
+    /// That agent says, signed, which session it has, before anybody here has asked it: calls name it at once. What it has
+    /// said to a question since then counts more.
+    pub fn learn_session(&self, peer: Remote, session: Session) {
+        let waiting = {
+            let mut by_peer = self.sessions.by_peer.guard();
+            if matches!(by_peer.get(&peer), Some(State::Known(_))) {
+                return;
+            }
+            if by_peer.len() >= MAX_KNOWN {
+                by_peer.retain(|_, state| matches!(state, State::Asked(_)));
+            }
+            by_peer.insert(peer, State::Known(Some(session)))
+        };
+        let _entry = enter();
+        if let Some(State::Asked(waiting)) = waiting {
+            let_go(waiting, &peer);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::port::calls::{Call, Purpose, Stage};
 use crate::port::event::{Body, OCTETS, Outcome};
 use crate::sync::Lock;
 use crate::sync::clock;
-use crate::transport::{Peer, Remote, There};
+use crate::transport::{CallId, Peer, Remote, There};
 
 /// How long an agent elsewhere may take to tell its session before it is asked again.
 const ASKING: Duration = Duration::from_secs(5);
@@ -53,6 +53,7 @@ impl Again {
             in_reply_to: None,
             details,
             call: Some(number),
+            asked: None,
             until,
             slot: None,
             _guard: None,
@@ -74,7 +75,7 @@ impl Port {
             recipient: Some(to.clone()),
             has_method: true,
             deadline: until,
-            purpose: Purpose::Session(peer),
+            purpose: Purpose::Session(Box::new(peer)),
             ..Call::new(caller.clone(), id)
         };
         let Some(number) = self.calls.guard().begin(call) else { return failed(ErrorKind::InboxFull) };
@@ -92,15 +93,19 @@ impl Port {
     /// Signs a call anew that may run twice, and whose last message is lost or was refused; false if it has to end.
     pub(crate) fn call_anew(self: &Arc<Self>, number: u64) -> bool {
         let known = self.calls.guard().may_be_anew(number);
-        let (Some((caller, to)), Ok(id)) = (known, clock::message_id()) else { return false };
+        let (Some((caller, to, bytes)), Ok(id)) = (known, clock::message_id()) else { return false };
         let Ok(found) = caller.node.find(&to) else { return false };
-        let stage = if matches!(found, Found::Ask) { Stage::Sought } else { Stage::Waiting };
-        let Some(again) = self.calls.guard().begin_anew(number, id, stage) else { return false };
-        let bytes = again.size();
+        // Before anything changes: a call that cannot begin anew still ends under the id that everybody knows.
         if caller.reserve_outbox(bytes).is_err() {
             return false;
         }
-        self.send_off(&caller, &to, found, number, bytes, Box::new(again.draft(id, number)));
+        let stage = if matches!(found, Found::Ask) { Stage::Sought } else { Stage::Waiting };
+        let begun = self.calls.guard().begin_anew(number, id, stage);
+        let Some(again) = begun else {
+            caller.free_outbox(bytes);
+            return false;
+        };
+        self.send_off(&caller, &to, found, number, bytes, again.draft(id, number));
         true
     }
 
@@ -119,9 +124,16 @@ impl Port {
 
     /// The one asked says that the call of that id was meant for another session than its own.
     pub(crate) fn stale(self: &Arc<Self>, id: &MessageId, outcome: Outcome) {
-        let number = self.calls.guard().number_of(id);
+        let number = self.calls.guard().number_of(id, None);
         let Some(number) = number else { return };
         if self.call_anew(number) {
+            return;
+        }
+        // Whoever has not taken it says no more than that; a process whose session it names takes it once at most.
+        let sent = self.calls.guard().asked(id);
+        if let Some((caller, remote)) = sent
+            && caller.node.sends_again(remote.route, CallId { caller: *caller.did(), id: *id })
+        {
             return;
         }
         let taken = self.calls.guard().take(number);

@@ -9,7 +9,7 @@ use xbind::{Details, Error, ErrorKind, Op, Result};
 
 use crate::agent::outbox::Outgoing;
 use crate::flush;
-use crate::flush::refusal::Refusal;
+use crate::flush::refusal::{BEGUN, Refusal};
 use crate::guard::case::Question;
 use crate::port::event::{Body, Event, Payload};
 use crate::port::parts::{Flow, Gathered, Guard, LONGEST_WAIT, Said};
@@ -125,13 +125,18 @@ impl Port {
     }
 
     /// Sends one part of the answer to a running call, and says whether there is room for another. A caller that takes its
-    /// answer in one gets the parts together, with [`Reply::End`]. [`Flow::Over`]: the call has ended, or ends now.
+    /// answer in one gets the parts together, with [`Reply::End`]. [`Flow::Over`]: the call has ended, or ends now, as it does where
+    /// its end could not be put on record any more.
     ///
     /// # Errors
     /// The part was not sent: `INBOX_FULL` where there was no room for it ([`Port::flow`] says so before), `INVALID_PAYLOAD`,
     /// `PAYLOAD_TOO_LARGE`. The last two end the call: its caller is told `HANDLER_FAILED`.
     pub fn part(self: &Arc<Self>, ticket: u64, payload: Payload) -> Result<Flow> {
         let _entry = enter();
+        if !self.tickets.guard().get(ticket).is_none_or(|running| running.agent.can_record()) {
+            self.reply(ticket, Reply::Refused(ErrorKind::AuditFailed, Some(BEGUN.to_owned())));
+            return Ok(Flow::Over);
+        }
         let part = encoded(payload);
         let sent = match self.tickets.guard().get_mut(ticket) {
             Some(running) if !running.cancelled => part.and_then(|part| running.say(part)),
@@ -165,7 +170,7 @@ impl Port {
         let body = progress.encode()?;
         let said = {
             let mut tickets = self.tickets.guard();
-            let running = tickets.get_mut(ticket).filter(|running| !running.cancelled);
+            let running = tickets.get_mut(ticket).filter(|running| !running.cancelled && running.agent.can_record());
             running.and_then(|running| {
                 let (seq, word) = running.words.get_or_insert_default().take()?;
                 Some((running.back(), seq, word))
@@ -181,6 +186,7 @@ impl Port {
                 back.request,
                 details,
                 Some(Guard::Word(word)),
+                back.asked,
             );
         }
         Ok(())
@@ -220,6 +226,7 @@ impl Running {
             in_reply_to: Some(self.request),
             details: Details { seq: Some(seq), ..Details::default() },
             call: None,
+            asked: self.asked,
             until: None,
             slot: None,
             _guard: Some(Guard::Part(unsent)),
@@ -231,9 +238,9 @@ impl Running {
 impl Back {
     /// Ends the call with a value.
     pub(crate) fn answer(self, op: Op, body: Body, content_type: &'static str) {
-        let Self { agent, caller, request, parts, .. } = self;
+        let Self { agent, caller, request, parts, asked, .. } = self;
         let details = Details { seq: Some(parts).filter(|parts| *parts > 0), ..Details::default() };
-        agent.answer(op, body, content_type, caller, request, details, None);
+        agent.answer(op, body, content_type, caller, request, details, None, asked);
     }
 
     /// Ends the call with a refusal.

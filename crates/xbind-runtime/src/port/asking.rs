@@ -7,7 +7,7 @@ use std::time::Duration;
 use xbind::message::details;
 use xbind::{Details, Error, ErrorKind, Handled, InReplyTo, MessageId, Op, Result, Session};
 
-use crate::agent::lookup::{Draft, Lookup};
+use crate::agent::lookup::Lookup;
 use crate::agent::outbox::Outgoing;
 use crate::agent::{Agent, closed};
 use crate::flush;
@@ -151,7 +151,7 @@ impl Port {
             again,
             patience: total.map(|total| Patience { each: timeout.unwrap_or(total), until }),
             sink: window.filter(|_| !one_way).map(Sink::new),
-            kept: receipt.then(|| Kept { jws: Box::default(), body: body.clone() }),
+            kept: receipt.then(|| Box::new(Kept { jws: Box::default(), body: body.clone() })),
             ..Call::new(caller.clone(), id)
         };
         let number = self.calls.guard().begin(call);
@@ -171,11 +171,12 @@ impl Port {
             in_reply_to: None,
             details,
             call: Some(number),
+            asked: None,
             until: until.filter(|_| !one_way),
             slot: None,
             _guard: None,
         };
-        self.send_off(&caller, to, found, number, bytes, Box::new(draft));
+        self.send_off(&caller, to, found, number, bytes, draft);
         if !caller.outbox.guard().listed {
             caller.prove()?; // again, where an earlier proof failed
         }
@@ -190,7 +191,7 @@ impl Port {
         found: Found,
         number: u64,
         bytes: usize,
-        draft: Draft,
+        draft: impl FnOnce(Peer) -> Outgoing + Send + 'static,
     ) {
         let mut outbox = caller.outbox.guard();
         if outbox.closed {
@@ -207,7 +208,7 @@ impl Port {
         let known = found.clone();
         let first = {
             let calls = self.calls.guard();
-            let lookup = Lookup { to: to.into(), number, draft, found };
+            let lookup = Lookup { to: to.into(), number, draft: Box::new(draft), found };
             outbox.lookups().push(lookup, bytes, |number| calls.is_pending(number))
         };
         if let Some(found) = known {

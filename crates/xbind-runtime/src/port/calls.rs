@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use xbind::{Did, Digest, ErrorKind, Handled, InReplyTo, MessageId, PendingCall};
 
 use crate::agent::Agent;
+use crate::node::Node;
 use crate::port::anew::{ATTEMPTS, Again, MAX_KEPT_BYTES};
 use crate::port::event::{Kept, Outcome};
 use crate::port::sink::{Fits, Sink};
@@ -57,18 +58,18 @@ pub(crate) struct Call {
     /// The last word of progress.
     pub(crate) last_word: Option<u64>,
     /// Where a receipt is wanted.
-    pub(crate) kept: Option<Kept>,
+    pub(crate) kept: Option<Box<Kept>>,
 }
 
 /// Who hears of the end of a call.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) enum Purpose {
     /// Whoever made it.
     Face,
     /// It asks for an approval of the call that runs here under that ticket.
     Approval(u64),
     /// It asks for the session of its recipient.
-    Session(Remote),
+    Session(Box<Remote>),
 }
 
 impl Call {
@@ -143,6 +144,7 @@ impl Call {
             one_way: self.one_way,
             has_method: self.has_method,
             has_window: self.sink.is_some(),
+            encryption: None, // nothing is encrypted yet
         })
     }
 }
@@ -229,8 +231,8 @@ impl Calls {
         true
     }
 
-    pub(crate) fn expected(&self, id: &MessageId) -> Option<PendingCall> {
-        self.slots.get(*self.by_id.get(id)?)?.expected()
+    pub(crate) fn expected(&self, number: u64) -> Option<PendingCall> {
+        self.slots.get(number)?.expected()
     }
 
     /// Part `seq` of an answer has come; the number of its call.
@@ -291,9 +293,8 @@ impl Calls {
         Some(call)
     }
 
-    pub(crate) fn take_id(&mut self, id: &MessageId) -> Option<Call> {
-        let number = *self.by_id.get(id)?;
-        self.take(number)
+    pub(crate) fn take_id(&mut self, id: &MessageId, asked: Option<u64>) -> Option<Call> {
+        self.number_of(id, asked).and_then(|number| self.take(number))
     }
 
     pub(crate) fn numbers_of(&self, caller: &Arc<Agent>) -> Vec<u64> {
@@ -306,22 +307,31 @@ impl Calls {
         self.numbers_of(caller).into_iter().filter_map(|number| self.take(number)).collect()
     }
 
-    /// The calls that wait for an answer over that route.
-    pub(crate) fn over(&self, route: Route) -> Vec<u64> {
+    /// The calls that wait for an answer over that route of that node.
+    pub(crate) fn over(&self, node: &Arc<Node>, route: Route) -> Vec<u64> {
         let over = |call: &Call| matches!(&call.recipient, Some(Peer::There(remote)) if remote.route == route);
-        self.slots.iter().filter(|(_, call)| over(call)).map(|(number, _)| number).collect()
+        let is_its = |call: &Call| Arc::ptr_eq(&call.caller.node, node);
+        self.slots.iter().filter(|(_, call)| over(call) && is_its(call)).map(|(number, _)| number).collect()
     }
 
-    pub(crate) fn number_of(&self, id: &MessageId) -> Option<u64> {
-        self.by_id.get(id).copied()
+    /// Whether the call of that id went over that route.
+    pub(crate) fn went_over(&self, id: &MessageId, route: Route) -> bool {
+        let call = self.by_id.get(id).and_then(|number| self.slots.get(*number));
+        call.is_some_and(|call| matches!(&call.recipient, Some(Peer::There(remote)) if remote.route == route))
     }
 
-    /// Who made a call that may be signed anew, and whom it is for.
-    pub(crate) fn may_be_anew(&self, number: u64) -> Option<(Arc<Agent>, Box<str>)> {
+    /// The number of the call of that message, which is probably `asked`.
+    pub(crate) fn number_of(&self, id: &MessageId, asked: Option<u64>) -> Option<u64> {
+        let is_it = |number: &u64| self.slots.get(*number).is_some_and(|call| call.id == *id);
+        asked.filter(is_it).or_else(|| self.by_id.get(id).copied())
+    }
+
+    /// Who made a call that may be signed anew, whom it is for, and its size.
+    pub(crate) fn may_be_anew(&self, number: u64) -> Option<(Arc<Agent>, Box<str>, usize)> {
         let call = self.slots.get(number)?;
         let again = call.again.as_ref().filter(|again| again.left > 0)?;
         let is_unread = call.sink.is_none_or(|sink| sink.count() == 0);
-        is_unread.then(|| (call.caller.clone(), again.to.clone()))
+        is_unread.then(|| (call.caller.clone(), again.to.clone(), again.size()))
     }
 
     /// It begins anew, under another id; what it is made of.
@@ -345,10 +355,12 @@ impl Calls {
         }
     }
 
-    /// The calls to that identity.
-    pub(crate) fn take_to(&mut self, did: &Did) -> Vec<Call> {
+    /// The calls to that identity on that node.
+    pub(crate) fn take_to(&mut self, node: &Arc<Node>, did: &Did) -> Vec<Call> {
         let to = |call: &Call| call.recipient.as_ref().is_some_and(|peer| peer.did() == did);
-        let lost: Vec<_> = self.slots.iter().filter(|(_, call)| to(call)).map(|(number, _)| number).collect();
+        let is_its = |call: &Call| Arc::ptr_eq(&call.caller.node, node);
+        let lost: Vec<_> =
+            self.slots.iter().filter(|(_, call)| to(call) && is_its(call)).map(|(number, _)| number).collect();
         lost.into_iter().filter_map(|number| self.take(number)).collect()
     }
 

@@ -180,14 +180,17 @@ impl Port {
     }
 
     /// An identity was stopped: calls from here to it end, and handlers here that work for it are told.
-    pub(crate) fn end_with(self: &Arc<Self>, did: &Did) {
-        let lost = self.calls.guard().take_to(did);
+    pub(crate) fn end_with(self: &Arc<Self>, node: &Arc<Node>, did: &Did) {
+        let lost = self.calls.guard().take_to(node, did);
         for call in lost {
             let error = crate::node::stopped(did);
             Self::give_up(&call);
             self.settle(&call, Outcome::Failed { error, remote: None });
         }
-        let cancelled = self.tickets.guard().cancel_all(|running| running.caller.did() == did);
+        let cancelled = self
+            .tickets
+            .guard()
+            .cancel_all(|running| running.caller.did() == did && Arc::ptr_eq(&running.agent.node, node));
         for (ticket, back) in cancelled {
             self.cancelled(ticket);
             back.end(ErrorKind::Revoked);
@@ -200,10 +203,10 @@ impl Port {
 
     pub(crate) fn settle_with(self: &Arc<Self>, call: &Call, outcome: Outcome, receipt: Option<Box<Receipt>>) {
         let outcome = call.judged(outcome);
-        match call.purpose {
+        match &call.purpose {
             Purpose::Face => self.push(Event::Settled { call: call.number, id: call.id, outcome, receipt }),
-            Purpose::Approval(ticket) => later(Task::Approval(self.clone(), ticket, outcome)),
-            Purpose::Session(peer) => later(Task::SessionAsked(call.caller.clone(), peer, outcome)),
+            Purpose::Approval(ticket) => later(Task::Approval(self.clone(), *ticket, outcome)),
+            Purpose::Session(peer) => later(Task::SessionAsked(call.caller.clone(), **peer, outcome)),
         }
     }
 

@@ -2,10 +2,12 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hashbrown::HashMap;
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use xbind::{Did, InReplyTo, MessageId, PendingCall, Session};
 
 use crate::agent::Agent;
@@ -26,6 +28,8 @@ pub(crate) struct Running {
     pub(crate) agent: Arc<Agent>,
     pub(crate) caller: Peer,
     pub(crate) request: InReplyTo,
+    /// Its number at a caller here.
+    pub(crate) asked: Option<u64>,
     pub(crate) issued_at: u64,
     /// The method that it names; then it never goes to an inbox.
     pub(crate) method: Option<Box<str>>,
@@ -61,13 +65,12 @@ pub(crate) struct Running {
     pub(crate) approved: bool,
 }
 
-/// Strangers choose the ids of their calls, so a call is known by its caller and its id.
-type Key = (Did, MessageId);
-
 #[derive(Default)]
 pub(crate) struct Tickets {
     running: Slots<Running>,
-    by_request: HashMap<Key, u64>,
+    /// By caller and id, since strangers choose the ids of their calls: tickets.
+    by_request: HashTable<u64>,
+    hasher: DefaultHashBuilder,
     /// Entries of calls that have ended stay until they come up or outnumber the living.
     deadlines: BinaryHeap<Reverse<(Instant, u64)>>,
 }
@@ -75,12 +78,18 @@ pub(crate) struct Tickets {
 impl Tickets {
     /// The ticket; the call itself back if there are too many.
     pub(crate) fn open(&mut self, running: Running) -> Option<u64> {
-        let (key, until) = (key(&running), running.until);
+        let (request, caller, until) = (running.request.id, *running.caller.did(), running.until);
         let ticket = self.running.insert(running)?;
         if let Some(Running { said: Said::Parts(source), .. }) = self.running.get(ticket) {
             source.know_ticket(ticket);
         }
-        self.by_request.insert(key, ticket);
+        let Self { running, by_request, hasher, .. } = self;
+        let is_it = |other: &u64| running.get(*other).is_some_and(|other| other.is_of(&caller, &request));
+        let hash_of = |other: &u64| running.get(*other).map_or(0, |other| other.hash(hasher));
+        match by_request.entry(hash(hasher, &caller, &request), is_it, hash_of) {
+            Entry::Occupied(mut older) => *older.get_mut() = ticket,
+            Entry::Vacant(free) => drop(free.insert(ticket)),
+        }
         if let Some(until) = until {
             self.deadlines.push(Reverse((until, ticket)));
         }
@@ -97,8 +106,12 @@ impl Tickets {
 
     /// The call of that caller and id, if it is worked on and somebody waits for it.
     pub(crate) fn of(&self, caller: &Did, request: &MessageId) -> Option<&Running> {
-        let ticket = self.by_request.get(&(*caller, *request))?;
-        self.running.get(*ticket).filter(|running| !running.cancelled)
+        self.running.get(self.ticket_of(caller, request)?).filter(|running| !running.cancelled)
+    }
+
+    fn ticket_of(&self, caller: &Did, request: &MessageId) -> Option<u64> {
+        let is_it = |ticket: &u64| self.running.get(*ticket).is_some_and(|running| running.is_of(caller, request));
+        self.by_request.find(hash(&self.hasher, caller, request), is_it).copied()
     }
 
     /// When the next caller waits no more.
@@ -153,12 +166,11 @@ impl Tickets {
 
     pub(crate) fn take(&mut self, ticket: u64) -> Option<Running> {
         let running = self.running.take(ticket)?;
-        let key = key(&running);
-        if self.by_request.get(&key) == Some(&ticket) {
-            self.by_request.remove(&key);
+        if let Ok(entry) = self.by_request.find_entry(running.hash(&self.hasher), |own| *own == ticket) {
+            entry.remove();
         }
         if self.running.len() == 0 && self.by_request.capacity() > KEPT_CAPACITY {
-            self.by_request = HashMap::new(); // a burst gives its memory back
+            self.by_request = HashTable::new(); // a burst gives its memory back
         }
         Some(running)
     }
@@ -169,7 +181,7 @@ impl Tickets {
 
     /// Marks the call of that request; its ticket if a handler is working on it and did not know yet.
     pub(crate) fn cancel(&mut self, caller: &Did, request: &MessageId) -> Option<u64> {
-        let ticket = *self.by_request.get(&(*caller, *request))?;
+        let ticket = self.ticket_of(caller, request)?;
         let running = self.running.get_mut(ticket)?;
         (!std::mem::replace(&mut running.cancelled, true)).then_some(ticket)
     }
@@ -191,6 +203,7 @@ pub(crate) struct Back {
     pub(crate) agent: Arc<Agent>,
     pub(crate) caller: Peer,
     pub(crate) request: InReplyTo,
+    pub(crate) asked: Option<u64>,
     /// How many parts were sent.
     pub(crate) parts: u64,
     /// The handler has begun.
@@ -200,7 +213,7 @@ pub(crate) struct Back {
 impl Running {
     pub(crate) fn back(&self) -> Back {
         let (agent, caller) = (self.agent.clone(), self.caller.clone());
-        Back { agent, caller, request: self.request, parts: self.parts(), begun: self.begun }
+        Back { agent, caller, request: self.request, asked: self.asked, parts: self.parts(), begun: self.begun }
     }
 
     fn waits(&self) -> bool {
@@ -220,7 +233,16 @@ impl Running {
             one_way: false,
             has_method: self.method.is_some(),
             has_window: matches!(self.said, Said::Parts(_)),
+            encryption: None, // nothing is encrypted yet
         }
+    }
+
+    fn is_of(&self, caller: &Did, request: &MessageId) -> bool {
+        self.request.id == *request && self.caller.did() == caller
+    }
+
+    fn hash(&self, hasher: &DefaultHashBuilder) -> u64 {
+        hash(hasher, self.caller.did(), &self.request.id)
     }
 
     pub(crate) fn came_over(&self, route: Route) -> bool {
@@ -228,6 +250,6 @@ impl Running {
     }
 }
 
-fn key(running: &Running) -> Key {
-    (*running.caller.did(), running.request.id)
+fn hash(hasher: &DefaultHashBuilder, caller: &Did, request: &MessageId) -> u64 {
+    hasher.hash_one((caller, request))
 }

@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use xbind::record::{Line, MAX_LINE_BYTES, Reader};
+use xbind::record::{Line, MAX_LINE_BYTES, Reader, digest};
 use xbind::{Did, Digest, Error, ErrorKind, Result};
 
 use crate::record::index::Query;
@@ -58,11 +58,15 @@ pub fn verify(path: &Path, did: Option<Did>, head: Option<(u64, Digest)>) -> Res
     let mut reader = Reader::new(did, head);
     let mut records = 0_u64;
     let mut last = None;
-    for file in files.numbers()? {
+    let numbers = files.numbers()?;
+    if numbers.is_empty() {
+        return Err(failed("cannot be found", &io::Error::from(io::ErrorKind::NotFound)));
+    }
+    for file in numbers {
         let mut note = |line: &Line<'_>| {
             records = records.saturating_add(u64::from(matches!(line.entry, xbind::record::Entry::Record(_))));
         };
-        let end = files.scan(file, &mut reader, &mut |line, _, _| note(line))?;
+        let end = files.scan(file, &mut reader, &mut |line, _| note(line))?;
         if let Some((error, _)) = end.fault {
             return Err(error);
         }
@@ -71,6 +75,15 @@ pub fn verify(path: &Path, did: Option<Did>, head: Option<(u64, Digest)>) -> Res
     let (file, lines) = last.unwrap_or_default();
     let chain = reader.end().map_err(|error| files.at(file, lines, &error))?;
     Ok(Verified { records, first: reader.first(), did: *chain.did(), last: chain.last() })
+}
+
+/// Where lines stand: of which file, from which byte to which, and the digest of the last.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) file: u64,
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) digest: Digest,
 }
 
 /// How far a file could be read.
@@ -157,19 +170,15 @@ impl Files {
         Ok(numbers)
     }
 
-    /// Reads one file, line by line; `each` is told of lines and where they stand.
+    /// Reads one file, line by line; `each` is told of lines and of their places.
     pub(crate) fn scan(
         &self,
         file: u64,
         reader: &mut Reader,
-        each: &mut dyn FnMut(&Line<'_>, u64, u64),
+        each: &mut dyn FnMut(&Line<'_>, Place),
     ) -> Result<Scanned> {
         let unread = |error: io::Error| failed("cannot be read", &error);
-        let path = self.path(file);
-        if !fs::metadata(&path).map_err(unread)?.is_file() {
-            return Err(unread(io::Error::other("that is no file"))); // to open a pipe is to wait for its other end
-        }
-        let opened = File::open(path).map_err(unread)?;
+        let opened = self.open(file)?;
         let length = opened.metadata().map_err(unread)?.len();
         let mut input = BufReader::with_capacity(CHUNK, opened);
         let mut scanned = Scanned { lines: 0, sealed_to: 0, length, fault: None };
@@ -183,7 +192,8 @@ impl Files {
             scanned.lines = scanned.lines.saturating_add(1);
             let starts = scanned.lines == 1;
             let whole = bytes.strip_suffix(b"\n").ok_or_else(|| invalid("the line has no end"));
-            let taken = whole.and_then(|line| reader.take(line, starts, |line| each(line, at, end)));
+            let place = |digest| Place { file, start: at, end, digest };
+            let taken = whole.and_then(|line| reader.take(line, starts, |line, digest| each(line, place(digest))));
             if let Err(error) = taken {
                 let torn = !is_line(&bytes) && is_torn(&mut input).map_err(unread)?;
                 scanned.fault = Some((self.at(file, scanned.lines, &error), torn));
@@ -208,10 +218,18 @@ impl Files {
         Ok(is_short && (begins || bytes.iter().all(|byte| *byte == 0)))
     }
 
+    fn open(&self, file: u64) -> Result<File> {
+        let unread = |error: io::Error| failed("cannot be read", &error);
+        let path = self.path(file);
+        if !fs::metadata(&path).map_err(unread)?.is_file() {
+            return Err(unread(io::Error::other("that is no file"))); // to open a pipe is to wait for its other end
+        }
+        File::open(path).map_err(unread)
+    }
+
     /// The error with its place.
     fn at(&self, file: u64, line: u64, error: &Error) -> Error {
-        let name = self.path(file);
-        let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = self.name(file);
         let placed = Error::new(error.kind(), format!("{name}, line {line}: {}", error.message()));
         match error.hint() {
             Some(hint) => placed.with_hint(hint.to_owned()),
@@ -219,26 +237,48 @@ impl Files {
         }
     }
 
-    /// The records that fit, as they stand there.
-    pub(crate) fn search(&self, stretches: &[(u64, u64, u64)], query: &Query) -> Result<Vec<String>> {
-        let unread = |error: io::Error| failed("cannot be read", &error);
+    fn name(&self, file: u64) -> String {
+        self.path(file).file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// The records that fit, as they stand there. A stretch is read to its end, whose digest is known since it was written or
+    /// verified, and which names all lines before it: what somebody has changed since is given to nobody.
+    pub(crate) fn search(&self, stretches: &[Place], query: &Query) -> Result<Vec<String>> {
         let mut found = Vec::new();
-        let mut bytes = Vec::with_capacity(1024);
-        for (file, start, end) in stretches {
-            let mut opened = File::open(self.path(*file)).map_err(unread)?;
-            opened.seek(SeekFrom::Start(*start)).map_err(unread)?;
-            let mut input = BufReader::with_capacity(CHUNK, opened.take(end.saturating_sub(*start)));
-            while next_line(&mut input, &mut bytes).map_err(unread)? > 0 {
-                let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-                if xbind::record::read(line, |line| query.fits(line)).unwrap_or_default() {
-                    found.push(String::from_utf8_lossy(line).into_owned());
-                }
-                if found.len() >= query.limit {
-                    return Ok(found);
-                }
+        for stretch in stretches {
+            if found.len() >= query.limit {
+                break;
             }
+            self.search_in(stretch, query, &mut found)?;
         }
         Ok(found)
+    }
+
+    fn search_in(&self, stretch: &Place, query: &Query, found: &mut Vec<String>) -> Result<()> {
+        let unread = |error: io::Error| failed("cannot be read", &error);
+        let changed = |seq: Option<u64>| {
+            let behind = seq.map_or_else(String::new, |seq| format!(", behind seq {seq}"));
+            let why = format!("{}{behind}: the lines are others than were written", self.name(stretch.file));
+            Error::new(ErrorKind::InvalidAudit, why).with_hint("verifyAudit says which line does not hold")
+        };
+        let mut opened = self.open(stretch.file)?;
+        opened.seek(SeekFrom::Start(stretch.start)).map_err(unread)?;
+        let mut input = BufReader::with_capacity(CHUNK, opened.take(stretch.end.saturating_sub(stretch.start)));
+        let (mut bytes, mut last) = (Vec::with_capacity(1024), None::<(u64, Digest)>);
+        while next_line(&mut input, &mut bytes).map_err(unread)? > 0 {
+            let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+            let read = xbind::record::read(line, |line| {
+                let follows = last.is_none_or(|(_, digest)| Digest::parse(line.previous) == Some(digest));
+                follows.then(|| (line.seq, query.fits(line)))
+            });
+            let (seq, fits) = read.flatten().ok_or_else(|| changed(last.map(|(seq, _)| seq)))?;
+            last = Some((seq, digest(line)));
+            if fits && found.len() < query.limit {
+                found.push(String::from_utf8_lossy(line).into_owned());
+            }
+        }
+        let is_whole = last.is_some_and(|(_, digest)| digest == stretch.digest);
+        is_whole.then_some(()).ok_or_else(|| changed(None))
     }
 }
 

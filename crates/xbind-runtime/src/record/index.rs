@@ -4,7 +4,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::Deserialize;
 use xbind::record::{Entry, Line, Record};
-use xbind::{Error, ErrorKind, Result};
+use xbind::{Digest, Error, ErrorKind, Result};
+
+use crate::record::files::Place;
 
 /// Bytes of a log that share an entry.
 const STRETCH: u64 = 256 << 10;
@@ -15,9 +17,7 @@ const WORDS: usize = 128;
 /// A stretch of a file.
 #[derive(Clone, Debug)]
 pub(crate) struct Stretch {
-    pub(crate) file: u64,
-    pub(crate) start: u64,
-    pub(crate) end: u64,
+    place: Place,
     times: (u64, u64),
     last: u64,
     names: Box<[u64; WORDS]>,
@@ -83,16 +83,17 @@ impl Query {
 
 impl Index {
     /// A line stands there.
-    pub(crate) fn add(&mut self, file: u64, start: u64, end: u64, line: &Line<'_>) {
+    pub(crate) fn add(&mut self, place: Place, line: &Line<'_>) {
         let fits = |stretch: &&mut Stretch| {
-            stretch.file == file && stretch.end == start && end.saturating_sub(stretch.start) <= STRETCH
+            let Place { file, start, end, .. } = stretch.place;
+            file == place.file && end == place.start && place.end.saturating_sub(start) <= STRETCH
         };
         if self.stretches.last_mut().filter(fits).is_none() {
             let times = (line.time, line.time);
-            self.stretches.push(Stretch { file, start, end, times, last: line.seq, names: Box::new([0; WORDS]) });
+            self.stretches.push(Stretch { place, times, last: line.seq, names: Box::new([0; WORDS]) });
         }
         let Some(stretch) = self.stretches.last_mut() else { return };
-        stretch.end = end;
+        (stretch.place.end, stretch.place.digest) = (place.end, place.digest);
         stretch.last = line.seq;
         stretch.times = (stretch.times.0.min(line.time), stretch.times.1.max(line.time));
         let Entry::Record(record) = &line.entry else { return };
@@ -106,21 +107,23 @@ impl Index {
     }
 
     /// The stretches that may hold what is looked for, in order.
-    pub(crate) fn find(&self, query: &Query) -> Vec<(u64, u64, u64)> {
-        let fitting = self.stretches.iter().filter(|stretch| query.may_fit(stretch));
-        fitting.map(|stretch| (stretch.file, stretch.start, stretch.end)).collect()
+    pub(crate) fn find(&self, query: &Query) -> Vec<Place> {
+        self.stretches.iter().filter(|stretch| query.may_fit(stretch)).map(|stretch| stretch.place).collect()
     }
 
     /// What stands up to there belongs to the last stretch: a signature names nobody.
-    pub(crate) fn reach(&mut self, end: u64) {
+    pub(crate) fn reach(&mut self, end: u64, digest: Digest) {
         if let Some(stretch) = self.stretches.last_mut() {
-            stretch.end = stretch.end.max(end);
+            (stretch.place.end, stretch.place.digest) = (end, digest);
         }
     }
 
-    /// Nothing of that file behind that place stands any more.
-    pub(crate) fn cut(&mut self, file: u64, end: u64) {
-        self.stretches.retain(|stretch| stretch.file < file || (stretch.file == file && stretch.start < end));
+    /// Nothing of that file behind that place, where the line of that digest ends, stands any more.
+    pub(crate) fn cut(&mut self, file: u64, end: u64, digest: Digest) {
+        self.stretches.retain(|Stretch { place, .. }| (place.file, place.start) < (file, end));
+        if self.stretches.last().is_some_and(|stretch| stretch.place.file == file) {
+            self.reach(end, digest);
+        }
     }
 }
 

@@ -1,23 +1,24 @@
-//! A log in files: decisions wait in a queue, and one thread puts them on record, as many together as have come.
+//! A log that is written: decisions wait in a queue, and one thread puts them on record, as many together as have come.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem::take;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::str::FromStr;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
-use xbind::record::Head;
+use xbind::record::{Chain, Head, Verdict};
 use xbind::{Did, Error, ErrorKind, Result, SigningKey};
 
+use crate::record::callback::{Callback, Taker};
+use crate::record::disk::{Disk, Found};
 use crate::record::files::Files;
 use crate::record::index::{Index, Query};
-use crate::record::writer::{Opened, Sign, Signed, Writer};
-use crate::record::{Audit, Decided, Done, Taken};
+use crate::record::writer::{Opened, Sign, Signed, Sink, Writer};
+use crate::record::{Audit, Decided, Done, Durability, LogOptions, Taken, tell};
 use crate::sync::Lock;
 use crate::sync::clock;
 
@@ -32,47 +33,13 @@ const MAX_WAITING: usize = 65_536;
 /// The most bytes of them.
 const MAX_BYTES: usize = 64 << 20;
 
-/// When a record counts as being there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// When the disk has it: decisions wait for that.
-    Always,
-    /// When it waits to be written; the disk has it some milliseconds later.
-    Batch,
-    /// The same, and when the disk has it is for the system to decide.
-    None,
-}
-
-impl FromStr for Durability {
-    type Err = Error;
-
-    fn from_str(word: &str) -> Result<Self> {
-        match word {
-            "always" => Ok(Self::Always),
-            "batch" => Ok(Self::Batch),
-            "none" => Ok(Self::None),
-            _ => Err(Error::new(ErrorKind::InvalidConfig, "sync is neither always, batch nor none")),
-        }
-    }
-}
-
-/// How a log is kept.
-#[derive(Clone, Copy, Debug)]
-pub struct LogOptions {
-    /// When a record counts as being there.
-    pub durability: Durability,
-    /// A file that is longer is continued in the next.
-    pub max_file_bytes: u64,
-}
-
 /// Told how far the log goes, by its thread.
 pub type Flushed = Box<dyn FnOnce(Result<(Head, String)>) + Send>;
 
-/// A log in files.
+/// A log, in files or with somebody who takes its lines.
 pub struct AuditLog {
     shared: Arc<Shared>,
-    files: Files,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    files: Option<Files>,
     did: Did,
 }
 
@@ -94,6 +61,9 @@ struct State {
     idle: bool,
     closing: bool,
     closed: bool,
+    /// Told once nothing holds the log any more.
+    ends: Vec<Flushed>,
+    ended: bool,
 }
 
 impl AuditLog {
@@ -104,27 +74,69 @@ impl AuditLog {
     /// is open already; `INVALID_CONFIG` for a path that is not that of a file.
     pub fn open(path: &Path, did: Did, sign: Sign, options: LogOptions) -> Result<(Arc<Self>, Opened)> {
         let LogOptions { durability, max_file_bytes } = options;
-        let files = Files::of(path)?;
-        let syncs = durability != Durability::None;
-        let (writer, index, opened, last) = Writer::open(files, did, sign, syncs, max_file_bytes, clock::now())?;
-        let files = writer.files().clone();
-        let state = State {
-            queue: VecDeque::new(),
-            bytes: 0,
-            flushes: Vec::new(),
-            last,
-            failed: None,
-            idle: false,
-            closing: false,
-            closed: false,
+        let Found { disk, index, opened, chain } =
+            Disk::open(Files::of(path)?, did, durability != Durability::None, max_file_bytes)?;
+        if chain.is_none() {
+            disk.sync_folder()?;
+        }
+        let files = Some(disk.files().clone());
+        let sink: Box<dyn Sink> = Box::new(disk);
+        let begin = (sink, did, sign, chain, opened.lost_bytes);
+        let (tell, told) = channel();
+        Self::start(begin, files, index, durability, Box::new(move |log| drop(tell.send(log))));
+        Ok((told.recv().unwrap_or_else(|_| Err(over()))?, opened))
+    }
+
+    /// Begins a log whose lines `callback` takes, or goes on behind what it has taken last: the last line then, without its
+    /// line feed. Tells when its first lines were taken.
+    pub fn hand_over(
+        callback: Arc<Callback>,
+        did: Did,
+        sign: Sign,
+        last: Option<&str>,
+        durability: Durability,
+        opened: Box<dyn FnOnce(Result<Arc<Self>>) + Send>,
+    ) {
+        match last.map(|last| Chain::behind(last.as_bytes(), &did)).transpose() {
+            Ok(chain) => {
+                let sink: Box<dyn Sink> = Box::new(Taker::new(callback));
+                let begin = (sink, did, sign, chain, 0);
+                Self::start(begin, None, Index::default(), durability, opened);
+            }
+            Err(error) => opened(Err(error)),
+        }
+    }
+
+    /// Writes the first lines, on the thread of the log, and goes on there.
+    fn start(
+        (sink, did, sign, chain, lost): (Box<dyn Sink>, Did, Sign, Option<Chain>, u64),
+        files: Option<Files>,
+        index: Index,
+        durability: Durability,
+        opened: Box<dyn FnOnce(Result<Arc<Self>>) + Send>,
+    ) {
+        let told = Arc::new(Mutex::new(Some(opened)));
+        let own = told.clone();
+        let work = move || {
+            let begin = AssertUnwindSafe(|| Writer::begin(sink, did, sign, chain, lost, clock::now()));
+            match catch_unwind(begin).unwrap_or_else(|_| Err(crate::flush::internal())) {
+                Ok((writer, last)) => {
+                    let shared = Arc::new(Shared {
+                        state: Mutex::new(State::new(last)),
+                        wake: Condvar::new(),
+                        index: Mutex::new(index),
+                        waits: durability == Durability::Always,
+                    });
+                    tell(&own, Ok(Arc::new(Self { shared: shared.clone(), files, did })));
+                    let _ = catch_unwind(AssertUnwindSafe(|| shared.work(writer)));
+                    shared.end();
+                }
+                Err(error) => tell(&own, Err(error)),
+            }
         };
-        let waits = durability == Durability::Always;
-        let shared =
-            Arc::new(Shared { state: Mutex::new(state), wake: Condvar::new(), index: Mutex::new(index), waits });
-        let own = shared.clone();
-        let thread = thread::Builder::new().name("xbind-audit".to_owned()).spawn(move || own.work(writer));
-        let thread = thread.map_err(|_| Error::new(ErrorKind::AuditFailed, "the log can have no thread"))?;
-        Ok((Arc::new(Self { shared, files, thread: Mutex::new(Some(thread)), did }), opened))
+        if thread::Builder::new().name("xbind-audit".to_owned()).spawn(work).is_err() {
+            tell(&told, Err(Error::new(ErrorKind::AuditFailed, "the log can have no thread")));
+        }
     }
 
     /// The same with that key.
@@ -152,47 +164,42 @@ impl AuditLog {
         self.shared.rouse(&mut state);
     }
 
-    /// The same, for a thread that may wait.
-    ///
-    /// # Errors
-    /// `AUDIT_FAILED`.
-    pub fn flush_now(&self) -> Result<(Head, String)> {
-        let (tell, told) = channel();
-        self.flush(Box::new(move |flushed| drop(tell.send(flushed))));
-        told.recv().unwrap_or_else(|_| Err(over()))
-    }
-
     /// The records that fit, oldest first, as they stand in the log; those of the last milliseconds may be missing before a
-    /// [`flush`](Self::flush). It reads files.
+    /// [`flush`](Self::flush). It reads files, and verifies what it reads against what was written or verified before.
     ///
     /// # Errors
-    /// `AUDIT_FAILED` where they cannot be read.
+    /// `INVALID_AUDIT` where somebody has changed them since; `AUDIT_FAILED` where they cannot be read; `INVALID_CONFIG` where
+    /// somebody else has them.
     pub fn query(&self, query: &Query) -> Result<Vec<String>> {
+        let Some(files) = &self.files else {
+            return Err(Error::new(ErrorKind::InvalidConfig, "a log without files is searched where its lines are"));
+        };
         let stretches = self.shared.index.guard().find(query);
-        self.files.search(&stretches, query)
+        files.search(&stretches, query)
     }
 
-    /// Puts on record what was decided so far, and takes nothing more. It waits for the disk.
+    /// Puts on record what was decided so far, takes nothing more, and tells how far the log goes once nothing holds it any more:
+    /// then somebody else may open it.
+    pub fn end(&self, ended: Flushed) {
+        let mut state = self.shared.state.guard();
+        state.closing = true;
+        if state.ended {
+            let result = state.result();
+            drop(state);
+            return ended(result);
+        }
+        state.ends.push(ended);
+        self.shared.rouse(&mut state);
+    }
+
+    /// The same, for a thread that may wait.
     ///
     /// # Errors
     /// `AUDIT_FAILED`: something could not be put on record.
     pub fn close(&self) -> Result<(Head, String)> {
-        {
-            let mut state = self.shared.state.guard();
-            state.closing = true;
-            self.shared.rouse(&mut state);
-        }
-        {
-            let mut thread = self.thread.guard(); // others who close wait here
-            if let Some(thread) = thread.take() {
-                drop(thread.join());
-            }
-        }
-        let state = self.shared.state.guard();
-        match &state.failed {
-            Some(error) => Err(error.clone()),
-            None => Ok(state.last.clone()),
-        }
+        let (tell, told) = channel();
+        self.end(Box::new(move |ended| drop(tell.send(ended))));
+        told.recv().unwrap_or_else(|_| Err(over()))
     }
 }
 
@@ -215,7 +222,11 @@ impl Audit for AuditLog {
         if decided.with_record(|record| record.misfit().is_some()) {
             return Taken::No; // one line that cannot be written would hold up all others
         }
-        if state.queue.len() >= MAX_WAITING || state.bytes.saturating_add(size) > MAX_BYTES {
+        // What is refused is refused in any case: strangers who are leave room for what is to be done.
+        let of = if decided.outcome == Verdict::Refused { 2 } else { 1 };
+        let (records, bytes) =
+            (state.queue.len().saturating_mul(of), state.bytes.saturating_add(size).saturating_mul(of));
+        if records >= MAX_WAITING || bytes > MAX_BYTES {
             return Taken::No;
         }
         let done = done.filter(|_| self.shared.waits);
@@ -231,6 +242,27 @@ impl Audit for AuditLog {
     fn can_write(&self) -> bool {
         let state = self.shared.state.guard();
         !state.closing && state.failed.is_none()
+    }
+}
+
+impl State {
+    const fn new(last: Signed) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            bytes: 0,
+            flushes: Vec::new(),
+            last,
+            failed: None,
+            idle: false,
+            closing: false,
+            closed: false,
+            ends: Vec::new(),
+            ended: false,
+        }
+    }
+
+    fn result(&self) -> Result<Signed> {
+        self.failed.clone().map_or_else(|| Ok(self.last.clone()), Err)
     }
 }
 
@@ -259,7 +291,7 @@ impl Shared {
                 }
                 if state.failed.is_some() && !state.closing && state.flushes.is_empty() {
                     state = self.wait(state, AGAIN);
-                } else if !self.waits && !state.closing && state.flushes.is_empty() {
+                } else if !self.waits && !state.closing && state.flushes.is_empty() && state.queue.len() < BATCH {
                     state = self.wait(state, GATHER);
                 }
                 let count = state.queue.len().min(BATCH);
@@ -274,6 +306,26 @@ impl Shared {
             if self.commit(&mut writer, batch, flushes) {
                 return;
             }
+        }
+    }
+
+    /// Nothing holds the log any more.
+    fn end(&self) {
+        let mut state = self.state.guard();
+        (state.closing, state.closed, state.ended) = (true, true, true);
+        let mut tell = take(&mut state.ends);
+        tell.append(&mut state.flushes);
+        let left: Vec<_> = state.queue.drain(..).collect();
+        if !left.is_empty() && state.failed.is_none() {
+            state.failed = Some(crate::flush::internal());
+        }
+        let result = state.result();
+        drop(state);
+        for done in left.into_iter().filter_map(|(_, done)| done) {
+            done(false);
+        }
+        for tell in tell {
+            tell(result.clone());
         }
     }
 
@@ -313,7 +365,7 @@ impl Shared {
                 }
             }
         }
-        let flushed = state.failed.clone().map_or_else(|| Ok(state.last.clone()), Err);
+        let flushed = state.result();
         let is_over = state.closing && !is_written;
         if is_over {
             state.closed = true;

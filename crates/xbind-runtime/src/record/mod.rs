@@ -1,5 +1,7 @@
 //! What is put on record, and where: the seam between those who decide and those who keep a log.
 
+pub(crate) mod callback;
+pub(crate) mod disk;
 pub(crate) mod files;
 pub(crate) mod index;
 pub(crate) mod log;
@@ -7,10 +9,14 @@ pub(crate) mod sink;
 pub(crate) mod writer;
 
 use std::borrow::Cow;
+use std::str::FromStr;
+use std::sync::Mutex;
 
 use serde::Deserialize;
 use xbind::record::{Record, Verdict};
 use xbind::{Did, Digest, Error, ErrorKind, MessageId, Result};
+
+use crate::sync::Lock;
 
 /// Something that was decided; never a payload. See [`Record`].
 #[derive(Clone, Debug)]
@@ -87,7 +93,7 @@ impl Decided {
             to: did(given.to)?,
             method: given.method.map(String::into_boxed_str),
             message: parsed(given.message_id)?,
-            digest: None,
+            digest: given.digest.as_deref().map(Digest::of_text).transpose()?,
             token: given.token.map(String::into_boxed_str),
             chain: given.chain.into_iter().map(String::into_boxed_str).collect(),
             code: given.code.map(Into::into),
@@ -137,11 +143,45 @@ struct Given {
     to: Option<String>,
     method: Option<String>,
     message_id: Option<String>,
+    digest: Option<String>,
     token: Option<String>,
     #[serde(default)]
     chain: Vec<String>,
     code: Option<String>,
     note: Option<String>,
+}
+
+/// When a record counts as being there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// When the disk has it: decisions wait for that.
+    Always,
+    /// When it waits to be written; the disk has it some milliseconds later.
+    Batch,
+    /// The same, and when the disk has it is for the system to decide.
+    None,
+}
+
+impl FromStr for Durability {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self> {
+        match word {
+            "always" => Ok(Self::Always),
+            "batch" => Ok(Self::Batch),
+            "none" => Ok(Self::None),
+            _ => Err(Error::new(ErrorKind::InvalidConfig, "sync is neither always, batch nor none")),
+        }
+    }
+}
+
+/// How a log is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct LogOptions {
+    /// When a record counts as being there.
+    pub durability: Durability,
+    /// A file that is longer is continued in the next.
+    pub max_file_bytes: u64,
 }
 
 /// Told whether a decision is on record, by whichever thread has found out, under no lock.
@@ -168,5 +208,13 @@ pub trait Audit: Send + Sync {
     /// Whether what is taken can be written, as far as is known: what is to be done without waiting is not begun otherwise.
     fn can_write(&self) -> bool {
         true
+    }
+}
+
+/// Tells it under no lock, and once.
+pub(crate) fn tell<T>(told: &Mutex<Option<impl FnOnce(T)>>, said: T) {
+    let tell = told.guard().take();
+    if let Some(tell) = tell {
+        tell(said);
     }
 }

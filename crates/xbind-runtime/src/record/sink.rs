@@ -1,7 +1,7 @@
 //! What agents put on record of their calls, and what follows where that cannot be done.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use xbind::record::Verdict;
 use xbind::{Did, Error, ErrorKind, InReplyTo, MessageId, Result, VerifyingKey};
@@ -10,9 +10,10 @@ use crate::agent::Agent;
 use crate::port::Port;
 use crate::port::event::Event;
 use crate::port::tickets::Running;
-use crate::record::{Audit, Decided, Done, Taken};
+use crate::record::{Audit, Decided, Done, Taken, tell};
 use crate::sync::Lock;
 use crate::sync::after::enter;
+use crate::sync::clock;
 
 /// Where decisions are put on record, and whether what cannot be is done all the same.
 #[derive(Clone)]
@@ -21,6 +22,43 @@ pub struct Recording {
     pub audit: Arc<dyn Audit>,
     /// Agents go on where nothing can be recorded: what they do then, nobody can show.
     pub dangerously_unrecorded: bool,
+}
+
+impl Recording {
+    fn read(owner: &Did, json: &str) -> Result<Decided> {
+        let did_of = |did: &str| VerifyingKey::from_did(did).map(|key| *key.did());
+        Decided::read(json, owner, clock::now(), did_of)
+    }
+
+    /// Puts on record what the JSON object of a record says; who decided is `owner` unless it says otherwise. What is to be
+    /// done next must not be done where that fails; what `has_happened` is kept as long as there is room.
+    ///
+    /// # Errors
+    /// `AUDIT_FAILED`, but where that is of no matter; also for what is no record.
+    pub fn put(&self, json: &str, owner: &Did, has_happened: bool) -> Result<()> {
+        let is_taken = |decided| self.audit.take(decided, None) != Taken::No;
+        let taken = (has_happened || self.audit.can_write()) && Self::read(owner, json).is_ok_and(is_taken);
+        (taken || self.dangerously_unrecorded).then_some(()).ok_or_else(unrecorded)
+    }
+
+    /// The same for what is done when this says so: where the log is kept with [`Durability::Always`](crate::Durability), when
+    /// the disk has it.
+    pub fn commit(&self, json: &str, owner: &Did, told: impl FnOnce(Result<()>) + Send + 'static) {
+        let goes_on = self.dangerously_unrecorded;
+        let told = Arc::new(Mutex::new(Some(move |taken: bool| {
+            told((taken || goes_on).then_some(()).ok_or_else(unrecorded));
+        })));
+        let own = told.clone();
+        let done: Done = Box::new(move |taken| tell(&own, taken));
+        match Self::read(owner, json).map_or(Taken::No, |decided| self.audit.take(decided, Some(done))) {
+            Taken::Later => {}
+            taken @ (Taken::Yes | Taken::No) => tell(&told, taken == Taken::Yes),
+        }
+    }
+}
+
+fn unrecorded() -> Error {
+    Error::new(ErrorKind::AuditFailed, "it cannot be put on record, and so it was not done")
 }
 
 /// How far the record of a call that is to begin has come.
@@ -53,14 +91,16 @@ impl Agent {
         if taken == Taken::No && recording.dangerously_unrecorded { Taken::Yes } else { taken }
     }
 
+    /// Whether anything may begin, or leave, as far as its log is concerned.
+    pub(crate) fn can_record(&self) -> bool {
+        let is_stuck = |recording: &Recording| !recording.dangerously_unrecorded && !recording.audit.can_write();
+        !self.recording.as_deref().is_some_and(is_stuck)
+    }
+
     /// Puts on record what is done next and does not wait for the disk; false if that must not be. It is kept like what has
     /// happened, for it has when it is written.
     fn record_next(&self, event: &'static str, outcome: Verdict, complete: impl FnOnce(&mut Decided)) -> bool {
-        let is_stuck = |recording: &Recording| !recording.dangerously_unrecorded && !recording.audit.can_write();
-        if self.recording.as_deref().is_some_and(is_stuck) {
-            return false;
-        }
-        self.record(event, outcome, None, complete) != Taken::No
+        self.can_record() && self.record(event, outcome, None, complete) != Taken::No
     }
 
     /// That a message of that sender was refused.
@@ -91,8 +131,7 @@ impl Agent {
         }
         let did_of = |did: &str| VerifyingKey::from_did(did).map(|key| *key.did());
         let said = Decided::read(json, self.did(), self.node.time().unix(), did_of)?;
-        let refused = || Error::new(ErrorKind::AuditFailed, "it cannot be put on record, and so it was not done");
-        self.record_next("", said.outcome, |decided| *decided = said).then_some(()).ok_or_else(refused)
+        self.record_next("", said.outcome, |decided| *decided = said).then_some(()).ok_or_else(unrecorded)
     }
 
     /// That it is there, or has gone, or was stopped.

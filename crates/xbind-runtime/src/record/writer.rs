@@ -1,16 +1,12 @@
 //! Writes a log: whole batches, each behind its signature, or nothing of them.
 
-use std::cmp::Ordering;
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
-use std::path::Path;
 use std::sync::Mutex;
 
-use xbind::record::{Chain, Entry, Head, Line, Reader};
+use xbind::record::{Chain, Entry, Head, Line};
 use xbind::{Did, Error, ErrorKind, Result};
 
 use crate::record::Decided;
-use crate::record::files::{Files, failed, sync_folder};
+use crate::record::files::Place;
 use crate::record::index::Index;
 use crate::sync::Lock;
 use crate::sync::clock;
@@ -22,7 +18,7 @@ pub type Sign = Box<dyn Fn(&[u8]) -> Option<[u8; 64]> + Send>;
 pub(crate) type Signed = (Head, String);
 
 /// What was found when a log was opened.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Opened {
     /// How many records it holds.
     pub records: u64,
@@ -39,104 +35,74 @@ impl Opened {
     }
 }
 
-pub(crate) struct Writer {
-    files: Files,
-    lock: File,
-    file: File,
-    number: u64,
-    /// What is whole; behind it may be what a failed write has left.
-    length: u64,
-    chain: Chain,
-    sign: Sign,
-    syncs: bool,
-    longest: u64,
-    text: String,
-    /// Behind the end there may be what a write that failed has left.
-    torn: bool,
+/// Lines that belong together, the last of them the signature of all before.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// The lines, a line feed behind each.
+    pub text: &'a str,
+    /// The number of the first.
+    pub first: u64,
+    /// What the log signs in the last.
+    pub head: &'a Head,
+    /// The JWS there.
+    pub jws: &'a str,
 }
 
-impl Drop for Writer {
-    fn drop(&mut self) {
-        drop(self.lock.unlock()); // a process that is just being started may hold a copy of it
+/// Where the lines of a log go.
+pub(crate) trait Sink: Send {
+    /// Takes them, all and for good, or none of them: then the next begin with the same number.
+    fn write(&mut self, batch: &Batch<'_>) -> Result<()>;
+
+    /// The number of the file, and the byte, where the next line will stand; none where nothing can be read again.
+    fn place(&self) -> Option<(u64, u64)> {
+        None
+    }
+
+    /// The number of the next file, if the log has to go on in one; what comes next is its beginning, and then [`Sink::moved`].
+    fn next(&mut self) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
+    /// Whether the next file is begun; if not, the one before is gone on with.
+    fn moved(&mut self, begun: Result<()>) -> Result<()> {
+        begun
     }
 }
 
+pub(crate) struct Writer {
+    sink: Box<dyn Sink>,
+    chain: Chain,
+    sign: Sign,
+    text: String,
+}
+
 impl Writer {
-    /// Opens a log, or begins one: reads it through, cuts off what was torn, and says so in it.
-    pub(crate) fn open(
-        files: Files,
+    /// Goes on with a log behind that end, from which so many bytes were lost, or begins one.
+    pub(crate) fn begin(
+        sink: Box<dyn Sink>,
         did: Did,
         sign: Sign,
-        syncs: bool,
-        longest: u64,
+        end: Option<Chain>,
+        lost: u64,
         now: u64,
-    ) -> Result<(Self, Index, Opened, Signed)> {
-        let lock = files.lock()?;
-        let mut numbers = files.numbers()?;
-        let (mut reader, mut index) = (Reader::new(Some(did), None), Index::default());
-        let (mut records, mut unsigned) = (0_u64, 0_u64);
-        let mut lost_bytes = 0_u64;
-        let (mut number, mut length) = (0, 0);
-        for (i, file) in numbers.iter().enumerate() {
-            let mut note = |line: &Line<'_>, start, end| {
-                index.add(*file, start, end, line);
-                match line.entry {
-                    Entry::Record(_) => unsigned = unsigned.saturating_add(1),
-                    Entry::Sealed(_) => {
-                        records = records.saturating_add(unsigned);
-                        unsigned = 0;
-                    }
-                    Entry::Begin(..) | Entry::Opened(..) | Entry::Continued(..) => {}
-                }
-            };
-            let scanned = files.scan(*file, &mut reader, &mut note)?;
-            let is_last = i.saturating_add(1) == numbers.len();
-            if let Some((error, torn)) = scanned.fault {
-                let is_ours = scanned.sealed_to > 0 || files.is_beginning(*file)?;
-                if !(is_last && torn && is_ours) {
-                    return Err(error);
-                }
-            }
-            lost_bytes = scanned.length.saturating_sub(scanned.sealed_to);
-            if scanned.sealed_to > 0 || i == 0 {
-                (number, length) = (*file, scanned.sealed_to);
-            }
-        }
-        index.cut(number, length);
-        if let Some(empty) = numbers.pop().filter(|last| *last != number) {
-            fs::remove_file(files.path(empty)).map_err(|error| failed("cannot be mended", &error))?;
-        }
-        let path = files.path(number);
-        let mut options = OpenOptions::new();
-        options.write(true);
-        let file = options.open(&path).map_err(|error| failed("cannot be opened", &error))?;
+    ) -> Result<(Self, Signed)> {
         let mut text = String::new();
-        let known = reader.sealed().cloned();
-        let is_new = known.is_none();
-        let chain = match known {
+        let chain = match end {
             Some(mut chain) => {
-                chain.opened(lost_bytes, now, &mut text);
+                chain.opened(lost, now, &mut text);
                 chain
             }
             None => Chain::begin(did, clock::message_id()?, now, &mut text),
         };
-        let mut writer =
-            Self { files, lock, file, number, length, chain: chain.clone(), sign, syncs, longest, text, torn: true };
+        let mut writer = Self { sink, chain: chain.clone(), sign, text };
         let signed = writer.finish(chain, now)?;
-        if is_new {
-            sync_folder(&path).map_err(|error| failed("cannot be written", &error))?;
-        }
-        Ok((writer, index, Opened { records, lost_bytes }, signed))
-    }
-
-    pub(crate) const fn files(&self) -> &Files {
-        &self.files
+        Ok((writer, signed))
     }
 
     /// Puts these on record, in this order: all of them, or none.
     pub(crate) fn commit(&mut self, decided: &[&Decided], now: u64, index: &Mutex<Index>) -> Result<Signed> {
-        if self.length >= self.longest {
-            self.go_on(now)?;
+        if let Some(number) = self.sink.next()? {
+            self.go_on(number, now)?;
         }
         self.text.clear();
         let mut chain = self.chain.clone();
@@ -144,23 +110,39 @@ impl Writer {
         let mut ends = Vec::with_capacity(decided.len());
         for decision in decided {
             decision.with_record(|record| chain.add(record, decision.time, &mut self.text))?;
-            ends.push(self.text.len());
+            ends.push((self.text.len(), chain.last().1));
         }
-        let (number, start) = (self.number, self.length);
+        let place = self.sink.place();
         let signed = self.finish(chain, now)?;
-        let place = |end: usize| start.saturating_add(u64::try_from(end).unwrap_or(u64::MAX));
+        if let Some((file, start)) = place {
+            self.note(decided, &ends, (file, start, first), index);
+        }
+        Ok(signed)
+    }
+
+    /// What was written can be found.
+    fn note(
+        &self,
+        decided: &[&Decided],
+        ends: &[(usize, xbind::Digest)],
+        (file, start, first): (u64, u64, u64),
+        index: &Mutex<Index>,
+    ) {
         let mut index = index.guard();
         let (mut from, mut seq) = (start, first);
-        for (decision, end) in decided.iter().zip(ends) {
+        for (decision, (end, digest)) in decided.iter().zip(ends) {
             seq = seq.saturating_add(1);
-            let (time, end) = (decision.time, place(end));
+            let end = start.saturating_add(u64::try_from(*end).unwrap_or(u64::MAX));
+            let at = Place { file, start: from, end, digest: *digest };
             decision.with_record(|record| {
-                index.add(number, from, end, &Line { seq, time, previous: "", entry: Entry::Record(record) });
+                let line = Line { seq, time: decision.time, previous: "", entry: Entry::Record(record) };
+                index.add(at, &line);
             });
             from = end;
         }
-        index.reach(self.length);
-        Ok(signed)
+        if let Some((_, end)) = self.sink.place() {
+            index.reach(end, self.chain.last().1);
+        }
     }
 
     /// Signs what was appended to the text, and writes it.
@@ -173,79 +155,19 @@ impl Writer {
         let signature = (self.sign)(unsigned.to_sign().as_bytes()).ok_or_else(gone)?;
         let jws = unsigned.finish(&signature);
         chain.seal(&jws, now, &mut self.text);
-        self.write().map_err(|error| failed("cannot be written", &error))?;
+        let lines = u64::try_from(self.text.bytes().filter(|byte| *byte == b'\n').count()).unwrap_or_default();
+        let first = chain.last().0.saturating_add(1).saturating_sub(lines);
+        self.sink.write(&Batch { text: &self.text, first, head: &head, jws: &jws })?;
         self.chain = chain;
         Ok((head, jws))
     }
 
-    /// What an earlier write that failed has left is cut off first. What others have done to the file stays, and nothing is
-    /// written to it any more: nobody is told that a record is there which nobody would find.
-    fn write(&mut self) -> io::Result<()> {
-        let found = self.file.metadata()?;
-        if !is_at(&found, &self.files.path(self.number)) {
-            return Err(io::Error::other("its file was moved or deleted"));
-        }
-        match found.len().cmp(&self.length) {
-            Ordering::Equal => {}
-            Ordering::Greater if self.torn => self.file.set_len(self.length)?,
-            Ordering::Greater => return Err(io::Error::other("its file was written by somebody else")),
-            Ordering::Less => return Err(io::Error::other("its file was cut by somebody else")),
-        }
-        self.torn = true;
-        self.file.seek(SeekFrom::Start(self.length))?;
-        let written = self.file.write_all(self.text.as_bytes()).and_then(|()| self.sync());
-        if let Err(error) = written {
-            drop(self.file.set_len(self.length)); // else the next write does
-            return Err(error);
-        }
-        self.torn = false;
-        self.length = self.length.saturating_add(u64::try_from(self.text.len()).unwrap_or(u64::MAX));
-        Ok(())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        if self.syncs { self.file.sync_data() } else { Ok(()) }
-    }
-
     /// Goes on in the next file.
-    fn go_on(&mut self, now: u64) -> Result<()> {
-        let number = self.number.saturating_add(1);
-        let path = self.files.path(number);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let unmade = |error: io::Error| failed("cannot be continued in another file", &error);
-        let next = options.open(&path).map_err(unmade)?;
-        let before = (std::mem::replace(&mut self.file, next), self.length, self.number);
-        (self.length, self.number) = (0, number);
+    fn go_on(&mut self, number: u64, now: u64) -> Result<()> {
         self.text.clear();
         let mut chain = self.chain.clone();
         chain.continued(number, now, &mut self.text);
-        let begun = self.finish(chain, now).and_then(|_| {
-            let synced = if self.syncs { sync_folder(&path) } else { Ok(()) };
-            synced.map_err(unmade)
-        });
-        if let Err(error) = begun {
-            let whole = self.length > 0; // only its folder could not be synced: it stays
-            if !whole {
-                (self.file, self.length, self.number) = before;
-                drop(fs::remove_file(&path));
-            }
-            return Err(error);
-        }
-        Ok(())
+        let begun = self.finish(chain, now).map(|_| ());
+        self.sink.moved(begun)
     }
-}
-
-/// Whether the path is still that of the file which was opened.
-#[cfg(unix)]
-fn is_at(opened: &Metadata, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    fs::metadata(path).is_ok_and(|found| (found.dev(), found.ino()) == (opened.dev(), opened.ino()))
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &Metadata, path: &Path) -> bool {
-    fs::metadata(path).is_ok()
 }

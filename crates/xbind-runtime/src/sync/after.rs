@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::agent::Agent;
 use crate::agent::parking::Place;
+use crate::node::Node;
 use crate::port::Port;
 use crate::port::event::Outcome;
 use crate::transport::Remote;
@@ -22,6 +23,8 @@ pub(crate) enum Task {
     AskSession(Arc<Agent>, Remote),
     /// It has asked.
     SessionAsked(Arc<Agent>, Remote, Outcome),
+    /// Agents have come or gone.
+    AgentsChanged(Arc<Node>),
 }
 
 #[derive(Default)]
@@ -68,6 +71,7 @@ impl Drop for Entry {
                     Task::Approval(port, ticket, outcome) => port.approver_answered(ticket, outcome),
                     Task::AskSession(agent, peer) => agent.port.ask_session(&agent, peer),
                     Task::SessionAsked(agent, peer, outcome) => agent.node.session_asked(&agent, &peer, outcome),
+                    Task::AgentsChanged(node) => node.routes.agents_changed(),
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! The transport between agents of one node: a static call. What it carries is opened like anything that comes in.
 
+use std::mem::take;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::port::calls::Purpose;
 use crate::port::event::{Body, Outcome, Payload, Receipt};
 use crate::port::{Port, incomplete};
 use crate::sync::Lock;
-use crate::transport::Peer;
+use crate::transport::{Peer, SpeaksFor};
 
 /// A message at the agent it was brought to.
 pub(crate) struct Incoming<'a> {
@@ -24,6 +25,8 @@ pub(crate) struct Incoming<'a> {
     pub(crate) token: Option<String>,
     /// Its place at the recipient, where it has one already.
     pub(crate) slot: Option<Slot>,
+    /// The number, at a caller here, of the call that this is or answers.
+    pub(crate) asked: Option<u64>,
     /// How far the sender's clock may differ, and how long a message may live.
     pub(crate) clock_skew: u64,
     pub(crate) max_lifetime: u64,
@@ -31,6 +34,8 @@ pub(crate) struct Incoming<'a> {
     pub(crate) names_session: bool,
     /// Anything but an answer is dropped.
     pub(crate) only_replies: bool,
+    /// Whether the sender is where this comes from.
+    pub(crate) speaks_for: Option<&'a SpeaksFor>,
 }
 
 /// Hands a message to its recipient.
@@ -38,15 +43,26 @@ pub(crate) fn carry(
     sender: &Arc<Agent>,
     recipient: &Arc<Agent>,
     jws: &str,
-    outgoing: Outgoing,
+    outgoing: &mut Outgoing,
     request: Option<InReplyTo>,
 ) -> Result<()> {
     recipient.node.check_running(&[sender.did(), recipient.did()])?; // stopped since the message was issued
-    let Outgoing { body, token, slot, .. } = outgoing;
+    let (body, token, slot) = (take(&mut outgoing.body), outgoing.token.take(), outgoing.slot.take());
+    let asked = outgoing.call.or(outgoing.asked);
     let max_lifetime = recipient.node.max_lifetime();
     // One clock for all agents here, and one window as long as any of them.
-    let incoming =
-        Incoming { jws, body, token, slot, clock_skew: 0, max_lifetime, names_session: false, only_replies: false };
+    let incoming = Incoming {
+        jws,
+        body,
+        token,
+        slot,
+        asked,
+        clock_skew: 0,
+        max_lifetime,
+        names_session: false,
+        only_replies: false,
+        speaks_for: None,
+    };
     recipient.take_in(incoming, |_| Peer::Here(sender.clone()), request)
 }
 
@@ -59,8 +75,12 @@ impl Agent {
         back: impl Fn(&Did) -> Peer,
         request: Option<InReplyTo>,
     ) -> Result<()> {
-        let Incoming { jws, body, token, slot, clock_skew, max_lifetime, names_session, only_replies } = incoming;
-        let session = if names_session { Some(self.memory().session.ok_or_else(no_session)?) } else { None };
+        let Incoming { jws, clock_skew, max_lifetime, names_session, only_replies, speaks_for, .. } = incoming;
+        let session = if names_session { self.memory().session() } else { None };
+        let is_unnamed = names_session && session.is_none();
+        if is_unnamed && !self.node.windows.are_shared() {
+            return Err(no_session());
+        }
         let (policy, now) = (self.policy(clock_skew, max_lifetime, session), self.node.time().unix());
         let recipient = Recipient {
             policy: &policy,
@@ -68,11 +88,16 @@ impl Agent {
             replay: &self.memory().replay,
             refused: &|sender, _| self.node.check_running(&[sender, self.did()]).err().map(|error| error.kind()),
         };
-        let message = authenticate(&recipient, now, jws, body.len())?;
+        let message = authenticate(&recipient, now, jws, incoming.body.len())?;
         let reference = |id: &MessageId| request.unwrap_or_else(|| InReplyTo::of(*id, jws));
-        if only_replies && !message.op().is_reply() {
+        if only_replies && !message.op().is_reply() || speaks_for.is_some_and(|is_there| !is_there(message.from())) {
             return Ok(());
         }
+        if is_unnamed && matches!(message.op(), Op::Call | Op::Send) {
+            self.hold_unnamed(incoming, back(message.from()), reference(message.id()));
+            return Ok(());
+        }
+        let Incoming { body, token, slot, asked, .. } = incoming;
         if message.check_session(&policy).is_err() {
             if self.memory().told.guard().once_more(message.from(), now) {
                 self.refuse_with(back(message.from()), reference(message.id()), &Refusal::stale(session));
@@ -87,9 +112,9 @@ impl Agent {
         let (from, id) = (*message.from(), *message.id());
         let op = message.op();
         let about = message.in_reply_to().map(|call| call.id);
-        let expected = about.filter(|_| op.is_reply()).and_then(|id| self.expects(&id));
+        let expected = about.filter(|_| op.is_reply()).and_then(|id| self.expects(&id, asked));
         let worked_on = about.filter(|_| op.is_afterthought()).and_then(|id| self.works(&from, &id));
-        let call = expected.as_ref().map(|(_, call)| call).or(worked_on.as_ref().map(|(_, call)| call));
+        let call = expected.as_ref().map(|(_, _, call)| call).or(worked_on.as_ref().map(|(_, call)| call));
         let message = match message.accept(&recipient, now, body, token.as_deref(), call) {
             Ok(message) => message,
             // Its signature was verified, so its sender may be told.
@@ -103,11 +128,15 @@ impl Agent {
             let wait = message.deadline_ms().map(Duration::from_millis);
             let until = wait.and_then(|wait| self.node.time().now().checked_add(wait));
             let (token, reference, caller) = (token.map(Arc::from), reference(&id), back(&from));
-            self.admit(Request { message, token, case: None, version: 0, reference, caller, until, slot });
+            let request = Request { message, token, case: None, version: 0, reference, caller, asked, until, slot };
+            match session.filter(|_| self.node.windows.are_shared()) {
+                Some(session) => self.hold_claimed(request, session, clock_skew),
+                None => self.admit(request),
+            }
             return Ok(());
         };
-        if let Some((port, _)) = expected {
-            reply_came(&port, &about, message, jws, back(&from));
+        if let Some((port, number, _)) = expected {
+            reply_came(&port, &about, number, message, jws, back(&from));
         } else if let Some((agent, _)) = worked_on {
             match message.window() {
                 Some(window) => agent.grant(&from, &about, window),
@@ -119,9 +148,13 @@ impl Agent {
 
     /// The port whose call of that id waits for an answer: its own, or that of another agent of its DID, since an answer from
     /// elsewhere names no more than that.
-    fn expects(&self, id: &MessageId) -> Option<(Arc<Port>, PendingCall)> {
-        let at = |port: &Arc<Port>| Some((port.clone(), port.calls.guard().expected(id)?));
-        at(&self.port).or_else(|| self.node.agents_of(self.did()).iter().find_map(|other| at(&other.port)))
+    fn expects(&self, id: &MessageId, asked: Option<u64>) -> Option<(Arc<Port>, u64, PendingCall)> {
+        let at = |port: &Arc<Port>, asked| {
+            let calls = port.calls.guard();
+            let number = calls.number_of(id, asked)?;
+            Some((port.clone(), number, calls.expected(number)?))
+        };
+        at(&self.port, asked).or_else(|| self.node.agents_of(self.did()).iter().find_map(|other| at(&other.port, None)))
     }
 
     /// The agent of this DID that works on the call of that caller and id.
@@ -131,7 +164,7 @@ impl Agent {
     }
 }
 
-fn reply_came(port: &Arc<Port>, id: &MessageId, message: VerifiedMessage<Body>, jws: &str, from: Peer) {
+fn reply_came(port: &Arc<Port>, id: &MessageId, number: u64, message: VerifiedMessage<Body>, jws: &str, from: Peer) {
     let seq = message.seq().unwrap_or_default();
     if message.op() == Op::Part {
         return port.part_came(id, seq, Payload::of(message));
@@ -140,20 +173,24 @@ fn reply_came(port: &Arc<Port>, id: &MessageId, message: VerifiedMessage<Body>, 
         return port.word_came(id, seq, message.body());
     }
     // So far the call was only looked at; whoever takes it ends it.
-    if let Peer::There(_) = from
+    if let Peer::There(remote) = &from
         && message.op() == Op::Error
         && Refusal::decode(message.body()).kind == ErrorKind::StaleSession
     {
+        // Somebody has brought the call to another process of the one asked as well, whose session it does not name.
+        if !port.calls.guard().went_over(id, remote.route) {
+            return;
+        }
         port.heard_session(id, Refusal::decode(message.body()).session());
         return port.stale(id, outcome_of(message));
     }
-    let call = port.calls.guard().take_id(id);
+    let call = port.calls.guard().take_id(id, Some(number));
     let Some(mut call) = call else { return };
     if call.sink.is_some_and(|sink| sink.count() != seq) {
         return port.settle(&call, Outcome::Failed { error: incomplete(), remote: None });
     }
-    if let Purpose::Session(peer) = call.purpose {
-        call.caller.node.know_session(&peer, None); // it answers calls that name none
+    if let Purpose::Session(peer) = &call.purpose {
+        call.caller.node.know_session(peer, None); // it answers calls that name none
     }
     let receipt = call.kept.take().map(|asked| {
         let (answer, result) = (jws.into(), message.body().clone());

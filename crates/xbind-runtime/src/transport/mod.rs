@@ -146,7 +146,7 @@ use std::time::Duration;
 
 use xbind::{Did, ErrorKind, MessageId};
 
-pub use self::peer::{Hold, Peer, Remote, Route, There, TransportId, Way};
+pub use self::peer::{Hold, Peer, Remote, Route, SpeaksFor, There, TransportId, Way};
 use crate::agent::Agent;
 use crate::port::event::Body;
 
@@ -236,6 +236,14 @@ pub trait Transport: Send + Sync {
     /// restart of the process, or in another process with the same key. It is the same at both ends. Only where the other end
     /// lives and dies with this one may it be false. Asked once.
     fn names_sessions(&self) -> bool;
+    /// Agents of the node have come or gone: [`Node::agents`](crate::Node::agents) says who is there. Returns at once.
+    fn agents_changed(&self) {}
+    /// Whoever got that call has not taken it, because it names the session of another process with the same key: sends the very
+    /// same bytes once more, where they may come to that one. False if that cannot be. It does not block, and does not call the node.
+    fn again(&self, route: Route, call: CallId) -> bool {
+        let _ = (route, call);
+        false
+    }
     /// The node has closed: what was taken, the last words of its agents among it, may still leave within `drain`. Returns at
     /// once. Nothing is carried any more, and what is delivered is dropped. A node that is dropped without
     /// [`Node::close`](crate::Node::close) does not call it.

@@ -91,11 +91,17 @@ pub struct Way {
     pub hold: Option<Hold>,
     /// Only answers to calls of this node are taken, as where it has asked and did not offer to be asked.
     pub only_replies: bool,
+    /// Asked for each message with the DID that has signed it: whether that agent is at the other end. Messages of others are
+    /// dropped, and nothing is answered to them. Without it whoever has signed is answered on the route.
+    pub speaks_for: Option<SpeaksFor>,
 }
+
+/// Says whether an agent is at the other end of a route. Must not block, nor call the node.
+pub type SpeaksFor = Arc<dyn Fn(&Did) -> bool + Send + Sync>;
 
 impl From<Route> for Way {
     fn from(route: Route) -> Self {
-        Self { route, hold: None, only_replies: false }
+        Self { route, hold: None, only_replies: false, speaks_for: None }
     }
 }
 

@@ -62,6 +62,8 @@ pub struct Inner {
     pub book: Vec<(Option<String>, Did, usize)>,
     pub closed: Vec<usize>,
     pub carried: Vec<(usize, usize, Arrival)>,
+    /// The calls among them.
+    pub calls: Vec<CallId>,
     kept: Vec<Resolved>,
     pub kept_signs: Vec<SignDone>,
     stranger: SigningKey,
@@ -101,6 +103,7 @@ impl Net {
             book: Vec::new(),
             closed: Vec::new(),
             carried: Vec::new(),
+            calls: Vec::new(),
             kept: Vec::new(),
             kept_signs: Vec::new(),
             stranger: SigningKey::from_seed(&[0xee; 32]),
@@ -179,6 +182,7 @@ impl Inner {
         let Departure { to: recipient, call, jws, body, token, .. } = parcel;
         let arrival = Arrival { to: recipient, jws, body, token };
         self.carried.push((from, to, arrival.clone()));
+        self.calls.extend(call);
         let faults = self.faults;
         if self.rng.percent(faults.lost) {
             return;

@@ -15,11 +15,13 @@ mod accepted;
 mod batch;
 mod claims;
 mod details;
+mod encrypted;
 mod envelope;
 mod forge;
 mod framing;
 #[path = "../vectors/jws.rs"]
 mod jws;
+mod mail;
 mod order;
 #[path = "../vectors/output.rs"]
 mod output;
@@ -41,6 +43,8 @@ pub fn files() -> [(&'static str, String); 2] {
         order::cases(),
         details::cases(),
         sessions::cases(),
+        mail::cases(),
+        encrypted::cases(),
     ]
     .concat();
     let single = forge::File {

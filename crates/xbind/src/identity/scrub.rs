@@ -4,6 +4,8 @@ use std::hint::black_box;
 
 /// More than signing, and making a key of its seed, use of the stack.
 pub(crate) const SIGNING: usize = 8 << 10;
+/// More than encrypting and decrypting the body of a message use.
+pub(crate) const ENCRYPTION: usize = 16 << 10;
 /// More than reading, writing, encrypting and decrypting a key file use.
 pub(crate) const KEY_FILE: usize = 48 << 10;
 

@@ -4,14 +4,15 @@ use std::iter;
 
 use memchr::memmem;
 
+use crate::cluster::{callout, connection, heartbeat, name, presence, stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::key::SigningKey;
 use crate::message::{self, card};
 use crate::record::head;
 use crate::rights::{approval, grant, rotation, status_list};
 
-/// `typ` of whatever is signed as a JWS.
-pub(crate) const TYPES: [&str; 9] = [
+/// `typ` of whatever is signed as a JWS; of what is signed for NATS `alg`, because it shares its `typ` with the world.
+pub(crate) const TYPES: [&str; 16] = [
     message::TYPE,
     card::TYPE,
     grant::TOKEN_TYPE,
@@ -21,6 +22,13 @@ pub(crate) const TYPES: [&str; 9] = [
     status_list::TYPE,
     head::TYPE,
     head::WITNESS_TYPE,
+    presence::TYPE,
+    name::TYPE,
+    name::GRANT_TYPE,
+    stop::TYPE,
+    heartbeat::TYPE,
+    connection::TYPE,
+    callout::ALG,
 ];
 
 /// How the context begins before whatever else is signed.

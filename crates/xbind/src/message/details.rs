@@ -1,7 +1,7 @@
 //! What a message says beside what all of them say: which claim stands on which operation, and the grammar of each.
 
-use crate::message::Op;
 use crate::message::session::Session;
+use crate::message::{Digest, Op};
 
 /// The longest name of a method, in bytes.
 pub const MAX_METHOD_BYTES: usize = 128;
@@ -30,11 +30,21 @@ pub struct Details<T> {
     pub window: Option<u64>,
     /// The replay window of the recipient that is meant: claim `ses`, on calls and sends.
     pub session: Option<Session>,
+    /// The SHA-256 of the key that the body is encrypted to, or on answers that of the call: claim `enc`.
+    pub encryption: Option<Digest>,
 }
 
 impl<T> Default for Details<T> {
     fn default() -> Self {
-        Self { method: None, deadline_ms: None, traceparent: None, seq: None, window: None, session: None }
+        Self {
+            method: None,
+            deadline_ms: None,
+            traceparent: None,
+            seq: None,
+            window: None,
+            session: None,
+            encryption: None,
+        }
     }
 }
 
@@ -58,6 +68,7 @@ struct Rules {
     seq: Rule,
     window: Rule,
     session: Rule,
+    encryption: Rule,
 }
 
 const fn rules(op: Op) -> Rules {
@@ -71,15 +82,17 @@ const fn rules(op: Op) -> Rules {
         seq: Forbidden,
         window: Forbidden,
         session: Forbidden,
+        encryption: Optional,
     };
     let asked = Rules { call: Forbidden, token: Optional, method: Optional, session: Optional, ..reply };
     match op {
         Op::Call => Rules { deadline: Optional, window: Optional, ..asked },
         Op::Send => asked,
+        Op::Mail => Rules { session: Forbidden, ..asked },
         Op::Result | Op::Error => Rules { seq: Optional, ..reply },
         Op::Part | Op::Progress => Rules { seq: Required, ..reply },
-        Op::More => Rules { window: Required, ..reply },
-        Op::Receipt | Op::Cancel => reply,
+        Op::More => Rules { window: Required, encryption: Forbidden, ..reply },
+        Op::Receipt | Op::Cancel => Rules { encryption: Forbidden, ..reply },
     }
 }
 
@@ -97,7 +110,7 @@ pub(crate) struct Shape<'a> {
 /// Whether each claim stands where it may, within its grammar: what makers and readers of messages check alike.
 pub(crate) fn check(shape: &Shape<'_>) -> Result<(), &'static str> {
     let Shape { op, names_call: (id, digest), presents, details, content_type, body_len } = shape;
-    let Details { method, deadline_ms, traceparent, seq, window, session } = details;
+    let Details { method, deadline_ms, traceparent, seq, window, session, encryption } = details;
     let rules = rules(*op);
     stands(rules.call, *id || *digest, "irt and rqd stand on what is said of a call, and on nothing else")?;
     if id != digest {
@@ -110,6 +123,7 @@ pub(crate) fn check(shape: &Shape<'_>) -> Result<(), &'static str> {
     stands(rules.seq, seq.is_some(), "seq stands on parts and progress, and on the end of an answer that had parts")?;
     stands(rules.window, window.is_some(), "win stands on more, and on calls that take parts")?;
     stands(rules.session, session.is_some(), "ses stands on calls and sends only")?;
+    stands(rules.encryption, encryption.is_some(), "enc stands where there may be a body that nobody else reads")?;
     if !method.is_none_or(is_method) {
         return Err("a method is 1 to 128 of A-Z a-z 0-9 _ . -");
     }
@@ -180,6 +194,7 @@ impl<T> Details<T> {
             seq: self.seq,
             window: self.window,
             session: self.session,
+            encryption: self.encryption,
         }
     }
 }
@@ -195,6 +210,7 @@ impl<T: std::ops::Deref<Target = str>> Details<T> {
             seq: self.seq,
             window: self.window,
             session: self.session,
+            encryption: self.encryption,
         }
     }
 }

@@ -25,16 +25,23 @@ pub(crate) struct Segments<'a> {
     /// Header and payload, with the full stop between them (RFC 7515 section 5.1).
     pub(crate) signing_input: &'a str,
     pub(crate) header: &'a str,
-    /// A fourth segment would leave a full stop in here.
     pub(crate) payload: &'a str,
+    /// A fourth segment would leave a full stop in here.
     pub(crate) signature: &'a str,
 }
 
 /// Takes a compact JWS apart.
 pub(crate) fn segments(text: &str) -> Option<Segments<'_>> {
-    let (signing_input, signature) = text.rsplit_once('.')?;
-    let (header, payload) = signing_input.split_once('.')?;
+    let (header, rest) = split_once(text)?;
+    let (payload, signature) = split_once(rest)?;
+    let signing_input = text.get(..header.len().checked_add(1)?.checked_add(payload.len())?)?;
     Some(Segments { signing_input, header, payload, signature })
+}
+
+/// What stands before and behind the first full stop.
+fn split_once(text: &str) -> Option<(&str, &str)> {
+    let (before, after) = text.split_at_checked(memchr::memchr(b'.', text.as_bytes())?)?;
+    Some((before, after.strip_prefix('.')?))
 }
 
 /// The same, decoded: exactly three segments of strict base64url.
@@ -99,6 +106,11 @@ impl UnsignedJws {
         Self { input }
     }
 
+    /// The same under a header of another format.
+    pub(crate) fn under(header: &str, claims: &str) -> Self {
+        Self { input: format!("{}.{}", encode(header.as_bytes()), encode(claims.as_bytes())) }
+    }
+
     /// What the signer's key signs: ASCII.
     #[must_use]
     pub fn to_sign(&self) -> &str {
@@ -147,6 +159,12 @@ pub(crate) struct Text<'a>(Cow<'a, str>);
 impl<'a> From<&'a str> for Text<'a> {
     fn from(text: &'a str) -> Self {
         Self(Cow::Borrowed(text))
+    }
+}
+
+impl From<String> for Text<'_> {
+    fn from(text: String) -> Self {
+        Self(Cow::Owned(text))
     }
 }
 

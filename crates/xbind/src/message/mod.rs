@@ -4,6 +4,8 @@ pub mod batch;
 pub mod card;
 pub(crate) mod claims;
 pub mod details;
+pub mod encryption;
+pub(crate) mod flat;
 pub(crate) mod jws;
 pub(crate) mod kind;
 pub(crate) mod open;
@@ -28,6 +30,8 @@ pub const MAX_JWS_BYTES: usize = 4096;
 pub const DEFAULT_TTL: u32 = 30;
 /// The longest life of a message, in seconds.
 pub const MAX_TTL: u32 = 300;
+/// The longest life of mail, in seconds: 7 days.
+pub const MAX_MAIL_TTL: u32 = 604_800;
 /// How far two clocks may differ unless the recipient says otherwise, in seconds.
 pub const DEFAULT_SKEW: u64 = 30;
 /// The longest media type, in bytes.
@@ -84,9 +88,16 @@ ops! {
     Progress = "progress", "The call is being worked on.";
     Cancel = "cancel", "The caller waits no more.";
     More = "more", "The caller takes further parts.";
+    Mail = "mail", "One way, to an agent that may be away; nothing comes back.";
 }
 
 impl Op {
+    /// The longest life of such a message, in seconds.
+    #[must_use]
+    pub const fn max_ttl(self) -> u32 {
+        if matches!(self, Self::Mail) { MAX_MAIL_TTL } else { MAX_TTL }
+    }
+
     /// Whether it comes from the one asked, and says something of a call that the recipient made.
     #[must_use]
     pub const fn is_reply(self) -> bool {
@@ -216,7 +227,9 @@ impl Digest {
 
 impl PartialEq for Digest {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        let (own, others) = (self.0.as_chunks::<8>().0, other.0.as_chunks::<8>().0);
+        let differ = |own: &[u8; 8], other: &[u8; 8]| u64::from_ne_bytes(*own) ^ u64::from_ne_bytes(*other);
+        own.iter().zip(others).fold(0, |all, (own, other)| all | differ(own, other)).ct_eq(&0).into()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::message::recipient::{PendingCall, Policy, Recipient};
 use crate::message::roots::RootCache;
 use crate::message::sender::Sender;
 use crate::message::session::Session;
-use crate::message::{Digest, InReplyTo, JSON, MAX_JWS_BYTES, MAX_TTL, MessageId, Op};
+use crate::message::{Digest, InReplyTo, JSON, MessageId, Op};
 use crate::time::{self, Untimely};
 use std::borrow::Cow;
 
@@ -77,7 +77,7 @@ pub fn open<B: AsRef<[u8]>>(
 /// `INVALID_SIGNATURE`, what the recipient refuses the sender with.
 pub fn authenticate(recipient: &Recipient<'_>, now: u64, jws: &str, body_len: usize) -> Result<Authentic> {
     let Recipient { policy, known, refused, .. } = recipient;
-    check_sizes(policy, jws, body_len)?;
+    policy.check_sizes(jws, body_len)?;
     let not_compact = || malformed("the message is not a compact JWS");
     let segments = jws::segments(jws).ok_or_else(not_compact)?;
     let claims = base64::decode(segments.payload).ok_or_else(not_compact)?;
@@ -191,12 +191,13 @@ impl Authentic {
     ) -> Result<VerifiedMessage<B>> {
         let Recipient { policy, replay, .. } = recipient;
         self.check_session(policy)?;
+        policy.secrecy.check(self.op, self.details.encryption)?;
         if let Some(claimed) = &self.in_reply_to {
             self.check_call(claimed, call)?;
         }
         let takes_place = !self.op.is_afterthought() && (!self.op.is_reply() || policy.track_replies);
         let reservation = if takes_place {
-            let until = self.expires_at.saturating_add(policy.clock_skew);
+            let until = policy.kept_until(self.op, self.expires_at, now);
             Some(replay.reserve(&self.from, &self.id, until, now)?)
         } else {
             None
@@ -230,7 +231,7 @@ impl Authentic {
             Some(call) if call.digest != claimed.digest => "the message names another call of the same id",
             Some(call) => match call.excludes(self.op, self.details.seq.is_some()) {
                 Some(why) => why,
-                None => return Ok(()),
+                None => return call.check_encryption(self.op, self.details.encryption),
             },
         };
         Err(Error::new(ErrorKind::ReplyMismatch, why))
@@ -343,22 +344,17 @@ impl<B> VerifiedMessage<B> {
         self.details.window
     }
 
+    /// The SHA-256 of the key that the body is encrypted to.
+    #[must_use]
+    pub const fn encryption(&self) -> Option<&Digest> {
+        self.details.encryption.as_ref()
+    }
+
     /// The replay window that a call or send is meant for.
     #[must_use]
     pub const fn session(&self) -> Option<&Session> {
         self.details.session.as_ref()
     }
-}
-
-fn check_sizes(policy: &Policy, jws: &str, body_len: usize) -> Result<()> {
-    if jws.len() > MAX_JWS_BYTES {
-        return Err(malformed("the JWS is longer than 4096 bytes"));
-    }
-    if body_len > policy.max_body {
-        let why = format!("the body is {body_len} bytes long, the limit is {}", policy.max_body);
-        return Err(Error::new(ErrorKind::PayloadTooLarge, why));
-    }
-    Ok(())
 }
 
 fn check_audience(policy: &Policy, sender: &Did, audience: &str) -> Result<()> {
@@ -374,7 +370,7 @@ fn check_audience(policy: &Policy, sender: &Did, audience: &str) -> Result<()> {
 
 fn check_time(policy: &Policy, now: u64, claims: &Claims<'_>) -> Result<()> {
     let (iat, exp) = (claims.issued_at, claims.expires_at);
-    let longest = policy.max_lifetime.min(MAX_TTL.into());
+    let longest = policy.longest_life(claims.op);
     let life = exp.saturating_sub(iat);
     if life > longest {
         let why = format!("the message lives {life} s, the limit is {longest}");

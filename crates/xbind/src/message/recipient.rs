@@ -1,15 +1,16 @@
 //! Who opens messages: what it accepts, what it remembers, and the calls that it has under way.
 
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
 use crate::identity::key::VerifyingKey;
-use crate::message::claims::Claims;
+use crate::message::claims::{Claims, malformed};
+use crate::message::encryption::Secrecy;
 use crate::message::jws::{self};
 use crate::message::replay::ReplayWindow;
 use crate::message::roots::RootCache;
 use crate::message::sender::SenderCache;
 use crate::message::session::Session;
-use crate::message::{Digest, MessageId, Op};
+use crate::message::{Digest, MAX_JWS_BYTES, MAX_TTL, MessageId, Op};
 
 /// What a recipient accepts.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,10 @@ pub struct Policy {
     pub clock_skew: u64,
     /// The longest life of a message, in seconds; never more than [`MAX_TTL`](crate::message::MAX_TTL).
     pub max_lifetime: u64,
+    /// The longest life of mail, in seconds; never more than [`MAX_MAIL_TTL`](crate::message::MAX_MAIL_TTL). None takes no mail.
+    /// A replay window forgets mail long before it expires: only who keeps elsewhere, for as long, what mail was accepted may
+    /// take any.
+    pub mail: Option<u64>,
     /// The longest body, in bytes.
     pub max_body: usize,
     /// Whether results and errors are kept in the replay window. Not needed where opening one consumes the pending call
@@ -27,6 +32,33 @@ pub struct Policy {
     pub track_replies: bool,
     /// The name of its replay window, which calls and sends must name; without one they must name none.
     pub session: Option<Session>,
+    /// Which bodies it takes, as to encryption.
+    pub secrecy: Secrecy,
+}
+
+impl Policy {
+    pub(crate) fn check_sizes(&self, jws: &str, body_len: usize) -> Result<()> {
+        if jws.len() > MAX_JWS_BYTES {
+            return Err(malformed("the JWS is longer than 4096 bytes"));
+        }
+        if body_len > self.max_body {
+            let why = format!("the body is {body_len} bytes long, the limit is {}", self.max_body);
+            return Err(Error::new(ErrorKind::PayloadTooLarge, why));
+        }
+        Ok(())
+    }
+
+    /// The longest life of such a message, in seconds.
+    pub(crate) fn longest_life(&self, op: Op) -> u64 {
+        let takes = if op == Op::Mail { self.mail.unwrap_or_default() } else { self.max_lifetime };
+        takes.min(op.max_ttl().into())
+    }
+
+    /// Through which second the replay window keeps a message; of mail, no longer than copies are under way.
+    pub(crate) fn kept_until(&self, op: Op, expires_at: u64, now: u64) -> u64 {
+        let latest = if op == Op::Mail { now.saturating_add(MAX_TTL.into()) } else { u64::MAX };
+        expires_at.min(latest).saturating_add(self.clock_skew)
+    }
 }
 
 /// What was verified once and need not be again; all recipients of a process may share it.
@@ -64,6 +96,8 @@ pub struct PendingCall {
     pub has_method: bool,
     /// It takes parts.
     pub has_window: bool,
+    /// Its claim `enc`: what answers it is encrypted as well.
+    pub encryption: Option<Digest>,
 }
 
 impl PendingCall {
@@ -91,7 +125,23 @@ impl PendingCall {
             one_way: claims.op == Op::Send,
             has_method: claims.details.method.is_some(),
             has_window: claims.details.window.is_some(),
+            encryption: claims.details.encryption,
         })
+    }
+
+    /// Whether an answer is encrypted as its call was. A refusal may come from somebody who could not read the call, and a
+    /// receipt tells nothing.
+    pub(crate) fn check_encryption(&self, op: Op, named: Option<Digest>) -> Result<()> {
+        let may_be_plain = !op.is_reply() || matches!(op, Op::Error | Op::Receipt);
+        match (self.encryption, named) {
+            (None, None) => Ok(()),
+            (Some(call), Some(answer)) if call == answer => Ok(()),
+            (Some(_), None) if may_be_plain => Ok(()),
+            (Some(_), None) => {
+                Err(Error::new(ErrorKind::EncryptionRequired, "the call was encrypted, and its answer is not"))
+            }
+            (_, Some(_)) => Err(Error::new(ErrorKind::ReplyMismatch, "the reply is not encrypted as its call was")),
+        }
     }
 
     /// Why a message of that kind, with a `seq` or without, cannot be about this call; none if it can.

@@ -6,7 +6,7 @@ use crate::message::MessageId;
 use sha2::{Digest as _, Sha256};
 use std::collections::hash_map::{Entry, RandomState};
 use std::collections::{BTreeMap, HashMap};
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -43,10 +43,26 @@ struct Seen {
     /// The committed ones by that second, so that the expired are found without a search, and whose they are.
     by_expiry: BTreeMap<u64, Vec<(Key, u64)>>,
     /// How many each sender has, by a keyed hash, so that nobody can look for a second sender of the same number.
-    by_sender: HashMap<u64, usize>,
+    by_sender: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
     hasher: RandomState,
     /// The latest second of which entries were dropped: what expires no later may have been among them.
     forgotten: Option<u64>,
+}
+
+/// What is hashed already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, _: &[u8]) {} // only numbers are
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// How many expired entries one reservation clears away: more than the one it adds, few enough to go unnoticed.
@@ -70,26 +86,31 @@ impl ReplayWindow {
         let key = key(sender, id);
         let mut seen = self.lock();
         seen.purge(now, SWEEP);
-        if seen.entries.get(&key).is_some_and(|until| *until >= now) {
+        let Seen { entries, by_sender, hasher, forgotten, .. } = &mut *seen;
+        let all = entries.len();
+        let place = entries.entry(key);
+        if matches!(&place, Entry::Occupied(before) if *before.get() >= now) {
             return Err(Error::new(ErrorKind::Replayed, format!("message {id} was accepted before")));
         }
-        if seen.forgotten.is_some_and(|latest| until <= latest) {
+        if forgotten.is_some_and(|latest| until <= latest) {
             let why = format!("message {id} may have been accepted before: the clock went back");
             return Err(Error::new(ErrorKind::Replayed, why));
         }
-        let sender = seen.hasher.hash_one(sender.public_key());
-        let own = seen.by_sender.get(&sender).copied().unwrap_or_default();
+        let sender = hasher.hash_one(sender.public_key());
+        let own = by_sender.get(&sender).copied().unwrap_or_default();
         let most = self.share.saturating_add(self.share.div_ceil(3));
-        if own >= self.share || seen.entries.len() >= most {
-            let count = if own >= self.share { own } else { seen.entries.len() };
+        if own >= self.share || all >= most {
+            let count = if own >= self.share { own } else { all };
             let why = format!("{count} messages are still in time, no other can be remembered");
             return Err(Error::new(ErrorKind::ReplayWindowFull, why)
                 .with_hint("allow more tracked messages, or shorten the life of messages"));
         }
-        let expired = seen.entries.insert(key, until);
-        seen.forgotten = seen.forgotten.max(expired);
-        if expired.is_none() {
-            seen.by_sender.insert(sender, own.saturating_add(1));
+        match place {
+            Entry::Occupied(mut expired) => *forgotten = (*forgotten).max(Some(expired.insert(until))),
+            Entry::Vacant(free) => {
+                free.insert(until);
+                by_sender.insert(sender, own.saturating_add(1));
+            }
         }
         Ok(Reservation { window: self, key, sender, until, committed: false })
     }
@@ -155,10 +176,10 @@ impl Seen {
 
     /// Unless a later message took the place over.
     fn remove(&mut self, key: &Key, sender: u64, until: u64) {
-        if self.entries.get(key) != Some(&until) {
-            return;
+        match self.entries.entry(*key) {
+            Entry::Occupied(entry) if *entry.get() == until => drop(entry.remove()),
+            Entry::Occupied(_) | Entry::Vacant(_) => return,
         }
-        self.entries.remove(key);
         if let Entry::Occupied(mut own) = self.by_sender.entry(sender) {
             let left = own.get().saturating_sub(1);
             if left == 0 {

@@ -101,13 +101,16 @@ impl Proven {
         if index >= self.size {
             return false;
         }
-        let mut shown = Vec::with_capacity(2 * MAX_PROOF);
+        let mut shown = Vec::new(); // most find a node that is known at once
         let mut node = *leaf;
         let mut met = false;
         let mut proof = proof.iter();
         for Step { at, sibling } in way(index, self.size) {
             met = met || self.knows(at, &node);
             if !met {
+                if shown.is_empty() {
+                    shown.reserve(2 * MAX_PROOF);
+                }
                 shown.push((at, node));
             }
             let Some((side, beside)) = sibling else { continue };

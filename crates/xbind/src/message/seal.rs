@@ -6,10 +6,9 @@ use crate::identity::did::Did;
 use crate::identity::key::SigningKey;
 use crate::message::batch::{self, Tree};
 use crate::message::details::{self, Details, Shape};
-use crate::message::{self, ALG_BATCH, ALG_SINGLE, DIGEST_PREFIX, Digest, InReplyTo, MAX_TTL, MessageId, Op, TYPE};
-use sha2::Digest as _;
+use crate::message::{self, ALG_BATCH, ALG_SINGLE, DIGEST_PREFIX, Digest, InReplyTo, MessageId, Op, TYPE};
+use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use crate::message::batch::MAX_BATCH;
 
@@ -24,7 +23,7 @@ pub struct Draft<'a> {
     pub id: MessageId,
     /// Now, in seconds since the epoch.
     pub issued_at: u64,
-    /// How long it lives, 1 to [`MAX_TTL`] seconds.
+    /// How long it lives, 1 to [`MAX_TTL`](message::MAX_TTL) seconds; mail up to [`MAX_MAIL_TTL`](message::MAX_MAIL_TTL).
     pub ttl: u32,
     /// Media type of the body, at most 127 bytes (RFC 6838 section 4.2).
     pub content_type: &'a str,
@@ -52,6 +51,30 @@ impl Sealed {
     #[must_use]
     pub fn reference(&self) -> InReplyTo {
         InReplyTo::of(self.id, &self.jws)
+    }
+}
+
+/// What answers to messages of one sender must name: what their headers have in common is hashed once.
+#[derive(Clone, Debug)]
+pub struct References {
+    header: Box<str>,
+    begun: Sha256,
+}
+
+impl References {
+    /// For messages that begin like this one.
+    #[must_use]
+    pub fn like(sealed: &Sealed) -> Self {
+        let header = sealed.jws.split('.').next().unwrap_or_default();
+        Self { header: header.into(), begun: Sha256::new_with_prefix(header) }
+    }
+
+    /// The same as [`Sealed::reference`].
+    #[must_use]
+    pub fn to(&self, sealed: &Sealed) -> InReplyTo {
+        let Some(rest) = sealed.jws.strip_prefix(&*self.header) else { return sealed.reference() };
+        let digest = self.begun.clone().chain_update(rest).finalize();
+        InReplyTo { id: sealed.id, digest: Digest::from_bytes(digest.into()) }
     }
 }
 
@@ -177,13 +200,21 @@ fn header(sender: &Did, alg: &str) -> String {
     text
 }
 
+/// How a claim begins that is not the first.
+macro_rules! claim {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
+
 /// The claims, in the order of the known answers. Only the media type can hold a character that JSON escapes.
 fn write_claims(sender: &Did, draft: &Draft<'_>, out: &mut String) -> Result<()> {
     if draft.to == *sender {
         return Err(Error::new(ErrorKind::WrongAudience, "an agent cannot address itself"));
     }
-    if draft.ttl == 0 || draft.ttl > MAX_TTL {
-        return Err(malformed(format!("a message lives 1 to {MAX_TTL} s, not {}", draft.ttl)));
+    let longest = draft.op.max_ttl();
+    if !(1..=longest).contains(&draft.ttl) {
+        return Err(malformed(format!("a message lives 1 to {longest} s, not {}", draft.ttl)));
     }
     let Some(expires_at) = draft.issued_at.checked_add(draft.ttl.into()) else {
         return Err(malformed("the time of issue is out of range"));
@@ -204,59 +235,56 @@ fn write_claims(sender: &Did, draft: &Draft<'_>, out: &mut String) -> Result<()>
     .map_err(malformed)?;
 
     out.push_str("{\"v\":1");
-    string(out, "op", draft.op.as_str());
-    string(out, "iss", sender.as_str());
-    string(out, "aud", draft.to.as_str());
-    encoded(out, "jti", "", draft.id.as_bytes());
-    number(out, "iat", draft.issued_at);
-    number(out, "exp", expires_at);
+    string(out, claim!("op"), draft.op.as_str());
+    string(out, claim!("iss"), sender.as_str());
+    string(out, claim!("aud"), draft.to.as_str());
+    encoded(out, claim!("jti"), "", draft.id.as_bytes());
+    number(out, claim!("iat"), draft.issued_at);
+    number(out, claim!("exp"), expires_at);
     if let Some(call) = &draft.in_reply_to {
-        encoded(out, "irt", "", call.id.as_bytes());
-        encoded(out, "rqd", DIGEST_PREFIX, call.digest.as_bytes());
+        encoded(out, claim!("irt"), "", call.id.as_bytes());
+        encoded(out, claim!("rqd"), DIGEST_PREFIX, call.digest.as_bytes());
     }
     if draft.content_type.contains(['"', '\\']) {
-        string(out, "pt", &draft.content_type.replace('\\', "\\\\").replace('"', "\\\""));
+        string(out, claim!("pt"), &draft.content_type.replace('\\', "\\\\").replace('"', "\\\""));
     } else {
-        string(out, "pt", draft.content_type);
+        string(out, claim!("pt"), draft.content_type);
     }
-    number(out, "pl", body_len);
-    encoded(out, "pd", DIGEST_PREFIX, Digest::of(draft.body).as_bytes());
+    number(out, claim!("pl"), body_len);
+    encoded(out, claim!("pd"), DIGEST_PREFIX, Digest::of(draft.body).as_bytes());
     if let Some(token) = draft.token {
-        encoded(out, "ath", "", Digest::of(token.as_bytes()).as_bytes());
+        encoded(out, claim!("ath"), "", Digest::of(token.as_bytes()).as_bytes());
     }
-    let Details { method, deadline_ms, traceparent, seq, window, session } = draft.details;
-    for (claim, text) in [("mth", method), ("tp", traceparent)] {
+    let Details { method, deadline_ms, traceparent, seq, window, session, encryption } = draft.details;
+    for (claim, text) in [(claim!("mth"), method), (claim!("tp"), traceparent)] {
         if let Some(text) = text {
             string(out, claim, text);
         }
     }
-    for (claim, value) in [("dl", deadline_ms), ("seq", seq), ("win", window)] {
+    for (claim, value) in [(claim!("dl"), deadline_ms), (claim!("seq"), seq), (claim!("win"), window)] {
         if let Some(value) = value {
             number(out, claim, value);
         }
     }
     if let Some(session) = session {
-        encoded(out, "ses", "", session.as_bytes());
+        encoded(out, claim!("ses"), "", session.as_bytes());
+    }
+    if let Some(key) = encryption {
+        encoded(out, claim!("enc"), "", key.as_bytes());
     }
     out.push('}');
     Ok(())
 }
 
-fn name(out: &mut String, name: &str) {
-    out.push_str(",\"");
-    out.push_str(name);
-    out.push_str("\":");
-}
-
 fn string(out: &mut String, claim: &str, value: &str) {
-    name(out, claim);
+    out.push_str(claim);
     out.push('"');
     out.push_str(value);
     out.push('"');
 }
 
 fn encoded(out: &mut String, claim: &str, prefix: &str, value: &[u8]) {
-    name(out, claim);
+    out.push_str(claim);
     out.push('"');
     out.push_str(prefix);
     base64::encode_into(value, out);
@@ -264,8 +292,8 @@ fn encoded(out: &mut String, claim: &str, prefix: &str, value: &[u8]) {
 }
 
 fn number(out: &mut String, claim: &str, value: u64) {
-    name(out, claim);
-    let _ = write!(out, "{value}"); // a String takes whatever is written
+    out.push_str(claim);
+    out.push_str(itoa::Buffer::new().format(value));
 }
 
 fn malformed(message: impl Into<Cow<'static, str>>) -> Error {

@@ -42,6 +42,26 @@ impl Chain {
         Self { did, log, seq: 0, digest }
     }
 
+    /// The end of a log of that key, by its last line, without its line feed: lines are added behind it.
+    ///
+    /// # Errors
+    /// `INVALID_AUDIT` for a line that is no signature of such a log.
+    pub fn behind(last: &[u8], did: &Did) -> Result<Self> {
+        let read = line::read(last, |line| {
+            let Entry::Sealed(jws) = line.entry else { return Err(invalid("the last line of a log is its signature")) };
+            let head = Head::read(jws)?;
+            let is_next = head.seq.checked_add(1) == Some(line.seq) && head.time == line.time;
+            if !is_next || Digest::parse(line.previous) != Some(head.digest) {
+                return Err(invalid("the signature is over other lines"));
+            }
+            if head.did != *did {
+                return Err(invalid("the log is of another key"));
+            }
+            Ok(Self { did: head.did, log: head.log, seq: line.seq, digest: digest(last) })
+        });
+        read.ok_or_else(|| invalid("the line is not spelled as a line of a log"))?
+    }
+
     /// Whose log it is.
     #[must_use]
     pub const fn did(&self) -> &Did {
@@ -129,18 +149,18 @@ impl Reader {
     }
 
     /// Takes the next line, without its line feed; `starts` says that it is the first of its file. The first of all is that of
-    /// a log or, where its earlier files are elsewhere, of one of its files. Tells what `use_line` made of it.
+    /// a log or, where its earlier files are elsewhere, of one of its files. Tells what `use_line` made of it and its digest.
     ///
     /// # Errors
     /// `INVALID_AUDIT`, with what is wrong; nothing after it means anything.
-    pub fn take<T>(&mut self, bytes: &[u8], starts: bool, use_line: impl FnOnce(&Line<'_>) -> T) -> Result<T> {
-        let read = line::read(bytes, |line| self.follow(line, starts).map(|()| use_line(line)));
-        let used = read.ok_or_else(|| invalid("the line is not spelled as a line of a log"))??;
+    pub fn take<T>(&mut self, bytes: &[u8], starts: bool, use_line: impl FnOnce(&Line<'_>, Digest) -> T) -> Result<T> {
         let digest = digest(bytes);
+        let read = line::read(bytes, |line| self.follow(line, starts).map(|()| use_line(line, digest)));
+        let used = read.ok_or_else(|| invalid("the line is not spelled as a line of a log").with_hint(CHANGED))??;
         let Some(State { chain, is_sealed, .. }) = &mut self.state else { return Ok(used) };
         chain.digest = digest;
         if self.wanted.is_some_and(|(seq, wanted)| seq == chain.seq && wanted != digest) {
-            return Err(invalid("the line is another one than the head names"));
+            return Err(invalid("the line is another one than the head names").with_hint(REWRITTEN));
         }
         if *is_sealed {
             self.sealed = Some(chain.clone());
@@ -199,10 +219,10 @@ impl Reader {
         let state = self.state.as_mut().ok_or_else(|| invalid("the first line is not that of a log"))?;
         if line.seq != state.chain.seq.saturating_add(1) {
             let why = format!("the line has seq {}, the one before it {}", line.seq, state.chain.seq);
-            return Err(Error::new(ErrorKind::InvalidAudit, why));
+            return Err(Error::new(ErrorKind::InvalidAudit, why).with_hint(MOVED));
         }
         if Digest::parse(line.previous) != Some(state.chain.digest) {
-            return Err(invalid("the line does not follow the one before it"));
+            return Err(invalid("the line does not follow the one before it").with_hint(BROKEN));
         }
         let is_ours = |by: &str, log: &str| *state.chain.did.as_str() == *by && state.chain.log.text() == *log;
         let continues = matches!(line.entry, Entry::Continued(..));
@@ -225,7 +245,7 @@ impl Reader {
             Entry::Sealed(jws) => {
                 let (head, _) = state.chain.head(line.time);
                 if Head::read(jws)? != head {
-                    return Err(invalid("the signature is over other lines"));
+                    return Err(invalid("the signature is over other lines").with_hint(REWRITTEN));
                 }
             }
             Entry::Record(_) | Entry::Begin(..) | Entry::Opened(..) => {}
@@ -248,5 +268,10 @@ impl Reader {
     }
 }
 
+const CHANGED: &str = "this line was changed, or is of no log: what stands before it holds";
+const BROKEN: &str = "the line before it was changed, or this one: what stands before these two holds";
+const MOVED: &str = "lines were cut out, put in or swapped here: what stands before them holds";
+const REWRITTEN: &str =
+    "lines before it were written anew by somebody: only what an earlier head names is known to hold";
 const TORN: &str =
     "a log that is being written, or was when its machine failed, ends so: openAuditLog mends the latter";

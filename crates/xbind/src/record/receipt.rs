@@ -76,6 +76,7 @@ impl Receipt<'_> {
             one_way: call.op == Op::Send,
             has_method: call.details.method.is_some(),
             has_window: call.details.window.is_some(),
+            encryption: call.details.encryption,
         };
         let names = answer.in_reply_to.as_ref().filter(|named| named.id == call.id);
         if names.is_none_or(|named| named.digest != pending.digest) {
@@ -84,6 +85,7 @@ impl Receipt<'_> {
         if let Some(why) = pending.excludes(answer.op, answer.details.seq.is_some()) {
             return mismatch(why);
         }
+        pending.check_encryption(answer.op, answer.details.encryption)?;
         check_bodies(&call, self.requests, "the call was not signed with this body")?;
         check_bodies(&answer, self.results, "the answer was not signed with this body")?;
         Ok(Proven {

@@ -5,8 +5,8 @@
 use serde_json::Value;
 use std::path::PathBuf;
 use xbind::{
-    Caches, Did, Draft, ErrorKind, MessageId, Op, PendingCall, Policy, Recipient, ReplayWindow, Result, RootCache,
-    Sealed, SenderCache, Session, SigningKey, VerifiedMessage, VerifyingKey, open,
+    Caches, Did, Digest, Draft, ErrorKind, MessageId, Op, PendingCall, Policy, Recipient, ReplayWindow, Result,
+    RootCache, Sealed, Secrecy, SenderCache, Session, SigningKey, VerifiedMessage, VerifyingKey, open,
 };
 
 /// 2025-01-01T00:00:00Z.
@@ -51,6 +51,8 @@ impl Verifier {
                 audience: *audience,
                 clock_skew: 30,
                 max_lifetime: 300,
+                mail: None,
+                secrecy: Secrecy::None,
                 max_body: 1 << 20,
                 track_replies: true,
                 session: None,
@@ -132,6 +134,12 @@ fn verifier(file: &Value, case: &Value) -> Verifier {
     let number = |name: &str| case[name].as_u64();
     verifier.policy.clock_skew = number("clockSkewSeconds").unwrap_or(verifier.policy.clock_skew);
     verifier.policy.max_lifetime = number("maxLifetimeSeconds").unwrap_or(verifier.policy.max_lifetime);
+    verifier.policy.mail = number("maxMailSeconds");
+    verifier.policy.secrecy = match (case["offers"].as_str(), case["requires"].as_str()) {
+        (Some(key), _) => Secrecy::Offered(Digest::of_text(key).unwrap()),
+        (_, Some(key)) => Secrecy::Required(Digest::of_text(key).unwrap()),
+        _ => Secrecy::None,
+    };
     verifier.policy.session = case["session"].as_str().map(|text| Session::parse(text).unwrap());
     if let Some(limit) = number("maxBodyBytes") {
         verifier.policy.max_body = usize::try_from(limit).unwrap();

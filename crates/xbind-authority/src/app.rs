@@ -1,0 +1,269 @@
+//! What all requests share.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hyper::body::Bytes;
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+use xbind::http::profile::Profile;
+use xbind::http::target::{Authority, Scheme};
+use xbind::http::verify::{AuthenticRequest, RequestPolicy, RequestVerifier};
+use xbind::record::Verdict;
+use xbind::{Did, SigningKey};
+use xbind_runtime::{AuditLog, Decided};
+
+use crate::config::Config;
+use crate::dns::Dns;
+use crate::domain::{nonce, operator};
+use crate::http::MAX_BODY;
+use crate::http::call::Call;
+use crate::http::metrics::Metrics;
+use crate::http::rate::Limiter;
+use crate::problem::Result;
+use crate::store::{Change, Fault, Store, fault};
+use crate::ticket::Tickets;
+
+/// Requests that are remembered of one who is registered, and a third more of others.
+const TRACKED: usize = 100_000;
+/// The oldest signature that is looked at, in seconds.
+const MAX_AGE: u64 = 60;
+/// Searches of the log at once.
+const SEARCHES: usize = 4;
+/// Status lists that are kept signed.
+const KEPT_LISTS: usize = 256;
+
+/// A server without its sockets.
+pub(crate) struct App {
+    config: Config,
+    /// The database.
+    pub store: Store,
+    /// The log of decisions.
+    pub audit: Arc<AuditLog>,
+    /// What signs tokens.
+    pub key: SigningKey,
+    pub(crate) tickets: Tickets,
+    pub(crate) dns: Dns,
+    pub(crate) verifier: Verifier,
+    pub(crate) by_address: Limiter<IpAddr>,
+    pub(crate) by_did: Limiter<Did>,
+    pub(crate) metrics: Metrics,
+    pub(crate) lists: Lists,
+    /// Searches of the log at once; others wait.
+    pub(crate) searches: Semaphore,
+    url: String,
+    scheme: Scheme,
+}
+
+/// Who sends a request. Those who are registered have a memory of their own, which no stranger fills.
+pub(crate) struct Verifier {
+    registered: RequestVerifier,
+    strangers: RequestVerifier,
+}
+
+/// Who asks, as far as it matters: his operator, and what the change needs to know of him.
+pub(crate) struct Who<W> {
+    pub(crate) operator: Did,
+    pub(crate) what: W,
+}
+
+impl App {
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// A public URL that is none, a system without random source or resolver.
+    pub(crate) fn new(
+        config: Config,
+        store: Store,
+        audit: Arc<AuditLog>,
+        key: SigningKey,
+        url: String,
+    ) -> std::result::Result<Self, Fault> {
+        let (scheme, authority) = read_url(&url)?;
+        let restored_at = store.read(restored_at).map_err(|_| fault("the database cannot be read"))?;
+        let policy = RequestPolicy {
+            profile: Profile::Xbind,
+            authorities: vec![authority],
+            clock_skew: config.clock_skew,
+            max_age: MAX_AGE,
+            max_body: MAX_BODY,
+            started: restored_at,
+            allowed: None,
+            keys: Vec::new(),
+            max_tracked: TRACKED,
+        };
+        let verifier =
+            Verifier { strangers: RequestVerifier::new(policy.clone())?, registered: RequestVerifier::new(policy)? };
+        Ok(Self {
+            tickets: Tickets::new().map_err(|_| fault("the system gives no random bytes"))?,
+            dns: Dns::new(config.resolver)?,
+            by_address: Limiter::new(config.rate_per_address),
+            by_did: Limiter::new(config.rate_per_did),
+            config,
+            store,
+            audit,
+            key,
+            verifier,
+            metrics: Metrics::default(),
+            lists: Lists::default(),
+            searches: Semaphore::new(SEARCHES),
+            url,
+            scheme,
+        })
+    }
+
+    /// What it was started with.
+    #[must_use]
+    pub(crate) const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// How clients reach it, without a slash at the end.
+    #[must_use]
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Its own DID.
+    #[must_use]
+    pub(crate) const fn did(&self) -> &Did {
+        self.key.did()
+    }
+
+    pub(crate) const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Makes a change that somebody asked for who is registered. Whatever becomes of it, it is put on record, and this request
+    /// is not accepted again.
+    ///
+    /// # Errors
+    /// Those of `who`, of which there is no record, for whoever it is, he has no part here; `replayed`; those of `make`.
+    pub(crate) async fn decide<W, T: Send + 'static>(
+        &self,
+        call: &Call,
+        event: &'static str,
+        who: impl FnOnce(&Connection) -> Result<Who<W>> + Send + 'static,
+        make: impl FnOnce(&Connection, &W, &mut Decided) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (by, now, signed) = (*self.did(), call.now, call.signed()?);
+        let (from, claim, until) = (*signed.from(), signed.claim(), signed.until());
+        let change = move |change: &mut Change<'_>| {
+            let Who { operator, what } = who(change.db())?;
+            nonce::claim(change.db(), &claim, until, now)?;
+            let mut decided = Decided::new(event, Verdict::Accepted, by, now);
+            decided.from = Some(from);
+            decided.chain = vec![operator.as_str().into()];
+            let made = change.part(|change| make(change.db(), &what, &mut decided))?;
+            if let Err(problem) = &made {
+                decided.outcome = Verdict::Refused;
+                decided.code = Some(problem.record_code().into());
+            }
+            change.record(decided);
+            Ok(made)
+        };
+        self.store.write(change).await?
+    }
+}
+
+impl App {
+    /// Accepts a request that changes nothing of somebody who is registered, once.
+    ///
+    /// # Errors
+    /// Those of `who`; `replayed`.
+    pub(crate) async fn claim<W: Send + 'static>(
+        &self,
+        call: &Call,
+        who: impl FnOnce(&Connection) -> Result<Who<W>> + Send + 'static,
+    ) -> Result<W> {
+        let (now, signed) = (call.now, call.signed()?);
+        let (claim, until) = (signed.claim(), signed.until());
+        let change = move |change: &mut Change<'_>| {
+            let Who { what, .. } = who(change.db())?;
+            nonce::claim(change.db(), &claim, until, now)?;
+            Ok(what)
+        };
+        self.store.write(change).await
+    }
+}
+
+impl Verifier {
+    pub(crate) fn authenticate(
+        &self,
+        head: &xbind::http::message::RequestHead<'_>,
+        now: u64,
+    ) -> xbind::Result<AuthenticRequest> {
+        self.registered.authenticate(head, now)
+    }
+
+    pub(crate) fn accept(&self, store: &Store, request: &AuthenticRequest, body: &[u8], now: u64) -> Result<()> {
+        let is_known = store.read(|db| operator::is_known(db, request.from()))?;
+        let verifier = if is_known { &self.registered } else { &self.strangers };
+        Ok(verifier.accept(request, body, now)?)
+    }
+}
+
+fn restored_at(db: &Connection) -> Result<Option<u64>> {
+    use rusqlite::OptionalExtension;
+    let at = db.query_row("SELECT value FROM meta WHERE name = 'restored_at'", [], |row| row.get(0)).optional()?;
+    Ok(at.map(crate::domain::time))
+}
+
+/// Scheme and authority of a URL that has nothing else.
+pub(crate) fn read_url(url: &str) -> std::result::Result<(Scheme, String), Fault> {
+    let read = || {
+        let (scheme, authority) = url.split_once("://")?;
+        let scheme = Scheme::parse(scheme)?;
+        let text = Authority::parse(authority)?.normal(scheme).text();
+        (text == authority).then_some((scheme, text))
+    };
+    read().ok_or_else(|| fault(format!("{url:?} is no URL like https://authority.example")))
+}
+
+/// What is made for many and changes seldom, as it was made last: status lists, and the directory.
+#[derive(Default)]
+pub(crate) struct Lists {
+    kept: Mutex<Kept>,
+    /// One is made at a time: who waits for another finds it made.
+    pub(crate) making: tokio::sync::Mutex<()>,
+}
+
+/// The directory of keys; no status list has that number.
+pub(crate) const DIRECTORY: i64 = -1;
+
+#[derive(Default)]
+struct Kept {
+    change: u64,
+    made: HashMap<i64, (Bytes, u64)>,
+}
+
+impl Lists {
+    /// One that is not older than that; otherwise the number of changes until now, to be given to [`keep`](Self::keep).
+    pub(crate) fn find(&self, list: i64, not_before: u64) -> std::result::Result<Bytes, u64> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        match kept.made.get(&list) {
+            Some((text, at)) if *at >= not_before => Ok(text.clone()),
+            _ => Err(kept.change),
+        }
+    }
+
+    /// Keeps one unless something has changed since it was asked what stands in it.
+    pub(crate) fn keep(&self, list: i64, text: Bytes, at: u64, change: u64) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.change != change {
+            return;
+        }
+        if kept.made.len() >= KEPT_LISTS {
+            kept.made.clear();
+        }
+        kept.made.insert(list, (text, at));
+    }
+
+    /// Something has changed.
+    pub(crate) fn forget(&self) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.change = kept.change.wrapping_add(1);
+        kept.made.retain(|list, _| *list == DIRECTORY);
+    }
+}

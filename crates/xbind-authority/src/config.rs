@@ -1,0 +1,144 @@
+//! What whoever runs a server says of it.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+/// Certificate chain and private key, each a PEM file.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The chain, the server's own certificate first.
+    pub certificates: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+/// How fast somebody may ask: so many at once, and so many a second after that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many at once.
+    pub burst: u32,
+    /// How many a second.
+    pub per_second: u32,
+}
+
+/// A server to be started.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where everything is kept: the database, the audit log, the key. Made if it is not there.
+    pub directory: PathBuf,
+    /// Where to listen; port 0 takes any.
+    pub listen: SocketAddr,
+    /// How clients reach it: `https://authority.example`. Without it, the address that it listens on.
+    pub public_url: Option<String>,
+    /// Serves TLS itself.
+    pub tls: Option<TlsFiles>,
+    /// Listens beyond loopback without TLS: whoever is on the way reads everything, and changes what is not signed.
+    pub dangerously_allow_plain_http: bool,
+    /// The DNS resolver that is asked for TXT records; that of the system without it.
+    pub resolver: Option<SocketAddr>,
+    /// The passphrase of the authority's key file, which is not encrypted without one.
+    pub passphrase: Option<Passphrase>,
+    /// How far clocks may differ, in seconds.
+    pub clock_skew: u64,
+    /// Of one address, before anybody has proven who he is.
+    pub rate_per_address: Rate,
+    /// Of one DID that has proven itself.
+    pub rate_per_did: Rate,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// Connections of one address at once.
+    pub max_connections_per_address: usize,
+    /// For how long a status list may be relied upon, in seconds: how late a revocation is honoured at the latest.
+    pub status_lifetime: u64,
+    /// How long requests that are under way may take when the server stops.
+    pub drain: Duration,
+    /// Time limits of a connection.
+    pub times: Times,
+    /// Where a line of JSON goes for each request; nowhere without.
+    pub log: Option<LogSink>,
+}
+
+/// A passphrase, wiped when it is dropped.
+#[derive(Clone)]
+pub struct Passphrase(Zeroizing<String>);
+
+impl Passphrase {
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Passphrase {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl From<Zeroizing<String>> for Passphrase {
+    fn from(text: Zeroizing<String>) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase(..)")
+    }
+}
+
+/// Takes lines of JSON, without a line feed, from any thread. It must not wait for long.
+#[derive(Clone)]
+pub struct LogSink(pub Arc<dyn Fn(&str) + Send + Sync>);
+
+impl fmt::Debug for LogSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogSink(..)")
+    }
+}
+
+/// How long a connection may take for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// The first line and the header fields, counted from the end of the request before.
+    pub head: Duration,
+    /// The body.
+    pub body: Duration,
+    /// Everything: whoever reads slowly holds a connection no longer than that.
+    pub connection: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self { head: Duration::from_secs(10), body: Duration::from_secs(10), connection: Duration::from_secs(300) }
+    }
+}
+
+impl Config {
+    /// A server on any port of loopback that keeps everything in that directory.
+    #[must_use]
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            public_url: None,
+            tls: None,
+            dangerously_allow_plain_http: false,
+            resolver: None,
+            passphrase: None,
+            clock_skew: 5,
+            rate_per_address: Rate { burst: 200, per_second: 50 },
+            rate_per_did: Rate { burst: 200, per_second: 50 },
+            max_connections: 1024,
+            max_connections_per_address: 256,
+            status_lifetime: 300,
+            drain: Duration::from_secs(10),
+            times: Times::default(),
+            log: None,
+        }
+    }
+}

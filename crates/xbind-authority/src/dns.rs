@@ -1,0 +1,79 @@
+//! What the owner of a domain says in its TXT record.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::{Name, RData};
+use tokio::sync::Semaphore;
+
+use crate::problem::{Kind, Problem, Result};
+use crate::store::{Fault, fault};
+
+/// How long one look-up may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// And one question of it, by UDP or TCP.
+const QUESTION: Duration = Duration::from_millis(2500);
+/// Look-ups at once.
+const AT_ONCE: usize = 16;
+/// The most TXT records that are looked at.
+const MAX_RECORDS: usize = 64;
+
+/// Asks one resolver, and remembers no answer.
+pub(crate) struct Dns {
+    resolver: TokioResolver,
+    room: Semaphore,
+}
+
+impl Dns {
+    /// Asks the resolver at that address, or those of the system.
+    ///
+    /// # Errors
+    /// A system that names none.
+    pub(crate) fn new(address: Option<SocketAddr>) -> std::result::Result<Self, Fault> {
+        let wrong = |why: &dyn std::fmt::Display| fault(format!("no DNS resolver can be used: {why}"));
+        let mut builder = match address {
+            Some(address) => {
+                let mut server = NameServerConfig::udp_and_tcp(address.ip());
+                for connection in &mut server.connections {
+                    connection.port = address.port();
+                }
+                let config = ResolverConfig::from_name_servers(vec![server]);
+                TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+            }
+            None => TokioResolver::builder_tokio().map_err(|error| wrong(&error))?,
+        };
+        let options = builder.options_mut();
+        options.cache_size = 0; // an answer counts for the moment that it was given
+        options.use_hosts_file = ResolveHosts::Never;
+        options.attempts = 1;
+        options.timeout = QUESTION;
+        let resolver = builder.build().map_err(|error| wrong(&error))?;
+        Ok(Self { resolver, room: Semaphore::new(AT_ONCE) })
+    }
+
+    /// The TXT records of a name, each as one text.
+    ///
+    /// # Errors
+    /// `dns-unavailable`, `busy`. No record at all is no error.
+    pub(crate) async fn txt(&self, name: &str) -> Result<Vec<String>> {
+        let _place = self.room.try_acquire().map_err(|_| Problem::new(Kind::Busy, "too many domains are looked up"))?;
+        let unavailable = |why: String| Problem::new(Kind::DnsUnavailable, why);
+        let mut name = Name::from_ascii(name).map_err(|_| unavailable("the domain is no name of DNS".to_owned()))?;
+        name.set_fqdn(true);
+        let asked = tokio::time::timeout(TIMEOUT, self.resolver.txt_lookup(name)).await;
+        let found = match asked {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) if error.is_no_records_found() || error.is_nx_domain() => return Ok(Vec::new()),
+            Ok(Err(_)) => return Err(unavailable("the resolver gave no answer".to_owned())),
+            Err(_) => return Err(unavailable(format!("the resolver gave no answer in {} s", TIMEOUT.as_secs()))),
+        };
+        let records = found.answers().iter().take(MAX_RECORDS).filter_map(|record| {
+            let RData::TXT(txt) = &record.data else { return None };
+            String::from_utf8(txt.txt_data.concat()).ok()
+        });
+        Ok(records.collect())
+    }
+}

@@ -1,0 +1,148 @@
+//! Operators: each a domain and the root key that its TXT record names.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+use xbind::{Did, Digest, MessageId, VerifyingKey};
+
+use crate::domain::{did, seconds, time};
+use crate::problem::{Kind, Problem, Result};
+
+/// How many there can be.
+pub const MAX_OPERATORS: i64 = 100_000;
+/// The longest domain, in bytes: what is before it in the TXT record's name has room, too.
+pub const MAX_DOMAIN: usize = 230;
+/// What stands before the domain in the name of its TXT record.
+pub const TXT_LABEL: &str = "_xbind";
+/// How the TXT record begins.
+pub const TXT_BEGIN: &str = "xbind-operator=";
+
+/// An operator whose domain was proven.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    /// Made of domain and key: 22 characters.
+    pub id: String,
+    /// Lower case, without a dot at its end.
+    pub domain: String,
+    /// The root key.
+    pub did: Did,
+    /// When the domain was proven.
+    pub verified_at: u64,
+    /// How many agents were registered.
+    pub agents: u64,
+}
+
+/// Reads a domain: two labels or more of lower-case letters, digits and hyphens.
+///
+/// # Errors
+/// `malformed`.
+pub fn check_domain(text: &str) -> Result<()> {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len()) && label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    // A last label of digits would be an address, not a name.
+    let is_name = text.rsplit('.').next().is_some_and(|last| last.bytes().any(|byte| byte.is_ascii_alphabetic()));
+    if text.len() <= MAX_DOMAIN && text.contains('.') && is_name && text.split('.').all(is_label) {
+        return Ok(());
+    }
+    Err(Problem::new(Kind::Malformed, "a domain is two labels or more of a-z, 0-9 and hyphens, like example.com"))
+}
+
+/// The id of an operator: nothing has to be remembered of one whose domain is not proven yet.
+#[must_use]
+pub fn id_of(domain: &str, did: &Did) -> String {
+    let digest = Digest::of(format!("xbind-operator-v1\0{domain}\0{did}").as_bytes());
+    let mut id = [0; 16];
+    for (to, from) in id.iter_mut().zip(digest.as_bytes()) {
+        *to = *from;
+    }
+    MessageId::from_bytes(id).text().to_string()
+}
+
+/// Name and value of the TXT record by which the owner of a domain names its operator, at this authority and no other.
+#[must_use]
+pub fn txt(domain: &str, did: &Did, authority: &Did) -> (String, String) {
+    (format!("{TXT_LABEL}.{domain}"), format!("{TXT_BEGIN}{did} authority={authority}"))
+}
+
+/// Whether the TXT records of a domain name that operator, and no other.
+#[must_use]
+pub fn is_named(records: &[String], expected: &str) -> bool {
+    let mut named = records.iter().filter(|record| record.starts_with(TXT_BEGIN));
+    named.next().is_some_and(|record| record == expected) && named.next().is_none()
+}
+
+const SELECT: &str = "SELECT id, domain, key, verified_at, agents FROM operators";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<(String, String, Vec<u8>, i64, i64)> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+}
+
+fn found(row: Option<(String, String, Vec<u8>, i64, i64)>) -> Result<Option<Operator>> {
+    row.map(|(id, domain, key, verified_at, agents)| {
+        Ok(Operator { id, domain, did: did(&key)?, verified_at: time(verified_at), agents: time(agents) })
+    })
+    .transpose()
+}
+
+/// The operator of that id, if its domain was proven.
+///
+/// # Errors
+/// `internal`.
+pub fn by_id(db: &Connection, id: &str) -> Result<Option<Operator>> {
+    found(db.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?.query_row([id], read).optional()?)
+}
+
+/// The operator of that domain.
+///
+/// # Errors
+/// `internal`.
+pub fn by_domain(db: &Connection, domain: &str) -> Result<Option<Operator>> {
+    found(db.prepare_cached(&format!("{SELECT} WHERE domain = ?1"))?.query_row([domain], read).optional()?)
+}
+
+/// Whether somebody is registered under that key, as operator or agent.
+///
+/// # Errors
+/// `internal`.
+pub fn is_known(db: &Connection, did: &Did) -> Result<bool> {
+    let sql = "SELECT EXISTS(SELECT 1 FROM keys WHERE key = ?1) OR EXISTS(SELECT 1 FROM operators WHERE key = ?1)";
+    Ok(db.prepare_cached(sql)?.query_row([did.public_key()], |row| row.get(0))?)
+}
+
+/// Makes the holder of a key the operator of a domain, which its TXT record was found to say. Who was first stays.
+///
+/// # Errors
+/// `domain-taken`, `limit-reached`.
+pub fn add(db: &Connection, domain: &str, key: &VerifyingKey, now: u64) -> Result<Operator> {
+    let id = id_of(domain, key.did());
+    if let Some(operator) = by_domain(db, domain)? {
+        return if operator.id == id {
+            Ok(operator)
+        } else {
+            Err(Problem::new(Kind::DomainTaken, format!("another operator has proven {domain}")))
+        };
+    }
+    let count: i64 = db.query_row("SELECT count(*) FROM operators", [], |row| row.get(0))?;
+    if count >= MAX_OPERATORS {
+        return Err(Problem::new(Kind::LimitReached, format!("there are {count} operators")));
+    }
+    // One whose domain was freed comes back; his agents stay revoked.
+    let sql = "INSERT INTO operators(id, domain, key, verified_at) VALUES (?1, ?2, ?3, ?4) \
+               ON CONFLICT(id) DO UPDATE SET domain = ?2, verified_at = ?4";
+    db.prepare_cached(sql)?.execute((&id, domain, key.did().public_key(), seconds(now)))?;
+    by_id(db, &id)?.ok_or_else(Problem::internal)
+}
+
+/// Frees a domain for another operator. Agents and names of the one that is gone are revoked.
+///
+/// # Errors
+/// `not-found`.
+pub fn release(db: &Connection, domain: &str) -> Result<()> {
+    let operator = by_domain(db, domain)?
+        .ok_or_else(|| Problem::new(Kind::NotFound, format!("no operator has proven {domain}")))?;
+    db.execute("UPDATE agents SET status = 2, reason = 'domain released' WHERE operator = ?1", [&operator.id])?;
+    db.execute("DELETE FROM names WHERE domain = ?1", [domain])?;
+    // The row stays for its agents; what it is called frees the domain.
+    db.execute("UPDATE operators SET domain = ?1 || ' ' || id WHERE id = ?2", (domain, &operator.id))?;
+    Ok(())
+}

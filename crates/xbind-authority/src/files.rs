@@ -1,0 +1,86 @@
+//! The directory of a server and what stands in it: of its owner, for nobody else, and no links.
+
+use std::fs::{self, Metadata};
+use std::io::ErrorKind;
+use std::path::Path;
+
+use crate::store::{Fault, fault};
+
+/// Makes the directory, or looks at the one that is there.
+///
+/// # Errors
+/// What is no directory, has another owner, or may be written by others, who could put files in the place of ours.
+pub(crate) fn directory(path: &Path) -> Result<(), Fault> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            fs::create_dir_all(path)?;
+            only_mine(path)
+        }
+        Err(error) => Err(error.into()),
+        Ok(found) if !found.is_dir() => Err(fault(format!("{} is no directory", path.display()))),
+        Ok(found) => {
+            check_owner(path, path, &found)?;
+            if is_open_to(&found, 0o022) {
+                return Err(fault(format!("{} may be written by others: chmod 700", path.display())));
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Looks at a file of that directory, if it is there; whether it is.
+///
+/// # Errors
+/// What is no file but a link, say, has another owner, or may be read by others.
+pub(crate) fn file(directory: &Path, path: &Path) -> Result<bool, Fault> {
+    let found = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        found => found?,
+    };
+    if !found.is_file() {
+        return Err(fault(format!("{} is no file but a link or something else", path.display())));
+    }
+    check_owner(directory, path, &found)?;
+    if is_open_to(&found, 0o077) {
+        return Err(fault(format!("{} may be read by others: chmod 600", path.display())));
+    }
+    Ok(true)
+}
+
+/// Nobody else may look into a directory.
+pub(crate) fn only_mine(path: &Path) -> Result<(), Fault> {
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    let _ = path;
+    Ok(())
+}
+
+#[cfg(unix)]
+fn is_open_to(found: &Metadata, others: u32) -> bool {
+    std::os::unix::fs::MetadataExt::mode(found) & others != 0
+}
+
+#[cfg(not(unix))]
+fn is_open_to(_: &Metadata, _: u32) -> bool {
+    false
+}
+
+/// Whoever this process runs as is the owner of what it makes.
+#[cfg(unix)]
+fn check_owner(directory: &Path, path: &Path, found: &Metadata) -> Result<(), Fault> {
+    use std::os::unix::fs::MetadataExt;
+    let probe = directory.join(format!("authority.probe.{}", std::process::id()));
+    drop(fs::remove_file(&probe)); // of a process of that number that was killed
+    let made = fs::OpenOptions::new().write(true).create_new(true).open(&probe);
+    let me = made.and_then(|file| file.metadata()).map(|made| made.uid());
+    drop(fs::remove_file(&probe));
+    if me? == found.uid() {
+        return Ok(());
+    }
+    Err(fault(format!("{} has another owner than this process", path.display())))
+}
+
+#[cfg(not(unix))]
+fn check_owner(_: &Path, _: &Path, _: &Metadata) -> Result<(), Fault> {
+    Ok(())
+}

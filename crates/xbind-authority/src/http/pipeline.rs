@@ -1,0 +1,256 @@
+//! From the head of a request to its answer, the same for all routes.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::response::Response;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Bytes;
+use hyper::http::request::Parts;
+use hyper::http::{HeaderValue, Request, header};
+use xbind::Did;
+use xbind::http::MAX_TARGET_BYTES;
+use xbind::http::message::RequestHead;
+use xbind::http::verify::AuthenticRequest;
+
+use crate::app::App;
+use crate::http::MAX_BODY;
+use crate::http::accept::Peer;
+use crate::http::call::{Answer, Call};
+use crate::http::peers::network;
+use crate::http::rate::{Left, Limiter};
+use crate::problem::{Kind, Problem, Result};
+use crate::routes::{Access, Route};
+
+/// What is announced of a rate: its name, its policy, what is left.
+type Announced = (&'static str, crate::config::Rate, Left);
+
+/// What was found out on the way.
+#[derive(Default)]
+struct Seen {
+    announced: Option<Announced>,
+    address: Option<IpAddr>,
+    from: Option<Did>,
+}
+
+impl Seen {
+    /// A line of the log: the route and not the path, no field, no body; what was asked stands in the audit log.
+    fn log(&self, app: &App, method: &str, path: &str, answered: &Result<Answer>, took: Duration) {
+        let Some(sink) = &app.config().log else { return };
+        let problem = answered.as_ref().err();
+        let line = serde_json::json!({
+            "time": xbind_runtime::now(),
+            "method": method,
+            "route": path,
+            "status": status(answered),
+            "micros": u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            "address": self.address,
+            "from": self.from.as_ref().map(Did::as_str),
+            "problem": problem.map(|problem| problem.kind().slug()),
+            "cause": problem.and_then(Problem::cause),
+        });
+        (sink.0)(&line.to_string());
+    }
+}
+
+fn status(answered: &Result<Answer>) -> u16 {
+    answered.as_ref().map_or_else(|problem| problem.kind().status(), |answer| answer.status)
+}
+
+/// Answers a request for that route.
+pub(crate) async fn answer(app: Arc<App>, route: &'static Route, request: Request<Body>) -> Response {
+    let began = Instant::now();
+    let mut seen = Seen::default();
+    let answered = run(&app, route, request, &mut seen).await;
+    let took = began.elapsed();
+    app.metrics.answered(route.path, status(&answered), took);
+    seen.log(&app, route.method, route.path, &answered, took);
+    respond(answered, seen.announced)
+}
+
+/// Answers a request that no route takes.
+pub(crate) async fn refuse(app: Arc<App>, request: Request<Body>, kind: Kind, detail: &'static str) -> Response {
+    let mut seen = Seen::default();
+    let limited = limit(&app, &request, &mut seen);
+    let answered = limited.and(Err(Problem::new(kind, detail)));
+    app.metrics.answered("", status(&answered), Duration::ZERO);
+    seen.log(&app, "", "", &answered, Duration::ZERO);
+    respond(answered, seen.announced)
+}
+
+async fn run(app: &Arc<App>, route: &'static Route, request: Request<Body>, seen: &mut Seen) -> Result<Answer> {
+    limit(app, &request, seen)?;
+    let (mut parts, body) = request.into_parts();
+    let path = RawPathParams::from_request_parts(&mut parts, &())
+        .await
+        .map_err(|_| Problem::new(Kind::Malformed, "the path is not UTF-8"))?;
+    let path = path.iter().map(|(_, value)| value.to_owned()).collect();
+    let query = members(parts.uri.query().unwrap_or_default(), route.query)?;
+    let now = xbind_runtime::now();
+    let signed = match route.access {
+        Access::Anybody => None,
+        Access::Signed => {
+            let signed = authenticate(app, &parts, now)?;
+            seen.from = Some(*signed.from());
+            let left = take(&app.by_did, *signed.from());
+            seen.announced = left.as_ref().ok().map(|left| ("did", app.by_did.rate(), *left));
+            left?;
+            Some(signed)
+        }
+    };
+    let body = read(app, &parts, body).await?;
+    let now = xbind_runtime::now();
+    if let Some(signed) = &signed {
+        app.verifier.accept(&app.store, signed, &body, now)?;
+    }
+    if body.is_empty() == route.body.is_some() {
+        return Err(Problem::new(
+            Kind::Malformed,
+            if body.is_empty() { "the request has no body" } else { "this request has no body" },
+        ));
+    }
+    if route.body.is_some() && !is_json(&parts) {
+        return Err(Problem::new(Kind::MediaType, "the body has to be application/json"));
+    }
+    (route.handler)(Call { app: app.clone(), path, query, body, signed, now }).await
+}
+
+fn limit(app: &App, request: &Request<Body>, seen: &mut Seen) -> Result<()> {
+    let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+    let left = take(&app.by_address, network(peer));
+    seen.address = Some(peer);
+    seen.announced = left.as_ref().ok().map(|left| ("address", app.by_address.rate(), *left));
+    left?;
+    if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET_BYTES) {
+        return Err(Problem::new(
+            Kind::TargetTooLong,
+            format!("a request target has {MAX_TARGET_BYTES} bytes at most"),
+        ));
+    }
+    Ok(())
+}
+
+fn take<K: Eq + std::hash::Hash>(limiter: &Limiter<K>, key: K) -> Result<Left> {
+    limiter.check(key).map_err(|wait| {
+        Problem::new(Kind::RateLimited, format!("the next request may come in {wait} s")).with_retry_after(wait)
+    })
+}
+
+fn authenticate(app: &App, parts: &Parts, now: u64) -> Result<AuthenticRequest> {
+    if parts.uri.authority().is_some() {
+        return Err(Problem::new(Kind::Malformed, "the request target does not begin with a slash"));
+    }
+    let mut fields = Vec::with_capacity(parts.headers.len());
+    for (name, value) in &parts.headers {
+        let value = str::from_utf8(value.as_bytes())
+            .map_err(|_| Problem::new(Kind::Malformed, "a header field is not UTF-8"))?;
+        fields.push((name.as_str(), value));
+    }
+    let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
+    let head =
+        RequestHead { method: parts.method.as_str(), scheme: app.scheme(), authority: None, target, fields: &fields };
+    Ok(app.verifier.authenticate(&head, now)?)
+}
+
+async fn read(app: &App, parts: &Parts, body: Body) -> Result<Bytes> {
+    let too_large = || Problem::new(Kind::TooLarge, format!("a body has {MAX_BODY} bytes at most"));
+    let said = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if said.is_some_and(|length| length > MAX_BODY) {
+        return Err(too_large());
+    }
+    let all = tokio::time::timeout(app.config().times.body, Limited::new(body, MAX_BODY).collect());
+    match all.await {
+        Ok(Ok(all)) => Ok(all.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Problem::new(Kind::Malformed, "the body ended before its end")),
+        Err(_) => Err(Problem::new(Kind::TooSlow, "the body did not come in time")),
+    }
+}
+
+fn is_json(parts: &Parts) -> bool {
+    let Some(Ok(value)) = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::to_str) else { return false };
+    let media = value.split(';').next().unwrap_or_default().trim();
+    media.eq_ignore_ascii_case("application/json")
+}
+
+/// `a=1&b=2`: members that the route knows, each once.
+fn members(query: &str, known: &[&str]) -> Result<Vec<(String, String)>> {
+    let wrong = |why: String| Problem::new(Kind::Malformed, why);
+    let mut members: Vec<(String, String)> = Vec::new();
+    for member in query.split('&').filter(|_| !query.is_empty()) {
+        let (name, value) = member.split_once('=').unwrap_or((member, ""));
+        let value = decoded(value).ok_or_else(|| wrong("the query is not percent-encoded UTF-8".to_owned()))?;
+        if !known.contains(&name) {
+            return Err(wrong(format!("the query of this path has {}", shown(known))));
+        }
+        if members.iter().any(|(other, _)| other == name) {
+            return Err(wrong(format!("{name} stands twice in the query")));
+        }
+        members.push((name.to_owned(), value));
+    }
+    Ok(members)
+}
+
+fn shown(known: &[&str]) -> String {
+    if known.is_empty() { "no members".to_owned() } else { format!("the members {}", known.join(", ")) }
+}
+
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        if *byte != b'%' {
+            bytes.push(*byte);
+            continue;
+        }
+        let (hex, after) = rest.split_at_checked(2)?;
+        bytes.push(u8::from_str_radix(str::from_utf8(hex).ok().filter(|hex| !hex.contains('+'))?, 16).ok()?);
+        rest = after;
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn respond(answered: Result<Answer>, announced: Option<Announced>) -> Response {
+    let (answer, problem) = match answered {
+        Ok(answer) => (answer, None),
+        Err(problem) => {
+            let body = problem.json().into();
+            let status = problem.kind().status();
+            let content_type = "application/problem+json";
+            (Answer { status, content_type, max_age: None, body }, Some(problem))
+        }
+    };
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = hyper::StatusCode::from_u16(answer.status).unwrap_or_default();
+    let fields = response.headers_mut();
+    let mut set = |name: &'static str, value: String| {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            fields.insert(name, value);
+        }
+    };
+    if !answer.content_type.is_empty() {
+        set("content-type", answer.content_type.to_owned());
+    }
+    set("cache-control", answer.max_age.map_or_else(|| "no-store".to_owned(), |age| format!("public, max-age={age}")));
+    set("x-content-type-options", "nosniff".to_owned());
+    if let Some((name, rate, left)) = announced {
+        let window = rate.burst.div_ceil(rate.per_second.max(1));
+        set("ratelimit-policy", format!("\"{name}\";q={};w={window}", rate.burst));
+        set("ratelimit", format!("\"{name}\";r={};t={}", left.remaining, left.full_in));
+    }
+    if let Some(problem) = problem {
+        if let Some(seconds) = problem.retry_after() {
+            set("retry-after", seconds.to_string());
+        }
+        if problem.kind() == Kind::NotProven {
+            set("www-authenticate", "Signature profile=\"xbind\"".to_owned());
+            let covered = "xbind=(\"@method\" \"@authority\" \"@path\" \"@query\" \"content-digest\");tag=\"xbind\"";
+            set("accept-signature", covered.to_owned());
+        }
+    }
+    response
+}

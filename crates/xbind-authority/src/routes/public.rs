@@ -1,0 +1,120 @@
+//! What anybody may know: health, keys, the status of tokens.
+
+use data_encoding::BASE64URL_NOPAD;
+use hyper::body::Bytes;
+use xbind::identity::jwk::jwk_json;
+use xbind::{Digest, StatusListDraft};
+use xbind_runtime::Audit;
+
+use crate::app::{App, DIRECTORY};
+use crate::domain::token;
+use crate::http::call::{Answer, Call};
+use crate::problem::{Kind, Problem, Result};
+use crate::wire::About;
+
+/// How often a status list is signed anew though nothing has changed: so many times in its life.
+const RENEWALS: u64 = 5;
+/// The most keys of the directory; those that were registered last.
+const MAX_DIRECTORY: u32 = 10_000;
+/// How long it is kept, in seconds.
+const DIRECTORY_AGE: u64 = 60;
+
+pub(crate) async fn live(_: Call) -> Result<Answer> {
+    Ok(Answer::json(200, &serde_json::json!({ "status": "live" })))
+}
+
+pub(crate) async fn ready(call: Call) -> Result<Answer> {
+    if !call.app.audit.can_write() {
+        return Err(Problem::new(Kind::AuditFailed, "the audit log cannot be written"));
+    }
+    // A change that changes nothing: it comes back when the database has taken it.
+    call.app.store.write(|_| Ok(())).await?;
+    Ok(Answer::json(200, &serde_json::json!({ "status": "ready" })))
+}
+
+pub(crate) async fn metrics(call: Call) -> Result<Answer> {
+    Ok(Answer::text("text/plain; version=0.0.4", call.app.metrics.text(call.app.store.written())))
+}
+
+pub(crate) async fn openapi(call: Call) -> Result<Answer> {
+    Ok(Answer::json(200, &crate::openapi::document(call.app.url())).kept(300))
+}
+
+pub(crate) async fn jwks(call: Call) -> Result<Answer> {
+    let set = format!("{{\"keys\":[{}]}}", jwk_json(call.app.did()));
+    Ok(Answer::text("application/json", set).kept(300))
+}
+
+pub(crate) async fn directory(call: Call) -> Result<Answer> {
+    let set = made(&call, DIRECTORY, DIRECTORY_AGE, |app, _| {
+        let keys = app.store.read(|db| {
+            let sql = "SELECT k.key FROM agents a JOIN keys k ON k.agent = a.number \
+                       WHERE a.status = 0 AND k.place = (SELECT max(place) FROM keys l WHERE l.agent = a.number) \
+                       ORDER BY a.number DESC LIMIT ?1";
+            let mut statement = db.prepare_cached(sql)?;
+            let rows = statement.query_map([MAX_DIRECTORY], |row| row.get::<_, Vec<u8>>(0))?;
+            rows.map(|key| Ok(thumbprinted(&key?))).collect::<Result<Vec<_>>>()
+        })?;
+        Ok(format!("{{\"keys\":[{}]}}", keys.join(",")))
+    });
+    Ok(Answer::text("application/http-message-signatures-directory+json", set.await?).kept(DIRECTORY_AGE))
+}
+
+/// The JWK of a key, whose `kid` is its thumbprint (RFC 7638), as Web Bot Auth names it.
+fn thumbprinted(key: &[u8]) -> String {
+    let x = BASE64URL_NOPAD.encode(key);
+    let kid = Digest::of(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#).as_bytes()).text();
+    format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}","kid":"{kid}","alg":"EdDSA","use":"sig"}}"#)
+}
+
+/// What is kept, or is made now, by one at a time.
+async fn made(
+    call: &Call,
+    list: i64,
+    age: u64,
+    make: impl FnOnce(&App, u64) -> Result<String> + Send + 'static,
+) -> Result<Bytes> {
+    let find = |app: &App| app.lists.find(list, xbind_runtime::now().saturating_sub(age));
+    if let Ok(found) = find(&call.app) {
+        return Ok(found);
+    }
+    let _alone = call.app.lists.making.lock().await;
+    let change = match find(&call.app) {
+        Ok(found) => return Ok(found),
+        Err(change) => change,
+    };
+    let app = call.app.clone();
+    let making = tokio::task::spawn_blocking(move || {
+        let now = xbind_runtime::now();
+        let text = Bytes::from(make(&app, now)?);
+        app.lists.keep(list, text.clone(), now, change);
+        Ok(text)
+    });
+    making.await.unwrap_or_else(|_| Err(Problem::internal()))
+}
+
+pub(crate) async fn about(call: Call) -> Result<Answer> {
+    let about = About {
+        did: call.app.did().to_string(),
+        url: call.app.url().to_owned(),
+        time: call.now,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    Ok(Answer::json(200, &about))
+}
+
+pub(crate) async fn status_list(call: Call) -> Result<Answer> {
+    let text = call.part(0)?;
+    let list = text.parse::<i64>().ok().filter(|list| *list >= 0 && list.to_string() == text);
+    let list = list.ok_or_else(|| Problem::new(Kind::NotFound, "no token has a place in that list"))?;
+    let lifetime = call.app.config().status_lifetime.max(RENEWALS);
+    let renewal = lifetime / RENEWALS;
+    let signed = made(&call, list, renewal, move |app, now| {
+        let statuses = app.store.read(|db| token::status_list(db, list))?;
+        let uri = format!("{}/v1/status/{list}", app.url());
+        let draft = StatusListDraft { uri: &uri, now, lifetime, ttl: Some(renewal) };
+        Ok(statuses.sign(&app.key, &draft)?)
+    });
+    // Caches between may keep it no longer than half a renewal: it is a revocation that waits.
+    Ok(Answer::text("application/statuslist+jwt", signed.await?).kept((renewal / 2).min(30)))
+}

@@ -1,0 +1,186 @@
+//! Tokens: a challenge, a signed request that holds it, a token; and taking it back.
+
+use std::sync::atomic::Ordering;
+
+use data_encoding::BASE64URL_NOPAD;
+use serde::Deserialize;
+use xbind::rights::{DEFAULT_TOKEN_TTL, MAX_TOKEN_TTL};
+use xbind::{
+    Asked, Did, Evidence, MessageId, ScopeSet, StatusRef, TokenDraft, TokenPolicy, TokenVerifier, Trust, VerifyingKey,
+};
+
+use crate::app::{App, Who};
+use crate::domain::agent::Status;
+use crate::domain::token::{self, Issued, Wanted};
+use crate::domain::{agent, keys, note};
+use crate::http::call::{Answer, Call};
+use crate::problem::{Kind, Problem, Result};
+use crate::routes::agents::check_reason;
+use crate::routes::who;
+use crate::wire::{AskChallenge, AskToken, Challenge, Introspect, Introspection, Revoke, TokenView};
+
+/// How long a challenge can be signed, in seconds.
+const CHALLENGE_TTL: u64 = 60;
+const CHALLENGE: &str = "challenge";
+/// The longest audience, in bytes.
+const MAX_AUDIENCE: usize = 512;
+
+/// Nothing is written, and nobody learns who is registered.
+pub(crate) async fn challenge(call: Call) -> Result<Answer> {
+    let AskChallenge { did, audience, scopes } = call.json()?;
+    VerifyingKey::from_did(&did)?;
+    check_audience(&audience)?;
+    let scopes = ScopeSet::of(&scopes)?;
+    let expires_at = call.now.saturating_add(CHALLENGE_TTL);
+    let challenge = call.app.tickets.issue(CHALLENGE, &[&did, &audience, scopes.as_str()], expires_at)?;
+    Ok(Answer::json(200, &Challenge { challenge, expires_at }))
+}
+
+pub(crate) async fn issue(call: Call) -> Result<Answer> {
+    let AskToken { challenge, audience, scopes, ttl } = call.json()?;
+    check_audience(&audience)?;
+    let scopes = ScopeSet::of(&scopes)?;
+    let ttl = ttl.unwrap_or(DEFAULT_TOKEN_TTL);
+    if !(1..=MAX_TOKEN_TTL).contains(&ttl) {
+        return Err(Problem::new(Kind::Malformed, format!("a token lives 1 to {MAX_TOKEN_TTL} s")));
+    }
+    let (from, now) = (call.from()?, call.now);
+    let ticket = call.app.tickets.check(&challenge, CHALLENGE, &[from.as_str(), &audience, scopes.as_str()], now);
+    let mut id = [0; 16];
+    xbind_runtime::random(&mut id)?;
+    let text = MessageId::from_bytes(id).text().to_string();
+    let (jti, heard, wanted_scopes) = (text.clone(), audience.clone(), scopes.clone());
+    let make = move |db: &rusqlite::Connection, _: &agent::Agent, decided: &mut xbind_runtime::Decided| {
+        decided.token = Some(jti.into());
+        decided.to = VerifyingKey::from_did(&heard).ok().map(|key| *key.did());
+        decided.note = note(&format!("{heard} {wanted_scopes}"));
+        let ticket = ticket.ok_or_else(|| {
+            Problem::new(Kind::ChallengeOver, "the challenge has expired, or is for another DID, audience or scope")
+        })?;
+        let wanted = Wanted { did: from, scopes: wanted_scopes, ttl, id, challenge: ticket.id };
+        token::issue(db, &wanted, now)
+    };
+    let issued = call.app.decide(&call, "token.issued", who::as_agent(from), make).await?;
+    let view = sign(&call.app, &issued, &Asks { from, audience: &audience, scopes: &scopes, ttl, now, id }, text)?;
+    call.app.metrics.tokens.fetch_add(1, Ordering::Relaxed);
+    Ok(Answer::json(201, &view))
+}
+
+struct Asks<'a> {
+    from: Did,
+    audience: &'a str,
+    scopes: &'a ScopeSet,
+    ttl: u64,
+    now: u64,
+    id: [u8; 16],
+}
+
+fn sign(app: &App, issued: &Issued, asks: &Asks<'_>, id: String) -> Result<TokenView> {
+    let audit_url = format!("{}/v1/audit/tokens/{id}", app.url());
+    let status = StatusRef { index: issued.place, uri: format!("{}/v1/status/{}", app.url(), issued.list) };
+    let claims = serde_json::json!({
+        "operator_id": issued.agent.operator,
+        "operator_domain": issued.agent.domain,
+        "agent": issued.agent.alias(),
+        "audit_url": audit_url,
+    });
+    let Asks { from, audience, scopes, ttl, now, id: bytes } = *asks;
+    let draft = TokenDraft {
+        subject: from,
+        audience,
+        scopes,
+        ttl,
+        claims: &claims.to_string(),
+        status: Some(&status),
+        now,
+        id: bytes,
+    };
+    Ok(TokenView {
+        token: xbind::issue(&app.key, &draft)?,
+        id,
+        expires_at: now.saturating_add(ttl),
+        scopes: scopes.iter().map(|scope| scope.to_string()).collect(),
+        audit_url,
+    })
+}
+
+pub(crate) async fn revoke(call: Call) -> Result<Answer> {
+    let Revoke { reason } = call.json()?;
+    check_reason(reason.as_deref())?;
+    let id = MessageId::parse(call.part(0)?).ok_or_else(no_token)?;
+    let (from, now) = (call.from()?, call.now);
+    let who = move |db: &rusqlite::Connection| {
+        let known = token::by_id(db, id.as_bytes())?.ok_or_else(no_token)?;
+        let is_own = known.agent.operator_did == from
+            || agent::by_key(db, &from)?.is_some_and(|own| own.number == known.agent.number);
+        if !is_own {
+            return Err(no_token()); // whose it is concerns nobody else
+        }
+        Ok(Who { operator: known.agent.operator_did, what: known })
+    };
+    let make = move |db: &rusqlite::Connection, known: &token::Known, decided: &mut xbind_runtime::Decided| {
+        decided.token = Some(id.text().to_string().into());
+        decided.note = reason.as_deref().and_then(note);
+        decided.to = keys::of_agent(db, known.agent.number)?.first().map(|key| key.did);
+        if known.agent.operator_did != from {
+            keys::check(db, &known.agent, &from, now)?;
+        }
+        token::revoke(db, known.number)
+    };
+    let revoked = call.app.decide(&call, "token.revoked", who, make).await;
+    call.app.lists.forget();
+    revoked?;
+    Ok(Answer::empty())
+}
+
+fn no_token() -> Problem {
+    Problem::new(Kind::NotFound, "no token of that id is known, or it is not yours")
+}
+
+/// What a token says before its signature was looked at: for whom it is.
+#[derive(Deserialize)]
+struct Unverified {
+    aud: String,
+}
+
+pub(crate) async fn introspect(call: Call) -> Result<Answer> {
+    let Introspect { token } = call.json()?;
+    let status = standing(&call.app, &token, call.now)?;
+    Ok(Answer::json(200, &Introspection { active: status == "active", status: status.to_owned() }))
+}
+
+fn standing(app: &App, text: &str, now: u64) -> Result<&'static str> {
+    let Some(aud) = audience_of(text) else { return Ok("invalid") };
+    let verifier = TokenVerifier::new(
+        TokenPolicy { clock_skew: 0, cache_bytes: 0, ..TokenPolicy::new(&aud) },
+        Trust::default().with_did(*app.did()),
+    )?;
+    // Its signature and form; what became of it stands in the database.
+    let asked = Asked { status: &|_, _| Evidence::Fresh(0), ..Asked::default() };
+    let verified = match verifier.verify(text, now, &asked) {
+        Ok(verified) => verified,
+        Err(error) if error.kind() == xbind::ErrorKind::TokenExpired => return Ok("expired"),
+        Err(_) => return Ok("invalid"),
+    };
+    // Of a chain, the token that it begins with.
+    let first = verified.links().first().map_or_else(|| verified.id(), |link| link.id.as_str());
+    let Some(id) = MessageId::parse(first) else { return Ok("invalid") };
+    let Some(known) = app.store.read(|db| token::by_id(db, id.as_bytes()))? else { return Ok("invalid") };
+    Ok(match (known.revoked, known.agent.status) {
+        (true, _) | (_, Status::Revoked) => "revoked",
+        (false, Status::Suspended) => "suspended",
+        (false, Status::Active) => "active",
+    })
+}
+
+fn audience_of(token: &str) -> Option<String> {
+    let payload = BASE64URL_NOPAD.decode(token.split('.').nth(1)?.as_bytes()).ok()?;
+    serde_json::from_slice::<Unverified>(&payload).ok().map(|claims| claims.aud)
+}
+
+fn check_audience(audience: &str) -> Result<()> {
+    if (1..=MAX_AUDIENCE).contains(&audience.len()) && !audience.chars().any(char::is_control) {
+        return Ok(());
+    }
+    Err(Problem::new(Kind::Malformed, "an audience is 1 to 512 bytes without control characters"))
+}

@@ -1,0 +1,230 @@
+//! The server as a whole: started, stopped, copied, brought back. It has a runtime of its own, so that whoever starts it
+//! needs none, and takes no signals: a host that is no program of its own, such as Node.js, has handlers already.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::watch;
+use xbind::record::Verdict;
+use xbind::{Did, VerifyingKey};
+use xbind_runtime::{AuditLog, Decided, Durability, LogOptions};
+
+use crate::app::{App, read_url};
+use crate::config::{Config, Passphrase};
+use crate::domain::operator;
+use crate::http::{accept, tls};
+use crate::problem::Problem;
+use crate::store::{Fault, Store, backup, fault, private};
+use crate::{files, identity, routes};
+
+const DATABASE: &str = "authority.db";
+const KEY: &str = "authority.key";
+const LOG: &str = "audit.jsonl";
+/// A file of the log that is longer is continued in the next.
+const MAX_LOG_BYTES: u64 = 1 << 30;
+
+/// A server that runs. Dropping it stops it.
+pub struct Server {
+    address: SocketAddr,
+    app: Arc<App>,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Starts one. When this returns, it takes connections.
+    ///
+    /// # Errors
+    /// A directory, file, certificate or address that cannot be used; an address beyond loopback without TLS.
+    pub fn start(config: Config) -> Result<Self, Fault> {
+        if !config.listen.ip().is_loopback() && config.tls.is_none() && !config.dangerously_allow_plain_http {
+            return Err(fault(format!(
+                "{} is beyond this machine and there is no certificate: give one, or put a proxy with TLS in front",
+                config.listen
+            )));
+        }
+        let acceptor = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        files::directory(&config.directory)?;
+        for name in [KEY, LOG, DATABASE] {
+            files::file(&config.directory, &config.directory.join(name))?;
+        }
+        let passphrase = config.passphrase.as_ref().map(Passphrase::text);
+        let key = identity::open(&config.directory.join(KEY), passphrase)?;
+        let listener = TcpListener::bind(config.listen)
+            .map_err(|error| fault(format!("{} cannot be listened on: {error}", config.listen)))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let scheme = if acceptor.is_some() { "https" } else { "http" };
+        let url = config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
+        read_url(&url)?;
+        let options = LogOptions { durability: Durability::Always, max_file_bytes: MAX_LOG_BYTES };
+        let (audit, _) = AuditLog::open_with(&config.directory.join(LOG), key.duplicate(), options)?;
+        let store = Store::open(&config.directory.join(DATABASE), audit.clone())?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .thread_name("xbind-authority")
+            .worker_threads(thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8)))
+            .enable_all()
+            .build()?;
+        let app = {
+            let _inside = runtime.enter();
+            Arc::new(App::new(config, store, audit, key, url)?)
+        };
+        let (stop, stopped) = watch::channel(false);
+        let (tell, told) = channel();
+        let own = app.clone();
+        let work = move || {
+            let serve = async {
+                match tokio::net::TcpListener::from_std(listener) {
+                    Ok(listener) => {
+                        tell.send(Ok(())).unwrap_or_default();
+                        accept::serve(listener, routes::router(own.clone()), own.clone(), acceptor, stopped).await;
+                    }
+                    Err(error) => tell.send(Err(error)).unwrap_or_default(),
+                }
+            };
+            runtime.block_on(serve);
+            drop(runtime); // what still runs ends here, before what it would need
+            own.store.close();
+            drop(own.audit.close());
+        };
+        let thread = thread::Builder::new().name("xbind-authority".to_owned()).spawn(work)?;
+        told.recv().map_err(|_| fault("the server did not start"))??;
+        Ok(Self { address, app, stop, thread: Some(thread) })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How clients reach it.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.app.url()
+    }
+
+    /// Who issues its tokens.
+    #[must_use]
+    pub fn did(&self) -> &Did {
+        self.app.did()
+    }
+
+    /// Makes the holder of a key the operator of a domain that nobody has proven, and gives his id: for development and tests,
+    /// where there is no DNS. The log says that it was not proven.
+    ///
+    /// # Errors
+    /// What is no domain, or another operator's.
+    pub fn dangerously_add_operator(&self, domain: &str, key: &VerifyingKey) -> Result<String, Fault> {
+        let wrong = |problem: Problem| fault(problem.detail().to_owned());
+        operator::check_domain(domain).map_err(wrong)?;
+        let (by, now) = (*self.did(), xbind_runtime::now());
+        let (domain, key) = (domain.to_owned(), key.clone());
+        let change = move |change: &mut crate::store::Change<'_>| {
+            let operator = operator::add(change.db(), &domain, &key, now)?;
+            let mut decided = Decided::new("operator.verified", Verdict::Accepted, by, now);
+            decided.chain = vec![key.did().as_str().into()];
+            decided.note = crate::domain::note(&format!("{domain} without a proof"));
+            change.record(decided);
+            Ok(operator.id)
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        runtime.block_on(self.app.store.write(change)).map_err(wrong)
+    }
+
+    /// Takes no more connections, lets requests end that are under way, and closes database and log. It waits for that.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("url", &self.url()).finish_non_exhaustive()
+    }
+}
+
+/// Copies everything of the server of that directory into another, which must not be there. The server may run meanwhile: the
+/// log is copied after the database, so it holds every decision of it.
+///
+/// # Errors
+/// A directory that is there, or files that cannot be read or written.
+pub fn backup(directory: &Path, to: &Path) -> Result<(), Fault> {
+    fs::create_dir(to).map_err(|error| fault(format!("{} cannot be made: {error}", to.display())))?;
+    files::only_mine(to)?;
+    backup::copy_database(&directory.join(DATABASE), &to.join(DATABASE))?;
+    copy_files(directory, to)
+}
+
+/// Makes the directory of a server of a backup. What was signed until now is not accepted by it. The log is verified when the
+/// server starts, and what no signature covers at its end is cut off.
+///
+/// # Errors
+/// As [`backup`], and a database that is damaged.
+pub fn restore(from: &Path, directory: &Path) -> Result<(), Fault> {
+    fs::create_dir(directory).map_err(|error| fault(format!("{} cannot be made: {error}", directory.display())))?;
+    files::only_mine(directory)?;
+    backup::restore(&from.join(DATABASE), &directory.join(DATABASE), xbind_runtime::now())?;
+    copy_files(from, directory)
+}
+
+/// Frees a domain whose operator is gone; the server of that directory must not run.
+///
+/// # Errors
+/// A server that runs, a domain that nobody has proven.
+pub fn release(directory: &Path, passphrase: Option<&str>, domain: &str) -> Result<(), Fault> {
+    let key = identity::open(&directory.join(KEY), passphrase)?;
+    let (by, now) = (*key.did(), xbind_runtime::now());
+    let options = LogOptions { durability: Durability::Always, max_file_bytes: MAX_LOG_BYTES };
+    let (audit, _) = AuditLog::open_with(&directory.join(LOG), key, options)?;
+    let store = Store::open(&directory.join(DATABASE), audit.clone())?;
+    let domain = domain.to_owned();
+    let change = move |change: &mut crate::store::Change<'_>| {
+        operator::release(change.db(), &domain)?;
+        let mut decided = Decided::new("operator.released", Verdict::Accepted, by, now);
+        decided.note = crate::domain::note(&domain);
+        change.record(decided);
+        Ok(())
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let released = runtime.block_on(store.write(change));
+    store.close();
+    drop(audit.close());
+    released.map_err(|problem| fault(problem.detail().to_owned()))
+}
+
+/// Files of the log, and the key.
+fn copy_files(from: &Path, to: &Path) -> Result<(), Fault> {
+    for file in fs::read_dir(from)? {
+        let file = file?;
+        let name = file.file_name();
+        let name = name.to_str().unwrap_or_default();
+        let rest = name.strip_prefix(LOG).map(|rest| rest.strip_prefix('.').unwrap_or(rest));
+        let is_log = rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
+        if !(is_log || name == KEY) {
+            continue;
+        }
+        let copy: PathBuf = to.join(name);
+        fs::copy(file.path(), &copy)?;
+        private(&copy)?;
+        fs::File::open(&copy)?.sync_all()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! The tables, and how a database of an earlier schema becomes one of this.
+
+use rusqlite::Connection;
+
+use crate::store::{Fault, fault};
+
+/// Each step leads from the schema of its place to the next. Steps are added, never changed.
+const STEPS: &[&str] = &[V1, V2];
+
+const V1: &str = "
+CREATE TABLE meta(
+    name TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE operators(
+    id TEXT PRIMARY KEY,
+    domain TEXT NOT NULL UNIQUE,
+    key BLOB NOT NULL,
+    verified_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE agents(
+    number INTEGER PRIMARY KEY,
+    operator TEXT NOT NULL REFERENCES operators(id),
+    fingerprint BLOB NOT NULL,
+    status INTEGER NOT NULL,
+    scopes TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX agents_by_alias ON agents(operator, fingerprint);
+CREATE TABLE keys(
+    key BLOB PRIMARY KEY,
+    agent INTEGER NOT NULL REFERENCES agents(number),
+    place INTEGER NOT NULL,
+    added_at INTEGER NOT NULL,
+    rotation TEXT
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX keys_by_agent ON keys(agent, place);
+CREATE TABLE tokens(
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id BLOB NOT NULL UNIQUE,
+    challenge BLOB NOT NULL UNIQUE,
+    agent INTEGER NOT NULL REFERENCES agents(number),
+    expires_at INTEGER NOT NULL,
+    revoked INTEGER NOT NULL
+) STRICT;
+CREATE INDEX tokens_by_expiry ON tokens(expires_at);
+CREATE TABLE names(
+    domain TEXT NOT NULL,
+    name TEXT NOT NULL,
+    agent INTEGER NOT NULL REFERENCES agents(number),
+    card TEXT,
+    withdrawn INTEGER NOT NULL,
+    registered_at INTEGER NOT NULL,
+    PRIMARY KEY(domain, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX names_by_agent ON names(agent);
+CREATE TABLE nonces(
+    claim BLOB PRIMARY KEY,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX nonces_by_until ON nonces(until);
+";
+
+/// Counts are kept, so that a bound can be asked for without a scan; why somebody's status is what it is; and the last token of
+/// an agent that does not count any more, whatever its row says.
+const V2: &str = "
+ALTER TABLE operators ADD COLUMN agents INTEGER NOT NULL DEFAULT 0;
+UPDATE operators SET agents = (SELECT count(*) FROM agents WHERE agents.operator = operators.id);
+ALTER TABLE agents ADD COLUMN names INTEGER NOT NULL DEFAULT 0;
+UPDATE agents SET names = (SELECT count(*) FROM names WHERE names.agent = agents.number AND withdrawn = 0);
+ALTER TABLE agents ADD COLUMN reason TEXT;
+ALTER TABLE agents ADD COLUMN void_to INTEGER NOT NULL DEFAULT 0;
+";
+
+/// The schema of this version.
+pub const VERSION: usize = STEPS.len();
+
+/// Brings a database to the schema of this version.
+pub(crate) fn migrate(connection: &mut Connection) -> Result<(), Fault> {
+    let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Exclusive)?;
+    let version: i64 = tx.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let known = usize::try_from(version).ok().filter(|version| *version <= VERSION);
+    let at = known.ok_or_else(|| fault("the database is of a later version of this program"))?;
+    for step in STEPS.iter().skip(at) {
+        tx.execute_batch(step)?;
+    }
+    tx.pragma_update(None, "user_version", i64::try_from(VERSION).unwrap_or(i64::MAX))?;
+    Ok(tx.commit()?)
+}
+
+/// The statements that made a database of that schema, for tests of the way from there.
+#[must_use]
+pub fn steps_to(version: usize) -> String {
+    STEPS.iter().take(version).copied().collect()
+}

@@ -1,0 +1,223 @@
+//! What stands on the disk: who may read it, how it is copied while it is used, and how it comes back.
+
+mod common;
+
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+
+use common::client::Client;
+use common::key;
+use common::story::Story;
+use serde_json::json;
+use xbind_authority::{Config, Server, backup, release, restore};
+
+#[test]
+fn nobody_else_reads_it_and_no_link_is_followed() {
+    let mut story = Story::new();
+    story.begun(&[]);
+    let folder = story.folder.join("authority");
+    for file in std::fs::read_dir(&folder).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", file.file_name());
+    }
+    assert_eq!(std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+    let address = story.server.address();
+    let refused = |config: Config| Server::start(config).unwrap_err().to_string();
+    let second = refused(Config::new(&folder));
+    assert!(second.contains("AUDIT_FAILED"), "one server at a time: {second}");
+    story.server.stop();
+    assert!(std::net::TcpStream::connect(address).is_err());
+
+    let key = folder.join("authority.key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(refused(Config::new(&folder)).contains("chmod 600"));
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let moved = story.folder.join("moved.key");
+    std::fs::rename(&key, &moved).unwrap();
+    symlink(&moved, &key).unwrap();
+    assert!(refused(Config::new(&folder)).contains("no file but a link"));
+    let link = story.folder.join("link");
+    symlink(&folder, &link).unwrap();
+    assert!(refused(Config::new(&link)).contains("no directory"));
+    std::fs::remove_file(&key).unwrap();
+    std::fs::rename(&moved, &key).unwrap();
+    for name in ["authority.db", "audit.jsonl"] {
+        let (file, moved) = (folder.join(name), story.folder.join("moved"));
+        std::fs::rename(&file, &moved).unwrap();
+        symlink(&moved, &file).unwrap();
+        assert!(refused(Config::new(&folder)).contains("no file but a link"), "{name}");
+        std::fs::remove_file(&file).unwrap();
+        std::fs::rename(&moved, &file).unwrap();
+    }
+    // Only root can give a file away.
+    for given in [folder.clone(), folder.join("authority.db"), key] {
+        if chown(&given, Some(12_345), None).is_ok() {
+            assert!(refused(Config::new(&folder)).contains("another owner"), "{given:?}");
+            chown(&given, Some(0), None).unwrap();
+        }
+    }
+    Server::start(Config::new(&folder)).unwrap().stop();
+    let open = story.folder.join("open");
+    std::fs::create_dir(&open).unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(refused(Config::new(&open)).contains("written by others"));
+}
+
+#[test]
+fn a_key_with_a_passphrase_opens_with_that_alone() {
+    let folder = common::Folder::new();
+    let with = |passphrase: Option<&str>| {
+        let mut config = Config::new(folder.join("authority"));
+        config.passphrase = passphrase.map(|text| text.to_owned().into());
+        assert!(!format!("{config:?}").contains(passphrase.unwrap_or("no passphrase")));
+        Server::start(config).map(|server| *server.did()).map_err(|error| error.to_string())
+    };
+    let did = with(Some("correct horse")).unwrap();
+    assert!(with(Some("wrong")).unwrap_err().contains("WRONG_PASSPHRASE"));
+    assert!(with(None).unwrap_err().contains("IMPORT_FAILED"));
+    assert_eq!(with(Some("correct horse")).unwrap(), did);
+}
+
+#[test]
+fn a_copy_of_a_server_that_runs_comes_back_and_accepts_nothing_twice() {
+    let mut story = Story::new();
+    let (id, operator, agent) = story.begun(&["read:payments"]);
+    let before = story.token(&agent, "a", &["read:payments"]).expect(201).json();
+    let (from, copy, back) = (story.folder.join("authority"), story.folder.join("copy"), story.folder.join("back"));
+    backup(&from, &copy).unwrap();
+    assert!(backup(&from, &copy).is_err(), "never over one that is there");
+
+    let host = story.client.host();
+    let path = format!("/v1/operators/{id}/agents/{}/scopes", agent.did());
+    let body = json!({ "scopes": ["read:payments", "write:payments"] });
+    let later = common::client::Request::new("PUT", &path, Some(&body)).signed(&operator, &host);
+    story.client.send(&later).expect(200);
+    let after = story.token(&agent, "a", &["read:payments"]).expect(201).json();
+    let place = |token: &serde_json::Value| {
+        let payload = token["token"].as_str().unwrap().split('.').nth(1).unwrap();
+        let payload = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes()).unwrap();
+        let claims: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+        (claims["status"]["status_list"]["uri"].clone(), claims["status"]["status_list"]["idx"].clone())
+    };
+    let (address, resolver) = (story.server.address(), story.dns.address);
+    let did = *story.server.did();
+    story.server.stop();
+
+    restore(&copy, &back).unwrap();
+    assert!(restore(&copy, &back).is_err());
+    let mut config = Config::new(&back);
+    (config.listen, config.resolver, config.clock_skew) = (address, Some(resolver), 0);
+    let server = Server::start(config).unwrap();
+    assert_eq!(*server.did(), did);
+    let mut client = Client::new(server.address());
+    let status = |client: &mut Client, token: &serde_json::Value| {
+        client.post("/v1/introspection", &json!({ "token": token["token"] })).expect(200).json()["status"].clone()
+    };
+    assert_eq!(status(&mut client, &before), "active");
+    assert_eq!(status(&mut client, &after), "invalid", "nobody knows it any more");
+    client.send(&later).expect(409).refused("replayed");
+    let restored = xbind_runtime::now();
+    while xbind_runtime::now() <= restored {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let challenge = json!({ "did": agent.did().as_str(), "audience": "a", "scopes": ["read:payments"] });
+    let challenge = client.post("/v1/challenges", &challenge).expect(200).json()["challenge"].clone();
+    let body = json!({ "challenge": challenge, "audience": "a", "scopes": ["read:payments"] });
+    let new = client.ask(&agent, "POST", "/v1/tokens", Some(&body)).expect(201).json();
+    assert!(![place(&before), place(&after)].contains(&place(&new)), "no place is given twice");
+    server.stop();
+    xbind_runtime::verify(&back.join("audit.jsonl"), Some(did), None).unwrap();
+}
+
+#[test]
+fn a_copy_is_of_one_moment_however_much_is_written_meanwhile() {
+    let mut story = Story::new();
+    let (id, operator, _) = story.begun(&["read:payments"]);
+    for n in 20..24 {
+        story.agent(&operator, &id, &key(n), &["read:payments"]);
+    }
+    let address = story.server.address();
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let ordering = std::sync::atomic::Ordering::SeqCst;
+    let issue = move |client: &mut Client, key: &xbind::SigningKey| {
+        let asked = json!({ "did": key.did().as_str(), "audience": "a", "scopes": ["read:payments"] });
+        let challenge = client.post("/v1/challenges", &asked).expect(200).json()["challenge"].clone();
+        let body = json!({ "challenge": challenge, "audience": "a", "scopes": ["read:payments"] });
+        client.ask(key, "POST", "/v1/tokens", Some(&body)).expect(201).json()["token"].clone()
+    };
+    let writers: Vec<_> = (20..24)
+        .map(|n| {
+            let stop = stop.clone();
+            std::thread::spawn(move || {
+                let mut client = Client::new(address);
+                while !stop.load(ordering) {
+                    issue(&mut client, &key(n));
+                }
+            })
+        })
+        .collect();
+    let mut before = Vec::new();
+    for round in 0..5 {
+        before.push(issue(&mut story.client, &key(20)));
+        backup(&story.folder.join("authority"), &story.folder.join(&format!("copy{round}"))).unwrap();
+    }
+    stop.store(true, ordering);
+    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    let resolver = story.dns.address;
+    story.server.stop();
+    let back = story.folder.join("back");
+    restore(&story.folder.join("copy4"), &back).unwrap();
+    let mut config = Config::new(&back);
+    config.resolver = Some(resolver);
+    let server = Server::start(config).unwrap();
+    let mut client = Client::new(server.address());
+    for token in before {
+        let known = client.post("/v1/introspection", &json!({ "token": token })).expect(200).json();
+        assert_eq!(known["status"], "active");
+    }
+}
+
+#[test]
+fn a_damaged_copy_does_not_come_back() {
+    let mut story = Story::new();
+    story.begun(&[]);
+    let copy = story.folder.join("copy");
+    backup(&story.folder.join("authority"), &copy).unwrap();
+    std::fs::write(copy.join("authority.db"), "no database").unwrap();
+    assert!(restore(&copy, &story.folder.join("back")).is_err());
+}
+
+#[test]
+fn a_domain_whose_operator_is_gone_can_be_freed() {
+    let mut story = Story::new();
+    let (_, _, agent) = story.begun(&["read:payments"]);
+    story.client.ask(&agent, "PUT", "/v1/names/writer.example.com", Some(&json!({}))).expect(200);
+    let folder = story.folder.join("authority");
+    assert!(release(&folder, None, "example.com").is_err(), "not while it runs");
+    let (address, resolver) = (story.server.address(), story.dns.address);
+    story.server.stop();
+    assert!(release(&folder, None, "example.org").unwrap_err().to_string().contains("no operator"));
+    release(&folder, None, "example.com").unwrap();
+    let mut config = Config::new(&folder);
+    (config.listen, config.resolver) = (address, Some(resolver));
+    story.server = Server::start(config).unwrap();
+    story.client = Client::new(address);
+    story.client.get("/v1/names/writer.example.com").expect(404);
+    story.token(&agent, "a", &["read:payments"]).expect(403).refused("inactive");
+    story.operator(&key(5), "example.com");
+
+    // The one before can come back in turn; his agents do not.
+    story.server.stop();
+    release(&folder, None, "example.com").unwrap();
+    let mut config = Config::new(&folder);
+    (config.listen, config.resolver) = (address, Some(resolver));
+    story.server = Server::start(config).unwrap();
+    story.client = Client::new(address);
+    let id = story.operator(&key(1), "example.com");
+    story.token(&agent, "a", &["read:payments"]).expect(403).refused("inactive");
+    let path = format!("/v1/operators/{id}/agents/{}/status", agent.did());
+    story.client.ask(&key(1), "PUT", &path, Some(&json!({ "status": "active" }))).expect(409);
+    let stopped = story.folder.join("stopped");
+    story.server.stop();
+    backup(&folder, &stopped).expect("a server that does not run is copied, too");
+}

@@ -1,0 +1,234 @@
+//! The OpenAPI document against the server: every route, every status and every problem of its own was met, and what came
+//! fits its schema.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::key;
+use common::probe::{Probe, name};
+use serde_json::{Value, json};
+use xbind::{Rotation, SigningKey};
+use xbind_authority::problem::Kind;
+use xbind_authority::routes::ROUTES;
+use xbind_authority::{openapi, wire};
+
+#[test]
+fn every_route_status_and_problem_of_the_document_is_met() {
+    let mut probe = Probe::new();
+    let (operator, agent, other, stranger) = (key(1), key(2), key(3), key(9));
+    for target in [
+        "/live",
+        "/ready",
+        "/metrics",
+        "/openapi.json",
+        "/v1",
+        "/.well-known/jwks.json",
+        "/.well-known/http-message-signatures-directory",
+    ] {
+        probe.ask(None, "GET", target, None, "200");
+    }
+    let domain = json!({ "domain": "example.com" });
+    let told = probe.ask(Some(&operator), "POST", "/v1/operators", Some(domain.clone()), "200").json();
+    let id = told["id"].as_str().unwrap().to_owned();
+    let (txt, value) = (told["txt"]["name"].as_str().unwrap(), told["txt"]["value"].as_str().unwrap());
+    let verification = format!("/v1/operators/{id}/verification");
+    probe.ask(None, "GET", &format!("/v1/operators/{id}"), None, "not-found");
+    probe.ask(Some(&operator), "POST", &verification, Some(domain.clone()), "domain-not-proven");
+    probe.story.dns.set(txt, &["silence"]);
+    probe.ask(Some(&operator), "POST", &verification, Some(domain.clone()), "dns-unavailable");
+    probe.story.dns.set(txt, &[value]);
+    probe.ask(Some(&other), "POST", &verification, Some(domain.clone()), "not-permitted");
+    probe.ask(Some(&operator), "POST", &verification, Some(domain.clone()), "200");
+    let theirs = probe.ask(Some(&other), "POST", "/v1/operators", Some(domain.clone()), "domain-taken");
+    assert!(theirs.json().get("code").is_none());
+    let theirs = xbind_authority::domain::operator::id_of("example.com", other.did());
+    let path = format!("/v1/operators/{theirs}/verification");
+    probe.ask(Some(&other), "POST", &path, Some(domain), "domain-taken");
+    probe.ask(None, "GET", &format!("/v1/operators/{id}"), None, "200");
+
+    let agents = format!("/v1/operators/{id}/agents");
+    let enrol = json!({ "operator": id });
+    probe.ask(Some(&agent), "POST", "/v1/enrolments", Some(json!({ "operator": "x" })), "not-found");
+    let add = |probe: &mut Probe, key: &SigningKey| {
+        let ticket = probe.ask(Some(key), "POST", "/v1/enrolments", Some(enrol.clone()), "200").json();
+        json!({ "did": key.did().as_str(), "enrolment": ticket["enrolment"], "scopes": ["read:*"] })
+    };
+    let ticket = add(&mut probe, &agent);
+    probe.ask(Some(&stranger), "POST", &agents, Some(ticket.clone()), "not-permitted");
+    probe.ask(Some(&operator), "POST", "/v1/operators/x/agents", Some(ticket.clone()), "not-found");
+    let wrong = json!({ "did": other.did().as_str(), "enrolment": ticket["enrolment"] });
+    probe.ask(Some(&operator), "POST", &agents, Some(wrong), "enrolment-over");
+    probe.ask(Some(&operator), "POST", &agents, Some(ticket.clone()), "201");
+    probe.ask(Some(&operator), "POST", &agents, Some(ticket), "agent-taken");
+    let ticket = add(&mut probe, &other);
+    probe.ask(Some(&operator), "POST", &agents, Some(ticket), "201");
+    probe.ask(Some(&operator), "GET", &format!("{agents}?limit=1"), None, "200");
+    probe.ask(Some(&agent), "GET", &agents, None, "not-permitted");
+    probe.ask(Some(&operator), "GET", "/v1/operators/x/agents", None, "not-found");
+    let own = format!("{agents}/{}", agent.did());
+    let nobody = format!("{agents}/{}", key(77).did());
+    for (way, body) in [
+        ("", None),
+        ("/scopes", Some(json!({ "scopes": ["read:*"] }))),
+        ("/status", Some(json!({ "status": "active" }))),
+    ] {
+        let method = if way.is_empty() { "GET" } else { "PUT" };
+        probe.ask(Some(&operator), method, &format!("{own}{way}"), body.clone(), "200");
+        probe.ask(Some(&stranger), method, &format!("{own}{way}"), body.clone(), "not-permitted");
+        probe.ask(Some(&operator), method, &format!("{nobody}{way}"), body, "not-found");
+    }
+    let public = format!("/v1/agents/{}", agent.did());
+    for way in ["", "/did.json"] {
+        probe.ask(None, "GET", &format!("{public}{way}"), None, "200");
+        probe.ask(None, "GET", &format!("/v1/agents/{}{way}", key(77).did()), None, "not-found");
+    }
+    probe.ask(None, "GET", "/.well-known/http-message-signatures-directory", None, "200");
+
+    let names = "/v1/names/writer.example.com";
+    probe.ask(None, "GET", names, None, "not-found");
+    probe.ask(Some(&agent), "DELETE", names, None, "not-found");
+    probe.ask(Some(&stranger), "PUT", names, Some(json!({})), "not-permitted");
+    probe.ask(Some(&agent), "PUT", names, Some(json!({})), "200");
+    probe.ask(Some(&other), "PUT", names, Some(json!({})), "name-taken");
+    probe.ask(Some(&other), "DELETE", names, None, "not-permitted");
+    probe.ask(None, "GET", names, None, "200");
+    probe.ask(Some(&agent), "DELETE", names, None, "204");
+    probe.ask(None, "GET", names, None, "name-withdrawn");
+    for n in 0..16 {
+        probe.ask(Some(&agent), "PUT", &format!("/v1/names/n{n}.example.com"), Some(json!({})), "200");
+    }
+    probe.ask(Some(&agent), "PUT", names, Some(json!({})), "limit-reached");
+
+    let asked = json!({ "did": agent.did().as_str(), "audience": "a", "scopes": ["read:x"] });
+    let token = |probe: &mut Probe, key: &SigningKey, scope: &str, challenge: Option<Value>, what: &str| {
+        let mut asked = asked.clone();
+        asked["did"] = key.did().as_str().into();
+        asked["scopes"] = json!([scope]);
+        let given = probe.ask(None, "POST", "/v1/challenges", Some(asked), "200").json()["challenge"].clone();
+        let challenge = challenge.unwrap_or(given);
+        let body = json!({ "challenge": challenge, "audience": "a", "scopes": [scope], "ttl": 60 });
+        probe.ask(Some(key), "POST", "/v1/tokens", Some(body), what)
+    };
+    token(&mut probe, &stranger, "read:x", None, "not-permitted");
+    token(&mut probe, &agent, "write:x", None, "scope-denied");
+    token(&mut probe, &agent, "read:x", Some(json!("x")), "challenge-over");
+    let issued: wire::TokenView = serde_json::from_str(&token(&mut probe, &agent, "read:x", None, "201").body).unwrap();
+    probe.ask(None, "POST", "/v1/introspection", Some(json!({ "token": issued.token })), "200");
+    probe.ask(None, "GET", "/v1/status/0", None, "200");
+    probe.ask(None, "GET", "/v1/status/7", None, "not-found");
+    let trail = format!("/v1/audit/tokens/{}", issued.id);
+    probe.ask(Some(&agent), "GET", &trail, None, "200");
+    probe.ask(Some(&stranger), "GET", &trail, None, "not-permitted");
+    probe.ask(Some(&operator), "GET", "/v1/audit?limit=3", None, "200");
+    probe.ask(Some(&agent), "GET", "/v1/audit", None, "not-permitted");
+    let revocation = format!("/v1/tokens/{}/revocation", issued.id);
+    probe.ask(Some(&other), "POST", &revocation, Some(json!({})), "not-found");
+
+    let (now, next) = (xbind_runtime::now(), key(12));
+    let rotation = |old: &SigningKey, new: &SigningKey| {
+        let rotation = Rotation { old: *old.did(), new: *new.did(), issued_at: now, active_from: now, overlap: 3600 };
+        json!({ "rotation": rotation.sign(old, new).unwrap() })
+    };
+    let rotations = format!("{public}/rotations");
+    probe.ask(Some(&stranger), "POST", &rotations, Some(rotation(&agent, &next)), "not-permitted");
+    probe.ask(
+        Some(&agent),
+        "POST",
+        &format!("/v1/agents/{}/rotations", key(77).did()),
+        Some(rotation(&agent, &next)),
+        "not-found",
+    );
+    probe.ask(Some(&agent), "POST", &rotations, Some(rotation(&agent, &other)), "agent-taken");
+    probe.ask(Some(&agent), "POST", &rotations, Some(rotation(&agent, &next)), "200");
+    probe.ask(Some(&agent), "POST", &rotations, Some(rotation(&agent, &stranger)), "rotation-refused");
+
+    let status = |probe: &mut Probe, word: &str, what: &str| {
+        probe.ask(
+            Some(&operator),
+            "PUT",
+            &format!("{own}/status"),
+            Some(json!({ "status": word, "reason": "lost" })),
+            what,
+        );
+    };
+    status(&mut probe, "suspended", "200");
+    token(&mut probe, &agent, "read:x", None, "inactive");
+    probe.ask(Some(&agent), "PUT", names, Some(json!({})), "inactive");
+    probe.ask(Some(&next), "POST", &rotations, Some(rotation(&next, &key(13))), "inactive");
+    probe.ask(Some(&operator), "POST", &revocation, Some(json!({ "reason": "lost" })), "204");
+    status(&mut probe, "revoked", "200");
+    status(&mut probe, "active", "conflict");
+    probe.ask(Some(&agent), "DELETE", "/v1/names/n0.example.com", None, "inactive");
+
+    let ticket = add(&mut probe, &operator);
+    probe.ask(Some(&operator), "POST", &agents, Some(ticket), "conflict");
+    let issued = token(&mut probe, &other, "read:x", None, "201").json();
+    let emergency = Rotation { old: *other.did(), new: *key(14).did(), issued_at: now, active_from: now, overlap: 0 };
+    let statement = json!({ "rotation": emergency.sign(&other, &key(14)).unwrap() });
+    probe.ask(Some(&other), "POST", &format!("/v1/agents/{}/rotations", other.did()), Some(statement), "200");
+    let revocation = format!("/v1/tokens/{}/revocation", issued["id"].as_str().unwrap());
+    probe.ask(Some(&other), "POST", &revocation, Some(json!({})), "inactive");
+    probe.ask(Some(&other), "GET", &format!("{agents}/{}", other.did()), None, "inactive");
+    probe.ask(Some(&other), "GET", &trail, None, "inactive");
+    probe.ask(Some(&key(14)), "POST", &revocation, Some(json!({})), "204");
+
+    // Nothing can be put on record any more: nothing is done.
+    let log = probe.story.folder.join("authority/audit.jsonl");
+    std::fs::rename(&log, log.with_extension("moved")).unwrap();
+    let scopes = json!({ "scopes": ["admin:all"] });
+    probe.ask(Some(&operator), "PUT", &format!("{agents}/{}/scopes", other.did()), Some(scopes), "audit-failed");
+    probe.ask(None, "GET", "/ready", None, "audit-failed");
+    std::fs::rename(log.with_extension("moved"), &log).unwrap();
+
+    // Registering agents until there is no room takes a million: tests/store.rs has the bound.
+    let beyond = [("POST /v1/operators/{operator}/agents", Kind::LimitReached)];
+    let mut missing = Vec::new();
+    for route in ROUTES {
+        let own = route.problems.iter().filter(|kind| !beyond.contains(&(name(route).as_str(), **kind)));
+        let wanted = own.map(|kind| kind.slug().to_owned()).chain([route.answer.0.to_string()]);
+        missing.extend(wanted.map(|what| (name(route), what)).filter(|wanted| !probe.met.contains(wanted)));
+    }
+    assert!(missing.is_empty(), "documented, and never met: {missing:?}");
+}
+
+#[test]
+fn the_document_has_every_route_and_leads_nowhere_else() {
+    let document = openapi::document("https://authority.example");
+    assert_eq!(document["openapi"], "3.1.0");
+    let paths = document["paths"].as_object().unwrap();
+    let operations: usize = paths.values().map(|path| path.as_object().unwrap().len()).sum();
+    assert_eq!(operations, ROUTES.len());
+    let mut ids = BTreeSet::new();
+    for path in paths.values() {
+        for operation in path.as_object().unwrap().values() {
+            assert!(ids.insert(operation["operationId"].as_str().unwrap()));
+        }
+    }
+    let text = document.to_string();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    for name in schemas.keys() {
+        assert!(text.contains(&format!("\"#/components/schemas/{name}\"")), "nothing is a {name}");
+    }
+    for reference in text.split("\"#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(schemas.contains_key(name), "{name} is not there");
+    }
+    let slugs: BTreeSet<_> = Kind::ALL.iter().map(|kind| kind.slug()).collect();
+    assert_eq!(slugs.len(), Kind::ALL.len());
+}
+
+#[test]
+fn the_page_lists_every_problem_and_route() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/authority.md")).unwrap();
+    let rows: Vec<_> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "))
+        .filter_map(|(slug, rest)| Some((slug, rest.split(' ').next()?.parse::<u16>().ok()?)))
+        .collect();
+    let kinds: Vec<_> = Kind::ALL.iter().map(|kind| (kind.slug(), kind.status())).collect();
+    assert_eq!(rows, kinds);
+    for route in ROUTES {
+        assert!(page.contains(&format!("`{}`", route.path)), "{} is not on the page", route.path);
+    }
+}

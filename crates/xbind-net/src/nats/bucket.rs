@@ -1,0 +1,211 @@
+//! What is kept with the broker: buckets of the last value of each key, by the few requests to JetStream that they need.
+
+use std::time::Duration;
+
+use async_nats::header::{HeaderMap, HeaderValue};
+use async_nats::{Client, Message, RequestErrorKind, Subscriber};
+use hyper::body::Bytes;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::timeout;
+use xbind::cluster::NKey;
+
+use super::Fault;
+
+/// How long the broker may take to answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How often the broker says that a watch is still there, in nanoseconds.
+const HEARTBEAT: u64 = 2_000_000_000;
+/// A watch that says nothing for so long is begun anew.
+pub(super) const SILENCE: Duration = Duration::from_secs(7);
+/// What a stream of that name and another configuration is answered with: its owner has made it as he wants it.
+const OTHER_CONFIGURATION: u64 = 10_058;
+/// How many copies are asked for, where there are as many brokers.
+const REPLICAS: [u8; 2] = [3, 1];
+
+/// A bucket, by its name.
+#[derive(Clone, Debug)]
+pub(super) struct Bucket {
+    client: Client,
+    name: String,
+    /// Whose watches it has.
+    host: NKey,
+}
+
+/// An entry that was written or taken away, and where it stands in the stream.
+#[derive(Debug)]
+pub(super) struct Entry<'a> {
+    pub(super) key: &'a str,
+    /// None for one that was taken away, or has run out.
+    pub(super) value: Option<&'a [u8]>,
+    pub(super) seq: u64,
+    /// Entries that come after it, of those that were there when the watch began.
+    pub(super) left: u64,
+}
+
+/// All entries as they are, and each change from then on.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub(super) messages: Subscriber,
+    /// How many entries there are.
+    pub(super) count: u64,
+    /// Where the stream ended when it began.
+    pub(super) seq: u64,
+    /// How many have come.
+    pub(super) taken: u64,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    error: Option<Refusal>,
+    state: Option<State>,
+    num_pending: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    err_code: u64,
+}
+
+#[derive(Deserialize)]
+struct State {
+    last_seq: u64,
+}
+
+impl Bucket {
+    pub(super) fn new(client: &Client, name: String, host: NKey) -> Self {
+        Self { client: client.clone(), name, host }
+    }
+
+    /// Makes the bucket, unless it is there: its owner may have made it as he wants it, and not let others do so.
+    pub(super) async fn make(&self) -> Result<(), Fault> {
+        let name = &self.name;
+        if self.end().await.is_ok() {
+            return Ok(());
+        }
+        for replicas in REPLICAS {
+            let config = json!({
+                "name": format!("KV_{name}"), "subjects": [format!("$KV.{name}.>")], "storage": "memory",
+                "max_msgs_per_subject": 1, "max_msg_size": 8192, "discard": "new", "num_replicas": replicas,
+                "allow_rollup_hdrs": true, "deny_delete": true, "allow_direct": true, "allow_msg_ttl": true,
+                "subject_delete_marker_ttl": 1_000_000_000_u64,
+            });
+            let answer = self.ask(&format!("STREAM.CREATE.KV_{name}"), config.to_string()).await?;
+            match answer.error {
+                None => return Ok(()),
+                Some(Refusal { err_code: OTHER_CONFIGURATION }) => return Ok(()),
+                Some(_) => {}
+            }
+        }
+        Err(Fault::NoBuckets)
+    }
+
+    async fn ask(&self, what: &str, config: String) -> Result<Answer, Fault> {
+        let request = self.client.request(format!("$JS.API.{what}"), config.into());
+        let answer = timeout(PATIENCE, request).await.map_err(|_| Fault::Unavailable)?;
+        let answer = answer.map_err(|error| {
+            let keeps_none = error.kind() == RequestErrorKind::NoResponders;
+            if keeps_none { Fault::NoBuckets } else { Fault::Unavailable }
+        })?;
+        serde_json::from_slice(&answer.payload).map_err(|_| Fault::Unavailable)
+    }
+
+    /// Where the stream ends now.
+    pub(super) async fn end(&self) -> Result<u64, Fault> {
+        let answer = self.ask(&format!("STREAM.INFO.KV_{}", self.name), String::new()).await?;
+        answer.state.map(|state| state.last_seq).ok_or(Fault::Unavailable)
+    }
+
+    /// Begins a watch of all entries.
+    pub(super) async fn watch(&self) -> Result<Watch, Fault> {
+        let inbox = self.client.new_inbox();
+        let messages = self.client.subscribe(inbox.clone()).await.map_err(|_| Fault::Unavailable)?;
+        let (name, host, seq) = (&self.name, &self.host, self.end().await?);
+        let _ = self.ask(&format!("CONSUMER.DELETE.KV_{name}.{host}"), String::new()).await?;
+        let consumer = json!({ "stream_name": format!("KV_{name}"), "config": {
+            "name": host.as_str(), "deliver_subject": inbox, "deliver_policy": "last_per_subject", "ack_policy": "none",
+            "replay_policy": "instant", "filter_subjects": [format!("$KV.{name}.>")],
+            "idle_heartbeat": HEARTBEAT, "mem_storage": true, "num_replicas": 1, "inactive_threshold": 10_000_000_000_u64,
+        }});
+        let answer = self.ask(&format!("CONSUMER.CREATE.KV_{name}.{host}"), consumer.to_string()).await?;
+        let count = answer.num_pending.ok_or(Fault::Unavailable)?;
+        Ok(Watch { messages, count, seq, taken: 0 })
+    }
+
+    /// Writes an entry that runs out by itself.
+    pub(super) async fn put(&self, key: &str, value: Bytes, life: Duration) -> Result<(), Fault> {
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-TTL", HeaderValue::from(format!("{}s", life.as_secs())));
+        let request = self.client.request_with_headers(self.subject(key), headers, value);
+        let answer = timeout(PATIENCE, request).await.map_err(|_| Fault::Unavailable)?;
+        let answer = answer.map_err(|_| Fault::Unavailable)?;
+        let answer: Answer = serde_json::from_slice(&answer.payload).map_err(|_| Fault::Unavailable)?;
+        if answer.error.is_some() { Err(Fault::NoBuckets) } else { Ok(()) }
+    }
+
+    /// Takes an entry away; nobody waits for it.
+    pub(super) async fn remove(&self, key: &str) {
+        let mut headers = HeaderMap::new();
+        headers.insert("KV-Operation", HeaderValue::from("DEL"));
+        headers.insert("Nats-TTL", HeaderValue::from("30s"));
+        let _ = self.client.publish_with_headers(self.subject(key), headers, Bytes::new()).await;
+    }
+
+    fn subject(&self, key: &str) -> String {
+        format!("$KV.{}.{key}", self.name)
+    }
+
+    /// Reads what a watch brings. `Err` if something was lost before it.
+    pub(super) fn entry<'a>(&self, watch: &mut Watch, message: &'a Message) -> Result<Option<Entry<'a>>, Fault> {
+        if message.status.is_some() {
+            return Ok(None); // it is still there
+        }
+        let prefix = format!("$KV.{}.", self.name);
+        let key = message.subject.as_str().strip_prefix(&prefix).ok_or(Fault::Unavailable)?;
+        let place = message.reply.as_deref().and_then(place).ok_or(Fault::Unavailable)?;
+        watch.taken = watch.taken.saturating_add(1);
+        if place.consumed != watch.taken {
+            return Err(Fault::Unavailable);
+        }
+        let headers = message.headers.as_ref();
+        let is_over = headers.is_some_and(|headers| {
+            headers.get("KV-Operation").is_some() || headers.get("Nats-Marker-Reason").is_some()
+        });
+        let value = (!is_over).then_some(&*message.payload);
+        Ok(Some(Entry { key, value, seq: place.seq, left: place.left }))
+    }
+}
+
+struct Place {
+    seq: u64,
+    consumed: u64,
+    left: u64,
+}
+
+/// `$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<left>[.<token>]`
+fn place(reply: &str) -> Option<Place> {
+    let tokens: Vec<&str> = reply.split('.').collect();
+    let first: usize = match tokens.len() {
+        9 => 5,
+        11.. => 7,
+        _ => return None,
+    };
+    let number = |at: usize| tokens.get(first.checked_add(at)?)?.parse().ok();
+    Some(Place { seq: number(0)?, consumed: number(1)?, left: number(3)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn a_place_is_read_with_a_domain_and_without() {
+        for reply in ["$JS.ACK.KV_X.c.1.7.2.1700000000.5", "$JS.ACK.d.acc.KV_X.c.1.7.2.1700000000.5.token"] {
+            let place = place(reply).unwrap();
+            assert_eq!((place.seq, place.consumed, place.left), (7, 2, 5), "{reply}");
+        }
+        for reply in ["", "$JS.ACK.KV_X.c.1.x.2.17.5", "$JS.ACK.KV_X.c.1.7.2.17", "a.b.c.d.e.f.g.h.i.j"] {
+            assert!(place(reply).is_none(), "{reply}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What one NATS message between two hosts holds: docs/nats.md, "Messages between hosts".
+//!
+//! ```text
+//! nothing                                        are you there?
+//! 0x01 ‖ key of the sending host (56) ‖ messages as over HTTP, one after the other
+//! 0x02 ‖ key of the sending host (56) ‖ signature by that key (64) ‖ the presence of one of its agents
+//! ```
+//!
+//! The signature covers `xbind-host-v1`, a zero byte and the presence. So agent and host have both said that the agent is there,
+//! and nobody has answers sent to a host that knows nothing of him.
+
+use xbind_runtime::transport::{Arrival, Departure};
+
+use crate::agents::{Frames, write};
+use xbind::SigningKey;
+use xbind::cluster::{MAX_STATEMENT_BYTES, NKey, Role};
+
+const MESSAGES: u8 = 1;
+const PRESENCE: u8 = 2;
+const CONTEXT: &[u8] = b"xbind-host-v1\0";
+const SIGNATURE: usize = 64;
+/// What stands before the content.
+pub(super) const HEAD: usize = 1 + NKey::LEN;
+/// What stands before one message.
+pub(super) const MESSAGE_HEAD: usize = crate::agents::HEAD;
+
+/// What has come.
+#[derive(Debug)]
+pub(super) enum Envelope<'a> {
+    /// Nothing but a question.
+    Knock,
+    /// Messages of agents of that host, or so it says.
+    Messages(NKey, Vec<Arrival>),
+    /// Where an agent is, as it has signed it, and that host too.
+    Presence(NKey, &'a str),
+}
+
+/// Begins an envelope with messages.
+pub(super) fn of_messages(host: &NKey) -> Vec<u8> {
+    head(MESSAGES, host)
+}
+
+/// Adds a message; false for one that the format cannot hold.
+pub(super) fn push(envelope: &mut Vec<u8>, message: &Departure) -> bool {
+    write(message, envelope)
+}
+
+/// An envelope with a presence.
+pub(super) fn of_presence(host: &NKey, key: &SigningKey, presence: &str) -> Vec<u8> {
+    let mut envelope = head(PRESENCE, host);
+    envelope.extend_from_slice(&key.sign(&signed(presence.as_bytes())));
+    envelope.extend_from_slice(presence.as_bytes());
+    envelope
+}
+
+fn signed(presence: &[u8]) -> Vec<u8> {
+    [CONTEXT, presence].concat()
+}
+
+fn head(kind: u8, host: &NKey) -> Vec<u8> {
+    let mut envelope = vec![kind];
+    envelope.extend_from_slice(host.as_str().as_bytes());
+    envelope
+}
+
+/// Reads an envelope; none for anything else. Of messages those before a broken one stand, as over HTTP.
+pub(super) fn read(payload: &[u8], longest_body: usize) -> Option<Envelope<'_>> {
+    let Some((kind, rest)) = payload.split_first() else { return Some(Envelope::Knock) };
+    let (host, content) = rest.split_at_checked(NKey::LEN)?;
+    let host = NKey::parse(Role::User, str::from_utf8(host).ok()?).ok()?;
+    match *kind {
+        MESSAGES => {
+            let (mut frames, mut arrivals) = (Frames::new(longest_body), Vec::new());
+            let _ = frames.read(content, &mut arrivals);
+            Some(Envelope::Messages(host, arrivals))
+        }
+        PRESENCE => {
+            let (signature, presence) = content.split_first_chunk::<SIGNATURE>()?;
+            let text = str::from_utf8(presence).ok().filter(|text| text.len() <= MAX_STATEMENT_BYTES)?;
+            host.verify(&signed(presence), signature).then_some(Envelope::Presence(host, text))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use xbind::VerifyingKey;
+
+    use super::*;
+
+    fn host(seed: u8) -> (SigningKey, NKey) {
+        let key = SigningKey::from_seed(&[seed; 32]);
+        let host = NKey::of(Role::User, &VerifyingKey::from_did(key.did().as_str()).unwrap());
+        (key, host)
+    }
+
+    #[test]
+    fn a_presence_is_read_only_with_the_word_of_its_host() {
+        let ((key, own), (_, other)) = (host(1), host(2));
+        let envelope = of_presence(&own, &key, "a.b.c");
+        assert!(matches!(read(&envelope, 0), Some(Envelope::Presence(host, "a.b.c")) if host == own));
+        assert!(read(&of_presence(&other, &key, "a.b.c"), 0).is_none(), "another host is named");
+        for at in 0..envelope.len() {
+            let mut changed = envelope.clone();
+            changed[at] ^= 1;
+            assert!(!matches!(read(&changed, 0), Some(Envelope::Presence(..))), "byte {at}");
+            assert!(!matches!(read(&envelope[..at], 0), Some(Envelope::Presence(..))), "{at} bytes");
+        }
+        let long = "x".repeat(MAX_STATEMENT_BYTES + 1);
+        assert!(read(&of_presence(&own, &key, &long), 0).is_none());
+    }
+
+    #[test]
+    fn what_is_no_envelope_is_none() {
+        let (_, own) = host(1);
+        assert!(matches!(read(b"", 0), Some(Envelope::Knock)));
+        assert!(matches!(read(&of_messages(&own), 0), Some(Envelope::Messages(_, all)) if all.is_empty()));
+        let mut unknown = of_messages(&own);
+        unknown[0] = 3;
+        for bytes in [&unknown[..], b"\x01", b"\x01U", &[1; 57], &[2; 200]] {
+            assert!(read(bytes, 0).is_none());
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! What a node knows of its connection: where messages go, and who is meant by a name. The tasks do the rest.
+
+use std::fmt;
+use std::mem::take;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use xbind::cluster::{NKey, Namespace, Presence};
+use xbind::{Did, ErrorKind, SigningKey};
+use xbind_runtime::Node;
+use xbind_runtime::transport::{Departure, Limits, Remote, Resolved, Resolver, Route, Transport, TransportId, Way};
+
+use super::Status;
+use super::directory::{Directory, Path, Seen};
+use super::envelope::{HEAD, MESSAGE_HEAD};
+use super::lanes::Lanes;
+use super::roster::Roster;
+use super::sent::Sent;
+
+/// How far clocks may differ, in seconds, and how long a message lives.
+pub(super) const SKEW: u64 = 30;
+const MESSAGE_TTL: u32 = 30;
+
+pub(super) struct Link {
+    pub(super) node: Weak<Node>,
+    id: OnceLock<TransportId>,
+    pub(super) namespace: Namespace,
+    /// This connection, by its key.
+    pub(super) host: NKey,
+    pub(super) key: SigningKey,
+    pub(super) directory: Mutex<Directory>,
+    pub(super) lanes: Mutex<Lanes>,
+    pub(super) roster: Mutex<Roster>,
+    /// Names and DIDs that nobody known answers to: the broker is asked whether it knows of more.
+    pub(super) missed: Mutex<Vec<(String, Resolved)>>,
+    /// Agents whose key has not signed where they are.
+    pub(super) unsigned: Mutex<Vec<Did>>,
+    /// Ways that the node has used after they were over.
+    pub(super) over: Mutex<Vec<Path>>,
+    pub(super) sent: Mutex<Sent>,
+    /// The connection was lost, with what was on its way.
+    pub(super) again: AtomicBool,
+    /// Hosts that are heard again.
+    pub(super) back: Mutex<Vec<Path>>,
+    pub(super) bells: Bells,
+    /// The largest message that the broker takes.
+    frame: AtomicUsize,
+    status: AtomicU8,
+}
+
+/// Rung for the tasks.
+#[derive(Default)]
+pub(super) struct Bells {
+    /// There is something to send.
+    pub(super) send: Notify,
+    /// Agents here have come or gone.
+    pub(super) agents: Notify,
+    /// A question was missed.
+    pub(super) missed: Notify,
+    /// What is known of others may not be all.
+    pub(super) watch: Notify,
+    /// The node has closed.
+    pub(super) close: Notify,
+    /// All is over.
+    pub(super) closed: Notify,
+}
+
+impl Link {
+    /// Attaches it to a node.
+    pub(super) fn new(node: &Arc<Node>, namespace: Namespace, key: SigningKey, host: NKey, frame: usize) -> Arc<Self> {
+        let link = Arc::new(Self {
+            node: Arc::downgrade(node),
+            id: OnceLock::new(),
+            namespace,
+            host,
+            key,
+            directory: Mutex::default(),
+            lanes: Mutex::default(),
+            roster: Mutex::default(),
+            missed: Mutex::default(),
+            unsigned: Mutex::default(),
+            over: Mutex::default(),
+            sent: Mutex::default(),
+            again: AtomicBool::new(false),
+            back: Mutex::default(),
+            bells: Bells::default(),
+            frame: AtomicUsize::new(frame),
+            status: AtomicU8::new(Status::Connected.number()),
+        });
+        let id = node.attach(Arc::new(Carrier(link.clone())));
+        let _ = link.id.set(id);
+        node.resolve_with(Arc::new(Finder(link.clone())));
+        link
+    }
+
+    pub(super) fn status(&self) -> Status {
+        Status::of(self.status.load(Ordering::Acquire))
+    }
+
+    /// What was closed stays closed.
+    pub(super) fn set_status(&self, status: Status) {
+        let closed = Status::Closed.number();
+        let set = |before| (before != closed).then(|| status.number());
+        let _ = self.status.fetch_update(Ordering::AcqRel, Ordering::Acquire, set);
+    }
+
+    pub(super) fn set_frame(&self, frame: usize) {
+        self.frame.store(frame, Ordering::Release);
+    }
+
+    pub(super) fn frame(&self) -> usize {
+        self.frame.load(Ordering::Acquire)
+    }
+
+    pub(super) fn route(&self, path: Path) -> Option<Route> {
+        Some(self.id.get()?.route(path, 0))
+    }
+
+    /// Seconds since the epoch, by the clock of the node.
+    pub(super) fn unix(&self) -> u64 {
+        self.node.upgrade().map_or(0, |node| node.time().unix())
+    }
+
+    /// How messages of that host come in: only those of agents that have said that they are there.
+    pub(super) fn way(self: &Arc<Self>, host: NKey, path: Path) -> Option<Way> {
+        let link = self.clone();
+        let speaks = move |did: &Did| lock(&link.directory).speaks(&host, did, link.unix());
+        let way = Way::from(self.route(path)?);
+        Some(Way { speaks_for: Some(Arc::new(speaks)), ..way })
+    }
+
+    /// An agent has said where it is.
+    pub(super) fn learn(&self, presence: &Presence) {
+        if *presence.host() == self.host {
+            return;
+        }
+        let seen = Seen {
+            did: *presence.agent(),
+            host: *presence.host(),
+            name: presence.name().map(Box::from),
+            session: *presence.session(),
+            frame: usize::try_from(presence.max_frame()).unwrap_or(usize::MAX),
+            issued: presence.issued_at(),
+            expires: presence.expires_at().saturating_add(SKEW),
+            has_left: false,
+        };
+        lock(&self.directory).learn(seen, self.unix(), Instant::now());
+    }
+
+    /// Something has come from a host; false if it is not known.
+    pub(super) fn heard(&self, host: &NKey) -> bool {
+        let (is_known, back) = lock(&self.directory).heard(host, Instant::now());
+        if let Some(path) = back {
+            lock(&self.back).push(path);
+            self.bells.send.notify_one();
+        }
+        is_known
+    }
+
+    /// The connection has ended for good: nobody is reached any more.
+    pub(super) fn drop_all(&self) {
+        let hosts = lock(&self.directory).hosts();
+        hosts.iter().for_each(|host| self.drop_host(host));
+    }
+
+    /// A host is gone, with all that was under way to it and from it.
+    pub(super) fn drop_host(&self, host: &NKey) {
+        let gone = lock(&self.directory).drop_host(host);
+        let Some(path) = gone else { return };
+        let unsent = lock(&self.lanes).drop_lane(path);
+        drop(lock(&self.sent).heard(path));
+        let (Some(node), Some(route)) = (self.node.upgrade(), self.route(path)) else { return };
+        for call in unsent.iter().filter_map(|parcel| parcel.call) {
+            node.failed(call, ErrorKind::AgentNotFound); // it never left
+        }
+        node.gone(route);
+    }
+
+    /// Where a name or DID leads, as far as is known here, with their sessions.
+    pub(super) fn find(&self, to: &str) -> Vec<(Remote, xbind::Session)> {
+        let unix = self.unix();
+        let mut directory = lock(&self.directory);
+        let dids: Vec<Did> = if to.starts_with("did:") {
+            xbind::VerifyingKey::from_did(to).map(|key| *key.did()).into_iter().collect()
+        } else {
+            directory.named(to).to_vec()
+        };
+        let ways: Vec<_> = dids.iter().filter_map(|did| Some((*did, directory.way_to(did, unix)?))).collect();
+        drop(directory);
+        let remote = |(did, (path, session))| Some((Remote { did, route: self.route(path)? }, session));
+        ways.into_iter().filter_map(remote).collect()
+    }
+
+    /// Answers a question with those.
+    pub(super) fn answer(&self, found: &[(Remote, xbind::Session)], done: Resolved) {
+        if let Some(node) = self.node.upgrade() {
+            found.iter().for_each(|(remote, session)| node.learn_session(*remote, *session));
+        }
+        let remotes: Vec<_> = found.iter().map(|(remote, _)| *remote).collect();
+        done.found(&remotes);
+    }
+}
+
+/// What carries the messages of the node.
+struct Carrier(Arc<Link>);
+
+impl Transport for Carrier {
+    fn carry(&self, route: Route, parcels: &mut Vec<Departure>) {
+        let link = &self.0;
+        if lock(&link.directory).host_of(route.id).is_none() {
+            drop(take(parcels));
+            lock(&link.over).push(route.id);
+            return link.bells.send.notify_one();
+        }
+        if lock(&link.lanes).push(route.id, parcels) {
+            link.bells.send.notify_one();
+        }
+    }
+
+    fn limits(&self, route: Route) -> Limits {
+        let link = &self.0;
+        let theirs = lock(&link.directory).frame(route.id).unwrap_or(usize::MAX);
+        let max_parcel = theirs.min(link.frame()).saturating_sub(HEAD).saturating_sub(MESSAGE_HEAD);
+        Limits { max_parcel, clock_skew: SKEW, message_ttl: MESSAGE_TTL }
+    }
+
+    fn names_sessions(&self) -> bool {
+        true
+    }
+
+    fn agents_changed(&self) {
+        self.0.bells.agents.notify_one();
+    }
+
+    fn close(&self, _: Duration) {
+        self.0.bells.close.notify_one();
+    }
+}
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        self.0.bells.close.notify_one();
+    }
+}
+
+/// Says where names and DIDs are.
+struct Finder(Arc<Link>);
+
+impl Resolver for Finder {
+    fn resolve(&self, to: &str, done: Resolved) {
+        let found = self.0.find(to);
+        if !found.is_empty() || lock(&self.0.roster).has_name(to) {
+            return self.0.answer(&found, done);
+        }
+        lock(&self.0.missed).push((to.to_owned(), done));
+        self.0.bells.missed.notify_one();
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("host", &self.host).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,187 @@
+//! The presence of the agents here: signed by each, written where others read it, and renewed while they are there.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_nats::Client;
+use xbind::Did;
+use xbind::cluster::{Bucket as Kind, MAX_FRAME_BYTES, MIN_FRAME_BYTES, Namespace, PresenceDraft};
+
+use super::bucket::Bucket;
+use super::link::{Link, lock};
+
+/// The life of a presence in seconds, how old it is when it is renewed, and how long an agent's key may take to sign it.
+const TTL: u64 = 30;
+const RENEWED: u64 = 10;
+const PATIENCE: u64 = 5;
+
+/// Agents here, by their DID.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    all: HashMap<Did, Own>,
+    names: HashSet<String>,
+}
+
+#[derive(Debug, Default)]
+struct Own {
+    name: Option<String>,
+    /// As it was signed last.
+    text: Option<String>,
+    issued: u64,
+    /// When its key was asked to sign, unless it has answered.
+    asked: Option<u64>,
+    /// It stands in the bucket.
+    is_written: bool,
+    /// Since when it is not here any more.
+    gone: Option<u64>,
+}
+
+impl Own {
+    fn fresh(&self, now: u64) -> Option<&String> {
+        self.text.as_ref().filter(|_| now < self.issued.saturating_add(TTL))
+    }
+}
+
+impl Roster {
+    /// Whether an agent here has that name.
+    pub(super) fn has_name(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
+    /// Nothing that was written stands any more, as far as is known.
+    pub(super) fn write_again(&mut self) {
+        self.all.values_mut().for_each(|own| own.is_written = false);
+    }
+}
+
+impl Link {
+    /// Whether the presence of an agent here can be shown, or need not be, since it has left.
+    pub(super) fn can_be_introduced(&self, did: &Did) -> bool {
+        let now = self.unix();
+        let roster = lock(&self.roster);
+        roster.all.get(did).is_some_and(|own| own.gone.is_some() || own.fresh(now).is_some())
+    }
+
+    /// The presence of an agent here, to be shown to who may not know it.
+    pub(super) fn presence_of(&self, did: &Did) -> Option<String> {
+        let now = self.unix();
+        lock(&self.roster).all.get(did).filter(|own| own.gone.is_none())?.fresh(now).cloned()
+    }
+
+    /// Has an agent here sign a presence, unless there is a new one or its key was asked just now.
+    pub(super) fn freshen(self: &Arc<Self>, did: &Did) {
+        let Some(node) = self.node.upgrade() else { return };
+        let now = node.time().unix();
+        let name = {
+            let mut roster = lock(&self.roster);
+            let own = roster.all.entry(*did).or_default();
+            let is_new = own.text.is_some() && now.abs_diff(own.issued) < RENEWED;
+            let is_asked = own.asked.is_some_and(|asked| now.abs_diff(asked) < PATIENCE);
+            if is_new || is_asked || own.gone.is_some() {
+                return;
+            }
+            own.asked = Some(now);
+            own.name.clone()
+        };
+        let frame = u64::try_from(self.frame()).unwrap_or(u64::MAX).clamp(MIN_FRAME_BYTES, MAX_FRAME_BYTES);
+        let unsigned = node.own_session(did).and_then(|session| {
+            let (name, encryption_key, capabilities) = (name.as_deref(), None, &[][..]);
+            let draft = PresenceDraft {
+                name,
+                session,
+                host: self.host,
+                encryption_key,
+                max_frame: frame,
+                capabilities,
+                ttl: TTL,
+                now,
+            };
+            draft.unsigned(did, &self.namespace).ok()
+        });
+        let (link, did) = (Arc::downgrade(self), *did);
+        match unsigned {
+            Some(unsigned) => node.state(&did, unsigned, move |text| signed(&link, &did, text, now)),
+            None => signed(&link, &did, None, now),
+        }
+    }
+
+    /// Brings the bucket up to date with who is here. False if it could not be.
+    pub(super) async fn write_roster(self: &Arc<Self>, bucket: &Bucket) -> bool {
+        let Some(node) = self.node.upgrade() else { return true };
+        // The newest agent of a DID is the one that is called.
+        let here: HashMap<Did, Option<String>> = node.agents().into_iter().collect();
+        let now = node.time().unix();
+        drop(node);
+        let gone = self.note(&here, now);
+        for did in gone {
+            bucket.remove(&Namespace::presence_key(&self.host, &did)).await;
+        }
+        for did in here.keys() {
+            self.freshen(did);
+            let unwritten =
+                lock(&self.roster).all.get(did).filter(|own| !own.is_written).and_then(|own| own.fresh(now).cloned());
+            let Some(text) = unwritten else { continue };
+            let key = Namespace::presence_key(&self.host, did);
+            if bucket.put(&key, text.clone().into(), Duration::from_secs(TTL)).await.is_err() {
+                return false;
+            }
+            if let Some(own) = lock(&self.roster).all.get_mut(did) {
+                own.is_written = own.text.as_ref() == Some(&text);
+            }
+        }
+        true
+    }
+
+    /// Notes who is here; those who are not any more.
+    fn note(&self, here: &HashMap<Did, Option<String>>, now: u64) -> Vec<Did> {
+        let mut roster = lock(&self.roster);
+        roster.names = here.values().flatten().cloned().collect();
+        for (did, name) in here {
+            let own = roster.all.entry(*did).or_default();
+            if own.gone.take().is_some() || own.name != *name {
+                *own = Own { name: name.clone(), ..Own::default() };
+            }
+        }
+        roster.all.retain(|_, own| own.gone.is_none_or(|gone| now.abs_diff(gone) < TTL));
+        let left = roster.all.iter_mut().filter(|(did, own)| own.gone.is_none() && !here.contains_key(*did));
+        left.map(|(did, own)| {
+            own.gone = Some(now);
+            *did
+        })
+        .collect()
+    }
+
+    /// Takes everybody out of the bucket.
+    pub(super) async fn leave(&self, client: &Client) {
+        let bucket = Bucket::new(client, self.namespace.bucket(Kind::Agents), self.host);
+        let written: Vec<Did> = lock(&self.roster).all.keys().copied().collect();
+        for did in written {
+            bucket.remove(&Namespace::presence_key(&self.host, &did)).await;
+        }
+    }
+}
+
+/// An agent has signed its presence, or could not. Calls nobody.
+fn signed(link: &Weak<Link>, did: &Did, text: Option<String>, now: u64) {
+    let Some(link) = link.upgrade() else { return };
+    let is_signed = text.is_some();
+    {
+        let mut roster = lock(&link.roster);
+        let Some(own) = roster.all.get_mut(did).filter(|own| own.asked == Some(now)) else { return };
+        // One that could not is asked again later.
+        if is_signed {
+            *own = Own { name: own.name.take(), text, issued: now, gone: own.gone, ..Own::default() };
+        }
+    }
+    if is_signed {
+        let mut lanes = lock(&link.lanes);
+        lanes.introduce_again(Some(did));
+        lanes.wake();
+        drop(lanes);
+        link.bells.agents.notify_one();
+    } else {
+        lock(&link.unsigned).push(*did);
+    }
+    link.bells.send.notify_one();
+}

@@ -1,0 +1,182 @@
+//! Where the lines of a log in files go: behind the last whole one of the last file, or into the next.
+
+use std::cmp::Ordering;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use xbind::record::{Chain, Entry, Line, Reader};
+use xbind::{Did, Result};
+
+use crate::record::files::{Files, failed, sync_folder};
+use crate::record::index::Index;
+use crate::record::writer::{Batch, Opened, Sink};
+
+/// A log in files, as it is written.
+pub(crate) struct Disk {
+    files: Files,
+    lock: File,
+    file: File,
+    number: u64,
+    /// What is whole; behind it may be what a failed write has left.
+    length: u64,
+    syncs: bool,
+    longest: u64,
+    /// Behind the end there may be what a write that failed has left.
+    torn: bool,
+    /// The file before, until something stands in the next.
+    before: Option<(File, u64, u64)>,
+}
+
+/// A log that was read through.
+pub(crate) struct Found {
+    pub(crate) disk: Disk,
+    pub(crate) index: Index,
+    pub(crate) opened: Opened,
+    /// Its end; none of a log that is to begin.
+    pub(crate) chain: Option<Chain>,
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        drop(self.lock.unlock()); // a process that is just being started may hold a copy of it
+    }
+}
+
+impl Disk {
+    /// Reads a log through, and finds out what was torn off its end.
+    pub(crate) fn open(files: Files, did: Did, syncs: bool, longest: u64) -> Result<Found> {
+        let lock = files.lock()?;
+        let mut numbers = files.numbers()?;
+        let (mut reader, mut index) = (Reader::new(Some(did), None), Index::default());
+        let (mut records, mut unsigned) = (0_u64, 0_u64);
+        let mut lost_bytes = 0_u64;
+        let (mut number, mut length) = (0, 0);
+        for (i, file) in numbers.iter().enumerate() {
+            let mut note = |line: &Line<'_>, place| {
+                index.add(place, line);
+                match line.entry {
+                    Entry::Record(_) => unsigned = unsigned.saturating_add(1),
+                    Entry::Sealed(_) => {
+                        records = records.saturating_add(unsigned);
+                        unsigned = 0;
+                    }
+                    Entry::Begin(..) | Entry::Opened(..) | Entry::Continued(..) => {}
+                }
+            };
+            let scanned = files.scan(*file, &mut reader, &mut note)?;
+            let is_last = i.saturating_add(1) == numbers.len();
+            if let Some((error, torn)) = scanned.fault {
+                let is_ours = scanned.sealed_to > 0 || files.is_beginning(*file)?;
+                if !(is_last && torn && is_ours) {
+                    return Err(error);
+                }
+            }
+            lost_bytes = scanned.length.saturating_sub(scanned.sealed_to);
+            if scanned.sealed_to > 0 || i == 0 {
+                (number, length) = (*file, scanned.sealed_to);
+            }
+        }
+        let chain = reader.sealed().cloned();
+        match &chain {
+            Some(chain) => index.cut(number, length, chain.last().1),
+            None => index = Index::default(),
+        }
+        if let Some(empty) = numbers.pop().filter(|last| *last != number) {
+            fs::remove_file(files.path(empty)).map_err(|error| failed("cannot be mended", &error))?;
+        }
+        let opened = OpenOptions::new().write(true).open(files.path(number));
+        let file = opened.map_err(|error| failed("cannot be opened", &error))?;
+        let disk = Self { files, lock, file, number, length, syncs, longest, torn: true, before: None };
+        Ok(Found { disk, index, opened: Opened { records, lost_bytes }, chain })
+    }
+
+    pub(crate) const fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// Where its file is stays known after a failure of the machine.
+    pub(crate) fn sync_folder(&self) -> Result<()> {
+        sync_folder(&self.files.path(self.number)).map_err(|error| failed("cannot be written", &error))
+    }
+
+    /// What an earlier write that failed has left is cut off first. What others have done to the file stays, and nothing is
+    /// written to it any more: nobody is told that a record is there which nobody would find.
+    fn append(&mut self, text: &str) -> io::Result<()> {
+        let found = self.file.metadata()?;
+        if !is_at(&found, &self.files.path(self.number)) {
+            return Err(io::Error::other("its file was moved or deleted"));
+        }
+        match found.len().cmp(&self.length) {
+            Ordering::Equal => {}
+            Ordering::Greater if self.torn => self.file.set_len(self.length)?,
+            Ordering::Greater => return Err(io::Error::other("its file was written by somebody else")),
+            Ordering::Less => return Err(io::Error::other("its file was cut by somebody else")),
+        }
+        self.torn = true;
+        self.file.seek(SeekFrom::Start(self.length))?;
+        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.sync());
+        if let Err(error) = written {
+            drop(self.file.set_len(self.length)); // else the next write does
+            return Err(error);
+        }
+        self.torn = false;
+        self.length = self.length.saturating_add(u64::try_from(text.len()).unwrap_or(u64::MAX));
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        if self.syncs { self.file.sync_data() } else { Ok(()) }
+    }
+}
+
+impl Sink for Disk {
+    fn write(&mut self, batch: &Batch<'_>) -> Result<()> {
+        self.append(batch.text).map_err(|error| failed("cannot be written", &error))
+    }
+
+    fn place(&self) -> Option<(u64, u64)> {
+        Some((self.number, self.length))
+    }
+
+    fn next(&mut self) -> Result<Option<u64>> {
+        if self.length < self.longest {
+            return Ok(None);
+        }
+        let number = self.number.saturating_add(1);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let next = options.open(self.files.path(number)).map_err(|error| failed(UNMADE, &error))?;
+        self.before = Some((std::mem::replace(&mut self.file, next), self.length, self.number));
+        (self.length, self.number) = (0, number);
+        Ok(Some(number))
+    }
+
+    fn moved(&mut self, begun: Result<()>) -> Result<()> {
+        let before = self.before.take();
+        let path = self.files.path(self.number);
+        let synced = || if self.syncs { sync_folder(&path) } else { Ok(()) };
+        let begun = begun.and_then(|()| synced().map_err(|error| failed(UNMADE, &error)));
+        if let (true, Some(before)) = (begun.is_err() && self.length == 0, before) {
+            (self.file, self.length, self.number) = before; // else only its folder could not be synced: it stays
+            drop(fs::remove_file(&path));
+        }
+        begun
+    }
+}
+
+const UNMADE: &str = "cannot be continued in another file";
+
+/// Whether the path is still that of the file which was opened.
+#[cfg(unix)]
+fn is_at(opened: &Metadata, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(path).is_ok_and(|found| (found.dev(), found.ino()) == (opened.dev(), opened.ino()))
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &Metadata, path: &Path) -> bool {
+    fs::metadata(path).is_ok()
+}

@@ -1,0 +1,79 @@
+import { clearTimeout, setTimeout } from '../agent/timers'
+import { checkFunction, checkObject } from '../check'
+import { native } from '../native'
+import type { ServerRef, StoreQuestion } from '../native/binding'
+import { read } from '../native/json'
+import { PATIENCE_MS } from './asking'
+import type { NonceStore } from './verifier'
+
+/**
+ * Remembers for all replicas of an agent, each a process with the same key, what any of them has accepted: so each call runs in
+ * one of them, whichever it comes to. One that forgets what it was told forgets all of it, the name of the window too.
+ */
+export interface WindowStore extends NonceStore {
+  /**
+   * Remembers `value` under `key`, for as long as it remembers anything, unless there is one; the value that is there then, as
+   * `SET key value NX GET` of Redis tells it. One that throws, or answers anything else, has calls refused.
+   */
+  agree(key: string, value: string): string | Promise<string>
+}
+
+export function checkStore(store: unknown): WindowStore {
+  checkObject(store, 'window')
+  checkFunction((store as WindowStore).claim, 'window.claim')
+  checkFunction((store as WindowStore).agree, 'window.agree')
+  return store as WindowStore
+}
+
+/** Asks a store what the native side wants to know, and says what came of it. */
+export class Asking {
+  readonly #store: WindowStore
+  /** Questions for a name that have not been asked yet. */
+  readonly #due = new Map<string, Promise<unknown>>()
+
+  constructor(store: WindowStore) {
+    this.#store = store
+  }
+
+  ask(server: ServerRef): void {
+    for (const question of read(native.takeQuestions(server))) void this.#ask(server, question)
+  }
+
+  async #ask(server: ServerRef, question: StoreQuestion): Promise<void> {
+    let late: NodeJS.Timeout | undefined
+    const timeout = new Promise<Said>((resolve) => {
+      late = setTimeout(resolve, PATIENCE_MS, {})
+    })
+    const { taken, name } = await Promise.race([this.#said(question).catch((): Said => ({})), timeout])
+    clearTimeout(late)
+    native.answerQuestion(server, question.number, taken, name)
+  }
+
+  /** The name is asked for when the keys are claimed, and never before. */
+  async #said({ keys, until, name, fresh }: StoreQuestion): Promise<Said> {
+    for (const [at, key] of keys.entries()) {
+      const claimed: unknown = await this.#store.claim(key, until)
+      if (claimed === false) return { taken: at }
+      if (claimed !== true) return {}
+    }
+    const agreed = await this.#agreed(name, fresh)
+    return typeof agreed === 'string' ? { name: agreed } : {}
+  }
+
+  /** Asked once for all who want to know it in one turn of the event loop. */
+  #agreed(name: string, fresh: string): Promise<unknown> {
+    const due = this.#due.get(name)
+    if (due) return due
+    const asked = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+      this.#due.delete(name)
+      return this.#store.agree(name, fresh)
+    })
+    this.#due.set(name, asked)
+    return asked
+  }
+}
+
+interface Said {
+  readonly taken?: number
+  readonly name?: string
+}
