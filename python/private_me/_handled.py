@@ -177,13 +177,17 @@ class Handled:
             task.add_done_callback(done)
 
     def _answer(self, running: Running, context: contextvars.Context, value: Any) -> None:
+        """To look at a value may run its own code, which may do anything."""
         if running.answered:
             return None
-        if isinstance(value, _Ended):
-            return self._say(running, None, _native.finish) if value.whole else self._gave_up(running)
-        if isinstance(value, AsyncIterable):
-            return self._await(running, context, self._send(running, value))  # pyright: ignore[reportUnknownArgumentType]
-        return self._say(running, value, _native.answer)
+        try:
+            if isinstance(value, _Ended):
+                return self._say(running, None, _native.finish) if value.whole else self._gave_up(running)
+            if isinstance(value, AsyncIterable):
+                return self._await(running, context, self._send(running, value))  # pyright: ignore[reportUnknownArgumentType]
+            return self._say(running, value, _native.answer)
+        except Exception as error:
+            return self._threw(running, error)
 
     async def _send(self, running: Running, parts: AsyncIterable[Any]) -> _Ended:
         """An answer in parts, no faster than its caller reads it."""
@@ -215,14 +219,9 @@ class Handled:
                 await close()
 
     def _say(self, running: Running, value: Any, answer: Callable[[int, float, str | bytes], None]) -> None:
-        try:
-            content = encode(value, running.member.longest)
-        except XBindError as error:
-            running.member.journal.failed(error, running.call)
-            return self._refuse(running, "HANDLER_FAILED")
+        content = encode(value, running.member.longest)
         if self._finish(running, "answered"):  # encoding runs the value's own code, which may have settled it
             answer(self._port.number, running.ticket, content)
-        return None
 
     def _threw(self, running: Running, error: BaseException) -> None:
         if running.answered:
@@ -235,9 +234,10 @@ class Handled:
             return self._refuse(running, "INVALID_PAYLOAD")
         if isinstance(error, HandlerError):
             return self._refuse(running, "HANDLER_FAILED", self._told(running, error))
-        if isinstance(error, Exception):
+        self._refuse(running, "HANDLER_FAILED")
+        if isinstance(error, Exception):  # all else its owner meets himself
             running.member.journal.failed(error, running.call)
-        return self._refuse(running, "HANDLER_FAILED")  # all else its owner meets himself
+        return None
 
     def _told(self, running: Running, error: HandlerError) -> str | None:
         """What a HandlerError tells, as JSON: as much of it as may go into a body."""

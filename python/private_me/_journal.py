@@ -30,17 +30,17 @@ class Journal:
         """Each message gets a line: as the log was set when the agent was made."""
 
     def warn(self, line: str, error: BaseException | None = None) -> None:
-        logger.warning("%s: %s", self._label, line, exc_info=error)
+        self._log(logging.WARNING, "%s: %s", self._label, line, error=error)
 
     def trace(self, sender: str, kind: str, id: str, outcome: str | None = "") -> None:
         """A message that came in, or what became of it."""
         if self.is_traced:
-            logger.log(self._level, "%s <- %s %s %s %s", self._label, short(sender), kind, id, outcome or "")
+            self._log(self._level, "%s <- %s %s %s %s", self._label, short(sender), kind, id, outcome or "")
 
     def traced(self, to: str, kind: str, outcome: str) -> None:
         """How a message that went out has ended."""
         if self.is_traced:
-            logger.log(self._level, "%s -> %s %s %s", self._label, short(to), kind, outcome)
+            self._log(self._level, "%s -> %s %s %s", self._label, short(to), kind, outcome)
 
     def unsent(self, id: str, sender: str, failure: tuple[Any, ...]) -> None:
         code, message, hint, retryable, handled = failure
@@ -59,7 +59,15 @@ class Journal:
             except Exception as failed:
                 self.warn("on_handler_error failed", failed)
         id, sender = (call.id, call.sender) if call else (id, sender)
-        logger.error("%s: the handler failed, call %s of %s", self._label, id, short(sender), exc_info=error)
+        what = "%s: the handler failed, call %s of %s"
+        self._log(logging.ERROR, what, self._label, id, short(sender), error=error)
+
+    def _log(self, level: int, line: str, *of: object, error: BaseException | None = None) -> None:
+        """A log that fails loses its line, not the message."""
+        try:
+            logger.log(level, line, *of, exc_info=error)
+        except Exception:
+            pass
 
 
 def short(address: str) -> str:

@@ -90,19 +90,20 @@ class Port:
         return None if loop is None or loop.is_closed() else loop
 
     def schedule(self) -> None:
-        """Works when the loop turns; without a loop, when the next one is there."""
-        if self._scheduled:
+        """Works when the loop turns that runs; where none does, when one is there."""
+        running: asyncio.AbstractEventLoop | None
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = self.loop
+        if running is None:
             return
-        loop = self.loop
-        if loop is None:
-            try:
-                loop = self.attach()
-            except RuntimeError:
-                return
-            if self._scheduled:
-                return
-        self._scheduled = True
-        loop.call_soon(self._work, context=self._context)
+        if running is not self._loop:
+            return self._move(running)
+        if not self._scheduled:
+            self._scheduled = True
+            running.call_soon(self._work, context=self._context)
+        return None
 
     def _move(self, loop: asyncio.AbstractEventLoop) -> None:
         self.check()

@@ -164,6 +164,65 @@ def test_whatever_a_handler_raises_its_caller_is_told_and_others_are_served(erro
     loop.close()
 
 
+@pytest.mark.parametrize("kind", ["sync", "async", "generator"])
+async def test_answers_that_cannot_be_looked_at_are_no_answers(asker, teller, kind):
+    class Classless:
+        @property
+        def __class__(self):
+            raise RuntimeError("class")
+
+    class Settles:
+        def model_dump(self, mode: str) -> int:
+            teller.handle(lambda call: "next")
+            raise ValueError("a secret")
+
+    async def later(call: IncomingCall[Any]) -> Any:
+        await asyncio.sleep(0)
+        return Classless() if call.payload == 1 else Settles()
+
+    async def generator(call: IncomingCall[Any]) -> Any:
+        yield await later(call)
+
+    def now(call: IncomingCall[Any]) -> Any:
+        return Classless() if call.payload == 1 else Settles()
+
+    for payload in (1, 2):
+        teller.handle({"sync": now, "async": later, "generator": generator}[kind])
+        with pytest.raises(XBindError, match="HANDLER_FAILED"):
+            await asker.call("teller", payload, timeout=10)
+    assert await asker.call("teller") == "next"
+    assert not asker._member.port.handled._running
+
+
+async def test_a_log_that_fails_loses_its_line_and_not_the_message(asker, teller):
+    import logging
+
+    class Fails(logging.Handler):
+        def handle(self, record: logging.LogRecord) -> bool:
+            raise RuntimeError("log")
+
+    logger, handler = logging.getLogger("private_me"), Fails()
+    logger.addHandler(handler)
+    try:
+        teller.handle(lambda call: 1 / 0)
+        with pytest.raises(XBindError, match="HANDLER_FAILED"):
+            await asker.call("teller", timeout=10)
+        teller.handle(lambda call: 1)
+        assert await asker.call("teller") == 1
+    finally:
+        logger.removeHandler(handler)
+
+
+async def test_an_owner_who_raises_when_he_is_told_is_told_nothing_more(bus, asker):
+    def told(error: BaseException, call: Any) -> None:
+        raise RuntimeError("told")
+
+    async with Agent("fails", bus=bus, handler=lambda call: 1 / 0, on_handler_error=told):
+        for _ in range(2):
+            with pytest.raises(XBindError, match="HANDLER_FAILED"):
+                await asker.call("fails", timeout=10)
+
+
 async def test_a_handler_error_may_hold_anything(asker, teller, caplog):
     class Odd(HandlerError):
         pass

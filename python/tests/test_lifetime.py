@@ -70,6 +70,37 @@ def test_a_loop_that_is_closed_without_ceremony_takes_nothing_with_it():
     asyncio.run(teller.close())
 
 
+def test_an_agent_lives_in_the_loop_in_which_it_is_made_though_another_is_open():
+    bus = MessageBus.shared("loops")
+    idle = asyncio.new_event_loop()
+    first = Agent("first", bus=bus)
+    idle.run_until_complete(first.receive())
+    ready, over = threading.Event(), threading.Event()
+
+    def call() -> object:
+        async def ask() -> object:
+            ready.wait()
+            async with Agent("caller", bus=bus) as caller:
+                return await caller.call("second", 1, timeout=20)
+
+        try:
+            return asyncio.run(ask())
+        finally:
+            over.set()
+
+    async def serve() -> object:
+        Agent("second", bus=bus, handler=lambda call: call.payload)
+        answer = asyncio.create_task(asyncio.to_thread(call))
+        ready.set()
+        while not over.is_set():
+            await asyncio.sleep(0.01)
+        return await answer
+
+    assert asyncio.run(serve()) == 1
+    idle.close()
+    bus.close()
+
+
 def test_agents_of_several_threads_call_each_other():
     bus = MessageBus.shared("threads")
     ready, over = threading.Barrier(4), threading.Event()

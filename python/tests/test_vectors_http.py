@@ -5,10 +5,10 @@ import json
 from typing import Any
 
 import pytest
-from private_me._check import UNSET
 from shared import cases, code_of, expected, vectors
 
 from private_me import AuditHead, XBindError, _native, verify_audit, verify_signature
+from private_me._check import UNSET
 
 HTTP = vectors("http")
 REQUESTS = {case["name"]: case for case in HTTP["cases"]}
