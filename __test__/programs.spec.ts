@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { broker, type Broker } from './helpers/nats-server.ts'
 import { examples, fileOf, mark, outputs, pattern, program, programs, root } from './helpers/guides.ts'
 
 const execute = promisify(execFile)
@@ -11,7 +12,11 @@ mkdirSync(join(root, 'target'), { recursive: true })
 const folder = mkdtempSync(join(root, 'target/programs-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
+let server: Broker
+afterAll(() => server.kill())
+
 beforeAll(async () => {
+  server = await broker()
   for (const document of programs) writeFileSync(join(folder, `${fileOf(document)}.mts`), program(document))
   const tsc = join(root, 'node_modules/typescript/bin/tsc')
   const options = ['--ignoreConfig', '--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node']
@@ -26,7 +31,7 @@ test.each(programs)('%s', async (document) => {
   expect(examples(document).length).toBeGreaterThan(2)
   const { stdout, stderr } = await execute(process.execPath, [`${fileOf(document)}.mjs`], {
     cwd: folder,
-    env: { ...process.env, PASSPHRASE: 'of this test' },
+    env: { ...process.env, PASSPHRASE: 'of this test', NATS_URL: server.url },
   })
   expect(stderr).toBe('')
   const printed = stdout.split(`${mark}\n`)

@@ -4,6 +4,7 @@ import * as main from '@private.me/autogen'
 import * as fastify from '@private.me/autogen/fastify'
 import * as http from '@private.me/autogen/http'
 import * as messages from '@private.me/autogen/messages'
+import * as nats from '@private.me/autogen/nats'
 import * as record from '@private.me/autogen/record'
 import * as tokens from '@private.me/autogen/tokens'
 import ts from 'typescript'
@@ -35,7 +36,7 @@ function returnsPromise({ type }: ts.SignatureDeclaration): boolean {
 const agent = new main.AutoGenxBindAgent()
 afterAll(() => agent.close())
 const identity = main.Identity.generate()
-const all: Record<string, unknown> = { ...main, ...messages, ...tokens, ...http, ...record, ...fastify }
+const all: Record<string, unknown> = { ...main, ...messages, ...tokens, ...http, ...record, ...nats, ...fastify }
 const instances: Record<string, object> = {
   AutoGenxBindAgent: agent,
   Identity: identity,

@@ -1,8 +1,9 @@
 // The examples of README.md and of the guides, as the packed package brings them: each runs as it is printed.
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { version } from '../../package.json'
+import { broker, type Broker } from '../helpers/nats-server.ts'
 import { examples, fileOf, mark, outputs, program, programs } from '../helpers/guides.ts'
 import { Project } from './project.ts'
 import { succeeded } from './tools.ts'
@@ -24,7 +25,12 @@ const installed = join(project.folder, 'node_modules/@private.me/autogen')
 
 process.env.PASSPHRASE = 'of this test'
 
+let server: Broker
+afterAll(() => server.kill())
+
 beforeAll(async () => {
+  server = await broker()
+  process.env.NATS_URL = server.url
   await project.install()
   for (const document of programs) project.write(`${fileOf(document)}.mts`, program(document, installed))
   const files = programs.map((document) => `${fileOf(document)}.mts`)

@@ -7,6 +7,7 @@ import { requireAgent as fastifyAgent } from '@private.me/autogen/fastify'
 import { requireAgent as honoAgent } from '@private.me/autogen/hono'
 import { RequestVerifier, signRequestHeaders } from '@private.me/autogen/http'
 import { MessageVerifier } from '@private.me/autogen/messages'
+import { connect } from '@private.me/autogen/nats'
 import { verifyReceipt } from '@private.me/autogen/record'
 import { covers, issueToken, RevocationList, TokenVerifier } from '@private.me/autogen/tokens'
 
@@ -15,6 +16,7 @@ assert.equal(require('@private.me/autogen/tokens').TokenVerifier, TokenVerifier)
 assert.equal(require('@private.me/autogen/messages').MessageVerifier, MessageVerifier)
 assert.equal(require('@private.me/autogen/http').RequestVerifier, RequestVerifier)
 assert.equal(require('@private.me/autogen/record').verifyReceipt, verifyReceipt)
+assert.equal(require('@private.me/autogen/nats').connect, connect)
 
 const [issuer, holder] = [Identity.generate(), Identity.generate()]
 const audience = 'https://billing.example'
