@@ -48,6 +48,7 @@ ErrorCode = Literal[
     "AUDIT_FAILED",
     "INVALID_AUDIT",
     "REGISTRY_UNAVAILABLE",
+    "BROKER_UNAVAILABLE",
     "NAME_TAKEN",
     "INVALID_CONFIG",
     "INTERNAL",

@@ -15,6 +15,7 @@ use crate::pass::Give;
 enum Item {
     None,
     Small(i32),
+    Whole(u64),
     Number(f64),
     Text(String),
     Bytes(Vec<u8>),
@@ -33,6 +34,7 @@ impl List for Flat {
         self.0.push(match value {
             Value::None => Item::None,
             Value::Small(value) => Item::Small(value),
+            Value::Whole(value) => Item::Whole(value),
             Value::Number(value) => Item::Number(value),
             Value::Text(text) => Item::Text(text.to_owned()),
             Value::Bytes(bytes) => Item::Bytes(bytes),
@@ -59,6 +61,7 @@ impl<'py> IntoPyObject<'py> for Item {
         Ok(match self {
             Self::None => py.None().into_bound(py),
             Self::Small(value) => value.into_pyobject(py)?.into_any(),
+            Self::Whole(value) => value.into_pyobject(py)?.into_any(),
             Self::Number(value) if value >= 0.0 && value.fract() == 0.0 => whole(value).into_pyobject(py)?.into_any(),
             Self::Number(value) => value.into_pyobject(py)?.into_any(),
             Self::Text(text) => PyString::new(py, &text).into_any(),

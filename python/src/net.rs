@@ -32,7 +32,7 @@ entries! {
     /// Why an address may not be asked, as far as its text tells.
     fn refuse_url(url: &str, named: &str) -> Option<String> = net::refuse_url;
     /// Lets the agents of a bus call by address.
-    fn reach_addresses(node: &NodeRef) = |node: &Arc<Node>| serve::reach_addresses(node);
+    fn reach_addresses(node: &NodeRef) -> PyResult<()> = |node: &Arc<Node>| serve::reach_addresses(node, None);
     /// Opens agents of a bus to requests: these DIDs, or all; and what is readable when an exchange has something to take.
     fn new_server(node: &NodeRef, only: Option<Vec<String>>) -> PyResult<(ServerRef, Wake)> {
         let (wake, waker) = wake()?;
@@ -42,7 +42,7 @@ entries! {
             told.lock().unwrap_or_else(PoisonError::into_inner).push_back(exchange);
             waker.wake();
         };
-        let server = serve::server(&node.enter(), only.as_deref(), tell).map_err(|error| raised(&error))?;
+        let server = serve::server(&node.enter(), only.as_deref(), false, tell).map_err(|error| raised(&error))?;
         Ok((ServerRef::from((server, ready)), wake))
     }
     /// The exchanges that have something to take.

@@ -70,7 +70,7 @@ entries! {
         port: u32, agent: u32, to: &str, content: Content, one_way: bool, timeout_ms: f64, token: Option<&str>,
         method: Option<&str>, traceparent: Option<&str>, total_ms: Option<f64>, window: Option<f64>, receipt: bool,
         idempotent: bool,
-    ) -> PyResult<f64> = port::call;
+    ) -> PyResult<f64> = port::call_with;
     /// Gives a call up; whether the other side ran it.
     fn abandon(port: u32, call: f64) -> Option<&'static str> = port::abandon;
     /// Whether the handler may begin with a call: 0 if it may, 1 if the call is over, 2 if it is to be given

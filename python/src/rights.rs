@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use xbind::{RevocationList, Shown, StatusList, StatusLists};
+use xbind::{RevocationList, Shown, StatusList};
 use xbind_binding::judge::{Answers, Judge, JudgePolicy, Judged};
-use xbind_binding::revocation::{self as revoked, ListDraft};
+use xbind_binding::revocation::{self as revoked, ListDraft, ListSource, SourcePolicy};
 use xbind_binding::statement::{self, Approval, ApprovalDemands, Call, KeyHistory, Rotation};
 use xbind_binding::token::{self, Grant, Status};
 
@@ -19,7 +19,7 @@ kept! {
     /// What is revoked.
     ListRef(Arc<RevocationList>);
     /// Status lists that were taken in.
-    ListsRef(Arc<StatusLists>);
+    ListsRef(ListSource);
     /// A status list that is published.
     StatusRef(StatusList);
 }
@@ -47,8 +47,8 @@ entries! {
     fn delegate_token(key: &KeyRef, token: &str, grant: Json<Grant>) -> PyResult<String> = Grant::delegate;
     fn new_judge(policy: Json<JudgePolicy>, revoked: Vec<PyRef<'_, ListRef>>, lists: Vec<PyRef<'_, ListsRef>>) -> PyResult<JudgeRef> {
         let revoked: Vec<_> = revoked.iter().map(|list| (**list).enter().clone()).collect();
-        let lists: Vec<_> = lists.iter().map(|lists| (**lists).enter().clone()).collect();
-        Give::give(Judge::new(&policy.0, revoked.iter().collect(), lists.iter().collect()))
+        let lists: Vec<_> = lists.iter().map(|lists| (**lists).enter()).collect();
+        Give::give(Judge::new(&policy.0, revoked.iter().collect(), lists.iter().map(|lists| &**lists).collect()))
     }
     /// Judges a token, or says what has to be found out first.
     fn judge_token(
@@ -113,16 +113,15 @@ entries! {
         list.get(xbind_binding::number::whole(index));
     fn sign_status_list(key: &KeyRef, list: &StatusRef, draft: Json<ListDraft>) -> PyResult<String>
         = |key, list: &StatusList, draft| revoked::sign_status_list(key, f64::from(list.bits().count()), list.bytes(), draft);
-    fn new_status_lists(capacity: f64, bytes: f64, max_age: f64) -> ListsRef = revoked::lists;
+    fn new_status_lists(policy: Json<SourcePolicy>) -> ListsRef = ListSource::new;
     /// Takes in a list by a DID, or with a JWK set by an issuer of another name.
     fn put_list(
         lists: &ListsRef, text: &str, uri: &str, issuer: &str, jwks: Option<&str>, now: f64,
-    ) -> PyResult<()> = |lists: &Arc<_>, text, uri, issuer, jwks, now| revoked::put_list(lists, text, uri, issuer, jwks, now);
+    ) -> PyResult<()> = ListSource::put;
     /// A status, and else why there is none.
     fn ask_list(lists: &ListsRef, issuer: &str, status: Json<Status>, now: f64) -> (Option<u8>, Option<&'static str>)
-        = |lists: &Arc<_>, issuer, status, now| match revoked::ask_list(lists, issuer, status, now) {
+        = |lists: &ListSource, issuer, status, now| match lists.ask(issuer, status, now) {
             Ok(status) => (Some(status), None),
             Err(why) => (None, Some(why)),
         };
-    fn purge_lists(lists: &ListsRef, now: f64) = |lists: &Arc<_>, now| revoked::purge_lists(lists, now);
 }

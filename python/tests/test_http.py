@@ -80,11 +80,16 @@ async def test_a_handler_elsewhere_is_cancelled(asker, far):
 
 
 async def test_a_server_that_goes_ends_its_calls(asker):
-    agent = Agent("gone", bus=MessageBus(), handler=lambda call: asyncio.sleep(60))
+    begun = asyncio.Event()
+
+    async def slow(call: IncomingCall[Any]) -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    agent = Agent("gone", bus=MessageBus(), handler=slow)
     async with listen(serve_agents([agent])) as server:
         call = asyncio.create_task(asker.call(f"{server.url}/"))
-        while not agent._member.port.handled._running:
-            await asyncio.sleep(0.01)
+        await begun.wait()
         url = server.url
     with pytest.raises(XBindError) as caught:
         await asyncio.wait_for(call, 30)

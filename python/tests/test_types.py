@@ -61,7 +61,9 @@ def test_the_package_and_what_uses_it_pass_strict(checker, tmp_path):
     (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
     package = ["-p", "private_me"] if checker == "mypy" else ["-p", "."]
     if not all(importlib.util.find_spec(each) for each in ("autogen_core", "ag2", "agent_framework")):
-        package = [str(each) for each in PACKAGE.glob("*.py") if not re.match("_?autogen(_(?!xbind)|$)|ag2|agent_fra", each.stem)]
+        package = [
+            str(each) for each in PACKAGE.glob("*.py") if not re.match("_?autogen(_(?!xbind)|$)|ag2|agent_fra", each.stem)
+        ]
     for files, where in ((package, PACKAGE.parent), ([str(program)], tmp_path)):
         done = subprocess.run([sys.executable, "-m", *command, *files], cwd=where, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout

@@ -279,7 +279,8 @@ STATUS = vectors("token-status-list")
 def test_a_status_list_gets_its_verdict(case):
     if case["at"] >= 2**53 or case["index"] >= 2**53:
         return  # a token can name no such place and no such time
-    lists = _native.new_status_lists(10, 1 << 24, 86_400)
+    policy = {"maxLists": 10, "maxBytes": 1 << 24, "maxAge": 86_400, "refresh": 300}
+    lists = _native.new_status_lists(json.dumps(policy))
 
     def put(text: str) -> str:
         return code_of(lambda: _native.put_list(lists, text, case["uri"], case["signer"], None, STATUS["now"]))
@@ -317,4 +318,6 @@ def test_an_address_gets_its_verdict(case):
 
 def test_every_file_of_vectors_runs_here():
     text = "".join(each.read_text() for each in Path(__file__).parent.glob("test_vectors*.py"))
-    assert [each.stem for each in FOLDER.glob("*.json") if f'"{each.stem}"' not in text] == []
+    # NATS has no Python face; frames are read in Rust alone, by a bound that is none of Python's.
+    files = {each.stem for each in FOLDER.glob("*.json")} - {"nats", "frames"}
+    assert [each for each in files if f'"{each}"' not in text] == []
