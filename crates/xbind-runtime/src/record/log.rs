@@ -1,6 +1,5 @@
 //! A log that is written: decisions wait in a queue, and one thread puts them on record, as many together as have come.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::mem::take;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,14 +9,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use xbind::record::{Chain, Head, Verdict};
+use xbind::record::{Chain, Head};
 use xbind::{Did, Error, ErrorKind, Result, SigningKey};
 
 use crate::record::callback::{Callback, Taker};
 use crate::record::disk::{Disk, Found};
 use crate::record::files::Files;
 use crate::record::index::{Index, Query};
-use crate::record::writer::{Opened, Sign, Signed, Sink, Writer};
+use crate::record::queue::State;
+use crate::record::writer::{Opened, Sign, Sink, Writer};
 use crate::record::{Audit, Decided, Done, Durability, LogOptions, Taken, tell};
 use crate::sync::Lock;
 use crate::sync::clock;
@@ -28,11 +28,6 @@ const GATHER: Duration = Duration::from_millis(10);
 const AGAIN: Duration = Duration::from_millis(250);
 /// The most records behind one signature.
 const BATCH: usize = 4096;
-/// The most records that wait to be written.
-const MAX_WAITING: usize = 65_536;
-/// The most bytes of them.
-const MAX_BYTES: usize = 64 << 20;
-
 /// Told how far the log goes, by its thread.
 pub type Flushed = Box<dyn FnOnce(Result<(Head, String)>) + Send>;
 
@@ -48,22 +43,6 @@ struct Shared {
     wake: Condvar,
     index: Mutex<Index>,
     waits: bool,
-}
-
-struct State {
-    queue: VecDeque<(Decided, Option<Done>)>,
-    bytes: usize,
-    flushes: Vec<Flushed>,
-    last: Signed,
-    /// Why nothing could be written when it was last tried.
-    failed: Option<Error>,
-    /// The thread has nothing to do.
-    idle: bool,
-    closing: bool,
-    closed: bool,
-    /// Told once nothing holds the log any more.
-    ends: Vec<Flushed>,
-    ended: bool,
 }
 
 impl AuditLog {
@@ -214,7 +193,7 @@ impl Drop for AuditLog {
 impl Audit for AuditLog {
     fn take(&self, decided: Decided, done: Option<Done>) -> Taken {
         let mut state = self.shared.state.guard();
-        let taken = self.shared.put(&mut state, decided, done);
+        let taken = state.put(decided, done, self.shared.waits);
         if taken == Taken::Later || (taken == Taken::Yes && state.idle) {
             self.shared.rouse(&mut state);
         }
@@ -223,7 +202,7 @@ impl Audit for AuditLog {
 
     fn take_all(&self, decided: Vec<(Decided, Done)>) -> bool {
         let mut state = self.shared.state.guard();
-        let put = |all, (one, done)| (self.shared.put(&mut state, one, Some(done)) != Taken::No) & all;
+        let put = |all, (one, done)| (state.put(one, Some(done), self.shared.waits) != Taken::No) & all;
         let all = decided.into_iter().fold(true, put);
         self.shared.rouse(&mut state);
         all
@@ -232,53 +211,6 @@ impl Audit for AuditLog {
     fn can_write(&self) -> bool {
         let state = self.shared.state.guard();
         !state.closing && state.failed.is_none()
-    }
-}
-
-impl Shared {
-    /// Puts a decision into the queue, if there is room for it.
-    fn put(&self, state: &mut State, decided: Decided, done: Option<Done>) -> Taken {
-        let has_happened = done.is_none();
-        if state.closing || (state.failed.is_some() && !has_happened) {
-            return Taken::No;
-        }
-        let size = decided.size();
-        if decided.with_record(|record| record.misfit().is_some()) {
-            return Taken::No; // one line that cannot be written would hold up all others
-        }
-        // What is refused is refused in any case: strangers who are leave room for what is to be done.
-        let of = if decided.outcome == Verdict::Refused { 2 } else { 1 };
-        let (records, bytes) =
-            (state.queue.len().saturating_mul(of), state.bytes.saturating_add(size).saturating_mul(of));
-        if records >= MAX_WAITING || bytes > MAX_BYTES {
-            return Taken::No;
-        }
-        let done = done.filter(|_| self.waits);
-        let taken = if done.is_some() { Taken::Later } else { Taken::Yes };
-        state.bytes = state.bytes.saturating_add(size);
-        state.queue.push_back((decided, done));
-        taken
-    }
-}
-
-impl State {
-    const fn new(last: Signed) -> Self {
-        Self {
-            queue: VecDeque::new(),
-            bytes: 0,
-            flushes: Vec::new(),
-            last,
-            failed: None,
-            idle: false,
-            closing: false,
-            closed: false,
-            ends: Vec::new(),
-            ended: false,
-        }
-    }
-
-    fn result(&self) -> Result<Signed> {
-        self.failed.clone().map_or_else(|| Ok(self.last.clone()), Err)
     }
 }
 

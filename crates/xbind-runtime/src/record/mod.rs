@@ -5,6 +5,7 @@ pub(crate) mod disk;
 pub(crate) mod files;
 pub(crate) mod index;
 pub(crate) mod log;
+mod queue;
 pub(crate) mod sink;
 pub(crate) mod writer;
 

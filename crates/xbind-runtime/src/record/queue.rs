@@ -1,0 +1,77 @@
+//! What waits to be put on record.
+
+use std::collections::VecDeque;
+
+use xbind::record::Verdict;
+use xbind::{Error, Result};
+
+use crate::record::log::Flushed;
+use crate::record::writer::Signed;
+use crate::record::{Decided, Done, Taken};
+
+/// The most records that wait to be written.
+const MAX_WAITING: usize = 65_536;
+/// The most bytes of them.
+const MAX_BYTES: usize = 64 << 20;
+
+/// What the thread of a log and those who ask it share.
+pub(super) struct State {
+    pub(super) queue: VecDeque<(Decided, Option<Done>)>,
+    pub(super) bytes: usize,
+    pub(super) flushes: Vec<Flushed>,
+    pub(super) last: Signed,
+    /// Why nothing could be written when it was last tried.
+    pub(super) failed: Option<Error>,
+    /// The thread has nothing to do.
+    pub(super) idle: bool,
+    pub(super) closing: bool,
+    pub(super) closed: bool,
+    /// Told once nothing holds the log any more.
+    pub(super) ends: Vec<Flushed>,
+    pub(super) ended: bool,
+}
+
+impl State {
+    pub(super) const fn new(last: Signed) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            bytes: 0,
+            flushes: Vec::new(),
+            last,
+            failed: None,
+            idle: false,
+            closing: false,
+            closed: false,
+            ends: Vec::new(),
+            ended: false,
+        }
+    }
+
+    pub(super) fn result(&self) -> Result<Signed> {
+        self.failed.clone().map_or_else(|| Ok(self.last.clone()), Err)
+    }
+
+    /// Puts a decision into the queue, if there is room for it; with `waits`, whoever asked is told when the disk has it.
+    pub(super) fn put(&mut self, decided: Decided, done: Option<Done>, waits: bool) -> Taken {
+        let has_happened = done.is_none();
+        if self.closing || (self.failed.is_some() && !has_happened) {
+            return Taken::No;
+        }
+        let size = decided.size();
+        if decided.with_record(|record| record.misfit().is_some()) {
+            return Taken::No; // one line that cannot be written would hold up all others
+        }
+        // What is refused is refused in any case: strangers who are leave room for what is to be done.
+        let of = if decided.outcome == Verdict::Refused { 2 } else { 1 };
+        let (records, bytes) =
+            (self.queue.len().saturating_mul(of), self.bytes.saturating_add(size).saturating_mul(of));
+        if records >= MAX_WAITING || bytes > MAX_BYTES {
+            return Taken::No;
+        }
+        let done = done.filter(|_| waits);
+        let taken = if done.is_some() { Taken::Later } else { Taken::Yes };
+        self.bytes = self.bytes.saturating_add(size);
+        self.queue.push_back((decided, done));
+        taken
+    }
+}
