@@ -1,5 +1,7 @@
 //! The calls that a port's agents have made and that nobody has answered yet.
 
+mod deadlines;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -125,16 +127,11 @@ impl Call {
         let has_time = |patience: Patience| !patience.each.is_zero() && patience.until.is_none_or(|until| until > now);
         self.sink.is_some_and(Sink::is_unread) && self.patience.is_some_and(has_time)
     }
-}
 
-/// A word of the other side gives it so much time again, and all of its words together no more than until then.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
-    pub(crate) each: Duration,
-    pub(crate) until: Option<Instant>,
-}
+    fn is_over(&self, route: Route) -> bool {
+        matches!(&self.recipient, Some(Peer::There(remote)) if remote.route == route)
+    }
 
-impl Call {
     /// What a reply must match; none before the call is sealed.
     pub(crate) fn expected(&self) -> Option<PendingCall> {
         let Stage::Sealed(digest) = self.stage else { return None };
@@ -147,6 +144,13 @@ impl Call {
             encryption: None, // nothing is encrypted yet
         })
     }
+}
+
+/// A word of the other side gives it so much time again, and all of its words together no more than until then.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    pub(crate) each: Duration,
+    pub(crate) until: Option<Instant>,
 }
 
 /// How many parts the other side of a call may send from now on.
@@ -298,8 +302,11 @@ impl Calls {
     }
 
     pub(crate) fn numbers_of(&self, caller: &Arc<Agent>) -> Vec<u64> {
-        let own = self.slots.iter().filter(|(_, call)| Arc::ptr_eq(&call.caller, caller));
-        own.map(|(number, _)| number).collect()
+        self.numbers(|call| Arc::ptr_eq(&call.caller, caller))
+    }
+
+    fn numbers(&self, are: impl Fn(&Call) -> bool) -> Vec<u64> {
+        self.slots.iter().filter(|(_, call)| are(call)).map(|(number, _)| number).collect()
     }
 
     /// The calls of one agent, which is closing.
@@ -309,15 +316,14 @@ impl Calls {
 
     /// The calls that wait for an answer over that route of that node.
     pub(crate) fn over(&self, node: &Arc<Node>, route: Route) -> Vec<u64> {
-        let over = |call: &Call| matches!(&call.recipient, Some(Peer::There(remote)) if remote.route == route);
         let is_its = |call: &Call| Arc::ptr_eq(&call.caller.node, node);
-        self.slots.iter().filter(|(_, call)| over(call) && is_its(call)).map(|(number, _)| number).collect()
+        self.numbers(|call| call.is_over(route) && is_its(call))
     }
 
     /// Whether the call of that id went over that route.
     pub(crate) fn went_over(&self, id: &MessageId, route: Route) -> bool {
         let call = self.by_id.get(id).and_then(|number| self.slots.get(*number));
-        call.is_some_and(|call| matches!(&call.recipient, Some(Peer::There(remote)) if remote.route == route))
+        call.is_some_and(|call| call.is_over(route))
     }
 
     /// The number of the call of that message, which is probably `asked`.
@@ -359,47 +365,8 @@ impl Calls {
     pub(crate) fn take_to(&mut self, node: &Arc<Node>, did: &Did) -> Vec<Call> {
         let to = |call: &Call| call.recipient.as_ref().is_some_and(|peer| peer.did() == did);
         let is_its = |call: &Call| Arc::ptr_eq(&call.caller.node, node);
-        let lost: Vec<_> =
-            self.slots.iter().filter(|(_, call)| to(call) && is_its(call)).map(|(number, _)| number).collect();
+        let lost = self.numbers(|call| to(call) && is_its(call));
         lost.into_iter().filter_map(|number| self.take(number)).collect()
-    }
-
-    /// One call whose deadline has passed.
-    pub(crate) fn take_expired(&mut self, now: Instant) -> Option<Call> {
-        self.tidy();
-        if self.deadlines.peek().is_none_or(|Reverse((deadline, _))| *deadline > now) {
-            return None; // whether it belongs to a call that is settled need not be known
-        }
-        loop {
-            let (_, number) = self.earliest().filter(|(deadline, _)| *deadline <= now)?;
-            if !self.slots.get(number).is_some_and(|call| call.is_unread(now)) {
-                return self.take(number);
-            }
-            self.be_patient(number, now);
-        }
-    }
-
-    pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
-        self.earliest().map(|(deadline, _)| deadline)
-    }
-
-    /// Lets entries of settled calls go that outnumber the living.
-    fn tidy(&mut self) {
-        if self.deadlines.len() > self.slots.len().saturating_mul(2).saturating_add(64) {
-            let live = self.slots.iter().filter_map(|(number, call)| Some(Reverse((call.deadline?, number))));
-            self.deadlines = live.collect();
-        }
-    }
-
-    fn earliest(&mut self) -> Option<(Instant, u64)> {
-        self.tidy();
-        while let Some(Reverse((deadline, number))) = self.deadlines.peek().copied() {
-            if self.slots.get(number).is_some_and(|call| call.deadline == Some(deadline)) {
-                return Some((deadline, number));
-            }
-            self.deadlines.pop();
-        }
-        None
     }
 }
 
