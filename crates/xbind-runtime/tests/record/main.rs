@@ -339,7 +339,8 @@ fn a_full_disk_refuses_work_and_loses_nothing() {
 #[test]
 fn a_large_log_is_verified_and_opened() {
     let long = std::env::var_os("XBIND_LONG").is_some();
-    let records: u64 = if long { 10_000_000 } else { 100_000 };
+    let asked = std::env::var("XBIND_RECORDS").ok().map(|records| records.parse().unwrap());
+    let records: u64 = asked.unwrap_or(if long { 10_000_000 } else { 100_000 });
     let folder = Folder::new("large");
     let began = Instant::now();
     {
