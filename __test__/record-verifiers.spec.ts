@@ -27,6 +27,26 @@ const unsigned = (): Request =>
 const request = async (token?: string): Promise<Request> =>
   valueOf(await signRequest(clerk, unsigned(), token === undefined ? {} : { token }))
 
+test.each([
+  ['https://billing.example?token=s3cret/tail', undefined],
+  ['https://billing.example#s3cret', undefined],
+  ['HTTPS://user:s3cret@billing.example/a', '/a'],
+  ['//user:s3cret@billing.example/a?b', '/a'],
+  ['ftp://user:s3cret@billing.example/', '/'],
+  ['https:user:s3cret@billing.example/', undefined],
+  ['/p?s3cret', '/p'],
+  ['/p#s3cret', '/p'],
+])('a request for %s is on record with nothing but its path', async (url, path) => {
+  const { log: audit } = await log({ sync: 'always' })
+  const verifier = new RequestVerifier({ authorities: ['billing.example'], allow: [clerk.did], audit })
+  expect(codeOf(await verifier.verify({ method: 'GET', url, headers: {} }))).not.toBe('ok')
+  valueOf(await audit.flush())
+  const [refused] = valueOf(await audit.query())
+  expect(JSON.stringify(refused)).not.toContain('s3cret')
+  expect(refused?.note?.startsWith(path === undefined ? '' : `${path}: `)).toBe(true)
+  await audit.close()
+})
+
 describe.each(['always', 'batch', 'none'] as const)('with sync %s', (sync) => {
   test('a verifier of tokens', async () => {
     const { log: audit } = await log({ sync })

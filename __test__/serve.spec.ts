@@ -1,13 +1,13 @@
 // Agents of other processes, reached over HTTP: whatever dies, cuts, doubles or lies between them, nothing runs twice.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, request } from 'node:http'
+import { createServer, request, ServerResponse } from 'node:http'
 import { connect, createServer as createTcp, type AddressInfo, type Server, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { AutoGenxBindAgent, MessageBus } from '@private.me/autogen'
 import { serveAgents } from '@private.me/autogen/http'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { codeOf, errorOf, valueOf } from './helpers/result'
 
 interface Line {
@@ -286,4 +286,19 @@ test('a slow reader costs a writer nothing', async () => {
     if (bytes > 20_000_000) break
   }
   expect(bytes).toBeGreaterThan(20_000_000)
+})
+
+test('the last piece of a response has a time to be read in, as all before it', async () => {
+  const wait = vi.spyOn(ServerResponse.prototype, 'setTimeout')
+  open.push(() => wait.mockRestore())
+  const [caller, callee] = [agent(), agent()]
+  callee.handle(({ payload }) => payload)
+  const server = createServer(serveAgents([callee]))
+  const place = { did: callee.getDID(), url: `http://127.0.0.1:${await listening(server)}/` }
+  valueOf(await caller.call(place, 1))
+  const [[ms, then] = []] = wait.mock.calls
+  const response = wait.mock.contexts[0] as ServerResponse
+  expect(ms).toBe(30_000)
+  then?.()
+  expect(response.destroyed).toBe(true)
 })

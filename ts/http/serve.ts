@@ -197,7 +197,9 @@ class Exchange {
 
   #end(bytes: Uint8Array): void {
     const isWhole = this.#unbegun !== undefined
-    this.#head(isWhole ? { 'content-length': bytes.byteLength } : {}).end(bytes)
+    const response = this.#head(isWhole ? { 'content-length': bytes.byteLength } : {})
+    response.setTimeout(STALLED_MS, () => response.destroy()) // no `drain` tells whether the last piece is read
+    response.end(bytes)
   }
 
   /** The response, begun. */

@@ -351,7 +351,7 @@ function entryOf(
   audience: string,
   authentic?: AuthenticRequest,
 ): Omit<Entry, 'outcome'> {
-  const [path = ''] = target.replace(/^https?:\/\/[^/]*/, '').split('?')
+  const path = target.replace(/[?#].*$/s, '').replace(/^([a-z][\w+.-]*:)?\/\/[^/]*/i, '')
   const { from, nonce } = authentic ?? {}
   return {
     event: 'request',
@@ -359,7 +359,7 @@ function entryOf(
     from,
     method: /^[\w.-]{1,128}$/.test(method) ? method : undefined,
     messageId: nonce !== undefined && /^[\w-]{21}[AQgw]$/.test(nonce) ? nonce : undefined,
-    note: cut(path),
+    note: cut(path.startsWith('/') ? path : ''),
   }
 }
 
