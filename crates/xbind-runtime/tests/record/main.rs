@@ -250,7 +250,8 @@ fn nothing_that_was_acknowledged_is_lost_when_its_process_is_killed() {
         return write_until_killed(Path::new(&path));
     }
     let folder = Folder::new("killed");
-    let times = if std::env::var_os("XBIND_LONG").is_some() { 200 } else { 10 };
+    let asked = std::env::var("XBIND_KILLS").ok().map(|times| times.parse().unwrap());
+    let times: u32 = asked.unwrap_or(if std::env::var_os("XBIND_LONG").is_some() { 200 } else { 10 });
     let mut acknowledged = 0_u64;
     for round in 0..times {
         let mut child = Command::new(std::env::current_exe().unwrap())
