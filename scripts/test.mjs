@@ -67,7 +67,7 @@ async function seeds() {
 
 /** One test after the other, because the largest says how long it took. */
 async function logs() {
-  process.env.XBIND_LONG = '1'
+  process.env.XBIND_LONG ??= '1'
   const args = ['--package', 'xbind-runtime', '--release', '--test', 'record', '--', '--nocapture', '--test-threads=1']
   await cargo('long', args)
 }

@@ -7,7 +7,7 @@ fn one_byte_changed_anywhere_is_found() {
     let folder = Folder::new("bytes");
     written(&folder.log(), 2, 1);
     let whole = fs::read(folder.log()).unwrap();
-    let long = std::env::var_os("XBIND_LONG").is_some();
+    let long = std::env::var("XBIND_LONG").is_ok_and(|long| long == "1");
     for at in 0..whole.len() {
         let others: Vec<u8> =
             if long { (0..=255).collect() } else { vec![whole[at] ^ if at % 2 == 0 { 1 } else { 0x20 }] };

@@ -251,7 +251,7 @@ fn nothing_that_was_acknowledged_is_lost_when_its_process_is_killed() {
     }
     let folder = Folder::new("killed");
     let asked = std::env::var("XBIND_KILLS").ok().map(|times| times.parse().unwrap());
-    let times: u32 = asked.unwrap_or(if std::env::var_os("XBIND_LONG").is_some() { 200 } else { 10 });
+    let times: u32 = asked.unwrap_or(if std::env::var("XBIND_LONG").is_ok_and(|long| long == "1") { 200 } else { 10 });
     let mut acknowledged = 0_u64;
     for round in 0..times {
         let mut child = Command::new(std::env::current_exe().unwrap())
@@ -339,7 +339,7 @@ fn a_full_disk_refuses_work_and_loses_nothing() {
 
 #[test]
 fn a_large_log_is_verified_and_opened() {
-    let long = std::env::var_os("XBIND_LONG").is_some();
+    let long = std::env::var("XBIND_LONG").is_ok_and(|long| long == "1");
     let asked = std::env::var("XBIND_RECORDS").ok().map(|records| records.parse().unwrap());
     let records: u64 = asked.unwrap_or(if long { 10_000_000 } else { 100_000 });
     let folder = Folder::new("large");
