@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import ssl
 from collections.abc import MutableMapping
@@ -31,6 +32,7 @@ class Listening:
         self._tls = tls
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._is_closed = False
 
     @property
     def port(self) -> int:
@@ -62,30 +64,45 @@ class Listening:
         """Ends all connections."""
         if self._server is None:
             return
+        self._is_closed = True
+        await self._accept_no_more(self._server)
         self._server.close()
         for writer in self._connections.values():
             writer.transport.abort()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None or len(self._connections) >= _CONNECTIONS:
-            return writer.close()
+    async def _accept_no_more(self, server: asyncio.Server) -> None:
+        """A connection that asyncio has accepted and not yet made known, when its server is closed, is never closed."""
+        with contextlib.suppress(NotImplementedError, RuntimeError):  # by event loops that accept in other ways
+            for each in server.sockets:
+                asyncio.get_running_loop().remove_reader(each.fileno())
+            await asyncio.sleep(0)
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # One may have been on its way in while the server was closed.
+        if self._is_closed or len(self._connections) >= _CONNECTIONS:
+            return writer.transport.abort()
+        task = asyncio.ensure_future(self._serve(reader, writer))
         self._connections[task] = writer
+        task.add_done_callback(self._connections.pop)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = _Connection(reader, writer)
         try:
             while await connection.head():
                 await self._app(connection.scope, connection.receive, connection.send)
                 if not connection.goes_on:
-                    return None
+                    return
         except (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # whoever asked has gone, or will not say what he wants
         except Exception as error:  # as after a request that was cut off
             logger.debug("a connection ended: %r", error)
         finally:
-            del self._connections[task]
-            writer.transport.abort() if not connection.goes_on else writer.close()
-        return None
+            writer.close() if connection.goes_on else writer.transport.abort()
+            try:
+                await asyncio.wait_for(writer.wait_closed(), _BODY_TIME)
+            except (OSError, asyncio.TimeoutError):
+                writer.transport.abort()
 
 
 class _Connection:

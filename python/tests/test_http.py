@@ -1,6 +1,9 @@
 """Agents that are called by URL."""
 
 import asyncio
+import contextlib
+import gc
+import warnings
 from typing import Any
 
 import pytest
@@ -99,6 +102,29 @@ async def test_a_server_that_goes_ends_its_calls(asker):
     await agent.close()
 
 
+async def test_connections_that_come_while_a_server_closes_are_ended():
+    agent = Agent("closing", bus=MessageBus())
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        for pauses in range(8):
+            async with listen(serve_agents([agent])) as server:
+                coming = [asyncio.create_task(asyncio.open_connection("127.0.0.1", server.port)) for _ in range(20)]
+                for _ in range(pauses):
+                    await asyncio.sleep(0)
+            for each in await asyncio.gather(*coming, return_exceptions=True):
+                if isinstance(each, BaseException):
+                    continue
+                reader, writer = each
+                with contextlib.suppress(OSError):
+                    assert await asyncio.wait_for(reader.read(), 10) == b""
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+        gc.collect()
+    assert [str(each.message) for each in warned] == []
+    await agent.close()
+
+
 async def test_what_is_no_address_is_told(asker):
     for wrong in ("ftp://x.example/", "http://x.example/", "https://user@x.example/"):
         with pytest.raises(XBindError, match="INVALID_CONFIG"):
@@ -111,6 +137,7 @@ async def raw(url: str, text: bytes) -> bytes:
     writer.write(text)
     answer = await asyncio.wait_for(reader.read(65536), 10)
     writer.close()
+    await writer.wait_closed()
     return answer
 
 
