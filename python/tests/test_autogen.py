@@ -21,49 +21,15 @@ from autogen_core import (  # noqa: E402
     try_get_known_serializers_for_type,
 )
 from autogen_core.exceptions import CantHandleException, NotAccessibleError, UndeliverableException  # noqa: E402
-from pydantic import BaseModel  # noqa: E402
+from team import Done, Task, Writer, code_of  # noqa: E402
 
-from private_me import Agent, HandlerError, Identity, MessageBus, XBindError  # noqa: E402
+from private_me import Agent, Identity, MessageBus, XBindError  # noqa: E402
 from private_me.autogen import CannotHandle, Undeliverable, XBindRuntime  # noqa: E402
-
-
-@dataclass
-class Task:
-    topic: str
 
 
 @dataclass
 class Pay:
     amount: int
-
-
-class Done(BaseModel):
-    text: str
-    by: str
-
-
-class Writer(RoutedAgent):
-    def __init__(self) -> None:
-        super().__init__("writes")
-        self.seen: list[tuple[str, AgentId | None]] = []
-        self.token: CancellationToken | None = None
-        self.begun = asyncio.Event()
-        self.let = asyncio.Event()
-
-    @message_handler
-    async def write(self, message: Task, ctx: MessageContext) -> Done:
-        self.seen.append((message.topic, ctx.sender))
-        if message.topic == "fails":
-            raise ValueError("a secret")
-        if message.topic == "tells":
-            raise HandlerError("OFF_TOPIC", "ask about something else")
-        if message.topic == "cannot":
-            raise CantHandleException("not this")
-        if message.topic == "slow":
-            self.token = ctx.cancellation_token
-            self.begun.set()
-            await self.let.wait()
-        return Done(text=f"about {message.topic}", by=self.id.key)
 
 
 class Cashier(RoutedAgent):
@@ -108,12 +74,6 @@ async def writer_of(runtime: XBindRuntime, key: str = "default") -> Writer:
     return await runtime.try_get_underlying_agent_instance(AgentId("writer", key), Writer)
 
 
-async def code_of(work, kind=XBindError):
-    with pytest.raises(kind) as caught:
-        await work
-    return caught.value.code
-
-
 def test_it_is_a_runtime_of_the_protocol(bus):
     assert isinstance(XBindRuntime(bus=bus), AgentRuntime)
 
@@ -147,7 +107,12 @@ async def test_with_it_nobody_is_the_boss_but_the_boss(here, there, bus):
         assert await third.send_message(Pay(100), cashier, sender=liar) == "refused"
     # Bytes that claim to come from it, without a runtime.
     async with Agent("mallory", bus=bus) as mallory:
-        claim = {"from": "boss", "id": "1", "to": "cashier", "message": {"type": "Pay", "as": "application/json", "data": {"amount": 1}}}
+        claim = {
+            "from": "boss",
+            "id": "1",
+            "to": "cashier",
+            "message": {"type": "Pay", "as": "application/json", "data": {"amount": 1}},
+        }
         answer = await mallory.call(cashier.key, claim, method="autogen.send")
         assert answer == {"data": "refused"}
     assert await there.send_message(Pay(100), cashier, sender=AgentId("boss", "default")) == "paid"
@@ -287,7 +252,10 @@ async def test_a_call_ends_when_its_time_is_over(bus, there):
 
 async def test_a_cancelled_token_reaches_the_handler_here_and_there(here, there):
     await Writer.register(here, "writer", Writer)
-    for id, theirs in ((AgentId("writer", "default"), await writer_of(here)), (await here.find("there", "writer"), await writer_of(there))):
+    for id, theirs in (
+        (AgentId("writer", "default"), await writer_of(here)),
+        (await here.find("there", "writer"), await writer_of(there)),
+    ):
         token = CancellationToken()
         call = asyncio.create_task(here.send_message(Task("slow"), id, cancellation_token=token))
         await theirs.begun.wait()

@@ -13,39 +13,22 @@ from autogen_core import (  # noqa: E402
     JSON_DATA_CONTENT_TYPE,
     AgentId,
     MessageContext,
-    RoutedAgent,
     TopicId,
     TypeSubscription,
     message_handler,
 )
 from pydantic import BaseModel  # noqa: E402
+from team import Note, Taker, code_of  # noqa: E402
 
 from private_me import Agent, Identity, MessageBus, XBindError  # noqa: E402
 from private_me.autogen import Undeliverable, XBindRuntime  # noqa: E402
-
-
-@dataclass
-class Note:
-    text: str
-    times: int = 1
 
 
 class Model(BaseModel):
     text: str
 
 
-class Taker(RoutedAgent):
-    def __init__(self) -> None:
-        super().__init__("takes")
-        self.taken: list[Any] = []
-        self.senders: list[AgentId | None] = []
-
-    @message_handler
-    async def note(self, message: Note, ctx: MessageContext) -> int:
-        self.taken.append(message)
-        self.senders.append(ctx.sender)
-        return message.times
-
+class Reader(Taker):
     @message_handler
     async def model(self, message: Model, ctx: MessageContext) -> str:
         return message.text
@@ -58,12 +41,6 @@ def packed(data: Any = None, kind: str = "Note", content_type: str = JSON_DATA_C
 def parcel(**changes: Any) -> dict[str, Any]:
     members = {"from": "boss", "id": "1", "to": "taker", "message": packed(), **changes}
     return {name: value for name, value in members.items() if value is not ...}
-
-
-async def code_of(work, kind=XBindError):
-    with pytest.raises(kind) as caught:
-        await work
-    return caught.value.code
 
 
 BODIES = [
@@ -87,26 +64,34 @@ BODIES = [
 @pytest.fixture
 async def runtime(bus: MessageBus):
     async with XBindRuntime("runtime", bus=bus) as runtime:
-        await Taker.register(runtime, "taker", Taker)
+        await Reader.register(runtime, "taker", Reader)
         await runtime.add_subscription(TypeSubscription("news", "taker"))
         yield runtime
 
 
-async def taker_of(runtime: XBindRuntime, key: str = "default") -> Taker:
-    return await runtime.try_get_underlying_agent_instance(AgentId("taker", key), Taker)
+async def taker_of(runtime: XBindRuntime, key: str = "default") -> Reader:
+    return await runtime.try_get_underlying_agent_instance(AgentId("taker", key), Reader)
 
 
 async def test_what_is_no_message_of_a_runtime_is_refused(bus, runtime, asker, caplog):
     to = (await runtime.get("taker")).key
     for body in BODIES:
         assert await code_of(asker.call(to, body, method="autogen.send")) in ("INVALID_INPUT", "INVALID_PAYLOAD"), body
-        assert await code_of(asker.call("runtime", body, method="autogen.publish")) in ("INVALID_INPUT", "INVALID_PAYLOAD"), body
+        assert await code_of(asker.call("runtime", body, method="autogen.publish")) in ("INVALID_INPUT", "INVALID_PAYLOAD"), (
+            body
+        )
     for topic in (None, 1, "news", [], ["news"], ["news", "s", "x"], ["news", 1], ["a b", "s"], ["", "s"], ["news", ""], ["news", "\n"], ["n" * 257, "s"]):  # fmt: skip
         body = {**parcel(to=...), "topic": topic}
         assert await code_of(asker.call("runtime", body, method="autogen.publish")) == "INVALID_INPUT", topic
     for body in (None, {}, {"type": "taker"}, {"type": "taker", "key": 1}, {"type": "a b", "key": "x"}, {"type": "taker", "key": "\0"}, {"type": "taker", "key": "x", "y": "z"}):  # fmt: skip
         assert await code_of(asker.call("runtime", body, method="autogen.find")) == "INVALID_INPUT", body
-    for where, method in ((to, None), (to, "autogen.find"), (to, "autogen.publish"), ("runtime", "autogen.send"), ("runtime", "x")):
+    for where, method in (
+        (to, None),
+        (to, "autogen.find"),
+        (to, "autogen.publish"),
+        ("runtime", "autogen.send"),
+        ("runtime", "x"),
+    ):
         assert await code_of(asker.call(where, parcel(), method=method)) == "METHOD_NOT_FOUND"
     assert (await taker_of(runtime)).taken == []
     assert await asker.call(to, parcel(), method="autogen.send") == {"data": 1}
@@ -120,7 +105,12 @@ async def test_a_topic_of_a_strangers_choosing_makes_nobody_a_neighbour(runtime,
     for source in (victim, asker.did, runtime.did, "did:key:x", "did:"):
         await asker.call("runtime", {**parcel(to=...), "topic": ["news", source]}, method="autogen.publish")
         await runtime.publish_message(Note("x"), TopicId("news", source))
-        assert await code_of(runtime.send_message(Note("x"), AgentId("taker", source)), XBindError) in ("AGENT_NOT_FOUND", "INVALID_DID", "METHOD_NOT_FOUND", "WRONG_AUDIENCE")
+        assert await code_of(runtime.send_message(Note("x"), AgentId("taker", source)), XBindError) in (
+            "AGENT_NOT_FOUND",
+            "INVALID_DID",
+            "METHOD_NOT_FOUND",
+            "WRONG_AUDIENCE",
+        )
         assert await code_of(asker.call("runtime", {"type": "taker", "key": source}, method="autogen.find")) == "HANDLER_FAILED"
     await asker.call("runtime", {**parcel(to=...), "topic": ["news", "../../etc"]}, method="autogen.publish")
     await runtime.stop_when_idle()
@@ -129,7 +119,7 @@ async def test_a_topic_of_a_strangers_choosing_makes_nobody_a_neighbour(runtime,
 
 async def test_agents_are_no_more_than_are_allowed(bus, asker):
     async with XBindRuntime("small", bus=bus, max_agents=3) as small:
-        await Taker.register(small, "taker", Taker)
+        await Reader.register(small, "taker", Reader)
         await small.add_subscription(TypeSubscription("news", "taker"))
         for number in range(10):
             await asker.call("small", {**parcel(to=...), "topic": ["news", f"{number}"]}, method="autogen.publish")
@@ -164,10 +154,18 @@ async def test_ids_that_lie_are_read_once(runtime):
 
     assert await runtime.send_message(Note("x"), Id("taker", "x"), sender=Id("taker", "x")) == 1
     assert (await taker_of(runtime)).senders == [await runtime.get("taker")]
-    assert await code_of(runtime.send_message(Note("x"), AgentId("taker", "default"), sender=AgentId("taker", Key(Identity().did)))) == "NOT_ALLOWED"
+    assert (
+        await code_of(
+            runtime.send_message(Note("x"), AgentId("taker", "default"), sender=AgentId("taker", Key(Identity().did)))
+        )
+        == "NOT_ALLOWED"
+    )
     assert await code_of(runtime.send_message(Note("x"), AgentId("boss", Key("default")))) == "AGENT_NOT_FOUND"
     mine = await runtime.get("taker")
-    assert await code_of(runtime.send_message(Note("x"), AgentId("taker", "default"), sender=AgentId("boss", mine.key))) == "NOT_ALLOWED"
+    assert (
+        await code_of(runtime.send_message(Note("x"), AgentId("taker", "default"), sender=AgentId("boss", mine.key)))
+        == "NOT_ALLOWED"
+    )
     assert await code_of(runtime.send_message(Note("x"), AgentId("boss", mine.key))) == "AGENT_NOT_FOUND"
 
 
@@ -193,7 +191,15 @@ async def test_wrong_types_and_none_are_told(bus, runtime):
     for work in wrong:
         with pytest.raises((TypeError, AttributeError)):
             await work()
-    for options in ({"allow": None}, {"identity": 1}, {"identity_of": 1}, {"bus": 1}, {"max_agents": "1"}, {"timeout": "1"}, {"name": 1}):
+    for options in (
+        {"allow": None},
+        {"identity": 1},
+        {"identity_of": 1},
+        {"bus": 1},
+        {"max_agents": "1"},
+        {"timeout": "1"},
+        {"name": 1},
+    ):
         with pytest.raises(TypeError):
             XBindRuntime(**{"bus": bus, **options})
     for options in ({"max_agents": 0}, {"timeout": 0}, {"name": "a b"}, {"allow": ["x"]}):
@@ -212,7 +218,7 @@ async def test_wrong_types_and_none_are_told(bus, runtime):
     await runtime.publish_message(Note("x"), topic, **nothing)
     XBindRuntime(None, identity=None, identity_of=None, bus=bus, timeout=None, max_payload_bytes=None, max_agents=None)
     async with XBindRuntime(bus=bus, identity_of=lambda id: "x") as odd:
-        await Taker.register(odd, "taker", Taker)
+        await Reader.register(odd, "taker", Reader)
         with pytest.raises(TypeError):
             await odd.get("taker")
 
@@ -265,7 +271,18 @@ async def test_serializers_are_looked_at(bus, runtime, asker):
 
 
 async def test_a_strangers_answer_is_read_as_strictly(bus, runtime):
-    answers: list[Any] = [None, 1, [], {}, {"data": 1, "x": 1}, packed(kind="Nothing"), packed({"text": 1}), b"x", {"did": 1}, {"did": "x"}]
+    answers: list[Any] = [
+        None,
+        1,
+        [],
+        {},
+        {"data": 1, "x": 1},
+        packed(kind="Nothing"),
+        packed({"text": 1}),
+        b"x",
+        {"did": 1},
+        {"did": "x"},
+    ]
     async with Agent("stranger", bus=bus) as stranger:
         for answer in answers:
             stranger.handle(lambda call, answer=answer: answer)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
@@ -11,7 +10,6 @@ pytest.importorskip("autogen_core", reason="autogen-core is not installed: pip i
 
 from autogen_core import (  # noqa: E402
     AgentId,
-    CancellationToken,
     DefaultTopicId,
     MessageContext,
     RoutedAgent,
@@ -22,45 +20,11 @@ from autogen_core import (  # noqa: E402
     try_get_known_serializers_for_type,
     type_subscription,
 )
-from autogen_core.exceptions import CantHandleException, UndeliverableException  # noqa: E402
-from pydantic import BaseModel  # noqa: E402
+from autogen_core.exceptions import UndeliverableException  # noqa: E402
+from team import Done, Task, Writer, code_of  # noqa: E402
 
-from private_me import HandlerError, MessageBus, XBindError  # noqa: E402
+from private_me import MessageBus  # noqa: E402
 from private_me.autogen import Undeliverable, XBindRuntime  # noqa: E402
-
-
-@dataclass
-class Task:
-    topic: str
-
-
-class Done(BaseModel):
-    text: str
-    by: str
-
-
-class Writer(RoutedAgent):
-    def __init__(self) -> None:
-        super().__init__("writes")
-        self.seen: list[tuple[str, AgentId | None]] = []
-        self.token: CancellationToken | None = None
-        self.begun = asyncio.Event()
-        self.let = asyncio.Event()
-
-    @message_handler
-    async def write(self, message: Task, ctx: MessageContext) -> Done:
-        self.seen.append((message.topic, ctx.sender))
-        if message.topic == "fails":
-            raise ValueError("a secret")
-        if message.topic == "tells":
-            raise HandlerError("OFF_TOPIC", "ask about something else")
-        if message.topic == "cannot":
-            raise CantHandleException("not this")
-        if message.topic == "slow":
-            self.token = ctx.cancellation_token
-            self.begun.set()
-            await self.let.wait()
-        return Done(text=f"about {message.topic}", by=self.id.key)
 
 
 @pytest_asyncio.fixture
@@ -80,12 +44,6 @@ async def there(bus: MessageBus) -> AsyncIterator[XBindRuntime]:
 
 async def writer_of(runtime: XBindRuntime, key: str = "default") -> Writer:
     return await runtime.try_get_underlying_agent_instance(AgentId("writer", key), Writer)
-
-
-async def code_of(work, kind=XBindError):
-    with pytest.raises(kind) as caught:
-        await work
-    return caught.value.code
 
 
 @type_subscription("news")

@@ -1,8 +1,6 @@
 """AutoGen's runtime when agents call themselves, are made slowly, give up, or end it under way."""
 
 import asyncio
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
@@ -16,34 +14,10 @@ from autogen_core import (  # noqa: E402
     TypeSubscription,
     message_handler,
 )
+from team import Note, Taker, code_of  # noqa: E402
 
-from private_me import Agent, MessageBus, XBindError  # noqa: E402
+from private_me import Agent, MessageBus  # noqa: E402
 from private_me.autogen import Undeliverable, XBindRuntime  # noqa: E402
-
-
-@dataclass
-class Note:
-    text: str
-    times: int = 1
-
-
-class Taker(RoutedAgent):
-    def __init__(self) -> None:
-        super().__init__("takes")
-        self.taken: list[Any] = []
-        self.senders: list[AgentId | None] = []
-
-    @message_handler
-    async def note(self, message: Note, ctx: MessageContext) -> int:
-        self.taken.append(message)
-        self.senders.append(ctx.sender)
-        return message.times
-
-
-async def code_of(work, kind=XBindError):
-    with pytest.raises(kind) as caught:
-        await work
-    return caught.value.code
 
 
 @pytest.fixture
