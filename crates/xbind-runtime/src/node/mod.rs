@@ -2,6 +2,7 @@
 
 pub(crate) mod directory;
 pub(crate) mod finding;
+pub(crate) mod held;
 pub(crate) mod lane;
 pub(crate) mod memory;
 pub(crate) mod name;

@@ -198,6 +198,7 @@ impl Node {
                 token,
                 slot: None,
                 asked: None,
+                since: None,
                 clock_skew: limits.clock_skew,
                 max_lifetime: limits.message_ttl.into(),
                 names_session,
