@@ -230,7 +230,7 @@ describe('a store', () => {
     const stream = caller.stream(place, 'left')
     await expect.poll(() => answers.length).toBe(3)
     abort.abort()
-    await stream.return()
+    await stream[Symbol.asyncIterator]().return?.()
     expect(codeOf(await given)).toBe('ABORTED')
     expect(codeOf(await late)).toBe('TIMEOUT')
     const last = caller.call(place, 'last') // its request is behind those that say so

@@ -53,6 +53,7 @@ pub(super) struct Queue {
 }
 
 /// A message that waits.
+#[expect(clippy::large_enum_variant, reason = "almost all of them are new")]
 pub(super) enum Parcel {
     New(Departure),
     /// One that left in a request that was too large, as it was.

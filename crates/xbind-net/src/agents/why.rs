@@ -44,7 +44,10 @@ const fn hint(why: FetchError) -> &'static str {
         }
         FetchError::Proxy => "look whether the proxy of this bus is there, and lets through to that host and port",
         FetchError::UnknownIssuer => "name its authority in `http.ca` of the bus, if it is one of your own",
-        FetchError::Tls | FetchError::WrongName | FetchError::Expired | FetchError::Certificate | FetchError::Roots => {
+        FetchError::Certificate => {
+            "a certificate of an authority is no server's, also where it is its own: make an authority, and let it sign one"
+        }
+        FetchError::Tls | FetchError::WrongName | FetchError::Expired | FetchError::Roots => {
             "look at the certificate of the server, and at the roots that this bus believes"
         }
         FetchError::Status(404) => "look at the path: agents are at the one that serveAgents was mounted at",

@@ -288,6 +288,12 @@ impl Node {
         self.each_port(|port| port.end_with(self, did));
     }
 
+    /// Whether that identity was stopped here.
+    #[must_use]
+    pub fn is_stopped(&self, did: &Did) -> bool {
+        self.check_running(&[did]).is_err()
+    }
+
     pub(crate) fn check_running(&self, dids: &[&Did]) -> Result<()> {
         if !self.any_stopped.load(Ordering::Acquire) {
             return Ok(());
