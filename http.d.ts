@@ -323,15 +323,20 @@ export interface WindowStore extends NonceStore {
 }
 /** How agents are mounted. */
 export interface ServeOptions {
-  /** The path at which they are; every path by default, for frameworks that have routed already. */
+  /** The path at which they are, without a query; every path by default, for frameworks that have routed already. */
   path?: string;
-  /** The most bytes of one request, with all its messages: default 64 MiB. What one message may have is for its agent to say. */
+  /**
+   * The most bytes of one request, with all its messages: default 64 MiB, at least 8 KiB. Callers send less at a time where that is
+   * little. What one message may have is for its agent to say.
+   */
   maxBodyBytes?: number;
   /**
    * Shared by replicas, processes with the same keys behind one address: then each call runs once, whichever it comes to. Without
-   * it each has a window of its own, and one caller has to be sent to one process. Once for each bus.
+   * it each has a window of its own, and one caller has to be sent to one process. One store for each bus.
    */
   window?: WindowStore;
+  /** Told what goes wrong here that no caller can be told: what `window` throws, or says wrongly. By default a warning of the process. */
+  onError?: (error: unknown) => void;
 }
 /**
  * Mounts agents on node:http, and on whatever hands on its requests and responses: those of a list, which are on one bus, or

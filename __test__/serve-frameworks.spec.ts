@@ -8,6 +8,7 @@ import { serveAgents } from '@private.me/autogen/http'
 import express from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -224,14 +225,70 @@ describe.each(Object.keys(frameworks))('%s', (framework) => {
         return error
       }
     }
-    for (const maxBodyBytes of [null, 0, -1, NaN, '1', false, 1.5, 2 ** 31]) {
+    for (const maxBodyBytes of [null, 0, -1, NaN, '1', false, 1.5, 8191, 2 ** 31]) {
       expect(await refused({ maxBodyBytes }), String(maxBodyBytes)).toBeInstanceOf(Error)
     }
     expect(await refused({ maxBodyByte: 1 })).toBeInstanceOf(Error)
-    for (const agents of [[], null, 7, {}, [null], ['did:key:z']]) {
-      expect(await refused({}, agents), JSON.stringify(agents)).toBeInstanceOf(Error)
+    expect(await refused({ onError: 7 })).toBeInstanceOf(TypeError)
+    const one = agent()
+    // eslint-disable-next-line no-sparse-arrays
+    for (const agents of [[], null, 7, {}, [null], ['did:key:z'], [one, , one], [, one]]) {
+      expect(await refused({}, agents), JSON.stringify(agents)).toBeInstanceOf(TypeError)
     }
-    expect(await refused({ maxBodyBytes: 5 })).toBeUndefined()
+    expect(await refused({ maxBodyBytes: 8192 })).toBeUndefined()
+    expect(await refused({}, [one, one])).toBeUndefined()
+  })
+})
+
+describe('a body that something in front of Hono has looked at', () => {
+  const behind = async (before: (app: Hono) => unknown) => {
+    const errors: unknown[] = []
+    const callee = agent()
+    callee.handle(({ payload }) => (payload as string).length)
+    const app = new Hono()
+    app.onError((error, c) => {
+      errors.push(error)
+      return c.body(null, 500)
+    })
+    before(app)
+    app.all('/agents', inHono([callee]))
+    const server = await new Promise<Server>((resolve) => {
+      const made = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }, () => resolve(made as Server))
+    })
+    return { place: { did: callee.getDID(), url: `${await listening(server)}/agents` }, errors }
+  }
+  const large = 'x'.repeat(1 << 20)
+
+  test.each<[string, (app: Hono) => unknown]>([
+    ['bodyLimit', (app) => app.use(bodyLimit({ maxSize: 8 << 20 }))],
+    ['who looks at it', (app) => app.use((c, next) => (void c.req.raw.body, next()))],
+    ['who looks at it later', (app) => app.use(async (c, next) => (await new Promise(setImmediate), void c.req.raw.body, await next()))], // prettier-ignore
+    [
+      'who puts another request in its place',
+      (app) =>
+        app.use(async (c, next) => {
+          c.req.raw = new Request(c.req.raw, { method: 'POST', body: c.req.raw.body, duplex: 'half' })
+          await next()
+        }),
+    ],
+  ])('%s', async (_, before) => {
+    const { place, errors } = await behind(before)
+    const caller = agent()
+    const answers = await Promise.all([1, 2, 3].map(() => caller.call(place, large)))
+    expect(answers.map(valueOf)).toEqual([1 << 20, 1 << 20, 1 << 20])
+    expect(valueOf(await caller.call(place, 'abc'))).toBe(3)
+    expect(errors).toEqual([])
+  })
+
+  test('is refused where it was read, at once', async () => {
+    const { place, errors } = await behind((app) =>
+      app.use(async (c, next) => {
+        for await (const piece of c.req.raw.body ?? []) void piece
+        await next()
+      }),
+    )
+    expect((await agent().call(place, large)).ok).toBe(false)
+    expect(String(errors[0])).toContain('serveAgents() goes before body parsers')
   })
 })
 

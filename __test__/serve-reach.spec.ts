@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { certificate } from './helpers/certificate'
-import { codeOf, errorOf, valueOf } from './helpers/result'
+import { errorOf, valueOf } from './helpers/result'
 
 const folder = mkdtempSync(join(tmpdir(), 'xbind-reach-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -95,7 +95,8 @@ describe('https', () => {
     expect(errorOf(await agent().call(place, 1))).toMatchObject({ code: 'AGENT_NOT_FOUND', handled: 'no' })
     const byAddress = { ...place, url: place.url.replace('localhost', '127.0.0.1') }
     expect(errorOf(await caller.call(byAddress, 1))).toMatchObject({ code: 'AGENT_NOT_FOUND', handled: 'no' })
-    expect(codeOf(await agent({ ca: other }).call(place, 1))).toBe('AGENT_NOT_FOUND')
+    const unknown = errorOf(await agent({ ca: other }).call(place, 1))
+    expect([unknown.code, unknown.message]).toEqual(['AGENT_NOT_FOUND', expect.stringContaining('the certificate')])
     expect(valueOf(await agent({ ca: [other, ca] }).call(place, 1))).toBe(1)
   })
 })
@@ -170,6 +171,18 @@ describe('a proxy', () => {
         expect.objectContaining({ code: 'INVALID_CONFIG' }) as Error,
       )
     }
+    const said = (http: HttpReach): string => {
+      try {
+        return new MessageBus({ http }).agents().join()
+      } catch (error) {
+        return `${(error as Error).message} ${(error as { hint?: string }).hint}`
+      }
+    }
+    expect(said({ proxy: 'socks5://a' })).toContain('by http or https only')
+    expect(said({ proxy: { url: 'http://a', except: ['b.example', '10.0.0.0/8'] } })).toContain(
+      'left out for "10.0.0.0/8"',
+    )
+    expect(said({ ca: 'none' })).toContain('BEGIN CERTIFICATE')
     let reads = 0
     const once = { get proxy() { return (reads += 1) === 1 ? 'http://127.0.0.1:1' : 7 } } // prettier-ignore
     expect(new MessageBus({ http: once as never })).toBeInstanceOf(MessageBus)

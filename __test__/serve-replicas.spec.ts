@@ -213,6 +213,33 @@ describe('a store', () => {
     expect(handled).toEqual([])
   })
 
+  test('that answers a call that was given up meanwhile begins nothing', async () => {
+    const right = memory()
+    const answers: (() => void)[] = []
+    const { handled, place } = await behind({
+      agree: right.agree,
+      claim: async (key, until) => {
+        await new Promise<void>((resolve) => void answers.push(resolve))
+        return right.claim(key, until)
+      },
+    })
+    const caller = agent()
+    const abort = new AbortController()
+    const given = caller.call(place, 'given up', { signal: abort.signal })
+    const late = caller.call(place, 'late', { timeoutMs: 1500 })
+    const stream = caller.stream(place, 'left')
+    await expect.poll(() => answers.length).toBe(3)
+    abort.abort()
+    await stream[Symbol.asyncIterator]().return?.()
+    expect(codeOf(await given)).toBe('ABORTED')
+    expect(codeOf(await late)).toBe('TIMEOUT')
+    const last = caller.call(place, 'last') // its request is behind those that say so
+    await expect.poll(() => answers.length).toBe(4)
+    answers.forEach((answer) => answer())
+    valueOf(await last)
+    expect(handled).toEqual(['last'])
+  })
+
   test('is asked for calls and sends from elsewhere only, with nothing that tells who', async () => {
     const right = memory()
     const keys: [string, number][] = []

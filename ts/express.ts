@@ -6,7 +6,7 @@ import { checkObject, known } from './check'
 import { refuse, signAnswer } from './http/answer'
 import { Gate, isProblem, type RequestingAgent, type RouteOptions } from './http/gate'
 import type { RequestVerifierOptions } from './http/demands'
-import { mounted, type ServeOptions } from './http/serve'
+import { MOUNT_OPTIONS, mounted, takeOptions, type ServeOptions } from './http/serve'
 import type { RequestVerifier } from './http/verifier'
 
 export type { RequestingAgent, RouteOptions } from './http/gate'
@@ -82,9 +82,8 @@ export function serveAgents(
   options: Omit<ServeOptions, 'path'> = {},
 ): (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void {
   checkObject(options, 'options')
-  known(options, 'serveAgents()', ['maxBodyBytes', 'window'])
-  const { maxBodyBytes, window } = options
-  const answer = mounted(agents, maxBodyBytes, window)
+  known(options, 'serveAgents()', MOUNT_OPTIONS)
+  const answer = mounted(agents, takeOptions(options))
   return (request, response, next) => {
     try {
       answer(request, response)

@@ -8,7 +8,7 @@ import { headersOf } from './http/answer'
 import { checkDemands, Gate, isProblem, type RequestingAgent, type RouteOptions } from './http/gate'
 import { isFetchResponse } from './http/message'
 import type { RequestVerifierOptions } from './http/demands'
-import { mounted, READ, type ServeOptions } from './http/serve'
+import { MOUNT_OPTIONS, mounted, READ, takeOptions, type ServeOptions } from './http/serve'
 import type { RequestVerifier } from './http/verifier'
 
 export type { RequestingAgent, RouteOptions } from './http/gate'
@@ -134,9 +134,8 @@ const OF_REGISTER = ['prefix', 'logLevel', 'logSerializers']
  * ```
  */
 export async function serveAgents(app: FastifyInstance, options: ServePluginOptions): Promise<void> {
-  known(options, 'serveAgents', ['agents', 'maxBodyBytes', 'window', ...OF_REGISTER])
-  const { agents, maxBodyBytes, window } = options
-  const answer = mounted(agents, maxBodyBytes, window)
+  known(options, 'serveAgents', ['agents', ...MOUNT_OPTIONS, ...OF_REGISTER])
+  const answer = mounted(options.agents, takeOptions(options))
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (request, payload, done) => {
     done(payload === request.raw ? null : new TypeError(READ), undefined)

@@ -16,8 +16,11 @@ const hints: Readonly<Record<string, string>> = {
     'make it first, on the same bus (across threads: MessageBus.shared), and do not close it; while its identity provider fails to sign, it is not there either',
 }
 
+/** What happened at an address has a hint of its own, which fits better. */
+const AT_AN_ADDRESS = /^(no agent was reached at|what is at|the response of|calls are under way to) /
+
 /** A failure of the runtime, with the hint that names an option where there is one. */
 export function hinted(failure: Failure): Failure {
-  const hint = hints[failure.message] ?? hints[failure.code]
+  const hint = hints[failure.message] ?? (AT_AN_ADDRESS.test(failure.message) ? undefined : hints[failure.code])
   return hint === undefined ? failure : { ...failure, hint }
 }

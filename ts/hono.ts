@@ -1,5 +1,6 @@
 // Hono 4: requests that prove who sends them, and agents that are called by URL.
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
 import type { Context, HonoRequest, MiddlewareHandler } from 'hono'
 import type { AutoGenxBindAgent } from './agent/agent'
 import type { MessageBus } from './agent/bus'
@@ -8,7 +9,7 @@ import { headersOf } from './http/answer'
 import { Gate, isProblem, type RequestingAgent, type RouteOptions } from './http/gate'
 import { isIncoming } from './http/message'
 import type { RequestVerifierOptions } from './http/demands'
-import { mounted, type ServeOptions } from './http/serve'
+import { isRead, MOUNT_OPTIONS, mounted, READ, takeOptions, type ServeOptions } from './http/serve'
 import type { RequestVerifier } from './http/verifier'
 
 export type { RequestingAgent, RouteOptions } from './http/gate'
@@ -89,17 +90,25 @@ export function serveAgents(
   options: Omit<ServeOptions, 'path'> = {},
 ): (c: Context) => Promise<Response> {
   checkObject(options, 'options')
-  known(options, 'serveAgents()', ['maxBodyBytes', 'window'])
-  const { maxBodyBytes, window } = options
-  const answer = mounted(agents, maxBodyBytes, window)
+  known(options, 'serveAgents()', MOUNT_OPTIONS)
+  const answer = mounted(agents, takeOptions(options))
   return async (c) => {
     const { incoming, outgoing } = (c.env ?? {}) as { incoming?: IncomingMessage; outgoing?: ServerResponse }
     if (!incoming || !outgoing || !isIncoming(incoming)) {
       throw new TypeError('serveAgents() answers requests of node:http: run the app with serve() of @hono/node-server')
     }
-    answer(incoming, outgoing)
+    if (Object.keys(c.req.bodyCache).length > 0) throw new TypeError(READ)
+    const { raw } = c.req
+    await new Promise((resolve) => setImmediate(resolve)) // whoever looked at the body begins to read it only then
+    answer(incoming, outgoing, isRead(incoming) && incoming.method === 'POST' ? left(raw) : undefined)
     const sent = new Response(null, { headers: { 'x-hono-already-sent': 'true' } })
     void sent.body // the adapter's own Response writes a head until it was looked at
     return sent
   }
+}
+
+/** What is left of a body that something in front has looked at: the adapter reads it from then on. */
+function left({ body, bodyUsed }: Request): Readable {
+  if (bodyUsed || body?.locked) throw new TypeError(READ)
+  return body === null ? Readable.from([]) : Readable.fromWeb(body)
 }

@@ -13,7 +13,12 @@ _HINTS = {
     "AGENT_NOT_FOUND": "make it first, on the same bus, and do not close it",
 }
 
+# What happened at an address has a hint of its own, which fits better.
+_AT_AN_ADDRESS = ("no agent was reached at ", "what is at ", "the response of ", "calls are under way to ")
+
 
 def hinted(code: str, message: str, hint: str | None) -> str | None:
     """The hint that names an option where there is one."""
+    if hint is not None and message.startswith(_AT_AN_ADDRESS):
+        return hint
     return _HINTS.get(message) or _HINTS.get(code) or hint

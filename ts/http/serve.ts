@@ -1,7 +1,8 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
 import { isAgent, nodeOf, type AutoGenxBindAgent } from '../agent/agent'
 import { MessageBus, refOf } from '../agent/bus'
-import { bounded, checkObject, checkString, known, optional } from '../check'
+import { bounded, checkFunction, checkObject, checkString, known, optional } from '../check'
 import { failure, XBindError } from '../errors'
 import { native } from '../native'
 import type { NodeRef, ServerRef } from '../native/binding'
@@ -11,16 +12,24 @@ import { Asking, checkStore, type WindowStore } from './store'
 
 /** How agents are mounted. */
 export interface ServeOptions {
-  /** The path at which they are; every path by default, for frameworks that have routed already. */
+  /** The path at which they are, without a query; every path by default, for frameworks that have routed already. */
   path?: string
-  /** The most bytes of one request, with all its messages: default 64 MiB. What one message may have is for its agent to say. */
+  /**
+   * The most bytes of one request, with all its messages: default 64 MiB, at least 8 KiB. Callers send less at a time where that is
+   * little. What one message may have is for its agent to say.
+   */
   maxBodyBytes?: number
   /**
    * Shared by replicas, processes with the same keys behind one address: then each call runs once, whichever it comes to. Without
-   * it each has a window of its own, and one caller has to be sent to one process. Once for each bus.
+   * it each has a window of its own, and one caller has to be sent to one process. One store for each bus.
    */
   window?: WindowStore
+  /** Told what goes wrong here that no caller can be told: what `window` throws, or says wrongly. By default a warning of the process. */
+  onError?: (error: unknown) => void
 }
+
+/** What all frameworks take. */
+export const MOUNT_OPTIONS = ['maxBodyBytes', 'window', 'onError']
 
 const MEDIA_TYPE = 'application/vnd.xbind.messages'
 /** Nobody between is to keep, change or gather what is said. */
@@ -29,6 +38,8 @@ const UNTOUCHED = { 'cache-control': 'no-store, no-transform', 'x-accel-bufferin
 const SOON_MS = 5
 /** How long whoever reads a response may take none of what is there. */
 const STALLED_MS = 30_000
+/** How long nothing of a body may come. */
+const SILENT_MS = 30_000
 
 /**
  * Mounts agents on node:http, and on whatever hands on its requests and responses: those of a list, which are on one bus, or
@@ -45,11 +56,12 @@ export function serveAgents(
   options: ServeOptions = {},
 ): (request: IncomingMessage, response: ServerResponse) => void {
   checkObject(options, 'options')
-  known(options, 'serveAgents()', ['path', 'maxBodyBytes', 'window'])
-  const { path, maxBodyBytes, window } = options
+  known(options, 'serveAgents()', ['path', ...MOUNT_OPTIONS])
+  const { path, ...rest } = takeOptions(options)
   optional(path, checkString, 'path')
-  if (path !== undefined && !path.startsWith('/')) throw new TypeError("path must begin with '/'")
-  const answer = mounted(agents, maxBodyBytes, window)
+  if (path !== undefined && !/^\/[^?#]*$/.test(path))
+    throw new TypeError("path must begin with '/', and hold no '?' and no '#'")
+  const answer = mounted(agents, rest)
   return (request, response) => {
     const [asked] = (request.url ?? '').split('?')
     if (path !== undefined && asked !== path) return refuse(response, 404)
@@ -63,34 +75,58 @@ export function serveAgents(
   }
 }
 
+/** A copy, each read once, those that are inherited too. */
+export function takeOptions({ path, maxBodyBytes, window, onError }: ServeOptions): ServeOptions {
+  return { path, maxBodyBytes, window, onError } as ServeOptions
+}
+
+/** Where the body of a request comes from: itself, or what something in front has left of it. */
+export type Answer = (request: IncomingMessage, response: ServerResponse, body?: Readable) => void
+
+/** The store of each bus, and who asks it for as long as there is the bus. */
+const stores = new WeakMap<NodeRef, { store: WindowStore; server: ServerRef }>()
+
 /** What all frameworks have in common. It throws a TypeError where something has read the body, or has answered. */
-export function mounted(
-  agents: readonly AutoGenxBindAgent[] | MessageBus,
-  maxBodyBytes: number | undefined,
-  window: WindowStore | undefined,
-): (request: IncomingMessage, response: ServerResponse) => void {
-  const longest = bounded(maxBodyBytes, 64 << 20, 'maxBodyBytes', 1, 0x7fff_ffff)
+export function mounted(agents: readonly AutoGenxBindAgent[] | MessageBus, options: ServeOptions): Answer {
+  const { maxBodyBytes, window, onError } = options
+  const longest = bounded(maxBodyBytes, 64 << 20, 'maxBodyBytes', 8 << 10, 0x7fff_ffff)
+  optional(onError, checkFunction, 'onError')
   const { node, dids } = served(agents)
   const open = new Map<number, Exchange>()
-  const asking = window === undefined ? undefined : new Asking(checkStore(window))
+  // One that is mounted again, with the store that the bus has, goes on asking it.
+  const store = window === undefined || stores.get(node)?.store === window ? undefined : checkStore(window)
+  const asking = store === undefined ? undefined : new Asking(store, onError ?? warn)
   const server: ServerRef = orThrow(
     native.newServer(node, dids, asking !== undefined, (exchange) => {
       if (exchange === 0) asking?.ask(server)
       else open.get(exchange)?.write()
     }),
   )
-  return (request, response) => {
+  if (store !== undefined) stores.set(node, { store, server })
+  return (request, response, body) => {
     if (underWay.has(request)) return // mounted twice
     if (response.headersSent) throw new TypeError('the request was answered before serveAgents() got it')
-    if (request.method === 'GET') return list(response, dids ?? read(native.nodeAgents(node)).map(({ did }) => did))
+    if (request.method === 'GET') return list(response, here(node, dids))
     if (request.method !== 'POST') return refuse(response, 405, { allow: 'GET, POST' })
     if (request.headers['content-type'] !== MEDIA_TYPE) return refuse(response, 415)
-    if (isRead(request)) throw new TypeError(READ)
+    // Before anything of it is taken, so that its sender can split it.
+    if (Number(request.headers['content-length'] ?? 0) > longest) return refuse(response, 413)
+    if (body === undefined && isRead(request)) throw new TypeError(READ)
     underWay.add(request)
-    const exchange = new Exchange(server, longest, request, response, () => open.delete(exchange.number))
+    const exchange = new Exchange(server, longest, body ?? request, response, () => open.delete(exchange.number))
     open.set(exchange.number, exchange)
     exchange.begin()
   }
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error))
+}
+
+/** Who of them may be called. */
+function here(node: NodeRef, dids: readonly string[] | undefined): string[] {
+  const all = read(native.nodeAgents(node)).filter(({ stopped }) => !stopped)
+  return all.map(({ did }) => did).filter((did) => dids === undefined || dids.includes(did))
 }
 
 /** Requests that are being answered. */
@@ -101,7 +137,7 @@ export const READ =
   'something has read the body: serveAgents() goes before body parsers, and before whatever else reads it'
 
 /** Whether somebody has taken of the body, or is about to, or has it read as text. */
-function isRead(request: IncomingMessage): boolean {
+export function isRead(request: IncomingMessage): boolean {
   const { readableDidRead, readableEncoding, readableEnded } = request
   const listeners = request.listenerCount('data') + request.listenerCount('readable')
   return readableDidRead || readableEncoding !== null || readableEnded || listeners > 0
@@ -109,13 +145,14 @@ function isRead(request: IncomingMessage): boolean {
 
 function served(agents: unknown): { node: NodeRef; dids: string[] | undefined } {
   if (!Array.isArray(agents)) return { node: refOf(agents as MessageBus), dids: undefined }
-  if (!agents.every(isAgent)) throw new TypeError('agents must be a list of agents, or a MessageBus')
-  const [first] = agents
-  if (first === undefined) throw new TypeError('agents must not be empty')
+  const all = [...(agents as unknown[])] // where nothing is in the list, that shows
+  const [first] = all
+  if (all.length === 0) throw new TypeError('agents must not be empty')
+  if (!all.every(isAgent) || !isAgent(first)) throw new TypeError('agents must be a list of agents, or a MessageBus')
   const node = nodeOf(first)
-  const dids = agents.map((agent) => agent.getDID())
+  const dids = [...new Set(all.map((agent) => agent.getDID()))]
   const there = new Set(read(native.nodeAgents(node)).map(({ did }) => did))
-  const isElsewhere = agents.some((agent) => nodeOf(agent) !== node && !there.has(agent.getDID()))
+  const isElsewhere = all.some((agent) => nodeOf(agent) !== node && !there.has(agent.getDID()))
   if (isElsewhere) throw new XBindError(failure('INVALID_CONFIG', 'the agents are on several buses', 'mount each bus'))
   return { node, dids }
 }
@@ -136,20 +173,15 @@ function list(response: ServerResponse, agents: readonly string[]): void {
 class Exchange {
   readonly number: number
   readonly #server: ServerRef
-  readonly #request: IncomingMessage
+  readonly #request: Readable
   readonly #response: ServerResponse
   readonly #gone: () => void
   #left: number
   #stalled: NodeJS.Timeout | undefined
   #unbegun: NodeJS.Timeout | undefined
+  #silent: NodeJS.Timeout | undefined
 
-  constructor(
-    server: ServerRef,
-    longest: number,
-    request: IncomingMessage,
-    response: ServerResponse,
-    gone: () => void,
-  ) {
+  constructor(server: ServerRef, longest: number, request: Readable, response: ServerResponse, gone: () => void) {
     this.number = native.openExchange(server)
     this.#server = server
     this.#left = longest
@@ -166,12 +198,21 @@ class Exchange {
     response.on('error', () => undefined) // its end is told by `close`
     request.on('error', () => undefined)
     request.on('data', (piece: Uint8Array) => this.#read(piece))
+    // Servers need not have a bound of their own: Fastify sets none.
+    this.#silent = setTimeout(() => this.#late(), SILENT_MS).unref()
     request.on('end', () => {
+      clearTimeout(this.#silent)
       if (native.endExchange(this.#server, this.number) !== null) response.destroy()
     })
   }
 
+  #late(): void {
+    if (this.#stalled) this.#silent?.refresh()
+    else this.#response.destroy()
+  }
+
   #read(piece: Uint8Array): void {
+    this.#silent?.refresh()
     this.#left -= piece.byteLength
     const isRefused = this.#left < 0 || native.feedExchange(this.#server, this.number, piece) !== null
     // What came before stands; the rest is nobody's.
@@ -212,6 +253,7 @@ class Exchange {
 
   #closed(): void {
     clearTimeout(this.#stalled)
+    clearTimeout(this.#silent)
     clearTimeout(this.#unbegun)
     this.#gone()
     native.closeExchange(this.#server, this.number)

@@ -31,8 +31,11 @@ export class Asking {
   /** Questions for a name that have not been asked yet. */
   readonly #due = new Map<string, Promise<unknown>>()
 
-  constructor(store: WindowStore) {
+  readonly #failed: (error: unknown) => void
+
+  constructor(store: WindowStore, failed: (error: unknown) => void) {
     this.#store = store
+    this.#failed = failed
   }
 
   ask(server: ServerRef): void {
@@ -41,12 +44,25 @@ export class Asking {
 
   async #ask(server: ServerRef, question: StoreQuestion): Promise<void> {
     let late: NodeJS.Timeout | undefined
-    const timeout = new Promise<Said>((resolve) => {
-      late = setTimeout(resolve, PATIENCE_MS, {})
+    const timeout = new Promise<Said>((_, reject) => {
+      late = setTimeout(
+        () => reject(new Error(`the store of serveAgents() has not answered in ${PATIENCE_MS} ms`)),
+        PATIENCE_MS,
+      )
     })
-    const { taken, name } = await Promise.race([this.#said(question).catch((): Said => ({})), timeout])
+    const said = await Promise.race([this.#said(question), timeout]).catch((error: unknown) => this.#told(error))
     clearTimeout(late)
-    native.answerQuestion(server, question.number, taken, name)
+    native.answerQuestion(server, question.number, said.taken, said.name)
+  }
+
+  /** Whoever runs the store hears of it: the callers are told no more than that there is no room. */
+  #told(error: unknown): Said {
+    try {
+      this.#failed(error)
+    } catch (thrown) {
+      process.emitWarning(thrown as Error)
+    }
+    return {}
   }
 
   /** The name is asked for when the keys are claimed, and never before. */
@@ -54,10 +70,11 @@ export class Asking {
     for (const [at, key] of keys.entries()) {
       const claimed: unknown = await this.#store.claim(key, until)
       if (claimed === false) return { taken: at }
-      if (claimed !== true) return {}
+      if (claimed !== true) throw new TypeError('window.claim must answer with true or false')
     }
     const agreed = await this.#agreed(name, fresh)
-    return typeof agreed === 'string' ? { name: agreed } : {}
+    if (typeof agreed === 'string' && /^[\w-]{22}$/.test(agreed)) return { name: agreed }
+    throw new TypeError('window.agree must answer with a value that it was given')
   }
 
   /** Asked once for all who want to know it in one turn of the event loop. */

@@ -49,6 +49,8 @@ export interface Agent {
   readonly did: string
   /** Its name. */
   readonly name?: string | undefined
+  /** Whether it was stopped. */
+  readonly stopped?: boolean | undefined
 }
 
 /** A method on a card. */

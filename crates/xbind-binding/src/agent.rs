@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use xbind::{Result, VerifyingKey};
+use xbind::{Did, Result, VerifyingKey};
 use xbind_runtime::{AgentOptions, NodeOptions, Port, Recording, Signer};
 
 pub use xbind_runtime::Node;
@@ -72,12 +72,19 @@ pub struct Agent {
     /// Its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Whether it was stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<bool>,
 }
 
 /// The agents of a node.
 #[must_use]
 pub fn agents(node: &Node) -> Vec<Agent> {
-    node.agents().into_iter().map(|(did, name)| Agent { did: did.to_string(), name }).collect()
+    let of = |(did, name): (Did, _)| {
+        let stopped = node.is_stopped(&did).then_some(true);
+        Agent { did: did.to_string(), name, stopped }
+    };
+    node.agents().into_iter().map(of).collect()
 }
 
 /// Closes the agents of a DID.

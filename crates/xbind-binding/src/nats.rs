@@ -71,7 +71,7 @@ pub fn status(nats: &Nats) -> &'static str {
 /// Everybody on the bus, here and elsewhere.
 #[must_use]
 pub fn agents(nats: &Nats) -> Vec<Agent> {
-    nats.0.agents().into_iter().map(|(did, name)| Agent { did: did.to_string(), name }).collect()
+    nats.0.agents().into_iter().map(|(did, name)| Agent { did: did.to_string(), name, stopped: None }).collect()
 }
 
 /// What waits until a bus that was closed has said its last words.

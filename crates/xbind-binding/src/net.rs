@@ -66,17 +66,29 @@ impl Reach {
     /// # Errors
     /// `INVALID_CONFIG`.
     pub(crate) fn settings(&self) -> xbind::Result<Settings> {
-        let invalid = |error: FetchError| Error::new(ErrorKind::InvalidConfig, error.to_string());
         let proxy = match &self.proxy {
-            Some(url) => Some(Arc::new(Proxy::new(url, &self.except).map_err(|error| {
-                let why = format!("the proxy cannot be used: {error}");
-                Error::new(ErrorKind::InvalidConfig, why).with_hint(PROXY_HINT)
-            })?)),
+            Some(url) => Some(Arc::new(Proxy::new(url, &self.except).map_err(|_| self.wrong_proxy(url))?)),
             None => None,
         };
         let roots = roots(self.ca.iter().map(|pem| pem.clone().into_bytes()).collect());
-        roots.check().map_err(invalid)?;
+        roots.check().map_err(|error| {
+            Error::new(ErrorKind::InvalidConfig, error.to_string())
+                .with_hint("give each as PEM: it begins with -----BEGIN CERTIFICATE-----")
+        })?;
         Ok(Settings { roots, proxy, ..Settings::default() })
+    }
+
+    fn wrong_proxy(&self, url: &str) -> Error {
+        let is_wrong = |except: &&String| Proxy::new(url, std::slice::from_ref(*except)).is_err();
+        let why = match (Proxy::new(url, &[]), self.except.iter().find(is_wrong)) {
+            (Err(FetchError::NotHttps), _) => "the proxy cannot be used: it is asked by http or https only".to_owned(),
+            (Err(error), _) => format!("the proxy cannot be used: {error}"),
+            (Ok(_), Some(except)) => {
+                format!("the proxy cannot be left out for {except:?}: ranges and patterns are not known")
+            }
+            (Ok(_), None) => "the proxy cannot be used".to_owned(),
+        };
+        Error::new(ErrorKind::InvalidConfig, why).with_hint(PROXY_HINT)
     }
 }
 

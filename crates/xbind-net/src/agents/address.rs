@@ -10,10 +10,13 @@ use xbind_runtime::transport::{CallId, Departure, Remote, Route};
 use super::QUEUED;
 use super::client::lock;
 use super::connection::Connection;
+use super::frame::{HEAD, write};
 use crate::{Target, Whose};
 
 /// Messages in one request.
 const MAX_MESSAGES: usize = 1024;
+/// Requests under way to one address, and beside them those that carry only words about calls that run.
+const MAX_REQUESTS: (usize, usize) = (128, 8);
 /// How often the very same call is sent once more.
 const AGAIN: u8 = 2;
 
@@ -36,16 +39,25 @@ struct Sent {
     left: u8,
 }
 
-#[derive(Default)]
 pub(super) struct Queue {
-    pub(super) calls: VecDeque<Departure>,
+    pub(super) calls: VecDeque<Parcel>,
     /// What is said of calls that run: they must not wait for these.
-    pub(super) words: VecDeque<Departure>,
+    pub(super) words: VecDeque<Parcel>,
     pub(super) bytes: usize,
     /// The node has more.
     pub(super) left: bool,
     pub(super) requests: usize,
     pub(super) word_requests: usize,
+    /// What is sent there in one request, unless a message alone has more.
+    most_bytes: usize,
+}
+
+/// A message that waits.
+#[expect(clippy::large_enum_variant, reason = "almost all of them are new")]
+pub(super) enum Parcel {
+    New(Departure),
+    /// One that left in a request that was too large, as it was.
+    Again(Option<CallId>, Bytes),
 }
 
 impl Address {
@@ -90,23 +102,87 @@ impl Address {
         agents.iter().map(|did| Remote { did: *did, route: self.route }).collect()
     }
 
-    pub(super) fn next(&self, words: bool) -> Option<Vec<Departure>> {
+    /// The next request of that lane, and whether another one is to begin beside it. None if nothing waits: this one is over.
+    pub(super) fn next(&self, words: bool) -> Option<(Vec<Parcel>, bool)> {
         let mut queue = lock(&self.queue);
+        let most = queue.most_bytes;
         let lane = if words { &mut queue.words } else { &mut queue.calls };
         let (mut batch, mut bytes) = (Vec::new(), 0_usize);
         while batch.len() < MAX_MESSAGES
-            && bytes < QUEUED
+            && let Some(parcel) = lane.front()
+            && (batch.is_empty() || bytes.saturating_add(parcel.size()) <= most)
             && let Some(parcel) = lane.pop_front()
         {
             bytes = bytes.saturating_add(parcel.size());
             batch.push(parcel);
         }
         queue.bytes = queue.bytes.saturating_sub(bytes);
-        if !batch.is_empty() {
-            return Some(batch);
+        if batch.is_empty() {
+            let under_way = queue.requests_of(words);
+            *under_way = under_way.saturating_sub(1);
+            return None;
         }
-        let under_way = if words { &mut queue.word_requests } else { &mut queue.requests };
-        *under_way = under_way.saturating_sub(1);
-        None
+        Some((batch, queue.may_begin(words)))
+    }
+
+    /// A request of so many bytes is more than is taken there: its messages wait again, before all others, for smaller ones.
+    pub(super) fn split(&self, words: bool, bytes: usize, parcels: Vec<Parcel>) {
+        let mut queue = lock(&self.queue);
+        queue.most_bytes = queue.most_bytes.min(bytes / 2);
+        for parcel in parcels.into_iter().rev() {
+            queue.bytes = queue.bytes.saturating_add(parcel.size());
+            let lane = if words { &mut queue.words } else { &mut queue.calls };
+            lane.push_front(parcel);
+        }
+    }
+}
+
+impl Queue {
+    fn requests_of(&mut self, words: bool) -> &mut usize {
+        if words { &mut self.word_requests } else { &mut self.requests }
+    }
+
+    /// Counts one more request in, if something waits for it.
+    pub(super) fn may_begin(&mut self, words: bool) -> bool {
+        let (waits, most) =
+            if words { (!self.words.is_empty(), MAX_REQUESTS.1) } else { (!self.calls.is_empty(), MAX_REQUESTS.0) };
+        let under_way = self.requests_of(words);
+        let begins = waits && *under_way < most;
+        *under_way = under_way.saturating_add(usize::from(begins));
+        begins
+    }
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        let (calls, words) = (VecDeque::new(), VecDeque::new());
+        Self { calls, words, bytes: 0, left: false, requests: 0, word_requests: 0, most_bytes: QUEUED }
+    }
+}
+
+impl Parcel {
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::New(departure) => departure.size().saturating_add(HEAD),
+            Self::Again(_, bytes) => bytes.len(),
+        }
+    }
+
+    pub(super) const fn call(&self) -> Option<CallId> {
+        match self {
+            Self::New(departure) => departure.call,
+            Self::Again(call, _) => *call,
+        }
+    }
+
+    /// False, and nothing appended, for one that the format cannot hold.
+    pub(super) fn write(&self, out: &mut Vec<u8>) -> bool {
+        match self {
+            Self::New(departure) => write(departure, out),
+            Self::Again(_, bytes) => {
+                out.extend_from_slice(bytes);
+                true
+            }
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! Agents over HTTP: messages in the bodies of requests and responses, as docs/http.md has it.
 
 mod address;
+mod book;
 mod client;
 mod connection;
+mod exchange;
 mod frame;
 mod server;
+mod why;
 
 pub use client::Client;
 pub(crate) use frame::HEAD;

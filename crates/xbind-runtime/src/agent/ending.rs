@@ -33,6 +33,7 @@ impl Agent {
         for request in waiting {
             self.end_request(&request.caller, request.reference, ErrorKind::AgentClosed);
         }
+        self.end_held(None, ErrorKind::AgentClosed);
         Room::release_waiting(self);
         self.check_idle();
     }
@@ -101,6 +102,7 @@ impl Agent {
         for request in waiting {
             self.end_request(&request.caller, request.reference, kind);
         }
+        self.end_held(None, kind);
         for outgoing in outgoing {
             if let Some(request) = outgoing.in_reply_to
                 && matches!(outgoing.op, Op::Result | Op::Error | Op::Receipt)
@@ -141,6 +143,7 @@ impl Agent {
         for request in gone {
             self.end_request(&request.caller, request.reference, ErrorKind::Revoked);
         }
+        self.end_held(Some(sender), ErrorKind::Revoked);
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use xbind::message::JSON;
-use xbind::{Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, Result, VerifiedMessage};
+use xbind::{Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, PendingCall, Result, VerifiedMessage};
 
 use crate::agent::room::{Room, Slot};
 use crate::agent::{Agent, closed};
@@ -47,6 +47,18 @@ impl Request {
             presented: self.token.as_ref(),
             body: message.body(),
             content_type: message.content_type(),
+        }
+    }
+
+    /// What its caller may say of it later must match.
+    pub(crate) fn expected(&self) -> PendingCall {
+        PendingCall {
+            peer: *self.message.from(),
+            digest: self.reference.digest,
+            one_way: false,
+            has_method: self.message.method().is_some(),
+            has_window: self.message.window().is_some(),
+            encryption: None, // nothing is encrypted yet
         }
     }
 

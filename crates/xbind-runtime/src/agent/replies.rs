@@ -70,18 +70,12 @@ impl Agent {
             .of(caller, request)
             .filter(|running| running.agent.did() == self.did())
             .map(Running::expected);
-        running.or_else(|| {
+        let waiting = running.or_else(|| {
             let inbox = self.inbox.guard();
             let is_it = |waiting: &&Request| waiting.reference.id == *request && waiting.message.from() == caller;
-            inbox.waiting.iter().find(is_it).map(|waiting| PendingCall {
-                peer: *caller,
-                digest: waiting.reference.digest,
-                one_way: false,
-                has_method: waiting.message.method().is_some(),
-                has_window: waiting.message.window().is_some(),
-                encryption: None, // nothing is encrypted yet
-            })
-        })
+            inbox.waiting.iter().find(is_it).map(Request::expected)
+        });
+        waiting.or_else(|| self.held_call(caller, request))
     }
 
     /// The caller of that request takes so many parts, counted from the first.
@@ -96,6 +90,7 @@ impl Agent {
     /// The caller of that request has given up.
     pub(crate) fn cancel(self: &Arc<Self>, caller: &Did, request: &MessageId) {
         self.forget_asked(request);
+        self.drop_held(caller, request);
         let ticket = self.port.tickets.guard().cancel(caller, request);
         if let Some(ticket) = ticket {
             return self.port.cancelled(ticket);

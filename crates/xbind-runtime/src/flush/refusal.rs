@@ -228,9 +228,10 @@ fn sentence(kind: ErrorKind, told: bool) -> (&'static str, &'static str) {
         ErrorKind::InboxFull => {
             ("has no room for another message", "nothing was begun: try again later, or let it receive faster")
         }
-        ErrorKind::ReplayWindowFull => {
-            ("cannot remember another message", "nothing was begun: try again in a few seconds")
-        }
+        ErrorKind::ReplayWindowFull => (
+            "cannot remember another message, or the store that it shares does not answer",
+            "it has begun nothing, but another process with its key may have: call again what may run twice, after some seconds",
+        ),
         ErrorKind::PayloadTooLarge => {
             ("found a payload too large to take, or to send", "send or ask for less, or raise the limits on both sides")
         }

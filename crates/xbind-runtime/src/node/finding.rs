@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use xbind::{Error, Result, VerifyingKey};
+use xbind::{Result, VerifyingKey};
 
 use crate::agent::Agent;
 use crate::node::directory::{Known, ambiguous, not_found};
@@ -88,7 +88,7 @@ impl Node {
         let found = match (known, remotes) {
             (Err(error), _) => Err(error),
             (Ok(Known::Agent(agent)), Err(_)) if is_did => Ok(Peer::Here(agent)),
-            (_, Err(why)) => Err(Error::new(why, format!("where {to} is could not be found out"))),
+            (_, Err(error)) => Err(error),
             (Ok(known), Ok(mut remotes)) => {
                 let first = remotes.next();
                 let elsewhere = first.map(|remote| remote.did);

@@ -2,6 +2,7 @@
 
 pub(crate) mod directory;
 pub(crate) mod finding;
+pub(crate) mod held;
 pub(crate) mod lane;
 pub(crate) mod memory;
 pub(crate) mod name;
@@ -285,6 +286,12 @@ impl Node {
             agent.drop_sender(did);
         }
         self.each_port(|port| port.end_with(self, did));
+    }
+
+    /// Whether that identity was stopped here.
+    #[must_use]
+    pub fn is_stopped(&self, did: &Did) -> bool {
+        self.check_running(&[did]).is_err()
     }
 
     pub(crate) fn check_running(&self, dids: &[&Did]) -> Result<()> {

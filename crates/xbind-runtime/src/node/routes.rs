@@ -198,6 +198,7 @@ impl Node {
                 token,
                 slot: None,
                 asked: None,
+                since: None,
                 clock_skew: limits.clock_skew,
                 max_lifetime: limits.message_ttl.into(),
                 names_session,
@@ -244,11 +245,23 @@ impl Node {
     /// That call, which [`Transport::carry`] took, certainly did not arrive; `why` is what its caller is told, such as
     /// [`ErrorKind::AgentNotFound`]. For a message that is no call there is nobody to tell.
     pub fn failed(&self, call: CallId, why: ErrorKind) {
+        self.failed_with(call, Error::new(why, "the call could not be delivered"));
+    }
+
+    /// The same, with what its caller is told.
+    pub fn failed_with(&self, call: CallId, error: Error) {
+        self.end_call(call, error.with_handled(Handled::No));
+    }
+
+    /// That call is given up, and nobody knows whether it arrived. It is not made again, for that would not help.
+    pub fn refused(&self, call: CallId, error: Error) {
+        self.end_call(call, error);
+    }
+
+    fn end_call(&self, call: CallId, error: Error) {
         let _entry = enter();
-        let CallId { caller, id } = call;
-        for agent in self.agents_of(&caller) {
-            let error = Error::new(why, "the call could not be delivered").with_handled(Handled::No);
-            agent.settle_request(&id, Outcome::Failed { error, remote: None });
+        for agent in self.agents_of(&call.caller) {
+            agent.settle_request(&call.id, Outcome::Failed { error: error.clone(), remote: None });
         }
     }
 
@@ -266,13 +279,17 @@ impl Node {
     /// Nobody knows whether that call arrived, and no answer will come over the way that it went. One that may run twice is
     /// made again; any other ends, with `why`.
     pub fn lost(&self, call: CallId, why: ErrorKind) {
+        self.lost_with(call, Error::new(why, "the connection to the other agent was lost before its answer came"));
+    }
+
+    /// The same, with what its caller is told.
+    pub fn lost_with(&self, call: CallId, error: Error) {
         let _entry = enter();
         let CallId { caller, id } = call;
         for agent in self.agents_of(&caller) {
             let number = agent.port.calls.guard().number_of(&id, None);
             if number.is_some_and(|number| !agent.port.call_anew(number)) {
-                let error = Error::new(why, "the connection to the other agent was lost before its answer came");
-                agent.settle_request(&id, Outcome::Failed { error, remote: None });
+                agent.settle_request(&id, Outcome::Failed { error: error.clone(), remote: None });
             }
         }
     }

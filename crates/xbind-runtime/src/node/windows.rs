@@ -2,19 +2,17 @@
 //! accepted. Nothing of a call from elsewhere begins before the store has said that nobody has it.
 
 use std::fmt;
-use std::mem::take;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use hashbrown::HashMap;
-use xbind::{Did, Digest, Error, ErrorKind, InReplyTo, Presented, Result, Session};
+use xbind::{Did, Digest, Error, ErrorKind, InReplyTo, MessageId, PendingCall, Presented, Result, Session};
 
 use crate::agent::Agent;
 use crate::agent::inbox::Request;
-use crate::agent::room::{Room, Slot};
+use crate::agent::room::Room;
 use crate::flush::refusal::Refusal;
 use crate::node::Node;
-use crate::port::event::Body;
+use crate::node::held::{Held, HeldCalls, Waiting};
 use crate::sync::Lock;
 use crate::sync::after::enter;
 use crate::sync::clock;
@@ -59,28 +57,12 @@ pub enum WindowAnswer {
     Failed,
 }
 
-/// What waits for a store.
-enum Waiting {
-    /// A call or send that is genuine, and whose window nobody here can name yet.
-    Unnamed { jws: String, body: Body, token: Option<String>, clock_skew: u64, max_lifetime: u64 },
-    /// One that this process accepts, with the name that it gives the window.
-    Claimed(Box<Request>, Session),
-}
-
-struct Held {
-    agent: Arc<Agent>,
-    back: Peer,
-    reference: InReplyTo,
-    slot: Option<Slot>,
-    waiting: Waiting,
-}
-
 /// See the module's documentation.
 #[derive(Default)]
 pub(crate) struct Windows {
     shared: OnceLock<Arc<dyn SharedWindow>>,
     last: AtomicU64,
-    held: Mutex<HashMap<u64, Held>>,
+    held: Mutex<HeldCalls>,
 }
 
 impl Windows {
@@ -90,14 +72,20 @@ impl Windows {
 
     /// A connection is lost: nobody waits any more for what came over it.
     pub(crate) fn drop_route(&self, route: Route) {
-        let is_over = |held: &Held| matches!(&held.back, Peer::There(there) if there.route == route);
-        let gone: Vec<_> = self.held.guard().extract_if(|_, held| is_over(held)).collect();
-        drop(gone); // under no lock
+        drop(self.take_if(|held| held.came_over(route)));
     }
 
     pub(crate) fn close(&self) {
-        let held = take(&mut *self.held.guard());
+        let held = self.held.guard().take_all();
         drop(held);
+    }
+
+    /// Dropped under no lock.
+    fn take_if(&self, is_over: impl Fn(&Held) -> bool) -> Vec<Held> {
+        if !self.are_shared() {
+            return Vec::new();
+        }
+        self.held.guard().take_if(is_over)
     }
 
     fn hold(&self, held: Held, keys: Vec<String>, until: u64) {
@@ -132,8 +120,19 @@ impl Node {
     /// What the store says to a question. Saying it again does no harm.
     pub fn window_told(self: &Arc<Self>, number: u64, answer: &WindowAnswer) {
         let _entry = enter();
-        let held = self.windows.held.guard().remove(&number);
-        let Some(Held { agent, back, reference, slot, waiting }) = held else { return };
+        let Some((held, waiting)) = self.windows.held.guard().go_on(number) else { return };
+        let (agent, caller, id) = (held.agent.clone(), *held.back.did(), held.reference.id);
+        held.go_on(waiting, answer);
+        let still_held = self.windows.held.guard().remove(number);
+        if still_held.is_none() {
+            agent.cancel(&caller, &id); // it has ended while it went on
+        }
+    }
+}
+
+impl Held {
+    fn go_on(self, waiting: Waiting, answer: &WindowAnswer) {
+        let Self { agent, back, reference, since, slot, .. } = self;
         let named = match answer {
             WindowAnswer::New(text) => Session::parse(text).ok(),
             WindowAnswer::Taken(0) => return, // it was accepted before: nobody is told
@@ -153,6 +152,7 @@ impl Node {
                     token,
                     slot,
                     asked: None,
+                    since: Some(since),
                     clock_skew,
                     max_lifetime,
                     names_session: true,
@@ -161,7 +161,11 @@ impl Node {
                 };
                 drop(agent.take_in(incoming, |_| back.clone(), Some(reference)));
             }
-            Waiting::Claimed(request, session) if session == named => agent.admit(Request { slot, ..*request }),
+            Waiting::Claimed(request, session) if session == named => {
+                if !agent.is_late(&request) {
+                    agent.admit(Request { slot, ..*request });
+                }
+            }
             // The store has begun anew since, and has forgotten what it accepted.
             Waiting::Claimed(..) => agent.refuse_with(back, reference, &Refusal::stale(Some(named))),
         }
@@ -172,17 +176,22 @@ impl Agent {
     /// Holds a genuine call until a store has told the name of the window.
     pub(crate) fn hold_unnamed(self: &Arc<Self>, incoming: Incoming<'_>, back: Peer, reference: InReplyTo) {
         let Incoming { jws, body, token, slot, clock_skew, max_lifetime, .. } = incoming;
+        let Some(expected) = PendingCall::running(&reference.id, jws) else { return };
         let size = body.len().saturating_add(token.as_ref().map_or(0, String::len));
         let Some(slot) = slot.or_else(|| Room::take(self, back.did(), size)) else {
             return self.refuse(back, reference, ErrorKind::InboxFull);
         };
-        let waiting = Waiting::Unnamed { jws: jws.to_owned(), body, token, clock_skew, max_lifetime };
-        let held = Held { agent: self.clone(), back, reference, slot: Some(slot), waiting };
+        let waiting = Some(Waiting::Unnamed { jws: jws.to_owned(), body, token, clock_skew, max_lifetime });
+        let (agent, since) = (self.clone(), self.node.time().now());
+        let held = Held { agent, back, reference, expected, since, slot: Some(slot), waiting };
         self.node.windows.hold(held, Vec::new(), 0);
     }
 
     /// Holds a call that is new here until a store has said that it is new everywhere, and so is the approval that it brings.
     pub(crate) fn hold_claimed(self: &Arc<Self>, mut request: Request, session: Session, clock_skew: u64) {
+        if self.is_late(&request) {
+            return;
+        }
         let (from, back, reference) = (*request.message.from(), request.caller.clone(), request.reference);
         let slot = request.slot.take().or_else(|| Room::take(self, &from, request.size()));
         let Some(slot) = slot else { return self.refuse(back, reference, ErrorKind::InboxFull) };
@@ -192,8 +201,38 @@ impl Agent {
         if let Some(approval) = presented.and_then(|presented| presented.approval) {
             keys.push(self.key_of("approval", &session, &from, Digest::of(approval.as_bytes()).as_bytes()));
         }
-        let waiting = Waiting::Claimed(Box::new(request), session);
-        self.node.windows.hold(Held { agent: self.clone(), back, reference, slot: Some(slot), waiting }, keys, until);
+        let (agent, since, expected) = (self.clone(), self.node.time().now(), request.expected());
+        let waiting = Some(Waiting::Claimed(Box::new(request), session));
+        let held = Held { agent, back, reference, expected, since, slot: Some(slot), waiting };
+        self.node.windows.hold(held, keys, until);
+    }
+
+    /// Its caller waits no more, by what it says.
+    fn is_late(&self, request: &Request) -> bool {
+        request.until.is_some_and(|until| until <= self.node.time().now())
+    }
+
+    /// What its caller may say of a call that waits for the store.
+    pub(crate) fn held_call(&self, caller: &Did, request: &MessageId) -> Option<PendingCall> {
+        let windows = &self.node.windows;
+        windows.are_shared().then(|| windows.held.guard().expected(self, caller, request)).flatten()
+    }
+
+    /// The caller of that request has given up.
+    pub(crate) fn drop_held(&self, caller: &Did, request: &MessageId) {
+        if self.node.windows.are_shared() {
+            let gone = self.node.windows.held.guard().take_call(self, caller, request);
+            drop(gone); // under no lock
+        }
+    }
+
+    /// What waits for the store here, of one sender or of all, does not begin any more, for this reason. Whether another
+    /// process has begun with a copy nobody knows.
+    pub(crate) fn end_held(self: &Arc<Self>, sender: Option<&Did>, kind: ErrorKind) {
+        let is_over = |held: &Held| Arc::ptr_eq(&held.agent, self) && sender.is_none_or(|did| did == held.back.did());
+        for Held { back, reference, .. } in self.node.windows.take_if(is_over) {
+            self.refuse(back, reference, kind);
+        }
     }
 
     /// Nobody else's messages have it, and it says nothing.

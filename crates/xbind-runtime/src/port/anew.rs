@@ -130,7 +130,11 @@ impl Port {
             return;
         }
         // Whoever has not taken it says no more than that; a process whose session it names takes it once at most.
-        let sent = self.calls.guard().asked(id);
+        // To the question for a session that is the answer.
+        let sent = {
+            let calls = self.calls.guard();
+            calls.asked(id).filter(|_| !calls.asks_session(number))
+        };
         if let Some((caller, remote)) = sent
             && caller.node.sends_again(remote.route, CallId { caller: *caller.did(), id: *id })
         {

@@ -361,6 +361,10 @@ impl Calls {
         }
     }
 
+    pub(crate) fn asks_session(&self, number: u64) -> bool {
+        self.slots.get(number).is_some_and(|call| matches!(call.purpose, Purpose::Session(_)))
+    }
+
     /// The calls to that identity on that node.
     pub(crate) fn take_to(&mut self, node: &Arc<Node>, did: &Did) -> Vec<Call> {
         let to = |call: &Call| call.recipient.as_ref().is_some_and(|peer| peer.did() == did);

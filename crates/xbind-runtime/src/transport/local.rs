@@ -2,7 +2,7 @@
 
 use std::mem::take;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use xbind::{Did, ErrorKind, InReplyTo, MessageId, Op, PendingCall, Recipient, Result, VerifiedMessage, authenticate};
 
@@ -27,6 +27,8 @@ pub(crate) struct Incoming<'a> {
     pub(crate) slot: Option<Slot>,
     /// The number, at a caller here, of the call that this is or answers.
     pub(crate) asked: Option<u64>,
+    /// When it came, where that was before now.
+    pub(crate) since: Option<Instant>,
     /// How far the sender's clock may differ, and how long a message may live.
     pub(crate) clock_skew: u64,
     pub(crate) max_lifetime: u64,
@@ -57,6 +59,7 @@ pub(crate) fn carry(
         token,
         slot,
         asked,
+        since: None,
         clock_skew: 0,
         max_lifetime,
         names_session: false,
@@ -97,7 +100,7 @@ impl Agent {
             self.hold_unnamed(incoming, back(message.from()), reference(message.id()));
             return Ok(());
         }
-        let Incoming { body, token, slot, asked, .. } = incoming;
+        let Incoming { body, token, slot, asked, since, .. } = incoming;
         if message.check_session(&policy).is_err() {
             if self.memory().told.guard().once_more(message.from(), now) {
                 self.refuse_with(back(message.from()), reference(message.id()), &Refusal::stale(session));
@@ -126,7 +129,7 @@ impl Agent {
         };
         let Some(about) = about else {
             let wait = message.deadline_ms().map(Duration::from_millis);
-            let until = wait.and_then(|wait| self.node.time().now().checked_add(wait));
+            let until = wait.and_then(|wait| since.unwrap_or_else(|| self.node.time().now()).checked_add(wait));
             let (token, reference, caller) = (token.map(Arc::from), reference(&id), back(&from));
             let request = Request { message, token, case: None, version: 0, reference, caller, asked, until, slot };
             match session.filter(|_| self.node.windows.are_shared()) {

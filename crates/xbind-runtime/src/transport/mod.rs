@@ -144,7 +144,7 @@ use std::fmt;
 use std::sync::Weak;
 use std::time::Duration;
 
-use xbind::{Did, ErrorKind, MessageId};
+use xbind::{Did, Error, ErrorKind, MessageId};
 
 pub use self::peer::{Hold, Peer, Remote, Route, SpeaksFor, There, TransportId, Way};
 use crate::agent::Agent;
@@ -279,8 +279,14 @@ impl Resolved {
     /// It could not be found out.
     ///
     /// `why` is what the caller is told, such as [`ErrorKind::RegistryUnavailable`].
-    pub fn failed(mut self, why: ErrorKind) {
-        self.answer(Err(why));
+    pub fn failed(self, why: ErrorKind) {
+        let error = Error::new(why, format!("where {} is could not be found out", self.to));
+        self.failed_with(error);
+    }
+
+    /// It could not be found out: what the caller is told.
+    pub fn failed_with(mut self, error: Error) {
+        self.answer(Err(error));
     }
 
     fn answer(&mut self, answer: Answer<'_>) {
@@ -344,4 +350,4 @@ impl Drop for SignDone {
 }
 
 /// The answer to a question, or why there is none; what [`Node::resolved`](crate::Node) takes.
-pub(crate) type Answer<'a> = Result<&'a [Remote], ErrorKind>;
+pub(crate) type Answer<'a> = Result<&'a [Remote], Error>;
