@@ -112,9 +112,9 @@ pub(crate) enum Register {
 
 #[derive(Group)]
 pub(crate) struct RegisterAgent {
-    /// The id of the operator
+    /// The id of the operator [default: the one here]
     #[arg(long, value_name = "ID")]
-    pub(crate) operator_id: String,
+    pub(crate) operator_id: Option<String>,
     /// For the operator: take in the agent of this DID, whose key is elsewhere
     #[arg(long, requires = "enrolment")]
     pub(crate) did: Option<String>,

@@ -15,6 +15,7 @@ mod client;
 mod commands;
 mod failure;
 mod home;
+mod running;
 mod said;
 mod terminal;
 
@@ -23,6 +24,7 @@ use clap::error::ErrorKind;
 
 use args::Args;
 pub use failure::Exit;
+pub use running::Running;
 pub use terminal::{Console, Kept, Terminal};
 
 /// Does what the arguments say, without the name of the program before them. Data goes to `out`, talk to `say`.

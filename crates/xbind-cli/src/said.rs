@@ -62,7 +62,7 @@ fn lines(value: &Value, path: &str) -> String {
         }
         Value::Array(items) => {
             let items: Vec<_> = items.iter().map(word).collect();
-            format!("{path}: {}\n", items.join(" "))
+            format!("{}\n", format!("{path}: {}", items.join(" ")).trim_end())
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => format!("{path}: {}\n", word(value)),
     }

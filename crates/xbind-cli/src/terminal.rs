@@ -34,9 +34,11 @@ pub trait Terminal: Send + Sync {
     }
     /// Whether talk may be coloured.
     fn is_colourful(&self) -> bool {
-        false
+        let is_dumb = self.variable("TERM").is_none_or(|term| term == "dumb");
+        self.variable("NO_COLOR").is_none() && !is_dumb && io::stderr().is_terminal()
     }
-    /// Waits so long, or until somebody wants the command to stop; whether somebody does.
+    /// Waits so long, or until somebody wants the command to stop; whether somebody does. Whoever has asked once is a command
+    /// that stops by itself, and is not ended with the process.
     fn stops_within(&self, time: Duration) -> bool;
 }
 
@@ -55,14 +57,14 @@ struct State {
 }
 
 impl Stop {
-    fn ask(&self) -> bool {
+    pub(crate) fn ask(&self) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.is_asked = true;
         self.asked.notify_all();
         state.is_heard
     }
 
-    fn within(&self, time: Duration) -> bool {
+    pub(crate) fn within(&self, time: Duration) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.is_heard = true;
         let waited = self.asked.wait_timeout_while(state, time, |state| !state.is_asked);
@@ -91,11 +93,6 @@ impl Terminal for Console {
 
     fn say(&self, text: &str) {
         drop(io::stderr().lock().write_all(text.as_bytes()));
-    }
-
-    fn is_colourful(&self) -> bool {
-        let is_dumb = self.variable("TERM").is_none_or(|term| term == "dumb");
-        self.variable("NO_COLOR").is_none() && !is_dumb && io::stderr().is_terminal()
     }
 
     fn stops_within(&self, time: Duration) -> bool {
@@ -174,6 +171,10 @@ impl Terminal for Kept {
             self.say(&format!("{prompt}\n"));
             Zeroizing::new(answer.clone())
         })
+    }
+
+    fn is_colourful(&self) -> bool {
+        false
     }
 
     fn stops_within(&self, time: Duration) -> bool {

@@ -1,5 +1,7 @@
 //! The commands around the story.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails")]
+
 mod common;
 
 use std::sync::Arc;

@@ -32,7 +32,7 @@ fn from_a_domain_to_a_verified_token_and_back() {
     assert_eq!((&taken["did"], &taken["status"]), (&agent["did"], &json!("active")));
     assert!(taken["alias"].as_str().unwrap().starts_with("did:agent:example.com:"), "{taken}");
     assert!(taken.get("enrolment").is_none(), "{taken}");
-    assert_eq!(desk.run(&["register", "agent", "--operator-id", id]).done().json()["status"], "active");
+    assert_eq!(desk.run(&["register", "agent"]).done().json()["status"], "active");
 
     let ask = ["issue", "--scope", "read:payments", "--aud", AUDIENCE];
     desk.run(&ask).failed(Exit::Refused, "scope-denied");

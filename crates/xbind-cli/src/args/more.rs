@@ -27,7 +27,7 @@ pub(crate) struct Serve {
     /// Where to listen
     #[arg(long, value_name = "ADDRESS", default_value_t = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080))]
     pub(crate) listen: SocketAddr,
-    /// How clients reach it [default: the address that it listens on]
+    /// How clients reach it [default: the address that it listens on, as http://localhost:8080]
     #[arg(long)]
     pub(crate) url: Option<String>,
     /// A PEM file with the certificates

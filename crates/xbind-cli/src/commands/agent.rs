@@ -25,6 +25,7 @@ struct Registered {
 
 pub(crate) fn register(room: &Room<'_>, args: RegisterAgent) -> Result<Said> {
     let RegisterAgent { operator_id, did, enrolment, scopes } = args;
+    let operator_id = operator_id.map_or_else(|| operator_here(room), Ok)?;
     if let (Some(did), Some(enrolment)) = (did, enrolment) {
         let operator = room.as_operator()?;
         check_operator(&operator, &operator_id)?;
@@ -81,6 +82,13 @@ pub(crate) fn register(room: &Room<'_>, args: RegisterAgent) -> Result<Said> {
         "next: xbind agent-scopes set --scopes …, then xbind issue --scope … --aud …"
     });
     Ok(Said::of(&registered))
+}
+
+/// The operator that is meant where none is named.
+fn operator_here(room: &Room<'_>) -> Result<String> {
+    let of_agent = room.home.find_agent()?.and_then(|agent| agent.operator);
+    let here = || room.home.operator().ok().and_then(|(_, operator)| operator.id);
+    of_agent.or_else(here).ok_or_else(|| Failure::usage("no operator is registered here").hint("give --operator-id"))
 }
 
 fn check_operator(operator: &OfOperator, id: &str) -> Result<()> {

@@ -43,9 +43,12 @@ fn serve(room: &Room<'_>, args: Serve) -> Result<Said> {
     };
     let passphrase = room.passphrases().fresh(args.encrypt)?.map(Passphrase::from);
     let log = args.log.map(|path| log_to(&path)).transpose()?;
+    // What clients take for the address of an authority on this machine, unless they are told.
+    let (ip, port) = (args.listen.ip(), args.listen.port());
+    let is_local = ip.is_loopback() && ip.is_ipv4() && port != 0 && tls.is_none();
     let config = Config {
         listen: args.listen,
-        public_url: args.url,
+        public_url: args.url.or_else(|| is_local.then(|| format!("http://localhost:{port}"))),
         tls,
         dangerously_allow_plain_http: args.dangerously_allow_plain_http,
         resolver: args.resolver,
@@ -53,6 +56,9 @@ fn serve(room: &Room<'_>, args: Serve) -> Result<Said> {
         log,
         ..Config::new(args.data)
     };
+    if room.terminal.stops_within(Duration::ZERO) {
+        return Ok(Said::nothing());
+    }
     let server = Server::start(config)?;
     let said = json!({ "url": server.url(), "did": server.did().as_str(), "listen": server.address().to_string() });
     Said::of(&said).print(room.terminal, room.common.json);

@@ -1,6 +1,7 @@
 //! The whole story at once, to try things with: a throw-away authority, an operator, two agents.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use xbind_authority::{Config, Server};
@@ -20,6 +21,9 @@ pub(crate) fn run(room: &Room<'_>, args: &Dev) -> Result<Said> {
     if std::fs::symlink_metadata(root).is_ok() {
         return Err(Failure::setup(format!("{} is there already", root.display()))
             .hint("xbind dev wants an empty directory, and removes all that it makes: give another --dir"));
+    }
+    if room.terminal.stops_within(Duration::ZERO) {
+        return Ok(Said::nothing());
     }
     let home = room.home.of_profile(None)?;
     home.make()?;
@@ -51,7 +55,7 @@ fn play(room: &Room<'_>, home: &Home, args: &Dev) -> Result<Said> {
         let room = as_profile(Some(name))?;
         dispatch(&room, init(false))?;
         let scopes = args.scopes.clone();
-        let register = RegisterAgent { operator_id: id.clone(), did: None, enrolment: None, scopes };
+        let register = RegisterAgent { operator_id: Some(id.clone()), did: None, enrolment: None, scopes };
         dispatch(&room, Command::Register(Register::Agent(register)))?;
         let agent = room.home.agent()?;
         agents.insert(name.to_owned(), json!({ "did": agent.did, "alias": agent.alias }));
