@@ -1,6 +1,6 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { entries } from './entries.mjs'
+import { entries, programs } from './entries.mjs'
 import { root } from './run.mjs'
 
 const SHARED = "Symbol.for('@private.me/autogen.shared')"
@@ -22,7 +22,8 @@ export async function buildDist() {
   await first.close()
   const inMain = new Set(alone.output[0].moduleIds)
 
-  const bundle = await rolldown({ ...options, input: Object.fromEntries(entries.map((name) => [name, file(name)])) })
+  const inputs = [...entries, ...programs].map((name) => [name, file(name)])
+  const bundle = await rolldown({ ...options, input: Object.fromEntries(inputs) })
   const isIn = (folder) => (id) => id.startsWith(join(root, folder))
   const groups = [
     { name: 'shared', test: (id) => inMain.has(id) && id !== file(main), priority: 1 },
@@ -38,15 +39,18 @@ export async function buildDist() {
       .replaceAll('require("./shared.cjs")', `require("./${main}.cjs")[${SHARED}]`)
       .replaceAll('require("./shared-http.cjs")', `require("./http.cjs")[${SHARED}]`)
   const bases = { [main]: 'shared', http: 'shared-http' }
-  const written = entries.map((name) => {
+  const written = [...entries, ...programs].map((name) => {
     const { code, exports } = chunk(name)
     return [name, linked(bases[name] ? withShared(chunk(bases[name]).code, exports) : code)]
   })
-  if (output.length !== entries.length + 2 || written.some(([, code]) => /shared(-http)?\.cjs/.test(code))) {
+  if (output.length !== inputs.length + 2 || written.some(([, code]) => /shared(-http)?\.cjs/.test(code))) {
     throw new Error(`unexpected files: ${output.map(({ fileName }) => fileName).join(', ')}`)
   }
   rmSync(join(root, 'dist'), { recursive: true, force: true })
-  for (const [name, code] of written) write(name, code, chunk(name).exports.toSorted())
+  for (const [name, code] of written) {
+    if (programs.includes(name)) writeProgram(name, code)
+    else write(name, code, chunk(name).exports.toSorted())
+  }
 }
 
 /** What others take stands beside the public names, where nobody sees it. */
@@ -72,4 +76,10 @@ function write(entry, code, names) {
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, `${entry}.cjs`), code)
   writeFileSync(join(folder, `${entry}.mjs`), `${lines.join('\n')}\n`)
+}
+
+function writeProgram(name, code) {
+  const file = join(root, 'dist', `${name}.cjs`)
+  writeFileSync(file, `#!/usr/bin/env node\n${code}`)
+  chmodSync(file, 0o755)
 }

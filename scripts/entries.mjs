@@ -6,3 +6,6 @@ export const basesOf = (entry) => {
   if (entry === 'index') return []
   return ['express', 'fastify', 'hono'].includes(entry) ? ['index', 'http'] : ['index']
 }
+
+/** What can be run: ts/<program>.ts each, with what it has in common with the first entry taken from there. */
+export const programs = ['cli']

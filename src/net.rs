@@ -1,15 +1,17 @@
-//! Fetching.
+//! Fetching, and the command `xbind`.
 
 use std::sync::LazyLock;
 
 use napi::bindgen_prelude::{Either, External};
 use xbind_binding::net::{self, Fetched, Fetcher, Rules, World};
+use xbind_cli::Running;
 
 use crate::bytes::{Bytes, Copied};
 use crate::convert::Json;
 use crate::pass::{Give, Promised};
 
 pub type FetcherRef = External<Fetcher>;
+pub type CommandRef = External<Running>;
 
 static FETCHER: LazyLock<Fetcher> = LazyLock::new(net::fetcher);
 
@@ -26,4 +28,7 @@ entries! {
     fn fetch(url: String, rules: Json<Rules>, fetcher: Option<&FetcherRef>) -> Promised<Fetched, Either<Bytes, String>>
         as "Promise<Uint8Array | string>"
         { Give::give(net::fetch(fetcher.map_or(&FETCHER, |fetcher| fetcher), url, &rules.0)) }
+    fn start_command(args: Vec<String>) -> CommandRef = Running::start;
+    fn next_output(command: &CommandRef) -> Promised<String, String> as "Promise<string>" = Running::next;
+    fn stop_command(command: &CommandRef) -> bool = Running::stop;
 }

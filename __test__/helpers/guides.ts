@@ -11,12 +11,15 @@ export const root = resolve(import.meta.dirname, '../..')
 /** What the parts of a program print between them. */
 export const mark = '── next ──'
 
-/** The documents that are programs: all parts of one together. Those in Python run in python/tests. */
+/**
+ * The documents that are programs: all parts of one together. Those in Python run in python/tests, those for a shell in
+ * crates/xbind-cli/tests.
+ */
 export const programs: string[] = [
   'README.md',
   ...readdirSync(join(root, 'docs/guides'))
     .map((file) => `docs/guides/${file}`)
-    .filter((file) => !/^```python$/m.test(readFileSync(join(root, file), 'utf8'))),
+    .filter((file) => !/^```(python|sh run)$/m.test(readFileSync(join(root, file), 'utf8'))),
 ]
 
 export function examples(document: string, folder = root): Example[] {

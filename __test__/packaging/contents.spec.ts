@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { expect, inject, test } from 'vitest'
-import { entries } from '../../scripts/entries.mjs'
+import { entries, programs } from '../../scripts/entries.mjs'
 import { targets, thisPlatform } from '../../scripts/platforms.mjs'
 import { execute } from './execute.ts'
 
@@ -30,10 +30,11 @@ test('the main package holds what it needs, with its documents, and no binary', 
   const documents = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.md'))
     .map((file) => `docs/${file.replaceAll('\\', '/')}`)
+  const commands = programs.map((name) => `dist/${name}.cjs`)
   const others = ['ARCHITECTURE.md', 'CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json']
   expect(documents).toEqual(expect.arrayContaining(['docs/api.md', 'docs/guides/transport.md']))
   expect(await files(inject('tarball'))).toEqual(
-    [...parts, ...documents, ...others].map((file) => `package/${file}`).toSorted(),
+    [...parts, ...commands, ...documents, ...others].map((file) => `package/${file}`).toSorted(),
   )
 })
 

@@ -42,6 +42,11 @@ export function everyTool(client: Client): void {
       succeeded(await project.node([file]), 'the parts are one')
     })
 
+    test('the command', async () => {
+      succeeded(await project.bin(['xbind', '--version']), `xbind ${version}`)
+      if (client === 'npm') succeeded(await project.bin(['@private.me/autogen', '--version']), `xbind ${version}`)
+    })
+
     describe.each(Object.entries(compilers))('%s, %s', (compiler) => {
       test.each(['nodenext', 'bundler'])('%s', async (resolution) => {
         const out = `out/${compiler}-${resolution}`

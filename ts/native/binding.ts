@@ -667,6 +667,7 @@ export type Exported = string | Uint8Array
 
 export type Opened = Json<Message> | OpeningRef | Failure
 
+export type CommandRef = Native<'CommandRef'>
 export type FetcherRef = Native<'FetcherRef'>
 export type HistoryRef = Native<'HistoryRef'>
 export type JudgeRef = Native<'JudgeRef'>
@@ -830,6 +831,9 @@ export interface Binding {
   /** Why an address may not be asked, as far as its text tells. */
   refuseUrl(url: string, named: Rules['named']): string | null
   fetch(url: string, rules: Json<Rules>, fetcher?: FetcherRef): Promise<Uint8Array | string>
+  startCommand(args: ReadonlyArray<string>): CommandRef
+  nextOutput(command: CommandRef): Promise<string>
+  stopCommand(command: CommandRef): boolean
   /** Opens a port; `wake` is called when another thread has left events there. */
   openPort(wake: () => void): number
   /** Closes a port and all its agents. */

@@ -29,5 +29,5 @@ mod ticket;
 pub mod wire;
 
 pub use config::{Config, LogSink, Passphrase, Rate, Times, TlsFiles};
-pub use server::{Server, backup, release, restore};
+pub use server::{Server, backup, look_up, release, restore};
 pub use store::Fault;

@@ -15,6 +15,7 @@ use xbind_runtime::{AuditLog, Decided, Durability, LogOptions};
 
 use crate::app::{App, read_url};
 use crate::config::{Config, Passphrase};
+use crate::dns::Dns;
 use crate::domain::operator;
 use crate::http::{accept, tls};
 use crate::problem::Problem;
@@ -159,6 +160,18 @@ impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Server").field("url", &self.url()).finish_non_exhaustive()
     }
+}
+
+/// The TXT records of a name, as a server with that resolver sees them: those of the system without one.
+///
+/// # Errors
+/// A resolver that cannot be used, or gives no answer.
+pub fn look_up(name: &str, resolver: Option<SocketAddr>) -> Result<Vec<String>, Fault> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let records = Dns::new(resolver)?.txt(name).await;
+        records.map_err(|problem| fault(problem.detail().to_owned()))
+    })
 }
 
 /// Copies everything of the server of that directory into another, which must not be there. The server may run meanwhile: the

@@ -1,4 +1,6 @@
-use http_body_util::{BodyExt, Empty};
+use std::convert::Infallible;
+
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{
@@ -20,15 +22,40 @@ pub(crate) async fn exchange<S>(stream: S, target: &Target, rules: &Rules) -> Re
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let (answer, _connection) = asked(stream, request(target, rules)?).await?;
+    vet(&answer, rules)?;
+    read(answer.into_body(), rules.max_bytes).await
+}
+
+/// Asks once, and reads one answer of whatever status.
+pub(crate) async fn answered<S>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+    max_bytes: usize,
+) -> Result<(StatusCode, HeaderMap, Bytes), FetchError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (answer, _connection) = asked(stream, request).await?;
+    vet_codings(answer.headers())?;
+    let (head, body) = answer.into_parts();
+    Ok((head.status, head.headers, read(body, max_bytes).await?))
+}
+
+/// The head of an answer, and what its connection ends with.
+async fn asked<S, B>(stream: S, request: Request<B>) -> Result<(Response<Incoming>, JoinSet<()>), FetchError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+{
     let mut client = http1::Builder::new();
     client.max_buf_size(MAX_HEAD.0).max_headers(MAX_HEAD.1);
     let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await.map_err(|error| reason(&error))?;
-    // Ends with this function, whatever it waits for.
+    // Ends with its caller, whatever it waits for.
     let mut connections = JoinSet::new();
-    connections.spawn(connection);
-    let answer = sender.send_request(request(target, rules)?).await.map_err(|error| reason(&error))?;
-    vet(&answer, rules)?;
-    read(answer.into_body(), rules.max_bytes).await
+    connections.spawn(async move { drop(connection.await) });
+    let answer = sender.send_request(request).await.map_err(|error| reason(&error))?;
+    Ok((answer, connections))
 }
 
 fn request(target: &Target, rules: &Rules) -> Result<Request<Empty<Bytes>>, FetchError> {
@@ -47,9 +74,7 @@ fn vet(answer: &Response<Incoming>, rules: &Rules) -> Result<(), FetchError> {
     if answer.status() != StatusCode::OK {
         return Err(FetchError::Status(answer.status().as_u16()));
     }
-    if !only(headers, CONTENT_ENCODING, "identity") || !only(headers, TRANSFER_ENCODING, "chunked") {
-        return Err(FetchError::Encoded);
-    }
+    vet_codings(headers)?;
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let expected = match (types.next(), types.next()) {
         (None, _) => true,
@@ -65,6 +90,11 @@ fn vet(answer: &Response<Incoming>, rules: &Rules) -> Result<(), FetchError> {
         }
         _ => Ok(()),
     }
+}
+
+fn vet_codings(headers: &HeaderMap) -> Result<(), FetchError> {
+    let is_plain = only(headers, CONTENT_ENCODING, "identity") && only(headers, TRANSFER_ENCODING, "chunked");
+    is_plain.then_some(()).ok_or(FetchError::Encoded)
 }
 
 /// Whether a header is absent or says this.

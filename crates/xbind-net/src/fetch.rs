@@ -117,6 +117,10 @@ impl Fetcher {
         }
     }
 
+    pub(crate) fn ways(&self) -> &Ways {
+        &self.inner.ways
+    }
+
     fn start(
         &self,
         key: Key,

@@ -10,6 +10,7 @@
 //! | `proxy` | the owner's proxy, where the owner names one: a tunnel to what was judged |
 //! | `exchange` | one request, one bounded answer |
 //! | `fetch`, `table` | one flight for all who ask, and not again within the interval; what is kept of it, within bounds |
+//! | `ask` | one request of whatever method, and its answer, whatever its status |
 //! | `status_lists` | which status lists are fetched, and when |
 //! | `rules` | who named an address, and what may be asked of it |
 //! | [`agents`] | agents reached over HTTP: their messages in the bodies of requests and responses |
@@ -22,6 +23,7 @@
 
 pub mod address;
 pub mod agents;
+mod ask;
 mod connect;
 mod error;
 mod exchange;
@@ -36,6 +38,7 @@ mod target;
 mod thread;
 mod tls;
 
+pub use ask::{Answer, Ask};
 pub use error::FetchError;
 pub use fetch::{Document, Fetcher, INTERVAL, Settings};
 pub use proxy::Proxy;

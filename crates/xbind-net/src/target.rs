@@ -108,7 +108,9 @@ impl Target {
         self.url.as_str()
     }
 
-    pub(crate) fn secure(&self) -> bool {
+    /// Whether it is https.
+    #[must_use]
+    pub fn secure(&self) -> bool {
         self.url.scheme() == "https"
     }
 
@@ -122,12 +124,14 @@ impl Target {
     }
 
     /// Host and port, as the header `host` has them.
-    pub(crate) fn authority(&self) -> &str {
+    #[must_use]
+    pub fn authority(&self) -> &str {
         self.url.authority()
     }
 
     /// Path and query.
-    pub(crate) fn path(&self) -> String {
+    #[must_use]
+    pub fn path(&self) -> String {
         let path = self.url.path();
         self.url.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"))
     }

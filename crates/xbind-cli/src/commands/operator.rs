@@ -1,0 +1,50 @@
+//! An operator: registered, and its domain proven.
+
+use xbind_authority::wire::{OperatorView, ProveDomain};
+
+use crate::args::VerifyOperator;
+use crate::commands::{Room, pin};
+use crate::failure::{Exit, Failure, Result};
+use crate::home::Role;
+use crate::said::Said;
+
+pub(crate) fn register(room: &Room<'_>) -> Result<Said> {
+    let (home, mut operator) = room.home.operator()?;
+    let key = home.key(Role::Operator, &operator.did, &room.passphrases())?;
+    let client = room.client(&operator.server)?;
+    let authority = pin(&client, operator.authority.as_ref())?;
+    let body = ProveDomain { domain: operator.domain.clone() };
+    let view: OperatorView = client.send("POST", "/v1/operators", &body, Some(&key))?;
+    if view.did != operator.did {
+        return Err(Failure::new(Exit::Invalid, "strange-answer", "the authority registered another key"));
+    }
+    operator.authority = Some(authority);
+    operator.id = Some(view.id.clone());
+    home.save_operator(&operator)?;
+    room.say("next: publish the TXT record, then xbind verify-operator confirm");
+    Ok(Said::of(&view))
+}
+
+pub(crate) fn verify(room: &Room<'_>, args: &VerifyOperator) -> Result<Said> {
+    let own = room.as_operator()?;
+    let body = ProveDomain { domain: own.operator.domain.clone() };
+    match args {
+        VerifyOperator::Instructions => {
+            let view: OperatorView = own.client.send("POST", "/v1/operators", &body, Some(&own.key))?;
+            room.say(&format!("publish this TXT record of {}, then xbind verify-operator confirm", view.domain));
+            let text = format!("{} TXT \"{}\"", view.txt.name, view.txt.value);
+            Ok(Said::of(&view).with_text(crate::failure::plain(&text)))
+        }
+        VerifyOperator::Confirm => {
+            let path = format!("/v1/operators/{}/verification", own.id);
+            let view: OperatorView = own.client.send("POST", &path, &body, Some(&own.key))?;
+            room.say("next: xbind init for an agent, then xbind register agent");
+            Ok(Said::of(&view))
+        }
+        VerifyOperator::Status => {
+            // What is not proven is nowhere stored, so whoever asks about it says who it would be.
+            let view: OperatorView = own.client.send("POST", "/v1/operators", &body, Some(&own.key))?;
+            Ok(Said::of(&view))
+        }
+    }
+}
