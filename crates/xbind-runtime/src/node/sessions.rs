@@ -141,8 +141,11 @@ impl Node {
     pub(crate) fn session_asked(&self, asker: &Agent, peer: &Remote, outcome: Outcome) {
         let waiting = self.sessions.take_waiting(peer);
         match outcome {
-            // The next one asks again, if anybody still waits.
-            Outcome::Failed { error, .. } if error.kind() != ErrorKind::Timeout && !asker.is_closed() => {
+            // The next one asks again, if anybody still waits. That no session was named is an answer, to an earlier question
+            // where the connection has changed since.
+            Outcome::Failed { error, .. }
+                if !matches!(error.kind(), ErrorKind::Timeout | ErrorKind::StaleSession) && !asker.is_closed() =>
+            {
                 let error = error.with_handled(Handled::No); // of the calls that waited nothing left
                 for caller in waiting.into_values().filter_map(|caller| caller.upgrade()) {
                     caller.drop_waiting(&Place::Session(*peer), &error);
