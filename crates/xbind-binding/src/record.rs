@@ -8,7 +8,7 @@ use serde::Serialize;
 use xbind::record::{Head, Receipt};
 use xbind::{Did, Digest, ErrorKind, Result};
 use xbind_runtime::{
-    Audit, AuditLog, Batch, Callback, Decided, Flushed, LogOptions, Opened, Query, Recording, Sign, Taken, now,
+    Audit, AuditLog, Batch, Callback, Decided, Flushed, LogOptions, Opened, Query, Recording, Sign, Taken, Wanted, now,
 };
 
 /// Who takes the lines of a log.
@@ -114,7 +114,7 @@ impl Log {
         let (path, durability, max_file_bytes) = (path.to_owned(), sync.parse(), whole(max_bytes));
         let signer = signer(key);
         Box::new(move || {
-            let options = LogOptions { durability: durability?, max_file_bytes };
+            let options = LogOptions { durability: durability?, max_file_bytes, first: None };
             let (did, sign) = signer?;
             let (log, opened) = AuditLog::open(Path::new(&path), did, sign, options)?;
             Ok(Self { log, opened })
@@ -207,7 +207,10 @@ impl Log {
 pub fn verify_log(path: &str, owner: Option<&str>, seq: Option<f64>, digest: Option<&str>) -> Later<String> {
     let (path, owner) = (path.to_owned(), owner.map(did).transpose());
     let (seq, digest) = (seq.map(whole), digest.map(Digest::of_text).transpose());
-    Box::new(move || xbind_runtime::verify(Path::new(&path), owner?, seq.zip(digest?)).map(|verified| verified.json()))
+    Box::new(move || {
+        let wanted = Wanted { did: owner?, head: seq.zip(digest?), ..Wanted::default() };
+        xbind_runtime::verify(Path::new(&path), wanted).map(|verified| verified.json())
+    })
 }
 
 /// A witness signs the head that a log signed.

@@ -52,9 +52,9 @@ impl AuditLog {
     /// `INVALID_AUDIT` for a log that was changed, or is another key's; `AUDIT_FAILED` where it cannot be read or written, or
     /// is open already; `INVALID_CONFIG` for a path that is not that of a file.
     pub fn open(path: &Path, did: Did, sign: Sign, options: LogOptions) -> Result<(Arc<Self>, Opened)> {
-        let LogOptions { durability, max_file_bytes } = options;
+        let LogOptions { durability, max_file_bytes, first } = options;
         let Found { disk, index, opened, chain } =
-            Disk::open(Files::of(path)?, did, durability != Durability::None, max_file_bytes)?;
+            Disk::open(Files::of(path)?, did, durability != Durability::None, max_file_bytes, first)?;
         if chain.is_none() {
             disk.sync_folder()?;
         }

@@ -6,6 +6,7 @@ pub(crate) mod files;
 pub(crate) mod index;
 pub(crate) mod log;
 mod queue;
+mod remains;
 pub(crate) mod sink;
 pub(crate) mod writer;
 
@@ -183,6 +184,8 @@ pub struct LogOptions {
     pub durability: Durability,
     /// A file that is longer is continued in the next.
     pub max_file_bytes: u64,
+    /// The line that its files must begin with, or before: 0 wants all of them.
+    pub first: Option<u64>,
 }
 
 /// Told whether a decision is on record, by whichever thread has found out, under no lock.
