@@ -14,6 +14,9 @@ use crate::record::index::Query;
 /// How much of a file is read at once.
 const CHUNK: usize = 256 << 10;
 
+/// The most bytes of records that a query gives.
+const MAX_FOUND: usize = 64 << 20;
+
 /// A log as it lies on a disk.
 #[derive(Clone, Debug)]
 pub(crate) struct Files {
@@ -296,6 +299,11 @@ impl Files {
                 break;
             }
             self.search_in(stretch, query, &mut found)?;
+            if found.iter().map(String::len).fold(0, usize::saturating_add) > MAX_FOUND {
+                let why = "the records that were asked for have more than 64 MiB";
+                return Err(Error::new(ErrorKind::PayloadTooLarge, why)
+                    .with_hint("ask with a smaller limit, and for the next page with after"));
+            }
         }
         Ok(found)
     }

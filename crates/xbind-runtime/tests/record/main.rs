@@ -11,6 +11,7 @@
 
 mod callback;
 mod changes;
+mod failing;
 mod opening;
 mod queries;
 mod recording;
