@@ -99,13 +99,18 @@ export interface AuditLog {
   readonly did: string;
   /** How many records it held when it was opened. */
   readonly records: number;
+  /** The number of its first line; above 0 where earlier files are elsewhere, or with `lastLine` earlier lines. */
+  readonly first: number;
   /**
    * How many bytes were cut off its end when it was opened: what a crash had left of records that nobody was told of. The log says
    * so itself, too.
    */
   readonly lostBytes: number;
+  /** The file beside the log where these are kept; undefined where nothing was cut off. */
+  readonly lostTo: string | undefined;
   /**
-   * Puts something of your own on record. False if the log has no room, or is closed: what cannot be recorded is not to be done.
+   * Puts something of your own on record. False if the log cannot be written, has no room, or is closed: what cannot be recorded is
+   * not to be done. With `always` it is on the disk when this returns; a callback has it after a `flush`.
    * Throws TypeError, XBindError: INVALID_CONFIG, INVALID_DID.
    */
   append(record: AuditEntry): boolean;
@@ -113,12 +118,13 @@ export interface AuditLog {
   flush(): Promise<Result<AuditHead>>;
   /**
    * The records that fit all that is given, oldest first. Those of the last milliseconds may be missing before a `flush`. What is
-   * read is verified: it is what was verified when the log was opened, or written since. Errors: INVALID_AUDIT, AUDIT_FAILED.
+   * read is verified: it is what was verified when the log was opened, or written since. Errors: INVALID_AUDIT, AUDIT_FAILED,
+   * PAYLOAD_TOO_LARGE (more than 64 MiB: ask for less at once).
    */
   query(query?: AuditQuery): Promise<Result<AuditRecord[]>>;
   /** Puts on record what was decided so far, and takes nothing more. Errors: AUDIT_FAILED, if something could not be. */
   close(): Promise<Result<AuditHead>>;
-  /** The same as `close()`, for `await using log = …`. */
+  /** The same as `close()`, for `await using log = …`; rejects where that fails. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 /** What became of something: it was let in or done, or not, or answered with a value, or begun and ended without one. */

@@ -88,6 +88,8 @@ export interface AuditLogOptions {
   sync?: "always" | "batch" | "none";
   /** A file that is longer is continued in the next: default 256 MiB, at least 4096. Not with a callback. */
   maxFileBytes?: number;
+  /** Line that its files must begin with, or before it: with 0 all of them must be there. Not with a callback. */
+  first?: number;
   /**
    * With a callback: the last line that it has taken before, without its line feed, where the log goes on. A new log begins without.
    */
@@ -97,7 +99,7 @@ export interface AuditLogOptions {
 }
 /**
  * Opens the log at that path, or begins one there: `path`, then `path.1`, `path.2` and so on. It is read through first: one that was
- * changed does not open, and what a crash has torn off its end is said in `lostBytes`. One process writes a log at a time.
+ * changed does not open, and what a crash has torn off its end is said in `lostBytes`, and kept in `lostTo`. One process writes a log at a time.
  * With a callback in the place of the path, that gets the lines; it is for you that one process at a time goes on with them. Such a log
  * is not searched (`query` is INVALID_CONFIG), and with `always` a call begins when the callback has its record.
  * Errors: INVALID_AUDIT, AUDIT_FAILED (it cannot be read or written, or is open already), INVALID_CONFIG, SIGN_FAILED.
@@ -116,6 +118,8 @@ export interface AuditDemands {
   did?: string;
   /** What it must hold: a head that was kept elsewhere. */
   head?: Pick<AuditHead, "seq" | "digest"> & Partial<AuditHead>;
+  /** Line that its files must begin with, or before it: with 0 all of them must be there. */
+  first?: number;
 }
 /** What a log that was verified holds. */
 export interface VerifiedAudit {
@@ -142,7 +146,7 @@ export interface VerifiedAudit {
 export declare function verifyAudit(path: string, options?: AuditDemands): Promise<Result<VerifiedAudit>>;
 /**
  * Signs that this identity has seen how far a log goes: a second pair of eyes, which need not trust whoever keeps the log. What the
- * log has signed is verified first. Errors: INVALID_AUDIT, SIGN_FAILED.
+ * log has signed is verified first, and must say what the head says. Errors: INVALID_AUDIT, SIGN_FAILED, INVALID_CONFIG.
  *
  * @example
  * ```ts

@@ -31,8 +31,7 @@ export interface StatusRef {
 export declare class RevocationList implements RevocationSource {
   #private;
   /**
-   * Room for 100 000 entries by default. With `audit` each revocation is on record. What takes rights away is done also where it
-   * cannot be recorded, with an AUDIT_FAILED that says so; what gives them back is not. Throws INVALID_CONFIG.
+   * Room for 100 000 entries by default. With `audit` each revocation is on record, or not done: AUDIT_FAILED. Throws INVALID_CONFIG.
    */
   constructor(options?: AuditOptions & {
     /** At most 10 000 000. */
@@ -40,8 +39,8 @@ export declare class RevocationList implements RevocationSource {
   });
   /**
    * Revokes a token or a link of a delegation, and everything delegated from it. With `keepUntil`, the entry may be dropped
-   * after that second: give the token's expiry and the verifiers' clock skew. Errors: INVALID_CONFIG if the list is full;
-   * then nothing was revoked. AUDIT_FAILED: it was revoked, and is not on record.
+   * after that second: give the token's expiry and the verifiers' clock skew. Errors: INVALID_CONFIG if the list is full, AUDIT_FAILED;
+   * then nothing was revoked.
    */
   revokeToken(tokenId: string, options?: {
     /** Seconds since the epoch; for ever by default. */
@@ -50,8 +49,8 @@ export declare class RevocationList implements RevocationSource {
   /**
    * Revokes whatever the DID issues or is granted, whenever: a thief of its key writes what time of issue he likes. With
    * `issuedUntil` only what was issued up to that second, so that rights can be granted anew to a key that is not in doubt.
-   * The later of two calls' times holds. Errors: INVALID_DID, INVALID_CONFIG if the list is full; then nothing was revoked.
-   * AUDIT_FAILED: it was revoked, and is not on record.
+   * The later of two calls' times holds. Errors: INVALID_DID, INVALID_CONFIG if the list is full, AUDIT_FAILED; then
+   * nothing was revoked.
    */
   revokeDID(did: string, options?: {
     /** Seconds since the epoch. */
@@ -342,7 +341,7 @@ export declare class KeyHistory {
   readonly name: string;
   /**
    * The history of an agent whose first key is in use since `activeFrom`, default 0. With `audit` what it takes in and what its
-   * holder decides is on record: of a key that is taken back also if that fails, with an AUDIT_FAILED that says so.
+   * holder decides is on record, or not done: AUDIT_FAILED.
    * Throws INVALID_DID, INVALID_CONFIG.
    */
   constructor(did: string, options?: AuditOptions & {

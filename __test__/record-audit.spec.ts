@@ -350,7 +350,7 @@ test('options are refused that are none', async () => {
   for (const given of [null, false, 0, '', {}, Object.create(audit), 'audit.jsonl', () => true])
     expect(() => new AutoGenxBindAgent({ audit: given as AuditLog })).toThrow(TypeError)
   expect(() => new MessageBus({ audit, dangerouslyContinueUnrecorded: 1 } as object)).toThrow(TypeError)
-  expect(() => new MessageBus({ dangerouslyContinueUnrecorded: true })).toThrow('without an audit log')
+  expect(() => new MessageBus({ dangerouslyContinueUnrecorded: true })).toThrow('given beside it')
   for (const head of [null, {}, { seq: 1 }, { seq: '1', digest: 'x' }])
     await expect(verifyAudit('x', { head } as object)).rejects.toThrow(TypeError)
   expect(codeOf(await verifyAudit('x', { head: { seq: -1, digest: 'x' } }))).toBe('INVALID_CONFIG')

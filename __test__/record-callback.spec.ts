@@ -127,9 +127,8 @@ describe('what it does not take is not done', () => {
     const token = valueOf(issueToken(signer, { subject: signer.did, audience: 'https://a.example', scopes: [] }))
     stuck = true
     expect(codeOf(await verifier.verify(token))).toBe('AUDIT_FAILED')
-    expect(audit.append(good), 'it has happened').toBe(true)
-    expect(codeOf(await audit.flush())).toBe('AUDIT_FAILED')
-    expect(asked).toBe(2)
+    expect(audit.append(good), 'it fails').toBe(false)
+    expect(asked, 'one batch at a time').toBe(2)
     stuck = false
     rest.open()
     await expect.poll(async () => codeOf(await audit.flush())).toBe('ok')

@@ -55,6 +55,9 @@ entries! {
     ) -> Fallible<(RequestRef, Json<AuthenticRequest>)> = http::authenticate;
     fn accept_request(verifier: &RequestVerifierRef, request: &RequestRef, body: Bytes, now: f64) -> Fallible<String>
         = http::accept;
+    fn forget_request(
+        verifier: &RequestVerifierRef, request: Option<&RequestRef>, approver: Option<String>, approval: Option<String>,
+    ) -> Fallible<()> = xbind_binding::record::forget_request;
     fn approve_request(
         verifier: &RequestVerifierRef, request: &RequestRef, body: Bytes, approvers: Vec<String>, recipient: String, now: f64,
     ) -> Fallible<Json<UsedApproval>> = http::approve;

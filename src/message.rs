@@ -32,6 +32,7 @@ entries! {
     fn accept(
         verifier: &VerifierRef, opening: &OpeningRef, now: f64, body: Bytes, token: Option<String>, call: Option<String>,
     ) -> Fallible<Json<Message>> = message::accept;
+    fn forget_message(verifier: &VerifierRef, from: String, id: String) -> Fallible<()> = message::forget;
     fn check_json(text: String) -> Fallible<()> = message::check_json;
     fn write_presented(token: Option<String>, approval: Option<String>) -> Either<Option<String>, BindingError>
         = message::presented;

@@ -19,7 +19,7 @@ entries! {
     fn verify_receipt(
         call: String, answer: String, requests: Vec<Bytes>, results: Vec<Bytes>, caller: String, agent: String,
     ) -> Fallible<Json<Proven>> = record::verify;
-    fn open_log(path: String, key: &KeyRef, sync: String, max_bytes: f64) -> AsyncTask<Work<Log, LogRef>>
+    fn open_log(path: String, key: &KeyRef, sync: String, max_bytes: f64, first: Option<f64>) -> AsyncTask<Work<Log, LogRef>>
         as "Promise<Fallible<LogRef>>" = Log::open;
     /// `take` is given a number for `taken`, the lines, and how far the log goes with them.
     fn new_taker(
@@ -38,10 +38,10 @@ entries! {
     fn put_decision(log: &LogRef, record: String, unrecorded: bool, has_happened: bool) -> Option<BindingError> = Log::put;
     fn commit_decision(log: &LogRef, record: String, unrecorded: bool) -> Soon<bool, bool>
         as "Promise<Fallible<boolean>>" = Log::commit;
-    fn put_on_record(port: u32, agent: u32, record: String) -> Option<BindingError> = port::put_on_record;
+    fn put_on_record(port: u32, agent: u32, record: String) -> Soon<bool, bool> as "Promise<Fallible<boolean>>" = port::put_on_record;
     fn flush_log(log: &LogRef, is_end: bool) -> Soon<String, String> as "Promise<Fallible<string>>" = Log::flush;
     fn query_log(log: &LogRef, query: String) -> AsyncTask<Work<String, String>> as "Promise<Fallible<string>>" = Log::query;
-    fn verify_log(path: String, owner: Option<String>, seq: Option<f64>, digest: Option<String>)
+    fn verify_log(path: String, owner: Option<String>, head: Option<String>, first: Option<f64>)
         -> AsyncTask<Work<String, String>> as "Promise<Fallible<string>>" = record::verify_log;
     fn witness_head(witness: &KeyRef, head: String) -> Fallible<String> = record::witness;
     fn read_witness(statement: String, witness: String) -> Fallible<String> = record::witnessed;

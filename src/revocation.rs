@@ -26,8 +26,8 @@ give! {
 
 entries! {
     fn new_revocation_list(capacity: f64) -> ListRef = rights::list;
-    fn revoke_token(list: &ListRef, id: String, keep_until: Option<f64>) -> Fallible<()> = rights::revoke_token;
-    fn revoke_did(list: &ListRef, subject: String, issued_until: Option<f64>) -> Fallible<()> = rights::revoke_did;
+    fn revoke_token(list: &ListRef, id: String, keep_until: Option<f64>, trial: bool) -> Fallible<()> = rights::revoke_token;
+    fn revoke_did(list: &ListRef, subject: String, issued_until: Option<f64>, trial: bool) -> Fallible<()> = rights::revoke_did;
     fn reinstate(list: &ListRef, subject: String) -> bool = rights::reinstate;
     fn is_revoked(list: &ListRef, id: Option<String>, subject: Option<String>, issued_at: f64) -> bool
         = rights::is_revoked;

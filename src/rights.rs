@@ -45,7 +45,7 @@ entries! {
     ) -> Fallible<String> = statement::rotate;
     fn verify_rotation(statement: String) -> Fallible<Json<Rotation>> = Rotation::verify;
     fn new_key_history(first: String, active_from: f64) -> Fallible<HistoryRef> = KeyHistory::new;
-    fn prepare_key(history: &HistoryRef, statement: String, now: Option<f64>) -> Fallible<Json<Rotation>>
+    fn prepare_key(history: &HistoryRef, statement: String, now: Option<f64>, trial: bool) -> Fallible<Json<Rotation>>
         = KeyHistory::prepare;
     fn activate_key(history: &HistoryRef, key: String, from: Option<f64>) -> bool = KeyHistory::activate;
     fn taint_key(history: &HistoryRef, key: String, from: Option<f64>) -> bool = KeyHistory::taint;

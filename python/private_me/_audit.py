@@ -36,7 +36,9 @@ def verify_audit(path: str | PathLike[str], *, did: str | Unset = UNSET, head: A
     place: Any = fspath(path)
     if not isinstance(head, (AuditHead, Unset)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"head must be an AuditHead, not {name_of(head)}")
-    seq = None if isinstance(head, Unset) else whole(head.seq, 0, "head.seq", 0, MAX_WHOLE)
-    digest = None if isinstance(head, Unset) else check_str(head.digest, "head.digest")
-    told = json.loads(_native.verify_log(check_str(place, "path"), given(did, check_str, "did"), seq, digest))
+    wanted = None
+    if not isinstance(head, Unset):
+        seq, digest = whole(head.seq, 0, "head.seq", 0, MAX_WHOLE), check_str(head.digest, "head.digest")
+        wanted = json.dumps({"seq": seq, "digest": digest})
+    told = json.loads(_native.verify_log(check_str(place, "path"), given(did, check_str, "did"), wanted))
     return VerifiedAudit(told["records"], AuditHead(told["seq"], told["digest"]))

@@ -15,9 +15,9 @@ entries! {
     }
     /// Verifies a log, with the line that it must hold; what was found, as JSON. Other threads may run Python meanwhile.
     fn verify_log(
-        py: Python<'_>, path: &str, owner: Option<&str>, seq: Option<f64>, digest: Option<&str>,
+        py: Python<'_>, path: &str, owner: Option<&str>, head: Option<&str>,
     ) -> PyResult<String> {
-        let verified = record::verify_log(path, owner, seq, digest);
+        let verified = record::verify_log(path, owner, head, None);
         py.detach(verified).map_err(|error| raised(&error))
     }
 }

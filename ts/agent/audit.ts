@@ -12,13 +12,18 @@ export interface AuditLog {
   readonly did: string
   /** How many records it held when it was opened. */
   readonly records: number
+  /** The number of its first line; above 0 where earlier files are elsewhere, or with `lastLine` earlier lines. */
+  readonly first: number
   /**
    * How many bytes were cut off its end when it was opened: what a crash had left of records that nobody was told of. The log says
    * so itself, too.
    */
   readonly lostBytes: number
+  /** The file beside the log where these are kept; undefined where nothing was cut off. */
+  readonly lostTo: string | undefined
   /**
-   * Puts something of your own on record. False if the log has no room, or is closed: what cannot be recorded is not to be done.
+   * Puts something of your own on record. False if the log cannot be written, has no room, or is closed: what cannot be recorded is
+   * not to be done. With `always` it is on the disk when this returns; a callback has it after a `flush`.
    * Throws TypeError, XBindError: INVALID_CONFIG, INVALID_DID.
    */
   append(record: AuditEntry): boolean
@@ -26,12 +31,13 @@ export interface AuditLog {
   flush(): Promise<Result<AuditHead>>
   /**
    * The records that fit all that is given, oldest first. Those of the last milliseconds may be missing before a `flush`. What is
-   * read is verified: it is what was verified when the log was opened, or written since. Errors: INVALID_AUDIT, AUDIT_FAILED.
+   * read is verified: it is what was verified when the log was opened, or written since. Errors: INVALID_AUDIT, AUDIT_FAILED,
+   * PAYLOAD_TOO_LARGE (more than 64 MiB: ask for less at once).
    */
   query(query?: AuditQuery): Promise<Result<AuditRecord[]>>
   /** Puts on record what was decided so far, and takes nothing more. Errors: AUDIT_FAILED, if something could not be. */
   close(): Promise<Result<AuditHead>>
-  /** The same as `close()`, for `await using log = …`. */
+  /** The same as `close()`, for `await using log = …`; rejects where that fails. */
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -154,7 +160,10 @@ export function auditIn(audit: unknown, unrecorded: unknown): { log: LogRef | un
   }
   if (audit === undefined) {
     if (unrecorded === undefined) return { log: undefined, unrecorded: false }
-    throw new XBindError(failure('INVALID_CONFIG', 'dangerouslyContinueUnrecorded says nothing without an audit log'))
+    const why = 'dangerouslyContinueUnrecorded is of the audit log that is given beside it, and none is'
+    const hint =
+      'say it where the log is given, as to the bus whose log its agents use, or give this one a log of its own'
+    throw new XBindError(failure('INVALID_CONFIG', why, hint))
   }
   const log = typeof audit === 'object' && audit !== null ? logs.get(audit) : undefined
   if (!log) throw new TypeError('audit must be a log that openAuditLog has opened')
@@ -207,7 +216,7 @@ export class Recorder {
     return this.#unrecorded || native.canWrite(this.#log) ? undefined : unrecorded
   }
 
-  /** Of what is done next: a failure says that it must not be. */
+  /** Of what is done next: a failure says that it must not be. Where decisions wait for the disk, this does. */
   put(entry: Entry): Failure | undefined {
     return native.putDecision(this.#log, json(entry), this.#unrecorded, false) ?? undefined
   }
@@ -218,16 +227,15 @@ export class Recorder {
     return isFailure(done) ? done : undefined
   }
 
-  /** Of what cannot be taken back, or ought not to be: a failure says that it is done, and is not on record. */
-  happened(entry: Entry): Failure | undefined {
-    const failed = native.putDecision(this.#log, json(entry), this.#unrecorded, true)
-    return failed ? done : undefined
-  }
-
   /** A refusal, which holds whether it is on record or not. */
   refused(entry: Omit<Entry, 'outcome'>, { code, message }: { code: string; message: string }): void {
     const note = cut(entry.note === undefined ? message : `${entry.note}: ${message}`)
     native.putDecision(this.#log, json({ ...entry, outcome: 'refused', code, note }), this.#unrecorded, true)
+  }
+
+  /** A refusal because the program's own function has thrown, which is thrown on. */
+  thrown(entry: Omit<Entry, 'outcome'>): void {
+    this.refused(entry, { code: 'INTERNAL', message: 'a function that was given to the verifier has thrown' })
   }
 
   /** What was signed is on record, or nobody gets it. */
@@ -242,4 +250,3 @@ export function cut(text: string): string | undefined {
 }
 
 const unrecorded = failure('AUDIT_FAILED', 'it cannot be put on record, and so it was not done', undefined, true)
-const done = failure('AUDIT_FAILED', 'it was done, and cannot be put on record', 'look at what flush() of the log says')

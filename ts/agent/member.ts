@@ -112,16 +112,16 @@ export class Member {
     return result(await this.inbox.receive(max, waitMs, signal))
   }
 
-  decide(request: CallDecision): Result<string> {
+  async decide(request: CallDecision): Promise<Result<string>> {
     const { key } = this
     return isFailure(key) ? fail(key) : this.recorded('approval.signed', approveWith(key, request))
   }
 
   /** What it has signed is on record, or nobody gets it. */
-  recorded(event: string, signed: Result<string>): Result<string> {
+  async recorded(event: string, signed: Result<string>): Promise<Result<string>> {
     if (!signed.ok) return signed
-    const failed = native.putOnRecord(this.port.number, this.number, json(statementRecord(event, signed.value)))
-    return failed ? fail(failed) : signed
+    const done = await native.putOnRecord(this.port.number, this.number, json(statementRecord(event, signed.value)))
+    return isFailure(done) ? fail(done) : signed
   }
 
   /** A key that is with an identity provider. */

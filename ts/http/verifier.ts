@@ -1,5 +1,12 @@
 import type { IncomingMessage } from 'node:http'
-import type { AuthenticRequest, Failure, RequestHead, RequestRef, RequestVerifierRef } from '../native/binding'
+import type {
+  AuthenticRequest,
+  Failure,
+  RequestHead,
+  RequestRef,
+  RequestVerifierRef,
+  UsedApproval,
+} from '../native/binding'
 import {
   bounded,
   checkBytes,
@@ -162,14 +169,21 @@ export class RequestVerifier {
     const { body: given, scopes, approval } = options
     optional(given, checkBytes, 'body')
     const demands = { scopes: this.#needed(scopes), approval: checkApproval(approval) ?? this.#approval }
-    const now = this.#time()
     const head = headOf(request)
+    const now = this.#time(head)
     const genuine = native.authenticateRequest(this.#verifier, json(head), now)
     if (isFailure(genuine)) return this.#recorded(fail(genuine), head)
     const [kept, says] = genuine
     const authentic = read(says)
-    const verified = await this.#accept({ authentic, kept, head }, demands, request, given, now)
+    const verifying = this.#accept({ authentic, kept, head }, demands, request, given, now)
+    const verified = await verifying.catch((thrown: unknown) => this.#thrown(head, authentic, thrown))
     return this.#recorded(verified, head, authentic, request)
+  }
+
+  /** A function of the program that throws has refused the request. */
+  #thrown({ method, target }: RequestHead, authentic: AuthenticRequest | undefined, thrown: unknown): never {
+    this.#recorder?.thrown(entryOf(method, target, this.#audience, authentic))
+    throw thrown
   }
 
   /** What was decided is on record, or the request is refused. */
@@ -190,7 +204,12 @@ export class RequestVerifier {
     if (this.#recorder) {
       const entry = { ...entryOf(method, target, this.#audience, authentic), from, token, chain: settled.chain }
       const failed = await this.#recorder.commit({ ...entry, outcome: 'accepted' })
-      if (failed) return fail(failed)
+      if (failed) {
+        // It may come again as it is. A store of nonces keeps what it has claimed.
+        const { approver, id } = verified.value.used ?? {}
+        native.forgetRequest(this.#verifier, request && accepted.kept, approver, id)
+        return fail(failed)
+      }
     }
     if (request) this.#accepted.set(request, accepted)
     return ok(settled)
@@ -224,17 +243,20 @@ export class RequestVerifier {
   /** What remains to be asked of a request that is accepted. */
   async #settle(accepted: Accepted, { scopes, approval }: Demands): Promise<Result<Settled>> {
     const { authentic, body } = accepted
-    const refused = approval && (await this.#approve(accepted, approval))
-    if (refused) return fail(refused)
+    const used = approval && (await this.#approve(accepted, approval))
+    if (isFailure(used)) return fail(used)
     // Body and store took their time, in which a token or its sender may have been revoked.
     const still = await this.#rights(authentic, scopes)
     if (!still.ok) return still
     const { from, nonce, created, covered } = authentic
     const { token, ...granted } = still.value
-    return ok({ accepted, token, request: { from, ...granted, body, nonce, createdAt: created, covered } })
+    return ok({ accepted, token, used, request: { from, ...granted, body, nonce, createdAt: created, covered } })
   }
 
-  async #approve({ authentic, kept, head, body }: Accepted, { by, when }: Approving): Promise<Failure | undefined> {
+  async #approve(
+    { authentic, kept, head, body }: Accepted,
+    { by, when }: Approving,
+  ): Promise<Failure | UsedApproval | undefined> {
     const { method, target } = head
     if (when) {
       const needs: unknown = when(Object.freeze({ from: authentic.from, method, target, body: body.slice() }))
@@ -245,7 +267,7 @@ export class RequestVerifier {
     if (isFailure(approved)) return approved
     const used = read(approved)
     const taken = await this.#claim(used.claim, used.until, usedBefore)
-    return taken ?? (await refusal(this.#sources, used.approver, used.issuedAt))
+    return taken ?? (await refusal(this.#sources, used.approver, used.issuedAt)) ?? used
   }
 
   async #rights({ from, created, token }: AuthenticRequest, scopes: readonly string[]): Promise<Result<Rights>> {
@@ -289,10 +311,15 @@ export class RequestVerifier {
     )
   }
 
-  #time(): number {
-    const now = this.#now()
-    checkNumber(now, 'now()')
-    return now
+  /** The time; of a request of which nothing else is known yet it is on record where there is none. */
+  #time(head?: RequestHead): number {
+    try {
+      const now = this.#now()
+      return (checkNumber(now, 'now()'), now)
+    } catch (thrown) {
+      if (head) this.#thrown(head, undefined, thrown)
+      throw thrown
+    }
   }
 
   static {
@@ -305,7 +332,9 @@ export class RequestVerifier {
         const accepted = verifier.#accepted.get(request)
         const demands = { scopes: verifier.#needed(scopes), approval: checkApproval(approval) }
         if (!accepted) return undefined
-        const settled = await verifier.#settle(accepted, demands)
+        const { head, authentic } = accepted
+        const settling = verifier.#settle(accepted, demands)
+        const settled = await settling.catch((thrown: unknown) => verifier.#thrown(head, authentic, thrown))
         return verifier.#recorded(settled, accepted.head, accepted.authentic)
       },
     })
@@ -325,6 +354,7 @@ interface Accepted {
 interface Settled {
   readonly accepted: Accepted
   readonly token: string | undefined
+  readonly used: UsedApproval | undefined
   readonly request: VerifiedRequest
 }
 

@@ -233,9 +233,9 @@ export class MessageVerifier {
     checkBytes(body, 'body')
     optional(token, checkString, 'token')
     const own = new Uint8Array(body) // what was verified must stay what it was
-    const seen: { from?: string } = {}
-    const opened = this.#opened(jws, own, token, seen)
-    const entry = this.#recorder && { event: 'message', by: this.#audience, digest: digestOf(jws), from: seen.from }
+    const seen: Seen = {}
+    const opened = this.#tried(jws, own, token, seen)
+    const entry = this.#recorder && this.#entry(jws, seen)
     if (isFailure(opened)) {
       if (entry && opened.code !== 'AUDIT_FAILED') this.#recorder?.refused(entry, opened)
       return fail(opened)
@@ -243,7 +243,10 @@ export class MessageVerifier {
     const message = read(opened)
     const { id: messageId, method } = message
     const failed = entry && this.#recorder?.put({ ...entry, outcome: 'accepted', messageId, method })
-    if (failed) return fail(failed)
+    if (failed) {
+      native.forgetMessage(this.#verifier, message.from, messageId) // it may come again as it is
+      return fail(failed)
+    }
     return ok({
       ...message,
       inReplyTo: message.inReplyTo,
@@ -258,7 +261,20 @@ export class MessageVerifier {
     })
   }
 
-  #opened(jws: string, body: Uint8Array, token: string | undefined, seen: { from?: string }): Json<Message> | Failure {
+  #entry(jws: string, { from }: Seen): { event: string; by: string; digest: string; from: string | undefined } {
+    return { event: 'message', by: this.#audience, digest: digestOf(jws), from }
+  }
+
+  #tried(jws: string, body: Uint8Array, token: string | undefined, seen: Seen): Json<Message> | Failure {
+    try {
+      return this.#opened(jws, body, token, seen)
+    } catch (thrown) {
+      this.#recorder?.thrown(this.#entry(jws, seen))
+      throw thrown
+    }
+  }
+
+  #opened(jws: string, body: Uint8Array, token: string | undefined, seen: Seen): Json<Message> | Failure {
     const now = this.#now()
     checkNumber(now, 'now()')
     const opened = native.open(this.#verifier, now, jws, body, token)
@@ -293,6 +309,11 @@ export class MessageVerifier {
     const jws = typeof call === 'object' && call !== null ? (call as Partial<SealedMessage>).jws : undefined
     return typeof jws === 'string' ? jws : undefined
   }
+}
+
+/** What was proven of a message before anything was asked about it. */
+interface Seen {
+  from?: string
 }
 
 const digestOf = (jws: string): string => createHash('sha256').update(jws).digest('base64url')

@@ -219,6 +219,8 @@ export interface UsedApproval {
   readonly until: number
   /** The DID that signed it. */
   readonly approver: string
+  /** Its id. */
+  readonly id: string
   /** Seconds since the epoch. */
   readonly issuedAt: number
 }
@@ -729,6 +731,13 @@ export interface Binding {
   ): Fallible<[RequestRef, Json<AuthenticRequest>]>
   /** Verifies its body; gives that by which a store knows it. */
   acceptRequest(verifier: RequestVerifierRef, request: RequestRef, body: Uint8Array, now: number): Fallible<string>
+  /** Takes back that a request was accepted, or that approval used, of which nothing was begun. */
+  forgetRequest(
+    verifier: RequestVerifierRef,
+    request?: RequestRef,
+    approver?: string,
+    approval?: string,
+  ): Fallible<undefined>
   /** Uses the approval that an accepted request brings along, by one of these for that recipient. */
   approveRequest(
     verifier: RequestVerifierRef,
@@ -820,6 +829,8 @@ export interface Binding {
     token?: string,
     call?: string,
   ): Fallible<Json<Message>>
+  /** Takes back that a message of that sender and id was accepted, of which nothing was begun. */
+  forgetMessage(verifier: VerifierRef, from: string, id: string): Fallible<undefined>
   checkJson(text: string): Fallible<undefined>
   /** One text of a token and an approval; nothing if there is neither. */
   writePresented(token?: string, approval?: string): string | undefined | Failure
@@ -973,7 +984,7 @@ export interface Binding {
     agent: string,
   ): Fallible<Json<Proven>>
   /** Opens a log, which keeps a copy of the key until it is closed. */
-  openLog(path: string, key: KeyRef, sync: string, maxBytes: number): Promise<Fallible<LogRef>>
+  openLog(path: string, key: KeyRef, sync: string, maxBytes: number, first?: number): Promise<Fallible<LogRef>>
   /** `take` is given a number for `taken`, the lines, and how far the log goes with them. */
   newTaker(take: (number: number, lines: string, head: string) => void, milliseconds: number): TakerRef
   /** The lines of that number are there for good, or are not, and why. */
@@ -982,7 +993,7 @@ export interface Binding {
   handOver(taker: TakerRef, key: KeyRef, sync: string, last?: string): Promise<Fallible<LogRef>>
   /** Whose log it is, and what was found, as JSON. */
   logState(log: LogRef): string
-  /** Adds what the JSON object of a record says; false if there is no room. */
+  /** Adds what the JSON object of a record says; false if it cannot be. */
   appendRecord(log: LogRef, record: string): Fallible<boolean>
   /** Whether anything may be done that has to be recorded. */
   canWrite(log: LogRef): boolean
@@ -990,24 +1001,27 @@ export interface Binding {
   putDecision(log: LogRef, record: string, unrecorded: boolean, hasHappened: boolean): Failure | null
   /** The same for what is done when this says so; see [`Recording::commit`]. */
   commitDecision(log: LogRef, record: string, unrecorded: boolean): Promise<Fallible<boolean>>
-  /** Puts what the JSON object of a record says into the log of an agent that has one. */
-  putOnRecord(port: number, agent: number, record: string): Failure | null
+  /**
+   * Puts what the JSON object of a record says into the log of an agent that has one, for what is done when this says so:
+   * `AGENT_CLOSED`, or `AUDIT_FAILED`, if it must not be.
+   */
+  putOnRecord(port: number, agent: number, record: string): Promise<Fallible<boolean>>
   /** Writes what was decided so far, and tells how far the log goes, as JSON; at times it is its end. */
   flushLog(log: LogRef, isEnd: boolean): Promise<Fallible<string>>
   /** The records that are asked for, as JSON. */
   queryLog(log: LogRef, query: string): Promise<Fallible<string>>
-  /** Verifies a log, with the line that it must hold. */
-  verifyLog(path: string, owner?: string, seq?: number, digest?: string): Promise<Fallible<string>>
-  /** A witness signs the head that a log signed. */
+  /** Verifies a log, with the head that it must hold, as JSON, and the line that it must begin with, or before. */
+  verifyLog(path: string, owner?: string, head?: string, first?: number): Promise<Fallible<string>>
+  /** A witness signs the head that a log signed, given as JSON. */
   witnessHead(witness: KeyRef, head: string): Fallible<string>
   /** What a witness has signed, as JSON. */
   readWitness(statement: string, witness: string): Fallible<string>
   /** A list of that many entries at most. */
   newRevocationList(capacity: number): ListRef
-  /** Revokes a token; without a time the entry is kept for good. */
-  revokeToken(list: ListRef, id: string, keepUntil?: number): Fallible<undefined>
-  /** Revokes a DID; without a time whatever it issues or is granted is revoked. */
-  revokeDid(list: ListRef, subject: string, issuedUntil?: number): Fallible<undefined>
+  /** Revokes a token; without a time the entry is kept for good. A trial changes nothing. */
+  revokeToken(list: ListRef, id: string, keepUntil: number | undefined, trial: boolean): Fallible<undefined>
+  /** Revokes a DID; without a time whatever it issues or is granted is revoked. A trial changes nothing. */
+  revokeDid(list: ListRef, subject: string, issuedUntil: number | undefined, trial: boolean): Fallible<undefined>
   /** Takes that back; whether there was something to take back. */
   reinstate(list: ListRef, subject: string): boolean
   /** Whether the token of that id is revoked, or what the DID issued then. */
@@ -1109,8 +1123,8 @@ export interface Binding {
   verifyRotation(statement: string): Fallible<Json<Rotation>>
   /** The history of an agent with that first key. */
   newKeyHistory(first: string, activeFrom: number): Fallible<HistoryRef>
-  /** Verifies a rotation and takes it in. */
-  prepareKey(history: HistoryRef, statement: string, now?: number): Fallible<Json<Rotation>>
+  /** Verifies a rotation and takes it in. A trial changes nothing. */
+  prepareKey(history: HistoryRef, statement: string, now: number | undefined, trial: boolean): Fallible<Json<Rotation>>
   /** Brings the start of a key forward; whether it is known. */
   activateKey(history: HistoryRef, key: string, from?: number): boolean
   /** Makes a key doubtful from some time on; whether it is known. */

@@ -45,6 +45,8 @@ export interface AuditLogOptions {
   sync?: 'always' | 'batch' | 'none'
   /** A file that is longer is continued in the next: default 256 MiB, at least 4096. Not with a callback. */
   maxFileBytes?: number
+  /** Line that its files must begin with, or before it: with 0 all of them must be there. Not with a callback. */
+  first?: number
   /**
    * With a callback: the last line that it has taken before, without its line feed, where the log goes on. A new log begins without.
    */
@@ -56,13 +58,15 @@ export interface AuditLogOptions {
 class Log implements AuditLog {
   readonly did: string
   readonly records: number
+  readonly first: number
   readonly lostBytes: number
+  readonly lostTo: string | undefined
   readonly #log: LogRef
 
   constructor(log: LogRef) {
     this.#log = log
-    const { did, records, lostBytes } = JSON.parse(native.logState(log)) as AuditLog
-    ;[this.did, this.records, this.lostBytes] = [did, records, lostBytes]
+    const { did, records, first, lostBytes, lostTo } = JSON.parse(native.logState(log)) as AuditLog
+    ;[this.did, this.records, this.first, this.lostBytes, this.lostTo] = [did, records, first, lostBytes, lostTo]
     register(this, log)
     Object.freeze(this)
   }
@@ -84,13 +88,14 @@ class Log implements AuditLog {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
+    const closed = await this.close()
+    if (!closed.ok) throw closed.error
   }
 }
 
 /**
  * Opens the log at that path, or begins one there: `path`, then `path.1`, `path.2` and so on. It is read through first: one that was
- * changed does not open, and what a crash has torn off its end is said in `lostBytes`. One process writes a log at a time.
+ * changed does not open, and what a crash has torn off its end is said in `lostBytes`, and kept in `lostTo`. One process writes a log at a time.
  * With a callback in the place of the path, that gets the lines; it is for you that one process at a time goes on with them. Such a log
  * is not searched (`query` is INVALID_CONFIG), and with `always` a call begins when the callback has its record.
  * Errors: INVALID_AUDIT, AUDIT_FAILED (it cannot be read or written, or is open already), INVALID_CONFIG, SIGN_FAILED.
@@ -105,14 +110,16 @@ class Log implements AuditLog {
 export async function openAuditLog(path: string | AuditSink, options: AuditLogOptions): Promise<Result<AuditLog>> {
   if (typeof path !== 'function') checkPath(path)
   checkObject(options, 'options')
-  known(options, 'openAuditLog()', ['signer', 'sync', 'maxFileBytes', 'lastLine', 'timeoutMs'])
-  const { signer, sync = 'batch', maxFileBytes, lastLine, timeoutMs } = options
+  known(options, 'openAuditLog()', ['signer', 'sync', 'maxFileBytes', 'first', 'lastLine', 'timeoutMs'])
+  const { signer, sync = 'batch', maxFileBytes, first, lastLine, timeoutMs } = options
   const key = keyOf(signer, 'signer')
   checkString(sync, 'sync')
   optional(lastLine, checkString, 'lastLine')
-  const misplaced = typeof path === 'function' ? maxFileBytes : (lastLine ?? timeoutMs)
+  const misplaced = typeof path === 'function' ? (maxFileBytes ?? first) : (lastLine ?? timeoutMs)
   if (misplaced !== undefined) {
-    return fail(failure('INVALID_CONFIG', 'maxFileBytes is of files, lastLine and timeoutMs are of a callback'))
+    return fail(
+      failure('INVALID_CONFIG', 'maxFileBytes and first are of files, lastLine and timeoutMs are of a callback'),
+    )
   }
   try {
     const longest = bounded(maxFileBytes, 256 << 20, 'maxFileBytes', 4096, Number.MAX_SAFE_INTEGER)
@@ -120,7 +127,7 @@ export async function openAuditLog(path: string | AuditSink, options: AuditLogOp
     const opening =
       typeof path === 'function'
         ? native.handOver(takerOf(path, patience), key, sync, lastLine)
-        : native.openLog(path, key, sync, longest)
+        : native.openLog(path, key, sync, longest, firstIn(first))
     const log = await opening
     return isFailure(log) ? fail(log) : ok(new Log(log))
   } catch (error) {
@@ -160,6 +167,8 @@ export interface AuditDemands {
   did?: string
   /** What it must hold: a head that was kept elsewhere. */
   head?: Pick<AuditHead, 'seq' | 'digest'> & Partial<AuditHead>
+  /** Line that its files must begin with, or before it: with 0 all of them must be there. */
+  first?: number
 }
 
 /** What a log that was verified holds. */
@@ -188,13 +197,12 @@ export interface VerifiedAudit {
 export async function verifyAudit(path: string, options: AuditDemands = {}): Promise<Result<VerifiedAudit>> {
   checkPath(path)
   checkObject(options, 'options')
-  known(options, 'verifyAudit()', ['did', 'head'])
-  const { did, head } = options
+  known(options, 'verifyAudit()', ['did', 'head', 'first'])
+  const { did, head, first: begin } = options
   optional(did, checkString, 'did')
-  const wanted = head === undefined ? undefined : headIn(head)
-  if (isFailure(wanted)) return fail(wanted)
+  const wanted = head === undefined ? undefined : json(headIn(head))
   const verified = parsed<Omit<VerifiedAudit, 'head'> & VerifiedAudit['head']>(
-    await native.verifyLog(path, did ?? wanted?.did, wanted?.seq, wanted?.digest),
+    await native.verifyLog(path, did, wanted, firstIn(begin)),
   )
   if (!verified.ok) return verified
   const { records, first, did: owner, seq, digest } = verified.value
@@ -203,7 +211,7 @@ export async function verifyAudit(path: string, options: AuditDemands = {}): Pro
 
 /**
  * Signs that this identity has seen how far a log goes: a second pair of eyes, which need not trust whoever keeps the log. What the
- * log has signed is verified first. Errors: INVALID_AUDIT, SIGN_FAILED.
+ * log has signed is verified first, and must say what the head says. Errors: INVALID_AUDIT, SIGN_FAILED, INVALID_CONFIG.
  *
  * @example
  * ```ts
@@ -214,10 +222,9 @@ export async function verifyAudit(path: string, options: AuditDemands = {}): Pro
  */
 export function witnessHead(witness: Identity, head: AuditHead): Result<string> {
   const key = keyOf(witness, 'witness')
-  checkObject(head, 'head')
-  const { jws } = head
-  checkString(jws, 'head.jws')
-  const signed = native.witnessHead(key, jws)
+  const kept = headIn(head)
+  checkString(kept.jws, 'head.jws')
+  const signed = native.witnessHead(key, json(kept))
   return isFailure(signed) ? fail(signed) : ok(signed)
 }
 
@@ -253,18 +260,24 @@ function checkPath(path: unknown): void {
   if (path === '' || path.includes('\0')) throw new TypeError('path must be the path of a file')
 }
 
-const HEAD = ['did', 'log', 'seq', 'digest', 'time', 'jws']
+const HEAD = ['did', 'log', 'seq', 'digest', 'time', 'jws'] as const
 
-function headIn(head: object): { seq: number; digest: string; did: string | undefined } | Failure {
+/** A copy, each member of which was read once. */
+function headIn(head: object): Partial<AuditHead> {
   checkObject(head, 'head')
   known(head, 'a head', HEAD)
-  const { seq, digest, did } = head as Partial<AuditHead>
+  const { did, log, seq, digest, time, jws } = head as Partial<AuditHead>
   checkNumber(seq, 'head.seq')
   checkString(digest, 'head.digest')
   optional(did, checkString, 'head.did')
-  const isOne = Number.isSafeInteger(seq) && seq >= 0 && /^[\w-]{42}[AEIMQUYcgkosw048]$/.test(digest)
-  return isOne ? { seq, digest, did } : failure('INVALID_CONFIG', 'the head has no seq, or no digest in base64url')
+  optional(log, checkString, 'head.log')
+  optional(time, checkNumber, 'head.time')
+  optional(jws, checkString, 'head.jws')
+  return { did, log, seq, digest, time, jws } as Partial<AuditHead>
 }
+
+const firstIn = (first: number | undefined): number | undefined =>
+  first === undefined ? undefined : bounded(first, 0, 'first', 0, Number.MAX_SAFE_INTEGER)
 
 const ENTRY = [
   'event',

@@ -50,8 +50,7 @@ export class RevocationList implements RevocationSource {
   readonly #recorder: Recorder | undefined
 
   /**
-   * Room for 100 000 entries by default. With `audit` each revocation is on record. What takes rights away is done also where it
-   * cannot be recorded, with an AUDIT_FAILED that says so; what gives them back is not. Throws INVALID_CONFIG.
+   * Room for 100 000 entries by default. With `audit` each revocation is on record, or not done: AUDIT_FAILED. Throws INVALID_CONFIG.
    */
   constructor(
     options: AuditOptions & {
@@ -66,16 +65,16 @@ export class RevocationList implements RevocationSource {
     this.#list = native.newRevocationList(bounded(maxEntries, 100_000, 'maxEntries', 1, 10_000_000))
   }
 
-  /** Whether it was done, and is on record. */
-  #done(failed: Failure | null | undefined, entry: Entry): Result<void> {
-    const wrong = failed ?? this.#recorder?.happened(entry)
-    return wrong ? fail(wrong) : ok(undefined)
+  /** On record, and then done: what could not be done is not on record, and what is not on record is not done. */
+  #done(revoke: (trial: boolean) => Failure | null | undefined, entry: Entry): Result<void> {
+    const failed = (this.#recorder && (revoke(true) ?? this.#recorder.put(entry))) ?? revoke(false)
+    return failed ? fail(failed) : ok(undefined)
   }
 
   /**
    * Revokes a token or a link of a delegation, and everything delegated from it. With `keepUntil`, the entry may be dropped
-   * after that second: give the token's expiry and the verifiers' clock skew. Errors: INVALID_CONFIG if the list is full;
-   * then nothing was revoked. AUDIT_FAILED: it was revoked, and is not on record.
+   * after that second: give the token's expiry and the verifiers' clock skew. Errors: INVALID_CONFIG if the list is full, AUDIT_FAILED;
+   * then nothing was revoked.
    */
   revokeToken(
     tokenId: string,
@@ -88,15 +87,16 @@ export class RevocationList implements RevocationSource {
     checkObject(options, 'options')
     known(options, 'revokeToken()', ['keepUntil'])
     const { keepUntil } = options
-    const failed = notWhole({ keepUntil }) ?? native.revokeToken(this.#list, tokenId, keepUntil)
-    return this.#done(failed, { event: 'token.revoked', outcome: 'accepted', token: tokenId })
+    const wrong = notWhole({ keepUntil })
+    const revoke = (trial: boolean) => wrong ?? native.revokeToken(this.#list, tokenId, keepUntil, trial)
+    return this.#done(revoke, { event: 'token.revoked', outcome: 'accepted', token: tokenId })
   }
 
   /**
    * Revokes whatever the DID issues or is granted, whenever: a thief of its key writes what time of issue he likes. With
    * `issuedUntil` only what was issued up to that second, so that rights can be granted anew to a key that is not in doubt.
-   * The later of two calls' times holds. Errors: INVALID_DID, INVALID_CONFIG if the list is full; then nothing was revoked.
-   * AUDIT_FAILED: it was revoked, and is not on record.
+   * The later of two calls' times holds. Errors: INVALID_DID, INVALID_CONFIG if the list is full, AUDIT_FAILED; then
+   * nothing was revoked.
    */
   revokeDID(
     did: string,
@@ -109,8 +109,9 @@ export class RevocationList implements RevocationSource {
     checkObject(options, 'options')
     known(options, 'revokeDID()', ['issuedUntil'])
     const { issuedUntil } = options
-    const failed = notWhole({ issuedUntil }) ?? native.revokeDid(this.#list, did, issuedUntil)
-    return this.#done(failed, { event: 'did.revoked', outcome: 'accepted', to: did })
+    const wrong = notWhole({ issuedUntil })
+    const revoke = (trial: boolean) => wrong ?? native.revokeDid(this.#list, did, issuedUntil, trial)
+    return this.#done(revoke, { event: 'did.revoked', outcome: 'accepted', to: did })
   }
 
   /**

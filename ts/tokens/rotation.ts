@@ -95,7 +95,7 @@ export class KeyHistory {
 
   /**
    * The history of an agent whose first key is in use since `activeFrom`, default 0. With `audit` what it takes in and what its
-   * holder decides is on record: of a key that is taken back also if that fails, with an AUDIT_FAILED that says so.
+   * holder decides is on record, or not done: AUDIT_FAILED.
    * Throws INVALID_DID, INVALID_CONFIG.
    */
   constructor(
@@ -137,14 +137,16 @@ export class KeyHistory {
     if (wrong) return fail(wrong)
     const blocked = this.#recorder?.blocked
     if (blocked) return fail(blocked)
-    const taken = rotation(native.prepareKey(this.#history, statement, now))
+    const prepare = (trial: boolean) => rotation(native.prepareKey(this.#history, statement, now, trial))
+    if (!this.#recorder) return prepare(false)
+    const taken = prepare(true)
     if (!taken.ok) {
-      this.#recorder?.refused({ event: 'key.prepared', from: this.name }, taken.error)
+      this.#recorder.refused({ event: 'key.prepared', from: this.name }, taken.error)
       return taken
     }
     const { old, new: next } = taken.value
-    const failed = this.#recorder?.happened({ event: 'key.prepared', outcome: 'accepted', from: old, to: next })
-    return failed ? fail(failed) : taken
+    const failed = this.#recorder.put({ event: 'key.prepared', outcome: 'accepted', from: old, to: next })
+    return failed ? fail(failed) : prepare(false)
   }
 
   /**
@@ -161,7 +163,7 @@ export class KeyHistory {
     const from = timeIn(did, options)
     const blocked = this.#recorder?.blocked
     if (blocked) throw new XBindError(blocked)
-    return this.#noted('key.activated', did, native.activateKey(this.#history, did, from))
+    return this.#noted('key.activated', did, () => native.activateKey(this.#history, did, from))
   }
 
   /** Marks a key as doubtful from some time on: what it signed before stands. Tells whether the key is known. Throws AUDIT_FAILED. */
@@ -172,20 +174,22 @@ export class KeyHistory {
       from?: number
     } = {},
   ): boolean {
-    return this.#noted('key.tainted', did, native.taintKey(this.#history, did, timeIn(did, options)))
+    const from = timeIn(did, options)
+    return this.#noted('key.tainted', did, () => native.taintKey(this.#history, did, from))
   }
 
   /** Takes a key back: nothing that it signed stands, whenever. Tells whether the key is known. Throws AUDIT_FAILED. */
   revoke(did: string): boolean {
     checkDID(did, 'did')
-    return this.#noted('key.revoked', did, native.revokeKey(this.#history, did))
+    return this.#noted('key.revoked', did, () => native.revokeKey(this.#history, did))
   }
 
-  /** That it is done with a key that is known. */
-  #noted(event: string, to: string, isKnown: boolean): boolean {
-    const failed = isKnown ? this.#recorder?.happened({ event, outcome: 'accepted', from: this.name, to }) : undefined
+  /** With a key that is known: on record, and then done. */
+  #noted(event: string, to: string, act: () => boolean): boolean {
+    const isKnown = this.#recorder && native.keyState(this.#history, to, undefined) !== null
+    const failed = isKnown && this.#recorder?.put({ event, outcome: 'accepted', from: this.name, to })
     if (failed) throw new XBindError(failed)
-    return isKnown
+    return act()
   }
 
   /** Where a key stands; undefined for a key that is not the agent's. */

@@ -125,7 +125,7 @@ export class TokenVerifier {
    */
   async verify(token: string, options: TokenDemands = {}): Promise<Result<TokenClaims>> {
     const asked = this.#asked(token, options)
-    const verified = await this.#verify(token, asked)
+    const verified = await this.#verify(token, asked).catch((thrown: unknown) => this.#thrown(asked, thrown))
     const entry = this.#record(verified, asked)
     const failed = entry && (await this.#recorder?.commit(entry))
     return failed ? fail(failed) : verified
@@ -138,6 +138,11 @@ export class TokenVerifier {
     const entry = this.#record(verified, asked)
     const failed = entry && this.#recorder?.put(entry)
     return failed ? fail(failed) : verified
+  }
+
+  #thrown({ presenter }: Pick<Asked, 'presenter'>, thrown: unknown): never {
+    this.#recorder?.thrown({ event: 'token', by: this.#by, from: didIn(presenter) })
+    throw thrown
   }
 
   /** What is still to be put on record: that it holds. A refusal is, at once. */
@@ -213,7 +218,12 @@ export class TokenVerifier {
     known(options, 'verify()', DEMANDS)
     const { scopes, presenter } = options
     optional(presenter, checkString, 'presenter')
-    return { now: this.#time(), scopes: scopes === undefined ? [] : strings(scopes, 'scopes'), presenter }
+    const needed = scopes === undefined ? [] : strings(scopes, 'scopes')
+    try {
+      return { now: this.#time(), scopes: needed, presenter }
+    } catch (thrown) {
+      return this.#thrown({ presenter }, thrown)
+    }
   }
 
   #time(): number {

@@ -62,7 +62,7 @@ impl Server {
         let scheme = if acceptor.is_some() { "https" } else { "http" };
         let url = config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
         read_url(&url)?;
-        let options = LogOptions { durability: Durability::Always, max_file_bytes: MAX_LOG_BYTES };
+        let options = LogOptions { durability: Durability::Always, max_file_bytes: MAX_LOG_BYTES, first: None };
         let (audit, _) = AuditLog::open_with(&config.directory.join(LOG), key.duplicate(), options)?;
         let store = Store::open(&config.directory.join(DATABASE), audit.clone())?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -205,7 +205,7 @@ pub fn restore(from: &Path, directory: &Path) -> Result<(), Fault> {
 pub fn release(directory: &Path, passphrase: Option<&str>, domain: &str) -> Result<(), Fault> {
     let key = identity::open(&directory.join(KEY), passphrase)?;
     let (by, now) = (*key.did(), xbind_runtime::now());
-    let options = LogOptions { durability: Durability::Always, max_file_bytes: MAX_LOG_BYTES };
+    let options = LogOptions { durability: Durability::Always, max_file_bytes: MAX_LOG_BYTES, first: None };
     let (audit, _) = AuditLog::open_with(&directory.join(LOG), key, options)?;
     let store = Store::open(&directory.join(DATABASE), audit.clone())?;
     let domain = domain.to_owned();

@@ -126,7 +126,11 @@ fn a_copy_of_a_server_that_runs_comes_back_and_accepts_nothing_twice() {
     let new = client.ask(&agent, "POST", "/v1/tokens", Some(&body)).expect(201).json();
     assert!(![place(&before), place(&after)].contains(&place(&new)), "no place is given twice");
     server.stop();
-    xbind_runtime::verify(&back.join("audit.jsonl"), Some(did), None).unwrap();
+    xbind_runtime::verify(
+        &back.join("audit.jsonl"),
+        xbind_runtime::Wanted { did: Some(did), ..xbind_runtime::Wanted::default() },
+    )
+    .unwrap();
 }
 
 #[test]

@@ -43,7 +43,8 @@ fn nothing_that_was_acknowledged_is_lost_and_nothing_is_used_twice() {
     let mut child = child;
     child.kill().unwrap();
     child.wait().unwrap();
-    let verified = xbind_runtime::verify(&folder.join("authority/audit.jsonl"), None, None).unwrap();
+    let verified =
+        xbind_runtime::verify(&folder.join("authority/audit.jsonl"), xbind_runtime::Wanted::default()).unwrap();
     assert!(verified.records >= u64::try_from(issued).unwrap(), "{verified:?}");
 }
 

@@ -262,7 +262,7 @@ fn there_is_an_end_to_operators_and_agents() {
 #[test]
 fn what_is_decided_together_is_signed_and_written_once() {
     let folder = Folder::new();
-    let options = LogOptions { durability: Durability::Always, max_file_bytes: 1 << 30 };
+    let options = LogOptions { durability: Durability::Always, max_file_bytes: 1 << 30, first: None };
     let (log, _) = AuditLog::open_with(&folder.join("audit.jsonl"), key(9), options).unwrap();
     let store = Store::open(&folder.join("test.db"), log.clone()).unwrap();
     let change = |change: &mut Change<'_>| {

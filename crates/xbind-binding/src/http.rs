@@ -329,6 +329,8 @@ pub struct UsedApproval {
     pub until: u64,
     /// The DID that signed it.
     pub approver: String,
+    /// Its id.
+    pub id: String,
     /// Seconds since the epoch.
     pub issued_at: u64,
 }
@@ -348,8 +350,8 @@ pub fn approve(
     let approvers = dids(approvers, "approval.by")?;
     let demand = ApprovalDemand { approvers: &approvers, recipient };
     let used = verifier.approve(request, body, &demand, seconds(now)?)?;
-    let approver = used.approver.to_string();
-    Ok(UsedApproval { claim: used.claim, until: used.until, approver, issued_at: used.issued_at })
+    let (approver, id) = (used.approver.to_string(), used.id.text());
+    Ok(UsedApproval { claim: used.claim, until: used.until, approver, id, issued_at: used.issued_at })
 }
 
 /// A yes or no to a request.

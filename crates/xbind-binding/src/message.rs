@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
-use xbind::{Authentic, Error, ErrorKind, InReplyTo, Op, Opening, Presented, Result, Session, VerifiedMessage};
+use xbind::{
+    Authentic, Error, ErrorKind, InReplyTo, MessageId, Op, Opening, Presented, Result, Session, VerifiedMessage,
+};
 use xbind_runtime::{message_id, now};
 
 pub use xbind::MessageVerifier;
@@ -271,6 +273,17 @@ pub fn accept(
     let twice = || Error::new(ErrorKind::Internal, "a message is accepted once");
     let message = waiting.message.take().ok_or_else(twice)?;
     verifier.accept(message, whole(now), body, token, call).map(Message::from)
+}
+
+/// Takes back that a message of that sender and id was accepted, of which nothing was begun.
+///
+/// # Errors
+/// `INVALID_DID`.
+pub fn forget(verifier: &MessageVerifier, from: &str, id: &str) -> Result<()> {
+    if let Some(id) = MessageId::parse(id) {
+        verifier.forget(&did(from)?, &id);
+    }
+    Ok(())
 }
 
 /// One text of a token and an approval; nothing if there is neither.

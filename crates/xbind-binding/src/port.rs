@@ -13,7 +13,7 @@ use crate::judge::{Answers, Judge, Needs};
 use crate::key::Key;
 use crate::number::{number, size, whole};
 use crate::ports::{ask, command, with};
-use crate::record::Log;
+use crate::record::{Log, Telling};
 
 /// Brings an agent onto a node; gives its number. Its key is a fresh one, or that of an identity, which is taken; or it is
 /// with an identity provider, whose DID is given.
@@ -278,10 +278,13 @@ pub fn receive(port: u32, agent: u32, max: f64, listen: bool) -> Result<Vec<Lett
     with(port, |port: &Arc<Port>| port.agent(agent)?.receive(size(max), listen))
 }
 
-/// Puts what the JSON object of a record says into the log of an agent that has one.
-///
-/// # Errors
-/// `AGENT_CLOSED`, `AUDIT_FAILED`, and those of a record.
-pub fn put_on_record(port: u32, agent: u32, record: &str) -> Result<()> {
-    with(port, |port| port.agent(agent)?.put_on_record(record))
+/// Puts what the JSON object of a record says into the log of an agent that has one, for what is done when this says so:
+/// `AGENT_CLOSED`, or `AUDIT_FAILED`, if it must not be.
+#[must_use]
+pub fn put_on_record(port: u32, agent: u32, record: &str) -> Telling<Result<bool>> {
+    let (agent, record) = (with(port, |port| port.agent(agent)), record.to_owned());
+    Box::new(move |tell| match agent {
+        Ok(agent) => agent.commit(&record, |done| tell(done.map(|()| true))),
+        Err(error) => tell(Err(error)),
+    })
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use xbind::record::{Head, Receipt};
-use xbind::{Did, Digest, ErrorKind, Result};
+use xbind::http::verify::{AuthenticRequest, RequestVerifier};
+use xbind::record::{Head, KeptHead, Receipt};
+use xbind::{Did, Error, ErrorKind, MessageId, Result};
 use xbind_runtime::{
-    Audit, AuditLog, Batch, Callback, Decided, Flushed, LogOptions, Opened, Query, Recording, Sign, Taken, now,
+    Audit, AuditLog, Batch, Callback, Decided, Flushed, LogOptions, Opened, Query, Recording, Sign, Wanted, now,
 };
 
 /// Who takes the lines of a log.
@@ -110,11 +111,12 @@ fn signer(key: &Key) -> Result<(Did, Sign)> {
 impl Log {
     /// Opens a log, which keeps a copy of the key until it is closed.
     #[must_use]
-    pub fn open(path: &str, key: &Key, sync: &str, max_bytes: f64) -> Later<Self> {
+    pub fn open(path: &str, key: &Key, sync: &str, max_bytes: f64, first: Option<f64>) -> Later<Self> {
         let (path, durability, max_file_bytes) = (path.to_owned(), sync.parse(), whole(max_bytes));
+        let first = first.map(whole);
         let signer = signer(key);
         Box::new(move || {
-            let options = LogOptions { durability: durability?, max_file_bytes };
+            let options = LogOptions { durability: durability?, max_file_bytes, first };
             let (did, sign) = signer?;
             let (log, opened) = AuditLog::open(Path::new(&path), did, sign, options)?;
             Ok(Self { log, opened })
@@ -144,13 +146,13 @@ impl Log {
         self.opened.json(self.log.did())
     }
 
-    /// Adds what the JSON object of a record says; false if there is no room.
+    /// Adds what the JSON object of a record says; false if it cannot be.
     ///
     /// # Errors
     /// Those of a record.
     pub fn append(&self, record: &str) -> Result<bool> {
         let decided = Decided::read(record, self.log.did(), now(), did)?;
-        Ok(self.log.take(decided, None) != Taken::No)
+        Ok(self.log.append(decided))
     }
 
     /// Whether anything may be done that has to be recorded.
@@ -202,20 +204,29 @@ impl Log {
     }
 }
 
-/// Verifies a log, with the line that it must hold.
+/// Verifies a log, with the head that it must hold, as JSON, and the line that it must begin with, or before.
 #[must_use]
-pub fn verify_log(path: &str, owner: Option<&str>, seq: Option<f64>, digest: Option<&str>) -> Later<String> {
+pub fn verify_log(path: &str, owner: Option<&str>, head: Option<&str>, first: Option<f64>) -> Later<String> {
     let (path, owner) = (path.to_owned(), owner.map(did).transpose());
-    let (seq, digest) = (seq.map(whole), digest.map(Digest::of_text).transpose());
-    Box::new(move || xbind_runtime::verify(Path::new(&path), owner?, seq.zip(digest?)).map(|verified| verified.json()))
+    let (head, first) = (head.map(KeptHead::read).transpose(), first.map(whole));
+    Box::new(move || {
+        let (owner, head) = (owner?, head?);
+        let of = head.and_then(|head| head.did);
+        if owner.zip(of).is_some_and(|(owner, of)| owner != of) {
+            return Err(Error::new(ErrorKind::InvalidAudit, "the head is of the log of another"));
+        }
+        let log = head.and_then(|head| head.log);
+        let wanted = Wanted { did: owner.or(of), log, head: head.map(|head| (head.seq, head.digest)), first };
+        xbind_runtime::verify(Path::new(&path), wanted).map(|verified| verified.json())
+    })
 }
 
-/// A witness signs the head that a log signed.
+/// A witness signs the head that a log signed, given as JSON.
 ///
 /// # Errors
 /// `SIGN_FAILED`, and those of a head.
 pub fn witness(witness: &Key, head: &str) -> Result<String> {
-    witness.with(ErrorKind::SignFailed, |key| Head::read(head).map(|head| head.witness(key, now())))
+    witness.with(ErrorKind::SignFailed, |key| Ok(KeptHead::read(head)?.signed()?.witness(key, now())))
 }
 
 /// What a witness has signed, as JSON.
@@ -224,4 +235,19 @@ pub fn witness(witness: &Key, head: &str) -> Result<String> {
 /// `INVALID_DID`, and those of a head.
 pub fn witnessed(statement: &str, witness: &str) -> Result<String> {
     Ok(Head::witnessed(statement, &did(witness)?)?.json(statement))
+}
+
+/// Takes back that a request was accepted, or that approval used: it could not be put on record, and nothing of it was begun.
+///
+/// # Errors
+/// `INVALID_DID`.
+pub fn forget_request(
+    verifier: &RequestVerifier,
+    request: Option<&AuthenticRequest>,
+    approver: Option<&str>,
+    approval: Option<&str>,
+) -> Result<()> {
+    let approver = approver.map(did).transpose()?;
+    verifier.forget(request, approver.as_ref().zip(approval.and_then(MessageId::parse).as_ref()));
+    Ok(())
 }

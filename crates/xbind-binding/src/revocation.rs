@@ -32,19 +32,25 @@ pub fn purge(list: &RevocationList, now: Option<f64>) {
     list.purge(time(now));
 }
 
-/// Revokes a token; without a time the entry is kept for good.
+/// Revokes a token; without a time the entry is kept for good. A trial changes nothing.
 ///
 /// # Errors
 /// Those of [`RevocationList::revoke_id`].
-pub fn revoke_token(list: &RevocationList, id: &str, keep_until: Option<f64>) -> Result<()> {
+pub fn revoke_token(list: &RevocationList, id: &str, keep_until: Option<f64>, is_trial: bool) -> Result<()> {
+    if is_trial {
+        return list.check_id(id);
+    }
     list.revoke_id(id, keep_until.map_or(u64::MAX, whole))
 }
 
-/// Revokes a DID; without a time whatever it issues or is granted is revoked.
+/// Revokes a DID; without a time whatever it issues or is granted is revoked. A trial changes nothing.
 ///
 /// # Errors
 /// `INVALID_DID`, and those of [`RevocationList::revoke_did`].
-pub fn revoke_did(list: &RevocationList, subject: &str, issued_until: Option<f64>) -> Result<()> {
+pub fn revoke_did(list: &RevocationList, subject: &str, issued_until: Option<f64>, is_trial: bool) -> Result<()> {
+    if is_trial {
+        return list.check_did(&did(subject)?);
+    }
     list.revoke_did(&did(subject)?, issued_until.map_or(RevocationList::FOR_GOOD, whole))
 }
 

@@ -71,13 +71,17 @@ impl KeyHistory {
         Ok(Self(RefCell::new(xbind::KeyHistory::new(did(first)?, whole(active_from)))))
     }
 
-    /// Verifies a rotation and takes it in.
+    /// Verifies a rotation and takes it in. A trial changes nothing.
     ///
     /// # Errors
     /// `INVALID_TOKEN`, and those of [`xbind::KeyHistory::prepare`].
-    pub fn prepare(&self, statement: &str, now: Option<f64>) -> Result<Rotation> {
+    pub fn prepare(&self, statement: &str, now: Option<f64>, is_trial: bool) -> Result<Rotation> {
         let rotation = xbind::Rotation::verify(statement)?;
-        self.0.borrow_mut().prepare(&rotation, time(now))?;
+        let mut history = self.0.borrow().clone();
+        history.prepare(&rotation, time(now))?;
+        if !is_trial {
+            self.0.replace(history);
+        }
         Ok(rotation.into())
     }
 

@@ -37,7 +37,7 @@ pub use port::senders::Senders;
 pub use port::sink::WINDOW;
 pub use port::{Port, Waker};
 pub use record::callback::{Callback, HandOver};
-pub use record::files::{Verified, verify};
+pub use record::files::{Verified, Wanted, verify};
 pub use record::index::Query;
 pub use record::log::{AuditLog, Flushed};
 pub use record::sink::Recording;

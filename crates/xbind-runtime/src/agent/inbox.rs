@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem::take;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use xbind::message::JSON;
@@ -16,6 +16,8 @@ use crate::guard::Shown;
 use crate::guard::case::Case;
 use crate::guard::policy::{Policies, Policy};
 use crate::port::event::{Body, Event, Payload};
+use crate::record::sink::Asked;
+use crate::record::{Done, Taken};
 use crate::sync::Lock;
 use crate::transport::{Peer, Route};
 
@@ -251,12 +253,12 @@ impl Agent {
             _ => return self.to_inbox(inbox, request),
         };
         if !policy.allow.includes(request.message.from()) {
-            return self.refuse(request.caller, request.reference, ErrorKind::NotAllowed);
+            return self.refuse_request(request, &Refusal::of(ErrorKind::NotAllowed));
         }
         if request.version != inbox.version {
             match self.screen(policy, &request.shown()) {
                 Ok(case) => (request.case, request.version) = (case, inbox.version),
-                Err(refusal) => return self.refuse_with(request.caller, request.reference, &refusal),
+                Err(refusal) => return self.refuse_request(request, &refusal),
             }
         }
         if inbox.running < self.options.concurrency {
@@ -267,11 +269,11 @@ impl Agent {
 
     pub(super) fn to_inbox(self: &Arc<Self>, inbox: &mut Inbox, mut request: Request) {
         if request.message.op() == Op::Call && request.message.method().is_some() {
-            return self.refuse(request.caller, request.reference, ErrorKind::MethodNotFound);
+            return self.refuse_request(request, &Refusal::of(ErrorKind::MethodNotFound));
         }
         let slot = request.slot.take().or_else(|| Room::take(self, request.message.from(), request.size()));
         let Some(slot) = slot else {
-            return self.refuse(request.caller, request.reference, ErrorKind::InboxFull);
+            return self.refuse_request(request, &Refusal::of(ErrorKind::InboxFull));
         };
         let letter = Letter {
             id: *request.message.id(),
@@ -284,10 +286,57 @@ impl Agent {
         self.put_in(inbox, letter, request.caller, request.reference);
     }
 
+    /// Refuses a request of which all is known.
+    pub(super) fn refuse_request(self: &Arc<Self>, request: Request, refusal: &Refusal) {
+        let asked = Asked { method: request.message.method(), case: request.case.as_deref() };
+        self.refuse_asked(request.caller, request.reference, refusal, asked);
+    }
+
+    /// Puts a message into the inbox, as soon as that is on record.
     pub(crate) fn put_in(self: &Arc<Self>, inbox: &mut Inbox, letter: Letter, caller: Peer, reference: InReplyTo) {
-        if !self.record_delivery(&reference, letter.from) {
-            return self.refuse_with(caller, reference, &Refusal::unbegun(ErrorKind::AuditFailed));
+        let Some(recording) = &self.recording else { return self.deliver(inbox, letter, caller, reference) };
+        let (from, goes_on) = (letter.from, recording.dangerously_unrecorded);
+        let waits = Arc::new(Mutex::new(Some((letter, caller))));
+        let (own, held) = (self.clone(), waits.clone());
+        let done: Done = Box::new(move |there| {
+            let _entry = crate::sync::after::enter();
+            let waiting = held.guard().take();
+            if let Some((letter, caller)) = waiting {
+                own.deliver_late(there || goes_on, letter, caller, reference);
+            }
+        });
+        let taken = self.record_delivery(&reference, from, done);
+        let waiting = if taken == Taken::Later { None } else { waits.guard().take() };
+        match waiting {
+            Some((letter, caller)) if taken == Taken::Yes => self.deliver(inbox, letter, caller, reference),
+            Some((_, caller)) => self.refuse_unrecorded(caller, reference),
+            None => {}
         }
+    }
+
+    /// A message that has waited for the log: much may have happened since.
+    fn deliver_late(self: &Arc<Self>, there: bool, letter: Letter, caller: Peer, reference: InReplyTo) {
+        if !there {
+            return self.refuse_unrecorded(caller, reference);
+        }
+        let mut inbox = self.inbox.guard();
+        let closed = inbox.closed.then_some(ErrorKind::AgentClosed);
+        let stopped = || self.node.check_running(&[&letter.from, self.did()]).err().map(|error| error.kind());
+        match closed.or_else(stopped) {
+            Some(kind) => {
+                drop(inbox);
+                self.end_request(&caller, reference, kind);
+            }
+            None => self.deliver(&mut inbox, letter, caller, reference),
+        }
+    }
+
+    fn refuse_unrecorded(self: &Arc<Self>, caller: Peer, reference: InReplyTo) {
+        self.forget_message(caller.did(), &reference.id);
+        self.refuse_with(caller, reference, &Refusal::unbegun(ErrorKind::AuditFailed));
+    }
+
+    fn deliver(self: &Arc<Self>, inbox: &mut Inbox, letter: Letter, caller: Peer, reference: InReplyTo) {
         let receipt =
             format!(r#"{{"status":"delivered","messageId":"{}","to":"{}"}}"#, letter.id.text(), self.did().as_str());
         self.tell(letter.id, letter.from, None);

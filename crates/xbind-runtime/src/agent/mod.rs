@@ -173,6 +173,16 @@ impl Agent {
         Ok(())
     }
 
+    /// A message that was accepted here was refused before anything of it began: it may come again, as it is.
+    pub(crate) fn forget_message(&self, sender: &Did, id: &MessageId) {
+        self.memory().replay.forget(sender, id);
+    }
+
+    /// What was used once may be used again: nothing came of it.
+    pub(crate) fn use_again(&self, signer: &Did, id: &MessageId) {
+        self.memory().used.forget(signer, id);
+    }
+
     /// Whether its key is elsewhere.
     pub(crate) fn is_remote(&self) -> bool {
         self.remote.is_some()
@@ -192,9 +202,6 @@ impl Agent {
 
     /// Tells the face of something that it had no part in.
     pub(crate) fn tell(&self, id: MessageId, from: Did, refused: Option<ErrorKind>) {
-        if let Some(kind) = refused {
-            self.record_refusal(id, from, kind);
-        }
         if self.options.tells || (refused.is_some() && self.port.is_watched()) {
             self.port.push(crate::Event::Decided { agent: self.number, id, from, refused });
         }

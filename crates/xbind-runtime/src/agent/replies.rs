@@ -12,6 +12,7 @@ use crate::flush::refusal::Refusal;
 use crate::port::event::{Body, OCTETS};
 use crate::port::parts::{Guard, Said};
 use crate::port::tickets::Running;
+use crate::record::sink::Asked;
 use crate::sync::Lock;
 use crate::sync::clock;
 use crate::transport::Peer;
@@ -22,6 +23,18 @@ impl Agent {
     }
 
     pub(crate) fn refuse_with(self: &Arc<Self>, caller: Peer, request: InReplyTo, refusal: &Refusal) {
+        self.refuse_asked(caller, request, refusal, Asked::default());
+    }
+
+    /// The same for one of which more is known.
+    pub(crate) fn refuse_asked(
+        self: &Arc<Self>,
+        caller: Peer,
+        request: InReplyTo,
+        refusal: &Refusal,
+        asked: Asked<'_>,
+    ) {
+        self.record_refusal(&request, *caller.did(), refusal.kind, asked);
         self.tell(request.id, *caller.did(), Some(refusal.kind));
         self.answer(Op::Error, refusal.encode(), JSON, caller, request, Details::default(), None, None);
     }
@@ -106,6 +119,7 @@ impl Agent {
     pub(crate) fn end_request(self: &Arc<Self>, caller: &Peer, request: InReplyTo, kind: ErrorKind) {
         match caller {
             Peer::Here(caller) => {
+                self.record_refusal(&request, *caller.did(), kind, Asked::default());
                 self.tell(request.id, *caller.did(), Some(kind));
                 caller.settle_request(&request.id, self.unbegun(kind));
             }

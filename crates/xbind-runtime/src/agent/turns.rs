@@ -52,7 +52,7 @@ impl Agent {
             slot: slot.filter(|_| waits),
             parked: false,
             noted: Noted::Unasked,
-            approved: false,
+            approved: None,
             until,
             stalls: None,
             said: window.map_or(Said::Whole(None), |window| Said::Parts(Source::new(&self.port, window))),

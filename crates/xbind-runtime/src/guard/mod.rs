@@ -11,7 +11,7 @@ mod waiting;
 use std::sync::Arc;
 
 use xbind::record::Verdict;
-use xbind::{Did, ErrorKind, MessageId, Presented, Session};
+use xbind::{Did, ErrorKind, InReplyTo, MessageId, Presented, Session};
 
 use crate::agent::Agent;
 use crate::agent::inbox::{Inbox, Letter};
@@ -24,7 +24,7 @@ use crate::port::answer::{Reply, Start};
 use crate::port::event::{Event, Payload};
 use crate::port::tickets::Running;
 use crate::record::Taken;
-use crate::record::sink::Noted;
+use crate::record::sink::{Asked, Noted};
 use crate::sync::Lock;
 use crate::sync::after::enter;
 
@@ -94,14 +94,17 @@ impl Agent {
         }
         let (caller, request, issued_at) = (running.caller.clone(), running.request, running.issued_at);
         if let Some(policy) = inbox.policy(running.method.as_deref()).cloned() {
+            let method = running.method.clone();
             let judged = self.judge_anew(&inbox, &policy, running, payload);
             if let Err(refusal) = &judged {
-                self.refuse_with(caller, request, refusal);
+                let asked = Asked { method: method.as_deref(), case: None };
+                self.refuse_asked(caller, request, refusal, asked);
             }
             return judged.unwrap_or(false);
         }
         if running.method.is_some() {
-            self.refuse(caller, request, ErrorKind::MethodNotFound);
+            let asked = Asked { method: running.method.as_deref(), case: running.case.as_deref() };
+            self.refuse_asked(caller, request, &Refusal::of(ErrorKind::MethodNotFound), asked);
             return false;
         }
         let from = *caller.did();
@@ -151,7 +154,7 @@ impl Agent {
         let judged = running.judged.saturating_add(1);
         let version = inbox.version;
         Ok(self.hand_over(
-            Running { case, judged, version, begun: false, noted: Noted::Unasked, approved: false, ..running },
+            Running { case, judged, version, begun: false, noted: Noted::Unasked, approved: None, ..running },
             payload,
         ))
     }
@@ -164,10 +167,10 @@ struct Seen {
     method: Option<Box<str>>,
     case: Option<Arc<Case>>,
     version: u32,
-    request: MessageId,
+    request: InReplyTo,
     asked: Option<u64>,
     cancelled: bool,
-    approved: bool,
+    approved: Option<(Did, MessageId)>,
 }
 
 impl Port {
@@ -217,7 +220,7 @@ impl Port {
             method: running.method.clone(),
             case: running.case.clone(),
             version: running.version,
-            request: running.request.id,
+            request: running.request,
             asked: running.asked,
             cancelled: running.cancelled,
             approved: running.approved,
@@ -225,7 +228,7 @@ impl Port {
         drop(tickets);
         if let crate::transport::Peer::Here(caller) = &caller {
             // It may have given up while its message was on its way, when there was no ticket to cancel.
-            seen.cancelled |= caller.port.calls.guard().number_of(&seen.request, seen.asked).is_none();
+            seen.cancelled |= caller.port.calls.guard().number_of(&seen.request.id, seen.asked).is_none();
         }
         Some(seen)
     }
@@ -244,34 +247,47 @@ impl Port {
     }
 
     fn turn_away(self: &Arc<Self>, ticket: u64, seen: &Seen, refusal: Refusal) -> Start {
-        seen.agent.tell(seen.request, seen.caller, Some(refusal.kind));
+        if refusal.kind == ErrorKind::AuditFailed {
+            // Nothing of it was begun: the same call may come again, with the same approval.
+            seen.agent.forget_message(&seen.caller, &seen.request.id);
+            if let Some((approver, id)) = &seen.approved {
+                seen.agent.use_again(approver, id);
+            }
+        }
+        let asked = Asked { method: seen.method.as_deref(), case: seen.case.as_deref() };
+        seen.agent.record_refusal(&seen.request, seen.caller, refusal.kind, asked);
+        seen.agent.tell(seen.request.id, seen.caller, Some(refusal.kind));
         self.reply(ticket, Reply::Refused(refusal.kind, refusal.detail));
         Start::Gone
     }
 
     /// The approval was used for this call, also if the call waits again before it begins.
-    fn approved(self: &Arc<Self>, ticket: u64, seen: &Seen, approver: Did) -> Option<Start> {
+    fn approved(self: &Arc<Self>, ticket: u64, seen: &Seen, approver: Did, id: MessageId) -> Option<Start> {
         if let Some(running) = self.tickets.guard().get_mut(ticket) {
-            running.approved = true;
+            running.approved = Some((approver, id));
         }
         let taken = seen.agent.record("approval", Verdict::Accepted, None, |decided| {
             (decided.from, decided.to) = (Some(approver), Some(seen.caller));
             decided.method.clone_from(&seen.method);
-            decided.message = Some(seen.request);
+            decided.message = Some(seen.request.id);
+            decided.digest = Some(seen.request.digest);
         });
-        (taken == Taken::No).then(|| self.turn_away(ticket, seen, Refusal::unbegun(ErrorKind::AuditFailed)))
+        (taken == Taken::No).then(|| {
+            seen.agent.use_again(&approver, &id);
+            self.turn_away(ticket, seen, Refusal::unbegun(ErrorKind::AuditFailed))
+        })
     }
 
     /// Does what the verdict says; nothing more where the call may begin.
     fn act(self: &Arc<Self>, ticket: u64, seen: &Seen, case: &Arc<Case>, verdict: case::Verdict) -> Option<Start> {
         let refusal = match verdict {
             case::Verdict::Admit(None) => return None,
-            case::Verdict::Admit(Some(_)) if seen.approved => return None,
+            case::Verdict::Admit(Some(_)) if seen.approved.is_some() => return None,
             case::Verdict::Admit(Some(approval)) => {
                 let (agent, approver) = (&seen.agent, approval.approver());
                 let is_running = agent.node.check_running(&[approver]);
                 match is_running.and_then(|()| agent.use_once(approver, approval.id(), approval.expires_at())) {
-                    Ok(()) => return self.approved(ticket, seen, *approver),
+                    Ok(()) => return self.approved(ticket, seen, *approver, *approval.id()),
                     Err(_) => Refusal::of(case.unusable()),
                 }
             }

@@ -16,6 +16,7 @@ use crate::port::parts::{Flow, Gathered, Guard, LONGEST_WAIT, Said};
 use crate::port::progress::Progress;
 use crate::port::tickets::{Back, Running};
 use crate::port::{Port, encode};
+use crate::record::sink::Asked;
 use crate::sync::Lock;
 use crate::sync::after::enter;
 use crate::sync::clock;
@@ -260,6 +261,7 @@ impl Back {
         if !self.begun {
             return self.agent.end_request(&self.caller, self.request, kind);
         }
+        self.agent.record_refusal(&self.request, *self.caller.did(), kind, Asked::default());
         self.agent.tell(self.request.id, *self.caller.did(), Some(kind));
         match &self.caller {
             Peer::Here(caller) => caller.settle_request(&self.request.id, self.agent.ended(kind)),

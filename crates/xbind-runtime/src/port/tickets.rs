@@ -61,8 +61,8 @@ pub(crate) struct Running {
     pub(crate) parked: bool,
     /// Whether it is on record that the handler begins.
     pub(crate) noted: Noted,
-    /// The approval that it needs was used for it.
-    pub(crate) approved: bool,
+    /// The approval that was used for it: by whom, and its id.
+    pub(crate) approved: Option<(Did, MessageId)>,
 }
 
 #[derive(Default)]

@@ -6,7 +6,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use xbind::record::{Chain, Entry, Line, Reader};
-use xbind::{Did, Result};
+use xbind::{Did, Error, ErrorKind, Result};
 
 use crate::record::files::{Files, failed, sync_folder};
 use crate::record::index::Index;
@@ -44,14 +44,14 @@ impl Drop for Disk {
 }
 
 impl Disk {
-    /// Reads a log through, and finds out what was torn off its end.
-    pub(crate) fn open(files: Files, did: Did, syncs: bool, longest: u64) -> Result<Found> {
+    /// Reads a log through, and keeps aside what no signature covers of its end.
+    pub(crate) fn open(files: Files, did: Did, syncs: bool, longest: u64, wanted: Option<u64>) -> Result<Found> {
         let lock = files.lock()?;
-        let mut numbers = files.numbers()?;
+        let numbers = files.filled()?;
         let (mut reader, mut index) = (Reader::new(Some(did), None), Index::default());
         let (mut records, mut unsigned) = (0_u64, 0_u64);
-        let mut lost_bytes = 0_u64;
         let (mut number, mut length) = (0, 0);
+        let mut cut = None;
         for (i, file) in numbers.iter().enumerate() {
             let mut note = |line: &Line<'_>, place| {
                 index.add(place, line);
@@ -66,29 +66,40 @@ impl Disk {
             };
             let scanned = files.scan(*file, &mut reader, &mut note)?;
             let is_last = i.saturating_add(1) == numbers.len();
+            if !is_last && scanned.length == 0 {
+                return Err(files.missing(*file));
+            }
             if let Some((error, torn)) = scanned.fault {
-                let is_ours = scanned.sealed_to > 0 || files.is_beginning(*file)?;
-                if !(is_last && torn && is_ours) {
+                if !(is_last && torn) {
                     return Err(error);
                 }
+                if scanned.sealed_to == 0 {
+                    files.check_own(*file, &did, reader.sealed())?;
+                }
             }
-            lost_bytes = scanned.length.saturating_sub(scanned.sealed_to);
-            if scanned.sealed_to > 0 || i == 0 {
+            if scanned.length > scanned.sealed_to {
+                cut = Some((*file, scanned.sealed_to, scanned.length.saturating_sub(scanned.sealed_to)));
+            }
+            if scanned.sealed_to > 0 {
                 (number, length) = (*file, scanned.sealed_to);
             }
         }
         let chain = reader.sealed().cloned();
+        let first = chain.as_ref().map_or(0, |_| reader.first());
+        check_first(first, wanted)?;
         match &chain {
             Some(chain) => index.cut(number, length, chain.last().1),
             None => index = Index::default(),
         }
-        if let Some(empty) = numbers.pop().filter(|last| *last != number) {
-            fs::remove_file(files.path(empty)).map_err(|error| failed("cannot be mended", &error))?;
+        let mut opened = Opened { records, first, lost_bytes: 0, lost_to: None };
+        if let Some((file, from, lost)) = cut {
+            opened.lost_to = Some(files.set_aside(file, from, syncs)?);
+            opened.lost_bytes = lost;
         }
-        let opened = OpenOptions::new().write(true).open(files.path(number));
-        let file = opened.map_err(|error| failed("cannot be opened", &error))?;
-        let disk = Self { files, lock, file, number, length, syncs, longest, torn: true, before: None };
-        Ok(Found { disk, index, opened: Opened { records, lost_bytes }, chain })
+        let file = OpenOptions::new().write(true).open(files.path(number));
+        let file = file.map_err(|error| failed("cannot be opened", &error))?;
+        let disk = Self { files, lock, file, number, length, syncs, longest, torn: false, before: None };
+        Ok(Found { disk, index, opened, chain })
     }
 
     pub(crate) const fn files(&self) -> &Files {
@@ -98,6 +109,16 @@ impl Disk {
     /// Where its file is stays known after a failure of the machine.
     pub(crate) fn sync_folder(&self) -> Result<()> {
         sync_folder(&self.files.path(self.number)).map_err(|error| failed("cannot be written", &error))
+    }
+
+    /// Cuts off what a write that failed has left.
+    fn mend(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.torn) {
+            let mended = self.file.set_len(self.length);
+            self.torn = mended.is_err();
+            return mended;
+        }
+        Ok(())
     }
 
     /// What an earlier write that failed has left is cut off first. What others have done to the file stays, and nothing is
@@ -143,12 +164,18 @@ impl Sink for Disk {
         if self.length < self.longest {
             return Ok(None);
         }
+        self.mend().map_err(|error| failed(UNMADE, &error))?;
         let number = self.number.saturating_add(1);
         let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
+        options.create(true).append(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let next = options.open(self.files.path(number)).map_err(|error| failed(UNMADE, &error))?;
+        let path = self.files.path(number);
+        let next = options.open(&path).and_then(|next| match next.metadata()? {
+            found if found.is_file() && found.len() == 0 => OpenOptions::new().write(true).open(&path),
+            _ => Err(io::Error::other("that file is there, and holds something else")),
+        });
+        let next = next.map_err(|error| failed(UNMADE, &error))?;
         self.before = Some((std::mem::replace(&mut self.file, next), self.length, self.number));
         (self.length, self.number) = (0, number);
         Ok(Some(number))
@@ -160,14 +187,24 @@ impl Sink for Disk {
         let synced = || if self.syncs { sync_folder(&path) } else { Ok(()) };
         let begun = begun.and_then(|()| synced().map_err(|error| failed(UNMADE, &error)));
         if let (true, Some(before)) = (begun.is_err() && self.length == 0, before) {
+            let emptied = self.mend(); // an empty file is nothing of the log, and the next try takes it
             (self.file, self.length, self.number) = before; // else only its folder could not be synced: it stays
-            drop(fs::remove_file(&path));
+            self.torn = emptied.is_err();
         }
         begun
     }
 }
 
 const UNMADE: &str = "cannot be continued in another file";
+
+/// Whether a log that begins with line `first` has the line that is wanted of its beginning.
+pub(crate) fn check_first(first: u64, wanted: Option<u64>) -> Result<()> {
+    if wanted.is_none_or(|wanted| first <= wanted) {
+        return Ok(());
+    }
+    let why = format!("the first files are missing: it begins with seq {first}");
+    Err(Error::new(ErrorKind::InvalidAudit, why).with_hint("put the files that are elsewhere beside it"))
+}
 
 /// Whether the path is still that of the file which was opened.
 #[cfg(unix)]

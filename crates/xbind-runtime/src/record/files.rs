@@ -5,23 +5,35 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use xbind::record::{Line, MAX_LINE_BYTES, Reader, digest};
-use xbind::{Did, Digest, Error, ErrorKind, Result};
+use xbind::record::{Entry, Line, MAX_LINE_BYTES, Reader, digest};
+use xbind::{Did, Digest, Error, ErrorKind, MessageId, Result};
 
+use crate::record::disk::check_first;
 use crate::record::index::Query;
 
 /// How much of a file is read at once.
 const CHUNK: usize = 256 << 10;
 
-/// How a line begins.
-const BEGINNING: &[u8] = br#"{"seq":"#;
-/// More than the first lines of a file and their signature, which are written together.
-const MAX_FIRST_WRITE: u64 = 4096;
+/// The most bytes of records that a query gives.
+const MAX_FOUND: usize = 64 << 20;
 
 /// A log as it lies on a disk.
 #[derive(Clone, Debug)]
 pub(crate) struct Files {
     base: PathBuf,
+}
+
+/// What a log must be, and hold.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// Whose log it must be.
+    pub did: Option<Did>,
+    /// Which of them.
+    pub log: Option<MessageId>,
+    /// A line that it must hold.
+    pub head: Option<(u64, Digest)>,
+    /// The line that it must begin with, or before: 0 wants all of it.
+    pub first: Option<u64>,
 }
 
 /// What a log that was read through holds.
@@ -52,21 +64,28 @@ impl Verified {
 ///
 /// # Errors
 /// `INVALID_AUDIT`, with file, line and reason; `AUDIT_FAILED` where it cannot be read.
-pub fn verify(path: &Path, did: Option<Did>, head: Option<(u64, Digest)>) -> Result<Verified> {
+pub fn verify(path: &Path, wanted: Wanted) -> Result<Verified> {
+    let Wanted { did, log, head, first } = wanted;
     // Further files stand beside the first, not beside a link to it.
     let files = Files { base: fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) };
     let mut reader = Reader::new(did, head);
     let mut records = 0_u64;
     let mut last = None;
-    let numbers = files.numbers()?;
-    if numbers.is_empty() {
+    let numbers = match files.filled()? {
+        filled if filled.is_empty() => files.numbers()?,
+        filled => filled,
+    };
+    let Some(newest) = numbers.last().copied() else {
         return Err(failed("cannot be found", &io::Error::from(io::ErrorKind::NotFound)));
-    }
+    };
     for file in numbers {
         let mut note = |line: &Line<'_>| {
-            records = records.saturating_add(u64::from(matches!(line.entry, xbind::record::Entry::Record(_))));
+            records = records.saturating_add(u64::from(matches!(line.entry, Entry::Record(_))));
         };
         let end = files.scan(file, &mut reader, &mut |line, _| note(line))?;
+        if end.length == 0 && file < newest {
+            return Err(files.missing(file));
+        }
         if let Some((error, _)) = end.fault {
             return Err(error);
         }
@@ -74,6 +93,10 @@ pub fn verify(path: &Path, did: Option<Did>, head: Option<(u64, Digest)>) -> Res
     }
     let (file, lines) = last.unwrap_or_default();
     let chain = reader.end().map_err(|error| files.at(file, lines, &error))?;
+    check_first(reader.first(), first)?;
+    if log.is_some_and(|log| log != *chain.log()) {
+        return Err(invalid("the head is of another log"));
+    }
     Ok(Verified { records, first: reader.first(), did: *chain.did(), last: chain.last() })
 }
 
@@ -110,7 +133,7 @@ impl Files {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         // Where its first files are elsewhere, they are not made again.
         let named = Self { base: path.to_owned() };
-        if named.numbers().unwrap_or_default().is_empty() {
+        if fs::metadata(path).is_err() && named.filled().unwrap_or_default().is_empty() {
             drop(options.open(path).map_err(|error| failed("cannot be made", &error))?);
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -125,20 +148,22 @@ impl Files {
         if file == 0 {
             return self.base.clone();
         }
+        self.beside(&file.to_string())
+    }
+
+    pub(super) fn beside(&self, what: &str) -> PathBuf {
         let mut path = self.base.clone().into_os_string();
-        path.push(format!(".{file}"));
+        path.push(format!(".{what}"));
         path.into()
     }
 
     /// Only one writer at a time; the lock goes with its process.
     pub(crate) fn lock(&self) -> Result<File> {
-        let mut path = self.base.clone().into_os_string();
-        path.push(".lock");
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path).map_err(|error| failed("cannot be locked", &error))?;
+        let file = options.open(self.beside("lock")).map_err(|error| failed("cannot be locked", &error))?;
         file.try_lock().map_err(|_| {
             Error::new(ErrorKind::AuditFailed, "the log is written by somebody else")
                 .with_hint("open a log once, and share it; each process has a log of its own")
@@ -170,6 +195,22 @@ impl Files {
         Ok(numbers)
     }
 
+    /// The numbers of those in order, up to the last that holds anything: what follows that is empty is nothing of the log.
+    pub(crate) fn filled(&self) -> Result<Vec<u64>> {
+        let mut numbers = self.numbers()?;
+        while let Some(last) = numbers.pop() {
+            match fs::metadata(self.path(last)) {
+                Ok(found) if found.is_file() && found.len() == 0 => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {} // a link that leads nowhere
+                _ => {
+                    numbers.push(last);
+                    break;
+                }
+            }
+        }
+        Ok(numbers)
+    }
+
     /// Reads one file, line by line; `each` is told of lines and of their places.
     pub(crate) fn scan(
         &self,
@@ -193,7 +234,19 @@ impl Files {
             let starts = scanned.lines == 1;
             let whole = bytes.strip_suffix(b"\n").ok_or_else(|| invalid("the line has no end"));
             let place = |digest| Place { file, start: at, end, digest };
-            let taken = whole.and_then(|line| reader.take(line, starts, |line, digest| each(line, place(digest))));
+            let mut is_here = true;
+            let taken = whole.and_then(|line| {
+                reader.take(line, starts, |line, digest| {
+                    is_here = !starts || begins(file, line);
+                    each(line, place(digest));
+                })
+            });
+            let here = || {
+                is_here
+                    .then_some(())
+                    .ok_or_else(|| invalid("that is the first line of another file").with_hint(ELSEWHERE))
+            };
+            let taken = taken.and_then(|()| here());
             if let Err(error) = taken {
                 let torn = !is_line(&bytes) && is_torn(&mut input).map_err(unread)?;
                 scanned.fault = Some((self.at(file, scanned.lines, &error), torn));
@@ -207,17 +260,6 @@ impl Files {
         Ok(scanned)
     }
 
-    /// Whether a file that no signature covers is what a failed write leaves of the first lines of one. Another is not touched.
-    pub(crate) fn is_beginning(&self, file: u64) -> Result<bool> {
-        let mut bytes = Vec::new();
-        let opened = File::open(self.path(file));
-        let read = opened.and_then(|file| file.take(MAX_FIRST_WRITE.saturating_add(1)).read_to_end(&mut bytes));
-        let read = read.map_err(|error| failed("cannot be read", &error))?;
-        let begins = BEGINNING.iter().zip(&bytes).all(|(one, other)| one == other);
-        let is_short = u64::try_from(read).is_ok_and(|read| read <= MAX_FIRST_WRITE);
-        Ok(is_short && (begins || bytes.iter().all(|byte| *byte == 0)))
-    }
-
     fn open(&self, file: u64) -> Result<File> {
         let unread = |error: io::Error| failed("cannot be read", &error);
         let path = self.path(file);
@@ -225,6 +267,13 @@ impl Files {
             return Err(unread(io::Error::other("that is no file"))); // to open a pipe is to wait for its other end
         }
         File::open(path).map_err(unread)
+    }
+
+    /// A file that is empty, though others follow it.
+    pub(super) fn missing(&self, file: u64) -> Error {
+        let why = format!("{} is empty, and further files follow it", self.name(file));
+        Error::new(ErrorKind::InvalidAudit, why)
+            .with_hint("put back what it held; where its first files are elsewhere, a log has no empty one")
     }
 
     /// The error with its place.
@@ -237,7 +286,7 @@ impl Files {
         }
     }
 
-    fn name(&self, file: u64) -> String {
+    pub(super) fn name(&self, file: u64) -> String {
         self.path(file).file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
@@ -250,6 +299,11 @@ impl Files {
                 break;
             }
             self.search_in(stretch, query, &mut found)?;
+            if found.iter().map(String::len).fold(0, usize::saturating_add) > MAX_FOUND {
+                let why = "the records that were asked for have more than 64 MiB";
+                return Err(Error::new(ErrorKind::PayloadTooLarge, why)
+                    .with_hint("ask with a smaller limit, and for the next page with after"));
+            }
         }
         Ok(found)
     }
@@ -279,6 +333,17 @@ impl Files {
         }
         let is_whole = last.is_some_and(|(_, digest)| digest == stretch.digest);
         is_whole.then_some(()).ok_or_else(|| changed(None))
+    }
+}
+
+const ELSEWHERE: &str = "a file has its number in its name: this one is of another log, or was renamed";
+
+/// Whether the file of that number begins with such a line. A copy of a further file may have a name of its own.
+const fn begins(file: u64, line: &Line<'_>) -> bool {
+    match line.entry {
+        Entry::Begin(..) => file == 0,
+        Entry::Continued(.., number) => file == 0 || file == number,
+        Entry::Record(_) | Entry::Opened(..) | Entry::Sealed(_) => true, // refused by the reader
     }
 }
 

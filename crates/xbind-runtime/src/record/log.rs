@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use xbind::record::{Chain, Head};
 use xbind::{Did, Error, ErrorKind, Result, SigningKey};
@@ -52,9 +52,9 @@ impl AuditLog {
     /// `INVALID_AUDIT` for a log that was changed, or is another key's; `AUDIT_FAILED` where it cannot be read or written, or
     /// is open already; `INVALID_CONFIG` for a path that is not that of a file.
     pub fn open(path: &Path, did: Did, sign: Sign, options: LogOptions) -> Result<(Arc<Self>, Opened)> {
-        let LogOptions { durability, max_file_bytes } = options;
+        let LogOptions { durability, max_file_bytes, first } = options;
         let Found { disk, index, opened, chain } =
-            Disk::open(Files::of(path)?, did, durability != Durability::None, max_file_bytes)?;
+            Disk::open(Files::of(path)?, did, durability != Durability::None, max_file_bytes, first)?;
         if chain.is_none() {
             disk.sync_folder()?;
         }
@@ -130,6 +130,21 @@ impl AuditLog {
     #[must_use]
     pub const fn did(&self) -> &Did {
         &self.did
+    }
+
+    /// Puts on record what a program decides, before it does that; false if it must not. Where decisions wait for the disk, this
+    /// thread does; not for somebody who takes the lines, whom [`flush`](Self::flush) waits for.
+    #[must_use]
+    pub fn append(&self, decided: Decided) -> bool {
+        if self.shared.waits && !self.cannot_wait() {
+            return self.take_now(decided).is_ok();
+        }
+        let mut state = self.shared.state.guard();
+        let is_taken = state.can_write() && state.put(decided, None, false) != Taken::No;
+        if is_taken && state.idle {
+            self.shared.rouse(&mut state);
+        }
+        is_taken
     }
 
     /// Puts on record what was decided so far, and tells how far the log goes then.
@@ -209,8 +224,11 @@ impl Audit for AuditLog {
     }
 
     fn can_write(&self) -> bool {
-        let state = self.shared.state.guard();
-        !state.closing && state.failed.is_none()
+        self.shared.state.guard().can_write()
+    }
+
+    fn cannot_wait(&self) -> bool {
+        self.shared.waits && self.files.is_none()
     }
 }
 
@@ -249,6 +267,7 @@ impl Shared {
                     state.closed = true;
                     return;
                 }
+                state.writing = (!batch.is_empty()).then(Instant::now);
                 (batch, flushes)
             };
             if self.commit(&mut writer, batch, flushes) {
@@ -266,6 +285,11 @@ impl Shared {
         let left: Vec<_> = state.queue.drain(..).collect();
         if !left.is_empty() && state.failed.is_none() {
             state.failed = Some(crate::flush::internal());
+        }
+        let lost = left.iter().filter(|(_, done)| done.is_none()).count();
+        if let (1.., Some(error)) = (lost, &state.failed) {
+            let lost = if lost == 1 { "1 record is lost".to_owned() } else { format!("{lost} records are lost") };
+            state.failed = Some(Error::new(ErrorKind::AuditFailed, format!("{lost}: {}", error.message())));
         }
         let result = state.result();
         drop(state);
@@ -288,6 +312,7 @@ impl Shared {
         };
         drop(decided);
         let mut state = self.state.guard();
+        state.writing = None;
         let mut dones = Vec::new();
         let is_written = written.is_ok();
         match written {
@@ -317,7 +342,6 @@ impl Shared {
         let is_over = state.closing && !is_written;
         if is_over {
             state.closed = true;
-            dones.extend(state.queue.drain(..).filter_map(|(_, done)| done));
             flushes.append(&mut state.flushes);
         }
         drop(state);

@@ -6,17 +6,20 @@ pub(crate) mod files;
 pub(crate) mod index;
 pub(crate) mod log;
 mod queue;
+mod remains;
 pub(crate) mod sink;
 pub(crate) mod writer;
 
 use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Mutex;
+use std::sync::mpsc::channel;
 
 use serde::Deserialize;
 use xbind::record::{Record, Verdict};
 use xbind::{Did, Digest, Error, ErrorKind, MessageId, Result};
 
+use crate::record::queue::LONGEST_WRITE;
 use crate::sync::Lock;
 
 /// Something that was decided; never a payload. See [`Record`].
@@ -183,6 +186,8 @@ pub struct LogOptions {
     pub durability: Durability,
     /// A file that is longer is continued in the next.
     pub max_file_bytes: u64,
+    /// The line that its files must begin with, or before: 0 wants all of them.
+    pub first: Option<u64>,
 }
 
 /// Told whether a decision is on record, by whichever thread has found out, under no lock.
@@ -212,10 +217,37 @@ pub trait Audit: Send + Sync {
         decided.into_iter().fold(true, |all, (one, done)| (self.take(one, Some(done)) != Taken::No) & all)
     }
 
+    /// Takes a decision that is carried out as soon as this returns: where decisions wait for the disk, this thread does.
+    ///
+    /// # Errors
+    /// `AUDIT_FAILED`: it must not be done. Where it was waited for too long it may be on record all the same.
+    fn take_now(&self, decided: Decided) -> Result<()> {
+        if self.cannot_wait() {
+            let why = "it cannot wait for whoever takes the lines of the log, and so it was not done";
+            return Err(Error::new(ErrorKind::AuditFailed, why)
+                .with_hint("keep the log in files, or with sync batch; what can wait does"));
+        }
+        let (tell, told) = channel();
+        let taken = match self.take(decided, Some(Box::new(move |there| _ = tell.send(there)))) {
+            Taken::Later => told.recv_timeout(LONGEST_WRITE).unwrap_or(false),
+            taken @ (Taken::Yes | Taken::No) => taken == Taken::Yes,
+        };
+        taken.then_some(()).ok_or_else(unrecorded)
+    }
+
+    /// Whether whoever waits for the log may be whom it waits for: such a decision is not taken by [`take_now`](Self::take_now).
+    fn cannot_wait(&self) -> bool {
+        false
+    }
+
     /// Whether what is taken can be written, as far as is known: what is to be done without waiting is not begun otherwise.
     fn can_write(&self) -> bool {
         true
     }
+}
+
+pub(crate) fn unrecorded() -> Error {
+    Error::new(ErrorKind::AuditFailed, "it cannot be put on record, and so it was not done")
 }
 
 /// Tells it under no lock, and once.

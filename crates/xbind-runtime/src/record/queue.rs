@@ -1,6 +1,7 @@
 //! What waits to be put on record.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use xbind::record::Verdict;
 use xbind::{Error, Result};
@@ -14,6 +15,10 @@ const MAX_WAITING: usize = 65_536;
 /// The most bytes of them.
 const MAX_BYTES: usize = 64 << 20;
 
+/// How long one write may be under way before nothing more is begun: what is let in waits no longer than that to be written, or
+/// to fail.
+pub(super) const LONGEST_WRITE: Duration = Duration::from_secs(3);
+
 /// What the thread of a log and those who ask it share.
 pub(super) struct State {
     pub(super) queue: VecDeque<(Decided, Option<Done>)>,
@@ -22,6 +27,8 @@ pub(super) struct State {
     pub(super) last: Signed,
     /// Why nothing could be written when it was last tried.
     pub(super) failed: Option<Error>,
+    /// Since when a write is under way.
+    pub(super) writing: Option<Instant>,
     /// The thread has nothing to do.
     pub(super) idle: bool,
     pub(super) closing: bool,
@@ -39,6 +46,7 @@ impl State {
             flushes: Vec::new(),
             last,
             failed: None,
+            writing: None,
             idle: false,
             closing: false,
             closed: false,
@@ -51,10 +59,16 @@ impl State {
         self.failed.clone().map_or_else(|| Ok(self.last.clone()), Err)
     }
 
+    /// Whether what is decided now can be written, as far as is known.
+    pub(super) fn can_write(&self) -> bool {
+        let is_late = self.writing.is_some_and(|since| since.elapsed() >= LONGEST_WRITE);
+        !self.closing && self.failed.is_none() && !is_late
+    }
+
     /// Puts a decision into the queue, if there is room for it; with `waits`, whoever asked is told when the disk has it.
     pub(super) fn put(&mut self, decided: Decided, done: Option<Done>, waits: bool) -> Taken {
         let has_happened = done.is_none();
-        if self.closing || (self.failed.is_some() && !has_happened) {
+        if self.closing || (!has_happened && !self.can_write()) {
             return Taken::No;
         }
         let size = decided.size();

@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use xbind::record::Verdict;
-use xbind::{Did, Error, ErrorKind, InReplyTo, MessageId, Result, VerifyingKey};
+use xbind::{Did, ErrorKind, InReplyTo, Result, VerifyingKey};
 
 use crate::agent::Agent;
+use crate::guard::case::Case;
 use crate::port::Port;
 use crate::port::event::Event;
 use crate::port::tickets::Running;
-use crate::record::{Audit, Decided, Done, Taken, tell};
+use crate::record::{Audit, Decided, Done, Taken, tell, unrecorded};
 use crate::sync::Lock;
 use crate::sync::after::enter;
 use crate::sync::clock;
@@ -31,14 +32,20 @@ impl Recording {
     }
 
     /// Puts on record what the JSON object of a record says; who decided is `owner` unless it says otherwise. What is to be
-    /// done next must not be done where that fails; what `has_happened` is kept as long as there is room.
+    /// done next, when this returns, must not be done where that fails; what `has_happened` is kept as long as there is room.
     ///
     /// # Errors
     /// `AUDIT_FAILED`, but where that is of no matter; also for what is no record.
     pub fn put(&self, json: &str, owner: &Did, has_happened: bool) -> Result<()> {
-        let is_taken = |decided| self.audit.take(decided, None) != Taken::No;
-        let taken = (has_happened || self.audit.can_write()) && Self::read(owner, json).is_ok_and(is_taken);
-        (taken || self.dangerously_unrecorded).then_some(()).ok_or_else(unrecorded)
+        let put = |decided| {
+            if !has_happened {
+                return self.audit.take_now(decided);
+            }
+            let taken = self.audit.take(decided, None);
+            (taken != Taken::No).then_some(()).ok_or_else(unrecorded)
+        };
+        let taken = Self::read(owner, json).map_err(|_| unrecorded()).and_then(put);
+        if self.dangerously_unrecorded { Ok(()) } else { taken }
     }
 
     /// The same for what is done when this says so: where the log is kept with [`Durability::Always`](crate::Durability), when
@@ -55,10 +62,6 @@ impl Recording {
             taken @ (Taken::Yes | Taken::No) => tell(&told, taken == Taken::Yes),
         }
     }
-}
-
-fn unrecorded() -> Error {
-    Error::new(ErrorKind::AuditFailed, "it cannot be put on record, and so it was not done")
 }
 
 /// How far the record of a call that is to begin has come.
@@ -97,46 +100,55 @@ impl Agent {
         !self.recording.as_deref().is_some_and(is_stuck)
     }
 
-    /// Puts on record what is done next and does not wait for the disk; false if that must not be. It is kept like what has
-    /// happened, for it has when it is written.
-    fn record_next(&self, event: &'static str, outcome: Verdict, complete: impl FnOnce(&mut Decided)) -> bool {
-        self.can_record() && self.record(event, outcome, None, complete) != Taken::No
-    }
-
     /// That a message of that sender was refused.
-    pub(crate) fn record_refusal(&self, id: MessageId, from: Did, kind: ErrorKind) {
+    pub(crate) fn record_refusal(&self, request: &InReplyTo, from: Did, kind: ErrorKind, asked: Asked<'_>) {
         self.record("call", Verdict::Refused, None, |decided| {
             decided.from = Some(from);
-            decided.message = Some(id);
+            decided.message = Some(request.id);
+            decided.digest = Some(request.digest);
             decided.code = Some(kind.code().into());
+            asked.complete(decided);
         });
     }
 
-    /// That a message stands in the inbox, before it does; false if that must not be.
-    pub(crate) fn record_delivery(&self, request: &InReplyTo, from: Did) -> bool {
-        self.record_next("message", Verdict::Accepted, |decided| {
+    /// That a message stands in the inbox, before it does.
+    pub(crate) fn record_delivery(&self, request: &InReplyTo, from: Did, done: Done) -> Taken {
+        self.record("message", Verdict::Accepted, Some(done), |decided| {
             decided.from = Some(from);
             decided.message = Some(request.id);
             decided.digest = Some(request.digest);
         })
     }
 
-    /// Puts on record what the JSON object of a record says; who decided is this agent.
-    ///
-    /// # Errors
-    /// `AUDIT_FAILED`; `INVALID_CONFIG`, `INVALID_DID` for what is no record.
-    pub fn put_on_record(&self, json: &str) -> Result<()> {
-        if self.recording.is_none() {
-            return Ok(());
+    /// Puts on record what the JSON object of a record says, for what is done when this says so; who decided is this agent. See
+    /// [`Recording::commit`].
+    pub fn commit(&self, json: &str, told: impl FnOnce(Result<()>) + Send + 'static) {
+        match &self.recording {
+            Some(recording) => recording.commit(json, self.did(), told),
+            None => told(Ok(())),
         }
-        let did_of = |did: &str| VerifyingKey::from_did(did).map(|key| *key.did());
-        let said = Decided::read(json, self.did(), self.node.time().unix(), did_of)?;
-        self.record_next("", said.outcome, |decided| *decided = said).then_some(()).ok_or_else(unrecorded)
     }
 
     /// That it is there, or has gone, or was stopped.
     pub(crate) fn record_own(&self, event: &'static str) -> bool {
         self.record(event, Verdict::Accepted, None, |_| ()) != Taken::No
+    }
+}
+
+/// What is known of a call, beside who asked.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Asked<'a> {
+    pub(crate) method: Option<&'a str>,
+    pub(crate) case: Option<&'a Case>,
+}
+
+impl Asked<'_> {
+    fn complete(self, decided: &mut Decided) {
+        decided.method = self.method.map(Box::from);
+        if let Some(token) = self.case.and_then(|case| case.guarded().token) {
+            decided.token = Some(token.id().into());
+            decided.chain = token.chain().map(Box::from).collect();
+        }
     }
 }
 
@@ -181,10 +193,8 @@ impl Port {
             running.complete(&mut known);
             running.case.clone()
         };
-        if let Some(token) = case.and_then(|case| case.guarded().token) {
-            known.token = Some(token.id().into());
-            known.chain = token.chain().map(Box::from).collect();
-        }
+        let method = known.method.take();
+        Asked { method: method.as_deref(), case: case.as_deref() }.complete(&mut known);
         let (port, own) = (Arc::downgrade(self), agent.clone());
         let done: Done = Box::new(move |there| {
             let _entry = enter();

@@ -1,5 +1,6 @@
 //! Writes a log: whole batches, each behind its signature, or nothing of them.
 
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use xbind::record::{Chain, Entry, Head, Line};
@@ -18,20 +19,26 @@ pub type Sign = Box<dyn Fn(&[u8]) -> Option<[u8; 64]> + Send>;
 pub(crate) type Signed = (Head, String);
 
 /// What was found when a log was opened.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Opened {
     /// How many records it holds.
     pub records: u64,
+    /// The number of its first line; above 0 where earlier files are elsewhere.
+    pub first: u64,
     /// How many bytes behind the last signature were cut off: nobody was told that they were on record.
     pub lost_bytes: u64,
+    /// The file where these are kept.
+    pub lost_to: Option<PathBuf>,
 }
 
 impl Opened {
     /// The same of the log of that DID, as JSON.
     #[must_use]
     pub fn json(&self, did: &Did) -> String {
-        let Self { records, lost_bytes } = self;
-        format!(r#"{{"did":"{did}","records":{records},"lostBytes":{lost_bytes}}}"#)
+        let Self { records, first, lost_bytes, lost_to } = self;
+        let kept = lost_to.as_ref().map(|path| serde_json::Value::from(path.to_string_lossy()));
+        let kept = kept.map_or_else(String::new, |path| format!(r#","lostTo":{path}"#));
+        format!(r#"{{"did":"{did}","records":{records},"first":{first},"lostBytes":{lost_bytes}{kept}}}"#)
     }
 }
 

@@ -15,6 +15,7 @@ use crate::node::sessions::no_session;
 use crate::port::calls::Purpose;
 use crate::port::event::{Body, Outcome, Payload, Receipt};
 use crate::port::{Port, incomplete};
+use crate::record::sink::Asked;
 use crate::sync::Lock;
 use crate::transport::{Peer, SpeaksFor};
 
@@ -109,7 +110,9 @@ impl Agent {
         }
         // Nothing is remembered of what would be refused anyway.
         if message.op() == Op::Call && !self.may_call(message.from(), message.method()) {
-            self.refuse(back(message.from()), reference(message.id()), ErrorKind::NotAllowed);
+            let asked = Asked { method: message.method(), case: None };
+            let refusal = Refusal::of(ErrorKind::NotAllowed);
+            self.refuse_asked(back(message.from()), reference(message.id()), &refusal, asked);
             return Ok(());
         }
         let (from, id) = (*message.from(), *message.id());

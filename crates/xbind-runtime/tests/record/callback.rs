@@ -5,9 +5,9 @@ use std::sync::Mutex;
 use xbind_runtime::Callback;
 
 type Batches = Arc<Mutex<Vec<(u64, String)>>>;
-type Hands = std::sync::mpsc::Receiver<(u32, u64, String)>;
+pub(super) type Hands = std::sync::mpsc::Receiver<(u32, u64, String)>;
 
-fn open_with(
+pub(super) fn open_with(
     callback: &Arc<Callback>,
     last: Option<&str>,
     durability: Durability,
@@ -23,7 +23,7 @@ fn open_with(
 }
 
 /// Whoever takes is asked on another thread, as JavaScript is.
-fn asked(patience: Duration) -> (Arc<Callback>, Hands) {
+pub(super) fn asked(patience: Duration) -> (Arc<Callback>, Hands) {
     let (hand, hands) = channel();
     let hand =
         move |number, batch: &xbind_runtime::Batch<'_>| hand.send((number, batch.first, batch.text.to_owned())).is_ok();

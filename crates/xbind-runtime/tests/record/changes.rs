@@ -99,6 +99,10 @@ fn a_torn_log_opens_again_and_says_what_was_lost() {
         let sealed = ends.iter().copied().filter(|end| *end <= length).max().unwrap_or_default();
         let (log, opened) = open(&folder.log());
         assert_eq!(opened.lost_bytes, u64::try_from(length - sealed).unwrap(), "{length} bytes");
+        if let Some(lost_to) = opened.lost_to {
+            assert_eq!(fs::read(&lost_to).unwrap(), &whole[sealed..length]);
+            fs::remove_file(lost_to).unwrap();
+        }
         log.close().unwrap();
         let again = fs::read_to_string(folder.log()).unwrap();
         assert_eq!(again.contains(&format!(r#""lost":{}"#, length - sealed)), sealed > 0);

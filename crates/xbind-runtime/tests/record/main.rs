@@ -11,6 +11,8 @@
 
 mod callback;
 mod changes;
+mod failing;
+mod opening;
 mod queries;
 mod recording;
 
@@ -24,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use xbind::record::{Head, Verdict};
 use xbind::{Did, Digest, ErrorKind, Result, SigningKey};
-use xbind_runtime::{Audit, AuditLog, Decided, Durability, LogOptions, Opened, Query, Taken, verify};
+use xbind_runtime::{Audit, AuditLog, Decided, Durability, LogOptions, Opened, Query, Taken, Verified, Wanted};
 
 fn key() -> SigningKey {
     SigningKey::from_seed(&[1; 32])
@@ -63,12 +65,16 @@ fn open_as(
     durability: Durability,
     max_file_bytes: u64,
 ) -> Result<(Arc<AuditLog>, Opened)> {
-    let options = LogOptions { durability, max_file_bytes };
+    let options = LogOptions { durability, max_file_bytes, first: None };
     AuditLog::open(path, *key.did(), Box::new(move |bytes| Some(key.sign(bytes))), options)
 }
 
 fn open(path: &Path) -> (Arc<AuditLog>, Opened) {
     open_as(path, key(), Durability::None, 1 << 30).unwrap()
+}
+
+fn verify(path: &Path, did: Option<Did>, head: Option<(u64, Digest)>) -> Result<Verified> {
+    xbind_runtime::verify(path, Wanted { did, head, ..Wanted::default() })
 }
 
 fn call(n: u64) -> Decided {
@@ -181,7 +187,8 @@ fn a_log_goes_on_in_further_files() {
     fs::write(&next, "{\"seq\":").unwrap();
     let (log, _) = open_as(&path, key(), Durability::Batch, 1 << 20).unwrap();
     log.close().unwrap();
-    assert!(!next.exists());
+    assert_eq!(fs::metadata(&next).unwrap().len(), 0);
+    assert_eq!(fs::read_to_string(folder.0.join("audit.jsonl.lost-1")).unwrap(), "{\"seq\":");
     verify(&path, Some(did(1)), None).unwrap();
 }
 

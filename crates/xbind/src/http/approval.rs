@@ -9,8 +9,8 @@ use crate::base64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
 use crate::identity::key::SigningKey;
-use crate::message::Digest;
 use crate::message::jws::UnsignedJws;
+use crate::message::{Digest, MessageId};
 use crate::rights::approval::{Approval, ApprovalDraft, ApprovedCall, Decision};
 
 /// The claim `pt` of an approved request: no media type, so no message of the wire format has it.
@@ -114,6 +114,8 @@ pub struct UsedApproval {
     pub until: u64,
     /// Who signed it.
     pub approver: Did,
+    /// Its id.
+    pub id: MessageId,
     /// When, in seconds since the epoch.
     pub issued_at: u64,
 }
@@ -156,7 +158,8 @@ impl RequestVerifier {
         self.approvals().reserve(approval.approver(), approval.id(), until, now).map_err(was_used)?.commit();
         let name = format!("approval {} {}", approval.approver(), approval.id());
         let claim = base64::encode(Digest::of(name.as_bytes()).as_bytes());
-        Ok(UsedApproval { claim, until, approver: *approval.approver(), issued_at: approval.issued_at() })
+        let (approver, id) = (*approval.approver(), *approval.id());
+        Ok(UsedApproval { claim, until, approver, id, issued_at: approval.issued_at() })
     }
 }
 

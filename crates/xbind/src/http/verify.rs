@@ -153,6 +153,17 @@ impl RequestVerifier {
         Ok(())
     }
 
+    /// Takes back that a request was accepted, or an approval of that approver and id used: nothing came of it, and it may come
+    /// again, as it is.
+    pub fn forget(&self, request: Option<&AuthenticRequest>, approval: Option<(&Did, &MessageId)>) {
+        if let Some(request) = request {
+            self.window.forget(request.from(), &request.nonce_id());
+        }
+        if let Some((approver, id)) = approval {
+            self.approvals.forget(approver, id);
+        }
+    }
+
     pub(super) const fn clock_skew(&self) -> u64 {
         self.policy.clock_skew
     }

@@ -115,6 +115,23 @@ impl ReplayWindow {
         Ok(Reservation { window: self, key, sender, until, committed: false })
     }
 
+    /// Takes back that a message was accepted: nothing came of it, and it may come again. Only for whoever has accepted it.
+    pub fn forget(&self, sender: &Did, id: &MessageId) {
+        let key = key(sender, id);
+        let mut seen = self.lock();
+        let sender = seen.hasher.hash_one(sender.public_key());
+        if let Some(until) = seen.entries.get(&key).copied() {
+            seen.remove(&key, sender, until);
+            // It was accepted lately, so it stands near the end.
+            if let Some(bucket) = seen.by_expiry.get_mut(&until)
+                && let Some(place) = bucket.iter().rposition(|(other, _)| *other == key)
+            {
+                bucket.swap_remove(place);
+            }
+            seen.give_back();
+        }
+    }
+
     /// Drops what expired before `now` and gives its memory back; reserving does so too, a little at a time.
     pub fn purge(&self, now: u64) {
         self.lock().purge(now, usize::MAX);

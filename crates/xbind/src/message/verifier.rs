@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::error::{ErrorKind, Result};
 use crate::identity::did::Did;
+use crate::message::MessageId;
 use crate::message::open::{Authentic, VerifiedMessage, authenticate};
 use crate::message::recipient::{Caches, PendingCall, Policy, Recipient};
 use crate::message::replay::ReplayWindow;
@@ -70,6 +71,11 @@ impl MessageVerifier {
         let read = if message.op().is_reply() { PendingCall::of } else { PendingCall::running };
         let call = message.in_reply_to().zip(call).and_then(|(claimed, jws)| read(&claimed.id, jws));
         self.with_recipient(|recipient| message.accept(recipient, now, body, token, call.as_ref()))
+    }
+
+    /// Takes back that a message of that sender and id was accepted, of which nothing was begun: it may come again, as it is.
+    pub fn forget(&self, sender: &Did, id: &MessageId) {
+        self.replay.forget(sender, id);
     }
 
     fn with_recipient<T>(&self, use_recipient: impl FnOnce(&Recipient<'_>) -> T) -> T {

@@ -68,6 +68,12 @@ impl Chain {
         &self.did
     }
 
+    /// Which of its logs.
+    #[must_use]
+    pub const fn log(&self) -> &MessageId {
+        &self.log
+    }
+
     /// The last line, and its digest.
     #[must_use]
     pub const fn last(&self) -> (u64, Digest) {

@@ -109,6 +109,76 @@ impl Head {
     }
 }
 
+/// What somebody has kept of a head: as JSON, the members of [`Head::json`], of which some may be left out.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptHead {
+    /// Whose log it is.
+    pub did: Option<Did>,
+    /// Which of them.
+    pub log: Option<MessageId>,
+    /// Its last line then.
+    pub seq: u64,
+    /// The digest of that line.
+    pub digest: Digest,
+    signed: Option<Head>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    did: Option<String>,
+    log: Option<String>,
+    seq: Option<u64>,
+    digest: Option<String>,
+    time: Option<u64>,
+    jws: Option<String>,
+}
+
+impl KeptHead {
+    /// Reads it. Where it has a JWS, of the log or of a witness, that holds, and every other member says the same.
+    ///
+    /// # Errors
+    /// `INVALID_AUDIT`; `INVALID_DID`, `INVALID_CONFIG` for what is no head.
+    pub fn read(json: &str) -> Result<Self> {
+        let no_head = || Error::new(ErrorKind::InvalidConfig, "the head has no seq, or no digest in base64url");
+        let kept: Kept = serde_json::from_str(json).map_err(|_| no_head())?;
+        let signed = kept.jws.as_deref().map(Head::read);
+        let said = match (&signed, kept.jws.as_deref()) {
+            (Some(Ok(head)), _) => Some(*head),
+            (Some(Err(error)), Some(jws)) => Some(read(jws, WITNESS_TYPE).map_err(|_| error.clone())?.1),
+            _ => None,
+        };
+        let did = kept.did.map(|did| VerifyingKey::from_did(&did).map(|key| *key.did())).transpose()?;
+        let log = kept.log.map(|log| MessageId::parse(&log).ok_or_else(no_head)).transpose()?;
+        let digest = kept.digest.map(|digest| Digest::parse(&digest).ok_or_else(no_head)).transpose()?;
+        let differs = said.is_some_and(|head| {
+            did.is_some_and(|did| did != head.did)
+                || log.is_some_and(|log| log != head.log)
+                || kept.seq.is_some_and(|seq| seq != head.seq)
+                || digest.is_some_and(|digest| digest != head.digest)
+                || kept.time.is_some_and(|time| time != head.time)
+        });
+        if differs {
+            return Err(invalid("the head says something else than what was signed of it"));
+        }
+        Ok(Self {
+            did: did.or_else(|| said.map(|head| head.did)),
+            log: log.or_else(|| said.map(|head| head.log)),
+            seq: kept.seq.or_else(|| said.map(|head| head.seq)).ok_or_else(no_head)?,
+            digest: digest.or_else(|| said.map(|head| head.digest)).ok_or_else(no_head)?,
+            signed: signed.and_then(Result::ok),
+        })
+    }
+
+    /// What the log itself has signed of it.
+    ///
+    /// # Errors
+    /// `INVALID_AUDIT`: nothing.
+    pub fn signed(&self) -> Result<&Head> {
+        self.signed.as_ref().ok_or_else(|| invalid("the log has not signed that head"))
+    }
+}
+
 fn read(text: &str, typ: &str) -> Result<(Did, Head)> {
     let not_one = || invalid("that is no signed head of a log");
     if text.len() > MAX_HEAD_BYTES {

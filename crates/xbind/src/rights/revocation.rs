@@ -59,14 +59,35 @@ impl RevocationList {
     /// # Errors
     /// `INVALID_CONFIG` if the list is full, or no token could have that id: nothing was revoked, and nothing forgotten.
     pub fn revoke_id(&self, id: &str, keep_until: u64) -> Result<()> {
-        if !grant::is_name(id) {
-            return Err(Error::new(ErrorKind::InvalidConfig, "an id is 1 to 512 bytes without control characters"));
-        }
         let mut kept = self.write();
-        self.make_sure_of_room(&kept, kept.ids.contains_key(id))?;
+        self.check_id_in(&kept, id)?;
         let until = kept.ids.entry(id.to_owned()).or_default();
         *until = keep_until.max(*until);
         Ok(())
+    }
+
+    /// Whether that id can be revoked.
+    ///
+    /// # Errors
+    /// Those of [`revoke_id`](Self::revoke_id).
+    pub fn check_id(&self, id: &str) -> Result<()> {
+        self.check_id_in(&self.read(), id)
+    }
+
+    /// Whether that DID can be revoked.
+    ///
+    /// # Errors
+    /// Those of [`revoke_did`](Self::revoke_did).
+    pub fn check_did(&self, did: &Did) -> Result<()> {
+        let kept = self.read();
+        self.make_sure_of_room(&kept, kept.dids.contains_key(did.as_str()))
+    }
+
+    fn check_id_in(&self, kept: &Kept, id: &str) -> Result<()> {
+        if !grant::is_name(id) {
+            return Err(Error::new(ErrorKind::InvalidConfig, "an id is 1 to 512 bytes without control characters"));
+        }
+        self.make_sure_of_room(kept, kept.ids.contains_key(id))
     }
 
     /// Revokes every grant that names the DID as issuer or subject and whose `iat` is at most `issued_until`. What is

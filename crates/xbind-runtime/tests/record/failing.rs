@@ -1,0 +1,93 @@
+//! What is decided while a log cannot be written: nothing is let in, and nothing is forgotten.
+
+use super::callback::{asked, open_with};
+use super::*;
+use xbind_runtime::Recording;
+
+const GOOD: &str = r#"{"event":"token","outcome":"accepted"}"#;
+
+fn eventually(mut holds: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < until, "it never holds");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn while_a_write_takes_too_long_nothing_is_let_in() {
+    for durability in [Durability::Batch, Durability::None, Durability::Always] {
+        let (callback, hands) = asked(Duration::from_secs(600));
+        let begin = || callback.settle(hands.recv().unwrap().0, None);
+        let log = open_with(&callback, None, durability, begin).unwrap();
+        let recording = Recording { audit: log.clone(), dangerously_unrecorded: false };
+        assert_eq!(log.take(call(1), None), Taken::Yes);
+        let (number, ..) = hands.recv().unwrap();
+        eventually(|| !log.can_write());
+        assert_eq!(log.take(call(2), Some(Box::new(|_| ()))), Taken::No);
+        assert_eq!(recording.put(GOOD, &did(1), false).unwrap_err().kind(), ErrorKind::AuditFailed);
+        assert_eq!(log.take(call(3), None), Taken::Yes, "what has happened is kept");
+        callback.settle(number, None);
+        eventually(|| log.can_write());
+        let (number, _, text) = hands.recv().unwrap();
+        assert_eq!(text.lines().count(), 2);
+        callback.settle(number, None);
+        flush(&log).unwrap();
+        log.close().unwrap();
+    }
+}
+
+#[test]
+fn what_is_done_at_once_waits_for_the_disk_where_it_has_to() {
+    let folder = Folder::new("at-once");
+    let (log, _) = open_as(&folder.log(), key(), Durability::Always, 1 << 30).unwrap();
+    let recording = Recording { audit: log.clone(), dangerously_unrecorded: false };
+    for n in 1..20 {
+        recording.put(GOOD, &did(2), false).unwrap();
+        assert_eq!(verify(&folder.log(), None, None).unwrap().records, n);
+    }
+    // The very first write that fails is known before anything is done.
+    let moved = folder.0.join("moved");
+    fs::rename(folder.log(), &moved).unwrap();
+    for _ in 0..3 {
+        assert_eq!(recording.put(GOOD, &did(2), false).unwrap_err().kind(), ErrorKind::AuditFailed);
+    }
+    fs::rename(&moved, folder.log()).unwrap();
+    eventually(|| recording.put(GOOD, &did(2), false).is_ok());
+    log.close().unwrap();
+    assert_eq!(verify(&folder.log(), None, None).unwrap().records, 20);
+}
+
+#[test]
+fn while_a_log_fails_what_is_to_be_done_is_refused() {
+    for durability in [Durability::Batch, Durability::None] {
+        let folder = Folder::new("failing");
+        let (log, _) = open_as(&folder.log(), key(), durability, 1 << 30).unwrap();
+        let strict = Recording { audit: log.clone(), dangerously_unrecorded: false };
+        let lax = Recording { audit: log.clone(), dangerously_unrecorded: true };
+        let moved = folder.0.join("moved");
+        fs::rename(folder.log(), &moved).unwrap();
+        strict.put(GOOD, &did(2), false).unwrap(); // nobody knows yet
+        assert!(flush(&log).is_err());
+        for _ in 0..5 {
+            assert_eq!(strict.put(GOOD, &did(2), false).unwrap_err().kind(), ErrorKind::AuditFailed);
+            lax.put(GOOD, &did(2), false).unwrap();
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let closed = log.close().unwrap_err();
+        assert_eq!(closed.kind(), ErrorKind::AuditFailed);
+        assert!(closed.message().contains("1 record is lost"), "{closed}");
+    }
+}
+
+#[test]
+fn who_would_wait_for_himself_is_refused() {
+    let (callback, hands) = asked(Duration::from_secs(600));
+    let begin = || callback.settle(hands.recv().unwrap().0, None);
+    let log = open_with(&callback, None, Durability::Always, begin).unwrap();
+    let recording = Recording { audit: log.clone(), dangerously_unrecorded: false };
+    let error = recording.put(GOOD, &did(1), false).unwrap_err();
+    assert!(error.message().contains("cannot wait") && error.hint().is_some(), "{error}");
+    assert!(hands.try_recv().is_err(), "it is not on record");
+    log.close().unwrap();
+}
