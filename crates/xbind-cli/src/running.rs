@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::terminal::{Stop, Terminal};
 use crate::{Exit, run};
@@ -125,6 +126,10 @@ impl Terminal for Piped {
 
     fn say(&self, text: &str) {
         self.add(text, |piece| &mut piece.said);
+    }
+
+    fn ask(&self, prompt: &str) -> Option<Zeroizing<String>> {
+        self.stop.hidden(prompt)
     }
 
     fn stops_within(&self, time: Duration) -> bool {

@@ -29,9 +29,7 @@ pub trait Terminal: Send + Sync {
         std::env::var(name).ok().filter(|value| !value.is_empty())
     }
     /// Asks a person for something that is not shown; nothing if there is nobody to be asked.
-    fn ask(&self, prompt: &str) -> Option<Zeroizing<String>> {
-        rpassword::prompt_password(prompt).ok().map(Zeroizing::new)
-    }
+    fn ask(&self, prompt: &str) -> Option<Zeroizing<String>>;
     /// Whether talk may be coloured.
     fn is_colourful(&self) -> bool {
         let is_dumb = self.variable("TERM").is_none_or(|term| term == "dumb");
@@ -54,6 +52,8 @@ struct State {
     is_asked: bool,
     /// A command runs that looks whether it is to stop.
     is_heard: bool,
+    /// Somebody types what is not shown.
+    is_hidden: bool,
 }
 
 impl Stop {
@@ -61,7 +61,19 @@ impl Stop {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.is_asked = true;
         self.asked.notify_all();
+        if state.is_hidden {
+            show_typing(); // the process ends before the question does
+        }
         state.is_heard
+    }
+
+    /// Asks a person, at the terminal of this process, whatever stdin and stderr are.
+    pub(crate) fn hidden(&self, prompt: &str) -> Option<Zeroizing<String>> {
+        let note = |is_hidden| self.state.lock().unwrap_or_else(PoisonError::into_inner).is_hidden = is_hidden;
+        note(true);
+        let said = rpassword::prompt_password(prompt).ok().map(Zeroizing::new);
+        note(false);
+        said
     }
 
     pub(crate) fn within(&self, time: Duration) -> bool {
@@ -71,6 +83,18 @@ impl Stop {
         waited.unwrap_or_else(PoisonError::into_inner).0.is_asked
     }
 }
+
+#[cfg(unix)]
+fn show_typing() {
+    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+    let Ok(terminal) = std::fs::File::open("/dev/tty") else { return };
+    let Ok(mut modes) = tcgetattr(&terminal) else { return };
+    modes.local_modes.insert(LocalModes::ECHO);
+    let _ = tcsetattr(&terminal, OptionalActions::Now, &modes); // a terminal that is gone needs none
+}
+
+#[cfg(not(unix))]
+fn show_typing() {}
 
 /// The terminal of a program of its own.
 #[derive(Debug, Default)]
@@ -93,6 +117,10 @@ impl Terminal for Console {
 
     fn say(&self, text: &str) {
         drop(io::stderr().lock().write_all(text.as_bytes()));
+    }
+
+    fn ask(&self, prompt: &str) -> Option<Zeroizing<String>> {
+        self.stop.hidden(prompt)
     }
 
     fn stops_within(&self, time: Duration) -> bool {

@@ -109,6 +109,21 @@ fn directories_that_are_links_or_open_to_others_are_refused() {
     assert!(files(&elsewhere).is_empty());
 }
 
+/// Only root can give files away; elsewhere there is nothing to try.
+#[test]
+fn files_of_others_are_refused() {
+    for name in ["agent.json", "keys/agent.key", "keys", "."] {
+        let desk = Desk::new();
+        desk.run(&INIT).done();
+        let path: std::path::PathBuf = desk.file(name).components().collect();
+        if std::os::unix::fs::chown(&path, Some(65_534), None).is_err() {
+            return;
+        }
+        let ran = desk.run(&["issue", "--scope", "a", "--aud", AUDIENCE]);
+        ran.failed(Exit::Setup, "unsafe-file");
+    }
+}
+
 #[test]
 fn no_identity_is_written_over_another() {
     let desk = Desk::new();
