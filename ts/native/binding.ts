@@ -731,7 +731,6 @@ export interface Binding {
   ): Fallible<[RequestRef, Json<AuthenticRequest>]>
   /** Verifies its body; gives that by which a store knows it. */
   acceptRequest(verifier: RequestVerifierRef, request: RequestRef, body: Uint8Array, now: number): Fallible<string>
-  /** Takes back that a request was accepted, or that approval used, of which nothing was begun. */
   forgetRequest(
     verifier: RequestVerifierRef,
     request?: RequestRef,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use xbind::{Digest, VerifyingKey};
 use xbind_authority::wire::AuditView;
+use xbind_runtime::Wanted;
 
 use crate::args::{Audit, Tail, VerifyLog};
 use crate::commands::{OfOperator, Room};
@@ -108,7 +109,7 @@ fn verify(room: &Room<'_>, args: &VerifyLog) -> Result<Said> {
     if did.is_none() {
         room.say("without --did it is verified by the key that the log names itself");
     }
-    let verified = xbind_runtime::verify(&args.file, did, head)?;
+    let verified = xbind_runtime::verify(&args.file, Wanted { did, head, ..Wanted::default() })?;
     let mut said: Value = serde_json::from_str(&verified.json()).unwrap_or_default();
     if let Some(members) = said.as_object_mut() {
         members.insert("valid".to_owned(), json!(true));
