@@ -7,6 +7,7 @@ use xbind_binding::http::{
     self, Authentic, AuthenticRequest, RequestDecision, RequestDraft, RequestHead, RequestPolicy, RequestVerifier,
     ResponseHead, ResponsePolicy, Signed, UnsignedHttp, UsedApproval, VerifiedResponse,
 };
+use xbind_binding::record;
 use xbind_binding::serve::{self, Reach, Server, StoreQuestion};
 
 use crate::bytes::{Bytes, Copied};
@@ -57,7 +58,7 @@ entries! {
         = http::accept;
     fn forget_request(
         verifier: &RequestVerifierRef, request: Option<&RequestRef>, approver: Option<String>, approval: Option<String>,
-    ) -> Fallible<()> = xbind_binding::record::forget_request;
+    ) -> Fallible<()> = record::forget_request;
     fn approve_request(
         verifier: &RequestVerifierRef, request: &RequestRef, body: Bytes, approvers: Vec<String>, recipient: String, now: f64,
     ) -> Fallible<Json<UsedApproval>> = http::approve;

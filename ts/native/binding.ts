@@ -731,6 +731,7 @@ export interface Binding {
   ): Fallible<[RequestRef, Json<AuthenticRequest>]>
   /** Verifies its body; gives that by which a store knows it. */
   acceptRequest(verifier: RequestVerifierRef, request: RequestRef, body: Uint8Array, now: number): Fallible<string>
+  /** Takes back that a request was accepted, or that approval used: it could not be put on record, and nothing of it was begun. */
   forgetRequest(
     verifier: RequestVerifierRef,
     request?: RequestRef,
