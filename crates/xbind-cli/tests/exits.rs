@@ -39,6 +39,7 @@ fn two_for_arguments_that_say_nothing_that_can_be_done() {
         let ran = desk.run_plain(args);
         assert_eq!((ran.exit, ran.out.as_str()), (Exit::Usage, ""), "{args:?}: {ran:?}");
         assert!(ran.said.starts_with("error: ") || args.is_empty(), "{ran:?}");
+        desk.run(args).failed(Exit::Usage, if ran.said.contains("a scope") { "INVALID_CONFIG" } else { "usage" });
     }
     assert!(!desk.dir().exists(), "nothing was made");
 }
