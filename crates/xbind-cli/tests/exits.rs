@@ -45,6 +45,22 @@ fn two_for_arguments_that_say_nothing_that_can_be_done() {
 }
 
 #[test]
+fn ids_that_begin_with_a_hyphen_are_ids() {
+    let desk = Desk::new();
+    let (id, digest) = ("-A6glmz3W-jk_n54V0fZHQ", format!("-{}A", "a".repeat(41)));
+    for (args, exit) in [
+        (&["register", "agent", "--operator-id", id][..], Exit::Setup),
+        (&["register", "agent", "--operator-id", id, "--did", "did:key:z6Mk", "--enrolment", "-x"], Exit::Setup),
+        (&["revoke", "--id", id], Exit::Setup),
+        (&["audit", "tail", "--token", id], Exit::Setup),
+        (&["audit", "verify", "nowhere", "--seq", "1", "--digest", &digest], Exit::Failed),
+    ] {
+        let ran = desk.run(args);
+        assert_eq!(ran.exit, exit, "{args:?}: {ran:?}");
+    }
+}
+
+#[test]
 fn three_without_an_identity_here() {
     let desk = Desk::new();
     for args in [
