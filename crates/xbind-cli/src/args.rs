@@ -110,16 +110,17 @@ pub(crate) enum Register {
     Agent(RegisterAgent),
 }
 
+// Whatever is base64url may begin with a hyphen.
 #[derive(Group)]
 pub(crate) struct RegisterAgent {
     /// The id of the operator [default: the one here]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     pub(crate) operator_id: Option<String>,
     /// For the operator: take in the agent of this DID, whose key is elsewhere
     #[arg(long, requires = "enrolment")]
     pub(crate) did: Option<String>,
     /// What that agent was given by its own `register agent`
-    #[arg(long, requires = "did", value_name = "TEXT")]
+    #[arg(long, requires = "did", value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) enrolment: Option<String>,
     /// What it may ask tokens for; nothing without
     #[arg(long, value_delimiter = ',')]
@@ -217,7 +218,7 @@ pub(crate) struct Revoked {
     #[arg(long)]
     pub(crate) token: Option<String>,
     /// The id of a token, its `jti`
-    #[arg(long, value_name = "JTI")]
+    #[arg(long, value_name = "JTI", allow_hyphen_values = true)]
     pub(crate) id: Option<String>,
     /// An agent with all its tokens, for good: its DID or alias
     #[arg(long, value_name = "DID")]

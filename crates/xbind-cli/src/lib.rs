@@ -24,6 +24,7 @@ use clap::error::ErrorKind;
 
 use args::Args;
 pub use failure::Exit;
+use failure::Failure;
 pub use running::Running;
 pub use terminal::{Console, Kept, Terminal};
 
@@ -39,15 +40,20 @@ pub fn run(args: &[String], terminal: &dyn Terminal) -> Exit {
                 Err(failure) => failure.print(terminal, is_json),
             }
         }
-        Err(error) => misunderstood(&error, terminal),
+        Err(error) => misunderstood(&error, terminal, args.iter().any(|arg| arg == "--json")),
     }
 }
 
-fn misunderstood(error: &clap::Error, terminal: &dyn Terminal) -> Exit {
+fn misunderstood(error: &clap::Error, terminal: &dyn Terminal, is_json: bool) -> Exit {
     let text = error.render().to_string();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         terminal.out(&text);
         return Exit::Done;
+    }
+    if is_json {
+        let is_bare = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+        let first = if is_bare { "no command was named" } else { text.lines().next().unwrap_or_default() };
+        return Failure::usage(first.strip_prefix("error: ").unwrap_or(first)).print(terminal, true);
     }
     terminal.say(&text);
     Exit::Usage

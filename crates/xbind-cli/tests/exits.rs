@@ -39,8 +39,25 @@ fn two_for_arguments_that_say_nothing_that_can_be_done() {
         let ran = desk.run_plain(args);
         assert_eq!((ran.exit, ran.out.as_str()), (Exit::Usage, ""), "{args:?}: {ran:?}");
         assert!(ran.said.starts_with("error: ") || args.is_empty(), "{ran:?}");
+        desk.run(args).failed(Exit::Usage, if ran.said.contains("a scope") { "INVALID_CONFIG" } else { "usage" });
     }
     assert!(!desk.dir().exists(), "nothing was made");
+}
+
+#[test]
+fn ids_that_begin_with_a_hyphen_are_ids() {
+    let desk = Desk::new();
+    let (id, digest) = ("-A6glmz3W-jk_n54V0fZHQ", format!("-{}A", "a".repeat(41)));
+    for (args, exit) in [
+        (&["register", "agent", "--operator-id", id][..], Exit::Setup),
+        (&["register", "agent", "--operator-id", id, "--did", "did:key:z6Mk", "--enrolment", "-x"], Exit::Setup),
+        (&["revoke", "--id", id], Exit::Setup),
+        (&["audit", "tail", "--token", id], Exit::Setup),
+        (&["audit", "verify", "nowhere", "--seq", "1", "--digest", &digest], Exit::Failed),
+    ] {
+        let ran = desk.run(args);
+        assert_eq!(ran.exit, exit, "{args:?}: {ran:?}");
+    }
 }
 
 #[test]

@@ -195,6 +195,14 @@ fn a_passphrase_comes_from_a_file_the_environment_or_a_person() {
         desk.run_on(&variable(), &mine).failed(Exit::Refused, "not-found");
         desk.run_on(&Kept::default(), &[&mine[..], &file].concat()).failed(Exit::Refused, "not-found");
     }
+    for (name, text) in [("empty", ""), ("long", &*"x".repeat(4097)), ("line", "\n")] {
+        std::fs::write(desk.folder.join(name), text).unwrap();
+    }
+    let wrong = ["empty", "long", "line", "nowhere"].map(|name| desk.folder.join(name).display().to_string());
+    for file in wrong.iter().map(String::as_str).chain(["/dev/zero"]) {
+        let init = [&init[..], &["--profile", "wrong", "--passphrase-file", file]].concat();
+        desk.run_on(&Kept::default(), &init).failed(Exit::Setup, "setup");
+    }
     // Whoever gives a passphrase takes the file for protected.
     desk.run(&["init", "--domain", "example.com", "--server", story.url()]).done();
     let plain = ["register", "agent", "--json", "--operator-id", &id];

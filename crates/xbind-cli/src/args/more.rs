@@ -163,7 +163,7 @@ pub(crate) struct Tail {
     #[arg(long, value_name = "DID")]
     pub(crate) agent: Option<String>,
     /// Of one token
-    #[arg(long, value_name = "JTI")]
+    #[arg(long, value_name = "JTI", allow_hyphen_values = true)]
     pub(crate) token: Option<String>,
     /// Since then, in seconds since 1970
     #[arg(long, value_name = "SECONDS")]
@@ -184,7 +184,7 @@ pub(crate) struct VerifyLog {
     #[arg(long, requires = "digest")]
     pub(crate) seq: Option<u64>,
     /// And its digest
-    #[arg(long, requires = "seq")]
+    #[arg(long, requires = "seq", allow_hyphen_values = true)]
     pub(crate) digest: Option<String>,
 }
 

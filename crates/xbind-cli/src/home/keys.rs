@@ -28,7 +28,7 @@ impl Passphrases<'_> {
             return Ok(self.terminal.variable("XBIND_PASSPHRASE").map(Zeroizing::new));
         };
         let wrong = |why: &str| Failure::setup(format!("{} {why}", file.display()));
-        let bytes = Zeroizing::new(std::fs::read(file).map_err(|error| wrong(&format!("cannot be read: {error}")))?);
+        let bytes = read_outside(file).map_err(|error| wrong(&format!("cannot be read: {error}")))?;
         let text = str::from_utf8(&bytes).map_err(|_| wrong("holds no text"))?;
         let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
