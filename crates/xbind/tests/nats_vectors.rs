@@ -250,6 +250,15 @@ fn a_connection_has_its_own_subjects_alone() {
     ] {
         assert!(may(&publish, &subject), "{subject}");
     }
+    let of_keeper = subjects(&file["answers"]["rightsOfKeeper"]["publish"]);
+    assert!(may(&of_keeper, &format!("$JS.API.STREAM.CREATE.KV_{agents}")));
+    for subject in [
+        format!("$JS.API.STREAM.CREATE.KV_{}", other.bucket(Bucket::Agents)),
+        format!("$KV.{stops}.{}", Namespace::heartbeat_key(&agent)),
+        namespace.inbox(&own),
+    ] {
+        assert!(!may(&of_keeper, &subject), "{subject}");
+    }
     let of_operator = subjects(&file["answers"]["rightsOfOperator"]["publish"]);
     let (own_beat, foreign_beat) = (Namespace::heartbeat_key(&agent), Namespace::heartbeat_key(&worker));
     assert!(
