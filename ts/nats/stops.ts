@@ -20,7 +20,12 @@ export interface StopsOptions extends ReachOptions {
 }
 
 /** Who or what is stopped: the DID of an agent, or the id of a token or of a link of one. */
-export type Stoppable = string | { readonly token: string }
+export type Stoppable =
+  | string
+  | {
+      /** The id of a token, or of a link of one: its claim `jti`. */
+      readonly token: string
+    }
 
 /** Speaks for an operator. */
 export interface StopsService {

@@ -10,6 +10,7 @@
 mod auth;
 mod secrecy;
 mod server;
+mod skew;
 mod stops;
 
 use std::collections::HashSet;
