@@ -221,13 +221,12 @@ impl Bucket {
     }
 }
 
-/// What a bucket of that kind needs. Who is there runs out by itself, and is told again; what operators have said stays.
+/// What a bucket of that kind needs. Who is there runs out by itself, and is told again; what operators have said stays. None takes
+/// roll-ups: whoever may write one key could empty it by one.
 fn settings(kind: Kind) -> Map<String, Value> {
     let settings = match kind {
         Kind::Stops => json!({ "storage": "file", "deny_purge": true }),
-        Kind::Agents | Kind::Names | Kind::Seen => json!({
-            "storage": "memory", "allow_rollup_hdrs": true, "allow_msg_ttl": true, "subject_delete_marker_ttl": 1_000_000_000_u64,
-        }),
+        Kind::Agents | Kind::Names | Kind::Seen => json!({ "storage": "memory", "allow_msg_ttl": true }),
     };
     if let Value::Object(settings) = settings { settings } else { Map::new() }
 }

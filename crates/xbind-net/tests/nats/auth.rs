@@ -185,6 +185,30 @@ fn who_is_in_has_its_own_subjects_alone() {
 }
 
 #[test]
+fn whoever_is_in_cannot_empty_what_the_bus_keeps() {
+    let server = guarded(50);
+    block_on(async {
+        let _door = door(&server, 50, 300, &[1, 2]).await;
+        let (here, _bus) = connected(&server, 1).await.unwrap();
+        let _agent = join(&here, 3, "there");
+        let is_kept = async || {
+            let (_node, late) = connected(&server, 1).await.unwrap();
+            late.agents().iter().any(|(agent, _)| *agent == did(3))
+        };
+        while !is_kept().await {
+            sleep(Duration::from_millis(20)).await;
+        }
+        let client = raw(&server, 30, Some(statement(2, 30, now()))).await.unwrap();
+        let own = format!("$KV.XB1_main_AGENTS.{}.{}", nkey(Role::User, &key(30)), did(2).multibase());
+        let mut headers = async_nats::HeaderMap::new();
+        headers.insert("Nats-Rollup", "all");
+        client.publish_with_headers(own, headers, "".into()).await.unwrap();
+        client.flush().await.unwrap();
+        assert!(is_kept().await);
+    });
+}
+
+#[test]
 fn rights_end_and_an_agent_shows_a_new_statement() {
     let server = guarded(50);
     block_on(async {
