@@ -12,6 +12,7 @@ let server: Broker
 const open: (() => void)[] = []
 let spaces = 0
 let namespace = ''
+let current: NatsBus
 beforeAll(async () => {
   server = await broker()
 })
@@ -21,6 +22,8 @@ afterEach(() => open.splice(0).forEach((close) => close()))
 async function start(name: string, seed = '', space = namespace): Promise<Process> {
   const started = await member(server.url, space, name, seed)
   open.push(() => started.child.kill('SIGKILL'))
+  // It says who it is before others can know.
+  if (space === namespace) await until(() => current.agents().some(({ did }) => did === started.did))
   return started
 }
 
@@ -28,7 +31,7 @@ async function here(): Promise<NatsBus> {
   namespace = `space-${(spaces += 1)}`
   const bus = valueOf(await connect({ servers: server.url, namespace }))
   open.push(() => bus.close())
-  return bus
+  return (current = bus)
 }
 
 function agent(bus: NatsBus, name = 'asker'): AutoGenxBindAgent {

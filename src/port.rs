@@ -9,6 +9,7 @@ use xbind_binding::agent::{self, Agent, Node, Options};
 use xbind_binding::guard::CallPolicy;
 use xbind_binding::judge::{Answers, Needs};
 use xbind_binding::nats::{self, Cluster, Nats};
+use xbind_binding::nats_service::{self, CalloutKeys, Said, Service, Serving, Word};
 use xbind_binding::tape::Tape;
 use xbind_binding::{port, ports};
 
@@ -16,11 +17,12 @@ use crate::bytes::Bytes;
 use crate::convert::{BindingError, Content, Fallible, Json};
 use crate::events::{Flat, Letters};
 use crate::key::{KeyRef, Work, elsewhere};
-use crate::record::LogRef;
+use crate::record::{LogRef, Soon};
 use crate::rights::JudgeRef;
 
 pub type NodeRef = External<Arc<Node>>;
 pub type NatsRef = External<Nats>;
+pub type ServiceRef = External<Service>;
 
 give! {
     [] Result<u32, Needs> => Either<u32, Json<Needs>>: |judged| judged.map_or_else(|needs| Self::B(Json(needs)), Self::A);
@@ -49,6 +51,12 @@ entries! {
     fn nats_agents(nats: &NatsRef) -> Json<Vec<Agent>> = nats::agents;
     /// Resolves once the last words of a bus that was closed have left.
     fn nats_closed(nats: &NatsRef) -> AsyncTask<Work<(), ()>> as "Promise<Fallible<void>>" { elsewhere(nats::closed(nats)) }
+    /// Begins what an owner runs for the buses on its brokers.
+    fn serve_nats(serving: Json<Serving>, key: &KeyRef) -> AsyncTask<Work<Service, ServiceRef>>
+        as "Promise<Fallible<ServiceRef>>" = nats_service::serve;
+    fn tell_service(service: &ServiceRef, word: Json<Word>) -> Soon<Said, Json<Said>> as "Promise<Fallible<Json<Said>>>"
+        = Service::told;
+    fn callout_keys(issuer: &KeyRef) -> Fallible<Json<CalloutKeys>> = nats_service::callout_keys;
     fn join(
         port: u32, node: &NodeRef, options: Json<Options>, key: Option<&KeyRef>, provider: Option<String>,
         log: Option<&LogRef>, dangerously_unrecorded: bool,

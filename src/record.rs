@@ -12,7 +12,7 @@ use crate::pass::Promised;
 
 pub type LogRef = External<Log>;
 pub type TakerRef = External<Taker>;
-type Soon<T, U> = Promised<xbind::Result<T>, Fallible<U>>;
+pub type Soon<T, U> = Promised<xbind::Result<T>, Fallible<U>>;
 type Lines = FnArgs<(u32, String, String)>;
 
 entries! {

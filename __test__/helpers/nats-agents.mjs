@@ -2,9 +2,13 @@
 import { AutoGenxBindAgent, Identity } from '@private.me/autogen'
 import { connect } from '@private.me/autogen/nats'
 
-const [, , servers, name = 'writer', seed = '', namespace = 'main'] = process.argv
+const [, , servers, name = 'writer', seed = '', namespace = 'main', operators = ''] = process.argv
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`)
-const connected = await connect({ servers: servers.split(','), namespace })
+const connected = await connect({
+  servers: servers.split(','),
+  namespace,
+  ...(operators !== '' && { operators: operators.split(',') }),
+})
 if (!connected.ok) throw connected.error
 const bus = connected.value
 const identityProvider = seed === '' ? undefined : Identity.fromSeed(new Uint8Array(32).fill(Number(seed))).value

@@ -23,8 +23,8 @@ export interface Process {
 const script = fileURLToPath(new URL('nats-agents.mjs', import.meta.url))
 
 /** Starts one; `seed` gives its agent a key that others can have, too. */
-export async function member(server: string, space: string, name: string, seed = ''): Promise<Process> {
-  const args = [script, server, name, seed, space]
+export async function member(server: string, space: string, name: string, seed = '', operators = ''): Promise<Process> {
+  const args = [script, server, name, seed, space, operators]
   const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   atExit(child)
   const lines: Line[] = []

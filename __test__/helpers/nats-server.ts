@@ -1,11 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Identity } from '@private.me/autogen'
+import { authKeys } from '@private.me/autogen/nats'
 import { natsServer } from '../../scripts/nats-server.mjs'
+import { valueOf } from './result'
 
 const children = new Set<ChildProcess>()
 process.once('exit', () => children.forEach((child) => child.kill('SIGKILL')))
@@ -45,6 +48,23 @@ export async function broker(port = -1, ...more: string[]): Promise<Broker> {
     rmSync(folder, { recursive: true, force: true })
   }
   return { url, port: Number(new URL(url).port), child, kill }
+}
+
+/** Starts one that asks the auth callout of that issuer about each connection. */
+export async function guardedBroker(issuer: Identity): Promise<Broker> {
+  const { issuer: account, callout } = valueOf(authKeys(issuer))
+  const folder = mkdtempSync(join(tmpdir(), 'xbind-nats-conf-'))
+  const config = join(folder, 'nats-server.conf')
+  writeFileSync(
+    config,
+    `accounts { AUTH: { users: [{ nkey: ${callout} }] }, AGENTS: { jetstream: enabled } }
+     authorization { timeout: 2, auth_callout { issuer: ${account}, auth_users: [${callout}], account: AUTH } }`,
+  )
+  try {
+    return await broker(-1, '--config', config)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 }
 
 /** Three nats-servers that are one. */

@@ -473,6 +473,74 @@ export interface Cluster {
   readonly cert?: string | undefined
   /** The key to that, as PEM. */
   readonly key?: string | undefined
+  /** Who may stop agents of the bus. */
+  readonly operators?: ReadonlyArray<string> | undefined
+  /** Nothing but encrypted bodies leaves, or is taken. */
+  readonly encrypt?: boolean | undefined
+}
+
+/** What is run: one of both. */
+export interface Serving {
+  /** How to reach the brokers. */
+  readonly cluster: Cluster
+  /** Lets connections in. */
+  readonly door?: DoorOptions | undefined
+  /** Speaks for an operator. */
+  readonly operator?: OperatorOptions | undefined
+}
+
+/** Who is let in. */
+export interface DoorOptions {
+  /** The account that connections are put into. */
+  readonly account: string
+  /** How long they may stay. */
+  readonly staySeconds: number
+  /** Who may stop agents. */
+  readonly operators: ReadonlyArray<string>
+  /** The program says who may come in; else everybody may. */
+  readonly asks: boolean
+}
+
+/** What an operator has said before. */
+export interface OperatorOptions {
+  /** How long a heartbeat holds. */
+  readonly lifeSeconds: number
+  /** Statements that its owner has kept. */
+  readonly known: ReadonlyArray<string>
+}
+
+/** What is said to it. */
+export interface Word {
+  /** What it is to do. */
+  readonly verb: string
+  /** Of a question that was told. */
+  readonly number?: number | undefined
+  /** Whether it may come in. */
+  readonly allowed?: boolean | undefined
+  /** An agent that is stopped or resumed. */
+  readonly did?: string | undefined
+  /** A token that is. */
+  readonly token?: string | undefined
+  /** Why. */
+  readonly reason?: string | undefined
+}
+
+/** What it says; nothing once it is closed. */
+export interface Said {
+  /** The number of a question. */
+  readonly number?: number | undefined
+  /** Who wants to come in. */
+  readonly did?: string | undefined
+  /** What an operator has signed. */
+  readonly statement?: string | undefined
+}
+
+/** How the keys of an auth callout are spelled in the configuration of servers. */
+export interface CalloutKeys {
+  /** The account's, which signs what a connection may do. */
+  readonly issuer: string
+  /** The one that the callout connects with: a user of the account that servers ask. */
+  readonly callout: string
 }
 
 /** Where names lead, and whose certificates are believed beside the usual ones; the rules hold for these addresses too. */
@@ -683,6 +751,7 @@ export type OpeningRef = Native<'OpeningRef'>
 export type RequestRef = Native<'RequestRef'>
 export type RequestVerifierRef = Native<'RequestVerifierRef'>
 export type ServerRef = Native<'ServerRef'>
+export type ServiceRef = Native<'ServiceRef'>
 export type TakerRef = Native<'TakerRef'>
 export type UnsignedRef = Native<'UnsignedRef'>
 export type VerifierRef = Native<'VerifierRef'>
@@ -865,6 +934,13 @@ export interface Binding {
   natsAgents(nats: NatsRef): Json<ReadonlyArray<Agent>>
   /** Resolves once the last words of a bus that was closed have left. */
   natsClosed(nats: NatsRef): Promise<Fallible<void>>
+  /** Begins what an owner runs for the buses on its brokers. */
+  /** Begins a service; it waits. */
+  serveNats(serving: Json<Serving>, key: KeyRef): Promise<Fallible<ServiceRef>>
+  /** Says something to it. */
+  tellService(service: ServiceRef, word: Json<Word>): Promise<Fallible<Json<Said>>>
+  /** Spells the keys that follow from one. */
+  calloutKeys(issuer: KeyRef): Fallible<Json<CalloutKeys>>
   /**
    * Brings an agent onto a node; gives its number. Its key is a fresh one, or that of an identity, which is taken; or it is
    * with an identity provider, whose DID is given.

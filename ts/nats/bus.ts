@@ -1,35 +1,33 @@
 import type { AuditLog } from '../agent/audit'
 import { anchors, MessageBus, refOf } from '../agent/bus'
-import { keyIn, type Identity } from '../agent/identity'
+import type { Identity } from '../agent/identity'
 import { wakePort } from '../agent/port'
 import { clearInterval, setInterval } from '../agent/timers'
-import { checkObject, checkString, known, optional, strings } from '../check'
+import { checkBoolean, checkObject, known, optional, strings } from '../check'
 import { isFailure, XBindError } from '../errors'
 import { native } from '../native'
 import type { Cluster, Json, KeyRef, NatsRef } from '../native/binding'
 import { json, read } from '../native/json'
 import { fail, ok, orThrow, type Result } from '../result'
+import { clusterIn, keyOf, REACH, type ReachOptions } from './reach'
 
-/** How to reach the brokers, and which bus is meant. */
-export interface ConnectOptions {
-  /** Addresses of nats-server: `nats://host:4222`, or `tls://host:4222`. With one of a cluster the others are found. */
-  servers: string | readonly string[]
-  /** Which bus it is among those on these brokers: 1 to 32 of `A-Z a-z 0-9 _ -`, default `main`. Others do not see it. */
-  namespace?: string
-  /** TLS, whatever the addresses say. */
-  tls?: {
-    /** Whose certificates are believed besides the usual ones: PEM. */
-    ca?: string
-    /** What this side shows: PEM, with `key`. */
-    cert?: string
-    /** The key to `cert`: PEM. */
-    key?: string
-  }
+/** How to reach the brokers, which bus is meant, and who its agents are. */
+export interface ConnectOptions extends ReachOptions {
   /**
    * Who connects, where the servers want to know: it signs a statement for each connection, which has a key of its own. The bus
    * keeps a copy of its key while it is open.
    */
   identity?: Identity
+  /**
+   * DIDs of those who may stop agents (`serveStops`). With them, nothing is served while it is not known whom they have stopped: calls
+   * end with REVOCATION_UNKNOWN.
+   */
+  operators?: readonly string[]
+  /**
+   * Bodies, and the tokens beside them, are encrypted to the process of the agent that they are for, and only such are taken. Calls to
+   * agents of a bus that does not encrypt end with ENCRYPTION_REQUIRED. Default false: then they are, to those alone who ask for it.
+   */
+  encrypt?: boolean
   /** Where agents here put on record what they decide, as on any bus. */
   audit?: AuditLog
   /** Agents go on where nothing can be recorded: what they do then, nobody can show. Default false. */
@@ -47,7 +45,7 @@ export interface NatsBus extends MessageBus {
   drain(): Promise<void>
 }
 
-const OPTIONS = ['servers', 'namespace', 'tls', 'identity', 'audit', 'dangerouslyContinueUnrecorded']
+const OPTIONS = [...REACH, 'identity', 'operators', 'encrypt', 'audit', 'dangerouslyContinueUnrecorded']
 /** Longer than any program runs without a turn of its event loop. */
 const HOLD_MS = 0x7fff_ffff
 
@@ -98,7 +96,7 @@ class Bus extends MessageBus implements NatsBus {
 /**
  * Connects to a cluster of nats-server, 2.11 or newer with JetStream. What it gives is a bus: agents join it as any other, and
  * call those of other processes by name and DID.
- * Errors: BROKER_UNAVAILABLE, INVALID_CONFIG. Throws TypeError.
+ * Errors: BROKER_UNAVAILABLE, INVALID_CONFIG, INVALID_DID. Throws TypeError.
  *
  * @example
  * ```ts
@@ -110,30 +108,19 @@ class Bus extends MessageBus implements NatsBus {
 export async function connect(options: ConnectOptions): Promise<Result<NatsBus>> {
   checkObject(options, 'options')
   known(options, 'connect()', OPTIONS)
-  const { servers, namespace = 'main', tls, identity, audit, dangerouslyContinueUnrecorded } = options
-  const addresses = typeof servers === 'string' ? [servers] : strings(servers, 'servers', ', or a string')
-  checkString(namespace, 'namespace')
-  const key = identity === undefined ? undefined : keyIn(identity)
-  if (identity !== undefined && key === undefined) throw new TypeError('identity must be an Identity')
-  const certificates = tls === undefined ? {} : certificatesIn(tls)
+  const { identity, operators, encrypt, audit, dangerouslyContinueUnrecorded } = options
+  optional(encrypt, checkBoolean, 'encrypt')
+  const named = operators === undefined ? undefined : strings(operators, 'operators')
+  const cluster = { ...clusterIn(options), operators: named, encrypt }
+  const key = identity === undefined ? undefined : keyOf(identity, 'identity')
   try {
     const bus = new Bus({
       ...(audit !== undefined && { audit }),
       ...(dangerouslyContinueUnrecorded !== undefined && { dangerouslyContinueUnrecorded }),
     })
-    return await bus.connect(json({ servers: addresses, namespace, tls: tls !== undefined, ...certificates }), key)
+    return await bus.connect(json(cluster), key)
   } catch (error) {
     if (error instanceof XBindError) return { ok: false, error }
     throw error
   }
-}
-
-function certificatesIn(tls: NonNullable<ConnectOptions['tls']>): { ca?: string; cert?: string; key?: string } {
-  checkObject(tls, 'tls')
-  known(tls, 'tls', ['ca', 'cert', 'key'])
-  const { ca, cert, key } = tls
-  optional(ca, checkString, 'tls.ca')
-  optional(cert, checkString, 'tls.cert')
-  optional(key, checkString, 'tls.key')
-  return { ...(ca !== undefined && { ca }), ...(cert !== undefined && { cert }), ...(key !== undefined && { key }) }
 }

@@ -15,6 +15,7 @@ pub mod judge;
 pub mod key;
 pub mod message;
 pub mod nats;
+pub mod nats_service;
 pub mod net;
 pub mod number;
 pub mod port;

@@ -4,11 +4,12 @@ use std::sync::{Arc, mpsc};
 
 use serde::Deserialize;
 use xbind::cluster::Namespace;
-use xbind::{Error, ErrorKind, Result};
-use xbind_net::nats::{Bus, Settings, Tls};
+use xbind::{Error, ErrorKind, Result, SigningKey};
+use xbind_net::nats::{Bus, Reach, Settings, Tls};
 use xbind_runtime::Node;
 
 use crate::agent::Agent;
+use crate::did::dids;
 use crate::key::Key;
 use crate::net;
 
@@ -28,6 +29,10 @@ pub struct Cluster {
     pub cert: Option<String>,
     /// The key to that, as PEM.
     pub key: Option<String>,
+    /// Who may stop agents of the bus.
+    pub operators: Option<Vec<String>>,
+    /// Nothing but encrypted bodies leaves, or is taken.
+    pub encrypt: Option<bool>,
 }
 
 /// A connection of a bus.
@@ -50,16 +55,29 @@ pub fn connect(
 }
 
 fn settings(cluster: &Cluster, identity: Option<&Key>) -> Result<Settings> {
-    let Cluster { servers, namespace, tls, ca, cert, key } = cluster;
-    let own = match (cert, key) {
-        (Some(cert), Some(key)) => Some((cert.clone(), key.clone())),
-        (None, None) => None,
-        _ => return Err(Error::new(ErrorKind::InvalidConfig, "tls has one of cert and key alone")),
-    };
-    let tls = tls.then(|| Tls { ca: ca.clone(), own });
-    let identity = identity.map(|key| key.sign(|key| Ok(key.duplicate()))).transpose()?;
-    let (servers, namespace, roots) = (servers.clone(), Namespace::parse(namespace)?, net::settings().roots);
-    Ok(Settings { servers, namespace, tls, roots, identity })
+    let identity = identity.map(copy).transpose()?;
+    let operators = dids(cluster.operators.as_deref().unwrap_or_default(), "operators")?;
+    Ok(Settings { reach: cluster.reach()?, identity, operators, encrypt: cluster.encrypt == Some(true) })
+}
+
+/// The key once more, for what signs on another thread.
+pub(crate) fn copy(key: &Key) -> Result<SigningKey> {
+    key.sign(|key| Ok(key.duplicate()))
+}
+
+impl Cluster {
+    /// # Errors
+    /// `INVALID_CONFIG`.
+    pub(crate) fn reach(&self) -> Result<Reach> {
+        let own = match (&self.cert, &self.key) {
+            (Some(cert), Some(key)) => Some((cert.clone(), key.clone())),
+            (None, None) => None,
+            _ => return Err(Error::new(ErrorKind::InvalidConfig, "tls has one of cert and key alone")),
+        };
+        let tls = self.tls.then(|| Tls { ca: self.ca.clone(), own });
+        let (servers, namespace) = (self.servers.clone(), Namespace::parse(&self.namespace)?);
+        Ok(Reach { servers, namespace, tls, roots: net::settings().roots })
+    }
 }
 
 /// How a connection is.

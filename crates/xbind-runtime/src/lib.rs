@@ -26,6 +26,7 @@ pub use handle::incoming::Incoming;
 pub use handle::witness::{Inquiry, Witness};
 pub use handle::{CallOptions, Handle, Key, Stream};
 pub use node::name::{MAX_NAME, check_name};
+pub use node::stops::Overseer;
 pub use node::windows::{SharedWindow, WindowAnswer, WindowQuestion};
 pub use node::{Node, NodeOptions};
 pub use port::answer::{Reply, Start};

@@ -250,12 +250,13 @@ fn a_connection_has_its_own_subjects_alone() {
     ] {
         assert!(may(&publish, &subject), "{subject}");
     }
+    let keeps = |subject: &str| may(&subjects(&file["answers"]["rightsOfKeeper"]["publish"]), subject);
+    let making = format!("$JS.API.STREAM.CREATE.KV_{agents}");
+    assert!(keeps(&making) && !keeps(&making.replace("main", "other")) && !keeps(&namespace.inbox(&own)));
     let of_operator = subjects(&file["answers"]["rightsOfOperator"]["publish"]);
     let (own_beat, foreign_beat) = (Namespace::heartbeat_key(&agent), Namespace::heartbeat_key(&worker));
-    assert!(
-        may(&of_operator, &format!("$KV.{stops}.{own_beat}"))
-            && !may(&of_operator, &format!("$KV.{stops}.{foreign_beat}"))
-    );
+    let says = |beat: &str| may(&of_operator, &format!("$KV.{stops}.{beat}"));
+    assert!(says(&own_beat) && !says(&foreign_beat));
     assert!(of_operator.starts_with(&publish) && of_operator.len() == publish.len() + 1);
     for subject in [
         other.inbox(&foreign),

@@ -6,11 +6,13 @@ use async_nats::header::{HeaderMap, HeaderValue};
 use async_nats::{Client, Message, RequestErrorKind, Subscriber};
 use hyper::body::Bytes;
 use serde::Deserialize;
-use serde_json::json;
-use tokio::time::timeout;
-use xbind::cluster::NKey;
+use serde_json::{Map, Value, json};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+use xbind::cluster::{Bucket as Kind, NKey, Namespace};
 
 use super::Fault;
+use super::tasks::{PAUSE, next};
 
 /// How long the broker may take to answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,6 +29,7 @@ const REPLICAS: [u8; 2] = [3, 1];
 #[derive(Clone, Debug)]
 pub(super) struct Bucket {
     client: Client,
+    kind: Kind,
     name: String,
     /// Whose watches it has.
     host: NKey,
@@ -41,6 +44,17 @@ pub(super) struct Entry<'a> {
     pub(super) seq: u64,
     /// Entries that come after it, of those that were there when the watch began.
     pub(super) left: u64,
+}
+
+/// What is told of a bucket that is followed.
+#[derive(Debug)]
+pub(super) enum Followed<'a> {
+    /// All entries come, as they are now.
+    Begun,
+    /// One of them, or a change; no text for one that was taken away, or is none.
+    Entry(&'a str, Option<&'a str>),
+    /// All that were there have come.
+    Whole,
 }
 
 /// All entries as they are, and each change from then on.
@@ -73,8 +87,8 @@ struct State {
 }
 
 impl Bucket {
-    pub(super) fn new(client: &Client, name: String, host: NKey) -> Self {
-        Self { client: client.clone(), name, host }
+    pub(super) fn new(client: &Client, kind: Kind, namespace: &Namespace, host: NKey) -> Self {
+        Self { client: client.clone(), kind, name: namespace.bucket(kind), host }
     }
 
     /// Makes the bucket, unless it is there: its owner may have made it as he wants it, and not let others do so.
@@ -84,12 +98,11 @@ impl Bucket {
             return Ok(());
         }
         for replicas in REPLICAS {
-            let config = json!({
-                "name": format!("KV_{name}"), "subjects": [format!("$KV.{name}.>")], "storage": "memory",
-                "max_msgs_per_subject": 1, "max_msg_size": 8192, "discard": "new", "num_replicas": replicas,
-                "allow_rollup_hdrs": true, "deny_delete": true, "allow_direct": true, "allow_msg_ttl": true,
-                "subject_delete_marker_ttl": 1_000_000_000_u64,
+            let mut config = json!({
+                "name": format!("KV_{name}"), "subjects": [format!("$KV.{name}.>")], "max_msgs_per_subject": 1,
+                "max_msg_size": 8192, "discard": "new", "num_replicas": replicas, "deny_delete": true, "allow_direct": true,
             });
+            config.as_object_mut().into_iter().for_each(|config| config.extend(settings(self.kind)));
             let answer = self.ask(&format!("STREAM.CREATE.KV_{name}"), config.to_string()).await?;
             match answer.error {
                 None => return Ok(()),
@@ -132,10 +145,12 @@ impl Bucket {
         Ok(Watch { messages, count, seq, taken: 0 })
     }
 
-    /// Writes an entry that runs out by itself.
-    pub(super) async fn put(&self, key: &str, value: Bytes, life: Duration) -> Result<(), Fault> {
+    /// Writes an entry that runs out by itself, or that stays.
+    pub(super) async fn put(&self, key: &str, value: Bytes, life: Option<Duration>) -> Result<(), Fault> {
         let mut headers = HeaderMap::new();
-        headers.insert("Nats-TTL", HeaderValue::from(format!("{}s", life.as_secs())));
+        if let Some(life) = life {
+            headers.insert("Nats-TTL", HeaderValue::from(format!("{}s", life.as_secs())));
+        }
         let request = self.client.request_with_headers(self.subject(key), headers, value);
         let answer = timeout(PATIENCE, request).await.map_err(|_| Fault::Unavailable)?;
         let answer = answer.map_err(|_| Fault::Unavailable)?;
@@ -153,6 +168,36 @@ impl Bucket {
 
     fn subject(&self, key: &str) -> String {
         format!("$KV.{}.{key}", self.name)
+    }
+
+    /// Follows all entries, for good. After `again` was rung it begins anew, and so it does where something may have been lost.
+    pub(super) async fn follow(&self, again: &Notify, mut told: impl FnMut(Followed<'_>)) {
+        loop {
+            tokio::select! {
+                _ = self.follow_once(&mut told) => {}
+                () = again.notified() => {}
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    async fn follow_once(&self, told: &mut impl FnMut(Followed<'_>)) -> Result<(), Fault> {
+        let mut watch = self.watch().await?;
+        let mut is_whole = watch.count == 0;
+        told(Followed::Begun);
+        if is_whole {
+            told(Followed::Whole);
+        }
+        loop {
+            let message = timeout(SILENCE, next(&mut watch.messages)).await;
+            let message = message.map_err(|_| Fault::Unavailable)?.ok_or(Fault::Unavailable)?;
+            let Some(entry) = self.entry(&mut watch, &message)? else { continue };
+            told(Followed::Entry(entry.key, entry.value.and_then(|value| str::from_utf8(value).ok())));
+            if !is_whole && (entry.left == 0 || watch.taken >= watch.count) {
+                is_whole = true;
+                told(Followed::Whole);
+            }
+        }
     }
 
     /// Reads what a watch brings. `Err` if something was lost before it.
@@ -174,6 +219,16 @@ impl Bucket {
         let value = (!is_over).then_some(&*message.payload);
         Ok(Some(Entry { key, value, seq: place.seq, left: place.left }))
     }
+}
+
+/// What a bucket of that kind needs. Who is there runs out by itself, and is told again; what operators have said stays. None takes
+/// roll-ups: whoever may write one key could empty it by one.
+fn settings(kind: Kind) -> Map<String, Value> {
+    let settings = match kind {
+        Kind::Stops => json!({ "storage": "file", "deny_purge": true }),
+        Kind::Agents | Kind::Names | Kind::Seen => json!({ "storage": "memory", "allow_msg_ttl": true }),
+    };
+    if let Value::Object(settings) = settings { settings } else { Map::new() }
 }
 
 struct Place {

@@ -1,62 +1,40 @@
 //! A connection of a node, and what is asked of it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use async_nats::ConnectOptions;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
-use tokio_rustls::rustls::ClientConfig;
-use xbind::cluster::{Bucket as Kept, NKey, Namespace, Role};
+use xbind::cluster::{Bucket as Kept, Stop, Stopped, Verb};
 use xbind::{Did, SigningKey, VerifyingKey};
 use xbind_runtime::Node;
 
 use super::bucket::{Bucket, PATIENCE};
 use super::link::{Link, lock};
+use super::oversight::Oversight;
 use super::tasks::Task;
-use super::{Fault, auth, tls};
-use crate::{Roots, thread};
+use super::{Fault, Reach, auth};
+use crate::thread;
 
-/// How often the broker is asked whether it is there.
-const PING: Duration = Duration::from_secs(3);
-/// How long connecting again is put off at most.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// What is still to be sent when the bus closes.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// How to reach the brokers.
+/// A connection to the brokers.
 #[derive(Debug)]
 pub struct Settings {
-    /// Their addresses: `nats://host:4222`, `tls://host:4222`.
-    pub servers: Vec<String>,
-    /// Which bus it is among those on these brokers.
-    pub namespace: Namespace,
-    /// What TLS is spoken with.
-    pub tls: Option<Tls>,
-    /// Whose certificates are believed.
-    pub roots: Roots,
+    /// How they are reached.
+    pub reach: Reach,
     /// Who connects, where the brokers want to know: it signs a statement for each connection. Kept while the bus is open.
     pub identity: Option<SigningKey>,
-}
-
-/// Certificates as PEM.
-#[derive(Clone, Default)]
-pub struct Tls {
-    /// Whose certificates are believed besides the usual ones.
-    pub ca: Option<String>,
-    /// The certificate that this side shows, and its key.
-    pub own: Option<(String, String)>,
-}
-
-impl fmt::Debug for Tls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls").field("ca", &self.ca.is_some()).field("own", &self.own.is_some()).finish()
-    }
+    /// Who may stop agents. With them, nothing is served while it is not known whom they have stopped.
+    pub operators: Vec<Did>,
+    /// Nothing but encrypted bodies leaves, or is taken.
+    pub encrypt: bool,
 }
 
 /// How a connection is.
@@ -168,32 +146,37 @@ async fn closed(link: &Link) {
 }
 
 async fn begin(node: Arc<Node>, settings: Settings) -> Result<Bus, Fault> {
-    let Settings { servers, namespace, tls, roots, identity } = settings;
-    let tls = tls::config(tls.as_ref(), &roots)?;
-    // Never the key of an agent: the broker has connections sign what it chooses.
-    let key = SigningKey::generate(|seed| xbind_runtime::random(seed)).map_err(|_| Fault::Internal)?;
-    let host = VerifyingKey::from_did(key.did().as_str()).map(|key| NKey::of(Role::User, &key));
-    let host = host.map_err(|_| Fault::Internal)?;
+    let Settings { reach, identity, operators, encrypt } = settings;
+    if encrypt {
+        node.encrypt().map_err(|_| Fault::Internal)?;
+    }
+    let (key, host) = auth::fresh_key()?;
     let (told, events) = unbounded_channel();
     let options = match identity {
-        Some(identity) => auth::options(identity, key.duplicate(), host, namespace.clone()),
+        Some(identity) => auth::options(identity, key.duplicate(), host, reach.namespace.clone()),
         None => ConnectOptions::new(),
     };
-    let client = dial(&servers, options, tls, &namespace, &host, told).await?;
+    let client = reach.dial(options, &host, told).await?;
+    let namespace = reach.namespace;
 
-    let agents = Bucket::new(&client, namespace.bucket(Kept::Agents), host);
+    let agents = Bucket::new(&client, Kept::Agents, &namespace, host);
     agents.make().await?;
+    let oversight = (!operators.is_empty()).then(|| Oversight::new(&namespace, operators));
+    let overseen = match &oversight {
+        Some(oversight) => Some(oversee(&node, oversight, Bucket::new(&client, Kept::Stops, &namespace, host)).await?),
+        None => None,
+    };
     let frame = client.server_info().max_payload;
     let subscribe = async |subject: String| client.subscribe(subject).await.map_err(|_| Fault::Unavailable);
     let inbox = subscribe(namespace.inbox(&host)).await?;
     let replies = subscribe(format!("{}n.*", namespace.replies(&host))).await?;
     let beats = subscribe(namespace.beats()).await?;
-    let link = Link::new(&node, namespace, key, host, frame);
+    let link = Link::new(&node, namespace, key, host, frame, oversight);
     drop(node);
 
     let task = Task { link: link.clone(), client: client.clone(), agents };
     let (place, mut placed) = watch::channel(None);
-    let tasks = [
+    let mut tasks = vec![
         tokio::spawn(task.clone().send()).abort_handle(),
         tokio::spawn(tokio::task::unconstrained(task.clone().receive(inbox))).abort_handle(),
         tokio::spawn(task.clone().undelivered(replies)).abort_handle(),
@@ -204,6 +187,7 @@ async fn begin(node: Arc<Node>, settings: Settings) -> Result<Bus, Fault> {
         tokio::spawn(task.clone().missed(placed.clone())).abort_handle(),
         tokio::spawn(follow(link.clone(), events)).abort_handle(),
     ];
+    tasks.extend(overseen);
     tokio::spawn(end(link.clone(), task.clone(), tasks));
     let is_known = timeout(PATIENCE, placed.wait_for(|place| place.is_some())).await;
     if !matches!(is_known, Ok(Ok(_))) {
@@ -213,49 +197,28 @@ async fn begin(node: Arc<Node>, settings: Settings) -> Result<Bus, Fault> {
     Ok(Bus { link })
 }
 
-async fn dial(
-    servers: &[String],
-    options: ConnectOptions,
-    tls: Option<ClientConfig>,
-    namespace: &Namespace,
-    host: &NKey,
-    told: UnboundedSender<bool>,
-) -> Result<Client, Fault> {
-    let addresses: Result<Vec<async_nats::ServerAddr>, _> = servers.iter().map(|server| server.parse()).collect();
-    let addresses = addresses.map_err(|_| Fault::BadAddress)?;
-    let is_usable = |address: &async_nats::ServerAddr| matches!(address.scheme(), "nats" | "tls");
-    if addresses.is_empty() || !addresses.iter().all(is_usable) {
-        return Err(Fault::BadAddress);
-    }
-    let mut options = options
-        .name("private.me/autogen")
-        .ping_interval(PING)
-        .connection_timeout(PATIENCE)
-        .request_timeout(None)
-        .custom_inbox_prefix(namespace.replies(host).trim_end_matches('.'))
-        .reconnect_delay_callback(|attempts| {
-            let pause = u64::try_from(attempts).unwrap_or(u64::MAX).saturating_mul(50);
-            Duration::from_millis(pause).min(LONGEST_PAUSE)
-        })
-        .event_callback(move |event| {
-            if event == Event::Connected || event == Event::Disconnected {
-                let _ = told.send(event == Event::Connected);
+/// Has a node ask whom operators have stopped, once that was read.
+async fn oversee(node: &Arc<Node>, oversight: &Arc<Oversight>, bucket: Bucket) -> Result<AbortHandle, Fault> {
+    bucket.make().await?;
+    node.oversee(oversight.clone());
+    let (whole, mut is_whole) = watch::channel(false);
+    let (oversight, node) = (oversight.clone(), Arc::downgrade(node));
+    let following = tokio::spawn(async move {
+        let now = || node.upgrade().map_or(0, |node| node.time().unix());
+        let told = |stop: &Stop| {
+            if let (Verb::Stop, Stopped::Agent(did), Some(node)) = (stop.verb(), stop.stopped(), node.upgrade()) {
+                node.end_identity(did);
             }
-            std::future::ready(())
-        });
-    if let Some(tls) = tls {
-        options = options.require_tls(true).tls_client_config(tls);
+        };
+        oversight.follow(&bucket, &whole, now, told).await;
+    });
+    let following = following.abort_handle();
+    let read = timeout(PATIENCE, is_whole.wait_for(|is_whole| *is_whole)).await;
+    if matches!(read, Ok(Ok(_))) {
+        return Ok(following);
     }
-    options.connect(addresses).await.map_err(|error| reason(&error))
-}
-
-fn reason(error: &ConnectError) -> Fault {
-    use ConnectErrorKind as Kind;
-    match error.kind() {
-        Kind::AuthorizationViolation | Kind::Authentication => Fault::Refused,
-        Kind::ServerParse => Fault::BadAddress,
-        Kind::Dns | Kind::TimedOut | Kind::Tls | Kind::Io | Kind::MaxReconnects => Fault::Unavailable,
-    }
+    following.abort();
+    Err(Fault::Unavailable)
 }
 
 /// Notes how the connection is.
@@ -274,12 +237,15 @@ async fn follow(link: Arc<Link>, mut events: UnboundedReceiver<bool>) {
             link.bells.agents.notify_one();
             link.bells.send.notify_one();
             link.bells.watch.notify_one();
+            if let Some(oversight) = &link.oversight {
+                oversight.again.notify_one();
+            }
         }
     }
 }
 
 /// Ends the connection once the node has closed.
-async fn end(link: Arc<Link>, task: Task, tasks: [AbortHandle; 9]) {
+async fn end(link: Arc<Link>, task: Task, tasks: Vec<AbortHandle>) {
     link.bells.close.notified().await;
     let client = task.client.clone();
     let _ = timeout(DRAIN, async {

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use xbind::{Did, Session};
+use xbind::{Did, EncryptionKey, Session};
 
 use xbind::cluster::NKey;
 
@@ -34,6 +34,8 @@ pub(super) struct Seen {
     pub(super) host: NKey,
     pub(super) name: Option<Box<str>>,
     pub(super) session: Session,
+    /// To which bodies are encrypted.
+    pub(super) key: Option<EncryptionKey>,
     /// The largest message of the broker that its host takes.
     pub(super) frame: usize,
     pub(super) issued: u64,
@@ -65,6 +67,9 @@ pub(super) enum Away {
     /// It was there a moment ago.
     Lately,
 }
+
+/// What calls to an agent need: the window that they name, and the key to which they are encrypted.
+pub(super) type Known = (Session, Option<EncryptionKey>);
 
 /// The way to a host: a number that is used for no other way.
 pub(super) type Path = u32;
@@ -253,20 +258,20 @@ impl Directory {
     }
 
     /// Where an agent is: one of its hosts, by turns; one that is not away, if there is one.
-    pub(super) fn way_to(&mut self, did: &Did, unix: u64) -> Option<(Path, Session)> {
+    pub(super) fn way_to(&mut self, did: &Did, unix: u64) -> Option<(Path, Known)> {
         let hosts = self.by_did.get(did)?;
-        let mut ways: Vec<(bool, Path, Session)> = Vec::with_capacity(hosts.len());
+        let mut ways: Vec<(bool, Path, Known)> = Vec::with_capacity(hosts.len());
         for host in hosts {
             let Some(there) = self.hosts.get(host) else { continue };
             if let Some(known) = there.agents.get(did).filter(|known| known.expires > unix && !known.has_left) {
-                ways.push((there.is_away, there.path, known.session));
+                ways.push((there.is_away, there.path, (known.session, known.key)));
             }
         }
         let best = ways.iter().any(|(is_away, ..)| !is_away);
         ways.retain(|(is_away, ..)| !(best && *is_away));
         self.turn = self.turn.wrapping_add(1);
         let at = self.turn.checked_rem(ways.len())?;
-        ways.get(at).map(|(_, path, session)| (*path, *session))
+        ways.get(at).map(|(_, path, known)| (*path, *known))
     }
 
     /// Who answers to a name.
@@ -304,7 +309,18 @@ mod tests {
 
     fn seen(agent: u8, host: u8, name: Option<&str>, issued: u64) -> Seen {
         let (name, session) = (name.map(Box::from), Session::from_bytes([agent; 16]));
-        Seen { did: did(agent), host: key(host), name, session, frame: 1 << 20, issued, expires: 1000, has_left: false }
+        let frame = 1 << 20;
+        Seen {
+            did: did(agent),
+            host: key(host),
+            name,
+            session,
+            key: None,
+            frame,
+            issued,
+            expires: 1000,
+            has_left: false,
+        }
     }
 
     #[test]

@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use xbind::cluster::{NKey, Namespace, Presence};
-use xbind::{Did, ErrorKind, SigningKey};
+use xbind::{Did, EncryptionKey, ErrorKind, SigningKey};
 use xbind_runtime::Node;
 use xbind_runtime::transport::{Departure, Limits, Remote, Resolved, Resolver, Route, Transport, TransportId, Way};
 
 use super::Status;
-use super::directory::{Directory, Path, Seen};
+use super::directory::{Directory, Known, Path, Seen};
 use super::envelope::{HEAD, MESSAGE_HEAD};
 use super::lanes::Lanes;
+use super::oversight::Oversight;
 use super::roster::Roster;
 use super::sent::Sent;
 
@@ -30,6 +31,8 @@ pub(super) struct Link {
     /// This connection, by its key.
     pub(super) host: NKey,
     pub(super) key: SigningKey,
+    /// Whom operators have stopped, where there are any.
+    pub(super) oversight: Option<Arc<Oversight>>,
     pub(super) directory: Mutex<Directory>,
     pub(super) lanes: Mutex<Lanes>,
     pub(super) roster: Mutex<Roster>,
@@ -69,13 +72,21 @@ pub(super) struct Bells {
 
 impl Link {
     /// Attaches it to a node.
-    pub(super) fn new(node: &Arc<Node>, namespace: Namespace, key: SigningKey, host: NKey, frame: usize) -> Arc<Self> {
+    pub(super) fn new(
+        node: &Arc<Node>,
+        namespace: Namespace,
+        key: SigningKey,
+        host: NKey,
+        frame: usize,
+        oversight: Option<Arc<Oversight>>,
+    ) -> Arc<Self> {
         let link = Arc::new(Self {
             node: Arc::downgrade(node),
             id: OnceLock::new(),
             namespace,
             host,
             key,
+            oversight,
             directory: Mutex::default(),
             lanes: Mutex::default(),
             roster: Mutex::default(),
@@ -141,6 +152,7 @@ impl Link {
             host: *presence.host(),
             name: presence.name().map(Box::from),
             session: *presence.session(),
+            key: presence.encryption_key().copied().map(EncryptionKey::from_bytes),
             frame: usize::try_from(presence.max_frame()).unwrap_or(usize::MAX),
             issued: presence.issued_at(),
             expires: presence.expires_at().saturating_add(SKEW),
@@ -179,7 +191,7 @@ impl Link {
     }
 
     /// Where a name or DID leads, as far as is known here, with their sessions.
-    pub(super) fn find(&self, to: &str) -> Vec<(Remote, xbind::Session)> {
+    pub(super) fn find(&self, to: &str) -> Vec<(Remote, Known)> {
         let unix = self.unix();
         let mut directory = lock(&self.directory);
         let dids: Vec<Did> = if to.starts_with("did:") {
@@ -189,14 +201,17 @@ impl Link {
         };
         let ways: Vec<_> = dids.iter().filter_map(|did| Some((*did, directory.way_to(did, unix)?))).collect();
         drop(directory);
-        let remote = |(did, (path, session))| Some((Remote { did, route: self.route(path)? }, session));
+        let remote = |(did, (path, known))| Some((Remote { did, route: self.route(path)? }, known));
         ways.into_iter().filter_map(remote).collect()
     }
 
     /// Answers a question with those.
-    pub(super) fn answer(&self, found: &[(Remote, xbind::Session)], done: Resolved) {
+    pub(super) fn answer(&self, found: &[(Remote, Known)], done: Resolved) {
         if let Some(node) = self.node.upgrade() {
-            found.iter().for_each(|(remote, session)| node.learn_session(*remote, *session));
+            for (remote, (session, key)) in found {
+                key.iter().for_each(|key| node.learn_key(*remote, *key));
+                node.learn_session(*remote, *session);
+            }
         }
         let remotes: Vec<_> = found.iter().map(|(remote, _)| *remote).collect();
         done.found(&remotes);

@@ -3,13 +3,17 @@
 //! | file | what |
 //! | --- | --- |
 //! | `bus` | a connection of a node, and what is asked of it |
+//! | `reach` | how the brokers are reached |
 //! | `auth` | how a connection gets in |
+//! | `door` | who lets connections in: the auth callout |
 //! | `link` | what the node knows of it: where messages and questions go |
 //! | `lanes` | what waits to go to each host |
 //! | `envelope` | what one NATS message holds |
 //! | `directory` | who is where |
 //! | `roster` | the presence of the agents here: signed, written, renewed |
 //! | `sent` | what was sent lately, and may be lost |
+//! | `oversight` | whom operators have stopped |
+//! | `operator` | what an operator says |
 //! | `bucket` | what is kept with the broker |
 //! | `tls` | certificates |
 //! | `tasks` | what runs on the thread of this crate: sending, receiving, watching, time |
@@ -18,9 +22,13 @@ mod auth;
 mod bucket;
 mod bus;
 mod directory;
+mod door;
 mod envelope;
 mod lanes;
 mod link;
+mod operator;
+mod oversight;
+mod reach;
 mod roster;
 mod sent;
 mod tasks;
@@ -30,7 +38,10 @@ use std::fmt;
 
 use xbind::{Error, ErrorKind};
 
-pub use self::bus::{Bus, Settings, Status, Tls};
+pub use self::bus::{Bus, Settings, Status};
+pub use self::door::{Admission, Decision, Door};
+pub use self::operator::{Operating, Operator};
+pub use self::reach::{Reach, Tls};
 
 /// Why there is no bus, or not yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -86,7 +86,8 @@ impl Link {
         };
         let frame = u64::try_from(self.frame()).unwrap_or(u64::MAX).clamp(MIN_FRAME_BYTES, MAX_FRAME_BYTES);
         let unsigned = node.own_session(did).and_then(|session| {
-            let (name, encryption_key, capabilities) = (name.as_deref(), None, &[][..]);
+            let encryption_key = node.own_key().map(|key| *key.as_bytes());
+            let (name, capabilities) = (name.as_deref(), &[][..]);
             let draft = PresenceDraft {
                 name,
                 session,
@@ -123,7 +124,7 @@ impl Link {
                 lock(&self.roster).all.get(did).filter(|own| !own.is_written).and_then(|own| own.fresh(now).cloned());
             let Some(text) = unwritten else { continue };
             let key = Namespace::presence_key(&self.host, did);
-            if bucket.put(&key, text.clone().into(), Duration::from_secs(TTL)).await.is_err() {
+            if bucket.put(&key, text.clone().into(), Some(Duration::from_secs(TTL))).await.is_err() {
                 return false;
             }
             if let Some(own) = lock(&self.roster).all.get_mut(did) {
@@ -154,7 +155,7 @@ impl Link {
 
     /// Takes everybody out of the bucket.
     pub(super) async fn leave(&self, client: &Client) {
-        let bucket = Bucket::new(client, self.namespace.bucket(Kind::Agents), self.host);
+        let bucket = Bucket::new(client, Kind::Agents, &self.namespace, self.host);
         let written: Vec<Did> = lock(&self.roster).all.keys().copied().collect();
         for did in written {
             bucket.remove(&Namespace::presence_key(&self.host, &did)).await;

@@ -27,7 +27,7 @@ const TICK: Duration = Duration::from_millis(500);
 /// One NATS message holds about so many bytes of messages; a larger message goes alone.
 const BATCH: usize = 256 << 10;
 /// How long is waited before the broker is asked again for what it could not do.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
 /// What one of them needs.
 #[derive(Clone)]

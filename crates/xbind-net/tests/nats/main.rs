@@ -8,7 +8,10 @@
 )]
 
 mod auth;
+mod secrecy;
 mod server;
+mod skew;
+mod stops;
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -21,7 +24,7 @@ use tokio_stream::Stream;
 use xbind::cluster::Namespace;
 use xbind::{ErrorKind, SigningKey};
 use xbind_net::Roots;
-use xbind_net::nats::{Bus, Fault, Settings, Status};
+use xbind_net::nats::{Bus, Decision, Fault, Reach, Settings, Status};
 use xbind_runtime::{AgentOptions, CallOptions, Handle, Key, Node, NodeOptions, Payload};
 
 use server::Server;
@@ -30,17 +33,20 @@ use server::Server;
 const LONG: Duration = Duration::from_secs(60);
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { timeout(LONG, future).await.expect("it hangs") })
 }
 
 fn settings(server: &Server, namespace: &str) -> Settings {
-    Settings {
+    Settings { reach: reach(server, namespace), identity: None, operators: Vec::new(), encrypt: false }
+}
+
+fn reach(server: &Server, namespace: &str) -> Reach {
+    Reach {
         servers: vec![server.url.clone()],
         namespace: Namespace::parse(namespace).unwrap(),
         tls: None,
         roots: Roots::default(),
-        identity: None,
     }
 }
 
@@ -170,11 +176,15 @@ fn who_cannot_be_reached_is_said_when_connecting() {
     block_on(async {
         let node = Node::new(NodeOptions::default());
         let wrong = |servers: &[&str]| Settings {
-            servers: servers.iter().map(|server| (*server).to_owned()).collect(),
-            namespace: Namespace::parse("main").unwrap(),
-            tls: None,
-            roots: Roots::default(),
             identity: None,
+            operators: Vec::new(),
+            encrypt: false,
+            reach: Reach {
+                servers: servers.iter().map(|server| (*server).to_owned()).collect(),
+                namespace: Namespace::parse("main").unwrap(),
+                tls: None,
+                roots: Roots::default(),
+            },
         };
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         for (servers, fault) in [

@@ -130,7 +130,7 @@ impl Agent {
     /// How a call ends that this agent made, or that it cannot answer any more.
     pub(crate) fn ended(&self, kind: ErrorKind) -> Outcome {
         let error = if kind == ErrorKind::Revoked {
-            crate::node::stopped(&self.did)
+            crate::node::stops::stopped(&self.did)
         } else {
             Error::new(kind, "the agent closed before the answer came")
         };

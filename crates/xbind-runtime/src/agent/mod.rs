@@ -242,7 +242,7 @@ impl Agent {
             clock_skew,
             max_lifetime,
             mail: None,
-            secrecy: xbind::Secrecy::None,
+            secrecy: xbind::Secrecy::None, // among agents here; see `take_in`
             max_body: self.options.max_payload_bytes,
             track_replies: false, // opening one consumes the pending call it answers
             session,

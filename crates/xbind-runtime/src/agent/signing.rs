@@ -92,7 +92,7 @@ impl Agent {
         let mut fresh = [0; 32];
         clock::random(&mut fresh)?;
         challenge.extend_from_slice(&fresh);
-        if self.node.check_running(&[self.did()]).is_err() {
+        if self.node.is_stopped(self.did()) {
             return Ok(());
         }
         self.node.expect_proof(self);

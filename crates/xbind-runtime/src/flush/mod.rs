@@ -17,6 +17,7 @@ use crate::agent::outbox::Outgoing;
 use crate::agent::{Agent, closed};
 use crate::flush::misfit::Misfits;
 use crate::flush::refusal::Refusal;
+use crate::node::secrecy::encrypt_all;
 use crate::port::event::Outcome;
 use crate::sync::Lock;
 use crate::transport::{CallId, Departure, Peer, Remote, Route, local};
@@ -66,6 +67,10 @@ fn seal(agent: &Arc<Agent>, batch: &mut Vec<Outgoing>) -> Result<Option<Vec<Seal
         if let Peer::There(peer) = &outgoing.to {
             outgoing.details.session = agent.node.session_of(peer);
         }
+    }
+    encrypt_all(agent, batch);
+    if batch.is_empty() {
+        return Ok(Some(Vec::new()));
     }
     let issued_at = agent.node.time().unix();
     let drafts: Vec<_> = batch

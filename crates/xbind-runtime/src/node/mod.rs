@@ -7,15 +7,17 @@ pub(crate) mod lane;
 pub(crate) mod memory;
 pub(crate) mod name;
 pub(crate) mod routes;
+pub(crate) mod secrecy;
 pub(crate) mod sessions;
+pub(crate) mod stops;
 pub(crate) mod windows;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, Weak};
 
-use xbind::{Caches, Did, Error, ErrorKind, Result, RootCache, SenderCache, UnsignedJws, VerifiedToken, VerifyingKey};
+use xbind::{Caches, Did, Error, ErrorKind, Result, RootCache, SenderCache, UnsignedJws};
 
 use crate::agent::Agent;
 use crate::handle::desks::Desks;
@@ -23,7 +25,9 @@ use crate::node::directory::Directory;
 use crate::node::memory::{Memories, Memory};
 use crate::node::name::check_name;
 use crate::node::routes::Routes;
+use crate::node::secrecy::Secrets;
 use crate::node::sessions::Sessions;
+use crate::node::stops::Stops;
 use crate::node::windows::Windows;
 use crate::port::Port;
 use crate::port::event::Event;
@@ -67,15 +71,14 @@ pub struct Node {
     pub(crate) known: Caches,
     /// The name under which [`Node::shared`] finds it.
     shared: Option<Box<str>>,
-    /// Identities that may neither call nor be called here any more.
-    stopped: RwLock<HashSet<Did>>,
-    any_stopped: AtomicBool,
+    stops: Stops,
     memories: Memories,
     options: NodeOptions,
     /// Ports that have, or had, agents here.
     pub(crate) ports: Mutex<Vec<Weak<Port>>>,
     pub(crate) routes: Routes,
     pub(crate) sessions: Sessions,
+    pub(crate) secrets: Secrets,
     pub(crate) windows: Windows,
     longest_body: AtomicUsize,
     pub(crate) desks: Desks,
@@ -101,13 +104,13 @@ impl Node {
             directory: Mutex::default(),
             known,
             shared,
-            stopped: RwLock::default(),
-            any_stopped: AtomicBool::new(false),
+            stops: Stops::default(),
             memories: Memories::default(),
             options,
             ports: Mutex::default(),
             routes: Routes::default(),
             sessions: Sessions::default(),
+            secrets: Secrets::default(),
             windows: Windows::default(),
             longest_body: AtomicUsize::new(0),
             desks: Desks::default(),
@@ -269,48 +272,6 @@ impl Node {
         self.seek_again(agent);
     }
 
-    /// Stops an identity on this node, at once: its queued and running calls, and those to it, end with `REVOKED`, what it
-    /// has sent leaves inboxes and queues, handlers that work for it see their signal abort, none begins any more, and it can
-    /// neither call nor be called. It approves nothing more, and tokens that it has issued or delegated count no more.
-    pub fn stop(self: &Arc<Self>, did: &Did) {
-        let _entry = enter();
-        self.stopped.write().unwrap_or_else(PoisonError::into_inner).insert(*did);
-        self.any_stopped.store(true, Ordering::Release);
-        for agent in self.agents_of(did) {
-            self.directory.guard().give_up(&agent); // one that has not shown its key need not any more
-            agent.record_own("agent.stopped");
-            agent.end_all(ErrorKind::Revoked);
-            self.seek_again(&agent);
-        }
-        for agent in self.all_agents() {
-            agent.drop_sender(did);
-        }
-        self.each_port(|port| port.end_with(self, did));
-    }
-
-    /// Whether that identity was stopped here.
-    #[must_use]
-    pub fn is_stopped(&self, did: &Did) -> bool {
-        self.check_running(&[did]).is_err()
-    }
-
-    pub(crate) fn check_running(&self, dids: &[&Did]) -> Result<()> {
-        if !self.any_stopped.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let all = self.stopped.read().unwrap_or_else(PoisonError::into_inner);
-        dids.iter().find(|did| all.contains(**did)).map_or(Ok(()), |did| Err(stopped(did)))
-    }
-
-    /// Whether nobody through whom these rights came was stopped: neither who issued the token nor who delegated it.
-    pub(crate) fn check_chain(&self, token: &VerifiedToken) -> Result<()> {
-        if !self.any_stopped.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let mut keys = token.chain().filter_map(|name| VerifyingKey::from_did(name).ok());
-        keys.try_for_each(|key| self.check_running(&[key.did()]))
-    }
-
     /// Closes every agent here; their faces get [`Event::Closed`]. Under its shared name a fresh node begins.
     pub fn close(self: &Arc<Self>) {
         let _entry = enter();
@@ -347,9 +308,4 @@ pub(crate) fn supersede(older: Option<Arc<Agent>>) {
     if let Some(older) = older {
         older.port.push(Event::Superseded { agent: older.number });
     }
-}
-
-pub(crate) fn stopped(did: &Did) -> Error {
-    Error::new(ErrorKind::Revoked, format!("{did} was stopped on this bus"))
-        .with_hint("ask whoever runs the bus; a stopped identity stays stopped")
 }

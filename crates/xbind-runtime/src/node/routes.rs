@@ -225,6 +225,7 @@ impl Node {
         let _entry = enter();
         self.routes.full.guard().remove(&route);
         self.sessions.drop_route(route);
+        self.secrets.drop_route(route);
         self.windows.drop_route(route);
         for agent in self.all_agents() {
             agent.drop_route(route);

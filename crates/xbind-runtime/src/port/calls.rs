@@ -12,8 +12,9 @@ use xbind::{Did, Digest, ErrorKind, Handled, InReplyTo, MessageId, PendingCall};
 
 use crate::agent::Agent;
 use crate::node::Node;
+use crate::node::secrecy::Answers;
 use crate::port::anew::{ATTEMPTS, Again, MAX_KEPT_BYTES};
-use crate::port::event::{Kept, Outcome};
+use crate::port::event::{Body, Kept, Outcome};
 use crate::port::sink::{Fits, Sink};
 use crate::port::slots::Slots;
 use crate::transport::{Peer, Remote, Route};
@@ -61,6 +62,8 @@ pub(crate) struct Call {
     pub(crate) last_word: Option<u64>,
     /// Where a receipt is wanted.
     pub(crate) kept: Option<Box<Kept>>,
+    /// What its answers are read with, where it was encrypted.
+    pub(crate) answers: Option<Arc<Answers>>,
 }
 
 /// Who hears of the end of a call.
@@ -93,6 +96,7 @@ impl Call {
             sink: None,
             last_word: None,
             kept: None,
+            answers: None,
         }
     }
 
@@ -141,7 +145,7 @@ impl Call {
             one_way: self.one_way,
             has_method: self.has_method,
             has_window: self.sink.is_some(),
-            encryption: None, // nothing is encrypted yet
+            encryption: self.answers.as_ref().map(|answers| answers.named),
         })
     }
 }
@@ -233,6 +237,19 @@ impl Calls {
             kept.jws = jws.into();
         }
         true
+    }
+
+    /// It was encrypted, and travels as this.
+    pub(crate) fn encrypted(&mut self, number: u64, answers: Arc<Answers>, body: &Body) {
+        let Some(call) = self.slots.get_mut(number) else { return };
+        call.answers = Some(answers);
+        if let Some(kept) = &mut call.kept {
+            kept.body.clone_from(body);
+        }
+    }
+
+    pub(crate) fn answers(&self, number: u64) -> Option<Arc<Answers>> {
+        self.slots.get(number)?.answers.clone()
     }
 
     pub(crate) fn expected(&self, number: u64) -> Option<PendingCall> {

@@ -183,7 +183,7 @@ impl Port {
     pub(crate) fn end_with(self: &Arc<Self>, node: &Arc<Node>, did: &Did) {
         let lost = self.calls.guard().take_to(node, did);
         for call in lost {
-            let error = crate::node::stopped(did);
+            let error = crate::node::stops::stopped(did);
             Self::give_up(&call);
             self.settle(&call, Outcome::Failed { error, remote: None });
         }

@@ -14,6 +14,8 @@ pub enum Time {
     System,
     /// That of whoever calls [`Node::drive`](crate::Node::drive), for simulations.
     Driven(Arc<Driven>),
+    /// The system's, but for so many seconds in messages: as on a machine whose clock is wrong.
+    Wrong(i64),
 }
 
 /// A time that moves when it is told to.
@@ -37,7 +39,7 @@ impl Time {
     #[must_use]
     pub fn now(&self) -> Instant {
         match self {
-            Self::System => Instant::now(),
+            Self::System | Self::Wrong(_) => Instant::now(),
             Self::Driven(driven) => driven.began.checked_add(driven.passed()).unwrap_or(driven.began),
         }
     }
@@ -47,6 +49,7 @@ impl Time {
     pub fn unix(&self) -> u64 {
         match self {
             Self::System => clock::now(),
+            Self::Wrong(by) => clock::now().saturating_add_signed(*by),
             Self::Driven(driven) => driven.epoch.saturating_add(driven.passed().as_secs()),
         }
     }

@@ -4,7 +4,10 @@ use std::mem::take;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use xbind::{Did, ErrorKind, InReplyTo, MessageId, Op, PendingCall, Recipient, Result, VerifiedMessage, authenticate};
+use xbind::{
+    Did, ErrorKind, InReplyTo, MessageId, Op, PendingCall, Policy, Recipient, Result, Secrecy, VerifiedMessage,
+    authenticate,
+};
 
 use crate::agent::Agent;
 use crate::agent::inbox::Request;
@@ -85,7 +88,9 @@ impl Agent {
         if is_unnamed && !self.node.windows.are_shared() {
             return Err(no_session());
         }
-        let (policy, now) = (self.policy(clock_skew, max_lifetime, session), self.node.time().unix());
+        let secrecy = if names_session { self.node.secrecy() } else { Secrecy::None };
+        let policy = Policy { secrecy, ..self.policy(clock_skew, max_lifetime, session) };
+        let now = self.node.time().unix();
         let recipient = Recipient {
             policy: &policy,
             known: &self.node.known,
@@ -124,16 +129,23 @@ impl Agent {
         let message = match message.accept(&recipient, now, body, token.as_deref(), call) {
             Ok(message) => message,
             // Its signature was verified, so its sender may be told.
-            Err(error) if error.kind() == ErrorKind::ReplayWindowFull => {
+            Err(error) if is_told(error.kind()) && about.is_none() => {
                 self.refuse(back(&from), reference(&id), error.kind());
                 return Ok(());
             }
             Err(error) => return Err(error),
         };
         let Some(about) = about else {
+            let (message, token, answers) = match self.node.read(message, token) {
+                Ok(read) => read,
+                Err(error) => {
+                    self.refuse(back(&from), reference(&id), error.kind());
+                    return Ok(());
+                }
+            };
             let wait = message.deadline_ms().map(Duration::from_millis);
             let until = wait.and_then(|wait| since.unwrap_or_else(|| self.node.time().now()).checked_add(wait));
-            let (token, reference, caller) = (token.map(Arc::from), reference(&id), back(&from));
+            let (token, reference, caller) = (token.map(Arc::from), reference(&id), back(&from).reading(answers));
             let request = Request { message, token, case: None, version: 0, reference, caller, asked, until, slot };
             match session.filter(|_| self.node.windows.are_shared()) {
                 Some(session) => self.hold_claimed(request, session, clock_skew),
@@ -170,8 +182,30 @@ impl Agent {
     }
 }
 
+/// What a sender is told whose signature holds.
+const fn is_told(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::ReplayWindowFull | ErrorKind::EncryptionRequired | ErrorKind::DecryptionFailed)
+}
+
 fn reply_came(port: &Arc<Port>, id: &MessageId, number: u64, message: VerifiedMessage<Body>, jws: &str, from: Peer) {
     let seq = message.seq().unwrap_or_default();
+    let answers = message.encryption().and_then(|_| port.calls.guard().answers(number));
+    let travelled = answers.is_some().then(|| message.body().clone());
+    let message = match answers {
+        None => Ok(message),
+        Some(answers) => answers.read(message),
+    };
+    let message = match message {
+        Ok(message) => message,
+        Err(error) => {
+            let call = port.calls.guard().take_id(id, Some(number));
+            if let Some(call) = call {
+                Port::give_up(&call);
+                port.settle(&call, Outcome::Failed { error, remote: None });
+            }
+            return;
+        }
+    };
     if message.op() == Op::Part {
         return port.part_came(id, seq, Payload::of(message));
     }
@@ -199,7 +233,7 @@ fn reply_came(port: &Arc<Port>, id: &MessageId, number: u64, message: VerifiedMe
         call.caller.node.know_session(peer, None); // it answers calls that name none
     }
     let receipt = call.kept.take().map(|asked| {
-        let (answer, result) = (jws.into(), message.body().clone());
+        let (answer, result) = (jws.into(), travelled.unwrap_or_else(|| message.body().clone()));
         Box::new(Receipt { call: asked.jws, answer, request: asked.body, result })
     });
     port.settle_with(&call, outcome_of(message), receipt);

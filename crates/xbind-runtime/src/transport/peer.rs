@@ -8,6 +8,7 @@ use std::sync::Arc;
 use xbind::Did;
 
 use crate::agent::Agent;
+use crate::node::secrecy::Answers;
 
 /// A connection, by numbers that its transport chooses: an id, and a generation that is not used again for that id. Who
 /// dials may keep one id and count the generations; who accepts may give each connection an id of its own.
@@ -55,6 +56,8 @@ pub enum Peer {
 pub struct There {
     remote: Remote,
     pub(crate) hold: Option<Hold>,
+    /// What answers to it are encrypted with, where its call was.
+    pub(crate) answers: Option<Arc<Answers>>,
 }
 
 /// Something of a transport's, dropped once nothing can come any more of what was delivered with it. It may be dropped on any
@@ -64,7 +67,7 @@ pub type Hold = Arc<dyn Any + Send + Sync>;
 
 impl There {
     pub(crate) fn new(remote: Remote, hold: Option<Hold>) -> Box<Self> {
-        Box::new(Self { remote, hold })
+        Box::new(Self { remote, hold, answers: None })
     }
 }
 
@@ -112,6 +115,14 @@ impl fmt::Debug for Way {
 }
 
 impl Peer {
+    /// The same, to whom answers are encrypted.
+    pub(crate) fn reading(mut self, answers: Option<Arc<Answers>>) -> Self {
+        if let Self::There(there) = &mut self {
+            there.answers = answers;
+        }
+        self
+    }
+
     /// Its DID.
     #[must_use]
     pub fn did(&self) -> &Did {

@@ -3,7 +3,7 @@
 use super::faults;
 use super::forge::*;
 use serde_json::{Value, json};
-use xbind::cluster::{AuthRequest, Connection, ConnectionDraft, NKey, Names, Permit, Rights, Role};
+use xbind::cluster::{AuthRequest, Connection, ConnectionDraft, NKey, Names, Permit, Rights, Role, callout_key};
 use xbind::{ErrorKind, ReplayWindow, SigningKey};
 
 const ID: &str = "AAECAwQFBgcICQoLDA0ODw";
@@ -332,6 +332,8 @@ pub fn answers() -> Value {
         "request": text,
         "rights": rights(&any),
         "rightsWithNames": { "names": names, "is": rights(&granted) },
+        "rightsOfKeeper": rights(&Rights::of_keeper(&connection, &namespace())),
+        "callout": NKey::of(Role::User, callout_key(&account()).verifying_key()).as_str(),
         "rightsOfOperator": rights(&any.clone().and_stops(&connection, &namespace())),
         "account": "AGENTS", "ttl": 300, "id": "AQEBAQEBAQEBAQEBAQEBAQ",
         "yes": permit.answer(&request, &account()).unwrap(),

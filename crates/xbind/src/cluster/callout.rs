@@ -1,12 +1,14 @@
 //! What a NATS server asks about a connection (NATS ADR-26): who is it, and what may it do.
 
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use crate::base64;
 use crate::cluster::connection::Connection;
 use crate::cluster::namespace::Namespace;
 use crate::cluster::nkey::{NKey, Role};
 use crate::error::{Error, ErrorKind, Result};
+use crate::identity::key::SigningKey;
 use crate::json;
 use crate::message::jws::{self, Text, present};
 use crate::message::kind::Kind;
@@ -33,6 +35,17 @@ const REQUEST: Kind = Kind {
     max_bytes: MAX_REQUEST_BYTES,
     max_ttl: MAX_TTL,
 };
+
+/// How what the key of the callout's own connection is made of begins.
+const OWN_CONTEXT: &[u8] = b"xbind-callout-v1\0";
+
+/// The key of the connection over which whoever holds the account's key is asked: made of that key, so that an owner has one
+/// secret to keep, and another one, because servers have a connection sign what they choose. It is the SHA-256 of the account's
+/// signature of `xbind-callout-v1` and a zero byte.
+#[must_use]
+pub fn callout_key(account: &SigningKey) -> SigningKey {
+    SigningKey::from_seed(&Zeroizing::new(jws::sha256(&*Zeroizing::new(account.sign(OWN_CONTEXT)))))
+}
 
 /// A server's question, signed by the server's key. That the server is one of the cluster is what the subject says that it came on:
 /// no client may publish there.

@@ -14,7 +14,7 @@ pub(crate) mod stop;
 pub(crate) mod stops;
 pub mod token;
 
-pub use callout::{AuthRequest, MAX_REQUEST_BYTES};
+pub use callout::{AuthRequest, MAX_REQUEST_BYTES, callout_key};
 pub use connection::{Connection, ConnectionDraft, MAX_CONNECTION_TTL};
 pub use heartbeat::{Heartbeat, HeartbeatDraft, MAX_HEARTBEAT_TTL};
 pub use name::{MAX_GRANT_TTL, MAX_NAME_TTL, NameDraft, NameGrantDraft, NameRecord};

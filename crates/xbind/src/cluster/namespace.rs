@@ -133,6 +133,8 @@ impl Namespace {
 }
 
 impl Bucket {
+    pub(crate) const ALL: [Self; 4] = [Self::Agents, Self::Names, Self::Stops, Self::Seen];
+
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Agents => "AGENTS",

@@ -66,15 +66,7 @@ impl Rights {
             }
         }
         for bucket in [Bucket::Agents, Bucket::Names, Bucket::Stops] {
-            let stream = format!("KV_{}", namespace.bucket(bucket));
-            publish.extend([
-                format!("$JS.API.STREAM.INFO.{stream}"),
-                format!("$JS.API.DIRECT.GET.{stream}.>"),
-                format!("$JS.API.CONSUMER.CREATE.{stream}.{host}"),
-                format!("$JS.API.CONSUMER.CREATE.{stream}.{host}.>"),
-                format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{host}"),
-                format!("$JS.API.CONSUMER.DELETE.{stream}.{host}"),
-            ]);
+            publish.extend(reading(namespace, bucket, host));
         }
         let subscribe = vec![namespace.inbox(host), format!("{}>", namespace.replies(host)), namespace.beats()];
         Ok(Self { publish, subscribe })
@@ -86,6 +78,17 @@ impl Rights {
         let (bucket, operator) = (namespace.bucket(Bucket::Stops), token::of_did(connection.agent()));
         self.publish.push(format!("$KV.{bucket}.{operator}.>"));
         self
+    }
+
+    /// For the connection of whoever judges all others: it makes what the bus keeps, and reads who was stopped.
+    #[must_use]
+    pub fn of_keeper(connection: &Connection, namespace: &Namespace) -> Self {
+        let host = connection.key();
+        let streams = Bucket::ALL.map(|bucket| format!("KV_{}", namespace.bucket(bucket)));
+        let streams = streams.into_iter().chain([namespace.mail_stream()]);
+        let making = |stream| [format!("$JS.API.STREAM.INFO.{stream}"), format!("$JS.API.STREAM.CREATE.{stream}")];
+        let publish = streams.flat_map(making).chain(reading(namespace, Bucket::Stops, host)).collect();
+        Self { publish, subscribe: vec![format!("{}>", namespace.replies(host))] }
     }
 
     fn json(&self) -> String {
@@ -100,6 +103,19 @@ impl Rights {
             allow(&self.subscribe)
         )
     }
+}
+
+/// To read a bucket by a consumer of the host's own name.
+fn reading(namespace: &Namespace, bucket: Bucket, host: &NKey) -> [String; 6] {
+    let stream = format!("KV_{}", namespace.bucket(bucket));
+    [
+        format!("$JS.API.STREAM.INFO.{stream}"),
+        format!("$JS.API.DIRECT.GET.{stream}.>"),
+        format!("$JS.API.CONSUMER.CREATE.{stream}.{host}"),
+        format!("$JS.API.CONSUMER.CREATE.{stream}.{host}.>"),
+        format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{host}"),
+        format!("$JS.API.CONSUMER.DELETE.{stream}.{host}"),
+    ]
 }
 
 /// A yes, to be signed by the account.

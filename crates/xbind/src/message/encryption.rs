@@ -165,6 +165,21 @@ impl DecryptionKey {
         self.open(&Envelope::of(message), message.body().as_ref(), token)
     }
 
+    /// The same, of a message that is read from then on: with the plain body in its place; what is presented; and what its answers
+    /// are sealed with.
+    ///
+    /// # Errors
+    /// As [`decrypt`](Self::decrypt).
+    pub fn decrypt_message(
+        &self,
+        mut message: VerifiedMessage<Vec<u8>>,
+        token: Option<&str>,
+    ) -> Result<(VerifiedMessage<Vec<u8>>, Option<String>, AnswerKey)> {
+        let Decrypted { body, token, answers } = self.decrypt(&message, token)?;
+        message.body = body;
+        Ok((message, token, answers))
+    }
+
     fn open(&self, envelope: &Envelope, body: &[u8], token: Option<&str>) -> Result<Decrypted> {
         let refuse = || failed("the body does not open with the key that it is encrypted to");
         let (encapsulated, text) = body.split_at_checked(KEY_BYTES).ok_or_else(refuse)?;
@@ -226,6 +241,15 @@ impl AnswerKey {
     pub fn open(&self, answer: &Envelope, body: &[u8]) -> Result<Vec<u8>> {
         let refuse = || failed("the answer does not open with the key of its call");
         self.with(answer, |cipher, nonce| cipher.decrypt(nonce, body).ok()).ok_or_else(refuse)
+    }
+
+    /// The same, of an answer that is read from then on.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn decrypt_message(&self, mut answer: VerifiedMessage<Vec<u8>>) -> Result<VerifiedMessage<Vec<u8>>> {
+        answer.body = self.open(&Envelope::of(&answer), &answer.body)?;
+        Ok(answer)
     }
 
     /// With key and nonce of this one message (RFC 5869): both are used once, because its id is.

@@ -40,7 +40,7 @@ pub struct VerifiedMessage<B> {
     op: Op,
     from: Did,
     to: Did,
-    body: B,
+    pub(super) body: B, // what was encrypted stands here once it was read
     content_type: Cow<'static, str>,
     issued_at: u64,
     expires_at: u64,
