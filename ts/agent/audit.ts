@@ -229,7 +229,8 @@ export class Recorder {
 
   /** A refusal, which holds whether it is on record or not. */
   refused(entry: Omit<Entry, 'outcome'>, { code, message }: { code: string; message: string }): void {
-    const note = cut(entry.note === undefined ? message : `${entry.note}: ${message}`)
+    const why = cut(message)
+    const note = entry.note === undefined || why === undefined ? (entry.note ?? why) : `${entry.note}: ${why}`
     native.putDecision(this.#log, json({ ...entry, outcome: 'refused', code, note }), this.#unrecorded, true)
   }
 
@@ -244,9 +245,11 @@ export class Recorder {
   }
 }
 
-/** A text as a record takes it: 1 to 1024 bytes. */
+/** A text as a note takes two of them: 1 to 255 bytes, and an ellipsis for the rest. */
 export function cut(text: string): string | undefined {
-  return text === '' ? undefined : text.slice(0, 256)
+  if (text === '') return undefined
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(255))
+  return read === text.length ? text : `${text.slice(0, read)}…`
 }
 
 const unrecorded = failure('AUDIT_FAILED', 'it cannot be put on record, and so it was not done', undefined, true)

@@ -381,7 +381,7 @@ function entryOf(
   audience: string,
   authentic?: AuthenticRequest,
 ): Omit<Entry, 'outcome'> {
-  const path = target.replace(/[?#].*$/s, '').replace(/^([a-z][\w+.-]*:)?\/\/[^/]*/i, '')
+  const path = target.replace(/[?#].*$/s, '').replace(/^[a-z][\w+.-]*:\/\/[^/]*/i, '')
   const { from, nonce } = authentic ?? {}
   return {
     event: 'request',
