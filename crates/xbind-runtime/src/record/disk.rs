@@ -10,6 +10,7 @@ use xbind::{Did, Error, ErrorKind, Result};
 
 use crate::record::files::{Files, failed, sync_folder};
 use crate::record::index::Index;
+use crate::record::regular;
 use crate::record::writer::{Batch, Opened, Sink};
 
 /// A log in files, as it is written.
@@ -96,7 +97,7 @@ impl Disk {
             opened.lost_to = Some(files.set_aside(file, from, syncs)?);
             opened.lost_bytes = lost;
         }
-        let file = OpenOptions::new().read(true).write(true).open(files.path(number));
+        let file = regular::open(OpenOptions::new().read(true).write(true), &files.path(number));
         let file = file.map_err(|error| failed("cannot be opened", &error))?;
         let disk = Self { files, lock, file, number, length, syncs, longest, left: None, before: None };
         Ok(Found { disk, index, opened, chain })
@@ -173,12 +174,9 @@ impl Sink for Disk {
         self.mend().map_err(|error| failed(UNMADE, &error))?;
         let number = self.number.saturating_add(1);
         let mut options = OpenOptions::new();
-        options.create(true).append(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let path = self.files.path(number);
-        let next = options.open(&path).and_then(|next| match next.metadata()? {
-            found if found.is_file() && found.len() == 0 => OpenOptions::new().read(true).write(true).open(&path),
+        let options = options.create(true).truncate(false).read(true).write(true);
+        let next = regular::open(options, &self.files.path(number)).and_then(|next| match next.metadata()?.len() {
+            0 => Ok(next),
             _ => Err(io::Error::other("that file is there, and holds something else")),
         });
         let next = next.map_err(|error| failed(UNMADE, &error))?;

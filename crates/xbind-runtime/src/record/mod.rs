@@ -6,6 +6,7 @@ pub(crate) mod files;
 pub(crate) mod index;
 pub(crate) mod log;
 mod queue;
+mod regular;
 mod remains;
 pub(crate) mod sink;
 pub(crate) mod writer;

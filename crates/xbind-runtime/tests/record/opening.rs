@@ -247,3 +247,42 @@ fn a_link_that_leads_nowhere_leaves_nothing_behind() {
     assert!(fs::metadata(folder.0.join("target")).unwrap().len() > 0);
     assert!(fs::symlink_metadata(folder.log()).unwrap().is_symlink());
 }
+
+/// Puts something there that is no file.
+#[cfg(unix)]
+const NO_FILES: [fn(&Path); 4] = [
+    |path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success()),
+    |path| fs::create_dir(path).unwrap(),
+    |path| drop(std::os::unix::net::UnixListener::bind(path).unwrap()),
+    |path| std::os::unix::fs::symlink("/dev/null", path).unwrap(),
+];
+
+#[test]
+#[cfg(unix)]
+fn nothing_that_is_no_file_is_waited_for() {
+    for put in NO_FILES {
+        let folder = Folder::new("no-file");
+        let (next, away, lock) = (numbered(&folder, 1), folder.0.join("away"), folder.0.join("audit.jsonl.lock"));
+        let (log, _) = open_as(&folder.log(), key(), Durability::Batch, 4096).unwrap();
+        put(&next);
+        for n in 0..60 {
+            assert_eq!(log.take(call(n), None), Taken::Yes);
+        }
+        flush(&log).unwrap();
+        for n in 60..63 {
+            assert_eq!(log.take(call(n), None), Taken::Yes);
+            assert_eq!(flush(&log).unwrap_err().kind(), ErrorKind::AuditFailed);
+        }
+        fs::rename(&next, &away).unwrap();
+        flush(&log).unwrap();
+        log.close().unwrap();
+        assert_eq!(verify(&folder.log(), Some(did(1)), None).unwrap().records, 63);
+        fs::remove_file(&lock).unwrap();
+        put(&lock);
+        assert_eq!(refused(&folder.log()).kind(), ErrorKind::AuditFailed);
+        fs::rename(&lock, folder.0.join("away-too")).unwrap();
+        let (log, opened) = open(&folder.log());
+        assert_eq!((opened.records, opened.lost_bytes), (63, 0));
+        log.close().unwrap();
+    }
+}
