@@ -235,12 +235,15 @@ test('what is taken back or given back is on record, or is not done', async () =
 test('the keys of an agent change on record', async () => {
   const { log: audit } = await log()
   const history = new KeyHistory(boss.did, { audit })
-  const statement = valueOf(signRotation(boss, clerk))
+  const inAnHour = Math.floor(Date.now() / 1000) + 3600
+  const statement = valueOf(signRotation(boss, clerk, { activeFrom: inAnHour }))
   valueOf(history.prepare(statement))
   expect(codeOf(history.prepare('x'))).toBe('INVALID_TOKEN')
-  expect(history.activate(clerk.did)).toBe(true)
-  expect(history.taint(clerk.did)).toBe(true)
-  expect(history.revoke(clerk.did)).toBe(true)
+  expect(history.activate(clerk.did, { from: inAnHour }), 'no change').toBe(false)
+  expect([history.activate(clerk.did), history.activate(clerk.did)]).toEqual([true, false])
+  expect([history.taint(clerk.did), history.taint(clerk.did, { from: inAnHour })]).toEqual([true, false])
+  expect([history.revoke(clerk.did), history.revoke(clerk.did)]).toEqual([true, false])
+  expect([history.activate(clerk.did, { from: 0 }), history.taint(clerk.did, { from: 0 })]).toEqual([false, false])
   expect(history.revoke(temp.did), 'a key that is not known').toBe(false)
   expect(await outcomes(audit)).toEqual([
     'key.prepared accepted',
