@@ -39,7 +39,7 @@ impl Recording {
     pub fn put(&self, json: &str, owner: &Did, has_happened: bool) -> Result<()> {
         let put = |decided| {
             if !has_happened {
-                return self.audit.take_now(decided);
+                return self.audit.take_now(decided, self.dangerously_unrecorded);
             }
             let taken = self.audit.take(decided, None);
             (taken != Taken::No).then_some(()).ok_or_else(unrecorded)

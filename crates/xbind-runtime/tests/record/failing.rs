@@ -142,3 +142,49 @@ fn what_others_write_behind_a_failed_write_is_not_cut() {
     let said = String::from_utf8_lossy(&child.stdout).into_owned();
     assert!(said.contains("DONE"), "{said}{}", String::from_utf8_lossy(&child.stderr));
 }
+
+#[test]
+fn what_was_given_up_is_not_let_stand_as_accepted() {
+    let folder = Folder::new("given-up");
+    let (rest, gate) = channel();
+    let gate = std::sync::Mutex::new(gate);
+    let (begun, begins) = channel();
+    let options = LogOptions { durability: Durability::Always, max_file_bytes: 1 << 30, first: None };
+    let sign = Box::new(move |bytes: &[u8]| {
+        _ = begun.send(());
+        gate.lock().unwrap().recv().unwrap();
+        Some(key().sign(bytes))
+    });
+    rest.send(()).unwrap();
+    let (log, _) = AuditLog::open(&folder.log(), *key().did(), sign, options).unwrap();
+    begins.recv().unwrap();
+    let put = |token: &str, dangerously_unrecorded| {
+        let recording = Recording { audit: log.clone(), dangerously_unrecorded };
+        let json = format!(r#"{{"event":"token","outcome":"accepted","token":"{token}"}}"#);
+        std::thread::spawn(move || recording.put(&json, &did(1), false).map_err(|error| error.kind()))
+    };
+    let first = put("begun", false);
+    begins.recv().unwrap();
+    let others = [put("waits", false), put("is done anyway", true)];
+    assert_eq!(first.join().unwrap(), Err(ErrorKind::AuditFailed));
+    assert_eq!(others.map(|other| other.join().unwrap()), [Err(ErrorKind::AuditFailed), Ok(())]);
+    drop(begins);
+    for _ in 0..10 {
+        rest.send(()).unwrap();
+    }
+    flush(&log).unwrap();
+    let found = log.query(&Query { limit: 10, ..Query::default() }).unwrap();
+    let of = |token: &str| {
+        let named = format!(r#""token":"{token}""#);
+        found.iter().filter(|line| line.contains(&named)).map(String::as_str).collect::<Vec<_>>()
+    };
+    assert!(
+        matches!(of("begun")[..], [first, then] if first.contains(r#""outcome":"accepted""#)
+        && then.contains(r#""outcome":"failed""#) && then.contains(r#""code":"AUDIT_FAILED""#)),
+        "{found:?}"
+    );
+    assert!(of("waits").is_empty(), "{found:?}");
+    assert!(of("is done anyway").iter().all(|line| line.contains(r#""outcome":"accepted""#)), "{found:?}");
+    log.close().unwrap();
+    verify(&folder.log(), Some(did(1)), None).unwrap();
+}
