@@ -221,10 +221,9 @@ export class Recorder {
     return native.putDecision(this.#log, json(entry), this.#unrecorded, false) ?? undefined
   }
 
-  /** The same for who can wait for the disk, where the log says so. */
-  async commit(entry: Entry): Promise<Failure | undefined> {
-    const done = await native.commitDecision(this.#log, json(entry), this.#unrecorded)
-    return isFailure(done) ? done : undefined
+  /** The same for who can wait for the disk, where the log says so: true if he has, and has to judge again. */
+  async commit(entry: Entry): Promise<Failure | boolean> {
+    return native.commitDecision(this.#log, json(entry), this.#unrecorded)
   }
 
   /** A refusal, which holds whether it is on record or not. */

@@ -49,17 +49,17 @@ impl Recording {
     }
 
     /// The same for what is done when this says so: where the log is kept with [`Durability::Always`](crate::Durability), when
-    /// the disk has it.
-    pub fn commit(&self, json: &str, owner: &Did, told: impl FnOnce(Result<()>) + Send + 'static) {
+    /// the disk has it; then true, for much may have happened meanwhile.
+    pub fn commit(&self, json: &str, owner: &Did, told: impl FnOnce(Result<bool>) + Send + 'static) {
         let goes_on = self.dangerously_unrecorded;
-        let told = Arc::new(Mutex::new(Some(move |taken: bool| {
-            told((taken || goes_on).then_some(()).ok_or_else(unrecorded));
+        let told = Arc::new(Mutex::new(Some(move |(taken, has_waited): (bool, bool)| {
+            told((taken || goes_on).then_some(has_waited).ok_or_else(unrecorded));
         })));
         let own = told.clone();
-        let done: Done = Box::new(move |taken| tell(&own, taken));
+        let done: Done = Box::new(move |taken| tell(&own, (taken, true)));
         match Self::read(owner, json).map_or(Taken::No, |decided| self.audit.take(decided, Some(done))) {
             Taken::Later => {}
-            taken @ (Taken::Yes | Taken::No) => tell(&told, taken == Taken::Yes),
+            taken @ (Taken::Yes | Taken::No) => tell(&told, (taken == Taken::Yes, false)),
         }
     }
 }
@@ -124,7 +124,7 @@ impl Agent {
     /// [`Recording::commit`].
     pub fn commit(&self, json: &str, told: impl FnOnce(Result<()>) + Send + 'static) {
         match &self.recording {
-            Some(recording) => recording.commit(json, self.did(), told),
+            Some(recording) => recording.commit(json, self.did(), |done| told(done.map(drop))),
             None => told(Ok(())),
         }
     }
