@@ -1,5 +1,5 @@
-// Much may happen while a record waits for the disk: what no longer holds then is refused.
-import { Identity } from '@private.me/autogen'
+// Much may happen while a record waits for the disk: what no longer holds then is refused, and what came to nothing says so.
+import { AutoGenxBindAgent, Identity, MessageBus } from '@private.me/autogen'
 import { RequestVerifier, signRequest } from '@private.me/autogen/http'
 import { openAuditLog, type AuditLog, type AuditRecord, type AuditSink } from '@private.me/autogen/record'
 import { issueToken, RevocationList, TokenVerifier } from '@private.me/autogen/tokens'
@@ -93,3 +93,36 @@ test('what was verified and does not hold any more when its record is there is r
   ])
   valueOf(await log.close())
 })
+
+test.each(['its caller has gone', 'its caller has given up', 'its agent has closed'])(
+  'a call does not stay accepted where %s meanwhile',
+  async (how) => {
+    const { log, records, hold, letGo } = await slow()
+    const bus = new MessageBus()
+    const caller = new AutoGenxBindAgent({ agentOptions: { bus } })
+    const ran: unknown[] = []
+    const worker = new AutoGenxBindAgent({ name: 'worker', agentOptions: { bus }, audit: log })
+    worker.handle(({ payload }) => ran.push(payload))
+    valueOf(await log.flush())
+    const held = hold()
+    const first = caller.call('worker', 'first')
+    await held
+    const giving = new AbortController()
+    const second = caller.call('worker', 'second', { timeoutMs: 1000, signal: giving.signal })
+    if (how === 'its caller has given up') setTimeout(() => giving.abort(), 500)
+    if (how === 'its agent has closed') setTimeout(() => worker.close(), 500)
+    expect(codeOf(await second)).not.toBe('ok')
+    letGo()
+    await first
+    const open = async (): Promise<number> => {
+      valueOf(await log.flush())
+      const calls = records().filter(({ event }) => event === 'call')
+      const ended = new Set(calls.filter(({ outcome }) => outcome !== 'accepted').map(({ messageId }) => messageId))
+      return calls.filter(({ messageId }) => !ended.has(messageId)).length
+    }
+    await expect.poll(open, { timeout: 20_000 }).toBe(0)
+    expect(ran).not.toContain('second')
+    bus.close()
+    await log.close()
+  },
+)

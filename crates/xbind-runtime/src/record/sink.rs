@@ -160,11 +160,20 @@ impl Running {
         decided.digest = Some(self.request.digest);
     }
 
-    /// How the work on it ended, where it was begun; false where its answer must not go out.
+    /// How the work on it ended, where it was begun, or it is on record that it was; false where its answer must not go out.
     pub(crate) fn record_end(&self, outcome: Verdict, code: Option<ErrorKind>) -> bool {
-        if !self.begun || self.agent.recording.is_none() {
-            return true;
+        let is_void = self.cancelled && self.noted == Noted::There;
+        !(self.begun || is_void) || self.record_as(outcome, code)
+    }
+
+    /// That the work on it came to nothing, where it is on record that it was begun.
+    pub(crate) fn record_void(&self) {
+        if self.noted == Noted::There {
+            self.record_as(Verdict::Failed, Some(ErrorKind::Aborted));
         }
+    }
+
+    fn record_as(&self, outcome: Verdict, code: Option<ErrorKind>) -> bool {
         let taken = self.agent.record("call", outcome, None, |decided| {
             self.complete(decided);
             decided.code = code.map(|kind| kind.code().into());
@@ -195,13 +204,20 @@ impl Port {
         };
         let method = known.method.take();
         Asked { method: method.as_deref(), case: case.as_deref() }.complete(&mut known);
-        let (port, own) = (Arc::downgrade(self), agent.clone());
+        let (port, own, void) = (Arc::downgrade(self), agent.clone(), known.failed(ErrorKind::Aborted));
         let done: Done = Box::new(move |there| {
             let _entry = enter();
-            let Some(port) = port.upgrade() else { return };
-            let there = there || own.recording.as_ref().is_some_and(|recording| recording.dangerously_unrecorded);
-            port.mark_noted(ticket, if there { Noted::There } else { Noted::Refused });
-            port.push(Event::Resumed { ticket });
+            let goes_on = there || own.recording.as_ref().is_some_and(|recording| recording.dangerously_unrecorded);
+            let noted = if goes_on { Noted::There } else { Noted::Refused };
+            match port.upgrade().filter(|port| port.mark_noted(ticket, noted)) {
+                Some(port) => port.push(Event::Resumed { ticket }),
+                None if there => {
+                    own.record("call", Verdict::Failed, None, |decided| {
+                        *decided = Decided { time: decided.time, ..void }
+                    });
+                }
+                None => {}
+            }
         });
         let recorded = agent.record("call", Verdict::Accepted, Some(done), |decided| {
             let time = decided.time;
@@ -209,17 +225,16 @@ impl Port {
             decided.time = time;
         });
         match recorded {
-            Taken::Yes => self.mark_noted(ticket, Noted::There),
-            Taken::No => self.mark_noted(ticket, Noted::Refused),
+            Taken::Yes => _ = self.mark_noted(ticket, Noted::There),
+            Taken::No => _ = self.mark_noted(ticket, Noted::Refused),
             Taken::Later => {}
         }
         recorded
     }
 
-    fn mark_noted(&self, ticket: u64, noted: Noted) {
-        if let Some(running) = self.tickets.guard().get_mut(ticket) {
-            running.noted = noted;
-        }
+    /// False where the call has ended.
+    fn mark_noted(&self, ticket: u64, noted: Noted) -> bool {
+        self.tickets.guard().get_mut(ticket).map(|running| running.noted = noted).is_some()
     }
 }
 
