@@ -98,7 +98,7 @@ impl Disk {
             opened.lost_bytes = lost;
         }
         let file = regular::open(OpenOptions::new().read(true).write(true), &files.path(number));
-        let file = file.map_err(|error| failed("cannot be opened", &error))?;
+        let file = file.map_err(|error| opened.naming(failed("cannot be opened", &error)))?;
         let disk = Self { files, lock, file, number, length, syncs, longest, left: None, before: None };
         Ok(Found { disk, index, opened, chain })
     }

@@ -57,14 +57,15 @@ impl AuditLog {
         let Found { disk, index, opened, chain } =
             Disk::open(Files::of(path)?, did, durability != Durability::None, max_file_bytes, first)?;
         if chain.is_none() {
-            disk.sync_folder()?;
+            disk.sync_folder().map_err(|error| opened.naming(error))?;
         }
         let files = Some(disk.files().clone());
         let sink: Box<dyn Sink> = Box::new(disk);
         let begin = (sink, did, sign, chain, opened.lost_bytes);
         let (tell, told) = channel();
         Self::start(begin, files, index, durability, Box::new(move |log| drop(tell.send(log))));
-        Ok((told.recv().unwrap_or_else(|_| Err(over()))?, opened))
+        let log = told.recv().unwrap_or_else(|_| Err(over())).map_err(|error| opened.naming(error))?;
+        Ok((log, opened))
     }
 
     /// Begins a log whose lines `callback` takes, or goes on behind what it has taken last: the last line then, without its

@@ -286,3 +286,22 @@ fn nothing_that_is_no_file_is_waited_for() {
         log.close().unwrap();
     }
 }
+
+#[test]
+fn an_opening_that_fails_names_what_it_has_cut_off() {
+    let folder = Folder::new("named");
+    let last = rotated(&folder);
+    let before = numbered(&folder, last - 1);
+    let mut lines = lines(&before);
+    lines.pop(); // its signature: the record before is nobody's
+    rewrite(&before, &lines);
+    fs::write(numbered(&folder, last), r#"{"seq":"#).unwrap();
+    let error = refused(&folder.log());
+    let kept = folder.0.join("audit.jsonl.lost-1");
+    assert_eq!(fs::read_to_string(&kept).unwrap(), r#"{"seq":"#);
+    assert!(error.message().contains("7 bytes") && error.message().contains("audit.jsonl.lost-1"), "{error}");
+    let (log, opened) = open(&folder.log());
+    assert!(opened.lost_to.is_some_and(|path| path.ends_with("audit.jsonl.lost-2")));
+    log.close().unwrap();
+    verify(&folder.log(), Some(did(1)), None).unwrap();
+}
