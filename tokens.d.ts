@@ -359,19 +359,22 @@ export declare class KeyHistory {
     now?: number;
   }): Result<Rotation>;
   /**
-   * Brings the start of a prepared key forward, as when the one before it was lost. Tells whether the key is known.
-   * Throws AUDIT_FAILED.
+   * Brings the start of a prepared key forward, as when the one before it was lost. Tells whether anything has changed: not
+   * for a later start, nor for a key that is not known or was revoked. Throws AUDIT_FAILED.
    */
   activate(did: string, options?: {
     /** Now by default. */
     from?: number;
   }): boolean;
-  /** Marks a key as doubtful from some time on: what it signed before stands. Tells whether the key is known. Throws AUDIT_FAILED. */
+  /**
+   * Marks a key as doubtful from some time on: what it signed before stands. The earliest of several such times holds. Tells whether
+   * anything has changed. Throws AUDIT_FAILED.
+   */
   taint(did: string, options?: {
     /** Now by default. */
     from?: number;
   }): boolean;
-  /** Takes a key back: nothing that it signed stands, whenever. Tells whether the key is known. Throws AUDIT_FAILED. */
+  /** Takes a key back: nothing that it signed stands, whenever. Tells whether anything has changed. Throws AUDIT_FAILED. */
   revoke(did: string): boolean;
   /** Where a key stands; undefined for a key that is not the agent's. */
   state(did: string, at?: number): KeyState | undefined;

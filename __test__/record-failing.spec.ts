@@ -209,6 +209,14 @@ test('a head that contradicts what was signed is refused', async () => {
   expect(codeOf(await verifyAudit(path, { head: { seq, digest, log: other.slice(0, 21) + 'A' } }))).toBe(
     'INVALID_AUDIT',
   )
+  for (const number of [NaN, Infinity, -Infinity, -1, 1.5, 2 ** 53]) {
+    for (const lie of [{ seq: number }, { time: number }, { seq: number, jws: undefined as never }]) {
+      const told = { ...head, ...lie }
+      const what = `${Object.keys(lie).join()} ${number}`
+      expect(codeOf(await verifyAudit(path, { did: signer.did, head: told })), what).toBe('INVALID_CONFIG')
+      expect(codeOf(witnessHead(witness, told)), what).toBe('INVALID_CONFIG')
+    }
+  }
   expect(codeOf(witnessHead(witness, seen)), 'the word of another witness').toBe('INVALID_AUDIT')
 })
 

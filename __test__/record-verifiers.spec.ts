@@ -31,7 +31,9 @@ test.each([
   ['https://billing.example?token=s3cret/tail', undefined],
   ['https://billing.example#s3cret', undefined],
   ['HTTPS://user:s3cret@billing.example/a', '/a'],
-  ['//user:s3cret@billing.example/a?b', '/a'],
+  ['//billing.example/a?s3cret', '//billing.example/a'],
+  ['//public/admin/a#s3cret', '//public/admin/a'],
+  ['/a://b/c?s3cret', '/a://b/c'],
   ['ftp://user:s3cret@billing.example/', '/'],
   ['https:user:s3cret@billing.example/', undefined],
   ['/p?s3cret', '/p'],
@@ -44,6 +46,38 @@ test.each([
   const [refused] = valueOf(await audit.query())
   expect(JSON.stringify(refused)).not.toContain('s3cret')
   expect(refused?.note?.startsWith(path === undefined ? '' : `${path}: `)).toBe(true)
+  await audit.close()
+})
+
+test.each(['//public/admin/delete', '//billing.example/pay', '/pay//now', '///', '/a://b/c'])(
+  'a request that was signed for %s is on record with that path',
+  async (path) => {
+    const { log: audit } = await log()
+    const options = { authorities: ['billing.example'], dangerouslyAcceptReplayAfterRestart: true }
+    const verifier = new RequestVerifier({ ...options, audit })
+    const signed = valueOf(await signRequest(clerk, new Request(`https://billing.example${path}?a=1`)))
+    valueOf(await verifier.verify(signed.clone()))
+    expect(codeOf(await verifier.verify(signed))).toBe('REPLAYED')
+    valueOf(await audit.flush())
+    const notes = valueOf(await audit.query()).map(({ note }) => note)
+    expect(notes).toEqual([path, expect.stringMatching(/: a request with this nonce was accepted before$/)])
+    expect(notes[1]?.startsWith(`${path}: `)).toBe(true)
+    await audit.close()
+  },
+)
+
+test.each([
+  ['/' + 'p'.repeat(254), '/' + 'p'.repeat(254)],
+  ['/' + 'p'.repeat(255), '/' + 'p'.repeat(254) + '…'],
+  ['/' + 'p'.repeat(8000), '/' + 'p'.repeat(254) + '…'],
+  ['/p' + '\u{1f600}'.repeat(900), '/p' + '\u{1f600}'.repeat(63) + '…'],
+  ['/' + '\ud800'.repeat(900), '/' + '\ufffd'.repeat(84) + '…'],
+])('a refusal says why behind a path of any length', async (url, path) => {
+  const { log: audit } = await log()
+  const verifier = new RequestVerifier({ authorities: ['billing.example'], allow: [clerk.did], audit })
+  const { message } = errorOf(await verifier.verify({ method: 'GET', url, headers: {} }))
+  valueOf(await audit.flush())
+  expect(valueOf(await audit.query()).map(({ note }) => note)).toEqual([`${path}: ${message}`])
   await audit.close()
 })
 
@@ -201,12 +235,15 @@ test('what is taken back or given back is on record, or is not done', async () =
 test('the keys of an agent change on record', async () => {
   const { log: audit } = await log()
   const history = new KeyHistory(boss.did, { audit })
-  const statement = valueOf(signRotation(boss, clerk))
+  const inAnHour = Math.floor(Date.now() / 1000) + 3600
+  const statement = valueOf(signRotation(boss, clerk, { activeFrom: inAnHour }))
   valueOf(history.prepare(statement))
   expect(codeOf(history.prepare('x'))).toBe('INVALID_TOKEN')
-  expect(history.activate(clerk.did)).toBe(true)
-  expect(history.taint(clerk.did)).toBe(true)
-  expect(history.revoke(clerk.did)).toBe(true)
+  expect(history.activate(clerk.did, { from: inAnHour }), 'no change').toBe(false)
+  expect([history.activate(clerk.did), history.activate(clerk.did)]).toEqual([true, false])
+  expect([history.taint(clerk.did), history.taint(clerk.did, { from: inAnHour })]).toEqual([true, false])
+  expect([history.revoke(clerk.did), history.revoke(clerk.did)]).toEqual([true, false])
+  expect([history.activate(clerk.did, { from: 0 }), history.taint(clerk.did, { from: 0 })]).toEqual([false, false])
   expect(history.revoke(temp.did), 'a key that is not known').toBe(false)
   expect(await outcomes(audit)).toEqual([
     'key.prepared accepted',

@@ -141,9 +141,10 @@ describe('KeyHistory', () => {
     const keys = history()
     valueOf(keys.prepare(valueOf(rotation()), at))
     expect(keys.taint(first.did, { from: NOW + 10 })).toBe(true)
-    expect(keys.taint(first.did, { from: NOW + 20 })).toBe(true)
+    expect([10, 20].map((later) => keys.taint(first.did, { from: NOW + later }))).toEqual([false, false])
     expect([NOW + 9, NOW + 10].map((at) => keys.verifies(first.did, at))).toEqual([true, false])
     expect(keys.revoke(first.did)).toBe(true)
+    expect([keys.revoke(first.did), keys.taint(first.did, { from: 0 }), keys.activate(first.did)]).not.toContain(true)
     expect([keys.state(first.did, NOW - 500), keys.verifies(first.did, NOW - 500)]).toEqual(['revoked', false])
     expect([keys.taint(third.did), keys.revoke(third.did), keys.activate(third.did), keys.revoke(third.did)]).toEqual([
       false,
@@ -159,8 +160,9 @@ describe('KeyHistory', () => {
     expect(keys.maySign(second.did, NOW)).toBe(false)
     expect(keys.activate(second.did, { from: NOW })).toBe(true)
     expect(keys.maySign(second.did, NOW)).toBe(true)
-    keys.activate(second.did, { from: NOW + 500 })
+    expect([0, 500].map((later) => keys.activate(second.did, { from: NOW + later }))).toEqual([false, false])
     expect(keys.maySign(second.did, NOW)).toBe(true)
+    expect([keys.revoke(second.did), keys.activate(second.did, { from: 0 })]).toEqual([true, false])
   })
 
   test.each<[string, (keys: KeyHistory) => string]>([

@@ -47,9 +47,9 @@ entries! {
     fn new_key_history(first: String, active_from: f64) -> Fallible<HistoryRef> = KeyHistory::new;
     fn prepare_key(history: &HistoryRef, statement: String, now: Option<f64>, trial: bool) -> Fallible<Json<Rotation>>
         = KeyHistory::prepare;
-    fn activate_key(history: &HistoryRef, key: String, from: Option<f64>) -> bool = KeyHistory::activate;
-    fn taint_key(history: &HistoryRef, key: String, from: Option<f64>) -> bool = KeyHistory::taint;
-    fn revoke_key(history: &HistoryRef, key: String) -> bool = KeyHistory::revoke;
+    fn activate_key(history: &HistoryRef, key: String, from: Option<f64>, trial: bool) -> bool = KeyHistory::activate;
+    fn taint_key(history: &HistoryRef, key: String, from: Option<f64>, trial: bool) -> bool = KeyHistory::taint;
+    fn revoke_key(history: &HistoryRef, key: String, trial: bool) -> bool = KeyHistory::revoke;
     fn key_state(history: &HistoryRef, key: String, at: Option<f64>) -> Option<&'static str> = KeyHistory::state;
     fn may_sign(history: &HistoryRef, key: String, at: Option<f64>) -> bool = KeyHistory::may_sign;
     fn receipt_stands(history: &HistoryRef, key: String, signed_at: f64) -> bool = KeyHistory::receipt_stands;

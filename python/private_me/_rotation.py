@@ -66,15 +66,15 @@ class KeyHistory:
         return _rotation(_native.prepare_key(self._history, check_str(statement, "statement"), seconds(now, "now")))
 
     def activate(self, did: str, *, since: int | None = None) -> bool:
-        """Brings the start of a prepared key forward. Tells whether the key is known."""
+        """Brings the start of a prepared key forward. Tells whether anything has changed."""
         return _native.activate_key(self._history, check_did(did, "did"), seconds(since, "since"))
 
     def taint(self, did: str, *, since: int | None = None) -> bool:
-        """Marks a key as doubtful from some time on: what it signed before stands. Tells whether the key is known."""
+        """Marks a key as doubtful from some time on: what it signed before stands. Tells whether anything has changed."""
         return _native.taint_key(self._history, check_did(did, "did"), seconds(since, "since"))
 
     def revoke(self, did: str) -> bool:
-        """Takes a key back: nothing that it signed stands, whenever. Tells whether the key is known."""
+        """Takes a key back: nothing that it signed stands, whenever. Tells whether anything has changed."""
         return _native.revoke_key(self._history, check_did(did, "did"))
 
     def state(self, did: str, at: int | None = None) -> KeyState | None:

@@ -72,9 +72,11 @@ entries! {
     fn new_key_history(first: &str, active_from: f64) -> PyResult<HistoryRef> = KeyHistory::new;
     fn prepare_key(history: &HistoryRef, statement: &str, now: Option<f64>) -> PyResult<Json<Rotation>>
         = |history: &KeyHistory, statement: &str, now| history.prepare(statement, now, false);
-    fn activate_key(history: &HistoryRef, key: &str, from_time: Option<f64>) -> bool = KeyHistory::activate;
-    fn taint_key(history: &HistoryRef, key: &str, from_time: Option<f64>) -> bool = KeyHistory::taint;
-    fn revoke_key(history: &HistoryRef, key: &str) -> bool = KeyHistory::revoke;
+    fn activate_key(history: &HistoryRef, key: &str, from_time: Option<f64>) -> bool
+        = |history: &KeyHistory, key: &str, from| history.activate(key, from, false);
+    fn taint_key(history: &HistoryRef, key: &str, from_time: Option<f64>) -> bool
+        = |history: &KeyHistory, key: &str, from| history.taint(key, from, false);
+    fn revoke_key(history: &HistoryRef, key: &str) -> bool = |history: &KeyHistory, key: &str| history.revoke(key, false);
     fn key_state(history: &HistoryRef, key: &str, at: Option<f64>) -> Option<&'static str> = KeyHistory::state;
     fn may_sign(history: &HistoryRef, key: &str, at: Option<f64>) -> bool = KeyHistory::may_sign;
     fn receipt_stands(history: &HistoryRef, key: &str, signed_at: f64) -> bool = KeyHistory::receipt_stands;

@@ -312,6 +312,7 @@ def test_one_key_follows_another():
     assert (rotation.old, rotation.new, rotation.overlap) == (old.did, new.did, 60)
     assert history.current() == new.did and history.may_sign(old.did) and history.state(new.did) == "active"
     assert history.revoke(old.did) and not history.may_sign(old.did)
+    assert not (history.revoke(old.did) or history.taint(old.did) or history.activate(old.did, since=0))
     assert history.state("no did") is None and history.name == old.did
     with pytest.raises(XBindError, match="INVALID_CONFIG"):
         sign_rotation(old, old)

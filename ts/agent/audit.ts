@@ -221,15 +221,15 @@ export class Recorder {
     return native.putDecision(this.#log, json(entry), this.#unrecorded, false) ?? undefined
   }
 
-  /** The same for who can wait for the disk, where the log says so. */
-  async commit(entry: Entry): Promise<Failure | undefined> {
-    const done = await native.commitDecision(this.#log, json(entry), this.#unrecorded)
-    return isFailure(done) ? done : undefined
+  /** The same for who can wait for the disk, where the log says so: true if he has, and has to judge again. */
+  async commit(entry: Entry): Promise<Failure | boolean> {
+    return native.commitDecision(this.#log, json(entry), this.#unrecorded)
   }
 
   /** A refusal, which holds whether it is on record or not. */
   refused(entry: Omit<Entry, 'outcome'>, { code, message }: { code: string; message: string }): void {
-    const note = cut(entry.note === undefined ? message : `${entry.note}: ${message}`)
+    const why = cut(message)
+    const note = entry.note === undefined || why === undefined ? (entry.note ?? why) : `${entry.note}: ${why}`
     native.putDecision(this.#log, json({ ...entry, outcome: 'refused', code, note }), this.#unrecorded, true)
   }
 
@@ -244,9 +244,11 @@ export class Recorder {
   }
 }
 
-/** A text as a record takes it: 1 to 1024 bytes. */
+/** A text as a note takes two of them: 1 to 255 bytes, and an ellipsis for the rest. */
 export function cut(text: string): string | undefined {
-  return text === '' ? undefined : text.slice(0, 256)
+  if (text === '') return undefined
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(255))
+  return read === text.length ? text : `${text.slice(0, read)}…`
 }
 
 const unrecorded = failure('AUDIT_FAILED', 'it cannot be put on record, and so it was not done', undefined, true)

@@ -18,7 +18,7 @@ import {
   optional,
   strings,
 } from '../check'
-import { cut, didIn, Recorder, type Entry } from '../agent/audit'
+import { Recorder } from '../agent/audit'
 import { failure, isFailure, XBindError } from '../errors'
 import { native } from '../native'
 import { json, read } from '../native/json'
@@ -37,6 +37,7 @@ import {
   type RequestVerifierOptions,
   type VerifiedRequest,
 } from './demands'
+import { entryOf } from './entry'
 import { checkRequest, headOf, isFetchRequest, isIncoming, type HttpRequest } from './message'
 import type { SignatureProfile } from './sign'
 
@@ -199,17 +200,18 @@ export class RequestVerifier {
       }
       return verified
     }
-    const { accepted, token, request: settled } = verified.value
-    const { from } = settled
+    const { accepted, token, used, request: settled } = verified.value
     if (this.#recorder) {
-      const entry = { ...entryOf(method, target, this.#audience, authentic), from, token, chain: settled.chain }
-      const failed = await this.#recorder.commit({ ...entry, outcome: 'accepted' })
-      if (failed) {
+      const { from, chain } = settled
+      const entry = { ...entryOf(method, target, this.#audience, authentic), from, token, chain }
+      const done = await this.#recorder.commit({ ...entry, outcome: 'accepted' })
+      if (isFailure(done)) {
         // It may come again as it is. A store of nonces keeps what it has claimed.
-        const { approver, id } = verified.value.used ?? {}
-        native.forgetRequest(this.#verifier, request && accepted.kept, approver, id)
-        return fail(failed)
+        native.forgetRequest(this.#verifier, request && accepted.kept, used?.approver, used?.id)
+        return fail(done)
       }
+      const still = done ? await this.#still(verified.value) : undefined
+      if (still) return this.#recorded(fail(still), accepted.head, authentic)
     }
     if (request) this.#accepted.set(request, accepted)
     return ok(settled)
@@ -250,7 +252,22 @@ export class RequestVerifier {
     if (!still.ok) return still
     const { from, nonce, created, covered } = authentic
     const { token, ...granted } = still.value
-    return ok({ accepted, token, used, request: { from, ...granted, body, nonce, createdAt: created, covered } })
+    return ok({
+      accepted,
+      token,
+      used,
+      scopes,
+      request: { from, ...granted, body, nonce, createdAt: created, covered },
+    })
+  }
+
+  /** Why it does not hold any more, if it does not, once its record was waited for. */
+  async #still({ accepted, used, scopes }: Settled): Promise<Failure | undefined> {
+    const judge = async (): Promise<Failure | undefined> => {
+      const rights = await this.#rights(accepted.authentic, scopes)
+      return rights.ok ? used && (await refusal(this.#sources, used.approver, used.issuedAt)) : rights.error
+    }
+    return judge().catch((thrown: unknown) => this.#thrown(accepted.head, accepted.authentic, thrown))
   }
 
   async #approve(
@@ -355,6 +372,7 @@ interface Settled {
   readonly accepted: Accepted
   readonly token: string | undefined
   readonly used: UsedApproval | undefined
+  readonly scopes: readonly string[]
   readonly request: VerifiedRequest
 }
 
@@ -373,25 +391,6 @@ interface Rights {
 }
 
 const none: Rights = Object.freeze({ scopes: Object.freeze([]), chain: Object.freeze([]), token: undefined })
-
-/** What a record says of a request: not what it asks for behind the path, which may be secret. */
-function entryOf(
-  method: string,
-  target: string,
-  audience: string,
-  authentic?: AuthenticRequest,
-): Omit<Entry, 'outcome'> {
-  const path = target.replace(/[?#].*$/s, '').replace(/^([a-z][\w+.-]*:)?\/\/[^/]*/i, '')
-  const { from, nonce } = authentic ?? {}
-  return {
-    event: 'request',
-    by: didIn(audience),
-    from,
-    method: /^[\w.-]{1,128}$/.test(method) ? method : undefined,
-    messageId: nonce !== undefined && /^[\w-]{21}[AQgw]$/.test(nonce) ? nonce : undefined,
-    note: cut(path.startsWith('/') ? path : ''),
-  }
-}
 
 function checkScopes(scopes: readonly string[] | undefined): string[] {
   const checked = scopes === undefined ? [] : strings(scopes, 'scopes')

@@ -1201,12 +1201,12 @@ export interface Binding {
   newKeyHistory(first: string, activeFrom: number): Fallible<HistoryRef>
   /** Verifies a rotation and takes it in. A trial changes nothing. */
   prepareKey(history: HistoryRef, statement: string, now: number | undefined, trial: boolean): Fallible<Json<Rotation>>
-  /** Brings the start of a key forward; whether it is known. */
-  activateKey(history: HistoryRef, key: string, from?: number): boolean
-  /** Makes a key doubtful from some time on; whether it is known. */
-  taintKey(history: HistoryRef, key: string, from?: number): boolean
-  /** Takes a key back for all times; whether it is known. */
-  revokeKey(history: HistoryRef, key: string): boolean
+  /** Brings the start of a key forward; whether that changes anything. A trial does not. */
+  activateKey(history: HistoryRef, key: string, from: number | undefined, trial: boolean): boolean
+  /** Makes a key doubtful from some time on; whether that changes anything. A trial does not. */
+  taintKey(history: HistoryRef, key: string, from: number | undefined, trial: boolean): boolean
+  /** Takes a key back for all times; whether that changes anything. A trial does not. */
+  revokeKey(history: HistoryRef, key: string, trial: boolean): boolean
   /** Where a key stands. */
   keyState(history: HistoryRef, key: string, at?: number): string | null
   /** Whether a key may sign. */

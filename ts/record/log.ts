@@ -13,6 +13,7 @@ import { native } from '../native'
 import { json } from '../native/json'
 import type { Failure, KeyRef, LogRef, TakerRef } from '../native/binding'
 import { fail, ok, orThrow, type Result } from '../result'
+import { notWhole } from '../tokens/seconds'
 
 /** Lines of a log, the last of which is its signature over all before. */
 export interface AuditBatch {
@@ -200,9 +201,10 @@ export async function verifyAudit(path: string, options: AuditDemands = {}): Pro
   known(options, 'verifyAudit()', ['did', 'head', 'first'])
   const { did, head, first: begin } = options
   optional(did, checkString, 'did')
-  const wanted = head === undefined ? undefined : json(headIn(head))
+  const wanted = head === undefined ? undefined : headIn(head)
+  if (isFailure(wanted)) return fail(wanted)
   const verified = parsed<Omit<VerifiedAudit, 'head'> & VerifiedAudit['head']>(
-    await native.verifyLog(path, did, wanted, firstIn(begin)),
+    await native.verifyLog(path, did, wanted && json(wanted), firstIn(begin)),
   )
   if (!verified.ok) return verified
   const { records, first, did: owner, seq, digest } = verified.value
@@ -223,6 +225,7 @@ export async function verifyAudit(path: string, options: AuditDemands = {}): Pro
 export function witnessHead(witness: Identity, head: AuditHead): Result<string> {
   const key = keyOf(witness, 'witness')
   const kept = headIn(head)
+  if (isFailure(kept)) return fail(kept)
   checkString(kept.jws, 'head.jws')
   const signed = native.witnessHead(key, json(kept))
   return isFailure(signed) ? fail(signed) : ok(signed)
@@ -262,8 +265,8 @@ function checkPath(path: unknown): void {
 
 const HEAD = ['did', 'log', 'seq', 'digest', 'time', 'jws'] as const
 
-/** A copy, each member of which was read once. */
-function headIn(head: object): Partial<AuditHead> {
+/** A copy, each member of which was read once; or why it is no head. */
+function headIn(head: object): Partial<AuditHead> | Failure {
   checkObject(head, 'head')
   known(head, 'a head', HEAD)
   const { did, log, seq, digest, time, jws } = head as Partial<AuditHead>
@@ -273,7 +276,9 @@ function headIn(head: object): Partial<AuditHead> {
   optional(log, checkString, 'head.log')
   optional(time, checkNumber, 'head.time')
   optional(jws, checkString, 'head.jws')
-  return { did, log, seq, digest, time, jws } as Partial<AuditHead>
+  return (
+    notWhole({ 'head.seq': seq, 'head.time': time }) ?? ({ did, log, seq, digest, time, jws } as Partial<AuditHead>)
+  )
 }
 
 const firstIn = (first: number | undefined): number | undefined =>

@@ -6,7 +6,7 @@ import { keyOf, type Identity } from '../agent/identity'
 import { native } from '../native'
 import { read } from '../native/json'
 import { fail, ok, orThrow, result, type Result } from '../result'
-import { checkTime, notWhole } from './seconds'
+import { checkTime, notWhole, systemTime } from './seconds'
 
 /** From one key to the next, as both of them signed it. Times in seconds since the epoch. */
 export interface Rotation {
@@ -150,8 +150,8 @@ export class KeyHistory {
   }
 
   /**
-   * Brings the start of a prepared key forward, as when the one before it was lost. Tells whether the key is known.
-   * Throws AUDIT_FAILED.
+   * Brings the start of a prepared key forward, as when the one before it was lost. Tells whether anything has changed: not
+   * for a later start, nor for a key that is not known or was revoked. Throws AUDIT_FAILED.
    */
   activate(
     did: string,
@@ -163,10 +163,13 @@ export class KeyHistory {
     const from = timeIn(did, options)
     const blocked = this.#recorder?.blocked
     if (blocked) throw new XBindError(blocked)
-    return this.#noted('key.activated', did, () => native.activateKey(this.#history, did, from))
+    return this.#noted('key.activated', did, (trial) => native.activateKey(this.#history, did, from, trial))
   }
 
-  /** Marks a key as doubtful from some time on: what it signed before stands. Tells whether the key is known. Throws AUDIT_FAILED. */
+  /**
+   * Marks a key as doubtful from some time on: what it signed before stands. The earliest of several such times holds. Tells whether
+   * anything has changed. Throws AUDIT_FAILED.
+   */
   taint(
     did: string,
     options: {
@@ -175,21 +178,20 @@ export class KeyHistory {
     } = {},
   ): boolean {
     const from = timeIn(did, options)
-    return this.#noted('key.tainted', did, () => native.taintKey(this.#history, did, from))
+    return this.#noted('key.tainted', did, (trial) => native.taintKey(this.#history, did, from, trial))
   }
 
-  /** Takes a key back: nothing that it signed stands, whenever. Tells whether the key is known. Throws AUDIT_FAILED. */
+  /** Takes a key back: nothing that it signed stands, whenever. Tells whether anything has changed. Throws AUDIT_FAILED. */
   revoke(did: string): boolean {
     checkDID(did, 'did')
-    return this.#noted('key.revoked', did, () => native.revokeKey(this.#history, did))
+    return this.#noted('key.revoked', did, (trial) => native.revokeKey(this.#history, did, trial))
   }
 
-  /** With a key that is known: on record, and then done. */
-  #noted(event: string, to: string, act: () => boolean): boolean {
-    const isKnown = this.#recorder && native.keyState(this.#history, to, undefined) !== null
-    const failed = isKnown && this.#recorder?.put({ event, outcome: 'accepted', from: this.name, to })
+  /** What changes anything: on record, and then done. */
+  #noted(event: string, to: string, act: (trial: boolean) => boolean): boolean {
+    const failed = act(true) && this.#recorder?.put({ event, outcome: 'accepted', from: this.name, to })
     if (failed) throw new XBindError(failed)
-    return act()
+    return act(false)
   }
 
   /** Where a key stands; undefined for a key that is not the agent's. */
@@ -223,13 +225,13 @@ export class KeyHistory {
   }
 }
 
-function timeIn(did: string, options: { from?: number }): number | undefined {
+function timeIn(did: string, options: { from?: number }): number {
   checkDID(did, 'did')
   checkObject(options, 'options')
   known(options, 'options', ['from'])
   const { from } = options
   optional(from, checkTime, 'from')
-  return from
+  return from ?? systemTime()
 }
 
 function rotation(verified: Json<Rotated> | Failure): Result<Rotation> {

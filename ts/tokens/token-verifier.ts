@@ -127,8 +127,14 @@ export class TokenVerifier {
     const asked = this.#asked(token, options)
     const verified = await this.#verify(token, asked).catch((thrown: unknown) => this.#thrown(asked, thrown))
     const entry = this.#record(verified, asked)
-    const failed = entry && (await this.#recorder?.commit(entry))
-    return failed ? fail(failed) : verified
+    const done = entry && (await this.#recorder?.commit(entry))
+    if (isFailure(done)) return fail(done)
+    if (!done) return verified
+    // Its record was waited for: what does not hold any more is refused.
+    const again = { ...asked, now: this.#timeFor(asked) }
+    const still = await this.#verify(token, again).catch((thrown: unknown) => this.#thrown(asked, thrown))
+    if (!still.ok) this.#record(still, asked)
+    return still
   }
 
   /** The same without I/O: an issuer whose keys are not in memory answers UNTRUSTED_ISSUER, a source that needs time does not know. */
@@ -137,7 +143,12 @@ export class TokenVerifier {
     const verified = this.#verifyNow(token, asked)
     const entry = this.#record(verified, asked)
     const failed = entry && this.#recorder?.put(entry)
-    return failed ? fail(failed) : verified
+    if (failed) return fail(failed)
+    const now = entry ? this.#timeFor(asked) : asked.now
+    if (now === asked.now) return verified // this thread has waited, so nothing else has happened here
+    const still = this.#verifyNow(token, { ...asked, now })
+    if (!still.ok) this.#record(still, asked)
+    return still
   }
 
   #thrown({ presenter }: Pick<Asked, 'presenter'>, thrown: unknown): never {
@@ -219,10 +230,15 @@ export class TokenVerifier {
     const { scopes, presenter } = options
     optional(presenter, checkString, 'presenter')
     const needed = scopes === undefined ? [] : strings(scopes, 'scopes')
+    return { now: this.#timeFor({ presenter }), scopes: needed, presenter }
+  }
+
+  /** The time; a token is refused on record where there is none. */
+  #timeFor(asked: Pick<Asked, 'presenter'>): number {
     try {
-      return { now: this.#time(), scopes: needed, presenter }
+      return this.#time()
     } catch (thrown) {
-      return this.#thrown({ presenter }, thrown)
+      return this.#thrown(asked, thrown)
     }
   }
 

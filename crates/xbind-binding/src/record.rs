@@ -169,11 +169,11 @@ impl Log {
         self.recorded(dangerously_unrecorded).put(record, self.log.did(), has_happened)
     }
 
-    /// The same for what is done when this says so; see [`Recording::commit`].
+    /// The same for what is done when this says so, and whether that was waited for; see [`Recording::commit`].
     #[must_use]
     pub fn commit(&self, record: &str, dangerously_unrecorded: bool) -> Telling<Result<bool>> {
         let (recording, did, record) = (self.recorded(dangerously_unrecorded), *self.log.did(), record.to_owned());
-        Box::new(move |tell| recording.commit(&record, &did, |done| tell(done.map(|()| true))))
+        Box::new(move |tell| recording.commit(&record, &did, tell))
     }
 
     /// Writes what was decided so far, and tells how far the log goes, as JSON; at times it is its end.

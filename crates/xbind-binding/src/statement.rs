@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use serde::{Deserialize, Serialize};
 use xbind::message::details::is_method;
-use xbind::{ApprovalDraft, ApprovedCall, Decision, Error, ErrorKind, Result, Session, Shown};
+use xbind::{ApprovalDraft, ApprovedCall, Decision, Did, Error, ErrorKind, Result, Session, Shown};
 
 use crate::did::{did, dids};
 use crate::key::{Key, fresh_bytes};
@@ -85,22 +85,32 @@ impl KeyHistory {
         Ok(rotation.into())
     }
 
-    /// Brings the start of a key forward; whether it is known.
+    /// Brings the start of a key forward; whether that changes anything. A trial does not.
     #[must_use]
-    pub fn activate(&self, key: &str, from: Option<f64>) -> bool {
-        did(key).is_ok_and(|did| self.0.borrow_mut().activate(&did, time(from)))
+    pub fn activate(&self, key: &str, from: Option<f64>, is_trial: bool) -> bool {
+        self.change(key, is_trial, |history, did| history.activate(did, time(from)))
     }
 
-    /// Makes a key doubtful from some time on; whether it is known.
+    /// Makes a key doubtful from some time on; whether that changes anything. A trial does not.
     #[must_use]
-    pub fn taint(&self, key: &str, from: Option<f64>) -> bool {
-        did(key).is_ok_and(|did| self.0.borrow_mut().taint(&did, time(from)))
+    pub fn taint(&self, key: &str, from: Option<f64>, is_trial: bool) -> bool {
+        self.change(key, is_trial, |history, did| history.taint(did, time(from)))
     }
 
-    /// Takes a key back for all times; whether it is known.
+    /// Takes a key back for all times; whether that changes anything. A trial does not.
     #[must_use]
-    pub fn revoke(&self, key: &str) -> bool {
-        did(key).is_ok_and(|did| self.0.borrow_mut().revoke(&did))
+    pub fn revoke(&self, key: &str, is_trial: bool) -> bool {
+        self.change(key, is_trial, xbind::KeyHistory::revoke)
+    }
+
+    fn change(&self, key: &str, is_trial: bool, change: impl FnOnce(&mut xbind::KeyHistory, &Did) -> bool) -> bool {
+        let Ok(did) = did(key) else { return false };
+        let mut history = self.0.borrow().clone();
+        let has_changed = change(&mut history, &did);
+        if !is_trial {
+            self.0.replace(history);
+        }
+        has_changed
     }
 
     /// Where a key stands.

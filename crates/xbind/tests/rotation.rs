@@ -94,13 +94,14 @@ fn old_receipts_still_verify() {
     assert!(history.verifies(&did(1), NOW + 149) && !history.verifies(&did(1), NOW + 150));
     assert!(history.verifies(&did(2), NOW + 100) && !history.verifies(&did(2), NOW + 99));
     assert!(history.may_sign(&did(3), NOW + 10_000));
-    history.taint(&did(2), NOW + 300);
+    assert!(history.taint(&did(2), NOW + 300));
     assert!(history.verifies(&did(2), NOW + 299), "before the doubt");
     assert!(!history.verifies(&did(2), NOW + 300), "after it");
-    history.taint(&did(2), NOW + 400);
+    assert!(!history.taint(&did(2), NOW + 300) && !history.taint(&did(2), NOW + 400));
     assert!(!history.verifies(&did(2), NOW + 300), "the earliest doubt holds");
-    history.revoke(&did(2));
+    assert!(history.revoke(&did(2)));
     assert!(!history.verifies(&did(2), NOW + 101), "nothing that it signed stands");
+    assert!(!history.revoke(&did(2)) && !history.taint(&did(2), 0) && !history.activate(&did(2), 0), "for ever");
     assert!(history.verifies(&did(1), NOW + 101), "the others are untouched");
     assert!(!history.taint(&did(9), 0) && !history.revoke(&did(9)) && !history.activate(&did(9), 0));
 }
@@ -124,7 +125,7 @@ fn a_prepared_key_can_be_brought_forward() {
     assert_eq!(history.current(NOW + 10), None);
     assert!(history.activate(&did(2), NOW + 10));
     assert_eq!(history.current(NOW + 10), Some(&did(2)));
-    assert!(history.activate(&did(2), NOW + 5000));
+    assert!(!history.activate(&did(2), NOW + 5000) && !history.activate(&did(2), NOW + 10));
     assert_eq!(history.current(NOW + 10), Some(&did(2)), "never put off");
 }
 

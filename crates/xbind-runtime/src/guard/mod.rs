@@ -236,6 +236,9 @@ impl Port {
     /// Why the call does not begin, if it does not.
     fn stop(self: &Arc<Self>, ticket: u64, seen: &Seen, said: Option<u32>) -> Option<Start> {
         if seen.cancelled {
+            if let Some(running) = self.tickets.guard().get_mut(ticket) {
+                running.cancelled = true;
+            }
             self.reply(ticket, Reply::Refused(ErrorKind::AgentClosed, None)); // nobody is told where nobody waits
             return Some(Start::Gone);
         }

@@ -56,6 +56,7 @@ impl Port {
         let _entry = enter();
         let taken = self.tickets.guard().take(ticket);
         let Some(running) = taken else { return };
+        running.record_void();
         let (agent, parked, has_method) = (running.agent.clone(), running.parked, running.method.is_some());
         let goes_on = !running.cancelled && agent.give_back(running, payload);
         if !goes_on {

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use xbind::record::{Chain, Entry, Line, Reader};
@@ -10,6 +10,7 @@ use xbind::{Did, Error, ErrorKind, Result};
 
 use crate::record::files::{Files, failed, sync_folder};
 use crate::record::index::Index;
+use crate::record::regular;
 use crate::record::writer::{Batch, Opened, Sink};
 
 /// A log in files, as it is written.
@@ -18,12 +19,12 @@ pub(crate) struct Disk {
     lock: File,
     file: File,
     number: u64,
-    /// What is whole; behind it may be what a failed write has left.
+    /// What is whole.
     length: u64,
     syncs: bool,
     longest: u64,
-    /// Behind the end there may be what a write that failed has left.
-    torn: bool,
+    /// Of a write that failed: as much of this as was written may still stand behind the end.
+    left: Option<String>,
     /// The file before, until something stands in the next.
     before: Option<(File, u64, u64)>,
 }
@@ -96,9 +97,9 @@ impl Disk {
             opened.lost_to = Some(files.set_aside(file, from, syncs)?);
             opened.lost_bytes = lost;
         }
-        let file = OpenOptions::new().write(true).open(files.path(number));
-        let file = file.map_err(|error| failed("cannot be opened", &error))?;
-        let disk = Self { files, lock, file, number, length, syncs, longest, torn: false, before: None };
+        let file = regular::open(OpenOptions::new().read(true).write(true), &files.path(number));
+        let file = file.map_err(|error| opened.naming(failed("cannot be opened", &error)))?;
+        let disk = Self { files, lock, file, number, length, syncs, longest, left: None, before: None };
         Ok(Found { disk, index, opened, chain })
     }
 
@@ -111,37 +112,43 @@ impl Disk {
         sync_folder(&self.files.path(self.number)).map_err(|error| failed("cannot be written", &error))
     }
 
-    /// Cuts off what a write that failed has left.
+    /// Whether the file is as it was left, once what a write that failed has left there is cut off. What others have done to it
+    /// stays, and nothing is written to it any more: nobody is told that a record is there which nobody would find.
     fn mend(&mut self) -> io::Result<()> {
-        if std::mem::take(&mut self.torn) {
-            let mended = self.file.set_len(self.length);
-            self.torn = mended.is_err();
-            return mended;
-        }
-        Ok(())
-    }
-
-    /// What an earlier write that failed has left is cut off first. What others have done to the file stays, and nothing is
-    /// written to it any more: nobody is told that a record is there which nobody would find.
-    fn append(&mut self, text: &str) -> io::Result<()> {
         let found = self.file.metadata()?;
         if !is_at(&found, &self.files.path(self.number)) {
             return Err(io::Error::other("its file was moved or deleted"));
         }
         match found.len().cmp(&self.length) {
-            Ordering::Equal => {}
-            Ordering::Greater if self.torn => self.file.set_len(self.length)?,
-            Ordering::Greater => return Err(io::Error::other("its file was written by somebody else")),
             Ordering::Less => return Err(io::Error::other("its file was cut by somebody else")),
+            Ordering::Greater if self.is_left(found.len())? => self.file.set_len(self.length)?,
+            Ordering::Greater => return Err(io::Error::other("its file was written by somebody else")),
+            Ordering::Equal => {}
         }
-        self.torn = true;
+        self.left = None;
+        Ok(())
+    }
+
+    /// Whether what stands behind the end, up to there, is as much as was written of a write that failed.
+    fn is_left(&mut self, end: u64) -> io::Result<bool> {
+        let Some(text) = &self.left else { return Ok(false) };
+        let behind = usize::try_from(end.saturating_sub(self.length)).unwrap_or(usize::MAX);
+        let Some(own) = text.as_bytes().get(..behind) else { return Ok(false) };
+        let mut found = vec![0; behind];
+        self.file.seek(SeekFrom::Start(self.length))?;
+        self.file.read_exact(&mut found)?;
+        Ok(found == own)
+    }
+
+    fn append(&mut self, text: &str) -> io::Result<()> {
+        self.mend()?;
         self.file.seek(SeekFrom::Start(self.length))?;
         let written = self.file.write_all(text.as_bytes()).and_then(|()| self.sync());
         if let Err(error) = written {
-            drop(self.file.set_len(self.length)); // else the next write does
+            self.left = Some(text.to_owned());
+            drop(self.mend()); // else the next write does
             return Err(error);
         }
-        self.torn = false;
         self.length = self.length.saturating_add(u64::try_from(text.len()).unwrap_or(u64::MAX));
         Ok(())
     }
@@ -167,12 +174,9 @@ impl Sink for Disk {
         self.mend().map_err(|error| failed(UNMADE, &error))?;
         let number = self.number.saturating_add(1);
         let mut options = OpenOptions::new();
-        options.create(true).append(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let path = self.files.path(number);
-        let next = options.open(&path).and_then(|next| match next.metadata()? {
-            found if found.is_file() && found.len() == 0 => OpenOptions::new().write(true).open(&path),
+        let options = options.create(true).truncate(false).read(true).write(true);
+        let next = regular::open(options, &self.files.path(number)).and_then(|next| match next.metadata()?.len() {
+            0 => Ok(next),
             _ => Err(io::Error::other("that file is there, and holds something else")),
         });
         let next = next.map_err(|error| failed(UNMADE, &error))?;
@@ -187,9 +191,9 @@ impl Sink for Disk {
         let synced = || if self.syncs { sync_folder(&path) } else { Ok(()) };
         let begun = begun.and_then(|()| synced().map_err(|error| failed(UNMADE, &error)));
         if let (true, Some(before)) = (begun.is_err() && self.length == 0, before) {
-            let emptied = self.mend(); // an empty file is nothing of the log, and the next try takes it
+            drop(self.mend()); // an empty file is nothing of the log, and the next try takes it
             (self.file, self.length, self.number) = before; // else only its folder could not be synced: it stays
-            self.torn = emptied.is_err();
+            self.left = None;
         }
         begun
     }

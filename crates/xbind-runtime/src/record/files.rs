@@ -10,6 +10,7 @@ use xbind::{Did, Digest, Error, ErrorKind, MessageId, Result};
 
 use crate::record::disk::check_first;
 use crate::record::index::Query;
+use crate::record::regular;
 
 /// How much of a file is read at once.
 const CHUNK: usize = 256 << 10;
@@ -127,14 +128,11 @@ impl Files {
         {
             return Err(Error::new(ErrorKind::InvalidConfig, "the path of the log is not that of a file"));
         }
-        let mut options = OpenOptions::new();
-        options.create(true).append(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         // Where its first files are elsewhere, they are not made again.
         let named = Self { base: path.to_owned() };
         if fs::metadata(path).is_err() && named.filled().unwrap_or_default().is_empty() {
-            drop(options.open(path).map_err(|error| failed("cannot be made", &error))?);
+            let made = regular::open(OpenOptions::new().create(true).append(true), path);
+            drop(made.map_err(|error| failed("cannot be made", &error))?);
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let base = fs::canonicalize(path).or_else(|_| {
@@ -160,10 +158,8 @@ impl Files {
     /// Only one writer at a time; the lock goes with its process.
     pub(crate) fn lock(&self) -> Result<File> {
         let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(self.beside("lock")).map_err(|error| failed("cannot be locked", &error))?;
+        let file = regular::open(options.create(true).truncate(false).write(true), &self.beside("lock"));
+        let file = file.map_err(|error| failed("cannot be locked", &error))?;
         file.try_lock().map_err(|_| {
             Error::new(ErrorKind::AuditFailed, "the log is written by somebody else")
                 .with_hint("open a log once, and share it; each process has a log of its own")
@@ -261,12 +257,7 @@ impl Files {
     }
 
     fn open(&self, file: u64) -> Result<File> {
-        let unread = |error: io::Error| failed("cannot be read", &error);
-        let path = self.path(file);
-        if !fs::metadata(&path).map_err(unread)?.is_file() {
-            return Err(unread(io::Error::other("that is no file"))); // to open a pipe is to wait for its other end
-        }
-        File::open(path).map_err(unread)
+        regular::open(OpenOptions::new().read(true), &self.path(file)).map_err(|error| failed("cannot be read", &error))
     }
 
     /// A file that is empty, though others follow it.

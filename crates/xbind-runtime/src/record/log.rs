@@ -16,7 +16,8 @@ use crate::record::callback::{Callback, Taker};
 use crate::record::disk::{Disk, Found};
 use crate::record::files::Files;
 use crate::record::index::{Index, Query};
-use crate::record::queue::State;
+use crate::record::now::cannot_wait;
+use crate::record::queue::{State, Waiting};
 use crate::record::writer::{Opened, Sign, Sink, Writer};
 use crate::record::{Audit, Decided, Done, Durability, LogOptions, Taken, tell};
 use crate::sync::Lock;
@@ -38,11 +39,11 @@ pub struct AuditLog {
     did: Did,
 }
 
-struct Shared {
-    state: Mutex<State>,
+pub(super) struct Shared {
+    pub(super) state: Mutex<State>,
     wake: Condvar,
     index: Mutex<Index>,
-    waits: bool,
+    pub(super) waits: bool,
 }
 
 impl AuditLog {
@@ -56,14 +57,15 @@ impl AuditLog {
         let Found { disk, index, opened, chain } =
             Disk::open(Files::of(path)?, did, durability != Durability::None, max_file_bytes, first)?;
         if chain.is_none() {
-            disk.sync_folder()?;
+            disk.sync_folder().map_err(|error| opened.naming(error))?;
         }
         let files = Some(disk.files().clone());
         let sink: Box<dyn Sink> = Box::new(disk);
         let begin = (sink, did, sign, chain, opened.lost_bytes);
         let (tell, told) = channel();
         Self::start(begin, files, index, durability, Box::new(move |log| drop(tell.send(log))));
-        Ok((told.recv().unwrap_or_else(|_| Err(over()))?, opened))
+        let log = told.recv().unwrap_or_else(|_| Err(over())).map_err(|error| opened.naming(error))?;
+        Ok((log, opened))
     }
 
     /// Begins a log whose lines `callback` takes, or goes on behind what it has taken last: the last line then, without its
@@ -137,7 +139,7 @@ impl AuditLog {
     #[must_use]
     pub fn append(&self, decided: Decided) -> bool {
         if self.shared.waits && !self.cannot_wait() {
-            return self.take_now(decided).is_ok();
+            return self.shared.take_now(decided, false).is_ok();
         }
         let mut state = self.shared.state.guard();
         let is_taken = state.can_write() && state.put(decided, None, false) != Taken::No;
@@ -197,6 +199,13 @@ impl AuditLog {
     }
 }
 
+impl AuditLog {
+    /// Whether whoever waits for the log may be whom it waits for.
+    fn cannot_wait(&self) -> bool {
+        self.shared.waits && self.files.is_none()
+    }
+}
+
 impl Drop for AuditLog {
     fn drop(&mut self) {
         let mut state = self.shared.state.guard();
@@ -227,13 +236,13 @@ impl Audit for AuditLog {
         self.shared.state.guard().can_write()
     }
 
-    fn cannot_wait(&self) -> bool {
-        self.shared.waits && self.files.is_none()
+    fn take_now(&self, decided: Decided, goes_on: bool) -> Result<()> {
+        if self.cannot_wait() { Err(cannot_wait()) } else { self.shared.take_now(decided, goes_on) }
     }
 }
 
 impl Shared {
-    fn rouse(&self, state: &mut State) {
+    pub(super) fn rouse(&self, state: &mut State) {
         state.idle = false;
         self.wake.notify_one();
     }
@@ -286,14 +295,14 @@ impl Shared {
         if !left.is_empty() && state.failed.is_none() {
             state.failed = Some(crate::flush::internal());
         }
-        let lost = left.iter().filter(|(_, done)| done.is_none()).count();
+        let lost = left.iter().filter(|left| left.done.is_none()).count();
         if let (1.., Some(error)) = (lost, &state.failed) {
             let lost = if lost == 1 { "1 record is lost".to_owned() } else { format!("{lost} records are lost") };
             state.failed = Some(Error::new(ErrorKind::AuditFailed, format!("{lost}: {}", error.message())));
         }
         let result = state.result();
         drop(state);
-        for done in left.into_iter().filter_map(|(_, done)| done) {
+        for done in left.into_iter().filter_map(|left| left.done) {
             done(false);
         }
         for tell in tell {
@@ -302,8 +311,8 @@ impl Shared {
     }
 
     /// True if that was the end.
-    fn commit(&self, writer: &mut Writer, batch: Vec<(Decided, Option<Done>)>, mut flushes: Vec<Flushed>) -> bool {
-        let decided: Vec<_> = batch.iter().map(|(decided, _)| decided).collect();
+    fn commit(&self, writer: &mut Writer, batch: Vec<Waiting>, mut flushes: Vec<Flushed>) -> bool {
+        let decided: Vec<_> = batch.iter().map(|waiting| &waiting.decided).collect();
         let written = if decided.is_empty() {
             Ok(None)
         } else {
@@ -318,22 +327,22 @@ impl Shared {
         match written {
             Ok(signed) => {
                 state.last = signed.unwrap_or_else(|| state.last.clone());
-                for (decided, done) in batch {
-                    state.bytes = state.bytes.saturating_sub(decided.size());
-                    dones.extend(done);
+                for written in batch {
+                    state.bytes = state.bytes.saturating_sub(written.decided.size());
+                    dones.extend(written.done);
                 }
                 state.failed = None;
             }
             Err(error) => {
                 state.failed = Some(error);
                 // What has not happened yet never will; the rest is kept.
-                for (decided, done) in batch.into_iter().rev() {
-                    match done {
+                for mut waiting in batch.into_iter().rev() {
+                    match waiting.done.take() {
                         Some(done) => {
-                            state.bytes = state.bytes.saturating_sub(decided.size());
+                            state.bytes = state.bytes.saturating_sub(waiting.decided.size());
                             dones.push(done);
                         }
-                        None => state.queue.push_front((decided, None)),
+                        None => state.queue.push_front(waiting),
                     }
                 }
             }

@@ -5,7 +5,9 @@ pub(crate) mod disk;
 pub(crate) mod files;
 pub(crate) mod index;
 pub(crate) mod log;
+mod now;
 mod queue;
+mod regular;
 mod remains;
 pub(crate) mod sink;
 pub(crate) mod writer;
@@ -13,13 +15,11 @@ pub(crate) mod writer;
 use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Mutex;
-use std::sync::mpsc::channel;
 
 use serde::Deserialize;
 use xbind::record::{Record, Verdict};
 use xbind::{Did, Digest, Error, ErrorKind, MessageId, Result};
 
-use crate::record::queue::LONGEST_WRITE;
 use crate::sync::Lock;
 
 /// Something that was decided; never a payload. See [`Record`].
@@ -217,27 +217,14 @@ pub trait Audit: Send + Sync {
         decided.into_iter().fold(true, |all, (one, done)| (self.take(one, Some(done)) != Taken::No) & all)
     }
 
-    /// Takes a decision that is carried out as soon as this returns: where decisions wait for the disk, this thread does.
+    /// Takes a decision that is carried out as soon as this returns, or, if it `goes_on`, in any case: where decisions wait for
+    /// the disk, this thread does. What was waited for too long is not on record, or that it was not done follows it there.
     ///
     /// # Errors
-    /// `AUDIT_FAILED`: it must not be done. Where it was waited for too long it may be on record all the same.
-    fn take_now(&self, decided: Decided) -> Result<()> {
-        if self.cannot_wait() {
-            let why = "it cannot wait for whoever takes the lines of the log, and so it was not done";
-            return Err(Error::new(ErrorKind::AuditFailed, why)
-                .with_hint("keep the log in files, or with sync batch; what can wait does"));
-        }
-        let (tell, told) = channel();
-        let taken = match self.take(decided, Some(Box::new(move |there| _ = tell.send(there)))) {
-            Taken::Later => told.recv_timeout(LONGEST_WRITE).unwrap_or(false),
-            taken @ (Taken::Yes | Taken::No) => taken == Taken::Yes,
-        };
-        taken.then_some(()).ok_or_else(unrecorded)
-    }
-
-    /// Whether whoever waits for the log may be whom it waits for: such a decision is not taken by [`take_now`](Self::take_now).
-    fn cannot_wait(&self) -> bool {
-        false
+    /// `AUDIT_FAILED`: it must not be done.
+    fn take_now(&self, decided: Decided, goes_on: bool) -> Result<()> {
+        let _ = goes_on;
+        (self.take(decided, None) != Taken::No).then_some(()).ok_or_else(unrecorded)
     }
 
     /// Whether what is taken can be written, as far as is known: what is to be done without waiting is not begun otherwise.

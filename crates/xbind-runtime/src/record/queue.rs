@@ -19,9 +19,18 @@ const MAX_BYTES: usize = 64 << 20;
 /// to fail.
 pub(super) const LONGEST_WRITE: Duration = Duration::from_secs(3);
 
+/// A decision that waits to be written.
+pub(super) struct Waiting {
+    id: u64,
+    pub(super) decided: Decided,
+    pub(super) done: Option<Done>,
+}
+
 /// What the thread of a log and those who ask it share.
 pub(super) struct State {
-    pub(super) queue: VecDeque<(Decided, Option<Done>)>,
+    pub(super) queue: VecDeque<Waiting>,
+    /// The id of what came last.
+    pub(super) newest: u64,
     pub(super) bytes: usize,
     pub(super) flushes: Vec<Flushed>,
     pub(super) last: Signed,
@@ -42,6 +51,7 @@ impl State {
     pub(super) const fn new(last: Signed) -> Self {
         Self {
             queue: VecDeque::new(),
+            newest: 0,
             bytes: 0,
             flushes: Vec::new(),
             last,
@@ -84,8 +94,29 @@ impl State {
         }
         let done = done.filter(|_| waits);
         let taken = if done.is_some() { Taken::Later } else { Taken::Yes };
-        self.bytes = self.bytes.saturating_add(size);
-        self.queue.push_back((decided, done));
+        self.push(decided, done);
         taken
+    }
+
+    /// Puts behind what was just written what has become of it.
+    pub(super) fn follow(&mut self, decided: Decided) {
+        if !self.closed {
+            self.push(decided, None);
+        }
+    }
+
+    /// Takes a decision out again whose writing has not begun.
+    pub(super) fn withdraw(&mut self, id: u64) {
+        if let Some(at) = self.queue.iter().position(|waiting| waiting.id == id)
+            && let Some(withdrawn) = self.queue.remove(at)
+        {
+            self.bytes = self.bytes.saturating_sub(withdrawn.decided.size());
+        }
+    }
+
+    fn push(&mut self, decided: Decided, done: Option<Done>) {
+        self.bytes = self.bytes.saturating_add(decided.size());
+        self.newest = self.newest.wrapping_add(1);
+        self.queue.push_back(Waiting { id: self.newest, decided, done });
     }
 }

@@ -8,6 +8,7 @@ use xbind::record::Chain;
 use xbind::{Did, Error, ErrorKind, MessageId, Result};
 
 use crate::record::files::{Files, failed, sync_folder};
+use crate::record::regular;
 
 /// More than the first lines of a file and their signature, which are written together.
 const MAX_FIRST_WRITE: u64 = 4096;
@@ -17,7 +18,7 @@ impl Files {
     /// of the one that goes on behind that end, or of the first. What others have there is not touched.
     pub(super) fn check_own(&self, file: u64, did: &Did, end: Option<&Chain>) -> Result<()> {
         let mut bytes = Vec::new();
-        let opened = File::open(self.path(file));
+        let opened = regular::open(OpenOptions::new().read(true), &self.path(file));
         let read = opened.and_then(|file| file.take(MAX_FIRST_WRITE.saturating_add(1)).read_to_end(&mut bytes));
         let read = read.map_err(|error| failed("cannot be read", &error))?;
         let is_short = u64::try_from(read).is_ok_and(|read| read <= MAX_FIRST_WRITE);
@@ -34,7 +35,8 @@ impl Files {
     /// Cuts off what stands in a file behind that place. It is kept beside the log, in the file whose path is given back.
     pub(super) fn set_aside(&self, file: u64, from: u64, syncs: bool) -> Result<PathBuf> {
         let unmended = |error: io::Error| failed("cannot be mended", &error);
-        let mut cut = OpenOptions::new().read(true).write(true).open(self.path(file)).map_err(unmended)?;
+        let mut options = OpenOptions::new();
+        let mut cut = regular::open(options.read(true).write(true), &self.path(file)).map_err(unmended)?;
         let (path, mut kept) = self.new_aside().map_err(unmended)?;
         let copied = cut
             .seek(SeekFrom::Start(from))

@@ -39,7 +39,7 @@ impl Recording {
     pub fn put(&self, json: &str, owner: &Did, has_happened: bool) -> Result<()> {
         let put = |decided| {
             if !has_happened {
-                return self.audit.take_now(decided);
+                return self.audit.take_now(decided, self.dangerously_unrecorded);
             }
             let taken = self.audit.take(decided, None);
             (taken != Taken::No).then_some(()).ok_or_else(unrecorded)
@@ -49,17 +49,17 @@ impl Recording {
     }
 
     /// The same for what is done when this says so: where the log is kept with [`Durability::Always`](crate::Durability), when
-    /// the disk has it.
-    pub fn commit(&self, json: &str, owner: &Did, told: impl FnOnce(Result<()>) + Send + 'static) {
+    /// the disk has it; then true, for much may have happened meanwhile.
+    pub fn commit(&self, json: &str, owner: &Did, told: impl FnOnce(Result<bool>) + Send + 'static) {
         let goes_on = self.dangerously_unrecorded;
-        let told = Arc::new(Mutex::new(Some(move |taken: bool| {
-            told((taken || goes_on).then_some(()).ok_or_else(unrecorded));
+        let told = Arc::new(Mutex::new(Some(move |(taken, has_waited): (bool, bool)| {
+            told((taken || goes_on).then_some(has_waited).ok_or_else(unrecorded));
         })));
         let own = told.clone();
-        let done: Done = Box::new(move |taken| tell(&own, taken));
+        let done: Done = Box::new(move |taken| tell(&own, (taken, true)));
         match Self::read(owner, json).map_or(Taken::No, |decided| self.audit.take(decided, Some(done))) {
             Taken::Later => {}
-            taken @ (Taken::Yes | Taken::No) => tell(&told, taken == Taken::Yes),
+            taken @ (Taken::Yes | Taken::No) => tell(&told, (taken == Taken::Yes, false)),
         }
     }
 }
@@ -124,7 +124,7 @@ impl Agent {
     /// [`Recording::commit`].
     pub fn commit(&self, json: &str, told: impl FnOnce(Result<()>) + Send + 'static) {
         match &self.recording {
-            Some(recording) => recording.commit(json, self.did(), told),
+            Some(recording) => recording.commit(json, self.did(), |done| told(done.map(drop))),
             None => told(Ok(())),
         }
     }
@@ -160,11 +160,20 @@ impl Running {
         decided.digest = Some(self.request.digest);
     }
 
-    /// How the work on it ended, where it was begun; false where its answer must not go out.
+    /// How the work on it ended, where it was begun, or it is on record that it was; false where its answer must not go out.
     pub(crate) fn record_end(&self, outcome: Verdict, code: Option<ErrorKind>) -> bool {
-        if !self.begun || self.agent.recording.is_none() {
-            return true;
+        let is_void = self.cancelled && self.noted == Noted::There;
+        !(self.begun || is_void) || self.record_as(outcome, code)
+    }
+
+    /// That the work on it came to nothing, where it is on record that it was begun.
+    pub(crate) fn record_void(&self) {
+        if self.noted == Noted::There {
+            self.record_as(Verdict::Failed, Some(ErrorKind::Aborted));
         }
+    }
+
+    fn record_as(&self, outcome: Verdict, code: Option<ErrorKind>) -> bool {
         let taken = self.agent.record("call", outcome, None, |decided| {
             self.complete(decided);
             decided.code = code.map(|kind| kind.code().into());
@@ -195,13 +204,20 @@ impl Port {
         };
         let method = known.method.take();
         Asked { method: method.as_deref(), case: case.as_deref() }.complete(&mut known);
-        let (port, own) = (Arc::downgrade(self), agent.clone());
+        let (port, own, void) = (Arc::downgrade(self), agent.clone(), known.failed(ErrorKind::Aborted));
         let done: Done = Box::new(move |there| {
             let _entry = enter();
-            let Some(port) = port.upgrade() else { return };
-            let there = there || own.recording.as_ref().is_some_and(|recording| recording.dangerously_unrecorded);
-            port.mark_noted(ticket, if there { Noted::There } else { Noted::Refused });
-            port.push(Event::Resumed { ticket });
+            let goes_on = there || own.recording.as_ref().is_some_and(|recording| recording.dangerously_unrecorded);
+            let noted = if goes_on { Noted::There } else { Noted::Refused };
+            match port.upgrade().filter(|port| port.mark_noted(ticket, noted)) {
+                Some(port) => port.push(Event::Resumed { ticket }),
+                None if there => {
+                    own.record("call", Verdict::Failed, None, |decided| {
+                        *decided = Decided { time: decided.time, ..void }
+                    });
+                }
+                None => {}
+            }
         });
         let recorded = agent.record("call", Verdict::Accepted, Some(done), |decided| {
             let time = decided.time;
@@ -209,17 +225,16 @@ impl Port {
             decided.time = time;
         });
         match recorded {
-            Taken::Yes => self.mark_noted(ticket, Noted::There),
-            Taken::No => self.mark_noted(ticket, Noted::Refused),
+            Taken::Yes => _ = self.mark_noted(ticket, Noted::There),
+            Taken::No => _ = self.mark_noted(ticket, Noted::Refused),
             Taken::Later => {}
         }
         recorded
     }
 
-    fn mark_noted(&self, ticket: u64, noted: Noted) {
-        if let Some(running) = self.tickets.guard().get_mut(ticket) {
-            running.noted = noted;
-        }
+    /// False where the call has ended.
+    fn mark_noted(&self, ticket: u64, noted: Noted) -> bool {
+        self.tickets.guard().get_mut(ticket).map(|running| running.noted = noted).is_some()
     }
 }
 

@@ -32,6 +32,18 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// Why a log does not open, though its end was cut off before: where that is kept.
+    pub(crate) fn naming(&self, error: Error) -> Error {
+        let Some(path) = &self.lost_to else { return error };
+        let (lost, why) = (self.lost_bytes, error.message());
+        let named = format!("{why}; {lost} bytes were cut off its end before, and are kept in {}", path.display());
+        let named = Error::new(error.kind(), named);
+        match error.hint() {
+            Some(hint) => named.with_hint(hint.to_owned()),
+            None => named,
+        }
+    }
+
     /// The same of the log of that DID, as JSON.
     #[must_use]
     pub fn json(&self, did: &Did) -> String {

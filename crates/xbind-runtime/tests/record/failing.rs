@@ -91,3 +91,100 @@ fn who_would_wait_for_himself_is_refused() {
     assert!(hands.try_recv().is_err(), "it is not on record");
     log.close().unwrap();
 }
+
+/// The process whose disk is full, and to whose log somebody else writes then.
+#[cfg(unix)]
+fn write_behind_a_failure(path: &Path) {
+    for durability in [Durability::Batch, Durability::Always] {
+        drop(fs::remove_file(path));
+        let (log, _) = open_as(path, key(), durability, 1 << 30).unwrap();
+        let mut n = 0;
+        while flush(&log).is_ok() {
+            log.take(call(n), None);
+            n += 1;
+            assert!(n < 10_000, "the disk is never full");
+        }
+        let whole = fs::read_to_string(path).unwrap();
+        assert!(whole.ends_with('\n'), "what the failed write has left is cut off");
+        let mut others = fs::OpenOptions::new().append(true).open(path).unwrap();
+        others.write_all(b"evidence\n").unwrap();
+        for _ in 0..3 {
+            let error = flush_record(&log);
+            assert!(error.message().contains("written by somebody else"), "{error}");
+        }
+        assert_eq!(fs::read_to_string(path).unwrap(), format!("{whole}evidence\n"));
+        assert!(log.close().is_err());
+    }
+    println!("\nDONE");
+}
+
+#[cfg(unix)]
+fn flush_record(log: &AuditLog) -> xbind::Error {
+    log.take(call(0), None);
+    flush(log).map(|_| ()).unwrap_err()
+}
+
+#[test]
+#[cfg(unix)]
+fn what_others_write_behind_a_failed_write_is_not_cut() {
+    if let Some(path) = std::env::var_os(CHILD) {
+        return write_behind_a_failure(Path::new(&path));
+    }
+    let folder = Folder::new("behind");
+    let name = "failing::what_others_write_behind_a_failed_write_is_not_cut";
+    let child = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact --nocapture \"$1\""])
+        .arg(std::env::current_exe().unwrap())
+        .arg(name)
+        .env(CHILD, folder.log())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout).into_owned();
+    assert!(said.contains("DONE"), "{said}{}", String::from_utf8_lossy(&child.stderr));
+}
+
+#[test]
+fn what_was_given_up_is_not_let_stand_as_accepted() {
+    let folder = Folder::new("given-up");
+    let (rest, gate) = channel();
+    let gate = std::sync::Mutex::new(gate);
+    let (begun, begins) = channel();
+    let options = LogOptions { durability: Durability::Always, max_file_bytes: 1 << 30, first: None };
+    let sign = Box::new(move |bytes: &[u8]| {
+        _ = begun.send(());
+        gate.lock().unwrap().recv().unwrap();
+        Some(key().sign(bytes))
+    });
+    rest.send(()).unwrap();
+    let (log, _) = AuditLog::open(&folder.log(), *key().did(), sign, options).unwrap();
+    begins.recv().unwrap();
+    let put = |token: &str, dangerously_unrecorded| {
+        let recording = Recording { audit: log.clone(), dangerously_unrecorded };
+        let json = format!(r#"{{"event":"token","outcome":"accepted","token":"{token}"}}"#);
+        std::thread::spawn(move || recording.put(&json, &did(1), false).map_err(|error| error.kind()))
+    };
+    let first = put("begun", false);
+    begins.recv().unwrap();
+    let others = [put("waits", false), put("is done anyway", true)];
+    assert_eq!(first.join().unwrap(), Err(ErrorKind::AuditFailed));
+    assert_eq!(others.map(|other| other.join().unwrap()), [Err(ErrorKind::AuditFailed), Ok(())]);
+    drop(begins);
+    for _ in 0..10 {
+        rest.send(()).unwrap();
+    }
+    flush(&log).unwrap();
+    let found = log.query(&Query { limit: 10, ..Query::default() }).unwrap();
+    let of = |token: &str| {
+        let named = format!(r#""token":"{token}""#);
+        found.iter().filter(|line| line.contains(&named)).map(String::as_str).collect::<Vec<_>>()
+    };
+    assert!(
+        matches!(of("begun")[..], [first, then] if first.contains(r#""outcome":"accepted""#)
+        && then.contains(r#""outcome":"failed""#) && then.contains(r#""code":"AUDIT_FAILED""#)),
+        "{found:?}"
+    );
+    assert!(of("waits").is_empty(), "{found:?}");
+    assert!(of("is done anyway").iter().all(|line| line.contains(r#""outcome":"accepted""#)), "{found:?}");
+    log.close().unwrap();
+    verify(&folder.log(), Some(did(1)), None).unwrap();
+}

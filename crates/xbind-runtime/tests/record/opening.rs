@@ -247,3 +247,61 @@ fn a_link_that_leads_nowhere_leaves_nothing_behind() {
     assert!(fs::metadata(folder.0.join("target")).unwrap().len() > 0);
     assert!(fs::symlink_metadata(folder.log()).unwrap().is_symlink());
 }
+
+/// Puts something there that is no file.
+#[cfg(unix)]
+const NO_FILES: [fn(&Path); 4] = [
+    |path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success()),
+    |path| fs::create_dir(path).unwrap(),
+    |path| drop(std::os::unix::net::UnixListener::bind(path).unwrap()),
+    |path| std::os::unix::fs::symlink("/dev/null", path).unwrap(),
+];
+
+#[test]
+#[cfg(unix)]
+fn nothing_that_is_no_file_is_waited_for() {
+    for put in NO_FILES {
+        let folder = Folder::new("no-file");
+        let (next, away, lock) = (numbered(&folder, 1), folder.0.join("away"), folder.0.join("audit.jsonl.lock"));
+        let (log, _) = open_as(&folder.log(), key(), Durability::Batch, 4096).unwrap();
+        put(&next);
+        for n in 0..60 {
+            assert_eq!(log.take(call(n), None), Taken::Yes);
+        }
+        flush(&log).unwrap();
+        for n in 60..63 {
+            assert_eq!(log.take(call(n), None), Taken::Yes);
+            assert_eq!(flush(&log).unwrap_err().kind(), ErrorKind::AuditFailed);
+        }
+        fs::rename(&next, &away).unwrap();
+        flush(&log).unwrap();
+        log.close().unwrap();
+        assert_eq!(verify(&folder.log(), Some(did(1)), None).unwrap().records, 63);
+        fs::remove_file(&lock).unwrap();
+        put(&lock);
+        assert_eq!(refused(&folder.log()).kind(), ErrorKind::AuditFailed);
+        fs::rename(&lock, folder.0.join("away-too")).unwrap();
+        let (log, opened) = open(&folder.log());
+        assert_eq!((opened.records, opened.lost_bytes), (63, 0));
+        log.close().unwrap();
+    }
+}
+
+#[test]
+fn an_opening_that_fails_names_what_it_has_cut_off() {
+    let folder = Folder::new("named");
+    let last = rotated(&folder);
+    let before = numbered(&folder, last - 1);
+    let mut lines = lines(&before);
+    lines.pop(); // its signature: the record before is nobody's
+    rewrite(&before, &lines);
+    fs::write(numbered(&folder, last), r#"{"seq":"#).unwrap();
+    let error = refused(&folder.log());
+    let kept = folder.0.join("audit.jsonl.lost-1");
+    assert_eq!(fs::read_to_string(&kept).unwrap(), r#"{"seq":"#);
+    assert!(error.message().contains("7 bytes") && error.message().contains("audit.jsonl.lost-1"), "{error}");
+    let (log, opened) = open(&folder.log());
+    assert!(opened.lost_to.is_some_and(|path| path.ends_with("audit.jsonl.lost-2")));
+    log.close().unwrap();
+    verify(&folder.log(), Some(did(1)), None).unwrap();
+}

@@ -8,7 +8,7 @@ const GOOD: &str = r#"{"event":"token","outcome":"accepted"}"#;
 fn committed(recording: &Recording, json: &str) -> Result<()> {
     let (tell, told) = channel();
     recording.commit(json, &did(1), move |done| tell.send(done).unwrap());
-    told.recv().unwrap()
+    told.recv().unwrap().map(drop)
 }
 
 #[test]

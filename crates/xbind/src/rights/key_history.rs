@@ -115,18 +115,20 @@ impl KeyHistory {
     }
 
     /// Brings the start of a prepared key forward, as when the one before it was lost; a later start changes nothing.
-    /// Tells whether the key is known.
+    /// Tells whether anything has changed.
     pub fn activate(&mut self, did: &Did, from: u64) -> bool {
-        self.key_mut(did).map(|key| key.active_from = key.active_from.min(from)).is_some()
+        let key = self.key_mut(did).filter(|key| from < key.active_from);
+        key.map(|key| key.active_from = from).is_some()
     }
 
-    /// Marks a key as doubtful from that second on. The earliest of several such times holds. Tells whether the key is
-    /// known.
+    /// Marks a key as doubtful from that second on. The earliest of several such times holds. Tells whether anything has
+    /// changed.
     pub fn taint(&mut self, did: &Did, from: u64) -> bool {
-        self.key_mut(did).map(|key| key.taint(from)).is_some()
+        let key = self.key_mut(did).filter(|key| key.tainted_from.is_none_or(|earlier| from < earlier));
+        key.map(|key| key.taint(from)).is_some()
     }
 
-    /// Takes a key back, for all times. Tells whether the key is known.
+    /// Takes a key back, for all times. Tells whether anything has changed.
     pub fn revoke(&mut self, did: &Did) -> bool {
         self.key_mut(did).map(|key| key.revoked = true).is_some()
     }
@@ -161,8 +163,9 @@ impl KeyHistory {
         [&self.first].into_iter().chain(&self.later).find(|key| key.did == *did)
     }
 
+    /// That key, unless it was taken back, which is for ever.
     fn key_mut(&mut self, did: &Did) -> Option<&mut Key> {
-        [&mut self.first].into_iter().chain(&mut self.later).find(|key| key.did == *did)
+        [&mut self.first].into_iter().chain(&mut self.later).find(|key| key.did == *did && !key.revoked)
     }
 
     fn knows(&self, rotation: &Rotation) -> bool {
