@@ -125,6 +125,35 @@ test(
   },
 )
 
+test('a server that begins no response keeps no request that nobody waits for', { timeout: 40_000 }, async () => {
+  const callee = agent()
+  callee.handle(({ payload }) => payload)
+  const mounted = serveAgents([callee])
+  const kept = new Set<ServerResponse>()
+  let [hangs, most] = [false, 0]
+  const url = await served((request, response) => {
+    if (!hangs) return mounted(request, response)
+    kept.add(response)
+    most = Math.max(most, kept.size)
+    request.resume()
+    response.on('close', () => kept.delete(response))
+    return undefined
+  })
+  const [place, caller] = [{ did: callee.getDID(), url }, agent()]
+  expect(valueOf(await caller.call(place, 0))).toBe(0)
+  hangs = true
+  // One after the other, so that each has a request of its own, up to as many as there may be.
+  const given = Array.from({ length: 160 }, async (_, n) => {
+    await new Promise((resolve) => setTimeout(resolve, n * 3))
+    return caller.call(place, n, { timeoutMs: 1500 })
+  })
+  expect(new Set((await Promise.all(given)).map(codeOf))).toEqual(new Set(['TIMEOUT']))
+  expect(most).toBeGreaterThan(10)
+  hangs = false
+  expect(valueOf(await caller.call(place, 'again', { timeoutMs: 10_000 }))).toBe('again')
+  await expect.poll(() => kept.size, { timeout: 15_000, interval: 100 }).toBe(0) // words about them too
+})
+
 test('the session is asked for once by all who wait for it together', async () => {
   const callee = agent()
   callee.handle(({ payload }) => payload)
