@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { createServer as createTcp, type AddressInfo, type Server } from 'node:net'
+import { Worker } from 'node:worker_threads'
 import { AutoGenxBindAgent, MessageBus, type HttpReach } from '@private.me/autogen'
 import { serveAgents, type ServeOptions, type WindowStore } from '@private.me/autogen/http'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -274,6 +275,49 @@ describe('a store', () => {
       server.close()
     }
     expect(() => serveAgents([callee], { window: memory() })).toThrow(/share their replay windows already/)
+  })
+
+  test('is the same on two handles of one shared bus', async () => {
+    const [store, name] = [memory(), `shared-${process.pid}-store`]
+    const [bus, again] = [MessageBus.shared(name), MessageBus.shared(name)]
+    serveAgents(bus, { window: store })
+    expect(() => serveAgents(again, { window: store })).not.toThrow()
+    expect(() => serveAgents(again, { window: memory() })).toThrow(/already/)
+  })
+
+  test('that was mounted in a thread that has ended leaves refusals, and room for another one', async () => {
+    const name = `shared-${process.pid}-thread`
+    const bus = MessageBus.shared(name)
+    const callee = new AutoGenxBindAgent({ agentOptions: { bus } })
+    open.push(() => callee.close())
+    callee.handle(({ payload }) => payload)
+    const program = `
+      const { parentPort, workerData } = require('node:worker_threads')
+      const { MessageBus } = require('@private.me/autogen')
+      const { serveAgents } = require('@private.me/autogen/http')
+      let [agreed, asked] = [undefined, 0]
+      serveAgents(MessageBus.shared(workerData), {
+        window: {
+          claim: () => (asked++ === 0 ? true : (parentPort.postMessage('asked'), new Promise(() => undefined))),
+          agree: (_, value) => (agreed ??= value),
+        },
+      })
+      parentPort.postMessage('mounted')
+      setInterval(() => undefined, 1000)`
+    const worker = new Worker(program, { eval: true, execArgv: [], workerData: name })
+    await once(worker, 'message')
+    const place = { did: callee.getDID(), url: await served(serveAgents(bus)) }
+    expect(valueOf(await agent().call(place, 1))).toBe(1)
+    const asked = once(worker, 'message')
+    const pending = agent().call(place, 2)
+    await asked
+    await worker.terminate()
+    for (const ended of [await pending, await agent().call(place, 3)]) {
+      expect(codeOf(ended)).toBe('REPLAY_WINDOW_FULL')
+    }
+    const store = memory()
+    expect(() => serveAgents(bus, { window: store })).not.toThrow()
+    expect(valueOf(await agent().call(place, 4))).toBe(4)
   })
 
   test('that is broken is told of where it is mounted', async () => {
