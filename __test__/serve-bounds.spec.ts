@@ -257,6 +257,37 @@ describe('who is listed', () => {
   })
 })
 
+describe('by URL alone', () => {
+  const named = (bus: MessageBus, name: string) => {
+    const made = agent(bus)
+    made.handle(() => name)
+    return made
+  }
+
+  test('whoever took the place of an agent that has gone is called next', { timeout: 30_000 }, async () => {
+    const bus = new MessageBus()
+    const [old, url] = [named(bus, 'old'), await served(serveAgents(bus))]
+    const [caller, busy] = [agent(), agent()]
+    for (const one of [caller, busy]) expect(valueOf(await one.call(url, 1))).toBe('old')
+    old.close()
+    named(bus, 'new')
+    for (const one of [caller, busy]) {
+      expect(codeOf(await one.call(url, 1))).toMatch(/^AGENT_/)
+      await expect.poll(async () => (await one.call(url, 1)).ok, { timeout: 10_000, interval: 300 }).toBe(true)
+      expect(valueOf(await one.call(url, 1))).toBe('new')
+    }
+  })
+
+  test('the one that is left of several is called', { timeout: 30_000 }, async () => {
+    const bus = new MessageBus()
+    const [, two, url] = [named(bus, 'one'), named(bus, 'two'), await served(serveAgents(bus))]
+    const caller = agent()
+    expect((await caller.call(url, 1)).ok).toBe(false)
+    two.close()
+    await expect.poll(async () => (await caller.call(url, 1)).ok, { timeout: 10_000, interval: 300 }).toBe(true)
+  })
+})
+
 describe('a store', () => {
   const behind = (store: WindowStore, options: ServeOptions = {}) => {
     const callee = agent()

@@ -1,6 +1,5 @@
 //! One request with messages, and its response.
 
-use std::mem::take;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,10 +112,16 @@ impl Shared {
                 }
                 drop(idle);
                 let error = why::unanswered(&address.target);
-                self.ended(address, load, |node, call| node.lost_with(call, error.clone()));
+                self.ended(address, load, |node, call| {
+                    if node.awaits(call) {
+                        address.forget_agents(); // whoever was called has perhaps gone
+                    }
+                    node.lost_with(call, error.clone());
+                });
             }
             End::Unwanted => self.ended(address, load, |_, _| {}),
             End::Kept(why) => {
+                address.forget_agents();
                 let error = told(ErrorKind::AgentNotFound, why);
                 self.ended(address, load, |node, call| node.failed_with(call, error.clone()));
             }
@@ -225,7 +230,7 @@ impl Shared {
 
     /// Whoever is there next may be another process.
     fn forget(&self, address: &Address) {
-        take(&mut *lock(&address.agents));
+        address.forget_agents();
         if let Some(node) = self.node.upgrade() {
             node.forget_sessions(address.route);
         }
