@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { createServer as createTcp, type AddressInfo, type Server } from 'node:net'
+import { Worker } from 'node:worker_threads'
 import { AutoGenxBindAgent, MessageBus, type HttpReach } from '@private.me/autogen'
 import { serveAgents, type ServeOptions, type WindowStore } from '@private.me/autogen/http'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -125,6 +126,35 @@ test(
   },
 )
 
+test('a server that begins no response keeps no request that nobody waits for', { timeout: 40_000 }, async () => {
+  const callee = agent()
+  callee.handle(({ payload }) => payload)
+  const mounted = serveAgents([callee])
+  const kept = new Set<ServerResponse>()
+  let [hangs, most] = [false, 0]
+  const url = await served((request, response) => {
+    if (!hangs) return mounted(request, response)
+    kept.add(response)
+    most = Math.max(most, kept.size)
+    request.resume()
+    response.on('close', () => kept.delete(response))
+    return undefined
+  })
+  const [place, caller] = [{ did: callee.getDID(), url }, agent()]
+  expect(valueOf(await caller.call(place, 0))).toBe(0)
+  hangs = true
+  // One after the other, so that each has a request of its own, up to as many as there may be.
+  const given = Array.from({ length: 160 }, async (_, n) => {
+    await new Promise((resolve) => setTimeout(resolve, n * 3))
+    return caller.call(place, n, { timeoutMs: 1500 })
+  })
+  expect(new Set((await Promise.all(given)).map(codeOf))).toEqual(new Set(['TIMEOUT']))
+  expect(most).toBeGreaterThan(10)
+  hangs = false
+  expect(valueOf(await caller.call(place, 'again', { timeoutMs: 10_000 }))).toBe('again')
+  await expect.poll(() => kept.size, { timeout: 15_000, interval: 100 }).toBe(0) // words about them too
+})
+
 test('the session is asked for once by all who wait for it together', async () => {
   const callee = agent()
   callee.handle(({ payload }) => payload)
@@ -227,6 +257,37 @@ describe('who is listed', () => {
   })
 })
 
+describe('by URL alone', () => {
+  const named = (bus: MessageBus, name: string) => {
+    const made = agent(bus)
+    made.handle(() => name)
+    return made
+  }
+
+  test('whoever took the place of an agent that has gone is called next', { timeout: 30_000 }, async () => {
+    const bus = new MessageBus()
+    const [old, url] = [named(bus, 'old'), await served(serveAgents(bus))]
+    const [caller, busy] = [agent(), agent()]
+    for (const one of [caller, busy]) expect(valueOf(await one.call(url, 1))).toBe('old')
+    old.close()
+    named(bus, 'new')
+    for (const one of [caller, busy]) {
+      expect(codeOf(await one.call(url, 1))).toMatch(/^AGENT_/)
+      await expect.poll(async () => (await one.call(url, 1)).ok, { timeout: 10_000, interval: 300 }).toBe(true)
+      expect(valueOf(await one.call(url, 1))).toBe('new')
+    }
+  })
+
+  test('the one that is left of several is called', { timeout: 30_000 }, async () => {
+    const bus = new MessageBus()
+    const [, two, url] = [named(bus, 'one'), named(bus, 'two'), await served(serveAgents(bus))]
+    const caller = agent()
+    expect((await caller.call(url, 1)).ok).toBe(false)
+    two.close()
+    await expect.poll(async () => (await caller.call(url, 1)).ok, { timeout: 10_000, interval: 300 }).toBe(true)
+  })
+})
+
 describe('a store', () => {
   const behind = (store: WindowStore, options: ServeOptions = {}) => {
     const callee = agent()
@@ -245,6 +306,49 @@ describe('a store', () => {
       server.close()
     }
     expect(() => serveAgents([callee], { window: memory() })).toThrow(/share their replay windows already/)
+  })
+
+  test('is the same on two handles of one shared bus', async () => {
+    const [store, name] = [memory(), `shared-${process.pid}-store`]
+    const [bus, again] = [MessageBus.shared(name), MessageBus.shared(name)]
+    serveAgents(bus, { window: store })
+    expect(() => serveAgents(again, { window: store })).not.toThrow()
+    expect(() => serveAgents(again, { window: memory() })).toThrow(/already/)
+  })
+
+  test('that was mounted in a thread that has ended leaves refusals, and room for another one', async () => {
+    const name = `shared-${process.pid}-thread`
+    const bus = MessageBus.shared(name)
+    const callee = new AutoGenxBindAgent({ agentOptions: { bus } })
+    open.push(() => callee.close())
+    callee.handle(({ payload }) => payload)
+    const program = `
+      const { parentPort, workerData } = require('node:worker_threads')
+      const { MessageBus } = require('@private.me/autogen')
+      const { serveAgents } = require('@private.me/autogen/http')
+      let [agreed, asked] = [undefined, 0]
+      serveAgents(MessageBus.shared(workerData), {
+        window: {
+          claim: () => (asked++ === 0 ? true : (parentPort.postMessage('asked'), new Promise(() => undefined))),
+          agree: (_, value) => (agreed ??= value),
+        },
+      })
+      parentPort.postMessage('mounted')
+      setInterval(() => undefined, 1000)`
+    const worker = new Worker(program, { eval: true, execArgv: [], workerData: name })
+    await once(worker, 'message')
+    const place = { did: callee.getDID(), url: await served(serveAgents(bus)) }
+    expect(valueOf(await agent().call(place, 1))).toBe(1)
+    const asked = once(worker, 'message')
+    const pending = agent().call(place, 2)
+    await asked
+    await worker.terminate()
+    for (const ended of [await pending, await agent().call(place, 3)]) {
+      expect(codeOf(ended)).toBe('REPLAY_WINDOW_FULL')
+    }
+    const store = memory()
+    expect(() => serveAgents(bus, { window: store })).not.toThrow()
+    expect(valueOf(await agent().call(place, 4))).toBe(4)
   })
 
   test('that is broken is told of where it is mounted', async () => {

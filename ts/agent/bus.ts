@@ -17,6 +17,12 @@ export interface Anchor {
 /** Of buses that are reached from elsewhere. */
 export const anchors = new WeakMap<NodeRef, Anchor>()
 
+/** Buses by name: one handle of each, as long as somebody here holds it, so that it is known again. */
+const named = new Map<string, WeakRef<NodeRef>>()
+const dropped = new FinalizationRegistry<string>((name) => {
+  if (named.get(name)?.deref() === undefined) named.delete(name)
+})
+
 /** The native bus behind one, for agents that join it; set by the class, which alone sees it. */
 export let refOf: (bus: MessageBus) => NodeRef
 
@@ -69,7 +75,12 @@ export class MessageBus {
   static shared(name: string): MessageBus {
     checkString(name, 'name')
     const bus = new MessageBus()
-    bus.#node = orThrow(native.sharedNode(name))
+    const known = named.get(name)?.deref()
+    bus.#node = known ?? orThrow(native.sharedNode(name))
+    if (known === undefined) {
+      named.set(name, new WeakRef(bus.#node))
+      dropped.register(bus.#node, name)
+    }
     return bus
   }
 

@@ -8,6 +8,7 @@ import { native } from '../native'
 import type { NodeRef, ServerRef } from '../native/binding'
 import { read } from '../native/json'
 import { orThrow } from '../result'
+import { cut, inTurn } from './connection'
 import { Asking, checkStore, type WindowStore } from './store'
 
 /** How agents are mounted. */
@@ -64,12 +65,12 @@ export function serveAgents(
   const answer = mounted(agents, rest)
   return (request, response) => {
     const [asked] = (request.url ?? '').split('?')
-    if (path !== undefined && asked !== path) return refuse(response, 404)
+    if (path !== undefined && asked !== path) return refuse(request, response, 404)
     try {
       answer(request, response)
     } catch (error) {
       // Thrown from here it would end the process.
-      if (!response.headersSent) refuse(response, 500)
+      if (!response.headersSent) refuse(request, response, 500)
       process.emitWarning(error as Error)
     }
   }
@@ -106,16 +107,16 @@ export function mounted(agents: readonly AutoGenxBindAgent[] | MessageBus, optio
   return (request, response, body) => {
     if (underWay.has(request)) return // mounted twice
     if (response.headersSent) throw new TypeError('the request was answered before serveAgents() got it')
-    if (request.method === 'GET') return list(response, here(node, dids))
-    if (request.method !== 'POST') return refuse(response, 405, { allow: 'GET, POST' })
-    if (request.headers['content-type'] !== MEDIA_TYPE) return refuse(response, 415)
+    if (request.method === 'GET') return inTurn(request, response, () => list(response, here(node, dids)))
+    if (request.method !== 'POST') return refuse(request, response, 405, { allow: 'GET, POST' })
+    if (request.headers['content-type'] !== MEDIA_TYPE) return refuse(request, response, 415)
     // Before anything of it is taken, so that its sender can split it.
-    if (Number(request.headers['content-length'] ?? 0) > longest) return refuse(response, 413)
+    if (Number(request.headers['content-length'] ?? 0) > longest) return refuse(request, response, 413)
     if (body === undefined && isRead(request)) throw new TypeError(READ)
     underWay.add(request)
-    const exchange = new Exchange(server, longest, body ?? request, response, () => open.delete(exchange.number))
+    const exchange = new Exchange(server, longest, request, response, body ?? request)
     open.set(exchange.number, exchange)
-    exchange.begin()
+    exchange.begin(() => open.delete(exchange.number))
   }
 }
 
@@ -157,8 +158,13 @@ function served(agents: unknown): { node: NodeRef; dids: string[] | undefined } 
   return { node, dids }
 }
 
-function refuse(response: ServerResponse, status: number, headers: Record<string, string> = {}): void {
-  response.writeHead(status, { ...headers, 'content-length': '0' }).end()
+function refuse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  headers: Record<string, string> = {},
+): void {
+  inTurn(request, response, () => response.writeHead(status, { ...headers, 'content-length': '0' }).end())
 }
 
 /** Who is here, for callers who know the URL alone. */
@@ -169,46 +175,59 @@ function list(response: ServerResponse, agents: readonly string[]): void {
   response.end(body)
 }
 
-/** One request with messages, and its response, which begins at once and ends when all of them are done with. */
+/** One request with messages, and its response, which begins in its turn and ends when all of them are done with. */
 class Exchange {
   readonly number: number
   readonly #server: ServerRef
-  readonly #request: Readable
+  readonly #request: IncomingMessage
   readonly #response: ServerResponse
-  readonly #gone: () => void
+  readonly #body: Readable
   #left: number
+  /** Whether the response may be written to. */
+  #turn = false
   #stalled: NodeJS.Timeout | undefined
   #unbegun: NodeJS.Timeout | undefined
   #silent: NodeJS.Timeout | undefined
 
-  constructor(server: ServerRef, longest: number, request: Readable, response: ServerResponse, gone: () => void) {
+  constructor(server: ServerRef, longest: number, request: IncomingMessage, response: ServerResponse, body: Readable) {
     this.number = native.openExchange(server)
     this.#server = server
     this.#left = longest
     this.#request = request
     this.#response = response
-    this.#gone = gone
+    this.#body = body
   }
 
-  begin(): void {
-    const [request, response] = [this.#request, this.#response]
-    // What is answered soon leaves with it, in one piece.
-    this.#unbegun = setTimeout(() => this.#head().flushHeaders(), SOON_MS)
-    response.on('close', () => this.#closed())
-    response.on('error', () => undefined) // its end is told by `close`
-    request.on('error', () => undefined)
-    request.on('data', (piece: Uint8Array) => this.#read(piece))
+  begin(gone: () => void): void {
+    const body = this.#body
+    this.#response.on('error', () => undefined) // its end is told by `close`
+    body.on('error', () => undefined)
+    body.on('data', (piece: Uint8Array) => this.#read(piece))
     // Servers need not have a bound of their own: Fastify sets none.
     this.#silent = setTimeout(() => this.#late(), SILENT_MS).unref()
-    request.on('end', () => {
+    body.on('end', () => {
       clearTimeout(this.#silent)
-      if (native.endExchange(this.#server, this.number) !== null) response.destroy()
+      if (native.endExchange(this.#server, this.number) !== null) this.#cut()
     })
+    const begin = (): void => {
+      this.#turn = true
+      // What is answered soon leaves with it, in one piece.
+      this.#unbegun = setTimeout(() => this.#head().flushHeaders(), SOON_MS)
+      this.write()
+    }
+    inTurn(this.#request, this.#response, begin, () => {
+      this.#closed()
+      gone()
+    })
+  }
+
+  #cut(): void {
+    cut(this.#request, this.#response)
   }
 
   #late(): void {
     if (this.#stalled) this.#silent?.refresh()
-    else this.#response.destroy()
+    else this.#cut()
   }
 
   #read(piece: Uint8Array): void {
@@ -216,22 +235,22 @@ class Exchange {
     this.#left -= piece.byteLength
     const isRefused = this.#left < 0 || native.feedExchange(this.#server, this.number, piece) !== null
     // What came before stands; the rest is nobody's.
-    if (isRefused) this.#response.destroy()
-    else if (this.#stalled) this.#request.pause()
+    if (isRefused) this.#cut()
+    else if (this.#stalled) this.#body.pause()
   }
 
   /** There may be something to write. */
   write(): void {
-    if (this.#stalled || this.#response.destroyed) return
+    if (!this.#turn || this.#stalled || this.#response.destroyed) return
     const [bytes, over] = native.takeExchange(this.#server, this.number)
     if (over) return this.#end(bytes)
     const goesOn = bytes.byteLength === 0 || this.#head().write(bytes)
     if (goesOn) return
-    this.#stalled = setTimeout(() => this.#response.destroy(), STALLED_MS).unref()
+    this.#stalled = setTimeout(() => this.#cut(), STALLED_MS).unref()
     this.#response.once('drain', () => {
       clearTimeout(this.#stalled)
       this.#stalled = undefined
-      this.#request.resume()
+      this.#body.resume()
       this.write()
     })
   }
@@ -255,7 +274,6 @@ class Exchange {
     clearTimeout(this.#stalled)
     clearTimeout(this.#silent)
     clearTimeout(this.#unbegun)
-    this.#gone()
     native.closeExchange(this.#server, this.number)
   }
 }

@@ -12,6 +12,7 @@ mod common;
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use common::calls::{Seen, echo, join, options, route};
@@ -20,11 +21,15 @@ use xbind::{Error, ErrorKind, Handled, Session};
 use xbind_runtime::{Handle, SharedWindow, WindowAnswer, WindowQuestion};
 
 #[derive(Clone, Default)]
-struct Store(Arc<Mutex<Vec<WindowQuestion>>>);
+struct Store(Arc<Mutex<Vec<WindowQuestion>>>, Arc<AtomicBool>);
 
 impl SharedWindow for Store {
     fn ask(&self, question: WindowQuestion) {
         self.0.lock().unwrap().push(question);
+    }
+
+    fn is_gone(&self) -> bool {
+        self.1.load(Ordering::Relaxed)
     }
 }
 
@@ -226,4 +231,27 @@ fn an_agent_that_ends_or_is_stopped_begins_nothing_and_says_so_at_once() {
         own.answer_all();
         assert!(own.seen.borrow().is_empty(), "{n}");
     }
+}
+
+#[test]
+fn calls_are_refused_when_whoever_asks_is_gone_until_another_one_does() {
+    let (mut own, call) = Replica::held(60_000);
+    let refused = Some((ErrorKind::ReplayWindowFull, Some(Handled::Unknown)));
+    let other = Store::default();
+    let error = own.world.nodes[1].share_windows(Arc::new(other.clone())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "the first one is still there");
+    own.store.1.store(true, Ordering::Relaxed);
+    own.world.nodes[1].windows_gone();
+    own.world.settle();
+    assert_eq!(Some(failure(&call)), refused);
+    let next = own.call(60_000);
+    own.world.settle();
+    assert_eq!(Some(failure(&next)), refused, "and the one that comes after");
+    assert!(own.seen.borrow().is_empty());
+    own.world.nodes[1].share_windows(Arc::new(other.clone())).unwrap();
+    own.store = other;
+    let _last = own.call(60_000);
+    own.world.settle();
+    own.answer_all();
+    assert_eq!(*own.seen.borrow(), ["1"]);
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
 use xbind::Did;
@@ -17,6 +18,8 @@ use crate::{Target, Whose};
 const MAX_MESSAGES: usize = 1024;
 /// Requests under way to one address, and beside them those that carry only words about calls that run.
 const MAX_REQUESTS: (usize, usize) = (128, 8);
+/// How long it is believed who answers at an address.
+const LISTED: Duration = Duration::from_secs(30);
 /// How often the very same call is sent once more.
 const AGAIN: u8 = 2;
 
@@ -26,8 +29,8 @@ pub(super) struct Address {
     pub(super) route: Route,
     pub(super) queue: Mutex<Queue>,
     pub(super) idle: Mutex<Vec<Connection>>,
-    /// Who answers there, by what the address itself says.
-    pub(super) agents: Mutex<Vec<Did>>,
+    /// Who answers there, by what the address itself says, and since when that is known.
+    agents: Mutex<Option<(Instant, Vec<Did>)>>,
     /// Calls whose answer may still come.
     under_way: Mutex<HashMap<CallId, Sent>>,
 }
@@ -71,6 +74,22 @@ impl Address {
             agents: Mutex::default(),
             under_way: Mutex::default(),
         }
+    }
+
+    /// Who answers there, by a list that is not old, and has no more than one.
+    pub(super) fn agents(&self) -> Option<Vec<Did>> {
+        let known = lock(&self.agents);
+        known.as_ref().filter(|(since, _)| since.elapsed() < LISTED).map(|(_, agents)| agents.clone())
+    }
+
+    /// The address has said who answers there. Several are asked for again: nobody can be called before all but one have gone.
+    pub(super) fn list(&self, agents: &[Did]) {
+        *lock(&self.agents) = (agents.len() == 1).then(|| (Instant::now(), agents.to_vec()));
+    }
+
+    /// Somebody else may answer there now.
+    pub(super) fn forget_agents(&self) {
+        *lock(&self.agents) = None;
     }
 
     /// These calls leave in that exchange.

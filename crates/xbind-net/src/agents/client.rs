@@ -25,6 +25,8 @@ pub(super) const MAX_ADDRESSES: usize = 65_536;
 const MAX_AGAIN: usize = 16;
 /// What a list of agents may be, and how long it may take.
 const LIST: (usize, Duration) = (64 << 10, Duration::from_secs(10));
+/// How long nobody asks an address again who answers there.
+const LISTED_AGAIN: Duration = Duration::from_secs(1);
 
 /// Reaches agents by the addresses that calls name: `https://host/path`, the DID behind a `#` where it is known, and a `~`
 /// before it all where it is a stranger's word.
@@ -50,7 +52,7 @@ impl Client {
             node: Arc::downgrade(node),
             id: OnceLock::new(),
             addresses: Mutex::new(Book::new(MAX_ADDRESSES)),
-            fetcher: Fetcher::new(settings.clone()),
+            fetcher: Fetcher::new(Settings { interval: settings.interval.min(LISTED_AGAIN), ..settings.clone() }),
             ways: Ways::new(settings),
             last: AtomicU64::new(0),
             again: Semaphore::new(MAX_AGAIN),
@@ -129,8 +131,7 @@ impl Resolver for Client {
             let Ok(key) = VerifyingKey::from_did(did) else { return done.failed(ErrorKind::InvalidDid) };
             return done.found(&[Remote { did: *key.did(), route: address.route }]);
         }
-        let known = lock(&address.agents).clone();
-        if !known.is_empty() {
+        if let Some(known) = address.agents() {
             return done.found(&address.remotes(&known));
         }
         let (max_bytes, patience) = LIST;
@@ -139,7 +140,7 @@ impl Resolver for Client {
             let refused = |why| why::error(ErrorKind::AgentNotFound, &address.target, why);
             match document.map(|document| agents_in(document.bytes())) {
                 Ok(Some(agents)) => {
-                    lock(&address.agents).clone_from(&agents);
+                    address.list(&agents);
                     done.found(&address.remotes(&agents));
                 }
                 Ok(None) => done.failed_with(refused(FetchError::MediaType)),

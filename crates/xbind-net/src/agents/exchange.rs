@@ -1,13 +1,12 @@
 //! One request with messages, and its response.
 
-use std::mem::take;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 use xbind::ErrorKind;
 use xbind_runtime::Node;
 use xbind_runtime::transport::{CallId, Way};
@@ -21,10 +20,10 @@ use crate::FetchError;
 
 /// Connections that wait for the next request.
 const MAX_IDLE: usize = 16;
-/// How long connecting may take, TLS included, how long, three times, the head of a response, and how long a response in which
-/// nothing can be said that anybody waits for.
+/// How long connecting may take, TLS included, how long, three times, the head of a response, and how long a request with nothing
+/// that anybody waits for.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often it is looked whether anybody still waits for what a response may bring.
+/// How often it is looked whether anybody still waits for what a request may bring.
 const LOOKING: Duration = Duration::from_secs(1);
 /// What a server says that takes no request as large as this one.
 const TOO_LARGE: FetchError = FetchError::Status(413);
@@ -64,15 +63,19 @@ impl Load {
 
 impl Shared {
     pub(super) async fn exchange(self: Arc<Self>, address: &Arc<Address>, batch: Vec<Parcel>, words: bool) {
+        let Some(node) = self.node.upgrade() else { return };
         let (mut body, mut pieces) = (Vec::new(), Vec::new());
-        for parcel in &batch {
+        for parcel in batch.iter().filter(|parcel| parcel.call().is_none_or(|call| node.awaits(call))) {
             let from = body.len();
             if parcel.write(&mut body) {
                 pieces.push((parcel.call(), from..body.len()));
             }
         }
         let again = batch.iter().any(|parcel| matches!(parcel, Parcel::Again(..)));
-        drop(batch);
+        drop((batch, node));
+        if pieces.is_empty() {
+            return;
+        }
         let load = Load { body: body.into(), pieces, exchange: self.next(), fresh: false, again };
         let calls = load.pieces.iter().filter_map(|(call, range)| Some(((*call)?, load.body.slice(range.clone()))));
         address.sent(load.exchange, calls);
@@ -96,7 +99,12 @@ impl Shared {
     /// One exchange. What became of it is told, unless its messages are to go in smaller ones.
     pub(super) async fn request(self: &Arc<Self>, address: &Arc<Address>, load: &Load) -> Result<(), TooLarge> {
         let told = |kind, why| why::error(kind, &address.target, why);
-        match self.run(address, load).await {
+        let end = tokio::select! {
+            biased; // also where something comes all the time
+            () = self.is_unwanted(load) => End::Unwanted,
+            end = self.run(address, load) => end,
+        };
+        match end {
             End::Whole(connection) => {
                 let mut idle = lock(&address.idle);
                 if idle.len() < MAX_IDLE {
@@ -104,10 +112,16 @@ impl Shared {
                 }
                 drop(idle);
                 let error = why::unanswered(&address.target);
-                self.ended(address, load, |node, call| node.lost_with(call, error.clone()));
+                self.ended(address, load, |node, call| {
+                    if node.awaits(call) {
+                        address.forget_agents(); // whoever was called has perhaps gone
+                    }
+                    node.lost_with(call, error.clone());
+                });
             }
             End::Unwanted => self.ended(address, load, |_, _| {}),
             End::Kept(why) => {
+                address.forget_agents();
                 let error = told(ErrorKind::AgentNotFound, why);
                 self.ended(address, load, |node, call| node.failed_with(call, error.clone()));
             }
@@ -156,7 +170,7 @@ impl Shared {
             return match vet(&response) {
                 Err(TOO_LARGE) => End::TooLarge,
                 Err(why) => End::Lost(ErrorKind::AgentNotFound, why),
-                Ok(()) => match self.read(address, response.into_body(), load).await {
+                Ok(()) => match self.read(address, response.into_body()).await {
                     Read::Whole if connection.is_ready().await => End::Whole(connection),
                     Read::Unwanted => End::Unwanted,
                     Read::Whole | Read::BrokenOff => lost(FetchError::BrokenOff),
@@ -165,33 +179,25 @@ impl Shared {
         }
     }
 
-    /// Whether somebody waits for what the rest of the response may bring. Of words about calls nothing is said, and their
-    /// responses end soon.
-    fn is_wanted(&self, load: &Load, began: Instant) -> bool {
-        let Some(node) = self.node.upgrade() else { return false };
-        let mut calls = load.calls().peekable();
-        if calls.peek().is_none() {
-            return began.elapsed() < PATIENCE;
+    /// Until nobody waits any more for what the response may bring. Of words about calls nothing is said: they are soon done with.
+    async fn is_unwanted(&self, load: &Load) {
+        if load.calls().next().is_none() {
+            return sleep(PATIENCE).await;
         }
-        calls.any(|call| node.awaits(call))
+        loop {
+            sleep(LOOKING).await;
+            let Some(node) = self.node.upgrade() else { return };
+            if !load.calls().any(|call| node.awaits(call)) {
+                return;
+            }
+        }
     }
 
-    async fn read(&self, address: &Address, mut body: Incoming, load: &Load) -> Read {
+    async fn read(&self, address: &Address, mut body: Incoming) -> Read {
         let Some(longest) = self.node.upgrade().map(|node| node.longest_body()) else { return Read::Unwanted };
         let mut frames = Frames::new(longest);
-        let began = Instant::now();
-        let mut looked = began;
         loop {
-            let Some(look) = looked.checked_add(LOOKING) else { return Read::Unwanted };
-            let frame = timeout_at(look, body.frame()).await;
-            // Also where something comes all the time.
-            if looked.elapsed() >= LOOKING {
-                if !self.is_wanted(load, began) {
-                    return Read::Unwanted;
-                }
-                looked = Instant::now();
-            }
-            let Ok(frame) = frame else { continue };
+            let frame = body.frame().await;
             let Some(frame) = frame else {
                 return if frames.end().is_ok() { Read::Whole } else { Read::BrokenOff };
             };
@@ -224,7 +230,7 @@ impl Shared {
 
     /// Whoever is there next may be another process.
     fn forget(&self, address: &Address) {
-        take(&mut *lock(&address.agents));
+        address.forget_agents();
         if let Some(node) = self.node.upgrade() {
             node.forget_sessions(address.route);
         }

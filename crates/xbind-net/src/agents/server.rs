@@ -36,6 +36,7 @@ pub struct Taken {
 pub struct Server {
     shared: Arc<Shared>,
     id: TransportId,
+    asks: Option<Arc<Store>>,
 }
 
 /// Called, on any thread, when an exchange has something to take; with 0 when there are [questions](Server::questions).
@@ -102,11 +103,12 @@ impl Server {
             questions: Mutex::default(),
             exchanges: Mutex::default(),
         });
-        if shares {
-            node.share_windows(Arc::new(Store(Arc::downgrade(&shared))))?;
+        let asks = shares.then(|| Arc::new(Store(shared.clone())));
+        if let Some(store) = &asks {
+            node.share_windows(Arc::new(Asked(Arc::downgrade(store))))?;
         }
         let id = node.attach(Arc::new(Responses(shared.clone())));
-        Ok(Self { shared, id })
+        Ok(Self { shared, id, asks })
     }
 
     /// What the store is to be asked.
@@ -202,12 +204,32 @@ impl Server {
     }
 }
 
-/// The store, as far as the node knows it.
-struct Store(Weak<Shared>);
+/// With its face a server is gone: nobody writes what its exchanges bring, or asks its store.
+impl Drop for Server {
+    fn drop(&mut self) {
+        let open: Vec<_> = self.shared.exchanges().open.keys().copied().collect();
+        open.into_iter().for_each(|exchange| self.gone(exchange));
+        let asked = self.asks.take().is_some(); // from here on the node sees it
+        if let (true, Some(node)) = (asked, self.shared.node.upgrade()) {
+            node.windows_gone();
+        }
+    }
+}
 
-impl SharedWindow for Store {
+/// Whoever asks the store, as long as there is its server.
+struct Store(Arc<Shared>);
+
+/// The same, as far as the node knows it.
+struct Asked(Weak<Store>);
+
+impl SharedWindow for Asked {
+    fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+
     fn ask(&self, question: WindowQuestion) {
-        let Some(shared) = self.0.upgrade() else { return }; // with its server went the exchange that it is about
+        let Some(store) = self.0.upgrade() else { return };
+        let shared = &store.0;
         let is_first = {
             let mut questions = shared.questions.lock().unwrap_or_else(PoisonError::into_inner);
             questions.push(question);

@@ -98,6 +98,10 @@ impl HeldCalls {
         over.into_iter().filter_map(|number| self.remove(number)).collect()
     }
 
+    pub(crate) fn numbers_of_all(&self) -> Vec<u64> {
+        self.by_number.keys().copied().collect()
+    }
+
     pub(crate) fn take_all(&mut self) -> Self {
         take(self)
     }

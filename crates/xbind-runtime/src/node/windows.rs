@@ -2,8 +2,8 @@
 //! accepted. Nothing of a call from elsewhere begins before the store has said that nobody has it.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use xbind::{Did, Digest, Error, ErrorKind, InReplyTo, MessageId, PendingCall, Presented, Result, Session};
 
@@ -28,6 +28,11 @@ pub trait SharedWindow: Send + Sync {
     /// Asks, and tells [`Node::window_told`] what came of it, later, within some seconds, and for each question. It does not
     /// block, and does not call the node.
     fn ask(&self, question: WindowQuestion);
+
+    /// Whether it can ask no more; [`Node::windows_gone`] is told so.
+    fn is_gone(&self) -> bool {
+        false
+    }
 }
 
 /// What a store is asked: to remember these keys, one after the other as long as none was there, and after that the name of
@@ -60,14 +65,15 @@ pub enum WindowAnswer {
 /// See the module's documentation.
 #[derive(Default)]
 pub(crate) struct Windows {
-    shared: OnceLock<Arc<dyn SharedWindow>>,
+    are_shared: AtomicBool,
+    shared: Mutex<Option<Arc<dyn SharedWindow>>>,
     last: AtomicU64,
     held: Mutex<HeldCalls>,
 }
 
 impl Windows {
     pub(crate) fn are_shared(&self) -> bool {
-        self.shared.get().is_some()
+        self.are_shared.load(Ordering::Acquire)
     }
 
     /// A connection is lost: nobody waits any more for what came over it.
@@ -89,7 +95,7 @@ impl Windows {
     }
 
     fn hold(&self, held: Held, keys: Vec<String>, until: u64) {
-        let Some(shared) = self.shared.get() else { return };
+        let Some(shared) = self.shared.guard().clone() else { return };
         let agent = held.agent.clone();
         let Ok(random) = clock::message_id() else {
             return agent.refuse(held.back, held.reference, ErrorKind::ReplayWindowFull);
@@ -99,6 +105,9 @@ impl Windows {
         let name = format!("xbind-session-{}", agent.did());
         let fresh = Session::from_bytes(*random.as_bytes()).text();
         shared.ask(WindowQuestion { number, keys, until, name, fresh });
+        if shared.is_gone() {
+            agent.node.window_told(number, &WindowAnswer::Failed);
+        }
     }
 }
 
@@ -107,14 +116,25 @@ impl Node {
     /// window as the store does, and begin when it has said that they are new.
     ///
     /// # Errors
-    /// `INVALID_CONFIG` if there is one already.
+    /// `INVALID_CONFIG` if there is one already that is not gone.
     pub fn share_windows(&self, window: Arc<dyn SharedWindow>) -> Result<()> {
-        if self.windows.shared.set(window).is_err() {
+        let mut shared = self.windows.shared.guard();
+        if shared.as_ref().is_some_and(|shared| !shared.is_gone()) {
             let why = "the agents of this bus share their replay windows already";
             return Err(Error::new(ErrorKind::InvalidConfig, why).with_hint("name the store once for each bus"));
         }
+        let gone = shared.replace(window);
+        drop(shared);
+        drop(gone); // under no lock
+        self.windows.are_shared.store(true, Ordering::Release);
         self.memories.share();
         Ok(())
+    }
+
+    /// Whoever asked the store can do so no more, and answers nothing that it was asked. Calls are refused until another one does.
+    pub fn windows_gone(self: &Arc<Self>) {
+        let waiting = self.windows.held.guard().numbers_of_all();
+        waiting.into_iter().for_each(|number| self.window_told(number, &WindowAnswer::Failed));
     }
 
     /// What the store says to a question. Saying it again does no harm.
