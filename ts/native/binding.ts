@@ -1075,7 +1075,7 @@ export interface Binding {
   canWrite(log: LogRef): boolean
   /** Puts a decision on record; see [`Recording::put`]. */
   putDecision(log: LogRef, record: string, unrecorded: boolean, hasHappened: boolean): Failure | null
-  /** The same for what is done when this says so; see [`Recording::commit`]. */
+  /** The same for what is done when this says so, and whether that was waited for; see [`Recording::commit`]. */
   commitDecision(log: LogRef, record: string, unrecorded: boolean): Promise<Fallible<boolean>>
   /**
    * Puts what the JSON object of a record says into the log of an agent that has one, for what is done when this says so:
