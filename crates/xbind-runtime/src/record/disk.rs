@@ -16,7 +16,8 @@ use crate::record::writer::{Batch, Opened, Sink};
 /// A log in files, as it is written.
 pub(crate) struct Disk {
     files: Files,
-    lock: File,
+    /// Held as long as it is written.
+    locks: Vec<File>,
     file: File,
     number: u64,
     /// What is whole.
@@ -40,7 +41,9 @@ pub(crate) struct Found {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        drop(self.lock.unlock()); // a process that is just being started may hold a copy of it
+        for lock in self.locks.iter().chain([&self.file]) {
+            drop(lock.unlock()); // a process that is just being started may hold a copy of it
+        }
     }
 }
 
@@ -49,6 +52,8 @@ impl Disk {
     pub(crate) fn open(files: Files, did: Did, syncs: bool, longest: u64, wanted: Option<u64>) -> Result<Found> {
         let lock = files.lock()?;
         let numbers = files.filled()?;
+        let mut locks = files.lock_own(&numbers)?;
+        locks.push(lock);
         let (mut reader, mut index) = (Reader::new(Some(did), None), Index::default());
         let (mut records, mut unsigned) = (0_u64, 0_u64);
         let (mut number, mut length) = (0, 0);
@@ -99,7 +104,7 @@ impl Disk {
         }
         let file = regular::open(OpenOptions::new().read(true).write(true), &files.path(number));
         let file = file.map_err(|error| opened.naming(failed("cannot be opened", &error)))?;
-        let disk = Self { files, lock, file, number, length, syncs, longest, left: None, before: None };
+        let disk = Self { files, locks, file, number, length, syncs, longest, left: None, before: None };
         Ok(Found { disk, index, opened, chain })
     }
 
@@ -180,6 +185,7 @@ impl Sink for Disk {
             _ => Err(io::Error::other("that file is there, and holds something else")),
         });
         let next = next.map_err(|error| failed(UNMADE, &error))?;
+        regular::lock_own(&next)?;
         self.before = Some((std::mem::replace(&mut self.file, next), self.length, self.number));
         (self.length, self.number) = (0, number);
         Ok(Some(number))

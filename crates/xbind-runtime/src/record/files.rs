@@ -160,11 +160,19 @@ impl Files {
         let mut options = OpenOptions::new();
         let file = regular::open(options.create(true).truncate(false).write(true), &self.beside("lock"));
         let file = file.map_err(|error| failed("cannot be locked", &error))?;
-        file.try_lock().map_err(|_| {
-            Error::new(ErrorKind::AuditFailed, "the log is written by somebody else")
-                .with_hint("open a log once, and share it; each process has a log of its own")
-        })?;
+        regular::lock(&file)?;
         Ok(file)
+    }
+
+    /// The same by its own files, which may have further names: the first, and those that may be gone on with.
+    pub(crate) fn lock_own(&self, numbers: &[u64]) -> Result<Vec<File>> {
+        let (first, others) = numbers.split_first().unwrap_or((&0, &[]));
+        let lock = |number: &u64| {
+            let file = regular::open(OpenOptions::new().read(true).write(true), &self.path(*number));
+            let file = file.map_err(|error| failed("cannot be locked", &error))?;
+            regular::lock_own(&file).map(|()| file)
+        };
+        std::iter::once(first).chain(others.iter().rev().take(2)).map(lock).collect()
     }
 
     /// The numbers of the files that are there, in order.

@@ -305,3 +305,39 @@ fn an_opening_that_fails_names_what_it_has_cut_off() {
     log.close().unwrap();
     verify(&folder.log(), Some(did(1)), None).unwrap();
 }
+
+#[test]
+#[cfg(unix)]
+fn a_log_of_several_names_has_one_writer() {
+    let folder = Folder::new("names");
+    let copy = Folder::new("names-too");
+    let last = rotated(&folder);
+    let link = |n: u64| {
+        let own = |folder: &Folder| if n == 0 { folder.log() } else { numbered(folder, n) };
+        fs::hard_link(own(&folder), own(&copy)).unwrap();
+    };
+    let (log, _) = open_as(&folder.log(), key(), Durability::Batch, 4096).unwrap();
+    link(0);
+    assert_eq!(refused(&copy.log()).kind(), ErrorKind::AuditFailed, "by its first file");
+    (1..=last).for_each(link);
+    assert_eq!(refused(&copy.log()).kind(), ErrorKind::AuditFailed, "by all of them");
+    fs::remove_file(copy.log()).unwrap();
+    assert_eq!(refused(&copy.log()).kind(), ErrorKind::AuditFailed, "by the one that is written to");
+    // Files that are begun later as well.
+    for n in 0..60 {
+        log.take(call(n), None);
+        flush(&log).unwrap();
+    }
+    let newest = (1..).take_while(|n| numbered(&folder, *n).exists()).last().unwrap();
+    assert!(newest > last);
+    (last + 1..=newest).for_each(link);
+    fs::remove_file(folder.0.join("audit.jsonl.lock")).unwrap();
+    for log in [copy.log(), folder.log()] {
+        let error = refused(&log);
+        assert!(error.message().contains("written by somebody else"), "{error}");
+    }
+    let (head, _) = log.close().unwrap();
+    assert_eq!(verify(&folder.log(), Some(did(1)), Some((head.seq, head.digest))).unwrap().records, 120);
+    let (log, _) = open(&copy.log());
+    log.close().unwrap();
+}
