@@ -351,6 +351,25 @@ describe('a store', () => {
     expect(valueOf(await agent().call(place, 4))).toBe(4)
   })
 
+  test('makes it unknown, of what is refused before it is asked, whether another replica ran it', async () => {
+    for (const [window, handled] of [
+      [undefined, 'no'],
+      [memory(), 'unknown'],
+    ] as const) {
+      const callee = new AutoGenxBindAgent({ agentOptions: { bus: new MessageBus(), inbox: { maxMessages: 1 } } })
+      open.push(() => callee.close())
+      callee.handle('never', () => 1, { allow: [agent().getDID()] })
+      const url = await served(serveAgents([callee], window && { window }))
+      const [place, caller] = [{ did: callee.getDID(), url }, agent()]
+      const refused = errorOf(await caller.call(place, 1, { method: 'never' }))
+      expect([refused.code, refused.handled]).toEqual(['NOT_ALLOWED', handled])
+      expect(refused.message.includes('another process with its key may have begun')).toBe(window !== undefined)
+      const sent = await Promise.all(Array.from({ length: 4 }, (_, n) => caller.send(place, n)))
+      const full = sent.filter(({ ok }) => !ok).map((one) => errorOf(one))
+      expect(full.map(({ code }) => code)).toContain('INBOX_FULL')
+    }
+  })
+
   test('that is broken is told of where it is mounted', async () => {
     const errors: unknown[] = []
     const broken = { ...memory(), claim: () => Promise.reject(new Error('down')) }

@@ -4,8 +4,7 @@ import type { Failure } from './native/binding'
 const hints: Readonly<Record<string, string>> = {
   PAYLOAD_TOO_LARGE: 'send less, or raise maxPayloadBytes on both sides',
   TIMEOUT: 'raise timeoutMs, or look why the other agent is slow',
-  INBOX_FULL:
-    'nothing was begun: try again later; its owner may raise concurrency, inbox.maxMessages or inbox.maxBytes',
+  INBOX_FULL: 'try again later; its owner may raise concurrency, inbox.maxMessages or inbox.maxBytes',
   NOT_ALLOWED: 'ask its owner to add your DID to `allow`',
   'an agent cannot call itself': 'call the function directly, or make another agent with an identity of its own',
   APPROVAL_FAILED:

@@ -3,7 +3,7 @@
 _HINTS = {
     "PAYLOAD_TOO_LARGE": "send less, or raise max_payload_bytes on both sides",
     "TIMEOUT": "raise timeout, or look why the other agent is slow",
-    "INBOX_FULL": "nothing was begun: try again later; its owner may raise concurrency, inbox_messages or inbox_bytes",
+    "INBOX_FULL": "try again later; its owner may raise concurrency, inbox_messages or inbox_bytes",
     "NOT_ALLOWED": "ask its owner to add your DID to `allow`",
     "an agent cannot call itself": "call the function directly, or make another agent with an identity of its own",
     "APPROVAL_FAILED": (

@@ -44,7 +44,7 @@ pub(crate) struct Refusal {
     pub(crate) kind: ErrorKind,
     /// With `HANDLER_FAILED` the `code`, `message` and `data` of a `HandlerError`, with `SCOPE_DENIED` which scopes the call
     /// `needs` and which the caller's token `holds`, with `INVALID_INPUT` the `path` to what is wrong, with `AGENT_CLOSED`,
-    /// `REVOKED` and `AUDIT_FAILED` whether anything was `begun`, with `STALE_SESSION` the `session` of whoever answers: a JSON object, as text.
+    /// `REVOKED` and `AUDIT_FAILED` whether anything was `begun`, with any whether a `copied` call may have begun elsewhere, with `STALE_SESSION` the `session` of whoever answers: a JSON object, as text.
     pub(crate) detail: Option<String>,
     /// Whether the one who says it ran the call, as far as the code tells.
     handled: Option<Handled>,
@@ -91,6 +91,11 @@ struct Begun {
     begun: bool,
 }
 
+#[derive(Deserialize)]
+struct Copied {
+    copied: bool,
+}
+
 /// What goes with a refusal to say that its handler had begun.
 pub(crate) const BEGUN: &str = r#"{"begun":true}"#;
 
@@ -121,6 +126,11 @@ impl Refusal {
     /// Of a call that was ended before its handler began.
     pub(crate) fn unbegun(kind: ErrorKind) -> Self {
         Self::with(kind, Some(r#"{"begun":false}"#.to_owned()))
+    }
+
+    /// Of a call that another process, which shares the window, may have begun: nobody has looked whether it did.
+    pub(crate) fn copied(kind: ErrorKind) -> Self {
+        Self::with(kind, Some(r#"{"copied":true}"#.to_owned()))
     }
 
     /// Of a call whose handler has run, and whose end cannot be put on record.
@@ -161,9 +171,12 @@ impl Refusal {
         let may_say = matches!(kind, ErrorKind::AgentClosed | ErrorKind::Revoked | ErrorKind::AuditFailed);
         let told = detail.as_deref().filter(|_| may_say).and_then(object::<Begun>);
         let has_run = kind == ErrorKind::AuditFailed && told.as_ref().is_some_and(|told| told.begun);
+        let copied = handled == Some(Handled::No)
+            && detail.as_deref().and_then(object::<Copied>).is_some_and(|told| told.copied);
         let begun = told.is_none_or(|told| told.begun);
         let said = match place.filter(|place| is_pointer(&place.path)) {
             Some(Place { path }) => format!("{peer} {said} at {path}"),
+            None if copied => format!("{peer} {said}; another process with its key may have begun the call"),
             None if begun => format!("{peer} {said}"),
             None => format!("{peer} {said}; nothing of the call was begun there"),
         };
@@ -171,6 +184,7 @@ impl Refusal {
         let error = match handled {
             _ if !begun => error.with_handled(Handled::No),
             _ if has_run => error.with_handled(Handled::Yes),
+            _ if copied => error.with_handled(Handled::Unknown),
             Some(handled) => error.with_handled(handled),
             None => error, // the call knows more
         };
@@ -225,9 +239,7 @@ fn sentence(kind: ErrorKind, told: bool) -> (&'static str, &'static str) {
         ErrorKind::MethodNotFound => ("has no such method", "compare the name, letter by letter"),
         ErrorKind::InvalidInput => ("does not take this payload", "send what the method's description asks for"),
         ErrorKind::NotAllowed => ("does not take calls from this agent", "ask its owner to add your DID to `allow`"),
-        ErrorKind::InboxFull => {
-            ("has no room for another message", "nothing was begun: try again later, or let it receive faster")
-        }
+        ErrorKind::InboxFull => ("has no room for another message", "try again later, or let it receive faster"),
         ErrorKind::ReplayWindowFull => (
             "cannot remember another message, or the store that it shares does not answer",
             "it has begun nothing, but another process with its key may have: call again what may run twice, after some seconds",
@@ -346,6 +358,9 @@ mod tests {
         let recorded = ErrorKind::AuditFailed;
         for (refusal, said) in [
             (Refusal::of(ErrorKind::NotAllowed), Handled::No),
+            (Refusal::copied(ErrorKind::NotAllowed), Handled::Unknown),
+            (Refusal::copied(ErrorKind::InboxFull), Handled::Unknown),
+            (Refusal::copied(ErrorKind::HandlerFailed), Handled::Yes),
             (Refusal::of(ErrorKind::HandlerFailed), Handled::Yes),
             (Refusal::of(ErrorKind::PayloadTooLarge), Handled::Unknown), // its answer may be
             (Refusal::of(ErrorKind::AgentClosed), Handled::Unknown),

@@ -199,7 +199,7 @@ impl Agent {
         let Some(expected) = PendingCall::running(&reference.id, jws) else { return };
         let size = body.len().saturating_add(token.as_ref().map_or(0, String::len));
         let Some(slot) = slot.or_else(|| Room::take(self, back.did(), size)) else {
-            return self.refuse(back, reference, ErrorKind::InboxFull);
+            return self.refuse_with(back, reference, &Refusal::copied(ErrorKind::InboxFull));
         };
         let waiting = Some(Waiting::Unnamed { jws: jws.to_owned(), body, token, clock_skew, max_lifetime });
         let (agent, since) = (self.clone(), self.node.time().now());
@@ -214,7 +214,9 @@ impl Agent {
         }
         let (from, back, reference) = (*request.message.from(), request.caller.clone(), request.reference);
         let slot = request.slot.take().or_else(|| Room::take(self, &from, request.size()));
-        let Some(slot) = slot else { return self.refuse(back, reference, ErrorKind::InboxFull) };
+        let Some(slot) = slot else {
+            return self.refuse_with(back, reference, &Refusal::copied(ErrorKind::InboxFull));
+        };
         let until = request.message.expires_at().saturating_add(clock_skew.saturating_mul(2)).saturating_add(MARGIN);
         let presented = request.token.as_deref().and_then(|text| Presented::parse(text).ok());
         let mut keys = vec![self.key_of("call", &session, &from, request.message.id().as_bytes())];

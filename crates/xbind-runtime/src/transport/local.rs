@@ -113,10 +113,12 @@ impl Agent {
             }
             return Ok(());
         }
+        let is_shared = names_session && self.node.windows.are_shared();
+        let unclaimed = |kind| if is_shared { Refusal::copied(kind) } else { Refusal::of(kind) };
         // Nothing is remembered of what would be refused anyway.
         if message.op() == Op::Call && !self.may_call(message.from(), message.method()) {
             let asked = Asked { method: message.method(), case: None };
-            let refusal = Refusal::of(ErrorKind::NotAllowed);
+            let refusal = unclaimed(ErrorKind::NotAllowed);
             self.refuse_asked(back(message.from()), reference(message.id()), &refusal, asked);
             return Ok(());
         }
@@ -130,7 +132,7 @@ impl Agent {
             Ok(message) => message,
             // Its signature was verified, so its sender may be told.
             Err(error) if is_told(error.kind()) && about.is_none() => {
-                self.refuse(back(&from), reference(&id), error.kind());
+                self.refuse_with(back(&from), reference(&id), &unclaimed(error.kind()));
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -139,7 +141,7 @@ impl Agent {
             let (message, token, answers) = match self.node.read(message, token) {
                 Ok(read) => read,
                 Err(error) => {
-                    self.refuse(back(&from), reference(&id), error.kind());
+                    self.refuse_with(back(&from), reference(&id), &unclaimed(error.kind()));
                     return Ok(());
                 }
             };
