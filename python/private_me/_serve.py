@@ -33,7 +33,8 @@ class serve_agents:
     or by DID and URL; signed requests and replies, policies, tokens, streams are as on a bus.
 
     `path` is where they are; by default every path, for frameworks that have routed already. `max_body_bytes` bounds one request,
-    with all its messages: 64 MiB. Run it with any ASGI server, mount it in FastAPI or Starlette, or give it to `listen`.
+    with all its messages: 64 MiB, at least 8 KiB; callers send less at a time where that is little. Run it with any ASGI server,
+    mount it in FastAPI or Starlette, or give it to `listen`.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class serve_agents:
         self._path = optional(path, check_str, "path")
         if path is not None and not path.startswith("/"):
             raise ValueError("path must begin with '/'")
-        self._longest = whole(max_body_bytes, 64 << 20, "max_body_bytes", 1, MAX_TIMER)
+        self._longest = whole(max_body_bytes, 64 << 20, "max_body_bytes", 8 << 10, MAX_TIMER)
         self._node, self._dids = _served(agents)
         self._server, self._wake = _native.new_server(self._node, self._dids)
         self._open: dict[int, asyncio.Event] = {}
@@ -63,14 +64,22 @@ class serve_agents:
         if self._path is not None and scope["path"] != self._path:
             return await _answer(send, 404)
         if scope["method"] == "GET":
-            dids = self._dids or [each["did"] for each in json.loads(_native.node_agents(self._node))]
-            body = json.dumps({"agents": dids}, separators=(",", ":")).encode()
+            body = json.dumps({"agents": self._here()}, separators=(",", ":")).encode()
             return await _answer(send, 200, body, [(b"content-type", b"application/json"), (b"cache-control", b"no-store")])
         if scope["method"] != "POST":
             return await _answer(send, 405, b"", [(b"allow", b"GET, POST")])
         if [value for name, value in scope["headers"] if name.lower() == b"content-type"] != [_MEDIA_TYPE]:
             return await _answer(send, 415)
+        # Before anything of it is taken, so that its sender can split it.
+        lengths = [value for name, value in scope["headers"] if name.lower() == b"content-length"]
+        if any(value.isdigit() and int(value) > self._longest for value in lengths):
+            return await _answer(send, 413)
         return await self._exchange(receive, send)
+
+    def _here(self) -> list[str]:
+        """Who of them may be called."""
+        here = [each["did"] for each in json.loads(_native.node_agents(self._node)) if not each.get("stopped")]
+        return [did for did in here if self._dids is None or did in self._dids]
 
     async def _exchange(self, receive: Receive, send: Send) -> None:
         """The response begins at once and ends when all messages are done with."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import json
 import warnings
 from typing import Any
 
@@ -123,6 +124,32 @@ async def test_connections_that_come_while_a_server_closes_are_ended():
         gc.collect()
     assert [str(each.message) for each in warned] == []
     await agent.close()
+
+
+async def test_more_than_a_server_takes_at_once_is_sent_in_smaller_requests(asker):
+    bus = MessageBus()
+    async with Agent("small", bus=bus, handler=lambda call: len(call.payload)) as agent:
+        app = serve_agents([agent], max_body_bytes=8192)
+        async with listen(app) as server:
+            sizes = [1000 + n for n in range(60)]
+            assert await asyncio.gather(*(asker.call(server.url, "x" * n) for n in sizes)) == sizes
+            with pytest.raises(XBindError, match="PAYLOAD_TOO_LARGE"):
+                await asker.call(server.url, "x" * 9000)
+    for least in (0, 1, 8191):
+        with pytest.raises(XBindError, match="INVALID_CONFIG"):
+            serve_agents(bus, max_body_bytes=least)
+
+
+async def test_who_was_stopped_or_closed_is_not_listed():
+    bus = MessageBus()
+    agents = [Agent(name, bus=bus) for name in ("here", "stopped", "closed")]
+    async with listen(serve_agents(agents)) as some, listen(serve_agents(bus)) as all_of_them:
+        bus.stop(agents[1].did)
+        await agents[2].close()
+        for server in (some, all_of_them):
+            answer = await raw(server.url, b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            assert json.loads(answer.split(b"\r\n\r\n")[1]) == {"agents": [agents[0].did]}
+    await agents[0].close()
 
 
 async def test_what_is_no_address_is_told(asker):
