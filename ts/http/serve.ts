@@ -284,7 +284,8 @@ class Exchange {
 
   /** There may be something to write. */
   write(): void {
-    if (!this.#isBegun || this.#stalled || this.#left < 0 || this.#response.destroyed) return
+    if (!this.#isBegun || this.#stalled || this.#left < 0 || this.#response.writableEnded || this.#response.destroyed)
+      return
     const [bytes, over] = native.takeExchange(this.#server, this.number)
     if (over) return this.#end(bytes)
     const goesOn = bytes.byteLength === 0 || this.#head().write(bytes)
