@@ -516,7 +516,7 @@ export declare function verifyCard(jws: string, options?: {
 }): Result<AgentCard>;
 /**
  * Where an agent beyond this process is: its URL, best with the DID that must answer there. A card leads to the first of its
- * addresses; those are a stranger's word, and reach the public network only.
+ * addresses that is https; those are a stranger's word, and reach the public network only.
  */
 export type Address = string | {
   /** Who must answer. */
