@@ -81,6 +81,20 @@ test('names that lead nowhere', async () => {
   expect(errorOf(await alice.call('bob.dev.example', 1))).toMatchObject({ code: 'AGENT_NOT_FOUND' })
 })
 
+test('what a card names is a word of a stranger, who reaches nothing of this machine', async () => {
+  const { url, paths } = await stranger(() => ({}))
+  const agentOptions = { bus: kept(new MessageBus()), registry: own.url, addresses: [`${url}/agents`] }
+  const bob = await agent('bob', { agentOptions })
+  valueOf(await bob.register())
+  const alice = await agent('alice')
+  expect(errorOf(await alice.call('bob.dev.example', 1))).toMatchObject({ code: 'INVALID_CONFIG' })
+  expect(paths).toEqual([])
+  // Whoever is on the bus needs no address.
+  const there = kept(new AutoGenxBindAgent(at(agentOptions.bus)))
+  bob.handle(() => 'here')
+  expect(valueOf(await there.call('bob.dev.example', 1))).toBe('here')
+})
+
 test('an answer that the authority has not signed is none', async () => {
   const bus = kept(new MessageBus())
   const mallory = kept(new AutoGenxBindAgent({ name: 'mallory', agentOptions: { bus } })).handle(() => 'from mallory')
