@@ -18,7 +18,7 @@ use super::bucket::{Bucket, PATIENCE};
 use super::link::SKEW;
 use super::oversight::Oversight;
 use super::tasks::{PAUSE, next};
-use super::{Fault, Reach, auth};
+use super::{Fault, Reach, auth, vacancy};
 use crate::thread;
 
 /// Where the servers ask. No client may publish there.
@@ -139,9 +139,11 @@ async fn open(admission: Admission) -> Result<Door, Fault> {
     let options = auth::options(issuer, key, host, reach.namespace.clone());
     let keeper = reach.dial(options, &host, told).await?;
     door.clients.push(keeper.clone());
-    let kept = [Kept::Agents, Kept::Stops].map(|kind| Bucket::new(&keeper, kind, &reach.namespace, host));
+    let kept = [Kept::Agents, Kept::Names, Kept::Stops].map(|kind| Bucket::new(&keeper, kind, &reach.namespace, host));
     make(&kept).await?;
-    let [_, stops] = &kept;
+    let [agents, names, stops] = &kept;
+    let freeing = vacancy::free(agents.clone(), names.clone(), reach.namespace.clone(), reach.names_kept);
+    door.tasks.push(tokio::spawn(freeing).abort_handle());
     if let Some(oversight) = oversight.clone() {
         let (stops, (whole, mut is_whole)) = (stops.clone(), watch::channel(false));
         let reading = async move { oversight.follow(&stops, &whole, now, |_| {}).await };

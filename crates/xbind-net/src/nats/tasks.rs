@@ -35,6 +35,7 @@ pub(super) struct Task {
     pub(super) link: Arc<Link>,
     pub(super) client: Client,
     pub(super) agents: Bucket,
+    pub(super) names: Bucket,
 }
 
 /// The next message of a subscription; none once it has ended.
@@ -258,7 +259,7 @@ impl Task {
     pub(super) async fn write(self) {
         loop {
             self.link.bells.agents.notified().await;
-            if self.link.status() == Status::Connected && !self.link.write_roster(&self.agents).await {
+            if self.link.status() == Status::Connected && !self.link.write_roster(&self.agents, &self.names).await {
                 sleep(PAUSE).await;
                 self.link.bells.agents.notify_one();
             }
@@ -270,8 +271,9 @@ impl Task {
         loop {
             let _ = self.watch_once(&place).await;
             sleep(PAUSE).await;
-            if self.agents.make().await.is_ok() {
+            if self.agents.make().await.is_ok() && self.names.make().await.is_ok() {
                 lock(&self.link.roster).write_again(); // a broker that has begun anew knows nothing
+                lock(&self.link.claims).check_again(Instant::now());
                 self.link.bells.agents.notify_one();
             }
         }
@@ -294,9 +296,9 @@ impl Task {
             let Some(entry) = self.agents.entry(&mut watch, &message)? else { continue };
             at = at.max(entry.seq);
             let (host, did) = split(entry.key).ok_or(Fault::Unavailable)?;
-            let text = entry.value.and_then(|value| str::from_utf8(value).ok());
-            let presence =
-                text.and_then(|text| Presence::read_entry(entry.key, text, &link.namespace, link.unix(), SKEW).ok());
+            let presence = entry
+                .text()
+                .and_then(|text| Presence::read_entry(entry.key, text, &link.namespace, link.unix(), SKEW).ok());
             match (presence, entry.value) {
                 (Some(presence), _) => {
                     link.learn(&presence);
@@ -329,6 +331,10 @@ impl Task {
             });
             let is_known = link.status() == Status::Connected && matches!(caught_up.await, Ok(Some(())));
             for (to, done) in questions {
+                if is_known && !to.starts_with("did:") {
+                    link.ask_name(&self.names, &to, done).await;
+                    continue;
+                }
                 let found = link.find(&to);
                 match is_known || !found.is_empty() {
                     true => link.answer(&found, done),
