@@ -41,8 +41,8 @@ pub(super) struct Entry<'a> {
     pub(super) key: &'a str,
     /// None for one that was taken away, or has run out.
     pub(super) value: Option<&'a [u8]>,
-    /// Somebody who may write there has taken it away.
-    pub(super) is_removed: bool,
+    /// What stands in the place of one that was taken away, not of one that has run out.
+    pub(super) removed: Option<&'a [u8]>,
     pub(super) seq: u64,
     /// Entries that come after it, of those that were there when the watch began.
     pub(super) left: u64,
@@ -203,11 +203,11 @@ impl Bucket {
     }
 
     /// Takes an entry away; nobody waits for it.
-    pub(super) async fn remove(&self, key: &str) {
+    pub(super) async fn remove(&self, key: &str, why: Bytes) {
         let mut headers = HeaderMap::new();
         headers.insert("KV-Operation", HeaderValue::from("DEL"));
         headers.insert("Nats-TTL", HeaderValue::from("30s"));
-        let _ = self.client.publish_with_headers(self.subject(key), headers, Bytes::new()).await;
+        let _ = self.client.publish_with_headers(self.subject(key), headers, why).await;
     }
 
     fn subject(&self, key: &str) -> String {
@@ -259,9 +259,9 @@ impl Bucket {
         }
         let headers = message.headers.as_ref();
         let has = |name| headers.is_some_and(|headers| headers.get(name).is_some());
-        let is_removed = has("KV-Operation");
-        let value = (!is_removed && !has("Nats-Marker-Reason")).then_some(&*message.payload);
-        Ok(Some(Entry { key, value, is_removed, seq: place.seq, left: place.left }))
+        let removed = has("KV-Operation").then_some(&*message.payload);
+        let value = (removed.is_none() && !has("Nats-Marker-Reason")).then_some(&*message.payload);
+        Ok(Some(Entry { key, value, removed, seq: place.seq, left: place.left }))
     }
 }
 

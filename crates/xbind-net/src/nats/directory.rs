@@ -1,7 +1,7 @@
 //! Who is where, by what agents have said of themselves, signed, and by what was heard of their hosts. A host is a process with
 //! a connection; its number makes the routes to it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use xbind::{Did, EncryptionKey, Session};
@@ -107,10 +107,10 @@ impl Directory {
         }
     }
 
-    /// An agent has left a host: it is not found there any more. What it has said before may still come.
-    pub(super) fn leave(&mut self, host: &NKey, did: &Did) {
+    /// An agent has left a host, at that time by its clock: it is not found there any more. What it has said before may still come.
+    pub(super) fn leave(&mut self, host: &NKey, did: &Did, at: u64) {
         let known = self.hosts.get_mut(host).and_then(|there| there.agents.get_mut(did));
-        let Some(known) = known.filter(|known| !known.has_left) else { return };
+        let Some(known) = known.filter(|known| !known.has_left && known.issued <= at) else { return };
         known.has_left = true;
         if let Some(name) = known.name.take() {
             self.unname(&name, did);
@@ -181,13 +181,6 @@ impl Directory {
             host.heard = now;
             host.is_expected = true;
         }
-    }
-
-    /// Forgets all agents but these, each with its host.
-    pub(super) fn keep(&mut self, known: &HashSet<(NKey, Did)>) {
-        let all = self.hosts.iter().flat_map(|(host, there)| there.agents.keys().map(move |did| (*host, *did)));
-        let gone: Vec<_> = all.filter(|place| !known.contains(place)).collect();
-        gone.iter().for_each(|(host, did)| self.leave(host, did));
     }
 
     pub(super) fn hosts(&self) -> Vec<NKey> {
@@ -297,6 +290,7 @@ impl Directory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
     use xbind::cluster::Role;
 
     fn did(seed: u8) -> Did {
@@ -383,7 +377,9 @@ mod tests {
         all.learn(seen(1, 10, Some("writer"), 1), 0, now);
         all.learn(seen(2, 11, Some("writer"), 1), 0, now);
         assert_eq!(all.named("writer").len(), 2);
-        all.leave(&key(10), &did(1));
+        all.leave(&key(10), &did(1), 0);
+        assert_eq!(all.named("writer").len(), 2, "it has come since");
+        all.leave(&key(10), &did(1), 1);
         assert_eq!(all.named("writer"), [did(2)]);
         assert_eq!((all.all().len(), all.way_to(&did(1), 0)), (1, None));
         assert!(all.speaks(&key(10), &did(1), 0), "its last words may still come");

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_nats::{Client, Message, Subscriber};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -21,6 +21,8 @@ use super::tasks::{PAUSE, next};
 use super::{Fault, Reach, auth, vacancy};
 use crate::thread;
 
+/// How often is looked whether what the bus keeps is there.
+const LOOKED: Duration = Duration::from_secs(2);
 /// Where the servers ask. No client may publish there.
 const QUESTIONS: &str = "$SYS.REQ.USER.AUTH";
 /// Of several that listen, one is asked.
@@ -162,11 +164,19 @@ async fn make(kept: &[Bucket]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Makes it again for brokers that have begun anew: nobody else may.
+/// Makes it again for brokers that have begun anew, or that somebody had take it away: nobody else may.
 async fn keep(kept: Vec<Bucket>, mut events: UnboundedReceiver<bool>, oversight: Option<Arc<Oversight>>) {
-    while let Some(is_connected) = events.recv().await {
-        if let Some(oversight) = &oversight {
-            oversight.again.notify_one();
+    let mut is_connected = true;
+    loop {
+        match timeout(LOOKED, events.recv()).await {
+            Ok(None) => return,
+            Ok(Some(now)) => {
+                is_connected = now;
+                if let Some(oversight) = &oversight {
+                    oversight.again.notify_one();
+                }
+            }
+            Err(_) => {}
         }
         while is_connected && events.is_empty() && make(&kept).await.is_err() {
             sleep(PAUSE).await;

@@ -8,6 +8,7 @@ use xbind::Did;
 use xbind::cluster::{MAX_FRAME_BYTES, MIN_FRAME_BYTES, Namespace, PresenceDraft};
 
 use super::bucket::Bucket;
+use super::envelope;
 use super::link::{Link, lock};
 
 /// The life of a presence in seconds, how old it is when it is renewed, and how long an agent's key may take to sign it.
@@ -120,7 +121,7 @@ impl Link {
         self.bells.names.notify_one();
         self.bells.named.notify_waiters();
         for did in gone {
-            bucket.remove(&Namespace::presence_key(&self.host, &did)).await;
+            self.say_left(bucket, &did).await;
         }
         for did in here.keys() {
             self.freshen(did);
@@ -136,6 +137,12 @@ impl Link {
             }
         }
         true
+    }
+
+    async fn say_left(&self, agents: &Bucket, did: &Did) {
+        let key = Namespace::presence_key(&self.host, did);
+        let left = envelope::of_leave(&self.key, &self.namespace, &key, self.unix());
+        agents.remove(&key, left.into()).await;
     }
 
     /// Notes who is here; those who are not any more.
@@ -160,7 +167,7 @@ impl Link {
     pub(super) async fn leave(&self, agents: &Bucket, names: &Bucket) {
         let written: Vec<Did> = lock(&self.roster).all.drain().map(|(did, _)| did).collect();
         for did in written {
-            agents.remove(&Namespace::presence_key(&self.host, &did)).await;
+            self.say_left(agents, &did).await;
         }
         let released = lock(&self.claims).note(&HashMap::new(), Instant::now());
         self.release(names, released).await;

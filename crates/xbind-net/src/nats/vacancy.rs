@@ -7,20 +7,23 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 use xbind::Did;
-use xbind::cluster::{NameRecord, Namespace, Presence};
+use xbind::cluster::{NKey, NameRecord, Namespace, Presence, Role};
 
 use super::bucket::{Bucket, Entry, Followed};
 use super::claims::Absences;
+use super::envelope;
 use super::link::{SKEW, lock};
 
+/// Agents that are followed.
+const MAX_THERE: usize = 1 << 20;
 /// How often is looked who is gone.
 const LOOKED: Duration = Duration::from_secs(5);
 
 /// Who is there, and whose names are whose, as it stands with the broker.
 #[derive(Default)]
 struct Seen {
-    /// Until when, by the key of the presence.
-    there: HashMap<String, (Did, u64)>,
+    /// Until when, and since when, by the key of the presence.
+    there: HashMap<String, (Did, u64, u64)>,
     /// The holder by the place of the claim; none where there is no claim, which keeps a name no longer than one who has gone.
     claims: BTreeMap<u64, (String, Option<Did>)>,
     by_key: HashMap<String, u64>,
@@ -36,26 +39,28 @@ pub(super) async fn free(agents: Bucket, names: Bucket, namespace: Namespace, ke
     let of_agents = |followed: Followed<'_>| {
         let mut seen = lock(&seen);
         match followed {
-            Followed::Begun => {
-                seen.there.clear();
-                seen.is_whole = [false, seen.is_whole[1]];
-            }
+            Followed::Begun => seen.is_whole = [false, seen.is_whole[1]],
             Followed::Whole => seen.is_whole = [true, seen.is_whole[1]],
-            Followed::Entry(Entry { key, is_removed, .. }) if is_removed => {
-                let gone = seen.there.remove(key).map(|(did, _)| did);
-                seen.left.extend(gone);
+            Followed::Entry(Entry { key, removed: Some(left), .. }) => {
+                let host = key.split('.').next().and_then(|host| NKey::parse(Role::User, host).ok());
+                let at = host.and_then(|host| envelope::read_leave(&host, &namespace, key, left));
+                let issued = seen.there.get(key).map(|(_, _, issued)| *issued);
+                if at.zip(issued).is_some_and(|(at, issued)| issued <= at) {
+                    let gone = seen.there.remove(key).map(|(did, ..)| did);
+                    seen.left.extend(gone);
+                }
             }
             Followed::Entry(entry) => {
                 let text = entry.text();
                 let presence =
                     text.and_then(|text| Presence::read_entry(entry.key, text, &namespace, now(), SKEW).ok());
-                match presence {
-                    Some(presence) => {
-                        let until = presence.expires_at().saturating_add(SKEW);
-                        seen.left.remove(presence.agent());
-                        seen.there.insert(entry.key.to_owned(), (*presence.agent(), until));
-                    }
-                    None => drop(seen.there.remove(entry.key)),
+                // Whatever else stands there somebody else wrote, or it is known to have run out.
+                let Some(presence) = presence else { return };
+                let before = seen.there.get(entry.key).map_or(0, |(_, _, issued)| *issued);
+                if presence.issued_at() >= before && (before > 0 || seen.there.len() < MAX_THERE) {
+                    let until = presence.expires_at().saturating_add(SKEW);
+                    seen.left.remove(presence.agent());
+                    seen.there.insert(entry.key.to_owned(), (*presence.agent(), until, presence.issued_at()));
                 }
             }
         }
@@ -101,8 +106,8 @@ impl Seen {
             return Vec::new();
         }
         let unix = now();
-        self.there.retain(|_, (_, until)| *until > unix);
-        let there: HashSet<Did> = self.there.values().map(|(did, _)| *did).collect();
+        self.there.retain(|_, (_, until, _)| *until > unix);
+        let there: HashSet<Did> = self.there.values().map(|(did, ..)| *did).collect();
         let holders: HashSet<Did> = self.claims.values().filter_map(|(_, holder)| *holder).collect();
         self.left.retain(|did| holders.contains(did));
         let now = Instant::now();

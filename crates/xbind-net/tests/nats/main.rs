@@ -9,6 +9,7 @@
 
 mod auth;
 mod names;
+mod reflected;
 mod secrecy;
 mod server;
 mod skew;
