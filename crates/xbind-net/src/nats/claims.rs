@@ -235,7 +235,7 @@ impl Link {
 
     /// Whether an agent is here, or known to be elsewhere.
     pub(super) fn is_there(&self, did: &Did) -> bool {
-        lock(&self.roster).is_here(did) || lock(&self.directory).way_to(did, self.unix()).is_some()
+        lock(&self.roster).is_here(did) || lock(&self.directory).has(did, self.unix())
     }
 
     fn stands(&self, did: &Did, name: &str, standing: Option<Standing>, again: Duration) {

@@ -4,9 +4,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use xbind::{Did, EncryptionKey, Session};
-
 use xbind::cluster::NKey;
+use xbind::{Did, EncryptionKey, Session};
 
 /// Agents that are remembered, and hosts.
 const MAX: (usize, usize) = (1 << 20, 65_536);
@@ -250,6 +249,12 @@ impl Directory {
         self.hosts.get(host).and_then(|there| there.agents.get(did)).is_some_and(|known| known.expires > unix)
     }
 
+    /// Whether an agent is anywhere. Asking takes nobody's turn.
+    pub(super) fn has(&self, did: &Did, unix: u64) -> bool {
+        let at = |host| self.hosts.get(host)?.agents.get(did).filter(|known| known.expires > unix && !known.has_left);
+        self.by_did.get(did).is_some_and(|hosts| hosts.iter().any(|host| at(host).is_some()))
+    }
+
     /// Where an agent is: one of its hosts, by turns; one that is not away, if there is one.
     pub(super) fn way_to(&mut self, did: &Did, unix: u64) -> Option<(Path, Known)> {
         let hosts = self.by_did.get(did)?;
@@ -303,14 +308,13 @@ mod tests {
 
     fn seen(agent: u8, host: u8, name: Option<&str>, issued: u64) -> Seen {
         let (name, session) = (name.map(Box::from), Session::from_bytes([agent; 16]));
-        let frame = 1 << 20;
         Seen {
             did: did(agent),
             host: key(host),
             name,
             session,
             key: None,
-            frame,
+            frame: 1 << 20,
             issued,
             expires: 1000,
             has_left: false,
@@ -321,7 +325,11 @@ mod tests {
     fn replicas_take_turns_and_one_that_is_away_is_asked_last() {
         let (mut all, now) = (Directory::default(), Instant::now());
         [10, 11, 12].into_iter().for_each(|host| all.learn(seen(1, host, Some("writer"), 1), 0, now));
-        let asked: HashSet<_> = (0..6).map(|_| all.way_to(&did(1), 0).unwrap().0).collect();
+        let mut asked = HashSet::new();
+        for _ in 0..3 {
+            assert!(all.has(&did(1), 0), "nobody's turn is taken");
+            asked.insert(all.way_to(&did(1), 0).unwrap().0);
+        }
         assert_eq!(asked.len(), 3);
         assert_eq!(all.named("writer"), [did(1)]);
         assert_eq!(all.away(&key(10), now), Away::Lately);
