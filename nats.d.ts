@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { AuditLog, Identity, MessageBus, Result } from './index'
+import type { AuditLog, AutoGenxBindAgent, Identity, MessageBus, Result } from './index'
 
 /** How to reach the brokers, and which bus is meant. */
 export interface ReachOptions {
@@ -46,6 +46,20 @@ export interface ConnectOptions extends ReachOptions {
 export interface NatsBus extends MessageBus {
   /** How the connection is; it connects again by itself. */
   readonly status: "connected" | "reconnecting" | "closed";
+  /**
+   * Waits until it is known whether an agent that has joined here has its name: the first that claims one on this bus has it, until it
+   * closes, or has been gone for half a minute. An agent whose name is another's is reached by its DID, and has the name as soon as it is free.
+   * Errors: NAME_TAKEN, BROKER_UNAVAILABLE. Throws TypeError.
+   *
+   * @example
+   * ```ts
+   * const connected = await connect({ servers: 'nats://localhost:4222' })
+   * if (!connected.ok) throw connected.error
+   * const named = await connected.value.named(agent)
+   * if (!named.ok) console.error(named.error.code, named.error.message) // NAME_TAKEN the name writer belongs to did:key:z6Mk…
+   * ```
+   */
+  named(agent: AutoGenxBindAgent): Promise<Result<void>>;
   /** Closes the bus and every agent on it in this process; resolves when their last words have left. */
   drain(): Promise<void>;
 }

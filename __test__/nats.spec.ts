@@ -126,14 +126,25 @@ describe('two processes', () => {
 })
 
 describe('who is there', () => {
-  test('nobody is said at once, and the names of two identities are ambiguous', async () => {
+  test('nobody is said at once, and of two identities of one name the first has it', async () => {
     const bus = await here()
     const asker = agent(bus)
     const nobody = errorOf(await asker.call('nobody', 1))
     expect([nobody.code, nobody.handled]).toEqual(['AGENT_NOT_FOUND', 'no'])
-    await Promise.all([start('writer'), start('writer')])
-    await until(() => bus.agents().length === 3)
-    expect(codeOf(await asker.call('writer', 1))).toBe('AMBIGUOUS_NAME')
+    const first = await start('writer')
+    await until(() => bus.agents().some(({ name }) => name === 'writer'))
+    const second = agent(bus, 'writer')
+    const told = errorOf(await bus.named(second))
+    expect([told.code, told.message]).toEqual(['NAME_TAKEN', `the name writer belongs to ${first.did}`])
+    expect(valueOf(await asker.call('writer', 1))).toMatchObject({ pid: first.pid })
+    second.handle(() => 'by DID')
+    expect(valueOf(await asker.call(second.getDID(), 1))).toBe('by DID')
+    expect(bus.agents().find(({ did }) => did === second.getDID())).toEqual({ did: second.getDID(), name: undefined })
+    expect(valueOf(await bus.named(asker))).toBe(undefined)
+    first.child.stdin?.write('close')
+    await expect.poll(async () => (await bus.named(second)).ok, { timeout: 60_000, interval: 200 }).toBe(true)
+    expect(valueOf(await asker.call('writer', 1))).toBe('by DID')
+    await expect(bus.named('writer' as never)).rejects.toThrow(TypeError)
   })
 
   test('an agent that closes is gone, and so is one whose process is killed, with what it worked on', async () => {

@@ -49,8 +49,7 @@ entries! {
     fn verify_response(
         policy: Json<ResponsePolicy>, response: Json<ResponseHead>, body: Bytes, request: Json<RequestHead>, now: f64,
     ) -> Fallible<Json<VerifiedResponse>> = http::verify_response;
-    fn new_request_verifier(policy: Json<RequestPolicy>, started: Option<f64>) -> Fallible<RequestVerifierRef>
-        = http::verifier;
+    fn new_request_verifier(policy: Json<RequestPolicy>, started: Option<f64>) -> Fallible<RequestVerifierRef> = http::verifier;
     fn authenticate_request(
         verifier: &RequestVerifierRef, request: Json<RequestHead>, now: f64,
     ) -> Fallible<(RequestRef, Json<AuthenticRequest>)> = http::authenticate;

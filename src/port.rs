@@ -8,7 +8,7 @@ use napi_derive::napi;
 use xbind_binding::agent::{self, Agent, Node, Options};
 use xbind_binding::guard::CallPolicy;
 use xbind_binding::judge::{Answers, Needs};
-use xbind_binding::nats::{self, Cluster, Nats};
+use xbind_binding::nats::{self, AgentWord, Cluster, Nats};
 use xbind_binding::nats_service::{self, CalloutKeys, Said, Service, Serving, Word};
 use xbind_binding::tape::Tape;
 use xbind_binding::{port, ports};
@@ -49,8 +49,9 @@ entries! {
         as "Promise<Fallible<NatsRef>>" { elsewhere(nats::connect(node, &cluster.0, identity.map(|key| &**key))) }
     fn nats_status(nats: &NatsRef) -> &'static str as "'connected' | 'reconnecting' | 'closed'" = nats::status;
     fn nats_agents(nats: &NatsRef) -> Json<Vec<Agent>> = nats::agents;
+    fn told_nats(nats: &NatsRef, word: Json<AgentWord>) -> AsyncTask<Work<(), ()>> as "Promise<Fallible<void>>" = nats::told;
     /// Resolves once the last words of a bus that was closed have left.
-    fn nats_closed(nats: &NatsRef) -> AsyncTask<Work<(), ()>> as "Promise<Fallible<void>>" { elsewhere(nats::closed(nats)) }
+    fn nats_closed(nats: &NatsRef) -> AsyncTask<Work<(), ()>> as "Promise<Fallible<void>>" = nats::closed;
     /// Begins what an owner runs for the buses on its brokers.
     fn serve_nats(serving: Json<Serving>, key: &KeyRef) -> AsyncTask<Work<Service, ServiceRef>>
         as "Promise<Fallible<ServiceRef>>" = nats_service::serve;

@@ -479,6 +479,14 @@ export interface Cluster {
   readonly encrypt?: boolean | undefined
 }
 
+/** What is asked of a bus about one of its agents here. */
+export interface AgentWord {
+  /** Whether it has its name. */
+  readonly verb: string
+  /** Which agent. */
+  readonly did: string
+}
+
 /** What is run: one of both. */
 export interface Serving {
   /** How to reach the brokers. */
@@ -949,7 +957,10 @@ export interface Binding {
   natsStatus(nats: NatsRef): 'connected' | 'reconnecting' | 'closed'
   /** Everybody on the bus, here and elsewhere. */
   natsAgents(nats: NatsRef): Json<ReadonlyArray<Agent>>
+  /** Asks a bus about one of its agents here; it waits. */
+  toldNats(nats: NatsRef, word: Json<AgentWord>): Promise<Fallible<void>>
   /** Resolves once the last words of a bus that was closed have left. */
+  /** What waits until a bus that was closed has said its last words. */
   natsClosed(nats: NatsRef): Promise<Fallible<void>>
   /** Begins what an owner runs for the buses on its brokers. */
   /** Begins a service; it waits. */

@@ -1,3 +1,4 @@
+import { AutoGenxBindAgent } from '../agent/agent'
 import type { AuditLog } from '../agent/audit'
 import { anchors, MessageBus, refOf } from '../agent/bus'
 import type { Identity } from '../agent/identity'
@@ -41,6 +42,20 @@ export interface ConnectOptions extends ReachOptions {
 export interface NatsBus extends MessageBus {
   /** How the connection is; it connects again by itself. */
   readonly status: 'connected' | 'reconnecting' | 'closed'
+  /**
+   * Waits until it is known whether an agent that has joined here has its name: the first that claims one on this bus has it, until it
+   * closes, or has been gone for half a minute. An agent whose name is another's is reached by its DID, and has the name as soon as it is free.
+   * Errors: NAME_TAKEN, BROKER_UNAVAILABLE. Throws TypeError.
+   *
+   * @example
+   * ```ts
+   * const connected = await connect({ servers: 'nats://localhost:4222' })
+   * if (!connected.ok) throw connected.error
+   * const named = await connected.value.named(agent)
+   * if (!named.ok) console.error(named.error.code, named.error.message) // NAME_TAKEN the name writer belongs to did:key:z6Mk…
+   * ```
+   */
+  named(agent: AutoGenxBindAgent): Promise<Result<void>>
   /** Closes the bus and every agent on it in this process; resolves when their last words have left. */
   drain(): Promise<void>
 }
@@ -73,6 +88,13 @@ class Bus extends MessageBus implements NatsBus {
   override agents(): { readonly did: string; readonly name: string | undefined }[] {
     if (!this.#nats) return super.agents()
     return read(native.natsAgents(this.#nats)).map(({ did, name }) => ({ did, name }))
+  }
+
+  async named(agent: AutoGenxBindAgent): Promise<Result<void>> {
+    if (!(agent instanceof AutoGenxBindAgent)) throw new TypeError('agent must be an AutoGenxBindAgent')
+    if (!this.#nats || agent.name === undefined) return ok(undefined)
+    const failed = await native.toldNats(this.#nats, json({ verb: 'named', did: agent.getDID() }))
+    return isFailure(failed) ? fail(failed) : ok(undefined)
   }
 
   async drain(): Promise<void> {

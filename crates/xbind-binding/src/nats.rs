@@ -5,13 +5,14 @@ use std::sync::{Arc, mpsc};
 use serde::Deserialize;
 use xbind::cluster::Namespace;
 use xbind::{Error, ErrorKind, Result, SigningKey};
-use xbind_net::nats::{Bus, Reach, Settings, Tls};
+use xbind_net::nats::{Bus, NAMES_KEPT, Reach, Settings, Tls};
 use xbind_runtime::Node;
 
 use crate::agent::Agent;
-use crate::did::dids;
+use crate::did::{did, dids};
 use crate::key::Key;
 use crate::net;
+use crate::record::Later;
 
 /// How to reach the brokers.
 #[derive(Debug, Deserialize)]
@@ -49,7 +50,7 @@ pub fn connect(
     move || {
         let (told, came) = mpsc::channel();
         Bus::connect_then(&node, settings?, move |bus| drop(told.send(bus)));
-        let bus = came.recv().map_err(|_| Error::new(ErrorKind::Internal, "the thread of the network has ended"))?;
+        let bus = came.recv().map_err(|_| ended())?;
         Ok(Nats(bus?))
     }
 }
@@ -76,7 +77,7 @@ impl Cluster {
         };
         let tls = self.tls.then(|| Tls { ca: self.ca.clone(), own });
         let (servers, namespace) = (self.servers.clone(), Namespace::parse(&self.namespace)?);
-        Ok(Reach { servers, namespace, tls, roots: net::settings().roots })
+        Ok(Reach { servers, namespace, tls, roots: net::settings().roots, names_kept: NAMES_KEPT })
     }
 }
 
@@ -92,9 +93,33 @@ pub fn agents(nats: &Nats) -> Vec<Agent> {
     nats.0.agents().into_iter().map(|(did, name)| Agent { did: did.to_string(), name, stopped: None }).collect()
 }
 
+/// What is asked of a bus about one of its agents here.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct AgentWord {
+    // ts: 'named'
+    /// Whether it has its name.
+    pub verb: String,
+    /// Which agent.
+    pub did: String,
+}
+
+/// Asks a bus about one of its agents here; it waits.
+#[must_use]
+pub fn told(nats: &Nats, word: &AgentWord) -> Later<()> {
+    let (told, came) = mpsc::channel();
+    let asked = did(&word.did).map(|did| nats.0.named_then(did, move |said| drop(told.send(said))));
+    Box::new(move || asked.and_then(|()| came.recv().map_err(|_| ended())?))
+}
+
 /// What waits until a bus that was closed has said its last words.
-pub fn closed(nats: &Nats) -> impl FnOnce() -> Result<()> + Send + 'static + use<> {
+#[must_use]
+pub fn closed(nats: &Nats) -> Later<()> {
     let (told, came) = mpsc::channel();
     nats.0.closed_then(move || told.send(()).unwrap_or_default());
-    move || came.recv().map_err(|_| Error::new(ErrorKind::Internal, "the thread of the network has ended"))
+    Box::new(move || came.recv().map_err(|_| ended()))
+}
+
+fn ended() -> Error {
+    Error::new(ErrorKind::Internal, "the thread of the network has ended")
 }

@@ -57,13 +57,10 @@ fn said(file: &Value, case: &Value) -> Result<Value> {
         }
         "name" => {
             let record = match key {
-                Some(key) => NameRecord::read_entry(key, text, &namespace, &operators, now, skew)?,
-                None => NameRecord::verify(text, &namespace, &operators, now, skew)?,
+                Some(key) => NameRecord::read_entry(key, text, &namespace, now, skew)?,
+                None => NameRecord::verify(text, &namespace, now, skew)?,
             };
-            json!({
-                "agent": record.agent().as_str(), "name": record.name(), "operator": record.operator().map(Did::as_str),
-                "issuedAt": record.issued_at(), "expiresAt": record.expires_at(),
-            })
+            json!({ "agent": record.agent().as_str(), "name": record.name(), "issuedAt": record.issued_at() })
         }
         "stop" => {
             let stop = Stop::verify(text, &namespace, &operators, now, skew)?;

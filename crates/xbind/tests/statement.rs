@@ -9,7 +9,7 @@ use xbind::{
     SigningKey, StatusList, StatusListDraft, TokenDraft, Unsigned,
 };
 
-const TYPES: [&str; 15] = [
+const TYPES: [&str; 14] = [
     "agent-msg+jwt",
     "agent-card+jwt",
     "at+jwt",
@@ -21,7 +21,6 @@ const TYPES: [&str; 15] = [
     "agent-audit-witness+jwt",
     "agent-presence+jwt",
     "agent-name+jwt",
-    "agent-name-grant+jwt",
     "agent-stop+jwt",
     "agent-heartbeat+jwt",
     "agent-connection+jwt",

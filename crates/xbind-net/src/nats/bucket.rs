@@ -41,6 +41,8 @@ pub(super) struct Entry<'a> {
     pub(super) key: &'a str,
     /// None for one that was taken away, or has run out.
     pub(super) value: Option<&'a [u8]>,
+    /// What stands in the place of one that was taken away, not of one that has run out.
+    pub(super) removed: Option<&'a [u8]>,
     pub(super) seq: u64,
     /// Entries that come after it, of those that were there when the watch began.
     pub(super) left: u64,
@@ -51,8 +53,8 @@ pub(super) struct Entry<'a> {
 pub(super) enum Followed<'a> {
     /// All entries come, as they are now.
     Begun,
-    /// One of them, or a change; no text for one that was taken away, or is none.
-    Entry(&'a str, Option<&'a str>),
+    /// One of them, or a change.
+    Entry(Entry<'a>),
     /// All that were there have come.
     Whole,
 }
@@ -74,6 +76,7 @@ struct Answer {
     error: Option<Refusal>,
     state: Option<State>,
     num_pending: Option<u64>,
+    seq: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -158,12 +161,53 @@ impl Bucket {
         if answer.error.is_some() { Err(Fault::NoBuckets) } else { Ok(()) }
     }
 
+    /// Writes an entry where there is none; its place, or nothing if there is one, or the broker takes none.
+    pub(super) async fn create(&self, key: &str, value: Bytes) -> Result<Option<u64>, Fault> {
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Expected-Last-Subject-Sequence", HeaderValue::from("0"));
+        let request = self.client.request_with_headers(self.subject(key), headers, value);
+        let answer = timeout(PATIENCE, request).await.map_err(|_| Fault::Unavailable)?;
+        let answer = answer.map_err(|_| Fault::Unavailable)?;
+        let answer: Answer = serde_json::from_slice(&answer.payload).map_err(|_| Fault::Unavailable)?;
+        Ok(answer.seq.filter(|_| answer.error.is_none()))
+    }
+
+    /// Reads one entry, and where it stands.
+    pub(super) async fn read(&self, key: &str) -> Result<Option<(String, u64)>, Fault> {
+        let question = format!("$JS.API.DIRECT.GET.KV_{}.{}", self.name, self.subject(key));
+        let answer = timeout(PATIENCE, self.client.request(question, Bytes::new())).await;
+        let answer = answer.map_err(|_| Fault::Unavailable)?.map_err(|_| Fault::Unavailable)?;
+        if answer.status.is_some() {
+            return Ok(None);
+        }
+        let headers = answer.headers.as_ref().ok_or(Fault::Unavailable)?;
+        let seq = headers.get("Nats-Sequence").and_then(|seq| seq.as_str().parse().ok());
+        let is_over = headers.get("KV-Operation").is_some() || headers.get("Nats-Marker-Reason").is_some();
+        let text = String::from_utf8_lossy(&answer.payload).into_owned();
+        Ok(seq.filter(|_| !is_over).map(|seq| (text, seq)))
+    }
+
+    /// Takes away what stands there and nothing else, whoever wrote it.
+    pub(super) async fn delete(&self, seq: u64) -> Result<(), Fault> {
+        let what = json!({ "seq": seq, "no_erase": true });
+        let answer = self.ask(&format!("STREAM.MSG.DELETE.KV_{}", self.name), what.to_string()).await?;
+        if answer.error.is_some() { Err(Fault::NoBuckets) } else { Ok(()) }
+    }
+
+    /// The same; nobody waits for it.
+    pub(super) async fn give_up(&self, seq: u64, namespace: &Namespace) {
+        let (subject, what) =
+            (format!("$JS.API.STREAM.MSG.DELETE.KV_{}", self.name), json!({ "seq": seq, "no_erase": true }));
+        let reply = format!("{}n.0", namespace.replies(&self.host));
+        let _ = self.client.publish_with_reply(subject, reply, what.to_string().into()).await;
+    }
+
     /// Takes an entry away; nobody waits for it.
-    pub(super) async fn remove(&self, key: &str) {
+    pub(super) async fn remove(&self, key: &str, why: Bytes) {
         let mut headers = HeaderMap::new();
         headers.insert("KV-Operation", HeaderValue::from("DEL"));
         headers.insert("Nats-TTL", HeaderValue::from("30s"));
-        let _ = self.client.publish_with_headers(self.subject(key), headers, Bytes::new()).await;
+        let _ = self.client.publish_with_headers(self.subject(key), headers, why).await;
     }
 
     fn subject(&self, key: &str) -> String {
@@ -192,8 +236,9 @@ impl Bucket {
             let message = timeout(SILENCE, next(&mut watch.messages)).await;
             let message = message.map_err(|_| Fault::Unavailable)?.ok_or(Fault::Unavailable)?;
             let Some(entry) = self.entry(&mut watch, &message)? else { continue };
-            told(Followed::Entry(entry.key, entry.value.and_then(|value| str::from_utf8(value).ok())));
-            if !is_whole && (entry.left == 0 || watch.taken >= watch.count) {
+            let left = entry.left;
+            told(Followed::Entry(entry));
+            if !is_whole && (left == 0 || watch.taken >= watch.count) {
                 is_whole = true;
                 told(Followed::Whole);
             }
@@ -213,20 +258,33 @@ impl Bucket {
             return Err(Fault::Unavailable);
         }
         let headers = message.headers.as_ref();
-        let is_over = headers.is_some_and(|headers| {
-            headers.get("KV-Operation").is_some() || headers.get("Nats-Marker-Reason").is_some()
-        });
-        let value = (!is_over).then_some(&*message.payload);
-        Ok(Some(Entry { key, value, seq: place.seq, left: place.left }))
+        let has = |name| headers.is_some_and(|headers| headers.get(name).is_some());
+        let removed = has("KV-Operation").then_some(&*message.payload);
+        let value = (removed.is_none() && !has("Nats-Marker-Reason")).then_some(&*message.payload);
+        Ok(Some(Entry { key, value, removed, seq: place.seq, left: place.left }))
     }
 }
 
-/// What a bucket of that kind needs. Who is there runs out by itself, and is told again; what operators have said stays. None takes
-/// roll-ups: whoever may write one key could empty it by one.
+impl<'a> Entry<'a> {
+    /// Its text; none for one that was taken away, or is none.
+    pub(super) fn text(&self) -> Option<&'a str> {
+        self.value.and_then(|value| str::from_utf8(value).ok())
+    }
+}
+
+/// How many names a bus has at most.
+const MAX_NAMES: u64 = 1 << 20;
+
+/// What a bucket of that kind needs. Who is there runs out by itself, and is told again; what operators have said stays. A name
+/// stays whose it is, whoever writes there, until that very entry is taken away. None takes roll-ups: whoever may write one key
+/// could empty it by one.
 fn settings(kind: Kind) -> Map<String, Value> {
     let settings = match kind {
         Kind::Stops => json!({ "storage": "file", "deny_purge": true }),
-        Kind::Agents | Kind::Names | Kind::Seen => json!({ "storage": "memory", "allow_msg_ttl": true }),
+        Kind::Names => json!({
+            "storage": "file", "deny_purge": true, "deny_delete": false, "discard_new_per_subject": true, "max_msgs": MAX_NAMES,
+        }),
+        Kind::Agents | Kind::Seen => json!({ "storage": "memory", "allow_msg_ttl": true }),
     };
     if let Value::Object(settings) = settings { settings } else { Map::new() }
 }

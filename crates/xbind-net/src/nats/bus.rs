@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use xbind::cluster::{Bucket as Kept, Stop, Stopped, Verb};
-use xbind::{Did, SigningKey, VerifyingKey};
+use xbind::{Did, Error, SigningKey, VerifyingKey};
 use xbind_runtime::Node;
 
 use super::bucket::{Bucket, PATIENCE};
@@ -111,12 +111,30 @@ impl Bus {
     pub fn agents(&self) -> Vec<(Did, Option<String>)> {
         let elsewhere = lock(&self.link.directory).all();
         let here = self.link.node.upgrade().map(|node| node.agents()).unwrap_or_default();
+        let claimed = |did: &Did| lock(&self.link.claims).name_of(did, std::time::Instant::now());
+        let here = here.into_iter().map(|(did, name)| (did, claimed(&did).unwrap_or(name)));
+        let here: Vec<_> = here.collect();
         let named = |(did, name): (Did, Option<Box<str>>)| (did, name.map(String::from));
         let mut all: BTreeMap<&str, Option<String>> = BTreeMap::new();
         let elsewhere: Vec<_> = elsewhere.into_iter().map(named).collect();
         elsewhere.iter().chain(&here).for_each(|(did, name)| drop(all.insert(did.as_str(), name.clone())));
         let all = all.into_iter().filter_map(|(did, name)| Some((*VerifyingKey::from_did(did).ok()?.did(), name)));
         all.collect()
+    }
+
+    /// Waits until it is known whether an agent here, which has one, has its name for all.
+    ///
+    /// # Errors
+    /// `NAME_TAKEN`; `BROKER_UNAVAILABLE`.
+    pub async fn named(&self, did: &Did) -> Result<(), Error> {
+        self.link.named(did).await
+    }
+
+    /// The same for who cannot wait; `done` is called on the thread of this crate.
+    pub fn named_then(&self, did: Did, done: impl FnOnce(Result<(), Error>) + Send + 'static) {
+        let Ok(thread) = thread::handle() else { return done(Err(Fault::Internal.into())) };
+        let link = self.link.clone();
+        thread.spawn(async move { done(link.named(&did).await) });
     }
 
     /// Waits until what the node had to say when it closed has left.
@@ -150,6 +168,7 @@ async fn begin(node: Arc<Node>, settings: Settings) -> Result<Bus, Fault> {
     if encrypt {
         node.encrypt().map_err(|_| Fault::Internal)?;
     }
+    let is_open = identity.is_none();
     let (key, host) = auth::fresh_key()?;
     let (told, events) = unbounded_channel();
     let options = match identity {
@@ -157,10 +176,12 @@ async fn begin(node: Arc<Node>, settings: Settings) -> Result<Bus, Fault> {
         None => ConnectOptions::new(),
     };
     let client = reach.dial(options, &host, told).await?;
-    let namespace = reach.namespace;
+    let (namespace, names_kept) = (reach.namespace, reach.names_kept);
 
     let agents = Bucket::new(&client, Kept::Agents, &namespace, host);
     agents.make().await?;
+    let names = Bucket::new(&client, Kept::Names, &namespace, host);
+    names.make().await?;
     let oversight = (!operators.is_empty()).then(|| Oversight::new(&namespace, operators));
     let overseen = match &oversight {
         Some(oversight) => Some(oversee(&node, oversight, Bucket::new(&client, Kept::Stops, &namespace, host)).await?),
@@ -171,10 +192,10 @@ async fn begin(node: Arc<Node>, settings: Settings) -> Result<Bus, Fault> {
     let inbox = subscribe(namespace.inbox(&host)).await?;
     let replies = subscribe(format!("{}n.*", namespace.replies(&host))).await?;
     let beats = subscribe(namespace.beats()).await?;
-    let link = Link::new(&node, namespace, key, host, frame, oversight);
+    let link = Link::new(&node, namespace, key, host, frame, oversight, (names_kept, is_open));
     drop(node);
 
-    let task = Task { link: link.clone(), client: client.clone(), agents };
+    let task = Task { link: link.clone(), client: client.clone(), agents, names };
     let (place, mut placed) = watch::channel(None);
     let mut tasks = vec![
         tokio::spawn(task.clone().send()).abort_handle(),
@@ -185,6 +206,7 @@ async fn begin(node: Arc<Node>, settings: Settings) -> Result<Bus, Fault> {
         tokio::spawn(task.clone().write()).abort_handle(),
         tokio::spawn(task.clone().watch(place)).abort_handle(),
         tokio::spawn(task.clone().missed(placed.clone())).abort_handle(),
+        tokio::spawn(link.clone().claim(task.names.clone(), task.agents.clone(), placed.clone())).abort_handle(),
         tokio::spawn(follow(link.clone(), events)).abort_handle(),
     ];
     tasks.extend(overseen);
@@ -231,6 +253,7 @@ async fn follow(link: Arc<Link>, mut events: UnboundedReceiver<bool>) {
         } else if std::mem::take(&mut was_away) {
             lock(&link.lanes).introduce_again(None);
             lock(&link.roster).write_again();
+            lock(&link.claims).check_again(std::time::Instant::now());
             lock(&link.directory).hear_all(std::time::Instant::now());
             link.again.store(true, Ordering::Release);
             link.set_status(Status::Connected);
@@ -256,7 +279,7 @@ async fn end(link: Arc<Link>, task: Task, tasks: Vec<AbortHandle>) {
         while !lock(&link.lanes).is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        link.leave(&client).await;
+        link.leave(&task.agents, &task.names).await;
         let _ = client.flush().await;
     })
     .await;

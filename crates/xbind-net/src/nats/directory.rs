@@ -1,12 +1,11 @@
 //! Who is where, by what agents have said of themselves, signed, and by what was heard of their hosts. A host is a process with
 //! a connection; its number makes the routes to it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use xbind::{Did, EncryptionKey, Session};
-
 use xbind::cluster::NKey;
+use xbind::{Did, EncryptionKey, Session};
 
 /// Agents that are remembered, and hosts.
 const MAX: (usize, usize) = (1 << 20, 65_536);
@@ -107,10 +106,10 @@ impl Directory {
         }
     }
 
-    /// An agent has left a host: it is not found there any more. What it has said before may still come.
-    pub(super) fn leave(&mut self, host: &NKey, did: &Did) {
+    /// An agent has left a host, at that time by its clock: it is not found there any more. What it has said before may still come.
+    pub(super) fn leave(&mut self, host: &NKey, did: &Did, at: u64) {
         let known = self.hosts.get_mut(host).and_then(|there| there.agents.get_mut(did));
-        let Some(known) = known.filter(|known| !known.has_left) else { return };
+        let Some(known) = known.filter(|known| !known.has_left && known.issued <= at) else { return };
         known.has_left = true;
         if let Some(name) = known.name.take() {
             self.unname(&name, did);
@@ -183,13 +182,6 @@ impl Directory {
         }
     }
 
-    /// Forgets all agents but these, each with its host.
-    pub(super) fn keep(&mut self, known: &HashSet<(NKey, Did)>) {
-        let all = self.hosts.iter().flat_map(|(host, there)| there.agents.keys().map(move |did| (*host, *did)));
-        let gone: Vec<_> = all.filter(|place| !known.contains(place)).collect();
-        gone.iter().for_each(|(host, did)| self.leave(host, did));
-    }
-
     pub(super) fn hosts(&self) -> Vec<NKey> {
         self.hosts.keys().copied().collect()
     }
@@ -257,6 +249,12 @@ impl Directory {
         self.hosts.get(host).and_then(|there| there.agents.get(did)).is_some_and(|known| known.expires > unix)
     }
 
+    /// Whether an agent is anywhere. Asking takes nobody's turn.
+    pub(super) fn has(&self, did: &Did, unix: u64) -> bool {
+        let at = |host| self.hosts.get(host)?.agents.get(did).filter(|known| known.expires > unix && !known.has_left);
+        self.by_did.get(did).is_some_and(|hosts| hosts.iter().any(|host| at(host).is_some()))
+    }
+
     /// Where an agent is: one of its hosts, by turns; one that is not away, if there is one.
     pub(super) fn way_to(&mut self, did: &Did, unix: u64) -> Option<(Path, Known)> {
         let hosts = self.by_did.get(did)?;
@@ -297,6 +295,7 @@ impl Directory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
     use xbind::cluster::Role;
 
     fn did(seed: u8) -> Did {
@@ -309,14 +308,13 @@ mod tests {
 
     fn seen(agent: u8, host: u8, name: Option<&str>, issued: u64) -> Seen {
         let (name, session) = (name.map(Box::from), Session::from_bytes([agent; 16]));
-        let frame = 1 << 20;
         Seen {
             did: did(agent),
             host: key(host),
             name,
             session,
             key: None,
-            frame,
+            frame: 1 << 20,
             issued,
             expires: 1000,
             has_left: false,
@@ -327,7 +325,11 @@ mod tests {
     fn replicas_take_turns_and_one_that_is_away_is_asked_last() {
         let (mut all, now) = (Directory::default(), Instant::now());
         [10, 11, 12].into_iter().for_each(|host| all.learn(seen(1, host, Some("writer"), 1), 0, now));
-        let asked: HashSet<_> = (0..6).map(|_| all.way_to(&did(1), 0).unwrap().0).collect();
+        let mut asked = HashSet::new();
+        for _ in 0..3 {
+            assert!(all.has(&did(1), 0), "nobody's turn is taken");
+            asked.insert(all.way_to(&did(1), 0).unwrap().0);
+        }
         assert_eq!(asked.len(), 3);
         assert_eq!(all.named("writer"), [did(1)]);
         assert_eq!(all.away(&key(10), now), Away::Lately);
@@ -383,7 +385,9 @@ mod tests {
         all.learn(seen(1, 10, Some("writer"), 1), 0, now);
         all.learn(seen(2, 11, Some("writer"), 1), 0, now);
         assert_eq!(all.named("writer").len(), 2);
-        all.leave(&key(10), &did(1));
+        all.leave(&key(10), &did(1), 0);
+        assert_eq!(all.named("writer").len(), 2, "it has come since");
+        all.leave(&key(10), &did(1), 1);
         assert_eq!(all.named("writer"), [did(2)]);
         assert_eq!((all.all().len(), all.way_to(&did(1), 0)), (1, None));
         assert!(all.speaks(&key(10), &did(1), 0), "its last words may still come");

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_nats::{Client, Message, Subscriber};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -18,9 +18,11 @@ use super::bucket::{Bucket, PATIENCE};
 use super::link::SKEW;
 use super::oversight::Oversight;
 use super::tasks::{PAUSE, next};
-use super::{Fault, Reach, auth};
+use super::{Fault, Reach, auth, vacancy};
 use crate::thread;
 
+/// How often is looked whether what the bus keeps is there.
+const LOOKED: Duration = Duration::from_secs(2);
 /// Where the servers ask. No client may publish there.
 const QUESTIONS: &str = "$SYS.REQ.USER.AUTH";
 /// Of several that listen, one is asked.
@@ -139,9 +141,11 @@ async fn open(admission: Admission) -> Result<Door, Fault> {
     let options = auth::options(issuer, key, host, reach.namespace.clone());
     let keeper = reach.dial(options, &host, told).await?;
     door.clients.push(keeper.clone());
-    let kept = [Kept::Agents, Kept::Stops].map(|kind| Bucket::new(&keeper, kind, &reach.namespace, host));
+    let kept = [Kept::Agents, Kept::Names, Kept::Stops].map(|kind| Bucket::new(&keeper, kind, &reach.namespace, host));
     make(&kept).await?;
-    let [_, stops] = &kept;
+    let [agents, names, stops] = &kept;
+    let freeing = vacancy::free(agents.clone(), names.clone(), reach.namespace.clone(), reach.names_kept);
+    door.tasks.push(tokio::spawn(freeing).abort_handle());
     if let Some(oversight) = oversight.clone() {
         let (stops, (whole, mut is_whole)) = (stops.clone(), watch::channel(false));
         let reading = async move { oversight.follow(&stops, &whole, now, |_| {}).await };
@@ -160,11 +164,19 @@ async fn make(kept: &[Bucket]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Makes it again for brokers that have begun anew: nobody else may.
+/// Makes it again for brokers that have begun anew, or that somebody had take it away: nobody else may.
 async fn keep(kept: Vec<Bucket>, mut events: UnboundedReceiver<bool>, oversight: Option<Arc<Oversight>>) {
-    while let Some(is_connected) = events.recv().await {
-        if let Some(oversight) = &oversight {
-            oversight.again.notify_one();
+    let mut is_connected = true;
+    loop {
+        match timeout(LOOKED, events.recv()).await {
+            Ok(None) => return,
+            Ok(Some(now)) => {
+                is_connected = now;
+                if let Some(oversight) = &oversight {
+                    oversight.again.notify_one();
+                }
+            }
+            Err(_) => {}
         }
         while is_connected && events.is_empty() && make(&kept).await.is_err() {
             sleep(PAUSE).await;

@@ -13,11 +13,12 @@ use xbind_runtime::transport::{Arrival, Departure};
 
 use crate::agents::{Frames, write};
 use xbind::SigningKey;
-use xbind::cluster::{MAX_STATEMENT_BYTES, NKey, Role};
+use xbind::cluster::{MAX_STATEMENT_BYTES, NKey, Namespace, Role};
 
 const MESSAGES: u8 = 1;
 const PRESENCE: u8 = 2;
 const CONTEXT: &[u8] = b"xbind-host-v1\0";
+const LEAVE: &[u8] = b"xbind-left-v1\0";
 const SIGNATURE: usize = 64;
 /// What stands before the content.
 pub(super) const HEAD: usize = 1 + NKey::LEN;
@@ -51,6 +52,24 @@ pub(super) fn of_presence(host: &NKey, key: &SigningKey, presence: &str) -> Vec<
     envelope.extend_from_slice(&key.sign(&signed(presence.as_bytes())));
     envelope.extend_from_slice(presence.as_bytes());
     envelope
+}
+
+/// What a host leaves in the place of a presence: that its agent has left, and when.
+pub(super) fn of_leave(key: &SigningKey, namespace: &Namespace, entry: &str, now: u64) -> Vec<u8> {
+    let time = now.to_be_bytes();
+    [&time[..], &key.sign(&left(namespace, entry, &time))].concat()
+}
+
+/// When the agent of that entry has left, by the word of its host: a server publishes for others what they may not, so an entry that
+/// was taken away proves nothing.
+pub(super) fn read_leave(host: &NKey, namespace: &Namespace, entry: &str, payload: &[u8]) -> Option<u64> {
+    let (time, signature) = payload.split_first_chunk::<8>()?;
+    let signature = signature.try_into().ok()?;
+    host.verify(&left(namespace, entry, time), signature).then_some(u64::from_be_bytes(*time))
+}
+
+fn left(namespace: &Namespace, entry: &str, time: &[u8; 8]) -> Vec<u8> {
+    [LEAVE, namespace.as_str().as_bytes(), b"\0", entry.as_bytes(), b"\0", time].concat()
 }
 
 fn signed(presence: &[u8]) -> Vec<u8> {
@@ -109,6 +128,23 @@ mod tests {
         }
         let long = "x".repeat(MAX_STATEMENT_BYTES + 1);
         assert!(read(&of_presence(&own, &key, &long), 0).is_none());
+    }
+
+    #[test]
+    fn that_an_agent_has_left_is_said_by_its_host_alone() {
+        let ((key, own), (other_key, other), main) = (host(1), host(2), Namespace::parse("main").unwrap());
+        let left = of_leave(&key, &main, "H.M", 7);
+        assert_eq!(read_leave(&own, &main, "H.M", &left), Some(7));
+        for at in 0..left.len() {
+            let mut changed = left.clone();
+            changed[at] ^= 1;
+            assert_eq!(read_leave(&own, &main, "H.M", &changed), None, "byte {at}");
+            assert_eq!(read_leave(&own, &main, "H.M", &left[..at]), None, "{at} bytes");
+        }
+        assert_eq!(read_leave(&own, &main, "H.N", &left), None, "another entry");
+        assert_eq!(read_leave(&own, &Namespace::parse("mai").unwrap(), "nH.M", &left), None, "another namespace");
+        assert_eq!(read_leave(&other, &main, "H.M", &left), None, "another host");
+        assert_eq!(read_leave(&own, &main, "H.M", &of_leave(&other_key, &main, "H.M", 7)), None, "by another host");
     }
 
     #[test]

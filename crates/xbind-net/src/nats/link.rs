@@ -13,6 +13,7 @@ use xbind_runtime::Node;
 use xbind_runtime::transport::{Departure, Limits, Remote, Resolved, Resolver, Route, Transport, TransportId, Way};
 
 use super::Status;
+use super::claims::Claims;
 use super::directory::{Directory, Known, Path, Seen};
 use super::envelope::{HEAD, MESSAGE_HEAD};
 use super::lanes::Lanes;
@@ -36,6 +37,11 @@ pub(super) struct Link {
     pub(super) directory: Mutex<Directory>,
     pub(super) lanes: Mutex<Lanes>,
     pub(super) roster: Mutex<Roster>,
+    pub(super) claims: Mutex<Claims>,
+    /// How long a name stays with an agent that has gone.
+    pub(super) names_kept: Duration,
+    /// Whoever reaches the broker may do all.
+    pub(super) is_open: bool,
     /// Names and DIDs that nobody known answers to: the broker is asked whether it knows of more.
     pub(super) missed: Mutex<Vec<(String, Resolved)>>,
     /// Agents whose key has not signed where they are.
@@ -60,6 +66,10 @@ pub(super) struct Bells {
     pub(super) send: Notify,
     /// Agents here have come or gone.
     pub(super) agents: Notify,
+    /// A name is to be claimed.
+    pub(super) names: Notify,
+    /// Whose a name is has changed.
+    pub(super) named: Notify,
     /// A question was missed.
     pub(super) missed: Notify,
     /// What is known of others may not be all.
@@ -79,6 +89,7 @@ impl Link {
         host: NKey,
         frame: usize,
         oversight: Option<Arc<Oversight>>,
+        (names_kept, is_open): (Duration, bool),
     ) -> Arc<Self> {
         let link = Arc::new(Self {
             node: Arc::downgrade(node),
@@ -90,6 +101,9 @@ impl Link {
             directory: Mutex::default(),
             lanes: Mutex::default(),
             roster: Mutex::default(),
+            claims: Mutex::default(),
+            names_kept,
+            is_open,
             missed: Mutex::default(),
             unsigned: Mutex::default(),
             over: Mutex::default(),
@@ -190,29 +204,29 @@ impl Link {
         node.gone(route);
     }
 
-    /// Where a name or DID leads, as far as is known here, with their sessions.
+    /// Where an agent is, as far as is known here, with its session.
+    pub(super) fn find_did(&self, did: &Did) -> Vec<(Remote, Known)> {
+        let way = lock(&self.directory).way_to(did, self.unix());
+        let remote = |(path, known)| Some((Remote { did: *did, route: self.route(path)? }, known));
+        way.and_then(remote).into_iter().collect()
+    }
+
+    /// The same for the text of a DID.
     pub(super) fn find(&self, to: &str) -> Vec<(Remote, Known)> {
-        let unix = self.unix();
-        let mut directory = lock(&self.directory);
-        let dids: Vec<Did> = if to.starts_with("did:") {
-            xbind::VerifyingKey::from_did(to).map(|key| *key.did()).into_iter().collect()
-        } else {
-            directory.named(to).to_vec()
-        };
-        let ways: Vec<_> = dids.iter().filter_map(|did| Some((*did, directory.way_to(did, unix)?))).collect();
-        drop(directory);
-        let remote = |(did, (path, known))| Some((Remote { did, route: self.route(path)? }, known));
-        ways.into_iter().filter_map(remote).collect()
+        xbind::VerifyingKey::from_did(to).map(|key| self.find_did(key.did())).unwrap_or_default()
+    }
+
+    pub(super) fn learn_from(&self, found: &[(Remote, Known)]) {
+        let Some(node) = self.node.upgrade() else { return };
+        for (remote, (session, key)) in found {
+            key.iter().for_each(|key| node.learn_key(*remote, *key));
+            node.learn_session(*remote, *session);
+        }
     }
 
     /// Answers a question with those.
     pub(super) fn answer(&self, found: &[(Remote, Known)], done: Resolved) {
-        if let Some(node) = self.node.upgrade() {
-            for (remote, (session, key)) in found {
-                key.iter().for_each(|key| node.learn_key(*remote, *key));
-                node.learn_session(*remote, *session);
-            }
-        }
+        self.learn_from(found);
         let remotes: Vec<_> = found.iter().map(|(remote, _)| *remote).collect();
         done.found(&remotes);
     }
@@ -265,12 +279,20 @@ struct Finder(Arc<Link>);
 
 impl Resolver for Finder {
     fn resolve(&self, to: &str, done: Resolved) {
-        let found = self.0.find(to);
-        if !found.is_empty() || lock(&self.0.roster).has_name(to) {
-            return self.0.answer(&found, done);
+        let link = &self.0;
+        if to.starts_with("did:") {
+            let found = link.find(to);
+            if !found.is_empty() {
+                return link.answer(&found, done);
+            }
+        } else {
+            let holder = lock(&link.claims).holder(to);
+            if let Some(did) = holder.filter(|did| link.is_there(did)) {
+                return link.answer_name(&did, done);
+            }
         }
-        lock(&self.0.missed).push((to.to_owned(), done));
-        self.0.bells.missed.notify_one();
+        lock(&link.missed).push((to.to_owned(), done));
+        link.bells.missed.notify_one();
     }
 }
 

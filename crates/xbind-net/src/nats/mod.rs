@@ -10,6 +10,8 @@
 //! | `lanes` | what waits to go to each host |
 //! | `envelope` | what one NATS message holds |
 //! | `directory` | who is where |
+//! | `claims` | whose a name is |
+//! | `vacancy` | names of who has gone |
 //! | `roster` | the presence of the agents here: signed, written, renewed |
 //! | `sent` | what was sent lately, and may be lost |
 //! | `oversight` | whom operators have stopped |
@@ -21,6 +23,7 @@
 mod auth;
 mod bucket;
 mod bus;
+mod claims;
 mod directory;
 mod door;
 mod envelope;
@@ -33,6 +36,7 @@ mod roster;
 mod sent;
 mod tasks;
 mod tls;
+mod vacancy;
 
 use std::fmt;
 
@@ -41,7 +45,7 @@ use xbind::{Error, ErrorKind};
 pub use self::bus::{Bus, Settings, Status};
 pub use self::door::{Admission, Decision, Door};
 pub use self::operator::{Operating, Operator};
-pub use self::reach::{Reach, Tls};
+pub use self::reach::{NAMES_KEPT, Reach, Tls};
 
 /// Why there is no bus, or not yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

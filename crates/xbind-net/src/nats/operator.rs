@@ -184,8 +184,8 @@ impl Desk {
             let mut book = lock(&self.book);
             match followed {
                 Followed::Begun => seen.clear(),
-                Followed::Entry(key, text) if own(key) => {
-                    let text = text.unwrap_or_default();
+                Followed::Entry(entry) if own(entry.key) => {
+                    let (key, text) = (entry.key, entry.text().unwrap_or_default());
                     let _ = book.take(text, now(), &self.namespace, self.key.did());
                     if book.said.get(key).is_some_and(|said| said.text == *text) {
                         seen.insert(key.to_owned());

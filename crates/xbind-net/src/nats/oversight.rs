@@ -57,9 +57,9 @@ impl Oversight {
         told: impl Fn(&Stop),
     ) {
         let each = |followed: Followed<'_>| match followed {
-            Followed::Begun | Followed::Entry(_, None) => {}
-            Followed::Entry(key, Some(text)) => {
-                if let Some(stop) = self.take(key, text, now()) {
+            Followed::Begun => {}
+            Followed::Entry(entry) => {
+                if let Some(stop) = entry.text().and_then(|text| self.take(entry.key, text, now())) {
                     told(&stop);
                 }
             }

@@ -16,6 +16,9 @@ const PING: Duration = Duration::from_secs(3);
 /// How long connecting again is put off at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// How long a name stays with an agent that has gone.
+pub const NAMES_KEPT: Duration = Duration::from_secs(30);
+
 /// How to reach the brokers, and which bus is meant.
 #[derive(Clone, Debug)]
 pub struct Reach {
@@ -27,6 +30,8 @@ pub struct Reach {
     pub tls: Option<Tls>,
     /// Whose certificates are believed.
     pub roots: Roots,
+    /// How long a name stays with an agent that has gone: [`NAMES_KEPT`], unless all who are on the bus say otherwise.
+    pub names_kept: Duration,
 }
 
 /// Certificates as PEM.

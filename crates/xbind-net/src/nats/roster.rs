@@ -1,14 +1,14 @@
 //! The presence of the agents here: signed by each, written where others read it, and renewed while they are there.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use async_nats::Client;
 use xbind::Did;
-use xbind::cluster::{Bucket as Kind, MAX_FRAME_BYTES, MIN_FRAME_BYTES, Namespace, PresenceDraft};
+use xbind::cluster::{MAX_FRAME_BYTES, MIN_FRAME_BYTES, Namespace, PresenceDraft};
 
 use super::bucket::Bucket;
+use super::envelope;
 use super::link::{Link, lock};
 
 /// The life of a presence in seconds, how old it is when it is renewed, and how long an agent's key may take to sign it.
@@ -20,11 +20,11 @@ const PATIENCE: u64 = 5;
 #[derive(Debug, Default)]
 pub(super) struct Roster {
     all: HashMap<Did, Own>,
-    names: HashSet<String>,
 }
 
 #[derive(Debug, Default)]
 struct Own {
+    /// What it is called, as it was signed last.
     name: Option<String>,
     /// As it was signed last.
     text: Option<String>,
@@ -44,9 +44,9 @@ impl Own {
 }
 
 impl Roster {
-    /// Whether an agent here has that name.
-    pub(super) fn has_name(&self, name: &str) -> bool {
-        self.names.contains(name)
+    /// Whether that agent is here.
+    pub(super) fn is_here(&self, did: &Did) -> bool {
+        self.all.get(did).is_some_and(|own| own.gone.is_none())
     }
 
     /// Nothing that was written stands any more, as far as is known.
@@ -73,17 +73,18 @@ impl Link {
     pub(super) fn freshen(self: &Arc<Self>, did: &Did) {
         let Some(node) = self.node.upgrade() else { return };
         let now = node.time().unix();
-        let name = {
+        let name = lock(&self.claims).name_of(did, Instant::now());
+        let Some(name) = name else { return }; // it is being claimed
+        {
             let mut roster = lock(&self.roster);
             let own = roster.all.entry(*did).or_default();
-            let is_new = own.text.is_some() && now.abs_diff(own.issued) < RENEWED;
+            let is_new = own.text.is_some() && own.name == name && now.abs_diff(own.issued) < RENEWED;
             let is_asked = own.asked.is_some_and(|asked| now.abs_diff(asked) < PATIENCE);
             if is_new || is_asked || own.gone.is_some() {
                 return;
             }
             own.asked = Some(now);
-            own.name.clone()
-        };
+        }
         let frame = u64::try_from(self.frame()).unwrap_or(u64::MAX).clamp(MIN_FRAME_BYTES, MAX_FRAME_BYTES);
         let unsigned = node.own_session(did).and_then(|session| {
             let encryption_key = node.own_key().map(|key| *key.as_bytes());
@@ -102,21 +103,25 @@ impl Link {
         });
         let (link, did) = (Arc::downgrade(self), *did);
         match unsigned {
-            Some(unsigned) => node.state(&did, unsigned, move |text| signed(&link, &did, text, now)),
-            None => signed(&link, &did, None, now),
+            Some(unsigned) => node.state(&did, unsigned, move |text| signed(&link, &did, text, name, now)),
+            None => signed(&link, &did, None, name, now),
         }
     }
 
     /// Brings the bucket up to date with who is here. False if it could not be.
-    pub(super) async fn write_roster(self: &Arc<Self>, bucket: &Bucket) -> bool {
+    pub(super) async fn write_roster(self: &Arc<Self>, bucket: &Bucket, names: &Bucket) -> bool {
         let Some(node) = self.node.upgrade() else { return true };
         // The newest agent of a DID is the one that is called.
         let here: HashMap<Did, Option<String>> = node.agents().into_iter().collect();
         let now = node.time().unix();
         drop(node);
         let gone = self.note(&here, now);
+        let released = lock(&self.claims).note(&here, Instant::now());
+        self.release(names, released).await;
+        self.bells.names.notify_one();
+        self.bells.named.notify_waiters();
         for did in gone {
-            bucket.remove(&Namespace::presence_key(&self.host, &did)).await;
+            self.say_left(bucket, &did).await;
         }
         for did in here.keys() {
             self.freshen(did);
@@ -134,14 +139,19 @@ impl Link {
         true
     }
 
+    async fn say_left(&self, agents: &Bucket, did: &Did) {
+        let key = Namespace::presence_key(&self.host, did);
+        let left = envelope::of_leave(&self.key, &self.namespace, &key, self.unix());
+        agents.remove(&key, left.into()).await;
+    }
+
     /// Notes who is here; those who are not any more.
     fn note(&self, here: &HashMap<Did, Option<String>>, now: u64) -> Vec<Did> {
         let mut roster = lock(&self.roster);
-        roster.names = here.values().flatten().cloned().collect();
-        for (did, name) in here {
+        for did in here.keys() {
             let own = roster.all.entry(*did).or_default();
-            if own.gone.take().is_some() || own.name != *name {
-                *own = Own { name: name.clone(), ..Own::default() };
+            if own.gone.is_some() {
+                *own = Own::default();
             }
         }
         roster.all.retain(|_, own| own.gone.is_none_or(|gone| now.abs_diff(gone) < TTL));
@@ -153,18 +163,19 @@ impl Link {
         .collect()
     }
 
-    /// Takes everybody out of the bucket.
-    pub(super) async fn leave(&self, client: &Client) {
-        let bucket = Bucket::new(client, Kind::Agents, &self.namespace, self.host);
-        let written: Vec<Did> = lock(&self.roster).all.keys().copied().collect();
+    /// Takes everybody out of the buckets.
+    pub(super) async fn leave(&self, agents: &Bucket, names: &Bucket) {
+        let written: Vec<Did> = lock(&self.roster).all.drain().map(|(did, _)| did).collect();
         for did in written {
-            bucket.remove(&Namespace::presence_key(&self.host, &did)).await;
+            self.say_left(agents, &did).await;
         }
+        let released = lock(&self.claims).note(&HashMap::new(), Instant::now());
+        self.release(names, released).await;
     }
 }
 
 /// An agent has signed its presence, or could not. Calls nobody.
-fn signed(link: &Weak<Link>, did: &Did, text: Option<String>, now: u64) {
+fn signed(link: &Weak<Link>, did: &Did, text: Option<String>, name: Option<String>, now: u64) {
     let Some(link) = link.upgrade() else { return };
     let is_signed = text.is_some();
     {
@@ -172,7 +183,7 @@ fn signed(link: &Weak<Link>, did: &Did, text: Option<String>, now: u64) {
         let Some(own) = roster.all.get_mut(did).filter(|own| own.asked == Some(now)) else { return };
         // One that could not is asked again later.
         if is_signed {
-            *own = Own { name: own.name.take(), text, issued: now, gone: own.gone, ..Own::default() };
+            *own = Own { name, text, issued: now, gone: own.gone, ..Own::default() };
         }
     }
     if is_signed {

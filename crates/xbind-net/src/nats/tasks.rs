@@ -13,7 +13,7 @@ use tokio_stream::Stream;
 use xbind::cluster::{NKey, Presence, Role};
 use xbind::{Did, ErrorKind};
 
-use super::bucket::{Bucket, PATIENCE, SILENCE};
+use super::bucket::{Bucket, Entry, PATIENCE, SILENCE};
 use super::directory::Away;
 use super::envelope::{self, Envelope, HEAD, MESSAGE_HEAD};
 use super::link::{Link, SKEW, lock};
@@ -35,6 +35,7 @@ pub(super) struct Task {
     pub(super) link: Arc<Link>,
     pub(super) client: Client,
     pub(super) agents: Bucket,
+    pub(super) names: Bucket,
 }
 
 /// The next message of a subscription; none once it has ended.
@@ -258,7 +259,7 @@ impl Task {
     pub(super) async fn write(self) {
         loop {
             self.link.bells.agents.notified().await;
-            if self.link.status() == Status::Connected && !self.link.write_roster(&self.agents).await {
+            if self.link.status() == Status::Connected && !self.link.write_roster(&self.agents, &self.names).await {
                 sleep(PAUSE).await;
                 self.link.bells.agents.notify_one();
             }
@@ -270,8 +271,9 @@ impl Task {
         loop {
             let _ = self.watch_once(&place).await;
             sleep(PAUSE).await;
-            if self.agents.make().await.is_ok() {
+            if self.agents.make().await.is_ok() && self.names.make().await.is_ok() {
                 lock(&self.link.roster).write_again(); // a broker that has begun anew knows nothing
+                lock(&self.link.claims).check_again(Instant::now());
                 self.link.bells.agents.notify_one();
             }
         }
@@ -280,7 +282,7 @@ impl Task {
     async fn watch_once(&self, place: &Sender<Option<u64>>) -> Result<(), Fault> {
         let link = &self.link;
         let mut watch = self.agents.watch().await?;
-        let (mut known, mut is_whole) = (Vec::new(), watch.count == 0);
+        let mut is_whole = watch.count == 0;
         let mut at = watch.seq;
         loop {
             if is_whole {
@@ -293,24 +295,24 @@ impl Task {
             let message = message.map_err(|_| Fault::Unavailable)?.ok_or(Fault::Unavailable)?;
             let Some(entry) = self.agents.entry(&mut watch, &message)? else { continue };
             at = at.max(entry.seq);
-            let (host, did) = split(entry.key).ok_or(Fault::Unavailable)?;
-            let text = entry.value.and_then(|value| str::from_utf8(value).ok());
-            let presence =
-                text.and_then(|text| Presence::read_entry(entry.key, text, &link.namespace, link.unix(), SKEW).ok());
-            match (presence, entry.value) {
-                (Some(presence), _) => {
-                    link.learn(&presence);
-                    if !is_whole {
-                        known.push((host, did));
-                    }
-                }
-                (None, None) => lock(&link.directory).leave(&host, &did),
-                (None, Some(_)) => {} // somebody else wrote this
+            if let Some((host, did)) = split(entry.key) {
+                self.seen(&host, &did, &entry);
             }
-            if !is_whole && (entry.left == 0 || watch.taken >= watch.count) {
-                is_whole = true;
-                lock(&link.directory).keep(&std::mem::take(&mut known).into_iter().collect());
-            }
+            is_whole |= entry.left == 0 || watch.taken >= watch.count;
+        }
+    }
+
+    /// Takes in what stands under that key. Whatever is neither a presence nor the word of its host somebody else wrote; and who has
+    /// run out is known without being told.
+    fn seen(&self, host: &NKey, did: &Did, entry: &Entry<'_>) {
+        let link = &self.link;
+        let read = |text| Presence::read_entry(entry.key, text, &link.namespace, link.unix(), SKEW).ok();
+        if let Some(presence) = entry.text().and_then(read) {
+            return link.learn(&presence);
+        }
+        let left = entry.removed.and_then(|left| envelope::read_leave(host, &link.namespace, entry.key, left));
+        if let Some(at) = left {
+            lock(&link.directory).leave(host, did, at);
         }
     }
 
@@ -329,6 +331,10 @@ impl Task {
             });
             let is_known = link.status() == Status::Connected && matches!(caught_up.await, Ok(Some(())));
             for (to, done) in questions {
+                if is_known && !to.starts_with("did:") {
+                    link.ask_name(&self.names, &to, done).await;
+                    continue;
+                }
                 let found = link.find(&to);
                 match is_known || !found.is_empty() {
                     true => link.answer(&found, done),

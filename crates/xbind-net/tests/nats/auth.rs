@@ -57,7 +57,7 @@ pub(crate) fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
-fn statement(signer: u8, connection: u8, now: u64) -> String {
+pub(crate) fn statement(signer: u8, connection: u8, now: u64) -> String {
     let mut id = [0; 16];
     xbind_runtime::random(&mut id).unwrap();
     let draft = ConnectionDraft { key: nkey(Role::User, &key(connection)), ttl: 30, now, id };
@@ -65,7 +65,11 @@ fn statement(signer: u8, connection: u8, now: u64) -> String {
 }
 
 /// Connects by hand, with the key of that seed and that statement.
-async fn raw(server: &Server, connection: u8, statement: Option<String>) -> Result<Client, async_nats::ConnectError> {
+pub(crate) async fn raw(
+    server: &Server,
+    connection: u8,
+    statement: Option<String>,
+) -> Result<Client, async_nats::ConnectError> {
     let options = ConnectOptions::with_auth_callback(move |nonce| {
         let (mut auth, key) = (Auth::new(), key(connection));
         (auth.nkey, auth.signature) = (Some(nkey(Role::User, &key).to_string()), Some(key.sign(&nonce).to_vec()));

@@ -8,6 +8,8 @@
 )]
 
 mod auth;
+mod names;
+mod reflected;
 mod secrecy;
 mod server;
 mod skew;
@@ -24,7 +26,7 @@ use tokio_stream::Stream;
 use xbind::cluster::Namespace;
 use xbind::{ErrorKind, SigningKey};
 use xbind_net::Roots;
-use xbind_net::nats::{Bus, Decision, Fault, Reach, Settings, Status};
+use xbind_net::nats::{Bus, Decision, Fault, NAMES_KEPT, Reach, Settings, Status};
 use xbind_runtime::{AgentOptions, CallOptions, Handle, Key, Node, NodeOptions, Payload};
 
 use server::Server;
@@ -47,6 +49,7 @@ fn reach(server: &Server, namespace: &str) -> Reach {
         namespace: Namespace::parse(namespace).unwrap(),
         tls: None,
         roots: Roots::default(),
+        names_kept: NAMES_KEPT,
     }
 }
 
@@ -156,22 +159,6 @@ fn namespaces_do_not_see_each_other() {
 }
 
 #[test]
-fn a_name_of_two_identities_is_ambiguous_and_their_dids_are_not() {
-    let server = Server::start(&[]);
-    block_on(async {
-        let nodes = [node(&server, "main").await, node(&server, "main").await, node(&server, "main").await];
-        let asker = join(&nodes[0].0, 1, "asker");
-        for (at, seed) in [(1, 2), (2, 3)] {
-            echo(join(&nodes[at].0, seed, "writer"));
-        }
-        until(|| nodes[0].1.agents().len() == 3).await;
-        assert_eq!(ask(&asker, "writer", "1").await.unwrap_err().kind(), ErrorKind::AmbiguousName);
-        let did = *SigningKey::from_seed(&[3; 32]).did();
-        assert_eq!(ask(&asker, did.as_str(), "1").await.unwrap(), "1");
-    });
-}
-
-#[test]
 fn who_cannot_be_reached_is_said_when_connecting() {
     block_on(async {
         let node = Node::new(NodeOptions::default());
@@ -184,6 +171,7 @@ fn who_cannot_be_reached_is_said_when_connecting() {
                 namespace: Namespace::parse("main").unwrap(),
                 tls: None,
                 roots: Roots::default(),
+                names_kept: NAMES_KEPT,
             },
         };
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use xbind::{Result, VerifyingKey};
+use xbind::{Did, Result, VerifyingKey};
 
 use crate::agent::Agent;
 use crate::node::directory::{Known, ambiguous, not_found};
@@ -10,7 +10,7 @@ use crate::node::name::check_name;
 use crate::node::{Node, supersede};
 use crate::sync::Lock;
 use crate::sync::after::{Task, enter, later};
-use crate::transport::{Answer, Peer, Resolved, There};
+use crate::transport::{Answer, Peer, Remote, Resolved, There};
 
 /// Where a name or DID leads.
 pub(crate) enum Found {
@@ -33,7 +33,13 @@ impl Node {
         let is_did = to.starts_with("did:");
         let known = {
             let directory = self.directory.guard();
-            if is_did { directory.find_did(to) } else { directory.find_name(to)? }
+            if is_did { Ok(directory.find_did(to)) } else { directory.find_name(to) }
+        };
+        let known = match known {
+            // It may be known elsewhere whose it is.
+            Err(_) if self.routes.resolver().is_some() => return Ok(Found::Ask),
+            Err(error) => return Err(error),
+            Ok(known) => known,
         };
         match known {
             // Agents elsewhere may have the name too.
@@ -121,11 +127,7 @@ impl Node {
                     match (known, first) {
                         (Known::Agent(agent), _) => Ok(Peer::Here(agent)),
                         (_, Some(remote)) => Ok(Peer::There(There::new(*remote, None))),
-                        (Known::Soon, None) if name.is_none() => {
-                            let mut seeking = self.seeking.guard();
-                            seeking.entry(to.into()).or_default().insert(asker.serial, Arc::downgrade(asker));
-                            return;
-                        }
+                        (Known::Soon, None) if name.is_none() => return self.seek_soon(asker, to),
                         (Known::Soon | Known::Nobody, None) => match asker.registry() {
                             Some(registry) if !is_did && !is_address(to) && !question.last => {
                                 drop(directory);
@@ -141,6 +143,27 @@ impl Node {
         };
         drop(directory);
         asker.looked_up(name.unwrap_or(to), &found);
+    }
+
+    /// A resolver said whose a name is: nobody else answers to it.
+    pub(crate) fn settled(self: &Arc<Self>, asker: &Arc<Agent>, question: &Resolved, did: &Did, remotes: &[Remote]) {
+        let _entry = enter();
+        let to = question.name.as_deref().unwrap_or(&question.to);
+        let directory = self.directory.guard();
+        let found = match (directory.find_did(did.as_str()), remotes.iter().find(|remote| remote.did == *did)) {
+            (Known::Agent(agent), _) => Ok(Peer::Here(agent)),
+            (_, Some(remote)) => Ok(Peer::There(There::new(*remote, None))),
+            (Known::Soon, None) => return self.seek_soon(asker, to),
+            (Known::Nobody, None) => Err(not_found(to)),
+        };
+        drop(directory);
+        asker.looked_up(to, &found);
+    }
+
+    /// It is asked for again when an agent here has shown its key.
+    fn seek_soon(&self, asker: &Arc<Agent>, to: &str) {
+        let mut seeking = self.seeking.guard();
+        seeking.entry(to.into()).or_default().insert(asker.serial, Arc::downgrade(asker));
     }
 
     /// An agent whose key is elsewhere has shown that it is there, or could not.

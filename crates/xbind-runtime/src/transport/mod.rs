@@ -289,6 +289,15 @@ impl Resolved {
         }
     }
 
+    /// The name is that identity's and nobody else's, here or elsewhere: its agent here is meant or, if there is none, the first
+    /// of these. Other agents of that name do not count, and the name is never ambiguous.
+    pub fn belongs(mut self, did: &Did, remotes: &[Remote]) {
+        self.answered = true;
+        if let Some(asker) = self.asker.upgrade() {
+            asker.node.settled(&asker, &self, did, remotes);
+        }
+    }
+
     /// It could not be found out.
     ///
     /// `why` is what the caller is told, such as [`ErrorKind::RegistryUnavailable`].

@@ -3,10 +3,9 @@
 use super::forge::*;
 use serde_json::{Value, json};
 
-const TYPES: [&str; 8] = [
+const TYPES: [&str; 7] = [
     "agent-presence+jwt",
     "agent-name+jwt",
-    "agent-name-grant+jwt",
     "agent-stop+jwt",
     "agent-heartbeat+jwt",
     "agent-connection+jwt",

@@ -17,7 +17,7 @@ pub mod token;
 pub use callout::{AuthRequest, MAX_REQUEST_BYTES, callout_key};
 pub use connection::{Connection, ConnectionDraft, MAX_CONNECTION_TTL};
 pub use heartbeat::{Heartbeat, HeartbeatDraft, MAX_HEARTBEAT_TTL};
-pub use name::{MAX_GRANT_TTL, MAX_NAME_TTL, NameDraft, NameGrantDraft, NameRecord};
+pub use name::{NameDraft, NameRecord};
 pub use namespace::{Bucket, Namespace};
 pub use nkey::{NKey, Role};
 pub use permit::{MAX_PERMIT_TTL, Names, Permit, Rights};

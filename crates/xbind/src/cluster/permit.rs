@@ -80,14 +80,17 @@ impl Rights {
         self
     }
 
-    /// For the connection of whoever judges all others: it makes what the bus keeps, and reads who was stopped.
+    /// For the connection of whoever judges all others: it makes what the bus keeps, reads who was stopped and who is there, and
+    /// takes names from those who are gone.
     #[must_use]
     pub fn of_keeper(connection: &Connection, namespace: &Namespace) -> Self {
         let host = connection.key();
         let streams = Bucket::ALL.map(|bucket| format!("KV_{}", namespace.bucket(bucket)));
         let streams = streams.into_iter().chain([namespace.mail_stream()]);
         let making = |stream| [format!("$JS.API.STREAM.INFO.{stream}"), format!("$JS.API.STREAM.CREATE.{stream}")];
-        let publish = streams.flat_map(making).chain(reading(namespace, Bucket::Stops, host)).collect();
+        let read = [Bucket::Stops, Bucket::Agents, Bucket::Names].map(|bucket| reading(namespace, bucket, host));
+        let freeing = format!("$JS.API.STREAM.MSG.DELETE.KV_{}", namespace.bucket(Bucket::Names));
+        let publish = streams.flat_map(making).chain(read.into_iter().flatten()).chain([freeing]).collect();
         Self { publish, subscribe: vec![format!("{}>", namespace.replies(host))] }
     }
 

@@ -12,7 +12,7 @@ use crate::record::head;
 use crate::rights::{approval, grant, rotation, status_list};
 
 /// `typ` of whatever is signed as a JWS; of what is signed for NATS `alg`, because it shares its `typ` with the world.
-pub(crate) const TYPES: [&str; 16] = [
+pub(crate) const TYPES: [&str; 15] = [
     message::TYPE,
     card::TYPE,
     grant::TOKEN_TYPE,
@@ -24,7 +24,6 @@ pub(crate) const TYPES: [&str; 16] = [
     head::WITNESS_TYPE,
     presence::TYPE,
     name::TYPE,
-    name::GRANT_TYPE,
     stop::TYPE,
     heartbeat::TYPE,
     connection::TYPE,
