@@ -237,7 +237,11 @@ impl Audit for AuditLog {
     }
 
     fn take_now(&self, decided: Decided, goes_on: bool) -> Result<()> {
-        if self.cannot_wait() { Err(cannot_wait()) } else { self.shared.take_now(decided, goes_on) }
+        if !self.cannot_wait() {
+            return self.shared.take_now(decided, goes_on);
+        }
+        let taken = if goes_on { self.take(decided, None) } else { Taken::No };
+        (taken != Taken::No).then_some(()).ok_or_else(cannot_wait)
     }
 }
 
