@@ -260,11 +260,11 @@ impl Shared {
             let (batch, flushes) = {
                 let mut state = self.state.guard();
                 while state.queue.is_empty() && state.flushes.is_empty() && !state.closing {
-                    if state.failed.is_some() {
-                        state = self.wait(state, AGAIN);
-                        state.failed = None; // what comes next shows whether it still is
+                    if let Some(left) = state.failed_at.and_then(|at| AGAIN.checked_sub(at.elapsed())) {
+                        state = self.wait(state, left);
                         continue;
                     }
+                    (state.failed, state.failed_at) = (None, None); // what comes next shows whether it still is
                     state.idle = true;
                     state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
@@ -330,15 +330,16 @@ impl Shared {
         let is_written = written.is_ok();
         match written {
             Ok(signed) => {
-                state.last = signed.unwrap_or_else(|| state.last.clone());
+                if let Some(signed) = signed {
+                    (state.last, state.failed, state.failed_at) = (signed, None, None);
+                }
                 for written in batch {
                     state.bytes = state.bytes.saturating_sub(written.decided.size());
                     dones.extend(written.done);
                 }
-                state.failed = None;
             }
             Err(error) => {
-                state.failed = Some(error);
+                (state.failed, state.failed_at) = (Some(error), Some(Instant::now()));
                 // What has not happened yet never will; the rest is kept.
                 for mut waiting in batch.into_iter().rev() {
                     match waiting.done.take() {

@@ -161,6 +161,28 @@ fn what_goes_on_in_any_case_is_on_record_though_nobody_waits() {
     assert!(taken.join().unwrap().contains(r#""event":"token","outcome":"accepted""#));
 }
 
+#[test]
+fn a_flush_of_nothing_is_no_write_that_has_succeeded() {
+    let (callback, hands) = asked(Duration::from_secs(600));
+    let begin = || callback.settle(hands.recv().unwrap().0, None);
+    let log = open_with(&callback, None, Durability::Always, begin).unwrap();
+    let (tell, told) = channel();
+    let done = move |there| tell.send(there).unwrap();
+    assert_eq!(log.take(call(1), Some(Box::new(done))), Taken::Later);
+    let (number, ..) = hands.recv().unwrap();
+    let (send, flushed) = channel();
+    for _ in 0..2 {
+        let send = send.clone();
+        log.flush(Box::new(move |head| send.send(head.map(|_| ()).map_err(|error| error.kind())).unwrap()));
+    }
+    callback.settle(number, Some("the database is gone"));
+    assert!(!told.recv().unwrap());
+    assert_eq!([flushed.recv().unwrap(), flushed.recv().unwrap()], [Err(ErrorKind::AuditFailed); 2]);
+    eventually(|| log.can_write());
+    flush(&log).unwrap();
+    log.close().unwrap();
+}
+
 /// A log each of whose writes waits for a word, and tells that it does.
 fn gated(folder: &Folder) -> (Arc<AuditLog>, Receiver<()>, Sender<()>) {
     let (rest, gate) = channel();
