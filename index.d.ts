@@ -516,7 +516,7 @@ export declare function verifyCard(jws: string, options?: {
 }): Result<AgentCard>;
 /**
  * Where an agent beyond this process is: its URL, best with the DID that must answer there. A card leads to the first of its
- * addresses; those are a stranger's word, and reach the public network only.
+ * addresses that is https; those are a stranger's word, and reach the public network only.
  */
 export type Address = string | {
   /** Who must answer. */
@@ -705,6 +705,32 @@ export declare class MessageBus {
   /** Closes the bus and every agent on it, also those of other threads. */
   close(): void;
 }
+/**
+ * An authority: its URL, best with its DID. Without, it is the one whose DID the server says when it is first asked. What it
+ * answers is signed by it, or is not believed.
+ */
+export type RegistryAddress = string | {
+  /** Who must answer. */
+  readonly did: string;
+  /** Where: https, or http on this machine; nothing behind host and port. */
+  readonly url: string;
+};
+/** A token that an agent asks its authority for. */
+export interface TokenWish {
+  /** Where it is to be used: what its verifier is called, such as a DID or a host. */
+  audience: string;
+  /** What for; its operator has to have granted each. */
+  scopes: readonly string[];
+  /** How long it lives, 1 to 86 400; default 3600. */
+  ttlSeconds?: number;
+}
+/** A name that is registered. */
+export interface Registered {
+  /** The whole name: the agent's own, and the domain of its operator. */
+  readonly name: string;
+  /** To whom it leads. */
+  readonly did: string;
+}
 /** What a new agent is told; all of it may be left out. */
 export interface AgentConfig {
   /** A label, and an address on the bus: letters, digits, '.', '_', '-', 1 to 64, first and last a letter or digit. */
@@ -770,6 +796,11 @@ export interface AgentOptions {
   concurrency?: number;
   /** Where it is reached from other processes: URLs, which its card names, for others to call it by its card. None by default. */
   addresses?: readonly string[];
+  /**
+   * The authority of the agent's operator: `register` and `requestToken` ask it, and names that nobody on the bus has are looked
+   * up there. None by default.
+   */
+  registry?: RegistryAddress;
 }
 /**
  * Keys that live elsewhere: a KMS, Vault transit, an HSM, the OS keychain.
@@ -838,6 +869,16 @@ export interface CallOptions {
   /** Also gives the call and its answer themselves, to be shown to others: see `CallReceipt`. Default false. */
   receipt?: boolean;
 }
+/** A call of a method. */
+export type WithMethod = CallOptions & {
+  /** The method asked for: such a call gets no delivery receipt. */
+  method: string;
+};
+/** A call that is shown to others. */
+export type WithReceipt = CallOptions & {
+  /** The call and its answer themselves are given with it. */
+  receipt: true;
+};
 /** The options of `stream`. */
 export type StreamOptions = Omit<CallOptions, "receipt">;
 /** The bounds of one request. */
@@ -960,6 +1001,15 @@ export interface MethodOptions<I = unknown, O = unknown> extends HandleOptions {
   /** What it does, for the card: at most 2048 bytes. */
   description?: string;
 }
+/** How to drain an inbox. */
+export interface ReceiveOptions {
+  /** At most so many; all by default. */
+  max?: number;
+  /** How long to wait for the first message; default 0, which takes what is there. */
+  waitMs?: number;
+  /** Ends the waiting with ABORTED. */
+  signal?: AbortSignal;
+}
 /**
  * A typed client of another agent: each method of `M` takes one payload, and how to call. Methods called `then`, `toJSON`, or
  * like a property of every object, are none of it: use `call` with `method` for those.
@@ -1049,22 +1099,11 @@ export declare class AutoGenxBindAgent {
    * console.log(answer.ok ? answer.value.summary : answer.error.code)
    * ```
    */
-  call<T = unknown>(agentName: Address, payload: unknown, options: CallOptions & {
-    /** The method asked for: such a call gets no delivery receipt. */
-    method: string;
-    /** The call and its answer themselves are given with it. */
-    receipt: true;
-  }): Promise<Receipted<T>>;
+  call<T = unknown>(agentName: Address, payload: unknown, options: WithMethod & WithReceipt): Promise<Receipted<T>>;
   /** The same without a method: what comes may be a delivery receipt. */
-  call<T = unknown>(agentName: Address, payload: unknown, options: CallOptions & {
-    /** The call and its answer themselves are given with it. */
-    receipt: true;
-  }): Promise<Receipted<T | DeliveryReceipt>>;
+  call<T = unknown>(agentName: Address, payload: unknown, options: WithReceipt): Promise<Receipted<T | DeliveryReceipt>>;
   /** The same without the messages themselves. */
-  call<T = unknown>(agentName: Address, payload: unknown, options: CallOptions & {
-    /** The method asked for: such a call gets no receipt. */
-    method: string;
-  }): Promise<Result<T>>;
+  call<T = unknown>(agentName: Address, payload: unknown, options: WithMethod): Promise<Result<T>>;
   /** The same without a method: what comes may be a receipt. */
   call<T = unknown>(agentName: Address, payload: unknown, options?: CallOptions): Promise<Result<T | DeliveryReceipt>>;
   /**
@@ -1127,14 +1166,7 @@ export declare class AutoGenxBindAgent {
    * if (inbox.ok) for (const { from, payload } of inbox.value) console.log(from, payload)
    * ```
    */
-  receive<P = unknown>(options?: {
-    /** At most so many; all by default. */
-    max?: number;
-    /** How long to wait for the first message; default 0, which takes what is there. */
-    waitMs?: number;
-    /** Ends the waiting with ABORTED. */
-    signal?: AbortSignal;
-  }): Promise<Result<Message<P>[]>>;
+  receive<P = unknown>(options?: ReceiveOptions): Promise<Result<Message<P>[]>>;
   /**
    * The inbox, one message after the other, until the agent closes. Waiting for the next one alone keeps no process alive.
    *
@@ -1206,6 +1238,26 @@ export declare class AutoGenxBindAgent {
    * ```
    */
   decide(request: CallDecision): Promise<Result<string>>;
+  /**
+   * Registers its name within the domain of its operator, with its card, or says anew what it offers: at its own registry, or this one.
+   * Errors: NAME_TAKEN, NOT_ALLOWED, REVOKED, REGISTRY_UNAVAILABLE, INVALID_NAME, INVALID_CONFIG, SIGN_FAILED, AGENT_CLOSED.
+   *
+   * @example
+   * ```ts
+   * const registered = await agent.register('https://authority.example') // as writer.example.com
+   * ```
+   */
+  register(registryUrl?: RegistryAddress): Promise<Result<Registered>>;
+  /**
+   * A token of its authority: one that it got before while a fifth of its life is left, and asked for once for all who want it.
+   * Errors: those of `register`, and SCOPE_DENIED.
+   *
+   * @example
+   * ```ts
+   * const token = await agent.requestToken({ audience: 'api.example.com', scopes: ['read:payments'] })
+   * ```
+   */
+  requestToken(request: TokenWish): Promise<Result<string>>;
   /**
    * The private key as PKCS#8 version 1 DER; with a passphrase encrypted, which another thread works on.
    * Errors: EXPORT_FAILED, AGENT_CLOSED (also if it is closed meanwhile).

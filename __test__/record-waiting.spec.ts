@@ -1,48 +1,14 @@
 // Much may happen while a record waits for the disk: what no longer holds then is refused, and what came to nothing says so.
 import { AutoGenxBindAgent, Identity, MessageBus } from '@private.me/autogen'
 import { RequestVerifier, signRequest } from '@private.me/autogen/http'
-import { openAuditLog, type AuditLog, type AuditRecord, type AuditSink } from '@private.me/autogen/record'
 import { issueToken, RevocationList, TokenVerifier } from '@private.me/autogen/tokens'
 import { expect, test } from 'vitest'
-import { gate } from './helpers/bus.ts'
-import { signer } from './helpers/record.ts'
+import { slow } from './helpers/record.ts'
 import { codeOf, valueOf } from './helpers/result.ts'
 
 const [boss, clerk] = [Identity.generate(), Identity.generate()]
 const audience = 'https://billing.example'
 const right = { subject: clerk.did, audience, scopes: ['pay'] }
-
-/** A log with `always`, whose lines are taken when it is let go. */
-async function slow(): Promise<{
-  log: AuditLog
-  records: () => AuditRecord[]
-  /** Holds it; the promise is fulfilled when a write has begun. */
-  hold: () => Promise<void>
-  letGo: () => void
-}> {
-  const texts: string[] = []
-  let [rest, begun] = [gate(), gate()]
-  rest.open()
-  const sink: AuditSink = async ({ text }) => {
-    begun.open()
-    await rest.promise
-    texts.push(text)
-  }
-  const log = valueOf(await openAuditLog(sink, { signer, sync: 'always', timeoutMs: 600_000 }))
-  return {
-    log,
-    records: () =>
-      texts
-        .flatMap((text) => text.trim().split('\n'))
-        .map((line) => JSON.parse(line) as AuditRecord)
-        .filter(({ outcome }) => outcome !== undefined),
-    hold: () => {
-      ;[rest, begun] = [gate(), gate()]
-      return begun.promise
-    },
-    letGo: () => rest.open(),
-  }
-}
 
 test('what was verified and does not hold any more when its record is there is refused', async () => {
   const { log, records, hold, letGo } = await slow()

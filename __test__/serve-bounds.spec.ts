@@ -242,6 +242,43 @@ describe('what went wrong is said', () => {
   })
 })
 
+test('idle connections are so many in all, however many addresses there are', { timeout: 60_000 }, async () => {
+  const server = createServer((request, response) => {
+    request.resume()
+    response.writeHead(200, { 'content-type': 'application/vnd.xbind.messages', 'content-length': '0' }).end()
+  })
+  server.keepAliveTimeout = 0 // it closes none
+  const [port, did] = [await listening(server), agent().getDID()]
+  const callers = [agent(), agent()]
+  const connections = () => new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)))
+  for (let n = 0; n < 1400; n += 100) {
+    const called = Array.from({ length: 100 }, (_, m) =>
+      callers[m % 2]!.call({ did, url: `http://127.0.0.1:${port}/${n + m}` }, 1),
+    )
+    // Nobody says a session there; what is said of that is the same by whatever it comes.
+    for (const error of (await Promise.all(called)).map((ended) => errorOf(ended))) {
+      expect([error.code, error.handled]).toEqual(['AGENT_CLOSED', 'no'])
+      expect(error.message).toMatch(/without the session .* 64 times a second at most/)
+    }
+  }
+  await expect.poll(connections, { timeout: 20_000 }).toBe(1024)
+  callers.forEach((caller) => caller.close())
+})
+
+test('who calls one agent by too many addresses within a second is told so', { timeout: 60_000 }, async () => {
+  const callee = agent()
+  callee.handle(() => 1)
+  const [url, caller] = [await served(serveAgents([callee])), agent()]
+  const at = (n: number) => caller.call({ did: callee.getDID(), url: `${url}/${n}` }, n)
+  const ended = await Promise.all(Array.from({ length: 300 }, (_, n) => at(n)))
+  for (const error of ended.filter(({ ok }) => !ok).map((each) => errorOf(each))) {
+    expect([error.code, error.handled]).toEqual(['AGENT_CLOSED', 'no'])
+    expect(error.message).toMatch(/64 times a second at most/)
+  }
+  expect(ended.filter(({ ok }) => ok).length).toBeGreaterThanOrEqual(64)
+  await expect.poll(async () => (await at(1000)).ok, { timeout: 20_000, interval: 500 }).toBe(true)
+})
+
 describe('who is listed', () => {
   test('may be called: not who was stopped or has closed', async () => {
     const bus = new MessageBus()
@@ -381,10 +418,23 @@ describe('a store', () => {
 
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
     open.push(() => warned.mockRestore())
-    const quiet = behind({ ...memory(), agree: () => 7 as never })
-    const place = { did: quiet.callee.getDID(), url: await served(quiet.mount()) }
-    expect(codeOf(await agent().call(place, 1))).toBe('REPLAY_WINDOW_FULL')
-    expect(String(warned.mock.calls[0]?.[0])).toContain('window.agree')
+    // The last is of no 16 bytes, and so no session.
+    for (const [at, said] of [7, null, '', 'x', 'x'.repeat(22)].entries()) {
+      const quiet = behind({ ...memory(), agree: () => said as never })
+      const place = { did: quiet.callee.getDID(), url: await served(quiet.mount()) }
+      expect(codeOf(await agent().call(place, 1))).toBe('REPLAY_WINDOW_FULL')
+      expect(warned.mock.calls.length, String(said)).toBeGreaterThan(at)
+      expect(String(warned.mock.lastCall?.[0])).toContain('window.agree')
+    }
+  })
+
+  test('that agrees upon something else each time is told of where it is mounted', async () => {
+    const errors: unknown[] = []
+    const forgets = { ...memory(), agree: (_: string, value: string) => value }
+    const { callee, mount } = behind(forgets, { onError: (error) => errors.push(error) })
+    const ended = await agent().call({ did: callee.getDID(), url: await served(mount()) }, 1)
+    expect(ended.ok).toBe(false)
+    expect(String(errors[0])).toContain('another value than before')
   })
 })
 

@@ -4,14 +4,17 @@ use std::sync::LazyLock;
 
 use napi::bindgen_prelude::{Either, External};
 use xbind_binding::net::{self, Fetched, Fetcher, Rules, World};
+use xbind_binding::registry::{self, Registry, RegistryRequest};
 use xbind_cli::Running;
 
 use crate::bytes::{Bytes, Copied};
-use crate::convert::Json;
+use crate::convert::{Fallible, Json};
 use crate::pass::{Give, Promised};
+use crate::record::Soon;
 
 pub type FetcherRef = External<Fetcher>;
 pub type CommandRef = External<Running>;
+pub type RegistryRef = External<Registry>;
 
 static FETCHER: LazyLock<Fetcher> = LazyLock::new(net::fetcher);
 
@@ -28,6 +31,9 @@ entries! {
     fn fetch(url: String, rules: Json<Rules>, fetcher: Option<&FetcherRef>) -> Promised<Fetched, Either<Bytes, String>>
         as "Promise<Uint8Array | string>"
         { Give::give(net::fetch(fetcher.map_or(&FETCHER, |fetcher| fetcher), url, &rules.0)) }
+    fn open_registry(port: u32, agent: u32, at: String, resolves: bool) -> Fallible<RegistryRef> = registry::open;
+    fn ask_registry(registry: &RegistryRef, request: Json<RegistryRequest>) -> Soon<String, String>
+        as "Promise<Fallible<string>>" = registry::ask;
     fn start_command(args: Vec<String>) -> CommandRef = Running::start;
     fn next_output(command: &CommandRef) -> Promised<String, String> as "Promise<string>" = Running::next;
     fn stop_command(command: &CommandRef) -> bool = Running::stop;

@@ -95,8 +95,7 @@ entries! {
     fn is_cancelled(port: u32, ticket: f64) -> bool = port::is_cancelled;
     fn signed(port: u32, agent: u32, round: u32, signature: Option<Bytes>) -> bool = port::signed;
     fn next_deadline(port: u32) -> Option<f64> = port::next_deadline;
-    fn receive(port: u32, agent: u32, max: f64, listen: bool) -> Fallible<Letters> as "Fallible<unknown[]>"
-        = port::receive;
+    fn receive(port: u32, agent: u32, max: f64, listen: bool) -> Fallible<Letters> as "Fallible<unknown[]>" = port::receive;
 }
 
 /// Works off all that was asked for, and returns at most `max` events, refusals among them if they are `watched`: first the

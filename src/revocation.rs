@@ -29,8 +29,7 @@ entries! {
     fn revoke_token(list: &ListRef, id: String, keep_until: Option<f64>, trial: bool) -> Fallible<()> = rights::revoke_token;
     fn revoke_did(list: &ListRef, subject: String, issued_until: Option<f64>, trial: bool) -> Fallible<()> = rights::revoke_did;
     fn reinstate(list: &ListRef, subject: String) -> bool = rights::reinstate;
-    fn is_revoked(list: &ListRef, id: Option<String>, subject: Option<String>, issued_at: f64) -> bool
-        = rights::is_revoked;
+    fn is_revoked(list: &ListRef, id: Option<String>, subject: Option<String>, issued_at: f64) -> bool = rights::is_revoked;
     fn purge_revocations(list: &ListRef, now: Option<f64>) = rights::purge;
     fn revocations(list: &ListRef) -> f64 = rights::entries;
     fn new_status_list(count: f64, len: f64) -> Fallible<(u8, Bytes)> = rights::new_status_list;

@@ -33,14 +33,18 @@ export {
   type Handler,
   type Message,
   type StreamOptions,
+  type WithMethod,
+  type WithReceipt,
   type xBindIdentityProvider,
 } from './agent/config'
+export type { ReceiveOptions } from './agent/options'
 export type { Address } from './agent/address'
 export type { HttpReach, ProxyUse } from './agent/reach'
 export { AutoGenxBindAgent } from './agent/agent'
 export { isReceipt, type CallReceipt, type DeliveryReceipt, type Receipted } from './agent/calls'
 export type { IncomingCall } from './agent/incoming'
 export type { Progress } from './agent/progress'
+export type { Registered, RegistryAddress, TokenWish } from './agent/registry'
 export type { AnswerStream } from './agent/stream'
 export type { Logger } from './agent/log'
 export type { MessageOp, OutgoingMessage, SealedMessage, VerifiedMessage } from './messages/message'

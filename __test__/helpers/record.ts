@@ -2,8 +2,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Identity } from '@private.me/autogen'
-import { openAuditLog, type AuditLog, type AuditLogOptions } from '@private.me/autogen/record'
+import {
+  openAuditLog,
+  type AuditLog,
+  type AuditLogOptions,
+  type AuditRecord,
+  type AuditSink,
+} from '@private.me/autogen/record'
 import { afterAll } from 'vitest'
+import { gate } from './bus.ts'
 import { valueOf } from './result.ts'
 
 export const signer = Identity.generate()
@@ -23,4 +30,44 @@ export function logs(): (options?: Partial<AuditLogOptions>) => Promise<{ log: A
 export async function outcomes(log: AuditLog): Promise<string[]> {
   valueOf(await log.flush())
   return valueOf(await log.query()).map(({ event, outcome, code }) => [event, outcome, code].filter(Boolean).join(' '))
+}
+
+/** A log to a function, with `always`, whose lines are taken when it is let go, and lost while it is broken. */
+export interface Slow {
+  readonly log: AuditLog
+  records(): AuditRecord[]
+  /** Holds it; the promise is fulfilled when a write has begun. */
+  hold(): Promise<void>
+  letGo(): void
+  setBroken(broken: boolean): void
+}
+
+export async function slow(sync: AuditLogOptions['sync'] = 'always'): Promise<Slow> {
+  const texts: string[] = []
+  let [rest, begun] = [gate(), gate()]
+  let isBroken = false
+  rest.open()
+  const sink: AuditSink = async ({ text }) => {
+    begun.open()
+    await rest.promise
+    if (isBroken) throw new Error('the disk is full')
+    texts.push(text)
+  }
+  const log = valueOf(await openAuditLog(sink, { signer, sync, timeoutMs: 600_000 }))
+  return {
+    log,
+    records: () =>
+      texts
+        .flatMap((text) => text.trim().split('\n'))
+        .map((line) => JSON.parse(line) as AuditRecord)
+        .filter(({ outcome }) => outcome !== undefined),
+    hold: () => {
+      ;[rest, begun] = [gate(), gate()]
+      return begun.promise
+    },
+    letGo: () => rest.open(),
+    setBroken: (broken) => {
+      isBroken = broken
+    },
+  }
 }

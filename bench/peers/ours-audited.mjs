@@ -2,8 +2,9 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { AutoGenxBindAgent, Identity, MessageBus } from '../../dist/index.mjs'
+import { Identity, MessageBus } from '../../dist/index.mjs'
 import { openAuditLog } from '../../dist/record.mjs'
+import { fleetOn } from './ours.mjs'
 
 export async function opened(sync) {
   const path = join(mkdtempSync(join(tmpdir(), 'bench-audit-')), 'audit.jsonl')
@@ -12,21 +13,7 @@ export async function opened(sync) {
   throw log.error
 }
 
-export async function audited(sync, count, handler, { timeoutMs } = {}) {
-  const bus = new MessageBus({ audit: await opened(sync) })
-  const agentOptions = { bus, ...(timeoutMs && { timeoutMs }) }
-  const agents = Array.from({ length: count }, (_, i) =>
-    new AutoGenxBindAgent({ name: `agent-${i}`, agentOptions }).handle(handler),
-  )
-  return {
-    call: async (from, to, payload) => {
-      const answer = await agents[from].call(`agent-${to}`, payload)
-      if (answer.ok) return answer.value
-      throw answer.error
-    },
-    close: () => bus.close(),
-  }
-}
+export const audited = async (sync, ...given) => fleetOn(new MessageBus({ audit: await opened(sync) }), ...given)
 
 export const fleet = (...given) => audited('batch', ...given)
 

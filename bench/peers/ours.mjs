@@ -30,8 +30,11 @@ function valueOf(result) {
   throw result.error
 }
 
-export function fleet(count, handler, { timeoutMs } = {}) {
-  const agentOptions = { bus: new MessageBus(), ...(timeoutMs && { timeoutMs }) }
+export const fleet = (...given) => fleetOn(new MessageBus(), ...given)
+
+/** Agents on that bus: with a log and without they are called in the same way. */
+export function fleetOn(bus, count, handler, { timeoutMs } = {}) {
+  const agentOptions = { bus, ...(timeoutMs && { timeoutMs }) }
   const agents = Array.from({ length: count }, (_, i) =>
     new AutoGenxBindAgent({ name: `agent-${i}`, agentOptions }).handle(handler),
   )
@@ -39,7 +42,7 @@ export function fleet(count, handler, { timeoutMs } = {}) {
     call: (from, to, payload) => agents[from].call(`agent-${to}`, payload).then(valueOf),
     close: () => {
       for (const agent of agents) agent.close()
-      agentOptions.bus.close()
+      bus.close()
       agents.length = 0
     },
   }

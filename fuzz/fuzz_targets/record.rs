@@ -6,7 +6,7 @@ mod forge;
 use forge::{header, segments, signed};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
-use xbind::record::{Chain, Entry, Head, MAX_LINE_BYTES, Reader, Record, Verdict, digest, read};
+use xbind::record::{Chain, Entry, Head, KeptHead, MAX_LINE_BYTES, Reader, Record, Verdict, digest, read};
 use xbind::{MessageId, Result, SigningKey};
 
 const NOW: u64 = 1_735_689_600;
@@ -24,11 +24,12 @@ static LOG: LazyLock<String> = LazyLock::new(|| {
 
 fuzz_target!(|data: &[u8]| {
     let Some((kind, rest)) = data.split_first() else { return };
-    match kind % 5 {
+    match kind % 6 {
         0 => as_line(rest),
         1 => as_change(rest),
         2 => as_record(rest),
         3 => as_claims(rest),
+        4 => as_kept(rest),
         _ => as_last_line(rest),
     }
 });
@@ -67,7 +68,10 @@ fn as_record(texts: &[u8]) {
     holds(text.as_bytes()).expect("what was written");
     if record.misfit().is_none() {
         let line = text.lines().nth(1).expect("the record");
-        assert_eq!(read(line.as_bytes(), |line| matches!(line.entry, Entry::Record(again) if again == record)), Some(true));
+        assert_eq!(
+            read(line.as_bytes(), |line| matches!(line.entry, Entry::Record(again) if again == record)),
+            Some(true)
+        );
     }
 }
 
@@ -84,6 +88,26 @@ fn as_claims(json: &[u8]) {
     let (header, claims) = segments(json);
     let _ = Head::read(&signed(&KEY, header, claims));
     let _ = str::from_utf8(json).map(Head::read);
+}
+
+/// What was kept of a head says nothing but what was signed of it, whatever was kept; also an honest one that was changed.
+fn as_kept(bytes: &[u8]) {
+    let (chain, _) = begun();
+    let (head, unsigned) = chain.head(NOW);
+    let signature = KEY.sign(unsigned.to_sign().as_bytes());
+    let honest = head.json(&unsigned.finish(&signature));
+    let mut changed = honest.clone().into_bytes();
+    for change in bytes.chunks_exact(3) {
+        let at = usize::from(u16::from_be_bytes([change[0], change[1]])) % changed.len();
+        changed[at] = change[2];
+    }
+    for json in [bytes, &changed] {
+        let Ok(Ok(kept)) = str::from_utf8(json).map(KeptHead::read) else { continue };
+        let Ok(signed) = kept.signed() else { continue };
+        assert_eq!((kept.did, kept.log), (Some(signed.did), Some(signed.log)));
+        assert_eq!((kept.seq, kept.digest), (signed.seq, signed.digest));
+    }
+    assert!(KeptHead::read(&honest).is_ok_and(|kept| kept.signed().is_ok_and(|signed| *signed == head)));
 }
 
 /// Nothing but the last line of the log is gone on behind.

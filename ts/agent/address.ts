@@ -1,4 +1,4 @@
-import { checkString, known } from '../check'
+import { checkString, known, strings } from '../check'
 import { failure } from '../errors'
 import { native } from '../native'
 import type { Failure } from '../native/binding'
@@ -6,7 +6,7 @@ import type { AgentCard } from './card'
 
 /**
  * Where an agent beyond this process is: its URL, best with the DID that must answer there. A card leads to the first of its
- * addresses; those are a stranger's word, and reach the public network only.
+ * addresses that is https; those are a stranger's word, and reach the public network only.
  */
 export type Address =
   | string
@@ -28,10 +28,10 @@ export function recipientIn(to: unknown, what: string): string | Failure {
   if ('addresses' in to) {
     const { did, addresses } = to as Pick<AgentCard, 'did' | 'addresses'>
     checkString(did, `${what}.did`)
-    const url = Array.isArray(addresses) ? (addresses as unknown[])[0] : undefined
-    if (url === undefined) return did
-    checkString(url, `${what}.addresses[0]`)
-    return located(url, did, true)
+    if (addresses === undefined) return did
+    const urls = strings(addresses, `${what}.addresses`)
+    const url = urls.find((each) => /^https:/i.test(each)) ?? urls[0]
+    return url === undefined ? did : located(url, did, true)
   }
   known(to, what, ['did', 'url'])
   const { did, url } = to as { did: unknown; url: unknown }

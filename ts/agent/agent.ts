@@ -11,15 +11,18 @@ import {
   type Handler,
   type Message,
   type StreamOptions,
+  type WithMethod,
+  type WithReceipt,
 } from './config'
 import type { HandleOptions } from './guard'
 import { passphraseIn } from './key-file'
 import { Member } from './member'
 import type { MethodOptions } from './methods'
 import type { Failure, KeyRef, NodeRef } from '../native/binding'
-import { drainMsIn, none } from './options'
+import { drainMsIn, none, type ReceiveOptions } from './options'
 import { peerOf, type Peer, type PeerOptions } from './peer'
 import type { RemoteKey } from './provider'
+import type { Registered, RegistryAddress, TokenWish } from './registry'
 import type { AnswerStream } from './stream'
 import type { Result } from '../result'
 import { delegateWith, grantWith, type TokenRequest } from '../tokens/token'
@@ -104,34 +107,11 @@ export class AutoGenxBindAgent {
    * console.log(answer.ok ? answer.value.summary : answer.error.code)
    * ```
    */
-  call<T = unknown>(
-    agentName: Address,
-    payload: unknown,
-    options: CallOptions & {
-      /** The method asked for: such a call gets no delivery receipt. */
-      method: string
-      /** The call and its answer themselves are given with it. */
-      receipt: true
-    },
-  ): Promise<Receipted<T>>
+  call<T = unknown>(agentName: Address, payload: unknown, options: WithMethod & WithReceipt): Promise<Receipted<T>>
   /** The same without a method: what comes may be a delivery receipt. */
-  call<T = unknown>(
-    agentName: Address,
-    payload: unknown,
-    options: CallOptions & {
-      /** The call and its answer themselves are given with it. */
-      receipt: true
-    },
-  ): Promise<Receipted<T | DeliveryReceipt>>
+  call<T = unknown>(agentName: Address, payload: unknown, options: WithReceipt): Promise<Receipted<T | DeliveryReceipt>>
   /** The same without the messages themselves. */
-  call<T = unknown>(
-    agentName: Address,
-    payload: unknown,
-    options: CallOptions & {
-      /** The method asked for: such a call gets no receipt. */
-      method: string
-    },
-  ): Promise<Result<T>>
+  call<T = unknown>(agentName: Address, payload: unknown, options: WithMethod): Promise<Result<T>>
   /** The same without a method: what comes may be a receipt. */
   call<T = unknown>(agentName: Address, payload: unknown, options?: CallOptions): Promise<Result<T | DeliveryReceipt>>
   call(agentName: Address, payload: unknown, options: CallOptions = none): Promise<Result<unknown>> {
@@ -222,16 +202,7 @@ export class AutoGenxBindAgent {
    * if (inbox.ok) for (const { from, payload } of inbox.value) console.log(from, payload)
    * ```
    */
-  async receive<P = unknown>(
-    options: {
-      /** At most so many; all by default. */
-      max?: number
-      /** How long to wait for the first message; default 0, which takes what is there. */
-      waitMs?: number
-      /** Ends the waiting with ABORTED. */
-      signal?: AbortSignal
-    } = none,
-  ): Promise<Result<Message<P>[]>> {
+  async receive<P = unknown>(options: ReceiveOptions = none): Promise<Result<Message<P>[]>> {
     return (await this.#member.receive(options)) as Result<Message<P>[]>
   }
 
@@ -334,6 +305,32 @@ export class AutoGenxBindAgent {
    */
   async decide(request: CallDecision): Promise<Result<string>> {
     return this.#member.decide(request)
+  }
+
+  /**
+   * Registers its name within the domain of its operator, with its card, or says anew what it offers: at its own registry, or this one.
+   * Errors: NAME_TAKEN, NOT_ALLOWED, REVOKED, REGISTRY_UNAVAILABLE, INVALID_NAME, INVALID_CONFIG, SIGN_FAILED, AGENT_CLOSED.
+   *
+   * @example
+   * ```ts
+   * const registered = await agent.register('https://authority.example') // as writer.example.com
+   * ```
+   */
+  async register(registryUrl?: RegistryAddress): Promise<Result<Registered>> {
+    return await this.#member.registries.register(registryUrl)
+  }
+
+  /**
+   * A token of its authority: one that it got before while a fifth of its life is left, and asked for once for all who want it.
+   * Errors: those of `register`, and SCOPE_DENIED.
+   *
+   * @example
+   * ```ts
+   * const token = await agent.requestToken({ audience: 'api.example.com', scopes: ['read:payments'] })
+   * ```
+   */
+  async requestToken(request: TokenWish): Promise<Result<string>> {
+    return await this.#member.registries.token(request)
   }
 
   /**

@@ -4,6 +4,7 @@ import type { IncomingCall } from './incoming'
 import type { Logger } from './log'
 import type { MessageBus } from './bus'
 import type { Progress } from './progress'
+import type { RegistryAddress } from './registry'
 import type { KeyRef, Options } from '../native/binding'
 import { passphraseIn, readKeyAsync } from './key-file'
 import { native } from '../native'
@@ -80,6 +81,11 @@ export interface AgentOptions {
   concurrency?: number
   /** Where it is reached from other processes: URLs, which its card names, for others to call it by its card. None by default. */
   addresses?: readonly string[]
+  /**
+   * The authority of the agent's operator: `register` and `requestToken` ask it, and names that nobody on the bus has are looked
+   * up there. None by default.
+   */
+  registry?: RegistryAddress
 }
 
 /**
@@ -153,6 +159,18 @@ export interface CallOptions {
   receipt?: boolean
 }
 
+/** A call of a method. */
+export type WithMethod = CallOptions & {
+  /** The method asked for: such a call gets no delivery receipt. */
+  method: string
+}
+
+/** A call that is shown to others. */
+export type WithReceipt = CallOptions & {
+  /** The call and its answer themselves are given with it. */
+  receipt: true
+}
+
 /** The options of `stream`. */
 export type StreamOptions = Omit<CallOptions, 'receipt'>
 
@@ -169,7 +187,16 @@ const FROM_IDENTITY = [
   'passphrase',
 ]
 const CONFIG = [...FROM_IDENTITY.slice(0, -1), 'identityProvider']
-const AGENT_OPTIONS = ['bus', 'timeoutMs', 'messageTtlSeconds', 'maxPayloadBytes', 'inbox', 'concurrency', 'addresses']
+const AGENT_OPTIONS = [
+  'bus',
+  'timeoutMs',
+  'messageTtlSeconds',
+  'maxPayloadBytes',
+  'inbox',
+  'concurrency',
+  'addresses',
+  'registry',
+]
 
 /** A config, each of whose members was read once. */
 export type ReadConfig = Omit<

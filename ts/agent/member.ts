@@ -24,6 +24,7 @@ import { MAX_TIMEOUT, receiveOptionsIn, type ReceiveOptions } from './options'
 import { openPort, type Members, type Port } from './port'
 import { checkProvider, didOf, exportFrom, RemoteKey, Signing } from './provider'
 import { Receivers } from './receivers'
+import { Registries, registryIn } from './registry'
 import { fail, orThrow, result, type Result } from '../result'
 
 export const closedFailure = failure(
@@ -63,13 +64,15 @@ export class Member {
   #card: CardKeeper | undefined
   #receivers: Receivers<Message> | undefined
   #draining: Draining | undefined
+  #registries: Registries | undefined
   #closed = false
 
   /** Joins the bus. */
   constructor(agent: Pick<AutoGenxBindAgent, 'name' | 'close'>, config: ReadConfig) {
     const { name, agentOptions, verbose, logger, identityProvider, handler, onHandlerError, recording, key } = config
-    const { bus: home, timeoutMs, addresses: told } = agentOptions
+    const { bus: home, timeoutMs, addresses: told, registry: at } = agentOptions
     const addresses = checkAddresses(told)
+    const registry = at === undefined ? undefined : registryIn(at, 'registry')
     const owned = keyIn(identityProvider)
     const provider = owned ? undefined : (identityProvider as xBindIdentityProvider | undefined)
     if (provider !== undefined) checkProvider(provider)
@@ -91,7 +94,21 @@ export class Member {
     const isUsual = !provider && !owned && !logger && !verbose && !onHandlerError && !addresses
     const signing = provider || owned ? new Signing() : undefined
     this.extras = isUsual ? undefined : { provider, owned, signing, logger, verbose, onHandlerError, addresses }
+    if (registry !== undefined) this.#join(registry)
     if (joinChannel.hasSubscribers) joinChannel.publish({ agent: this.did, name })
+  }
+
+  /** Its authority counts from the start; without it there is no agent. */
+  #join(registry: string): void {
+    this.#registries = new Registries(this, registry)
+    const failed = this.#registries.open()
+    if (!failed) return
+    this.close()
+    throw new XBindError(failed)
+  }
+
+  get registries(): Registries {
+    return (this.#registries ??= new Registries(this, undefined))
   }
 
   get isClosed(): boolean {
@@ -225,6 +242,7 @@ export class Member {
     anchors.get(this.node)?.hold(this, false)
     this.#offers = undefined
     this.#card = undefined
+    this.#registries?.forget()
     this.#receivers?.close(closedFailure)
     this.#draining?.end()
   }

@@ -101,9 +101,13 @@ function wantedIn(options: StreamOptions, usualMs: number, receipt: boolean): Wa
   return { timeoutMs, totalMs: total, onProgress, signal, presented, method, traceparent, receipt, idempotent }
 }
 
+/** How to drain an inbox. */
 export interface ReceiveOptions {
+  /** At most so many; all by default. */
   max?: number
+  /** How long to wait for the first message; default 0, which takes what is there. */
   waitMs?: number
+  /** Ends the waiting with ABORTED. */
   signal?: AbortSignal
 }
 

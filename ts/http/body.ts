@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
 import { types } from 'node:util'
 import type { Failure } from '../native/binding'
 import { failure } from '../errors'
@@ -78,7 +79,7 @@ export function readIncoming(request: IncomingMessage, { most, milliseconds }: L
         if (!types.isUint8Array(chunk)) return settle(brokenOff)
         if (!whole.add(chunk)) return settle(tooLarge(most))
       }
-      if (!request.complete) return
+      if (!isWhole(request)) return
       const bytes = whole.bytes()
       // Whoever listens by now was given them as they came.
       if (bytes.byteLength > 0 && request.listenerCount('data') === 0) request.unshift(Buffer.from(bytes))
@@ -91,8 +92,13 @@ export function readIncoming(request: IncomingMessage, { most, milliseconds }: L
   })
 }
 
+/** Whether all of the body has come, although its end is not told yet. HTTP/2 says so of the stream alone. */
+function isWhole({ complete, stream }: IncomingMessage & { stream?: Readable }): boolean {
+  return complete || stream?.readableEnded === true
+}
+
 /** Bytes in one piece: what comes byte by byte takes no more room than what comes at once. */
-class Gathered {
+export class Gathered {
   #room = new Uint8Array(1024)
   #size = 0
   readonly #most: number

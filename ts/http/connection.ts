@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 
 /** The most requests of one connection that are not answered yet. */
 const MOST = 128
@@ -42,4 +43,11 @@ export function inTurn(
 export function cut({ socket }: IncomingMessage, response: ServerResponse): void {
   if (response.socket === null) socket.destroy()
   else response.destroy()
+}
+
+/** What is left of a body that nobody reads goes by for so long, so that its sender comes to read the answer. */
+export function passBy({ socket }: IncomingMessage, body: Readable, milliseconds: number): void {
+  const late = setTimeout(() => socket.destroy(), milliseconds).unref()
+  const over = (): void => clearTimeout(late)
+  body.on('end', over).on('close', over).resume()
 }

@@ -8,7 +8,8 @@ import { native } from '../native'
 import type { NodeRef, ServerRef } from '../native/binding'
 import { read } from '../native/json'
 import { orThrow } from '../result'
-import { cut, inTurn } from './connection'
+import { Gathered } from './body'
+import { cut, inTurn, passBy } from './connection'
 import { Asking, checkStore, type WindowStore } from './store'
 
 /** How agents are mounted. */
@@ -41,6 +42,8 @@ const SOON_MS = 5
 const STALLED_MS = 30_000
 /** How long nothing of a body may come. */
 const SILENT_MS = 30_000
+/** What is gathered of a body whose length was not told before any of it is taken: as much as callers send at a time. */
+const GATHERED = 256 << 10
 
 /**
  * Mounts agents on node:http, and on whatever hands on its requests and responses: those of a list, which are on one bus, or
@@ -175,7 +178,10 @@ function list(response: ServerResponse, agents: readonly string[]): void {
   response.end(body)
 }
 
-/** One request with messages, and its response, which begins in its turn and ends when all of them are done with. */
+/**
+ * One request with messages, and its response, which begins in its turn and ends when all of them are done with. Where no length was
+ * told, it begins once the body has ended: until then that may be too large.
+ */
 class Exchange {
   readonly number: number
   readonly #server: ServerRef
@@ -183,8 +189,13 @@ class Exchange {
   readonly #response: ServerResponse
   readonly #body: Readable
   #left: number
+  /** Whether the body may yet be too large. */
+  #isUntold: boolean
+  /** What of such a body is not taken yet. */
+  #gathered: Gathered | undefined
+  #isTurn = false
   /** Whether the response may be written to. */
-  #turn = false
+  #isBegun = false
   #stalled: NodeJS.Timeout | undefined
   #unbegun: NodeJS.Timeout | undefined
   #silent: NodeJS.Timeout | undefined
@@ -196,6 +207,8 @@ class Exchange {
     this.#request = request
     this.#response = response
     this.#body = body
+    this.#isUntold = request.headers['content-length'] === undefined
+    if (this.#isUntold) this.#gathered = new Gathered(GATHERED)
   }
 
   begin(gone: () => void): void {
@@ -203,22 +216,33 @@ class Exchange {
     this.#response.on('error', () => undefined) // its end is told by `close`
     body.on('error', () => undefined)
     body.on('data', (piece: Uint8Array) => this.#read(piece))
+    body.resume() // whoever was here before may have paused it
     // Servers need not have a bound of their own: Fastify sets none.
     this.#silent = setTimeout(() => this.#late(), SILENT_MS).unref()
     body.on('end', () => {
       clearTimeout(this.#silent)
-      if (native.endExchange(this.#server, this.number) !== null) this.#cut()
+      if (this.#left < 0) return
+      this.#isUntold = false
+      const isWhole = this.#take() && native.endExchange(this.#server, this.number) === null
+      if (isWhole) this.#begin()
+      else this.#cut()
     })
     const begin = (): void => {
-      this.#turn = true
-      // What is answered soon leaves with it, in one piece.
-      this.#unbegun = setTimeout(() => this.#head().flushHeaders(), SOON_MS)
-      this.write()
+      this.#isTurn = true
+      this.#begin()
     }
     inTurn(this.#request, this.#response, begin, () => {
       this.#closed()
       gone()
     })
+  }
+
+  #begin(): void {
+    if (!this.#isTurn || this.#isUntold || this.#isBegun) return
+    this.#isBegun = true
+    // What is answered soon leaves with it, in one piece.
+    this.#unbegun = setTimeout(() => this.#head().flushHeaders(), SOON_MS)
+    this.write()
   }
 
   #cut(): void {
@@ -231,17 +255,37 @@ class Exchange {
   }
 
   #read(piece: Uint8Array): void {
+    if (this.#left < 0) return
     this.#silent?.refresh()
     this.#left -= piece.byteLength
-    const isRefused = this.#left < 0 || native.feedExchange(this.#server, this.number, piece) !== null
+    if (this.#left < 0) return this.#refuse()
     // What came before stands; the rest is nobody's.
-    if (isRefused) this.#cut()
+    if (!this.#take(piece)) this.#cut()
     else if (this.#stalled) this.#body.pause()
+  }
+
+  /** Takes the next piece, behind what was gathered; whether messages can still come of it. */
+  #take(piece?: Uint8Array): boolean {
+    if (piece && this.#gathered?.add(piece)) return true
+    const pieces = [this.#gathered?.bytes(), piece]
+    this.#gathered = undefined
+    return pieces.every((bytes) => !bytes || native.feedExchange(this.#server, this.number, bytes) === null)
+  }
+
+  /** It is too large, and nobody knew before. */
+  #refuse(): void {
+    clearTimeout(this.#silent)
+    clearTimeout(this.#unbegun)
+    this.#gathered = undefined
+    if (this.#response.headersSent) return this.#cut()
+    refuse(this.#request, this.#response, 413)
+    passBy(this.#request, this.#body, SILENT_MS)
   }
 
   /** There may be something to write. */
   write(): void {
-    if (!this.#turn || this.#stalled || this.#response.destroyed) return
+    if (!this.#isBegun || this.#stalled || this.#left < 0 || this.#response.writableEnded || this.#response.destroyed)
+      return
     const [bytes, over] = native.takeExchange(this.#server, this.number)
     if (over) return this.#end(bytes)
     const goesOn = bytes.byteLength === 0 || this.#head().write(bytes)
@@ -274,6 +318,7 @@ class Exchange {
     clearTimeout(this.#stalled)
     clearTimeout(this.#silent)
     clearTimeout(this.#unbegun)
+    this.#gathered = undefined
     native.closeExchange(this.#server, this.number)
   }
 }

@@ -31,6 +31,8 @@ export class Asking {
   /** Questions for a name that have not been asked yet. */
   readonly #due = new Map<string, Promise<unknown>>()
 
+  /** What was agreed upon, of each agent here. */
+  readonly #names = new Map<string, string>()
   readonly #failed: (error: unknown) => void
 
   constructor(store: WindowStore, failed: (error: unknown) => void) {
@@ -73,8 +75,20 @@ export class Asking {
       if (claimed !== true) throw new TypeError('window.claim must answer with true or false')
     }
     const agreed = await this.#agreed(name, fresh)
-    if (typeof agreed === 'string' && /^[\w-]{22}$/.test(agreed)) return { name: agreed }
+    if (typeof agreed === 'string' && /^[\w-]{21}[AQgw]$/.test(agreed)) return this.#known(name, agreed)
     throw new TypeError('window.agree must answer with a value that it was given')
+  }
+
+  /** The name may change, for a store may begin anew; whoever runs it hears of it, for calls under the old name end. */
+  #known(name: string, agreed: string): Said {
+    const before = this.#names.get(name)
+    this.#names.set(name, agreed)
+    if (before !== undefined && before !== agreed) {
+      this.#told(
+        new Error('window.agree has answered with another value than before: calls under the old one are refused'),
+      )
+    }
+    return { name: agreed }
   }
 
   /** Asked once for all who want to know it in one turn of the event loop. */

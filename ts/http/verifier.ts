@@ -265,7 +265,9 @@ export class RequestVerifier {
   async #still({ accepted, used, scopes }: Settled): Promise<Failure | undefined> {
     const judge = async (): Promise<Failure | undefined> => {
       const rights = await this.#rights(accepted.authentic, scopes)
-      return rights.ok ? used && (await refusal(this.#sources, used.approver, used.issuedAt)) : rights.error
+      if (!rights.ok) return rights.error
+      if (used && this.#time() > used.until) return expired
+      return used && (await refusal(this.#sources, used.approver, used.issuedAt))
     }
     return judge().catch((thrown: unknown) => this.#thrown(accepted.head, accepted.authentic, thrown))
   }
@@ -383,6 +385,7 @@ interface Demands {
 
 const replayed = failure('REPLAYED', 'a request with this nonce was accepted before')
 const usedBefore = failure('APPROVAL_REQUIRED', 'the approval was used before')
+const expired = failure('APPROVAL_REQUIRED', 'the approval has expired')
 
 interface Rights {
   readonly scopes: readonly string[]

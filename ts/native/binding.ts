@@ -599,6 +599,18 @@ export interface Proven {
   readonly tokenDigest?: string | undefined
 }
 
+/** What is asked. */
+export interface RegistryRequest {
+  /** Of a token: where it is to be used. Without it the agent's name is registered. */
+  readonly audience?: string | undefined
+  /** What for. */
+  readonly scopes?: ReadonlyArray<string> | undefined
+  /** How long it lives, in seconds. */
+  readonly ttl?: number | undefined
+  /** Of a name: what the agent offers, signed by it. */
+  readonly card?: string | undefined
+}
+
 /** How a status list is to be signed. */
 export interface ListDraft {
   /** Where it will be published. */
@@ -748,6 +760,7 @@ export type LogRef = Native<'LogRef'>
 export type NatsRef = Native<'NatsRef'>
 export type NodeRef = Native<'NodeRef'>
 export type OpeningRef = Native<'OpeningRef'>
+export type RegistryRef = Native<'RegistryRef'>
 export type RequestRef = Native<'RequestRef'>
 export type RequestVerifierRef = Native<'RequestVerifierRef'>
 export type ServerRef = Native<'ServerRef'>
@@ -911,6 +924,10 @@ export interface Binding {
   /** Why an address may not be asked, as far as its text tells. */
   refuseUrl(url: string, named: Rules['named']): string | null
   fetch(url: string, rules: Json<Rules>, fetcher?: FetcherRef): Promise<Uint8Array | string>
+  /** The authority at an address, behind a `#` its DID where that is known. With `resolves` the agent calls by the names there, too. */
+  openRegistry(port: number, agent: number, at: string, resolves: boolean): Fallible<RegistryRef>
+  /** A token, or the name that is registered now. */
+  askRegistry(registry: RegistryRef, request: Json<RegistryRequest>): Promise<Fallible<string>>
   startCommand(args: ReadonlyArray<string>): CommandRef
   nextOutput(command: CommandRef): Promise<string>
   stopCommand(command: CommandRef): boolean

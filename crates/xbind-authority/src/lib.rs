@@ -26,8 +26,8 @@ pub mod routes;
 mod server;
 pub mod store;
 mod ticket;
-pub mod wire;
 
 pub use config::{Config, LogSink, Passphrase, Rate, Times, TlsFiles};
 pub use server::{Server, backup, look_up, release, restore};
 pub use store::Fault;
+pub use xbind_net::authority::wire;

@@ -21,6 +21,7 @@ pub mod number;
 pub mod port;
 pub mod ports;
 pub mod record;
+pub mod registry;
 pub mod revocation;
 pub mod serve;
 pub mod statement;

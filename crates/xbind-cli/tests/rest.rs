@@ -4,33 +4,9 @@
 
 mod common;
 
-use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
-
-use common::{AUDIENCE, Desk, Ran, Story};
+use common::{AUDIENCE, Desk, Ran, Story, while_it_runs, words};
 use serde_json::{Value, json};
-use xbind_cli::{Exit, Kept, run};
-
-/// Runs a command until it is stopped; `meanwhile` is given its first line.
-fn while_it_runs(args: Vec<String>, meanwhile: impl FnOnce(&Value)) -> Ran {
-    let terminal = Arc::new(Kept::default());
-    let own = terminal.clone();
-    let running = thread::spawn(move || run(&args, &*own));
-    while !terminal.out().contains('\n') {
-        assert!(!running.is_finished(), "{}", terminal.said());
-        thread::sleep(Duration::from_millis(5));
-    }
-    let told = terminal.out();
-    meanwhile(&serde_json::from_str(told.lines().next().unwrap()).unwrap());
-    terminal.stop();
-    let exit = running.join().unwrap();
-    Ran { exit, out: terminal.out(), said: terminal.said() }
-}
-
-fn words(text: &[&str]) -> Vec<String> {
-    text.iter().map(|word| (*word).to_owned()).collect()
-}
+use xbind_cli::{Exit, Kept};
 
 #[test]
 fn an_authority_serves_is_copied_and_brought_back() {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Bytes;
-use hyper::header::{ACCEPT_ENCODING, CONNECTION, HOST, USER_AGENT};
+use hyper::header::{ACCEPT_ENCODING, CONNECTION, HOST, HeaderName, HeaderValue, USER_AGENT};
 use tokio::time::{Instant, timeout_at};
 
 use crate::exchange::answered;
@@ -35,6 +35,8 @@ pub struct Answer {
     pub status: u16,
     /// The one media type that it names, without parameters, in lower case.
     pub media_type: String,
+    /// All fields that are text, in lower case.
+    pub fields: Vec<(String, String)>,
     /// What it sent.
     pub body: Vec<u8>,
 }
@@ -54,7 +56,7 @@ impl Fetcher {
         told.recv().unwrap_or(Err(FetchError::Internal))
     }
 
-    async fn ask(&self, ask: Ask) -> Result<Answer, FetchError> {
+    pub(crate) async fn ask(&self, ask: Ask) -> Result<Answer, FetchError> {
         let late = FetchError::Timeout(u64::try_from(ask.timeout.as_millis()).unwrap_or(u64::MAX));
         let deadline = Instant::now().checked_add(ask.timeout).ok_or(late)?;
         timeout_at(deadline, self.ask_until(deadline, ask)).await.unwrap_or(Err(late))
@@ -79,6 +81,9 @@ impl Fetcher {
             (Some(media_type), None) => media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase(),
             _ => String::new(),
         };
-        Ok(Answer { status: status.as_u16(), media_type, body: body.to_vec() })
+        let text =
+            |(name, value): (&HeaderName, &HeaderValue)| Some((name.to_string(), value.to_str().ok()?.to_owned()));
+        let fields = headers.iter().filter_map(text).collect();
+        Ok(Answer { status: status.as_u16(), media_type, fields, body: body.to_vec() })
     }
 }

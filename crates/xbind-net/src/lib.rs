@@ -14,6 +14,7 @@
 //! | `status_lists` | which status lists are fetched, and when |
 //! | `rules` | who named an address, and what may be asked of it |
 //! | [`agents`] | agents reached over HTTP: their messages in the bodies of requests and responses |
+//! | [`authority`] | an operator's authority: names registered and resolved, tokens asked for |
 //! | [`nats`] | agents on several machines: messages over NATS |
 //! | `thread` | the thread on which all of it waits; it starts with whoever asks first |
 //!
@@ -24,6 +25,7 @@
 pub mod address;
 pub mod agents;
 mod ask;
+pub mod authority;
 mod connect;
 mod error;
 mod exchange;

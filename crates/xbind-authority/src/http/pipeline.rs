@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams};
-use axum::response::Response;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
-use hyper::http::{HeaderValue, Request, header};
+use hyper::http::{HeaderMap, HeaderValue, Request, Response, header};
 use xbind::Did;
 use xbind::http::MAX_TARGET_BYTES;
-use xbind::http::message::RequestHead;
+use xbind::http::message::{RequestHead, ResponseHead};
+use xbind::http::response::{self, ResponseDraft};
 use xbind::http::verify::AuthenticRequest;
 
 use crate::app::App;
@@ -25,6 +25,9 @@ use crate::http::rate::{Left, Limiter};
 use crate::problem::{Kind, Problem, Result};
 use crate::routes::{Access, Route};
 
+/// How long the signature of an answer counts, in seconds.
+const ANSWER_TTL: u64 = 60;
+
 /// What is announced of a rate: its name, its policy, what is left.
 type Announced = (&'static str, crate::config::Rate, Left);
 
@@ -34,6 +37,8 @@ struct Seen {
     announced: Option<Announced>,
     address: Option<IpAddr>,
     from: Option<Did>,
+    /// The head of a request whose signature holds: the answer is signed for it.
+    signed: Option<Parts>,
 }
 
 impl Seen {
@@ -61,24 +66,28 @@ fn status(answered: &Result<Answer>) -> u16 {
 }
 
 /// Answers a request for that route.
-pub(crate) async fn answer(app: Arc<App>, route: &'static Route, request: Request<Body>) -> Response {
+pub(crate) async fn answer(app: Arc<App>, route: &'static Route, request: Request<Body>) -> Response<Body> {
     let began = Instant::now();
     let mut seen = Seen::default();
     let answered = run(&app, route, request, &mut seen).await;
     let took = began.elapsed();
     app.metrics.answered(route.path, status(&answered), took);
     seen.log(&app, route.method, route.path, &answered, took);
-    respond(answered, seen.announced)
+    let mut response = respond(answered, seen.announced);
+    if let Some(request) = seen.signed {
+        sign(&app, &request, &mut response);
+    }
+    response.map(Body::from)
 }
 
 /// Answers a request that no route takes.
-pub(crate) async fn refuse(app: Arc<App>, request: Request<Body>, kind: Kind, detail: &'static str) -> Response {
+pub(crate) async fn refuse(app: Arc<App>, request: Request<Body>, kind: Kind, detail: &'static str) -> Response<Body> {
     let mut seen = Seen::default();
     let limited = limit(&app, &request, &mut seen);
     let answered = limited.and(Err(Problem::new(kind, detail)));
     app.metrics.answered("", status(&answered), Duration::ZERO);
     seen.log(&app, "", "", &answered, Duration::ZERO);
-    respond(answered, seen.announced)
+    respond(answered, seen.announced).map(Body::from)
 }
 
 async fn run(app: &Arc<App>, route: &'static Route, request: Request<Body>, seen: &mut Seen) -> Result<Answer> {
@@ -91,10 +100,11 @@ async fn run(app: &Arc<App>, route: &'static Route, request: Request<Body>, seen
     let query = members(parts.uri.query().unwrap_or_default(), route.query)?;
     let now = xbind_runtime::now();
     let signed = match route.access {
-        Access::Anybody => None,
-        Access::Signed => {
+        Access::Anybody if !parts.headers.contains_key("signature-input") => None,
+        Access::Anybody | Access::Signed => {
             let signed = authenticate(app, &parts, now)?;
             seen.from = Some(*signed.from());
+            seen.signed = Some(parts.clone());
             let left = take(&app.by_did, *signed.from());
             seen.announced = left.as_ref().ok().map(|left| ("did", app.by_did.rate(), *left));
             left?;
@@ -143,16 +153,33 @@ fn authenticate(app: &App, parts: &Parts, now: u64) -> Result<AuthenticRequest> 
     if parts.uri.authority().is_some() {
         return Err(Problem::new(Kind::Malformed, "the request target does not begin with a slash"));
     }
-    let mut fields = Vec::with_capacity(parts.headers.len());
-    for (name, value) in &parts.headers {
-        let value = str::from_utf8(value.as_bytes())
-            .map_err(|_| Problem::new(Kind::Malformed, "a header field is not UTF-8"))?;
-        fields.push((name.as_str(), value));
-    }
+    let fields = fields(&parts.headers).ok_or_else(|| Problem::new(Kind::Malformed, "a header field is not UTF-8"))?;
+    Ok(app.verifier.authenticate(&head(app, parts, &fields), now)?)
+}
+
+fn fields(headers: &HeaderMap) -> Option<Vec<(&str, &str)>> {
+    headers.iter().map(|(name, value)| Some((name.as_str(), str::from_utf8(value.as_bytes()).ok()?))).collect()
+}
+
+fn head<'a>(app: &App, parts: &'a Parts, fields: &'a [(&'a str, &'a str)]) -> RequestHead<'a> {
     let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
-    let head =
-        RequestHead { method: parts.method.as_str(), scheme: app.scheme(), authority: None, target, fields: &fields };
-    Ok(app.verifier.authenticate(&head, now)?)
+    RequestHead { method: parts.method.as_str(), scheme: app.scheme(), authority: None, target, fields }
+}
+
+/// Signs what is answered to a signed request, for it alone. What cannot be signed goes out as it is: nobody takes it for
+/// signed.
+fn sign(app: &App, request: &Parts, response: &mut Response<Bytes>) {
+    let signed = || {
+        let (asked, said) = (fields(&request.headers)?, fields(response.headers())?);
+        let answer = ResponseHead { status: response.status().as_u16(), fields: &said };
+        let draft = ResponseDraft { created: xbind_runtime::now(), ttl: ANSWER_TTL };
+        response::sign(&app.key, &answer, response.body(), &head(app, request, &asked), draft).ok()
+    };
+    for (name, value) in signed().unwrap_or_default() {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
 }
 
 async fn read(app: &App, parts: &Parts, body: Body) -> Result<Bytes> {
@@ -214,7 +241,7 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn respond(answered: Result<Answer>, announced: Option<Announced>) -> Response {
+fn respond(answered: Result<Answer>, announced: Option<Announced>) -> Response<Bytes> {
     let (answer, problem) = match answered {
         Ok(answer) => (answer, None),
         Err(problem) => {
@@ -224,7 +251,7 @@ fn respond(answered: Result<Answer>, announced: Option<Announced>) -> Response {
             (Answer { status, content_type, max_age: None, body }, Some(problem))
         }
     };
-    let mut response = Response::new(Body::from(answer.body));
+    let mut response = Response::new(answer.body);
     *response.status_mut() = hyper::StatusCode::from_u16(answer.status).unwrap_or_default();
     let fields = response.headers_mut();
     let mut set = |name: &'static str, value: String| {

@@ -185,7 +185,7 @@ fn make(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<Vec<Decid
         let before = decided.len();
         let mut stays = job.run(&mut Change { connection, decided: &mut decided });
         // One record that no log takes would hold up all others of the batch.
-        let misfit = decided.iter().skip(before).find_map(|new| new.with_record(|record| record.misfit()));
+        let misfit = decided.iter().skip(before).find_map(Decided::misfit);
         if let Some(why) = misfit {
             decided.truncate(before);
             job.fail(Problem::internal().because(why));

@@ -12,40 +12,21 @@
 
 #[path = "../../../xbind-authority/tests/common/dns.rs"]
 pub mod dns;
+#[path = "../../../xbind-authority/tests/common/folder.rs"]
+pub mod folder;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use dns::DnsServer;
+pub use folder::Folder;
 use serde_json::Value;
 use xbind_authority::{Config, Server};
 use xbind_cli::{Exit, Kept, run};
 
 pub const AUDIENCE: &str = "api.example.com";
-
-/// A directory of one's own, gone with the value.
-pub struct Folder(pub PathBuf);
-
-impl Folder {
-    pub fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("xbind-cli-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        drop(std::fs::remove_dir_all(&path));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    pub fn join(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
-    }
-}
 
 /// What came of a command.
 #[derive(Debug)]
@@ -181,4 +162,24 @@ pub fn files(directory: &Path) -> Vec<PathBuf> {
         if entry.file_type().unwrap().is_dir() { files(&entry.path()) } else { vec![entry.path()] }
     };
     entries.flat_map(below).collect()
+}
+
+/// Runs a command until it is stopped; `meanwhile` is given its first line.
+pub fn while_it_runs(args: Vec<String>, meanwhile: impl FnOnce(&Value)) -> Ran {
+    let terminal = Arc::new(Kept::default());
+    let own = terminal.clone();
+    let running = thread::spawn(move || run(&args, &*own));
+    while !terminal.out().contains('\n') {
+        assert!(!running.is_finished(), "{}", terminal.said());
+        thread::sleep(Duration::from_millis(5));
+    }
+    let told = terminal.out();
+    meanwhile(&serde_json::from_str(told.lines().next().unwrap()).unwrap());
+    terminal.stop();
+    let exit = running.join().unwrap();
+    Ran { exit, out: terminal.out(), said: terminal.said() }
+}
+
+pub fn words(text: &[&str]) -> Vec<String> {
+    text.iter().map(|word| (*word).to_owned()).collect()
 }

@@ -10,8 +10,8 @@ use xbind_runtime::transport::{CallId, Departure, Remote, Route};
 
 use super::QUEUED;
 use super::client::lock;
-use super::connection::Connection;
 use super::frame::{HEAD, write};
+use super::idle::IdleThere;
 use crate::{Target, Whose};
 
 /// Messages in one request.
@@ -28,7 +28,7 @@ pub(super) struct Address {
     pub(super) target: Target,
     pub(super) route: Route,
     pub(super) queue: Mutex<Queue>,
-    pub(super) idle: Mutex<Vec<Connection>>,
+    pub(super) idle: IdleThere,
     /// Who answers there, by what the address itself says, and since when that is known.
     agents: Mutex<Option<(Instant, Vec<Did>)>>,
     /// Calls whose answer may still come.
@@ -70,7 +70,7 @@ impl Address {
             target,
             route,
             queue: Mutex::default(),
-            idle: Mutex::default(),
+            idle: IdleThere::new(),
             agents: Mutex::default(),
             under_way: Mutex::default(),
         }

@@ -12,14 +12,12 @@ use xbind_runtime::Node;
 use xbind_runtime::transport::{CallId, Way};
 
 use super::address::{Address, Parcel};
-use super::client::{Shared, lock};
+use super::client::Shared;
 use super::connection::{Connection, Sent, vet};
 use super::frame::Frames;
 use super::why;
 use crate::FetchError;
 
-/// Connections that wait for the next request.
-const MAX_IDLE: usize = 16;
 /// How long connecting may take, TLS included, how long, three times, the head of a response, and how long a request with nothing
 /// that anybody waits for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -106,17 +104,13 @@ impl Shared {
         };
         match end {
             End::Whole(connection) => {
-                let mut idle = lock(&address.idle);
-                if idle.len() < MAX_IDLE {
-                    idle.push(connection);
-                }
-                drop(idle);
-                let error = why::unanswered(&address.target);
+                address.idle.keep(connection);
                 self.ended(address, load, |node, call| {
                     if node.awaits(call) {
                         address.forget_agents(); // whoever was called has perhaps gone
                     }
-                    node.lost_with(call, error.clone());
+                    let why = if node.asks_session(call) { why::unnamed } else { why::unanswered };
+                    node.lost_with(call, why(&address.target));
                 });
             }
             End::Unwanted => self.ended(address, load, |_, _| {}),
@@ -143,7 +137,7 @@ impl Shared {
         let lost = |why| End::Lost(ErrorKind::AgentClosed, why);
         let mut may_have_come = load.again;
         loop {
-            let kept = if load.fresh { None } else { lock(&address.idle).pop() };
+            let kept = if load.fresh { None } else { address.idle.take() };
             let reused = kept.is_some();
             let mut connection = match kept {
                 Some(kept) if !kept.is_open() => continue,
@@ -219,6 +213,7 @@ impl Shared {
             let (shared, address) = (Arc::downgrade(self), Arc::downgrade(address));
             move || {
                 if let (Some(shared), Some(address)) = (shared.upgrade(), address.upgrade()) {
+                    address.idle.drop_closed();
                     shared.forget(&address);
                 }
             }

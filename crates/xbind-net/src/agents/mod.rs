@@ -6,6 +6,7 @@ mod client;
 mod connection;
 mod exchange;
 mod frame;
+mod idle;
 mod server;
 mod why;
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::mem::take;
+use std::mem::{replace, take};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -61,9 +61,18 @@ struct Exchange {
     /// The node has more for it.
     left: bool,
     over: bool,
+    /// The face was woken, and has not taken anything since.
+    woken: bool,
     incoming: Arc<Mutex<Frames>>,
     /// Until its body has ended.
     own: Option<Arc<Token>>,
+}
+
+impl Exchange {
+    /// Whether the face is to be woken: once until it takes.
+    const fn wakes(&mut self) -> bool {
+        !replace(&mut self.woken, true)
+    }
 }
 
 /// Held by whatever may still be answered.
@@ -75,12 +84,13 @@ struct Token {
 impl Drop for Token {
     fn drop(&mut self) {
         let Some(shared) = self.shared.upgrade() else { return };
-        if let Some(exchange) = shared.exchanges().open.get_mut(&self.exchange) {
+        let wakes = shared.exchanges().open.get_mut(&self.exchange).is_some_and(|exchange| {
             exchange.over = true;
-        } else {
-            return;
+            exchange.wakes()
+        });
+        if wakes {
+            (shared.wake)(self.exchange);
         }
-        (shared.wake)(self.exchange);
     }
 }
 
@@ -133,7 +143,9 @@ impl Server {
         let number = exchanges.last;
         let own = Some(Arc::new(Token { shared: Arc::downgrade(&self.shared), exchange: number }));
         let incoming = Arc::new(Mutex::new(Frames::new(longest)));
-        exchanges.open.insert(number, Exchange { out: Vec::new(), left: false, over: false, incoming, own });
+        exchanges
+            .open
+            .insert(number, Exchange { out: Vec::new(), left: false, over: false, woken: false, incoming, own });
         number
     }
 
@@ -167,11 +179,14 @@ impl Server {
         whole
     }
 
-    /// What is to be written next; nothing before the face is woken again.
+    /// What is to be written next; nothing before the face is woken again, which happens once until it takes.
     #[must_use]
     pub fn take(&self, exchange: u32) -> Taken {
         let (bytes, left) = match self.shared.exchanges().open.get_mut(&exchange) {
-            Some(open) => (take(&mut open.out), take(&mut open.left)),
+            Some(open) => {
+                open.woken = false;
+                (take(&mut open.out), take(&mut open.left))
+            }
             None => return Taken { bytes: Vec::new(), over: true },
         };
         if left && let Some(node) = self.shared.node.upgrade() {
@@ -247,7 +262,7 @@ struct Responses(Arc<Shared>);
 impl Transport for Responses {
     fn carry(&self, route: Route, parcels: &mut Vec<Departure>) {
         let mut written = Vec::new(); // what they hold may take the lock when it is dropped
-        {
+        let wakes = {
             let mut exchanges = self.0.exchanges();
             let Some(exchange) = exchanges.open.get_mut(&route.id) else {
                 drop(exchanges);
@@ -262,9 +277,12 @@ impl Transport for Responses {
             }
             parcels.extend(rest);
             exchange.left = !parcels.is_empty();
+            exchange.wakes()
+        };
+        drop(written); // perhaps the last that may come, which the same wake tells
+        if wakes {
+            (self.0.wake)(route.id);
         }
-        (self.0.wake)(route.id);
-        drop(written);
     }
 
     fn limits(&self, _: Route) -> Limits {
@@ -279,7 +297,7 @@ impl Transport for Responses {
         let open: Vec<_> = {
             let mut exchanges = self.0.exchanges();
             exchanges.open.values_mut().for_each(|exchange| exchange.over = true);
-            exchanges.open.keys().copied().collect()
+            exchanges.open.iter_mut().filter_map(|(number, exchange)| exchange.wakes().then_some(*number)).collect()
         };
         open.into_iter().for_each(|exchange| (self.0.wake)(exchange));
     }
@@ -288,5 +306,56 @@ impl Transport for Responses {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("exchanges", &self.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use xbind::SigningKey;
+    use xbind_runtime::NodeOptions;
+
+    use super::*;
+
+    #[test]
+    fn the_face_is_woken_once_until_it_takes() -> Result<()> {
+        let (node, woken) = (Node::new(NodeOptions::default()), Arc::new(AtomicUsize::new(0)));
+        let count = woken.clone();
+        let wake = move |_| {
+            let _ = count.fetch_add(1, Ordering::Relaxed);
+        };
+        let server = Server::new(&node, Exposed::All, false, Box::new(wake))?;
+        let exchange = server.open();
+        let (back, did) = (server.id.route(exchange, 0), *SigningKey::from_seed(&[7; 32]).did());
+        let said = |last: bool| {
+            let hold: Option<Arc<Token>> =
+                last.then(|| server.shared.exchanges().open.get_mut(&exchange)?.own.take()).flatten();
+            let jws = "a.b.c".to_owned();
+            let mut parcels = vec![Departure {
+                from: did,
+                to: did,
+                call: None,
+                jws,
+                body: vec![1],
+                token: None,
+                hold: hold.map(|own| -> xbind_runtime::transport::Hold { own }),
+            }];
+            Responses(server.shared.clone()).carry(back, &mut parcels);
+            woken.load(Ordering::Relaxed)
+        };
+        assert_eq!((said(false), said(false)), (1, 1));
+        let taken = server.take(exchange);
+        assert!(taken.bytes.len() > 100 && !taken.over);
+        assert_eq!(
+            (said(true), woken.load(Ordering::Relaxed)),
+            (2, 2),
+            "that it was the last is told by the same wake"
+        );
+        let taken = server.take(exchange);
+        assert!(!taken.bytes.is_empty() && taken.over);
+        server.gone(exchange);
+        assert!(server.is_empty());
+        Ok(())
     }
 }

@@ -9,6 +9,7 @@ use xbind::{Did, Error, ErrorKind, Handled, MessageId, Op};
 use crate::agent::Agent;
 use crate::agent::outbox::Outgoing;
 use crate::agent::room::Room;
+use crate::agent::signing::Statement;
 use crate::flush;
 use crate::port::Port;
 use crate::port::event::Outcome;
@@ -58,12 +59,13 @@ impl Agent {
         self.end_all(ErrorKind::AgentClosed);
         // Callers elsewhere are told by signed messages, the last that this key signs.
         flush::last_words(self);
-        let late = {
+        let (late, statements) = {
             let mut outbox = self.outbox.guard();
             outbox.closed = true;
-            outbox.drain()
+            (outbox.drain(), std::mem::take(&mut outbox.statements))
         };
         drop(late);
+        statements.into_iter().for_each(Statement::give_up);
         // What was begun while the rest was ended; from now on nothing begins.
         let begun = self.port.calls.guard().take_of(self);
         for call in begun {

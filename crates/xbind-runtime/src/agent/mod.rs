@@ -28,7 +28,7 @@ use crate::port::Port;
 use crate::port::event::Outcome;
 use crate::record::sink::Recording;
 use crate::sync::Lock;
-use crate::transport::Peer;
+use crate::transport::{Peer, Resolver};
 
 /// Where an agent's signatures come from.
 #[derive(Debug)]
@@ -91,6 +91,8 @@ pub struct Agent {
     /// None for keys elsewhere, and after closing.
     key: Mutex<Option<SigningKey>>,
     pub(crate) remote: Option<Box<VerifyingKey>>,
+    /// Who knows names that its node does not.
+    registry: OnceLock<Arc<dyn Resolver>>,
     /// None before the first message: most agents of a large fleet are idle.
     memory: OnceLock<Arc<Memory>>,
     pub(crate) options: AgentOptions,
@@ -136,6 +138,7 @@ impl Agent {
             name: name.map(String::into_boxed_str),
             key: Mutex::new(key),
             remote,
+            registry: OnceLock::new(),
             memory: OnceLock::new(),
             options,
             recording: recording.map(Box::new),
@@ -157,9 +160,30 @@ impl Agent {
         self.name.as_deref()
     }
 
+    /// Where it is.
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
     /// Lends the signing key, while the agent is open and the key is here.
     pub fn with_key<T>(&self, use_key: impl FnOnce(&SigningKey) -> T) -> Option<T> {
         self.key.guard().as_ref().map(use_key)
+    }
+
+    /// # Errors
+    /// `REVOKED` if its identity was stopped on its node.
+    pub fn check_may_speak(&self) -> Result<()> {
+        self.node.check_running(&[&self.did])
+    }
+
+    /// Asks this resolver for names that the agent calls and nobody on its node has; the first one stays. It answers with
+    /// [`Resolved::leads_to`](crate::transport::Resolved::leads_to).
+    pub fn resolve_names_with(&self, registry: Arc<dyn Resolver>) {
+        let _ = self.registry.set(registry);
+    }
+
+    pub(crate) fn registry(&self) -> Option<&Arc<dyn Resolver>> {
+        self.registry.get()
     }
 
     /// Notes that something signed by `signer` was used here, until the second `until` has passed. All agents of one DID
@@ -196,7 +220,9 @@ impl Agent {
         self.takes_calls.store(takes, Ordering::Release);
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
+    /// Whether it has closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
         self.inbox.guard().closed
     }
 

@@ -104,8 +104,8 @@ pub(crate) struct Outbox {
     pub(crate) asked: Option<Box<Asked>>,
     /// How often it was asked.
     pub(crate) rounds: u32,
-    /// What it was asked to sign for a transport, the latest alone.
-    pub(crate) statement: Option<Box<Statement>>,
+    /// What it was asked to sign beside messages.
+    pub(crate) statements: Vec<Statement>,
 }
 
 #[derive(Default)]

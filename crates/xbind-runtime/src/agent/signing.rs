@@ -51,11 +51,22 @@ impl Asked {
     }
 }
 
-/// What a transport has signed: what says where the agent is.
+/// The most requests that an agent has under way to its identity provider beside its messages.
+const MAX_STATEMENTS: usize = 16;
+
+/// What is signed beside messages: what says where the agent is, or a request to a server.
 pub(crate) struct Statement {
     round: u32,
-    unsigned: UnsignedJws,
-    done: Signed,
+    is_presence: bool,
+    bytes: Vec<u8>,
+    done: Box<dyn FnOnce(Option<[u8; 64]>) + Send>,
+}
+
+impl Statement {
+    /// There will be no signature.
+    pub(crate) fn give_up(self) {
+        (self.done)(None);
+    }
 }
 
 /// Told of a statement once it is signed; none if it is not.
@@ -65,23 +76,41 @@ impl Agent {
     /// Signs a statement for a transport, here and now or, where the key is elsewhere, once it has answered. Whoever asks
     /// later takes the place of who asked before.
     pub(crate) fn state(self: &Arc<Self>, unsigned: UnsignedJws, done: Signed) {
-        let Some(_) = &self.remote else {
-            let signature = self.with_key(|key| key.sign(unsigned.to_sign().as_bytes()));
-            return done(signature.map(|signature| unsigned.finish(&signature)));
-        };
         let bytes = unsigned.to_sign().as_bytes().to_vec();
+        let finish = |signature: Option<[u8; 64]>| done(signature.map(|signature| unsigned.finish(&signature)));
+        self.sign_beside(bytes, true, Box::new(finish));
+    }
+
+    /// Signs what is no message, such as a request to a server, here and now or, where the key is elsewhere, once it has
+    /// answered; none where it does not, or too much is asked of it, or the agent is closed. No lock may be held.
+    pub fn sign(self: &Arc<Self>, bytes: Vec<u8>, done: impl FnOnce(Option<[u8; 64]>) + Send + 'static) {
+        self.sign_beside(bytes, false, Box::new(done));
+    }
+
+    fn sign_beside(
+        self: &Arc<Self>,
+        bytes: Vec<u8>,
+        is_presence: bool,
+        done: Box<dyn FnOnce(Option<[u8; 64]>) + Send>,
+    ) {
+        if self.remote.is_none() {
+            return done(self.with_key(|key| key.sign(&bytes)));
+        }
         let mut outbox = self.outbox.guard();
-        if outbox.closed {
+        let others = outbox.statements.iter().filter(|statement| !statement.is_presence).count();
+        if outbox.closed || (!is_presence && others >= MAX_STATEMENTS) {
             drop(outbox);
             return done(None);
         }
         let round = outbox.rounds.wrapping_add(1);
         outbox.rounds = round;
-        let before = outbox.statement.replace(Box::new(Statement { round, unsigned, done }));
+        let at = outbox.statements.iter().position(|statement| is_presence && statement.is_presence);
+        let before = at.map(|at| outbox.statements.swap_remove(at));
+        outbox.statements.push(Statement { round, is_presence, bytes: bytes.clone(), done });
         self.port.push(Event::Sign { agent: self.number, round, bytes });
         drop(outbox);
         if let Some(before) = before {
-            (before.done)(None);
+            before.give_up();
         }
     }
 
@@ -158,13 +187,15 @@ impl Agent {
     /// The identity provider's answer; none if it failed.
     pub(crate) fn signed(self: &Arc<Self>, round: u32, signature: Option<[u8; 64]>) -> bool {
         let _entry = crate::sync::after::enter();
-        let statement = self.outbox.guard().statement.take_if(|statement| statement.round == round);
-        if let Some(Statement { unsigned, done, .. }) = statement.map(|statement| *statement) {
-            let is_valid = |signature: &[u8; 64]| {
-                self.remote.as_ref().is_some_and(|key| key.verify(unsigned.to_sign().as_bytes(), signature))
-            };
+        let statement = {
+            let mut outbox = self.outbox.guard();
+            let at = outbox.statements.iter().position(|statement| statement.round == round);
+            at.map(|at| outbox.statements.swap_remove(at))
+        };
+        if let Some(Statement { bytes, done, .. }) = statement {
+            let is_valid = |signature: &[u8; 64]| self.remote.as_ref().is_some_and(|key| key.verify(&bytes, signature));
             let signature = signature.filter(is_valid);
-            done(signature.map(|signature| unsigned.finish(&signature)));
+            done(signature);
             return signature.is_some();
         }
         let asked = self.outbox.guard().asked.take_if(|asked| asked.round == round);

@@ -153,10 +153,7 @@ impl Agent {
         let case = self.screen(policy, &shown)?;
         let judged = running.judged.saturating_add(1);
         let version = inbox.version;
-        Ok(self.hand_over(
-            Running { case, judged, version, begun: false, noted: Noted::Unasked, approved: None, ..running },
-            payload,
-        ))
+        Ok(self.hand_over(Running { case, judged, version, begun: false, noted: Noted::Unasked, ..running }, payload))
     }
 }
 
@@ -183,18 +180,18 @@ impl Port {
     /// The same, with what the face says about the call.
     pub fn judge(self: &Arc<Self>, ticket: u64, said: Testimony) -> Start {
         let _entry = enter();
-        let Some(seen) = self.see(ticket) else { return Start::Gone };
+        let Some(mut seen) = self.see(ticket) else { return Start::Gone };
         let version = said.policies;
         if let Some(start) = self.stop(ticket, &seen, version) {
             return start;
         }
-        if let Some(case) = &seen.case {
+        if let Some(case) = seen.case.clone() {
             let verdict = case.judge(said, seen.agent.node.time().unix());
             // Judging takes its time, and shows whose token it is.
             if let Some(start) = self.stop(ticket, &seen, version) {
                 return start;
             }
-            if let Some(start) = self.act(ticket, &seen, case, verdict) {
+            if let Some(start) = self.act(ticket, &mut seen, &case, verdict) {
                 return start;
             }
         }
@@ -265,9 +262,10 @@ impl Port {
     }
 
     /// The approval was used for this call, also if the call waits again before it begins.
-    fn approved(self: &Arc<Self>, ticket: u64, seen: &Seen, approver: Did, id: MessageId) -> Option<Start> {
+    fn approved(self: &Arc<Self>, ticket: u64, seen: &mut Seen, approver: Did, id: MessageId) -> Option<Start> {
+        seen.approved = Some((approver, id));
         if let Some(running) = self.tickets.guard().get_mut(ticket) {
-            running.approved = Some((approver, id));
+            running.approved = seen.approved;
         }
         let taken = seen.agent.record("approval", Verdict::Accepted, None, |decided| {
             (decided.from, decided.to) = (Some(approver), Some(seen.caller));
@@ -275,22 +273,21 @@ impl Port {
             decided.message = Some(seen.request.id);
             decided.digest = Some(seen.request.digest);
         });
-        (taken == Taken::No).then(|| {
-            seen.agent.use_again(&approver, &id);
-            self.turn_away(ticket, seen, Refusal::unbegun(ErrorKind::AuditFailed))
-        })
+        (taken == Taken::No).then(|| self.turn_away(ticket, seen, Refusal::unbegun(ErrorKind::AuditFailed)))
     }
 
     /// Does what the verdict says; nothing more where the call may begin.
-    fn act(self: &Arc<Self>, ticket: u64, seen: &Seen, case: &Arc<Case>, verdict: case::Verdict) -> Option<Start> {
+    fn act(self: &Arc<Self>, ticket: u64, seen: &mut Seen, case: &Arc<Case>, verdict: case::Verdict) -> Option<Start> {
         let refusal = match verdict {
             case::Verdict::Admit(None) => return None,
-            case::Verdict::Admit(Some(_)) if seen.approved.is_some() => return None,
             case::Verdict::Admit(Some(approval)) => {
-                let (agent, approver) = (&seen.agent, approval.approver());
-                let is_running = agent.node.check_running(&[approver]);
-                match is_running.and_then(|()| agent.use_once(approver, approval.id(), approval.expires_at())) {
-                    Ok(()) => return self.approved(ticket, seen, *approver, *approval.id()),
+                let (agent, approver, id) = (&seen.agent, *approval.approver(), *approval.id());
+                let is_running = agent.node.check_running(&[&approver]);
+                let used = seen.approved == Some((approver, id)); // by this call, which has waited since
+                let once = || if used { Ok(()) } else { agent.use_once(&approver, &id, approval.expires_at()) };
+                match is_running.and_then(|()| once()) {
+                    Ok(()) if used => return None,
+                    Ok(()) => return self.approved(ticket, seen, approver, id),
                     Err(_) => Refusal::of(case.unusable()),
                 }
             }

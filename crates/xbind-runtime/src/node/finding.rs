@@ -26,7 +26,7 @@ fn is_address(to: &str) -> bool {
 
 impl Node {
     /// Who answers to a name or a DID.
-    pub(crate) fn find(&self, to: &str) -> Result<Found> {
+    pub(crate) fn find(&self, asker: &Agent, to: &str) -> Result<Found> {
         if is_address(to) {
             return if self.routes.addresses().is_some() { Ok(Found::Ask) } else { Err(not_found(to)) };
         }
@@ -46,7 +46,8 @@ impl Node {
                 } else {
                     check_name(to)?;
                 }
-                if self.ask_again(to) || self.routes.resolver().is_some() { Ok(Found::Ask) } else { Err(not_found(to)) }
+                let can_ask = self.routes.resolver().is_some() || !is_did && asker.registry().is_some();
+                if self.ask_again(to) || can_ask { Ok(Found::Ask) } else { Err(not_found(to)) }
             }
         }
     }
@@ -60,19 +61,39 @@ impl Node {
 
     /// Finds out where that is, for the calls of `asker` that wait for it.
     pub(crate) fn seek(self: &Arc<Self>, asker: &Arc<Agent>, to: &str) {
+        self.ask(asker, to, None);
+    }
+
+    fn ask(self: &Arc<Self>, asker: &Arc<Agent>, to: &str, name: Option<&str>) {
         let resolver = if is_address(to) { self.routes.addresses() } else { self.routes.resolver() };
+        let (asker, last) = (Arc::downgrade(asker), name.is_some());
+        let question = Resolved { asker, to: to.into(), name: name.map(Into::into), last, answered: false };
         match resolver {
-            Some(resolver) => {
-                let question = Resolved { asker: Arc::downgrade(asker), to: to.into(), answered: false };
-                resolver.resolve(to, question);
-            }
-            None => self.resolved(asker, to, Ok(&[])),
+            Some(resolver) => resolver.resolve(to, question),
+            None => question.found(&[]),
         }
     }
 
-    /// What a resolver said of agents elsewhere, put together with what is known here.
-    pub(crate) fn resolved(self: &Arc<Self>, asker: &Arc<Agent>, to: &str, answer: Answer<'_>) {
+    /// A registry has said whose a name is, or where.
+    pub(crate) fn led(self: &Arc<Self>, asker: &Arc<Agent>, name: &str, to: &str) {
         let _entry = enter();
+        // Whoever is here needs no address.
+        let here = to.split_once('#').and_then(|(_, did)| match self.directory.guard().find_did(did) {
+            Known::Agent(agent) => Some(agent),
+            Known::Soon | Known::Nobody => None,
+        });
+        let found = match here.map_or_else(|| self.find(asker, to), |agent| Ok(Found::Peer(Peer::Here(agent)))) {
+            Ok(Found::Peer(peer)) => Ok(peer),
+            Ok(Found::Ask) => return self.ask(asker, to, Some(name)),
+            Err(error) => Err(error),
+        };
+        asker.looked_up(name, &found);
+    }
+
+    /// What a resolver said of agents elsewhere, put together with what is known here.
+    pub(crate) fn resolved(self: &Arc<Self>, asker: &Arc<Agent>, question: &Resolved, answer: Answer<'_>) {
+        let _entry = enter();
+        let (to, name) = (&*question.to, question.name.as_deref());
         let is_did = to.starts_with("did:");
         let directory = self.directory.guard();
         let named = if is_address(to) { to.split_once('#').map(|(_, did)| did) } else { Some(to).filter(|_| is_did) };
@@ -100,18 +121,26 @@ impl Node {
                     match (known, first) {
                         (Known::Agent(agent), _) => Ok(Peer::Here(agent)),
                         (_, Some(remote)) => Ok(Peer::There(There::new(*remote, None))),
-                        (Known::Soon, None) => {
+                        (Known::Soon, None) if name.is_none() => {
                             let mut seeking = self.seeking.guard();
                             seeking.entry(to.into()).or_default().insert(asker.serial, Arc::downgrade(asker));
                             return;
                         }
-                        (Known::Nobody, None) => Err(not_found(to)),
+                        (Known::Soon | Known::Nobody, None) => match asker.registry() {
+                            Some(registry) if !is_did && !is_address(to) && !question.last => {
+                                drop(directory);
+                                let asker = Arc::downgrade(asker);
+                                let asked = Resolved { asker, to: to.into(), name: None, last: true, answered: false };
+                                return registry.resolve(to, asked);
+                            }
+                            _ => Err(not_found(name.unwrap_or(to))),
+                        },
                     }
                 }
             }
         };
         drop(directory);
-        asker.looked_up(to, &found);
+        asker.looked_up(name.unwrap_or(to), &found);
     }
 
     /// An agent whose key is elsewhere has shown that it is there, or could not.

@@ -306,6 +306,15 @@ impl Node {
         self.agents_of(&call.caller).iter().any(|agent| agent.port.calls.guard().is_awaited(&call.id))
     }
 
+    /// Whether that call is none of an agent's own: it asks another one which session it has.
+    #[must_use]
+    pub fn asks_session(&self, call: CallId) -> bool {
+        self.agents_of(&call.caller).iter().any(|agent| {
+            let calls = agent.port.calls.guard();
+            calls.number_of(&call.id, None).is_some_and(|number| calls.asks_session(number))
+        })
+    }
+
     /// Whoever answers on that route from now on may be another process: sessions that were learned there are asked for again.
     pub fn forget_sessions(&self, route: Route) {
         self.sessions.drop_known(route);

@@ -94,7 +94,7 @@ impl Port {
     pub(crate) fn call_anew(self: &Arc<Self>, number: u64) -> bool {
         let known = self.calls.guard().may_be_anew(number);
         let (Some((caller, to, bytes)), Ok(id)) = (known, clock::message_id()) else { return false };
-        let Ok(found) = caller.node.find(&to) else { return false };
+        let Ok(found) = caller.node.find(&caller, &to) else { return false };
         // Before anything changes: a call that cannot begin anew still ends under the id that everybody knows.
         if caller.reserve_outbox(bytes).is_err() {
             return false;

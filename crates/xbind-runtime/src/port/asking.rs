@@ -106,7 +106,7 @@ impl Port {
             agent, to, payload, one_way, timeout, token, method, traceparent, total, receipt, window, ..
         } = call;
         let caller = self.agent(agent)?;
-        let found = caller.node.find(to)?;
+        let found = caller.node.find(&caller, to)?;
         match &found {
             Found::Peer(peer) => caller.check_recipient(peer)?,
             Found::Ask => caller.node.check_running(&[caller.did()])?,

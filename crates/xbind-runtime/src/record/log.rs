@@ -1,7 +1,8 @@
 //! A log that is written: decisions wait in a queue, and one thread puts them on record, as many together as have come.
 
+use std::collections::VecDeque;
 use std::fmt;
-use std::mem::take;
+use std::mem::{swap, take};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc::channel;
@@ -17,7 +18,7 @@ use crate::record::disk::{Disk, Found};
 use crate::record::files::Files;
 use crate::record::index::{Index, Query};
 use crate::record::now::cannot_wait;
-use crate::record::queue::{State, Waiting};
+use crate::record::queue::{Fit, State, Waiting};
 use crate::record::writer::{Opened, Sign, Sink, Writer};
 use crate::record::{Audit, Decided, Done, Durability, LogOptions, Taken, tell};
 use crate::sync::Lock;
@@ -141,8 +142,9 @@ impl AuditLog {
         if self.shared.waits && !self.cannot_wait() {
             return self.shared.take_now(decided, false).is_ok();
         }
+        let fit = Fit::of(decided);
         let mut state = self.shared.state.guard();
-        let is_taken = state.can_write() && state.put(decided, None, false) != Taken::No;
+        let is_taken = state.can_write() && state.put(fit, None, false) != Taken::No;
         if is_taken && state.idle {
             self.shared.rouse(&mut state);
         }
@@ -216,8 +218,9 @@ impl Drop for AuditLog {
 
 impl Audit for AuditLog {
     fn take(&self, decided: Decided, done: Option<Done>) -> Taken {
+        let fit = Fit::of(decided);
         let mut state = self.shared.state.guard();
-        let taken = state.put(decided, done, self.shared.waits);
+        let taken = state.put(fit, done, self.shared.waits);
         if taken == Taken::Later || (taken == Taken::Yes && state.idle) {
             self.shared.rouse(&mut state);
         }
@@ -225,15 +228,20 @@ impl Audit for AuditLog {
     }
 
     fn take_all(&self, decided: Vec<(Decided, Done)>) -> bool {
+        let fit: Vec<_> = decided.into_iter().map(|(one, done)| (Fit::of(one), done)).collect();
         let mut state = self.shared.state.guard();
         let put = |all, (one, done)| (state.put(one, Some(done), self.shared.waits) != Taken::No) & all;
-        let all = decided.into_iter().fold(true, put);
+        let all = fit.into_iter().fold(true, put);
         self.shared.rouse(&mut state);
         all
     }
 
     fn can_write(&self) -> bool {
         self.shared.state.guard().can_write()
+    }
+
+    fn waits(&self) -> bool {
+        self.shared.waits
     }
 
     fn take_now(&self, decided: Decided, goes_on: bool) -> Result<()> {
@@ -256,8 +264,9 @@ impl Shared {
     }
 
     fn work(&self, mut writer: Writer) {
+        let mut batch = VecDeque::new();
         loop {
-            let (batch, flushes) = {
+            let flushes = {
                 let mut state = self.state.guard();
                 while state.queue.is_empty() && state.flushes.is_empty() && !state.closing {
                     if let Some(left) = state.failed_at.and_then(|at| AGAIN.checked_sub(at.elapsed())) {
@@ -273,19 +282,23 @@ impl Shared {
                 } else if !self.waits && !state.closing && state.flushes.is_empty() && state.queue.len() < BATCH {
                     state = self.wait(state, GATHER);
                 }
-                let count = state.queue.len().min(BATCH);
-                let batch: Vec<_> = state.queue.drain(..count).collect();
+                if state.queue.len() <= BATCH {
+                    swap(&mut batch, &mut state.queue); // nothing is moved while others wait for the lock
+                } else {
+                    batch.extend(state.queue.drain(..BATCH));
+                }
                 let flushes = if state.queue.is_empty() { take(&mut state.flushes) } else { Vec::new() };
                 if batch.is_empty() && flushes.is_empty() && state.closing {
                     state.closed = true;
                     return;
                 }
                 state.writing = (!batch.is_empty()).then(Instant::now);
-                (batch, flushes)
+                flushes
             };
-            if self.commit(&mut writer, batch, flushes) {
+            if self.commit(&mut writer, &mut batch, flushes) {
                 return;
             }
+            batch.shrink_to(BATCH);
         }
     }
 
@@ -314,8 +327,8 @@ impl Shared {
         }
     }
 
-    /// True if that was the end.
-    fn commit(&self, writer: &mut Writer, batch: Vec<Waiting>, mut flushes: Vec<Flushed>) -> bool {
+    /// Leaves nothing of the batch; true if that was the end.
+    fn commit(&self, writer: &mut Writer, batch: &mut VecDeque<Waiting>, mut flushes: Vec<Flushed>) -> bool {
         let decided: Vec<_> = batch.iter().map(|waiting| &waiting.decided).collect();
         let written = if decided.is_empty() {
             Ok(None)
@@ -324,31 +337,31 @@ impl Shared {
             catch_unwind(commit).unwrap_or_else(|_| Err(crate::flush::internal())).map(Some)
         };
         drop(decided);
+        let is_written = written.is_ok();
+        let (mut dones, mut freed) = (Vec::new(), 0_usize);
+        // What was not written and has not happened yet never will; what has is kept.
+        batch.retain_mut(|waiting| {
+            let done = waiting.done.take();
+            let is_kept = !is_written && done.is_none();
+            if !is_kept {
+                freed = freed.saturating_add(waiting.size);
+            }
+            dones.extend(done);
+            is_kept
+        });
         let mut state = self.state.guard();
         state.writing = None;
-        let mut dones = Vec::new();
-        let is_written = written.is_ok();
+        state.bytes = state.bytes.saturating_sub(freed);
         match written {
             Ok(signed) => {
                 if let Some(signed) = signed {
                     (state.last, state.failed, state.failed_at) = (signed, None, None);
                 }
-                for written in batch {
-                    state.bytes = state.bytes.saturating_sub(written.decided.size());
-                    dones.extend(written.done);
-                }
             }
             Err(error) => {
                 (state.failed, state.failed_at) = (Some(error), Some(Instant::now()));
-                // What has not happened yet never will; the rest is kept.
-                for mut waiting in batch.into_iter().rev() {
-                    match waiting.done.take() {
-                        Some(done) => {
-                            state.bytes = state.bytes.saturating_sub(waiting.decided.size());
-                            dones.push(done);
-                        }
-                        None => state.queue.push_front(waiting),
-                    }
+                for kept in batch.drain(..).rev() {
+                    state.queue.push_front(kept);
                 }
             }
         }

@@ -22,6 +22,10 @@ use xbind::{Did, Digest, Error, ErrorKind, MessageId, Result};
 
 use crate::sync::Lock;
 
+/// As long as every message id, and every digest.
+const ANY_MESSAGE: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+const ANY_DIGEST: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
 /// Something that was decided; never a payload. See [`Record`].
 #[derive(Clone, Debug)]
 pub struct Decided {
@@ -103,7 +107,7 @@ impl Decided {
             code: given.code.map(Into::into),
             note: given.note.map(String::into_boxed_str),
         };
-        match decided.with_record(|record| record.misfit()) {
+        match decided.misfit() {
             Some(why) => Err(refuse(why)),
             None => Ok(decided),
         }
@@ -112,6 +116,23 @@ impl Decided {
     /// Lends it as a record of the core.
     pub fn with_record<T>(&self, use_record: impl FnOnce(Record<'_>) -> T) -> T {
         let (message, digest) = (self.message.map(|id| id.text()), self.digest.map(|digest| digest.text()));
+        self.lend(message.as_deref(), digest.as_deref(), use_record)
+    }
+
+    /// Why it cannot stand in a log, if it cannot; see [`Record::misfit`].
+    #[must_use]
+    pub fn misfit(&self) -> Option<&'static str> {
+        // Which message it was makes no difference, and spelling it takes longer than all the rest.
+        let (message, digest) = (self.message.map(|_| ANY_MESSAGE), self.digest.map(|_| ANY_DIGEST));
+        self.lend(message, digest, |record| record.misfit())
+    }
+
+    /// Lends whom it names, and on whose behalf: all but the message.
+    pub(crate) fn with_names<T>(&self, use_record: impl FnOnce(Record<'_>) -> T) -> T {
+        self.lend(None, None, use_record)
+    }
+
+    fn lend<T>(&self, message: Option<&str>, digest: Option<&str>, use_record: impl FnOnce(Record<'_>) -> T) -> T {
         let chain: Vec<_> = self.chain.iter().map(|link| &**link).collect();
         use_record(Record {
             event: &self.event,
@@ -120,8 +141,8 @@ impl Decided {
             from: self.from.as_ref().map(Did::as_str),
             to: self.to.as_ref().map(Did::as_str),
             method: self.method.as_deref(),
-            message_id: message.as_deref(),
-            digest: digest.as_deref(),
+            message_id: message,
+            digest,
             token: self.token.as_deref(),
             chain: &chain,
             code: self.code.as_deref(),
@@ -229,6 +250,11 @@ pub trait Audit: Send + Sync {
 
     /// Whether what is taken can be written, as far as is known: what is to be done without waiting is not begun otherwise.
     fn can_write(&self) -> bool {
+        true
+    }
+
+    /// Whether it may answer [`Taken::Later`]; if not, [`Done`] is never told.
+    fn waits(&self) -> bool {
         true
     }
 }

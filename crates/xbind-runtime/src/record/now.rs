@@ -8,7 +8,7 @@ use xbind::record::Verdict;
 use xbind::{Error, ErrorKind, Result};
 
 use crate::record::log::Shared;
-use crate::record::queue::LONGEST_WRITE;
+use crate::record::queue::{Fit, LONGEST_WRITE};
 use crate::record::{Decided, Done, Taken, unrecorded};
 use crate::sync::Lock;
 
@@ -27,9 +27,10 @@ impl Shared {
                 shared.state.guard().follow(undone);
             }
         });
+        let fit = Fit::of(decided);
         let (taken, id) = {
             let mut state = self.state.guard();
-            let taken = state.put(decided, Some(done), self.waits);
+            let taken = state.put(fit, Some(done), self.waits);
             if taken == Taken::Later || state.idle {
                 self.rouse(&mut state);
             }

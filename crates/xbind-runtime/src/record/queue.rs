@@ -19,10 +19,25 @@ const MAX_BYTES: usize = 64 << 20;
 /// to fail.
 pub(super) const LONGEST_WRITE: Duration = Duration::from_secs(3);
 
+/// A decision whose line can be written: one that cannot would hold up all others. Made under no lock.
+pub(super) struct Fit {
+    decided: Decided,
+    size: usize,
+}
+
+impl Fit {
+    pub(super) fn of(decided: Decided) -> Option<Self> {
+        let size = decided.size();
+        decided.misfit().is_none().then_some(Self { decided, size })
+    }
+}
+
 /// A decision that waits to be written.
 pub(super) struct Waiting {
     id: u64,
     pub(super) decided: Decided,
+    /// What it takes of the bounds.
+    pub(super) size: usize,
     pub(super) done: Option<Done>,
 }
 
@@ -79,32 +94,30 @@ impl State {
     }
 
     /// Puts a decision into the queue, if there is room for it; with `waits`, whoever asked is told when the disk has it.
-    pub(super) fn put(&mut self, decided: Decided, done: Option<Done>, waits: bool) -> Taken {
+    pub(super) fn put(&mut self, fit: Option<Fit>, done: Option<Done>, waits: bool) -> Taken {
         let has_happened = done.is_none();
+        let Some(fit) = fit else { return Taken::No };
         if self.closing || (!has_happened && !self.can_write()) {
             return Taken::No;
         }
-        let size = decided.size();
-        if decided.with_record(|record| record.misfit().is_some()) {
-            return Taken::No; // one line that cannot be written would hold up all others
-        }
         // What is refused is refused in any case: strangers who are leave room for what is to be done.
-        let of = if decided.outcome == Verdict::Refused { 2 } else { 1 };
+        let of = if fit.decided.outcome == Verdict::Refused { 2 } else { 1 };
         let (records, bytes) =
-            (self.queue.len().saturating_mul(of), self.bytes.saturating_add(size).saturating_mul(of));
+            (self.queue.len().saturating_mul(of), self.bytes.saturating_add(fit.size).saturating_mul(of));
         if records >= MAX_WAITING || bytes > MAX_BYTES {
             return Taken::No;
         }
         let done = done.filter(|_| waits);
         let taken = if done.is_some() { Taken::Later } else { Taken::Yes };
-        self.push(decided, done);
+        self.push(fit, done);
         taken
     }
 
     /// Puts behind what was just written what has become of it.
     pub(super) fn follow(&mut self, decided: Decided) {
         if !self.closed {
-            self.push(decided, None);
+            let size = decided.size();
+            self.push(Fit { decided, size }, None);
         }
     }
 
@@ -113,13 +126,13 @@ impl State {
         if let Some(at) = self.queue.iter().position(|waiting| waiting.id == id)
             && let Some(withdrawn) = self.queue.remove(at)
         {
-            self.bytes = self.bytes.saturating_sub(withdrawn.decided.size());
+            self.bytes = self.bytes.saturating_sub(withdrawn.size);
         }
     }
 
-    fn push(&mut self, decided: Decided, done: Option<Done>) {
-        self.bytes = self.bytes.saturating_add(decided.size());
+    fn push(&mut self, Fit { decided, size }: Fit, done: Option<Done>) {
+        self.bytes = self.bytes.saturating_add(size);
         self.newest = self.newest.wrapping_add(1);
-        self.queue.push_back(Waiting { id: self.newest, decided, done });
+        self.queue.push_back(Waiting { id: self.newest, decided, size, done });
     }
 }

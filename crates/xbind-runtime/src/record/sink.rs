@@ -31,6 +31,11 @@ impl Recording {
         Decided::read(json, owner, clock::now(), did_of)
     }
 
+    fn take(&self, decided: Decided, done: Option<Done>) -> Taken {
+        let taken = self.audit.take(decided, done);
+        if taken == Taken::No && self.dangerously_unrecorded { Taken::Yes } else { taken }
+    }
+
     /// Puts on record what the JSON object of a record says; who decided is `owner` unless it says otherwise. What is to be
     /// done next, when this returns, must not be done where that fails; what `has_happened` is kept as long as there is room.
     ///
@@ -90,8 +95,7 @@ impl Agent {
         let Some(recording) = &self.recording else { return Taken::Yes };
         let mut decided = self.decided(event, outcome);
         complete(&mut decided);
-        let taken = recording.audit.take(decided, done);
-        if taken == Taken::No && recording.dangerously_unrecorded { Taken::Yes } else { taken }
+        recording.take(decided, done)
     }
 
     /// Whether anything may begin, or leave, as far as its log is concerned.
@@ -145,7 +149,15 @@ pub(crate) struct Asked<'a> {
 impl Asked<'_> {
     fn complete(self, decided: &mut Decided) {
         decided.method = self.method.map(Box::from);
-        if let Some(token) = self.case.and_then(|case| case.guarded().token) {
+        if let Some(case) = self.case {
+            case.complete(decided);
+        }
+    }
+}
+
+impl Case {
+    fn complete(&self, decided: &mut Decided) {
+        if let Some(token) = self.guarded().token {
             decided.token = Some(token.id().into());
             decided.chain = token.chain().map(Box::from).collect();
         }
@@ -185,10 +197,8 @@ impl Running {
 impl Port {
     /// Puts on record that the handler begins with a call; [`Taken::Later`] is followed by an [`Event::Resumed`].
     pub(crate) fn record_start(self: &Arc<Self>, ticket: u64, agent: &Arc<Agent>) -> Taken {
-        if agent.recording.is_none() {
-            return Taken::Yes;
-        }
-        let mut known = Decided::new("call", Verdict::Accepted, *agent.did(), 0);
+        let Some(recording) = &agent.recording else { return Taken::Yes };
+        let mut known = agent.decided("call", Verdict::Accepted);
         let case = {
             let mut tickets = self.tickets.guard();
             let Some(running) = tickets.get_mut(ticket) else { return Taken::Yes };
@@ -202,10 +212,24 @@ impl Port {
             running.complete(&mut known);
             running.case.clone()
         };
-        let method = known.method.take();
-        Asked { method: method.as_deref(), case: case.as_deref() }.complete(&mut known);
+        if let Some(case) = case {
+            case.complete(&mut known);
+        }
+        let waits = recording.audit.waits();
+        let done = if waits { self.resumes(ticket, agent, &known) } else { Box::new(|_| ()) };
+        let recorded = recording.take(known, Some(done));
+        match recorded {
+            Taken::Yes => _ = self.mark_noted(ticket, Noted::There),
+            Taken::No => _ = self.mark_noted(ticket, Noted::Refused),
+            Taken::Later => {}
+        }
+        recorded
+    }
+
+    /// What lets a call go on that waits for its record.
+    fn resumes(self: &Arc<Self>, ticket: u64, agent: &Arc<Agent>, known: &Decided) -> Done {
         let (port, own, void) = (Arc::downgrade(self), agent.clone(), known.failed(ErrorKind::Aborted));
-        let done: Done = Box::new(move |there| {
+        Box::new(move |there| {
             let _entry = enter();
             let goes_on = there || own.recording.as_ref().is_some_and(|recording| recording.dangerously_unrecorded);
             let noted = if goes_on { Noted::There } else { Noted::Refused };
@@ -218,18 +242,7 @@ impl Port {
                 }
                 None => {}
             }
-        });
-        let recorded = agent.record("call", Verdict::Accepted, Some(done), |decided| {
-            let time = decided.time;
-            *decided = known;
-            decided.time = time;
-        });
-        match recorded {
-            Taken::Yes => _ = self.mark_noted(ticket, Noted::There),
-            Taken::No => _ = self.mark_noted(ticket, Noted::Refused),
-            Taken::Later => {}
-        }
-        recorded
+        })
     }
 
     /// False where the call has ended.

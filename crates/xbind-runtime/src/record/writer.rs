@@ -106,15 +106,16 @@ impl Writer {
         now: u64,
     ) -> Result<(Self, Signed)> {
         let mut text = String::new();
-        let chain = match end {
+        let (chain, first) = match end {
             Some(mut chain) => {
+                let first = next(&chain);
                 chain.opened(lost, now, &mut text);
-                chain
+                (chain, first)
             }
-            None => Chain::begin(did, clock::message_id()?, now, &mut text),
+            None => (Chain::begin(did, clock::message_id()?, now, &mut text), 0),
         };
         let mut writer = Self { sink, chain: chain.clone(), sign, text };
-        let signed = writer.finish(chain, now)?;
+        let signed = writer.finish(chain, first, now)?;
         Ok((writer, signed))
     }
 
@@ -125,14 +126,14 @@ impl Writer {
         }
         self.text.clear();
         let mut chain = self.chain.clone();
-        let (first, _) = chain.last();
+        let first = next(&chain);
         let mut ends = Vec::with_capacity(decided.len());
         for decision in decided {
             decision.with_record(|record| chain.add(record, decision.time, &mut self.text))?;
             ends.push((self.text.len(), chain.last().1));
         }
         let place = self.sink.place();
-        let signed = self.finish(chain, now)?;
+        let signed = self.finish(chain, first, now)?;
         if let Some((file, start)) = place {
             self.note(decided, &ends, (file, start, first), index);
         }
@@ -150,22 +151,22 @@ impl Writer {
         let mut index = index.guard();
         let (mut from, mut seq) = (start, first);
         for (decision, (end, digest)) in decided.iter().zip(ends) {
-            seq = seq.saturating_add(1);
             let end = start.saturating_add(u64::try_from(*end).unwrap_or(u64::MAX));
             let at = Place { file, start: from, end, digest: *digest };
-            decision.with_record(|record| {
+            decision.with_names(|record| {
                 let line = Line { seq, time: decision.time, previous: "", entry: Entry::Record(record) };
                 index.add(at, &line);
             });
             from = end;
+            seq = seq.saturating_add(1);
         }
         if let Some((_, end)) = self.sink.place() {
             index.reach(end, self.chain.last().1);
         }
     }
 
-    /// Signs what was appended to the text, and writes it.
-    fn finish(&mut self, mut chain: Chain, now: u64) -> Result<Signed> {
+    /// Signs what was appended to the text, lines from that number on, and writes it.
+    fn finish(&mut self, mut chain: Chain, first: u64, now: u64) -> Result<Signed> {
         let (head, unsigned) = chain.head(now);
         let gone = || {
             Error::new(ErrorKind::AuditFailed, "the key of the log is gone")
@@ -174,8 +175,6 @@ impl Writer {
         let signature = (self.sign)(unsigned.to_sign().as_bytes()).ok_or_else(gone)?;
         let jws = unsigned.finish(&signature);
         chain.seal(&jws, now, &mut self.text);
-        let lines = u64::try_from(self.text.bytes().filter(|byte| *byte == b'\n').count()).unwrap_or_default();
-        let first = chain.last().0.saturating_add(1).saturating_sub(lines);
         self.sink.write(&Batch { text: &self.text, first, head: &head, jws: &jws })?;
         self.chain = chain;
         Ok((head, jws))
@@ -186,7 +185,12 @@ impl Writer {
         self.text.clear();
         let mut chain = self.chain.clone();
         chain.continued(number, now, &mut self.text);
-        let begun = self.finish(chain, now).map(|_| ());
+        let begun = self.finish(chain, next(&self.chain), now).map(|_| ());
         self.sink.moved(begun)
     }
+}
+
+/// The number of the line that comes behind that end.
+const fn next(end: &Chain) -> u64 {
+    end.last().0.saturating_add(1)
 }

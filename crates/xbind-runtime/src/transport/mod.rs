@@ -266,6 +266,10 @@ pub trait Resolver: Send + Sync {
 pub struct Resolved {
     pub(crate) asker: Weak<Agent>,
     pub(crate) to: Box<str>,
+    /// The name that led there, where it was another one.
+    pub(crate) name: Option<Box<str>>,
+    /// Nobody else is asked after this.
+    pub(crate) last: bool,
     pub(crate) answered: bool,
 }
 
@@ -274,6 +278,15 @@ impl Resolved {
     /// `AGENT_NOT_FOUND`, which the caller may try again later.
     pub fn found(mut self, remotes: &[Remote]) {
         self.answer(Ok(remotes));
+    }
+
+    /// The name is that of a DID, or of what answers at an address: for a registry, which knows of no routes. Whoever finds these
+    /// is asked on.
+    pub fn leads_to(mut self, to: &str) {
+        self.answered = true;
+        if let Some(asker) = self.asker.upgrade() {
+            asker.node.led(&asker, &self.to, to);
+        }
     }
 
     /// It could not be found out.
@@ -292,7 +305,7 @@ impl Resolved {
     fn answer(&mut self, answer: Answer<'_>) {
         self.answered = true;
         if let Some(asker) = self.asker.upgrade() {
-            asker.node.resolved(&asker, &self.to, answer);
+            asker.node.resolved(&asker, self, answer);
         }
     }
 }

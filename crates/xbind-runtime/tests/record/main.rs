@@ -26,7 +26,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use xbind::record::{Head, Verdict};
-use xbind::{Did, Digest, ErrorKind, Result, SigningKey};
+use xbind::{Did, Digest, ErrorKind, MessageId, Result, SigningKey};
 use xbind_runtime::{Audit, AuditLog, Decided, Durability, LogOptions, Opened, Query, Taken, Verified, Wanted};
 
 fn key() -> SigningKey {

@@ -61,3 +61,23 @@ fn refusals_leave_room_for_what_is_to_be_done() {
     }
     log.close().unwrap();
 }
+
+#[test]
+fn what_fits_is_what_the_line_takes() {
+    for message in [false, true] {
+        let mut decided = call(1);
+        decided.message = message.then(|| MessageId::from_bytes([0xff; 16]));
+        decided.digest = message.then(|| Digest::from_bytes([0xff; 32]));
+        decided.token = Some("\0".repeat(1000).into());
+        decided.note = Some("\0".repeat(1000).into());
+        // Escaped, each of these bytes takes six: somewhere here a line becomes too long.
+        let (mut fit, mut unfit) = (0, 0);
+        for length in 1..=1000 {
+            decided.chain = vec!["\0".repeat(length).into()];
+            let misfit = decided.misfit();
+            assert_eq!(misfit, decided.with_record(|record| record.misfit()), "{length}");
+            if misfit.is_none() { fit += 1 } else { unfit += 1 }
+        }
+        assert!(fit > 0 && unfit > 0, "{fit} {unfit}");
+    }
+}

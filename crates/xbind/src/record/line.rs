@@ -157,8 +157,9 @@ fn is_code(text: &str) -> bool {
 
 /// Its form alone: that the point lies on the curve was checked when it was recorded, and would cost more than all the rest.
 fn is_did(text: &str) -> bool {
-    let base58 = |byte: u8| byte.is_ascii_alphanumeric() && !b"0OIl".contains(&byte);
-    text.len() == 56 && text.starts_with("did:key:z6Mk") && text.bytes().skip(8).all(base58)
+    let base58 = |byte: u8| byte.is_ascii_alphanumeric() & !matches!(byte, b'0' | b'O' | b'I' | b'l');
+    let is_all = |text: &str| text.bytes().fold(true, |all, byte| all & base58(byte)); // to its end: many bytes at a time
+    text.len() == 56 && text.strip_prefix("did:key:z6Mk").is_some_and(is_all)
 }
 
 /// What a line says beside its place.

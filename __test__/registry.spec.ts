@@ -1,0 +1,217 @@
+// Agents and the authority of their operator: a real one, in another process.
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { AutoGenxBindAgent, Identity, MessageBus, type AgentConfig } from '@private.me/autogen'
+import { StatusListSource, TokenVerifier } from '@private.me/autogen/tokens'
+import { authority } from './helpers/authority.ts'
+import { errorOf, valueOf } from './helpers/result.ts'
+
+/** What the built-in client fetched, all verifiers of a process have together for 15 s. */
+const plain = async (url: string) => new Uint8Array(await (await fetch(url)).arrayBuffer())
+
+const AUDIENCE = 'api.example.com'
+const SCOPE = 'read:payments'
+
+let own: Awaited<ReturnType<typeof authority>>
+beforeAll(async () => (own = await authority(SCOPE, 'write:payments')), 60_000)
+afterAll(() => own.stop())
+
+const opened: { close(): void }[] = []
+afterEach(() => opened.splice(0).forEach((each) => each.close()))
+
+function kept<T extends { close(): void }>(each: T): T {
+  opened.push(each)
+  return each
+}
+
+const at = (bus: MessageBus, registry: object | string = own.url): AgentConfig => ({
+  agentOptions: { bus, registry: registry as string },
+})
+const agent = async (who: 'alice' | 'bob', config: AgentConfig = at(kept(new MessageBus()))) =>
+  kept(await own.agent(who, config))
+
+/** A server that is no authority. */
+async function stranger(answer: (path: string) => object): Promise<{ url: string; paths: string[]; server: Server }> {
+  const paths: string[] = []
+  const server = createServer((request, response) => {
+    paths.push(request.url ?? '')
+    response.setHeader('content-type', 'application/json').end(JSON.stringify(answer(request.url ?? '')))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  kept({ close: () => server.close() })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, paths, server }
+}
+
+test('a name is registered, and leads to its agent', async () => {
+  const bus = kept(new MessageBus())
+  const alice = (await agent('alice', at(bus))).handle(({ payload }) => ({ heard: payload }))
+  expect(valueOf(await alice.register())).toEqual({ name: 'alice.dev.example', did: alice.getDID() })
+  expect(valueOf(await alice.register(own.url)).name).toBe('alice.dev.example') // what it offers, anew
+  const bob = await agent('bob', at(bus, { url: own.url, did: own.did }))
+  expect(valueOf(await bob.call('alice.dev.example', 'x'))).toEqual({ heard: 'x' })
+  const none = kept(new AutoGenxBindAgent({ name: 'nobody', agentOptions: { bus } }))
+  expect(errorOf(await none.call('alice.dev.example', 'x')).code).toBe('AGENT_NOT_FOUND')
+  // Whoever has a registry may be a stranger to it.
+  const asking = kept(new AutoGenxBindAgent(at(bus)))
+  expect(valueOf(await asking.call('alice.dev.example', 'x'))).toEqual({ heard: 'x' })
+})
+
+test('a name belongs to whoever was first', async () => {
+  const [alice, bob] = [
+    await agent('alice'),
+    await agent('bob', { name: 'alice.dev.example', ...at(new MessageBus()) }),
+  ]
+  valueOf(await alice.register())
+  expect(errorOf(await bob.register())).toMatchObject({ code: 'NAME_TAKEN', retryable: false })
+  const nameless = kept(new AutoGenxBindAgent(at(new MessageBus())))
+  expect(errorOf(await nameless.register()).code).toBe('INVALID_NAME')
+  const unknown = kept(new AutoGenxBindAgent({ name: 'unknown', ...at(new MessageBus()) }))
+  expect(['NOT_ALLOWED']).toContain(errorOf(await unknown.register()).code)
+})
+
+test('names that lead nowhere', async () => {
+  const alice = await agent('alice')
+  for (const name of ['nobody.dev.example', 'nobody', 'Nobody.dev.example', 'a.b']) {
+    expect(errorOf(await alice.call(name, 1)).code).toBe('AGENT_NOT_FOUND')
+  }
+  const bob = await agent('bob')
+  valueOf(await bob.register())
+  // Known there, and not to be reached from here: his card names no address.
+  expect(errorOf(await alice.call('bob.dev.example', 1))).toMatchObject({ code: 'AGENT_NOT_FOUND' })
+})
+
+test('what a card names is a word of a stranger, who reaches nothing of this machine', async () => {
+  const { url, paths } = await stranger(() => ({}))
+  const agentOptions = { bus: kept(new MessageBus()), registry: own.url, addresses: [`${url}/agents`] }
+  const bob = await agent('bob', { agentOptions })
+  valueOf(await bob.register())
+  const alice = await agent('alice')
+  expect(errorOf(await alice.call('bob.dev.example', 1))).toMatchObject({ code: 'INVALID_CONFIG' })
+  expect(paths).toEqual([])
+  // Whoever is on the bus needs no address.
+  const there = kept(new AutoGenxBindAgent(at(agentOptions.bus)))
+  bob.handle(() => 'here')
+  expect(valueOf(await there.call('bob.dev.example', 1))).toBe('here')
+})
+
+test('an answer that the authority has not signed is none', async () => {
+  const bus = kept(new MessageBus())
+  const mallory = kept(new AutoGenxBindAgent({ name: 'mallory', agentOptions: { bus } })).handle(() => 'from mallory')
+  const lie = (path: string) =>
+    path === '/v1'
+      ? { did: own.did, url: `http://127.0.0.1`, time: 0, version: '0' }
+      : {
+          name: path.slice('/v1/names/'.length),
+          registered_at: 0,
+          agent: { did: mallory.getDID(), alias: 'x', operator: 'x', domain: 'x', status: 'active', keys: [] },
+        }
+  const { url, paths } = await stranger(lie)
+  const asking = await agent('alice', at(bus, { url, did: own.did }))
+  expect(errorOf(await asking.call('bob.dev.example', 1))).toMatchObject({
+    code: 'REGISTRY_UNAVAILABLE',
+    retryable: true,
+  })
+  expect(paths).toEqual(['/v1/names/bob.dev.example'])
+  // The true one, by the DID of another.
+  const wrong = await agent('alice', at(bus, { url: own.url, did: mallory.getDID() }))
+  expect(errorOf(await wrong.requestToken({ audience: AUDIENCE, scopes: [SCOPE] })).code).toBe('REGISTRY_UNAVAILABLE')
+})
+
+test('a registry that is away: names fail closed', async () => {
+  const { url, server } = await stranger(() => ({}))
+  await new Promise((resolve) => server.close(resolve))
+  const alice = await agent('alice', at(kept(new MessageBus()), url))
+  for (const failed of [
+    await alice.call('bob.dev.example', 1),
+    await alice.register(),
+    await alice.requestToken({ audience: AUDIENCE, scopes: [SCOPE] }),
+  ]) {
+    expect(errorOf(failed)).toMatchObject({ code: 'REGISTRY_UNAVAILABLE', retryable: true })
+  }
+})
+
+test('options that are none', async () => {
+  const bus = kept(new MessageBus())
+  const config = (registry: unknown) => ({ agentOptions: { bus, registry } }) as AgentConfig
+  for (const registry of ['https://host.example/path', 'ftp://x', 'http://host.example', `${own.url}#did:key:x`]) {
+    expect(() => new AutoGenxBindAgent(config(registry))).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG' }))
+  }
+  expect(() => new AutoGenxBindAgent(config({ url: own.url, did: 'did:key:x' }))).toThrow(/did/i)
+  expect(bus.agents()).toEqual([])
+  for (const registry of [null, 1, { url: own.url }, { url: own.url, did: own.did, x: 1 }]) {
+    expect(() => new AutoGenxBindAgent(config(registry))).toThrow(TypeError)
+  }
+  const alice = await agent('alice', { agentOptions: { bus } })
+  expect(errorOf(await alice.register()).code).toBe('INVALID_CONFIG')
+  expect(errorOf(await alice.requestToken({ audience: AUDIENCE, scopes: [SCOPE] })).code).toBe('INVALID_CONFIG')
+  await expect(alice.requestToken({ audience: AUDIENCE } as never)).rejects.toThrow(TypeError)
+  await expect(alice.requestToken({ audience: AUDIENCE, scopes: [], x: 1 } as never)).rejects.toThrow(/no option x/)
+})
+
+test('one token for all who want it', async () => {
+  const alice = await agent('alice')
+  const wish = { audience: AUDIENCE, scopes: [SCOPE, 'write:payments'] }
+  const many = await Promise.all(Array.from({ length: 100 }, () => alice.requestToken(wish)))
+  const tokens = new Set(many.map((each) => valueOf(each)))
+  expect(tokens.size).toBe(1)
+  const [token = ''] = tokens
+  expect(valueOf(await alice.requestToken({ ...wish, scopes: [...wish.scopes].toReversed() }))).toBe(token)
+  for (const other of [{ audience: 'other.example' }, { scopes: [SCOPE] }, { ttlSeconds: 60 }]) {
+    expect(valueOf(await alice.requestToken({ ...wish, ...other }))).not.toBe(token)
+  }
+  const checked = await own.xbind('verify', '--token', token, '--aud', AUDIENCE, '--online', '--profile', 'alice')
+  expect(checked).toMatchObject({ valid: true, subject: alice.getDID() })
+  expect(errorOf(await alice.requestToken({ audience: AUDIENCE, scopes: ['admin:all'] }))).toMatchObject({
+    code: 'SCOPE_DENIED',
+    retryable: false,
+  })
+  alice.close()
+  expect(errorOf(await alice.requestToken(wish)).code).toBe('AGENT_CLOSED')
+})
+
+test('a token that is nearly over is not handed out again', async () => {
+  const alice = await agent('alice')
+  const wish = { audience: AUDIENCE, scopes: [SCOPE], ttlSeconds: 1 } // from its first second on
+  const [first, second] = [valueOf(await alice.requestToken(wish)), valueOf(await alice.requestToken(wish))]
+  expect(second).not.toBe(first)
+})
+
+test('a key that is with an identity provider signs', async () => {
+  const identity = valueOf(Identity.fromPKCS8(own.key('bob')))
+  const asked: number[] = []
+  const identityProvider = {
+    getDID: () => identity.did,
+    sign(bytes: Uint8Array) {
+      asked.push(bytes.length)
+      return identity.dangerouslySign(bytes)
+    },
+  }
+  const agentOptions = { bus: kept(new MessageBus()), registry: own.url }
+  const bob = kept(new AutoGenxBindAgent({ name: 'bob', identityProvider, agentOptions }))
+  expect(valueOf(await bob.requestToken({ audience: AUDIENCE, scopes: [SCOPE] }))).toContain('.')
+  expect(asked.length).toBeGreaterThan(1)
+  const failing = { ...identityProvider, sign: () => new Uint8Array(64) }
+  const other = kept(new AutoGenxBindAgent({ identityProvider: failing, agentOptions }))
+  expect(errorOf(await other.requestToken({ audience: AUDIENCE, scopes: [SCOPE] })).code).toBe('SIGN_FAILED')
+})
+
+test('tokens of the authority verify by its DID, and not once their agent is suspended', async () => {
+  const alice = await agent('alice')
+  const wish = { audience: AUDIENCE, scopes: [SCOPE] }
+  const token = valueOf(await alice.requestToken(wish))
+  const verifier = () =>
+    new TokenVerifier({
+      audience: AUDIENCE,
+      trust: [own.did],
+      revocations: new StatusListSource({ origins: [own.url], fetch: plain }),
+    })
+  const presented = { scopes: [SCOPE], presenter: alice.getDID() }
+  expect(valueOf(await verifier().verify(token, presented))).toMatchObject({ subject: alice.getDID() })
+  await own.xbind('suspend', '--agent', alice.getDID())
+  expect(errorOf(await verifier().verify(token, presented)).code).toBe('REVOKED')
+  expect(errorOf(await alice.requestToken({ ...wish, ttlSeconds: 60 })).code).toBe('REVOKED')
+  expect(errorOf(await alice.requestToken(wish)).code).toBe('REVOKED') // nothing is kept of what it had
+  await own.xbind('reactivate', '--agent', alice.getDID())
+  expect(valueOf(await alice.requestToken(wish))).not.toBe(token)
+})

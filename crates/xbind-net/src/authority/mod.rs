@@ -1,0 +1,22 @@
+//! Asking an operator's authority: signed requests, answers that it has signed, refusals as problems. `docs/authority.md` says
+//! what goes over the wire.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | [`wire`] | requests and answers, for the server and for those who ask it |
+//! | `client` | one request, one answer |
+//! | `refusal` | why there is none |
+//! | `registry` | what an agent asks: its name registered, names of others, tokens |
+//! | `names`, `tokens` | what is kept of the answers, and how long |
+
+mod client;
+mod names;
+mod refusal;
+mod registry;
+mod tokens;
+pub mod wire;
+
+pub use client::{Client, Question};
+pub use refusal::Refusal;
+pub use registry::{Registered, Registry};
+pub use tokens::Wanted;

@@ -1,0 +1,105 @@
+use std::fmt;
+
+use serde_json::Value;
+use xbind::{Error, ErrorKind};
+
+use crate::{Answer, FetchError};
+
+pub(super) type Result<T> = std::result::Result<T, Refusal>;
+
+/// Why an authority has not done what it was asked for.
+#[derive(Debug)]
+pub enum Refusal {
+    /// It cannot be reached, or may not be asked.
+    Fetch(FetchError),
+    /// What answers is no authority: what it gave.
+    Strange(String),
+    /// The answer is not signed by the authority for this request.
+    Unproven(Error),
+    /// It refuses (RFC 9457).
+    Problem {
+        /// What `type` ends with.
+        slug: String,
+        /// A sentence.
+        detail: String,
+        /// A code of docs/errors.md, where the refusal comes from one.
+        code: Option<ErrorKind>,
+        /// It is busy, or at fault: later it may not.
+        later: bool,
+    },
+    /// A failure of ours.
+    Own(Error),
+}
+
+impl Refusal {
+    /// What an answer without success says.
+    pub(super) fn of(answer: &Answer) -> Self {
+        let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let text = |member: &str| problem.get(member).and_then(Value::as_str);
+        let slug = text("type").and_then(|kind| kind.strip_prefix("urn:xbind:problem:"));
+        let later = answer.status == 429 || answer.status >= 500;
+        match (slug, answer.media_type.as_str()) {
+            (Some(slug), "application/problem+json") => Self::Problem {
+                slug: slug.to_owned(),
+                detail: text("detail").unwrap_or(slug).to_owned(),
+                code: text("code").and_then(ErrorKind::from_code),
+                later,
+            },
+            _ => Self::Strange(format!("status {} and no problem of an authority", answer.status)),
+        }
+    }
+
+    /// Whether it is that problem.
+    #[must_use]
+    pub fn is(&self, problem: &str) -> bool {
+        matches!(self, Self::Problem { slug, .. } if slug == problem)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fetch(error) => write!(f, "{error}"),
+            Self::Strange(what) => write!(f, "the server gave {what}"),
+            Self::Unproven(error) => write!(f, "the answer is not the authority's: {}", error.message()),
+            Self::Problem { detail, .. } => write!(f, "{detail}"),
+            Self::Own(error) => write!(f, "{}", error.message()),
+        }
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Own(error)
+    }
+}
+
+/// What an agent is told.
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let message = format!("the registry: {refusal}");
+        let (kind, hint) = match refusal {
+            Refusal::Own(error) => return error,
+            Refusal::Fetch(_) | Refusal::Strange(_) => (ErrorKind::RegistryUnavailable, REACH),
+            Refusal::Unproven(_) => (ErrorKind::RegistryUnavailable, CHANGED),
+            Refusal::Problem { later: true, .. } => (ErrorKind::RegistryUnavailable, "try again in a moment"),
+            Refusal::Problem { slug, code, .. } => match slug.as_str() {
+                "name-taken" | "name-withdrawn" => (ErrorKind::NameTaken, "choose another name"),
+                "scope-denied" => (ErrorKind::ScopeDenied, "its operator grants scopes: xbind agent-scopes set"),
+                "inactive" => (ErrorKind::Revoked, "its operator lets a suspended agent go on: xbind reactivate"),
+                "not-permitted" => (ErrorKind::NotAllowed, "its operator takes it in: xbind register agent"),
+                "malformed" => (code.unwrap_or(ErrorKind::InvalidConfig), "correct what is asked for"),
+                "challenge-over" | "replayed" => (ErrorKind::RegistryUnavailable, "try again in a moment"),
+                "not-proven" => {
+                    (code.unwrap_or(ErrorKind::NotAllowed), "compare the clocks, and the address: xbind health")
+                }
+                _ => (code.unwrap_or(ErrorKind::NotAllowed), "look what the authority says: docs/authority.md"),
+            },
+        };
+        Self::new(kind, message).with_hint(hint)
+    }
+}
+
+const REACH: &str = "look whether it runs, and at its address: xbind health";
+const CHANGED: &str =
+    "give the DID of the authority with its address; behind a proxy, look whether that changes answers";

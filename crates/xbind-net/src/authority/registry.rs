@@ -1,0 +1,157 @@
+use std::sync::{Arc, Weak};
+
+use serde::Serialize;
+use tokio::sync::{OnceCell, oneshot};
+use xbind::{Did, Error, ErrorKind, VerifyingKey};
+use xbind_runtime::Agent;
+
+use super::client::{Client, Question};
+use super::names::Names;
+use super::refusal::{Refusal, Result};
+use super::tokens::{Tokens, Wanted};
+use super::wire::{About, AgentView, AskChallenge, AskToken, Challenge, NameView, PutName, TokenView};
+use crate::{Answer, Settings, thread};
+
+/// What an agent asks of the authority of its operator. All of it is signed by the agent, and each answer by the authority.
+#[derive(Clone)]
+pub struct Registry {
+    desk: Arc<Desk>,
+    tokens: Tokens,
+}
+
+/// A name that is registered.
+#[derive(Clone, Debug, Serialize)]
+pub struct Registered {
+    /// The whole name, with the domain.
+    pub name: String,
+    /// To whom it leads.
+    pub did: String,
+}
+
+/// Who asks, and whom.
+pub(super) struct Desk {
+    agent: Weak<Agent>,
+    client: Client,
+    /// Given by the owner, or what it said when it was first asked.
+    authority: OnceCell<Did>,
+}
+
+impl Registry {
+    /// An authority at an address, behind a `#` its DID where that is known: without, it is the one that the authority says when
+    /// it is first asked. With `resolves` the agent calls by the names there, too.
+    ///
+    /// # Errors
+    /// `INVALID_CONFIG`, `INVALID_DID`.
+    pub fn new(agent: &Arc<Agent>, at: &str, resolves: bool, settings: Settings) -> xbind::Result<Self> {
+        let (server, did) = at.split_once('#').map_or((at, None), |(server, did)| (server, Some(did)));
+        let wrong = |why| {
+            Error::new(ErrorKind::InvalidConfig, format!("{server} is no address of an authority: {why}"))
+                .with_hint("give https://authority.example, or http://localhost:8080 on this machine")
+        };
+        let client = Client::new(server, settings).map_err(wrong)?;
+        let did = did.map(VerifyingKey::from_did).transpose()?;
+        let authority = OnceCell::new_with(did.map(|key| *key.did()));
+        let desk = Arc::new(Desk { agent: Arc::downgrade(agent), client, authority });
+        if resolves {
+            agent.resolve_names_with(Arc::new(Names::new(desk.clone())));
+        }
+        Ok(Self { tokens: Tokens::new(), desk })
+    }
+
+    /// Registers the agent's name within the domain of its operator, or says anew what it offers. `done` is told once.
+    pub fn register(&self, card: Option<String>, done: impl FnOnce(xbind::Result<Registered>) + Send + 'static) {
+        let desk = self.desk.clone();
+        run(async move { Ok(desk.register(card).await?) }, done);
+    }
+
+    /// A token: one that was given before while at least a fifth of its life is left, else a new one, which is asked for
+    /// once for all who want it. `done` is told once.
+    pub fn token(&self, wanted: Wanted, done: impl FnOnce(xbind::Result<String>) + Send + 'static) {
+        let (desk, tokens) = (self.desk.clone(), self.tokens.clone());
+        run(async move { tokens.token(&desk, wanted).await }, done);
+    }
+}
+
+fn run<T: Send + 'static>(
+    work: impl Future<Output = xbind::Result<T>> + Send + 'static,
+    done: impl FnOnce(xbind::Result<T>) + Send + 'static,
+) {
+    let internal = || Error::new(ErrorKind::Internal, "an internal fault ended this call");
+    match thread::handle() {
+        Ok(thread) => drop(thread.spawn(async move {
+            let worked = tokio::spawn(work); // a panic ends this request alone
+            done(worked.await.unwrap_or_else(|_| Err(internal())));
+        })),
+        Err(_) => done(Err(internal())),
+    }
+}
+
+impl Desk {
+    /// The agent, while it may speak.
+    pub(super) fn agent(&self) -> Result<Arc<Agent>> {
+        let agent = self.agent.upgrade().filter(|agent| !agent.is_closed());
+        let agent = agent.ok_or_else(|| Error::new(ErrorKind::AgentClosed, "this agent is closed"))?;
+        agent.check_may_speak()?;
+        Ok(agent)
+    }
+
+    /// Who the authority is.
+    async fn authority(&self) -> Result<&Did> {
+        let find = async || {
+            let about: About = self.client.ask(self.client.question("GET", "/v1")?, None).await?.json()?;
+            if about.url != self.client.server() {
+                let why = format!("{} says that it is reached by {}", self.client.server(), about.url);
+                return Err(Refusal::Own(Error::new(ErrorKind::InvalidConfig, why).with_hint("give that address")));
+            }
+            Ok(*VerifyingKey::from_did(&about.did)?.did())
+        };
+        self.authority.get_or_try_init(find).await
+    }
+
+    /// Asks in the name of the agent.
+    pub(super) async fn ask(&self, question: Question) -> Result<Answer> {
+        let authority = self.authority().await?;
+        let agent = self.agent()?;
+        let unsigned = question.unsigned(agent.did())?;
+        let (tell, told) = oneshot::channel();
+        agent.sign(unsigned.to_sign().as_bytes().to_vec(), move |signature| tell.send(signature).unwrap_or_default());
+        drop(agent); // nobody is kept open by a provider that does not answer
+        let failed = || Error::new(ErrorKind::SignFailed, "the request to the registry was not signed");
+        let wait = tokio::time::timeout(std::time::Duration::from_secs(30), told).await;
+        let signature = wait.ok().and_then(std::result::Result::ok).flatten().ok_or_else(failed)?;
+        self.client.ask(question.with_fields(unsigned.finish(&signature)), Some(authority)).await
+    }
+
+    async fn register(&self, card: Option<String>) -> Result<Registered> {
+        let agent = self.agent()?;
+        let (did, label) = (*agent.did(), agent.name().map(str::to_owned));
+        drop(agent);
+        let label = label.ok_or_else(|| {
+            Error::new(ErrorKind::InvalidName, "this agent has no name").with_hint("make it with a name")
+        })?;
+        let known: AgentView = self.ask(self.client.question("GET", &format!("/v1/agents/{did}"))?).await?.json()?;
+        let suffix = format!(".{}", known.domain);
+        let name = if label.ends_with(&suffix) { label } else { format!("{label}{suffix}") };
+        let question = self.client.question("PUT", &format!("/v1/names/{name}"))?.with(&PutName { card })?;
+        let view: NameView = self.ask(question).await?.json()?;
+        if view.name != name || view.agent.did != did.as_str() {
+            return Err(Refusal::Strange("a name that leads to another agent".to_owned()));
+        }
+        Ok(Registered { name, did: did.to_string() })
+    }
+
+    pub(super) async fn name(&self, name: &str) -> Result<NameView> {
+        let view: NameView = self.ask(self.client.question("GET", &format!("/v1/names/{name}"))?).await?.json()?;
+        if view.name == name { Ok(view) } else { Err(Refusal::Strange("another name".to_owned())) }
+    }
+
+    pub(super) async fn token(&self, wanted: &Wanted) -> Result<TokenView> {
+        let did = self.agent()?.did().to_string();
+        let Wanted { audience, scopes, ttl } = wanted.clone();
+        let ask = AskChallenge { did, audience: audience.clone(), scopes: scopes.clone() };
+        let question = self.client.question("POST", "/v1/challenges")?.with(&ask)?;
+        let Challenge { challenge, .. } = self.ask(question).await?.json()?;
+        let ask = AskToken { challenge, audience, scopes, ttl };
+        self.ask(self.client.question("POST", "/v1/tokens")?.with(&ask)?).await?.json()
+    }
+}

@@ -1,0 +1,140 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use xbind::{Error, ErrorKind};
+
+use super::refusal::Refusal;
+use super::registry::Desk;
+
+/// Tokens of one agent that are kept.
+const MAX_TOKENS: usize = 256;
+/// A token is renewed when this part of its life is left.
+const LEFT: u64 = 5;
+
+/// What a token is to be for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Wanted {
+    /// Where it is to be used.
+    pub audience: String,
+    /// What for, each once, in the order of their bytes.
+    pub scopes: Vec<String>,
+    /// How long it lives, in seconds.
+    pub ttl: Option<u64>,
+}
+
+type Told = xbind::Result<Kept>;
+
+#[derive(Clone)]
+struct Kept {
+    token: String,
+    renew_at: u64,
+}
+
+/// The tokens of one agent.
+#[derive(Clone, Default)]
+pub(super) struct Tokens(Arc<Mutex<HashMap<Wanted, Entry>>>);
+
+enum Entry {
+    Kept(Kept),
+    Coming(watch::Receiver<Option<Told>>),
+}
+
+impl Wanted {
+    /// Two who want the same say the same.
+    #[must_use]
+    pub fn new(audience: String, mut scopes: Vec<String>, ttl: Option<u64>) -> Self {
+        scopes.sort_unstable();
+        scopes.dedup();
+        Self { audience, scopes, ttl }
+    }
+}
+
+impl Tokens {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) async fn token(&self, desk: &Arc<Desk>, wanted: Wanted) -> xbind::Result<String> {
+        // Whoever may not speak any more uses no token either.
+        if let Err(refusal) = desk.agent() {
+            self.all().clear();
+            return Err(refusal.into());
+        }
+        let mut coming = match self.find(desk, wanted)? {
+            Entry::Kept(kept) => return Ok(kept.token),
+            Entry::Coming(coming) => coming,
+        };
+        let lost = || Error::new(ErrorKind::Internal, "an internal fault ended this call");
+        let told = coming.wait_for(Option::is_some).await.map_err(|_| lost())?.clone();
+        told.unwrap_or_else(|| Err(lost())).map(|kept| kept.token)
+    }
+
+    fn find(&self, desk: &Arc<Desk>, wanted: Wanted) -> xbind::Result<Entry> {
+        let now = xbind_runtime::now();
+        let mut all = self.all();
+        match all.get(&wanted) {
+            Some(Entry::Kept(kept)) if now < kept.renew_at => return Ok(Entry::Kept(kept.clone())),
+            Some(Entry::Coming(coming)) => return Ok(Entry::Coming(coming.clone())),
+            _ => {}
+        }
+        if all.len() >= MAX_TOKENS && !all.contains_key(&wanted) {
+            all.retain(|_, entry| matches!(entry, Entry::Coming(_)));
+            if all.len() >= MAX_TOKENS {
+                let why = format!("{MAX_TOKENS} tokens are asked for already");
+                return Err(Error::new(ErrorKind::RegistryUnavailable, why).with_hint("try again in a moment"));
+            }
+        }
+        let (tell, coming) = watch::channel(None);
+        all.insert(wanted.clone(), Entry::Coming(coming.clone()));
+        drop(all);
+        let (tokens, desk) = (self.clone(), desk.clone());
+        tokio::spawn(async move {
+            let mut flight = Flight { tokens, wanted, told: None };
+            let came = desk.token(&flight.wanted).await;
+            let told = flight.tokens.came(came, now);
+            flight.told = told.as_ref().ok().cloned();
+            drop(flight);
+            tell.send_replace(Some(told));
+        });
+        Ok(Entry::Coming(coming))
+    }
+
+    fn came(&self, came: Result<super::wire::TokenView, Refusal>, asked_at: u64) -> Told {
+        match came {
+            Ok(view) => {
+                let life = view.expires_at.saturating_sub(asked_at);
+                let renew_at = view.expires_at.saturating_sub(life.div_ceil(LEFT));
+                Ok(Kept { token: view.token, renew_at })
+            }
+            Err(refusal) => {
+                // With the agent's rights or its key, all that it was given may be gone.
+                if refusal.is("inactive") || refusal.is("scope-denied") || refusal.is("not-permitted") {
+                    self.all().retain(|_, entry| matches!(entry, Entry::Coming(_)));
+                }
+                Err(refusal.into())
+            }
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<Wanted, Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is under way is over, however it ends.
+struct Flight {
+    tokens: Tokens,
+    wanted: Wanted,
+    told: Option<Kept>,
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let mut all = self.tokens.all();
+        match self.told.take() {
+            Some(kept) => drop(all.insert(self.wanted.clone(), Entry::Kept(kept))),
+            None => drop(all.remove(&self.wanted)),
+        }
+    }
+}
