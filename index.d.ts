@@ -119,7 +119,7 @@ export interface AuditLog {
   /**
    * The records that fit all that is given, oldest first. Those of the last milliseconds may be missing before a `flush`. What is
    * read is verified: it is what was verified when the log was opened, or written since. Errors: INVALID_AUDIT, AUDIT_FAILED,
-   * PAYLOAD_TOO_LARGE (more than 64 MiB: ask for less at once).
+   * PAYLOAD_TOO_LARGE (more than 64 MiB: ask for less at once), INVALID_DID, INVALID_CONFIG.
    */
   query(query?: AuditQuery): Promise<Result<AuditRecord[]>>;
   /** Puts on record what was decided so far, and takes nothing more. Errors: AUDIT_FAILED, if something could not be. */

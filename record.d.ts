@@ -135,7 +135,7 @@ export interface VerifiedAudit {
 /**
  * Reads a log through and verifies all of it, with the memory of one line, on another thread. A change, a cut, lines that were swapped,
  * inserted or taken from another log, and an end that was torn or cut off are INVALID_AUDIT, with file, line and reason.
- * Errors: INVALID_AUDIT, AUDIT_FAILED (it cannot be read), INVALID_DID, INVALID_CONFIG (a head that is none).
+ * Errors: INVALID_AUDIT, AUDIT_FAILED (it cannot be read), INVALID_DID, INVALID_CONFIG (a head or a `first` that is none).
  *
  * @example
  * ```ts

@@ -39,8 +39,8 @@ export declare class RevocationList implements RevocationSource {
   });
   /**
    * Revokes a token or a link of a delegation, and everything delegated from it. With `keepUntil`, the entry may be dropped
-   * after that second: give the token's expiry and the verifiers' clock skew. Errors: INVALID_CONFIG if the list is full, AUDIT_FAILED;
-   * then nothing was revoked.
+   * after that second: give the token's expiry and the verifiers' clock skew. Errors: INVALID_CONFIG if the list is full, or the id is no text (half
+   * a surrogate pair), AUDIT_FAILED; then nothing was revoked.
    */
   revokeToken(tokenId: string, options?: {
     /** Seconds since the epoch; for ever by default. */

@@ -356,6 +356,13 @@ test('options are refused that are none', async () => {
   expect(codeOf(await verifyAudit('x', { head: { seq: -1, digest: 'x' } }))).toBe('INVALID_CONFIG')
   for (const query of [null, { agents: 'x' }, { token: 1 }])
     await expect(audit.query(query as object)).rejects.toThrow(TypeError)
+  for (const first of [Number.NaN, -1, 1.5]) {
+    expect(codeOf(await verifyAudit('x', { first }))).toBe('INVALID_CONFIG')
+    expect(codeOf(await openAuditLog(fresh(), { signer, first }))).toBe('INVALID_CONFIG')
+  }
+  for (const query of [{ limit: 0 }, { limit: 1e9 }, { since: -1 }, { after: Number.NaN }, { token: '\ud800' }])
+    expect(codeOf(await audit.query(query))).toBe('INVALID_CONFIG')
+  expect(codeOf(await audit.query({ agent: 'nobody' }))).toBe('INVALID_DID')
   await audit.close()
 })
 

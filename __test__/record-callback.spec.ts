@@ -13,7 +13,7 @@ import {
   type AuditLogOptions,
   type AuditSink,
 } from '@private.me/autogen/record'
-import { TokenVerifier, issueToken } from '@private.me/autogen/tokens'
+import { RevocationList, TokenVerifier, issueToken } from '@private.me/autogen/tokens'
 import { afterAll, describe, expect, test } from 'vitest'
 import { gate } from './helpers/bus.ts'
 import { signer } from './helpers/record.ts'
@@ -247,4 +247,15 @@ test('a log keeps no process alive, though its callback never says anything agai
   `
   const said = execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
   expect(said).toBe('leaving\n')
+})
+
+test('what goes on in any case is on record behind it', async () => {
+  const { sink, text } = keeping()
+  const log = await open(sink, { sync: 'always' })
+  expect(codeOf(new RevocationList({ audit: log }).revokeToken('strict'))).toBe('AUDIT_FAILED')
+  const list = new RevocationList({ audit: log, dangerouslyContinueUnrecorded: true })
+  valueOf(list.revokeToken('lax'))
+  valueOf(await log.close())
+  const lines = text().trim().split('\n').map((line) => JSON.parse(line) as { event: string; token?: string }) // prettier-ignore
+  expect(lines.filter(({ event }) => event === 'token.revoked').map(({ token }) => token)).toEqual(['lax'])
 })

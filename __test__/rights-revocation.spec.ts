@@ -180,6 +180,13 @@ describe('RevocationList', () => {
   })
 })
 
+test('an id that is no text revokes no other', () => {
+  const list = new RevocationList()
+  for (const half of ['\ud800', 'a\udc00b']) expect(codeOf(list.revokeToken(half))).toBe('INVALID_CONFIG')
+  expect(list.size).toBe(0)
+  expect(list.isRevoked({ tokenId: '\ufffd', issuedAt: NOW })).toBe(false)
+})
+
 test('what fails is an XBindError with a code', () => {
   expect(errorOf(new RevocationList().revokeDID('x'))).toBeInstanceOf(XBindError)
 })

@@ -1,6 +1,7 @@
 import { types } from 'node:util'
 import { failure, isFailure, XBindError } from './errors'
 import { native } from './native'
+import type { Failure } from './native/binding'
 
 // A value of the wrong JavaScript type is a programmer's mistake and throws a TypeError.
 
@@ -13,6 +14,12 @@ export function checkDID(value: unknown, what: string): asserts value is string 
   checkString(value, what)
   const key = native.didToPublicKey(value)
   if (isFailure(key)) throw new XBindError(key)
+}
+
+/** Why a text is none in UTF-8, where it would become another one, if it is none. */
+export function halved(text: string, what: string): Failure | undefined {
+  const isHalved = /\p{Surrogate}/u.test(text)
+  return isHalved ? failure('INVALID_CONFIG', `${what} holds half a surrogate pair`) : undefined
 }
 
 export function checkBytes(value: unknown, what: string): asserts value is Uint8Array {

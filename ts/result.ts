@@ -38,6 +38,16 @@ export function result<T>(value: T | Failure): Result<T> {
   return isFailure(value) ? fail(value) : ok(value)
 }
 
+/** What was thrown because of an option's value, as a Result: for functions that return one. */
+export async function orFail<T>(work: () => Promise<Result<T>>): Promise<Result<T>> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof XBindError) return { ok: false, error }
+    throw error
+  }
+}
+
 /** What the native side returned, or an exception: for constructors, which cannot return a Result. */
 export function orThrow<T>(value: T | Failure): T {
   if (isFailure(value)) throw new XBindError(value)

@@ -7,12 +7,12 @@ import {
   type AuditRecord,
 } from '../agent/audit'
 import { keyIn, type Identity } from '../agent/identity'
-import { bounded, checkDID, checkNumber, checkObject, checkString, known, optional, strings } from '../check'
-import { failure, isFailure, XBindError } from '../errors'
+import { bounded, checkDID, checkNumber, checkObject, checkString, halved, known, optional, strings } from '../check'
+import { failure, isFailure } from '../errors'
 import { native } from '../native'
 import { json } from '../native/json'
 import type { Failure, KeyRef, LogRef, TakerRef } from '../native/binding'
-import { fail, ok, orThrow, type Result } from '../result'
+import { fail, ok, orFail, orThrow, type Result } from '../result'
 import { notWhole } from '../tokens/seconds'
 
 /** Lines of a log, the last of which is its signature over all before. */
@@ -81,7 +81,7 @@ class Log implements AuditLog {
   }
 
   async query(query: AuditQuery = {}): Promise<Result<AuditRecord[]>> {
-    return parsed(await native.queryLog(this.#log, json(queryIn(query))))
+    return orFail(async () => parsed(await native.queryLog(this.#log, json(queryIn(query)))))
   }
 
   async close(): Promise<Result<AuditHead>> {
@@ -122,7 +122,7 @@ export async function openAuditLog(path: string | AuditSink, options: AuditLogOp
       failure('INVALID_CONFIG', 'maxFileBytes and first are of files, lastLine and timeoutMs are of a callback'),
     )
   }
-  try {
+  return orFail(async () => {
     const longest = bounded(maxFileBytes, 256 << 20, 'maxFileBytes', 4096, Number.MAX_SAFE_INTEGER)
     const patience = bounded(timeoutMs, 30_000, 'timeoutMs', 1, 600_000)
     const opening =
@@ -131,10 +131,7 @@ export async function openAuditLog(path: string | AuditSink, options: AuditLogOp
         : native.openLog(path, key, sync, longest, firstIn(first))
     const log = await opening
     return isFailure(log) ? fail(log) : ok(new Log(log))
-  } catch (error) {
-    if (error instanceof XBindError) return { ok: false, error }
-    throw error
-  }
+  })
 }
 
 /** What the native side calls with the lines of a log; what it says of them is said once. */
@@ -187,7 +184,7 @@ export interface VerifiedAudit {
 /**
  * Reads a log through and verifies all of it, with the memory of one line, on another thread. A change, a cut, lines that were swapped,
  * inserted or taken from another log, and an end that was torn or cut off are INVALID_AUDIT, with file, line and reason.
- * Errors: INVALID_AUDIT, AUDIT_FAILED (it cannot be read), INVALID_DID, INVALID_CONFIG (a head that is none).
+ * Errors: INVALID_AUDIT, AUDIT_FAILED (it cannot be read), INVALID_DID, INVALID_CONFIG (a head or a `first` that is none).
  *
  * @example
  * ```ts
@@ -203,8 +200,10 @@ export async function verifyAudit(path: string, options: AuditDemands = {}): Pro
   optional(did, checkString, 'did')
   const wanted = head === undefined ? undefined : headIn(head)
   if (isFailure(wanted)) return fail(wanted)
-  const verified = parsed<Omit<VerifiedAudit, 'head'> & VerifiedAudit['head']>(
-    await native.verifyLog(path, did, wanted && json(wanted), firstIn(begin)),
+  const verified = await orFail(async () =>
+    parsed<Omit<VerifiedAudit, 'head'> & VerifiedAudit['head']>(
+      await native.verifyLog(path, did, wanted && json(wanted), firstIn(begin)),
+    ),
   )
   if (!verified.ok) return verified
   const { records, first, did: owner, seq, digest } = verified.value
@@ -310,9 +309,7 @@ function entryIn(record: AuditEntry): Record<string, unknown> {
     if (name === 'chain') entry[name] = strings(value, name)
     else checkString(value, name)
     entry[name] ??= value
-    if ([entry[name]].flat().some((text) => /\p{Surrogate}/u.test(text as string))) {
-      throw new XBindError(failure('INVALID_CONFIG', `${name} holds half a surrogate pair`))
-    }
+    for (const text of [entry[name]].flat()) orThrow(halved(text as string, name))
   }
   return entry
 }
@@ -323,6 +320,7 @@ function queryIn(query: AuditQuery): object {
   const { agent, token, since, until, after, limit } = query
   optional(agent, checkDID, 'agent')
   optional(token, checkString, 'token')
+  if (token !== undefined) orThrow(halved(token, 'token'))
   const most = Number.MAX_SAFE_INTEGER
   const time = (value: number | undefined, what: string): number | undefined =>
     value === undefined ? undefined : bounded(value, 0, what, 0, most)

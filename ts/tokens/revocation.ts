@@ -1,7 +1,7 @@
 import { Recorder, type AuditOptions, type Entry } from '../agent/audit'
 import { XBindError } from '../errors'
 import type { Failure, ListRef } from '../native/binding'
-import { bounded, checkDID, checkObject, checkString, known, optional } from '../check'
+import { bounded, checkDID, checkObject, checkString, halved, known, optional } from '../check'
 import { native } from '../native'
 import { fail, ok, type Result } from '../result'
 import { checkTime, notWhole } from './seconds'
@@ -73,8 +73,8 @@ export class RevocationList implements RevocationSource {
 
   /**
    * Revokes a token or a link of a delegation, and everything delegated from it. With `keepUntil`, the entry may be dropped
-   * after that second: give the token's expiry and the verifiers' clock skew. Errors: INVALID_CONFIG if the list is full, AUDIT_FAILED;
-   * then nothing was revoked.
+   * after that second: give the token's expiry and the verifiers' clock skew. Errors: INVALID_CONFIG if the list is full, or the id is no text (half
+   * a surrogate pair), AUDIT_FAILED; then nothing was revoked.
    */
   revokeToken(
     tokenId: string,
@@ -87,7 +87,7 @@ export class RevocationList implements RevocationSource {
     checkObject(options, 'options')
     known(options, 'revokeToken()', ['keepUntil'])
     const { keepUntil } = options
-    const wrong = notWhole({ keepUntil })
+    const wrong = halved(tokenId, 'tokenId') ?? notWhole({ keepUntil })
     const revoke = (trial: boolean) => wrong ?? native.revokeToken(this.#list, tokenId, keepUntil, trial)
     return this.#done(revoke, { event: 'token.revoked', outcome: 'accepted', token: tokenId })
   }

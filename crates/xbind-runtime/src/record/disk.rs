@@ -1,11 +1,10 @@
 //! Where the lines of a log in files go: behind the last whole one of the last file, or into the next.
 
-use std::cmp::Ordering;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use xbind::record::{Chain, Entry, Line, Reader};
+use xbind::record::{Chain, Entry, Line, MAX_LINE_BYTES, Reader};
 use xbind::{Did, Error, ErrorKind, Result};
 
 use crate::record::files::{Files, failed, sync_folder};
@@ -18,16 +17,23 @@ pub(crate) struct Disk {
     files: Files,
     /// Held as long as it is written.
     locks: Vec<File>,
-    file: File,
-    number: u64,
-    /// What is whole.
-    length: u64,
+    end: End,
     syncs: bool,
     longest: u64,
     /// Of a write that failed: as much of this as was written may still stand behind the end.
     left: Option<String>,
     /// The file before, until something stands in the next.
-    before: Option<(File, u64, u64)>,
+    before: Option<End>,
+}
+
+/// The file that is written to, as it was left.
+struct End {
+    file: File,
+    number: u64,
+    /// What is whole.
+    length: u64,
+    /// The last bytes of that.
+    tail: Vec<u8>,
 }
 
 /// A log that was read through.
@@ -41,7 +47,7 @@ pub(crate) struct Found {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        for lock in self.locks.iter().chain([&self.file]) {
+        for lock in self.locks.iter().chain([&self.end.file]) {
             drop(lock.unlock()); // a process that is just being started may hold a copy of it
         }
     }
@@ -57,7 +63,7 @@ impl Disk {
         let (mut reader, mut index) = (Reader::new(Some(did), None), Index::default());
         let (mut records, mut unsigned) = (0_u64, 0_u64);
         let (mut number, mut length) = (0, 0);
-        let mut cut = None;
+        let (mut cut, mut further) = (None, None);
         for (i, file) in numbers.iter().enumerate() {
             let mut note = |line: &Line<'_>, place| {
                 index.add(place, line);
@@ -67,16 +73,20 @@ impl Disk {
                         records = records.saturating_add(unsigned);
                         unsigned = 0;
                     }
+                    Entry::Continued(.., number) if *file == 0 => further = Some(number),
                     Entry::Begin(..) | Entry::Opened(..) | Entry::Continued(..) => {}
                 }
             };
             let scanned = files.scan(*file, &mut reader, &mut note)?;
+            if let Some(number) = further {
+                return Err(files.is_further(number));
+            }
             let is_last = i.saturating_add(1) == numbers.len();
             if !is_last && scanned.length == 0 {
                 return Err(files.missing(*file));
             }
-            if let Some((error, torn)) = scanned.fault {
-                if !(is_last && torn) {
+            if let Some((error, from)) = scanned.fault {
+                if !(is_last && files.is_torn(*file, from)?) {
                     return Err(error);
                 }
                 if scanned.sealed_to == 0 {
@@ -103,8 +113,9 @@ impl Disk {
             opened.lost_bytes = lost;
         }
         let file = regular::open(OpenOptions::new().read(true).write(true), &files.path(number));
-        let file = file.map_err(|error| opened.naming(failed("cannot be opened", &error)))?;
-        let disk = Self { files, locks, file, number, length, syncs, longest, left: None, before: None };
+        let end = file.and_then(|file| End::of(file, number, length));
+        let end = end.map_err(|error| opened.naming(failed("cannot be opened", &error)))?;
+        let disk = Self { files, locks, end, syncs, longest, left: None, before: None };
         Ok(Found { disk, index, opened, chain })
     }
 
@@ -114,53 +125,85 @@ impl Disk {
 
     /// Where its file is stays known after a failure of the machine.
     pub(crate) fn sync_folder(&self) -> Result<()> {
-        sync_folder(&self.files.path(self.number)).map_err(|error| failed("cannot be written", &error))
+        sync_folder(&self.files.path(self.end.number)).map_err(|error| failed("cannot be written", &error))
     }
 
-    /// Whether the file is as it was left, once what a write that failed has left there is cut off. What others have done to it
-    /// stays, and nothing is written to it any more: nobody is told that a record is there which nobody would find.
+    /// Whether the file is as it was left, as far as its length and its last bytes tell, once what a write that failed has left
+    /// there is cut off. What others have done to it stays, and nothing is written to it any more: nobody is told that a record is
+    /// there which nobody would find.
     fn mend(&mut self) -> io::Result<()> {
-        let found = self.file.metadata()?;
-        if !is_at(&found, &self.files.path(self.number)) {
+        let found = self.end.file.metadata()?;
+        if !is_at(&found, &self.files.path(self.end.number)) {
             return Err(io::Error::other("its file was moved or deleted"));
         }
-        match found.len().cmp(&self.length) {
-            Ordering::Less => return Err(io::Error::other("its file was cut by somebody else")),
-            Ordering::Greater if self.is_left(found.len())? => self.file.set_len(self.length)?,
-            Ordering::Greater => return Err(io::Error::other("its file was written by somebody else")),
-            Ordering::Equal => {}
+        let behind = found.len().checked_sub(self.end.length);
+        let behind = behind.ok_or_else(|| io::Error::other("its file was cut by somebody else"))?;
+        if !self.end.is_as_left()? {
+            return Err(io::Error::other("the end of its file was changed by somebody else"));
+        }
+        if behind > 0 {
+            if !self.is_left(behind)? {
+                return Err(io::Error::other("its file was written by somebody else"));
+            }
+            self.end.file.set_len(self.end.length)?;
         }
         self.left = None;
         Ok(())
     }
 
-    /// Whether what stands behind the end, up to there, is as much as was written of a write that failed.
-    fn is_left(&mut self, end: u64) -> io::Result<bool> {
+    /// Whether so many bytes behind the end are as much as was written of a write that failed.
+    fn is_left(&mut self, behind: u64) -> io::Result<bool> {
         let Some(text) = &self.left else { return Ok(false) };
-        let behind = usize::try_from(end.saturating_sub(self.length)).unwrap_or(usize::MAX);
+        let behind = usize::try_from(behind).unwrap_or(usize::MAX);
         let Some(own) = text.as_bytes().get(..behind) else { return Ok(false) };
-        let mut found = vec![0; behind];
-        self.file.seek(SeekFrom::Start(self.length))?;
-        self.file.read_exact(&mut found)?;
-        Ok(found == own)
+        Ok(read_at(&mut self.end.file, self.end.length, behind)? == own)
     }
 
     fn append(&mut self, text: &str) -> io::Result<()> {
         self.mend()?;
-        self.file.seek(SeekFrom::Start(self.length))?;
-        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.sync());
+        self.end.file.seek(SeekFrom::Start(self.end.length))?;
+        let written = self.end.file.write_all(text.as_bytes()).and_then(|()| self.sync());
         if let Err(error) = written {
             self.left = Some(text.to_owned());
             drop(self.mend()); // else the next write does
             return Err(error);
         }
-        self.length = self.length.saturating_add(u64::try_from(text.len()).unwrap_or(u64::MAX));
+        self.end.reach(text.as_bytes());
         Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
-        if self.syncs { self.file.sync_data() } else { Ok(()) }
+        if self.syncs { self.end.file.sync_data() } else { Ok(()) }
     }
+}
+
+impl End {
+    fn of(mut file: File, number: u64, length: u64) -> io::Result<Self> {
+        let known = usize::try_from(length).map_or(MAX_LINE_BYTES, |length| length.min(MAX_LINE_BYTES));
+        let from = length.saturating_sub(u64::try_from(known).unwrap_or(u64::MAX));
+        let tail = read_at(&mut file, from, known)?;
+        Ok(Self { file, number, length, tail })
+    }
+
+    fn reach(&mut self, written: &[u8]) {
+        self.length = self.length.saturating_add(u64::try_from(written.len()).unwrap_or(u64::MAX));
+        let known = written.len().min(MAX_LINE_BYTES);
+        let over = self.tail.len().saturating_add(known).saturating_sub(MAX_LINE_BYTES);
+        self.tail.drain(..over);
+        self.tail.extend_from_slice(written.get(written.len().saturating_sub(known)..).unwrap_or_default());
+    }
+
+    fn is_as_left(&mut self) -> io::Result<bool> {
+        let known = self.tail.len();
+        let from = self.length.saturating_sub(u64::try_from(known).unwrap_or(u64::MAX));
+        Ok(read_at(&mut self.file, from, known)? == self.tail)
+    }
+}
+
+fn read_at(file: &mut File, from: u64, count: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; count];
+    file.seek(SeekFrom::Start(from))?;
+    file.read_exact(&mut bytes).map(|()| bytes)
 }
 
 impl Sink for Disk {
@@ -169,15 +212,15 @@ impl Sink for Disk {
     }
 
     fn place(&self) -> Option<(u64, u64)> {
-        Some((self.number, self.length))
+        Some((self.end.number, self.end.length))
     }
 
     fn next(&mut self) -> Result<Option<u64>> {
-        if self.length < self.longest {
+        if self.end.length < self.longest {
             return Ok(None);
         }
         self.mend().map_err(|error| failed(UNMADE, &error))?;
-        let number = self.number.saturating_add(1);
+        let number = self.end.number.saturating_add(1);
         let mut options = OpenOptions::new();
         let options = options.create(true).truncate(false).read(true).write(true);
         let next = regular::open(options, &self.files.path(number)).and_then(|next| match next.metadata()?.len() {
@@ -186,19 +229,19 @@ impl Sink for Disk {
         });
         let next = next.map_err(|error| failed(UNMADE, &error))?;
         regular::lock_own(&next)?;
-        self.before = Some((std::mem::replace(&mut self.file, next), self.length, self.number));
-        (self.length, self.number) = (0, number);
+        let next = End { file: next, number, length: 0, tail: Vec::new() };
+        self.before = Some(std::mem::replace(&mut self.end, next));
         Ok(Some(number))
     }
 
     fn moved(&mut self, begun: Result<()>) -> Result<()> {
         let before = self.before.take();
-        let path = self.files.path(self.number);
+        let path = self.files.path(self.end.number);
         let synced = || if self.syncs { sync_folder(&path) } else { Ok(()) };
         let begun = begun.and_then(|()| synced().map_err(|error| failed(UNMADE, &error)));
-        if let (true, Some(before)) = (begun.is_err() && self.length == 0, before) {
+        if let (true, Some(before)) = (begun.is_err() && self.end.length == 0, before) {
             drop(self.mend()); // an empty file is nothing of the log, and the next try takes it
-            (self.file, self.length, self.number) = before; // else only its folder could not be synced: it stays
+            self.end = before; // else only its folder could not be synced: it stays
             self.left = None;
         }
         begun

@@ -116,8 +116,8 @@ pub(crate) struct Scanned {
     /// Behind the last line that a signature covers.
     pub(crate) sealed_to: u64,
     pub(crate) length: u64,
-    /// Why no further, and whether it was only the end of what was written last.
-    pub(crate) fault: Option<(Error, bool)>,
+    /// Why no further, and the byte where that line begins.
+    pub(crate) fault: Option<(Error, u64)>,
 }
 
 impl Files {
@@ -178,19 +178,17 @@ impl Files {
     /// The numbers of the files that are there, in order.
     pub(crate) fn numbers(&self) -> Result<Vec<u64>> {
         let folder = self.base.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let name = self.base.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = self.base.file_name().unwrap_or_default();
         let mut numbers = Vec::new();
         let unread = |error: io::Error| failed("cannot be found", &error);
         for entry in fs::read_dir(folder).map_err(unread)? {
             let found = entry.map_err(unread)?.file_name();
-            let rest = found.to_str().and_then(|found| found.strip_prefix(&name)).map(str::to_owned);
-            match rest.as_deref().map(|rest| (rest, rest.strip_prefix('.'))) {
-                Some(("", _)) => numbers.push(0),
-                Some((_, Some(digits))) if !digits.starts_with('0') => {
-                    numbers.extend(digits.parse::<u64>().ok().filter(|number| number.to_string() == digits));
-                }
-                _ => {}
-            }
+            let number = match found.as_encoded_bytes().strip_prefix(name.as_encoded_bytes()) {
+                Some([]) => Some(0),
+                Some([b'.', digits @ ..]) => number(digits),
+                _ => None,
+            };
+            numbers.extend(number);
         }
         numbers.sort_unstable();
         if numbers.is_empty() && fs::metadata(&self.base).is_ok() {
@@ -252,8 +250,7 @@ impl Files {
             };
             let taken = taken.and_then(|()| here());
             if let Err(error) = taken {
-                let torn = !is_line(&bytes) && is_torn(&mut input).map_err(unread)?;
-                scanned.fault = Some((self.at(file, scanned.lines, &error), torn));
+                scanned.fault = Some((self.at(file, scanned.lines, &error), at));
                 break;
             }
             at = end;
@@ -262,6 +259,21 @@ impl Files {
             }
         }
         Ok(scanned)
+    }
+
+    /// Whether what stands there from that byte on is what a failed write leaves: nothing that is a line. What is a line, and does
+    /// not fit, was put there by somebody.
+    pub(crate) fn is_torn(&self, file: u64, from: u64) -> Result<bool> {
+        let unread = |error: io::Error| failed("cannot be read", &error);
+        let mut opened = self.open(file)?;
+        opened.seek(SeekFrom::Start(from)).map_err(unread)?;
+        let (mut input, mut bytes) = (BufReader::with_capacity(CHUNK, opened), Vec::new());
+        while next_line(&mut input, &mut bytes).map_err(unread)? > 0 {
+            if is_line(&bytes) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn open(&self, file: u64) -> Result<File> {
@@ -346,23 +358,17 @@ const fn begins(file: u64, line: &Line<'_>) -> bool {
     }
 }
 
+/// The number of a further file, as it is spelled in its name.
+fn number(digits: &[u8]) -> Option<u64> {
+    let digits = std::str::from_utf8(digits).ok()?;
+    digits.parse().ok().filter(|number: &u64| *number > 0 && number.to_string() == digits)
+}
+
 /// A line with its line feed, or as much of it as a line can be.
 fn next_line(input: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<u64> {
     bytes.clear();
     let longest = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     input.take(longest).read_until(b'\n', bytes).map(|read| u64::try_from(read).unwrap_or(u64::MAX))
-}
-
-/// Whether what follows a fault is what a failed write leaves: nothing that is a line. What is a line, and does not fit, was put
-/// there by somebody.
-fn is_torn(input: &mut impl BufRead) -> io::Result<bool> {
-    let mut bytes = Vec::new();
-    while next_line(input, &mut bytes)? > 0 {
-        if is_line(&bytes) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 fn is_line(bytes: &[u8]) -> bool {

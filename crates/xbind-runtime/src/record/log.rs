@@ -245,7 +245,11 @@ impl Audit for AuditLog {
     }
 
     fn take_now(&self, decided: Decided, goes_on: bool) -> Result<()> {
-        if self.cannot_wait() { Err(cannot_wait()) } else { self.shared.take_now(decided, goes_on) }
+        if !self.cannot_wait() {
+            return self.shared.take_now(decided, goes_on);
+        }
+        let taken = if goes_on { self.take(decided, None) } else { Taken::No };
+        (taken != Taken::No).then_some(()).ok_or_else(cannot_wait)
     }
 }
 
@@ -265,11 +269,11 @@ impl Shared {
             let flushes = {
                 let mut state = self.state.guard();
                 while state.queue.is_empty() && state.flushes.is_empty() && !state.closing {
-                    if state.failed.is_some() {
-                        state = self.wait(state, AGAIN);
-                        state.failed = None; // what comes next shows whether it still is
+                    if let Some(left) = state.failed_at.and_then(|at| AGAIN.checked_sub(at.elapsed())) {
+                        state = self.wait(state, left);
                         continue;
                     }
+                    (state.failed, state.failed_at) = (None, None); // what comes next shows whether it still is
                     state.idle = true;
                     state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
@@ -350,11 +354,12 @@ impl Shared {
         state.bytes = state.bytes.saturating_sub(freed);
         match written {
             Ok(signed) => {
-                state.last = signed.unwrap_or_else(|| state.last.clone());
-                state.failed = None;
+                if let Some(signed) = signed {
+                    (state.last, state.failed, state.failed_at) = (signed, None, None);
+                }
             }
             Err(error) => {
-                state.failed = Some(error);
+                (state.failed, state.failed_at) = (Some(error), Some(Instant::now()));
                 for kept in batch.drain(..).rev() {
                     state.queue.push_front(kept);
                 }

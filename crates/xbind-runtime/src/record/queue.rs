@@ -51,6 +51,8 @@ pub(super) struct State {
     pub(super) last: Signed,
     /// Why nothing could be written when it was last tried.
     pub(super) failed: Option<Error>,
+    /// Since when.
+    pub(super) failed_at: Option<Instant>,
     /// Since when a write is under way.
     pub(super) writing: Option<Instant>,
     /// The thread has nothing to do.
@@ -71,6 +73,7 @@ impl State {
             flushes: Vec::new(),
             last,
             failed: None,
+            failed_at: None,
             writing: None,
             idle: false,
             closing: false,

@@ -32,6 +32,13 @@ impl Files {
             .with_hint("move that file elsewhere, or keep the log at another path: it stays as it is"))
     }
 
+    /// A file of that number, by whose own name nobody goes on: what follows it would be no part of its log.
+    pub(super) fn is_further(&self, number: u64) -> Error {
+        let why = format!("{} is file {number} of a log, and not its first", self.name(0));
+        Error::new(ErrorKind::InvalidAudit, why)
+            .with_hint("give the path of its first file, also where that is elsewhere: a log has one name")
+    }
+
     /// Cuts off what stands in a file behind that place. It is kept beside the log, in the file whose path is given back.
     pub(super) fn set_aside(&self, file: u64, from: u64, syncs: bool) -> Result<PathBuf> {
         let unmended = |error: io::Error| failed("cannot be mended", &error);

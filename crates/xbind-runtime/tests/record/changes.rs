@@ -143,3 +143,61 @@ fn a_log_that_was_changed_does_not_open() {
     let other = open_as(&folder.0.join("b"), SigningKey::from_seed(&[2; 32]), Durability::None, 1 << 30);
     assert_eq!(other.map(|_| ()).unwrap_err().kind(), ErrorKind::InvalidAudit);
 }
+
+#[test]
+fn an_end_that_was_changed_in_its_place_takes_nothing_more() {
+    let folder = Folder::new("in-place");
+    let (log, _) = open_as(&folder.log(), key(), Durability::Always, 1 << 30).unwrap();
+    assert!(log.append(call(1)));
+    let whole = fs::read(folder.log()).unwrap();
+    let change = |log: &AuditLog, at: usize| {
+        let mut changed = fs::read(folder.log()).unwrap();
+        let was = changed.clone();
+        changed[at] ^= 1;
+        fs::write(folder.log(), &changed).unwrap();
+        assert!(!log.append(call(2)), "byte {at}");
+        assert_eq!(flush_record(log).kind(), ErrorKind::AuditFailed);
+        assert_eq!(fs::read(folder.log()).unwrap(), changed, "it stays as it is");
+        fs::write(folder.log(), was).unwrap();
+        flush(log).unwrap();
+        assert!(log.append(call(3)));
+    };
+    for at in [0, 10, whole.len() / 2, whole.len() - 1] {
+        change(&log, at);
+    }
+    log.close().unwrap();
+    // Also what it was opened with.
+    let (log, _) = open_as(&folder.log(), key(), Durability::Always, 1 << 30).unwrap();
+    change(&log, whole.len() + 1);
+    // And of a long log, its end.
+    while fs::metadata(folder.log()).unwrap().len() < 40_000 {
+        assert!(log.append(call(4)));
+    }
+    for back in [1, 700, 16_384] {
+        let end = usize::try_from(fs::metadata(folder.log()).unwrap().len()).unwrap();
+        change(&log, end - back);
+    }
+    log.close().unwrap();
+    verify(&folder.log(), Some(did(1)), None).unwrap();
+}
+
+fn flush_record(log: &AuditLog) -> xbind::Error {
+    log.take(call(0), None);
+    flush(log).map(|_| ()).unwrap_err()
+}
+
+/// Terabytes of nothing, which no disk holds: whoever reads on behind the fault never comes to an end.
+#[test]
+#[cfg(target_os = "linux")]
+fn nothing_is_read_behind_a_fault() {
+    let folder = Folder::new("sparse");
+    written(&folder.log(), 3, 1);
+    for faulty in [folder.log(), folder.0.join("audit.jsonl.1")] {
+        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&faulty).unwrap();
+        file.set_len(8 << 40).unwrap();
+        faults(&folder.log());
+        file.set_len(0).unwrap();
+        fs::remove_file(faulty).unwrap();
+        written(&folder.log(), 1, 1);
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::callback::{asked, open_with};
 use super::*;
+use std::sync::mpsc::{Receiver, Sender};
 use xbind_runtime::Recording;
 
 const GOOD: &str = r#"{"event":"token","outcome":"accepted"}"#;
@@ -144,8 +145,46 @@ fn what_others_write_behind_a_failed_write_is_not_cut() {
 }
 
 #[test]
-fn what_was_given_up_is_not_let_stand_as_accepted() {
-    let folder = Folder::new("given-up");
+fn what_goes_on_in_any_case_is_on_record_though_nobody_waits() {
+    let (callback, hands) = asked(Duration::from_secs(600));
+    let begin = || callback.settle(hands.recv().unwrap().0, None);
+    let log = open_with(&callback, None, Durability::Always, begin).unwrap();
+    let lax = Recording { audit: log.clone(), dangerously_unrecorded: true };
+    lax.put(GOOD, &did(1), false).unwrap();
+    let own = callback.clone();
+    let taken = std::thread::spawn(move || {
+        let (number, _, text) = hands.recv().unwrap();
+        own.settle(number, None);
+        text
+    });
+    log.close().unwrap();
+    assert!(taken.join().unwrap().contains(r#""event":"token","outcome":"accepted""#));
+}
+
+#[test]
+fn a_flush_of_nothing_is_no_write_that_has_succeeded() {
+    let (callback, hands) = asked(Duration::from_secs(600));
+    let begin = || callback.settle(hands.recv().unwrap().0, None);
+    let log = open_with(&callback, None, Durability::Always, begin).unwrap();
+    let (tell, told) = channel();
+    let done = move |there| tell.send(there).unwrap();
+    assert_eq!(log.take(call(1), Some(Box::new(done))), Taken::Later);
+    let (number, ..) = hands.recv().unwrap();
+    let (send, flushed) = channel();
+    for _ in 0..2 {
+        let send = send.clone();
+        log.flush(Box::new(move |head| send.send(head.map(|_| ()).map_err(|error| error.kind())).unwrap()));
+    }
+    callback.settle(number, Some("the database is gone"));
+    assert!(!told.recv().unwrap());
+    assert_eq!([flushed.recv().unwrap(), flushed.recv().unwrap()], [Err(ErrorKind::AuditFailed); 2]);
+    eventually(|| log.can_write());
+    flush(&log).unwrap();
+    log.close().unwrap();
+}
+
+/// A log each of whose writes waits for a word, and tells that it does.
+fn gated(folder: &Folder) -> (Arc<AuditLog>, Receiver<()>, Sender<()>) {
     let (rest, gate) = channel();
     let gate = std::sync::Mutex::new(gate);
     let (begun, begins) = channel();
@@ -158,6 +197,39 @@ fn what_was_given_up_is_not_let_stand_as_accepted() {
     rest.send(()).unwrap();
     let (log, _) = AuditLog::open(&folder.log(), *key().did(), sign, options).unwrap();
     begins.recv().unwrap();
+    (log, begins, rest)
+}
+
+#[test]
+fn the_longest_record_that_is_taken_can_be_given_up() {
+    let folder = Folder::new("longest");
+    let (log, begins, rest) = gated(&folder);
+    let of = |bytes| {
+        let mut long = call(1);
+        long.chain = vec!["c".repeat(1024).into(); 15];
+        long.note = Some("n".repeat(bytes).into());
+        long
+    };
+    let fits = |bytes: &usize| of(*bytes).with_record(|record| record.misfit().is_none());
+    let longest = of((1..=1024).rev().find(fits).unwrap());
+    let own = log.clone();
+    let given_up = std::thread::spawn(move || own.append(longest));
+    begins.recv().unwrap();
+    assert!(!given_up.join().unwrap());
+    drop(begins);
+    for _ in 0..10 {
+        rest.send(()).unwrap();
+    }
+    flush(&log).unwrap();
+    assert!(log.append(call(2)), "the log goes on");
+    log.close().unwrap();
+    assert_eq!(verify(&folder.log(), Some(did(1)), None).unwrap().records, 3);
+}
+
+#[test]
+fn what_was_given_up_is_not_let_stand_as_accepted() {
+    let folder = Folder::new("given-up");
+    let (log, begins, rest) = gated(&folder);
     let put = |token: &str, dangerously_unrecorded| {
         let recording = Recording { audit: log.clone(), dangerously_unrecorded };
         let json = format!(r#"{{"event":"token","outcome":"accepted","token":"{token}"}}"#);

@@ -12,6 +12,7 @@
 mod callback;
 mod changes;
 mod failing;
+mod names;
 mod opening;
 mod queries;
 mod recording;

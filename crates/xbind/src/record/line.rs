@@ -18,6 +18,8 @@ pub const MAX_TEXT_BYTES: usize = 1024;
 /// How many links a chain has at most.
 pub const MAX_CHAIN: usize = 16;
 
+/// The longest code, in bytes.
+const MAX_CODE_BYTES: usize = 64;
 /// What a byte of a text takes at most, as `\u00xx`.
 const LONGEST_ESCAPE: usize = 6;
 /// More than a line holds beside token, note and chain.
@@ -97,11 +99,12 @@ impl Record<'_> {
     /// Why it cannot stand in a log, if it cannot: it is no record, or its line would be too long to be read again.
     #[must_use]
     pub fn misfit(&self) -> Option<&'static str> {
-        let is_long = || self.is_too_long().then_some("the line of a record is at most 16384 bytes long");
+        let is_long =
+            || self.is_too_long().then_some("the line of a record is at most 16384 bytes long, with the longest code");
         self.fault().or_else(is_long)
     }
 
-    /// Wherever in a log it stands.
+    /// Wherever in a log it stands, and whatever becomes of it: where one line fits, that it came to nothing fits as well.
     fn is_too_long(&self) -> bool {
         let texts = [self.token, self.note].into_iter().flatten().chain(self.chain.iter().copied());
         let bytes = texts.fold(0_usize, |sum, text| sum.saturating_add(text.len()));
@@ -109,8 +112,10 @@ impl Record<'_> {
             return false;
         }
         let previous = Digest::from_bytes([0; 32]).text();
+        let code = "_".repeat(MAX_CODE_BYTES);
+        let entry = Entry::Record(Record { outcome: Verdict::Accepted, code: Some(&code), ..*self });
         let mut line = String::new();
-        write(&Line { seq: MAX_COUNT, time: MAX_COUNT, previous: &previous, entry: Entry::Record(*self) }, &mut line);
+        write(&Line { seq: MAX_COUNT, time: MAX_COUNT, previous: &previous, entry }, &mut line);
         line.len() > MAX_LINE_BYTES
     }
 
@@ -147,7 +152,7 @@ fn is_event(text: &str) -> bool {
 }
 
 fn is_code(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+    (1..=MAX_CODE_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
 }
 
 /// Its form alone: that the point lies on the curve was checked when it was recorded, and would cost more than all the rest.
