@@ -1,5 +1,5 @@
 import { checkString, known, strings } from '../check'
-import { failure } from '../errors'
+import { failure, isFailure } from '../errors'
 import { native } from '../native'
 import type { Failure } from '../native/binding'
 import type { AgentCard } from './card'
@@ -20,28 +20,32 @@ export type Address =
 
 /** Name, DID or address, as the native side reads it: `url#did`, with a `~` before it where a stranger names the URL. */
 export function recipientIn(to: unknown, what: string): string | Failure {
-  if (typeof to === 'string') return to.includes('://') ? located(to, undefined, false) : to
+  if (typeof to === 'string') return to.includes('://') ? (refused(to, false) ?? to) : to
   if (typeof to !== 'object' || to === null || !('did' in to)) {
     checkString(to, what)
     return to
   }
   if ('addresses' in to) {
     const { did, addresses } = to as Pick<AgentCard, 'did' | 'addresses'>
-    checkString(did, `${what}.did`)
-    if (addresses === undefined) return did
-    const urls = strings(addresses, `${what}.addresses`)
-    const url = urls.find((each) => /^https:/i.test(each)) ?? urls[0]
-    return url === undefined ? did : located(url, did, true)
+    const urls = addresses === undefined ? [] : strings(addresses, `${what}.addresses`)
+    return located(urls.find((each) => /^https:/i.test(each)) ?? urls[0], did, `${what}.did`, true)
   }
   known(to, what, ['did', 'url'])
   const { did, url } = to as { did: unknown; url: unknown }
-  checkString(did, `${what}.did`)
   checkString(url, `${what}.url`)
-  return located(url, did, false)
+  return located(url, did, `${what}.did`, false)
 }
 
-function located(url: string, did: string | undefined, isStrangers: boolean): string | Failure {
+/** What stands for a DID is one: as a name or a URL it would lead elsewhere, by the rules for what the owner says. */
+function located(url: string | undefined, did: unknown, what: string, isStrangers: boolean): string | Failure {
+  checkString(did, what)
+  const key = native.didToPublicKey(did)
+  if (isFailure(key)) return key
+  if (url === undefined) return did
+  return refused(url, isStrangers) ?? `${isStrangers ? '~' : ''}${url}#${did}`
+}
+
+function refused(url: string, isStrangers: boolean): Failure | undefined {
   const why = native.refuseUrl(url, isStrangers ? 'stranger' : 'owner')
-  if (why !== null) return failure('INVALID_CONFIG', why, 'give https://host/path, or http:// of this machine')
-  return `${isStrangers ? '~' : ''}${url}${did === undefined ? '' : `#${did}`}`
+  return why === null ? undefined : failure('INVALID_CONFIG', why, 'give https://host/path, or http:// of this machine')
 }

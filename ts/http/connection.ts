@@ -1,20 +1,27 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { EventEmitter } from 'node:events'
+import type { ServerHttp2Stream } from 'node:http2'
 import type { Readable } from 'node:stream'
 
 /** The most requests of one connection that are not answered yet. */
 const MOST = 128
 
 /** What is told when a connection ends: of the responses that wait behind another one Node.js tells nobody. */
-const waiting = new WeakMap<Socket, Set<() => void>>()
+const waiting = new WeakMap<EventEmitter, Set<() => void>>()
 
-function waitingOn(socket: Socket): Set<() => void> {
-  const known = waiting.get(socket)
+function waitingOn(request: IncomingMessage): Set<() => void> {
+  const connection = connectionOf(request)
+  const known = waiting.get(connection)
   if (known) return known
   const all = new Set<() => void>()
-  waiting.set(socket, all)
-  socket.once('close', () => [...all].forEach((closed) => closed()))
+  waiting.set(connection, all)
+  connection.once('close', () => [...all].forEach((closed) => closed()))
   return all
+}
+
+/** With HTTP/2 `socket` stands for one of its streams. */
+function connectionOf(request: IncomingMessage): EventEmitter {
+  return (request as { stream?: Partial<ServerHttp2Stream> }).stream?.session ?? request.socket
 }
 
 /**
@@ -22,12 +29,13 @@ function waitingOn(socket: Socket): Set<() => void> {
  * not see that the connection is lost. `closed` runs once, when the response is done or the connection has ended, before it too.
  */
 export function inTurn(
-  { socket }: IncomingMessage,
+  request: IncomingMessage,
   response: ServerResponse,
   answer: () => void,
   closed: () => void = () => undefined,
 ): void {
-  const others = waitingOn(socket)
+  const others = waitingOn(request)
+  const { socket } = request
   if (others.size >= MOST) socket.destroy()
   if (socket.destroyed) return closed()
   const over = (): void => {

@@ -10,7 +10,7 @@ import { read } from '../native/json'
 import { orThrow } from '../result'
 import { Gathered } from './body'
 import { cut, inTurn, passBy } from './connection'
-import { Asking, checkStore, type WindowStore } from './store'
+import { Asking, checkStore, warn, type WindowStore } from './store'
 
 /** How agents are mounted. */
 export interface ServeOptions {
@@ -74,7 +74,7 @@ export function serveAgents(
     } catch (error) {
       // Thrown from here it would end the process.
       if (!response.headersSent) refuse(request, response, 500)
-      process.emitWarning(error as Error)
+      warn(error)
     }
   }
 }
@@ -121,10 +121,6 @@ export function mounted(agents: readonly AutoGenxBindAgent[] | MessageBus, optio
     open.set(exchange.number, exchange)
     exchange.begin(() => open.delete(exchange.number))
   }
-}
-
-function warn(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : String(error))
 }
 
 /** Who of them may be called. */
@@ -196,6 +192,7 @@ class Exchange {
   #isTurn = false
   /** Whether the response may be written to. */
   #isBegun = false
+  #isOver = false
   #stalled: NodeJS.Timeout | undefined
   #unbegun: NodeJS.Timeout | undefined
   #silent: NodeJS.Timeout | undefined
@@ -221,7 +218,7 @@ class Exchange {
     this.#silent = setTimeout(() => this.#late(), SILENT_MS).unref()
     body.on('end', () => {
       clearTimeout(this.#silent)
-      if (this.#left < 0) return
+      if (this.#left < 0 || this.#isOver) return
       this.#isUntold = false
       const isWhole = this.#take() && native.endExchange(this.#server, this.number) === null
       if (isWhole) this.#begin()
@@ -241,8 +238,13 @@ class Exchange {
     if (!this.#isTurn || this.#isUntold || this.#isBegun) return
     this.#isBegun = true
     // What is answered soon leaves with it, in one piece.
-    this.#unbegun = setTimeout(() => this.#head().flushHeaders(), SOON_MS)
+    this.#unbegun = setTimeout(() => this.#isOurs() && this.#head().flushHeaders(), SOON_MS)
     this.write()
+  }
+
+  /** Whether nobody else has answered: something in front may, when it has waited for long enough. */
+  #isOurs(): boolean {
+    return !this.#isOver && (this.#unbegun === undefined || !this.#response.headersSent)
   }
 
   #cut(): void {
@@ -255,7 +257,7 @@ class Exchange {
   }
 
   #read(piece: Uint8Array): void {
-    if (this.#left < 0) return
+    if (this.#left < 0 || this.#isOver) return
     this.#silent?.refresh()
     this.#left -= piece.byteLength
     if (this.#left < 0) return this.#refuse()
@@ -284,8 +286,8 @@ class Exchange {
 
   /** There may be something to write. */
   write(): void {
-    if (!this.#isBegun || this.#stalled || this.#left < 0 || this.#response.writableEnded || this.#response.destroyed)
-      return
+    if (!this.#isBegun || this.#stalled || this.#left < 0 || !this.#isOurs()) return
+    if (this.#response.writableEnded || this.#response.destroyed) return
     const [bytes, over] = native.takeExchange(this.#server, this.number)
     if (over) return this.#end(bytes)
     const goesOn = bytes.byteLength === 0 || this.#head().write(bytes)
@@ -315,6 +317,7 @@ class Exchange {
   }
 
   #closed(): void {
+    this.#isOver = true
     clearTimeout(this.#stalled)
     clearTimeout(this.#silent)
     clearTimeout(this.#unbegun)

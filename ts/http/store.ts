@@ -25,6 +25,23 @@ export function checkStore(store: unknown): WindowStore {
   return store as WindowStore
 }
 
+async function told(failed: (error: unknown) => unknown, error: unknown): Promise<void> {
+  try {
+    await failed(error)
+  } catch (thrown) {
+    warn(thrown)
+  }
+}
+
+/** A warning of the process, whatever was thrown. */
+export function warn(thrown: unknown): void {
+  try {
+    process.emitWarning(thrown instanceof Error ? thrown : String(thrown))
+  } catch {
+    process.emitWarning('something was thrown that cannot be read')
+  }
+}
+
 /** Asks a store what the native side wants to know, and says what came of it. */
 export class Asking {
   readonly #store: WindowStore
@@ -33,9 +50,9 @@ export class Asking {
 
   /** What was agreed upon, of each agent here. */
   readonly #names = new Map<string, string>()
-  readonly #failed: (error: unknown) => void
+  readonly #failed: (error: unknown) => unknown
 
-  constructor(store: WindowStore, failed: (error: unknown) => void) {
+  constructor(store: WindowStore, failed: (error: unknown) => unknown) {
     this.#store = store
     this.#failed = failed
   }
@@ -59,11 +76,7 @@ export class Asking {
 
   /** Whoever runs the store hears of it: the callers are told no more than that there is no room. */
   #told(error: unknown): Said {
-    try {
-      this.#failed(error)
-    } catch (thrown) {
-      process.emitWarning(thrown as Error)
-    }
+    void told(this.#failed, error)
     return {}
   }
 
