@@ -3,28 +3,12 @@
 import { AutoGenxBindAgent, MessageBus } from '@private.me/autogen'
 import { serveAgents, type ServeOptions } from '@private.me/autogen/http'
 import { once } from 'node:events'
-import { createServer, type RequestListener, type Server } from 'node:http'
-import { connect as connectTwo, createServer as createTwo, type Http2Server } from 'node:http2'
-import { connect, type AddressInfo } from 'node:net'
-import { afterEach, expect, test } from 'vitest'
+import { createServer, type RequestListener } from 'node:http'
+import { connect as connectTwo, createServer as createTwo } from 'node:http2'
+import { connect } from 'node:net'
+import { expect, test } from 'vitest'
 import { codeOf, valueOf } from './helpers/result'
-
-const open: (() => unknown)[] = []
-afterEach(async () => {
-  for (const close of open.splice(0).toReversed()) await close()
-})
-
-async function listening(server: Server | Http2Server): Promise<number> {
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  open.push(() => server.close())
-  return (server.address() as AddressInfo).port
-}
-
-function agent(bus = new MessageBus(), name?: string): AutoGenxBindAgent {
-  const made = new AutoGenxBindAgent({ ...(name !== undefined && { name }), agentOptions: { bus, timeoutMs: 20_000 } })
-  open.push(() => made.close())
-  return made
-}
+import { agent, listening, open } from './helpers/serving'
 
 function answering(options: ServeOptions = {}): { callee: AutoGenxBindAgent; mounted: RequestListener } {
   const callee = agent()
@@ -63,7 +47,7 @@ test.each([
   let asked = 0
   const bus = new MessageBus()
   const port = await listening(createServer((_request, response) => void ((asked += 1), response.end())))
-  const here = agent(bus, 'payroll')
+  const here = new AutoGenxBindAgent({ name: 'payroll', agentOptions: { bus } })
   here.handle(() => (asked += 1))
   const caller = agent(bus)
   const did = of(port, here.getDID())
