@@ -89,6 +89,11 @@ async function plain(request: Request): Promise<HttpRequest> {
   return { method, url, headers, body: new Uint8Array(await request.clone().arrayBuffer()) }
 }
 
+/** @internal */
+export const usedBefore = failure('APPROVAL_REQUIRED', 'the approval was used before')
+/** @internal */
+export const expired = failure('APPROVAL_REQUIRED', 'the approval has expired')
+
 /** @internal A copy of the option, so that nobody changes it afterwards. */
 export interface Approving {
   readonly by: string[]

@@ -27,7 +27,7 @@ import type { RevocationSource } from '../tokens/revocation'
 import { covers } from '../tokens/scope'
 import { systemTime } from '../tokens/seconds'
 import { TokenVerifier } from '../tokens/token-verifier'
-import { checkApproval, type Approving } from './approval'
+import { checkApproval, expired, usedBefore, type Approving } from './approval'
 import { inTime, PATIENCE_MS, refusal, sourcesIn } from './asking'
 import { readBody, readIncoming } from './body'
 import {
@@ -384,8 +384,6 @@ interface Demands {
 }
 
 const replayed = failure('REPLAYED', 'a request with this nonce was accepted before')
-const usedBefore = failure('APPROVAL_REQUIRED', 'the approval was used before')
-const expired = failure('APPROVAL_REQUIRED', 'the approval has expired')
 
 interface Rights {
   readonly scopes: readonly string[]
