@@ -1,6 +1,6 @@
 //! Base64 (RFC 4648), strict: no white space, no bits left over that are not zero, one text for each value.
 
-use base64_simd::{AsOut, STANDARD, URL_SAFE_NO_PAD};
+use base64_simd::{AppendBase64Encode, AsOut, STANDARD, URL_SAFE_NO_PAD};
 
 /// Base64url (section 5) without padding.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
@@ -23,7 +23,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
 }
 
 /// Appends base64url without padding.
-pub(crate) fn encode_into(bytes: &[u8], out: &mut String) {
+pub(crate) fn encode_into(bytes: &[u8], out: &mut impl AppendBase64Encode) {
     URL_SAFE_NO_PAD.encode_append(bytes, out);
 }
 

@@ -9,7 +9,7 @@ use xbind::{
     SigningKey, StatusList, StatusListDraft, TokenDraft, Unsigned,
 };
 
-const TYPES: [&str; 14] = [
+const TYPES: [&str; 15] = [
     "agent-msg+jwt",
     "agent-card+jwt",
     "at+jwt",
@@ -20,6 +20,7 @@ const TYPES: [&str; 14] = [
     "agent-audit+jwt",
     "agent-audit-witness+jwt",
     "agent-presence+jwt",
+    "agent-mailbox+jwt",
     "agent-name+jwt",
     "agent-stop+jwt",
     "agent-heartbeat+jwt",

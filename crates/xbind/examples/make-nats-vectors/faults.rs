@@ -3,9 +3,10 @@
 use super::forge::*;
 use serde_json::{Value, json};
 
-const TYPES: [&str; 7] = [
+const TYPES: [&str; 8] = [
     "agent-presence+jwt",
     "agent-name+jwt",
+    "agent-mailbox+jwt",
     "agent-stop+jwt",
     "agent-heartbeat+jwt",
     "agent-connection+jwt",

@@ -19,6 +19,7 @@ mod histories;
 #[path = "../vectors/jws.rs"]
 mod jws;
 mod mail;
+mod mailboxes;
 mod names;
 #[path = "../vectors/output.rs"]
 mod output;
@@ -37,8 +38,15 @@ fn main() -> std::io::Result<()> {
 
 /// Each file's name in vectors/, and its text.
 pub fn files() -> Vec<(&'static str, String)> {
-    let statements: Vec<Value> =
-        [presence::cases(), names::cases(), stops::cases(), stops::heartbeats(), connections::cases()].concat();
+    let statements: Vec<Value> = [
+        presence::cases(),
+        names::cases(),
+        mailboxes::cases(),
+        stops::cases(),
+        stops::heartbeats(),
+        connections::cases(),
+    ]
+    .concat();
     let file = json!({
         "note": NOTE,
         "now": NOW,

@@ -4,6 +4,7 @@
 pub(crate) mod callout;
 pub(crate) mod connection;
 pub(crate) mod heartbeat;
+pub(crate) mod mailbox;
 pub(crate) mod name;
 pub(crate) mod namespace;
 pub(crate) mod nkey;
@@ -17,6 +18,7 @@ pub mod token;
 pub use callout::{AuthRequest, MAX_REQUEST_BYTES, callout_key};
 pub use connection::{Connection, ConnectionDraft, MAX_CONNECTION_TTL};
 pub use heartbeat::{Heartbeat, HeartbeatDraft, MAX_HEARTBEAT_TTL};
+pub use mailbox::{MAX_MAILBOX_TTL, Mailbox, MailboxDraft};
 pub use name::{NameDraft, NameRecord};
 pub use namespace::{Bucket, Namespace};
 pub use nkey::{NKey, Role};

@@ -23,6 +23,8 @@ pub enum Bucket {
     Names,
     /// Who was stopped, and the heartbeats of those who stop.
     Stops,
+    /// Who has a mailbox.
+    Boxes,
     /// Which mail was accepted.
     Seen,
 }
@@ -76,15 +78,27 @@ impl Namespace {
         format!("xb1.{}.{host}.r.", self.0)
     }
 
-    /// Where mail for that agent waits.
+    /// Where mail waits for that agent which came over a connection of that sender: it has a share of its own in each mailbox.
+    #[must_use]
+    pub fn mail(&self, agent: &Did, sender: &Did) -> String {
+        format!("xb1.{}.mail.{}.{}", self.0, token::of_did(agent), token::of_did(sender))
+    }
+
+    /// All of that agent's.
     #[must_use]
     pub fn mailbox(&self, agent: &Did) -> String {
-        format!("xb1.{}.mail.{}", self.0, token::of_did(agent))
+        format!("xb1.{}.mail.{}.*", self.0, token::of_did(agent))
+    }
+
+    /// All that come over connections of that sender.
+    pub(crate) fn mail_of(&self, sender: &Did) -> String {
+        format!("xb1.{}.mail.*.{}", self.0, token::of_did(sender))
     }
 
     /// All of these.
-    pub(crate) fn mailboxes(&self) -> String {
-        format!("xb1.{}.mail.*", self.0)
+    #[must_use]
+    pub fn mailboxes(&self) -> String {
+        format!("xb1.{}.mail.*.*", self.0)
     }
 
     /// The name of the stream that keeps mail.
@@ -111,6 +125,12 @@ impl Namespace {
         token::of_name(name)
     }
 
+    /// The key under which an agent's mailbox stands, and the name of the consumer that reads it.
+    #[must_use]
+    pub fn mailbox_key(agent: &Did) -> String {
+        token::of_did(agent).to_owned()
+    }
+
     /// The key under which an agent notes that it has accepted mail, before anybody is given it: its own token, and the SHA-256 of
     /// `xbind-mail-v1`, a zero byte, the sender's public key and the id. Creating it fails for whoever comes second.
     #[must_use]
@@ -133,13 +153,14 @@ impl Namespace {
 }
 
 impl Bucket {
-    pub(crate) const ALL: [Self; 4] = [Self::Agents, Self::Names, Self::Stops, Self::Seen];
+    pub(crate) const ALL: [Self; 5] = [Self::Agents, Self::Names, Self::Stops, Self::Boxes, Self::Seen];
 
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Agents => "AGENTS",
             Self::Names => "NAMES",
             Self::Stops => "STOPS",
+            Self::Boxes => "BOXES",
             Self::Seen => "SEEN",
         }
     }

@@ -36,20 +36,21 @@ pub struct Rights {
 impl Rights {
     /// What follows from a connection statement: its host takes messages at its own subjects alone, says who is there under its own
     /// key alone, has the mailbox of its own DID alone, and reads what the bus keeps under its own consumer's name alone. It may
-    /// send to every host and to every mailbox.
+    /// send to every host, and to every mailbox within the share of its DID.
     ///
     /// # Errors
     /// `INVALID_NAME` for what is no name.
     pub fn of(connection: &Connection, namespace: &Namespace, names: Names<'_>) -> Result<Self> {
         let (host, agent) = (connection.key(), token::of_did(connection.agent()));
-        let [agents, named, seen] =
-            [Bucket::Agents, Bucket::Names, Bucket::Seen].map(|bucket| namespace.bucket(bucket));
+        let [agents, named, boxes, seen] =
+            [Bucket::Agents, Bucket::Names, Bucket::Boxes, Bucket::Seen].map(|bucket| namespace.bucket(bucket));
         let (mail, mailbox) = (namespace.mail_stream(), namespace.mailbox(connection.agent()));
         let mut publish = vec![
             namespace.inboxes(),
             namespace.beat(host),
-            namespace.mailboxes(),
+            namespace.mail_of(connection.agent()),
             format!("$KV.{agents}.{host}.*"),
+            format!("$KV.{boxes}.{agent}"),
             format!("$KV.{seen}.{agent}.*"),
             format!("$JS.API.CONSUMER.CREATE.{mail}.{agent}.{mailbox}"),
             format!("$JS.API.CONSUMER.MSG.NEXT.{mail}.{agent}"),
@@ -68,6 +69,7 @@ impl Rights {
         for bucket in [Bucket::Agents, Bucket::Names, Bucket::Stops] {
             publish.extend(reading(namespace, bucket, host));
         }
+        publish.push(looking_up(namespace, Bucket::Boxes));
         let subscribe = vec![namespace.inbox(host), format!("{}>", namespace.replies(host)), namespace.beats()];
         Ok(Self { publish, subscribe })
     }
@@ -90,7 +92,8 @@ impl Rights {
         let making = |stream| [format!("$JS.API.STREAM.INFO.{stream}"), format!("$JS.API.STREAM.CREATE.{stream}")];
         let read = [Bucket::Stops, Bucket::Agents, Bucket::Names].map(|bucket| reading(namespace, bucket, host));
         let freeing = format!("$JS.API.STREAM.MSG.DELETE.KV_{}", namespace.bucket(Bucket::Names));
-        let publish = streams.flat_map(making).chain(read.into_iter().flatten()).chain([freeing]).collect();
+        let publish = streams.flat_map(making).chain(read.into_iter().flatten());
+        let publish = publish.chain([freeing, looking_up(namespace, Bucket::Boxes)]).collect();
         Self { publish, subscribe: vec![format!("{}>", namespace.replies(host))] }
     }
 
@@ -108,12 +111,17 @@ impl Rights {
     }
 }
 
+/// To read single entries of a bucket.
+fn looking_up(namespace: &Namespace, bucket: Bucket) -> String {
+    format!("$JS.API.DIRECT.GET.KV_{}.>", namespace.bucket(bucket))
+}
+
 /// To read a bucket by a consumer of the host's own name.
 fn reading(namespace: &Namespace, bucket: Bucket, host: &NKey) -> [String; 6] {
     let stream = format!("KV_{}", namespace.bucket(bucket));
     [
         format!("$JS.API.STREAM.INFO.{stream}"),
-        format!("$JS.API.DIRECT.GET.{stream}.>"),
+        looking_up(namespace, bucket),
         format!("$JS.API.CONSUMER.CREATE.{stream}.{host}"),
         format!("$JS.API.CONSUMER.CREATE.{stream}.{host}.>"),
         format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{host}"),

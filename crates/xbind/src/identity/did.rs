@@ -30,6 +30,11 @@ impl Did {
         str::from_utf8(&self.text).unwrap_or_default()
     }
 
+    /// The same as bytes, which needs no look at them.
+    pub(crate) const fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.text
+    }
+
     /// The part after `did:key:`, 48 bytes `z6Mk…`: also the fragment of the key's id.
     #[must_use]
     pub fn multibase(&self) -> &str {

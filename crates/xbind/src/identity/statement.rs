@@ -4,7 +4,7 @@ use std::iter;
 
 use memchr::memmem;
 
-use crate::cluster::{callout, connection, heartbeat, name, presence, stop};
+use crate::cluster::{callout, connection, heartbeat, mailbox, name, presence, stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::key::SigningKey;
 use crate::message::{self, card};
@@ -12,7 +12,7 @@ use crate::record::head;
 use crate::rights::{approval, grant, rotation, status_list};
 
 /// `typ` of whatever is signed as a JWS; of what is signed for NATS `alg`, because it shares its `typ` with the world.
-pub(crate) const TYPES: [&str; 15] = [
+pub(crate) const TYPES: [&str; 16] = [
     message::TYPE,
     card::TYPE,
     grant::TOKEN_TYPE,
@@ -23,6 +23,7 @@ pub(crate) const TYPES: [&str; 15] = [
     head::TYPE,
     head::WITNESS_TYPE,
     presence::TYPE,
+    mailbox::TYPE,
     name::TYPE,
     stop::TYPE,
     heartbeat::TYPE,

@@ -85,7 +85,7 @@ pub fn authenticate(recipient: &Recipient<'_>, now: u64, jws: &str, body_len: us
     let sender = known.senders.get(segments.header)?;
     let claims = Claims::parse(&claims)?;
     let key = &sender.key;
-    if *claims.issuer != *key.did().as_str() {
+    if claims.issuer.as_bytes() != key.did().as_bytes() {
         return Err(malformed("the header's kid is not the key of iss"));
     }
     check_audience(policy, key.did(), &claims.audience)?;
@@ -358,7 +358,7 @@ impl<B> VerifiedMessage<B> {
 }
 
 fn check_audience(policy: &Policy, sender: &Did, audience: &str) -> Result<()> {
-    if audience != policy.audience.as_str() {
+    if audience.as_bytes() != policy.audience.as_bytes() {
         VerifyingKey::from_did(audience).map_err(|_| malformed("the claim aud is not a DID"))?;
         return Err(Error::new(ErrorKind::WrongAudience, "the message is for another recipient"));
     }

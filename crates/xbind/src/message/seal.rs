@@ -8,7 +8,7 @@ use crate::message::batch::{self, Tree};
 use crate::message::details::{self, Details, Shape};
 use crate::message::{self, ALG_BATCH, ALG_SINGLE, DIGEST_PREFIX, Digest, InReplyTo, MessageId, Op, TYPE};
 use sha2::{Digest as _, Sha256};
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 
 use crate::message::batch::MAX_BATCH;
 
@@ -113,20 +113,26 @@ impl Unsigned {
     /// # Errors
     /// That of the first draft outside the format: `WRONG_AUDIENCE` for a message to oneself, else `MALFORMED_MESSAGE`.
     /// Also `MALFORMED_MESSAGE` for no draft at all, or more than 4096.
-    pub fn new(sender: &Did, drafts: &[Draft<'_>]) -> Result<Self> {
-        if drafts.is_empty() || drafts.len() > MAX_BATCH {
-            return Err(malformed(format!("a batch holds 1 to {MAX_BATCH} messages, this one {}", drafts.len())));
+    pub fn new<'a>(
+        sender: &Did,
+        drafts: impl IntoIterator<Item = impl Borrow<Draft<'a>>, IntoIter: ExactSizeIterator>,
+    ) -> Result<Self> {
+        let drafts = drafts.into_iter();
+        let count = drafts.len();
+        if count == 0 || count > MAX_BATCH {
+            return Err(malformed(format!("a batch holds 1 to {MAX_BATCH} messages, this one {count}")));
         }
-        let alone = drafts.len() == 1;
+        let alone = count == 1;
         let header = header(sender, if alone { ALG_SINGLE } else { ALG_BATCH });
-        let mut claims = String::with_capacity(640);
-        let mut messages = Vec::with_capacity(drafts.len());
+        let mut claims = Vec::with_capacity(640);
+        let mut messages = Vec::with_capacity(count);
         for draft in drafts {
+            let draft = draft.borrow();
             claims.clear();
             write_claims(sender, draft, &mut claims)?;
             let mut jws = String::with_capacity(if alone { 1024 } else { 1536 });
             jws.push_str(&header);
-            base64::encode_into(claims.as_bytes(), &mut jws);
+            base64::encode_into(&claims, &mut jws);
             messages.push(Half { jws, id: draft.id });
         }
         let batch = Batch::over(&messages, &header);
@@ -208,7 +214,7 @@ macro_rules! claim {
 }
 
 /// The claims, in the order of the known answers. Only the media type can hold a character that JSON escapes.
-fn write_claims(sender: &Did, draft: &Draft<'_>, out: &mut String) -> Result<()> {
+fn write_claims(sender: &Did, draft: &Draft<'_>, out: &mut Vec<u8>) -> Result<()> {
     if draft.to == *sender {
         return Err(Error::new(ErrorKind::WrongAudience, "an agent cannot address itself"));
     }
@@ -234,10 +240,10 @@ fn write_claims(sender: &Did, draft: &Draft<'_>, out: &mut String) -> Result<()>
     })
     .map_err(malformed)?;
 
-    out.push_str("{\"v\":1");
+    out.extend_from_slice(b"{\"v\":1");
     string(out, claim!("op"), draft.op.as_str());
-    string(out, claim!("iss"), sender.as_str());
-    string(out, claim!("aud"), draft.to.as_str());
+    string(out, claim!("iss"), sender.as_bytes());
+    string(out, claim!("aud"), draft.to.as_bytes());
     encoded(out, claim!("jti"), "", draft.id.as_bytes());
     number(out, claim!("iat"), draft.issued_at);
     number(out, claim!("exp"), expires_at);
@@ -246,7 +252,7 @@ fn write_claims(sender: &Did, draft: &Draft<'_>, out: &mut String) -> Result<()>
         encoded(out, claim!("rqd"), DIGEST_PREFIX, call.digest.as_bytes());
     }
     if draft.content_type.contains(['"', '\\']) {
-        string(out, claim!("pt"), &draft.content_type.replace('\\', "\\\\").replace('"', "\\\""));
+        string(out, claim!("pt"), draft.content_type.replace('\\', "\\\\").replace('"', "\\\""));
     } else {
         string(out, claim!("pt"), draft.content_type);
     }
@@ -272,28 +278,28 @@ fn write_claims(sender: &Did, draft: &Draft<'_>, out: &mut String) -> Result<()>
     if let Some(key) = encryption {
         encoded(out, claim!("enc"), "", key.as_bytes());
     }
-    out.push('}');
+    out.push(b'}');
     Ok(())
 }
 
-fn string(out: &mut String, claim: &str, value: &str) {
-    out.push_str(claim);
-    out.push('"');
-    out.push_str(value);
-    out.push('"');
+fn string(out: &mut Vec<u8>, claim: &str, value: impl AsRef<[u8]>) {
+    out.extend_from_slice(claim.as_bytes());
+    out.push(b'"');
+    out.extend_from_slice(value.as_ref());
+    out.push(b'"');
 }
 
-fn encoded(out: &mut String, claim: &str, prefix: &str, value: &[u8]) {
-    out.push_str(claim);
-    out.push('"');
-    out.push_str(prefix);
+fn encoded(out: &mut Vec<u8>, claim: &str, prefix: &str, value: &[u8]) {
+    out.extend_from_slice(claim.as_bytes());
+    out.push(b'"');
+    out.extend_from_slice(prefix.as_bytes());
     base64::encode_into(value, out);
-    out.push('"');
+    out.push(b'"');
 }
 
-fn number(out: &mut String, claim: &str, value: u64) {
-    out.push_str(claim);
-    out.push_str(itoa::Buffer::new().format(value));
+fn number(out: &mut Vec<u8>, claim: &str, value: u64) {
+    out.extend_from_slice(claim.as_bytes());
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 fn malformed(message: impl Into<Cow<'static, str>>) -> Error {
