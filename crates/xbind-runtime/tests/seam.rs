@@ -52,7 +52,7 @@ fn a_send_is_done_when_the_other_side_has_signed_for_it() {
     let sender = a.clone();
     let sent = world.start(0, async move { sender.send("b", Payload::Bytes(vec![0, 255]), options(1000)).await });
     world.settle();
-    assert_eq!(sent.borrow_mut().take().unwrap().unwrap(), *b.did());
+    assert_eq!(sent.borrow_mut().take().unwrap().unwrap().to, *b.did());
     let receiver = b.clone();
     let letters = world.start(0, async move { receiver.receive(10).await.unwrap() });
     world.settle();

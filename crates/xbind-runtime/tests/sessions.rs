@@ -12,6 +12,8 @@
 mod common;
 
 use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -93,6 +95,33 @@ fn the_session_is_asked_for_once_and_each_call_crosses_once_in_order() {
     world.settle();
     assert_eq!(ok(&again), "5");
     assert_eq!(world.net.inner().carried.iter().filter(|(from, ..)| *from == 0).count(), 7);
+}
+
+#[test]
+fn a_session_that_is_forgotten_before_a_call_is_signed_is_asked_for_once_more() {
+    let (mut world, a, seen) = world();
+    let first = plain(&world, &a, "1");
+    world.settle();
+    assert_eq!(ok(&first), "1");
+    let (node, way) = (world.nodes[0].clone(), route(&world, 0, 1));
+    let calls: Vec<_> = ["2", "3"]
+        .into_iter()
+        .map(|payload| {
+            let (a, node) = (a.clone(), node.clone());
+            world.start(0, async move {
+                let mut calling = pin!(a.call("b", json(payload), options(60_000)));
+                let answer = poll_fn(|context| {
+                    let polled = calling.as_mut().poll(context);
+                    node.forget_sessions(way); // as when the other side closes a connection just now
+                    polled
+                });
+                answer.await.map(|payload| text(&payload))
+            })
+        })
+        .collect();
+    world.settle();
+    let answers: Vec<_> = calls.iter().map(ok).collect();
+    assert_eq!((answers, &*seen.borrow()), (vec!["2".into(), "3".into()], &vec!["1".into(), "2".into(), "3".into()]));
 }
 
 #[test]
@@ -248,31 +277,4 @@ fn an_error_says_whether_the_call_ran() {
     let silent = ask(&world, &a, "failing");
     world.run_for(2000);
     assert_eq!(failure(&silent), (ErrorKind::Timeout, Some(Handled::Unknown)));
-}
-
-#[test]
-fn who_asks_without_end_is_told_so_often() {
-    let (mut world, _, seen) = world();
-    let sender = common::key(9);
-    let to = *common::key(2).did();
-    for n in 0..200_u8 {
-        let draft = xbind::Draft {
-            op: xbind::Op::Call,
-            to,
-            id: xbind::MessageId::from_bytes([n; 16]),
-            issued_at: world.net.inner().epoch,
-            ttl: 30,
-            content_type: "application/json",
-            body: b"1",
-            token: None,
-            in_reply_to: None,
-            details: xbind::Details::default(),
-        };
-        let jws = xbind::seal(&sender, &draft).unwrap().jws;
-        let arrival = xbind_runtime::transport::Arrival { to, jws, body: b"1".to_vec(), token: None };
-        world.nodes[1].deliver(vec![arrival], route(&world, 1, 0));
-    }
-    world.settle();
-    assert!(seen.borrow().is_empty());
-    assert_eq!(world.net.inner().carried.iter().filter(|(from, ..)| *from == 1).count(), 64);
 }

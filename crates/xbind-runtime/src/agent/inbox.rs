@@ -202,6 +202,10 @@ impl Agent {
         if inbox.letters.is_empty() {
             inbox.letters.shrink_to(16);
         }
+        drop(inbox);
+        if letters.len() < max {
+            self.node.routes.wants(&self.did, max.saturating_sub(letters.len()));
+        }
         Ok(letters)
     }
 
@@ -279,7 +283,7 @@ impl Agent {
             id: *request.message.id(),
             from: *request.message.from(),
             issued_at: request.message.issued_at(),
-            one_way: request.message.op() == Op::Send,
+            one_way: request.message.op() != Op::Call,
             payload: Payload::of(request.message),
             _slot: slot,
         };

@@ -3,11 +3,12 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use xbind::{Did, Error, Result};
+use xbind::{Did, Error, Op, Result};
 
 use crate::agent::Agent;
 use crate::agent::outbox::{Outbox, Outgoing};
 use crate::agent::room::Load;
+use crate::node::directory::not_found;
 use crate::port::event::Outcome;
 use crate::sync::Lock;
 use crate::transport::Peer;
@@ -149,11 +150,19 @@ impl Agent {
             outbox.free(Load::of(bytes));
             return self.fail_call(number, error);
         }
-        if self.port.calls.guard().found(number, peer.clone()) {
-            self.put_out(outbox, draft(peer));
-        } else {
-            outbox.free(Load::of(bytes));
+        let is_kept = matches!(&peer, Peer::There(remote) if self.node.keeps(remote).is_some());
+        if !self.port.calls.guard().found(number, peer.clone()) {
+            return outbox.free(Load::of(bytes));
         }
+        let mut outgoing = draft(peer);
+        if is_kept && outgoing.op != Op::Send {
+            outbox.free(Load::of(bytes));
+            return self.fail_call(number, not_found(outgoing.to.did().as_str()));
+        }
+        if is_kept {
+            outgoing.op = Op::Mail;
+        }
+        self.put_out(outbox, outgoing);
     }
 
     pub(crate) fn fail_call(&self, number: u64, error: Error) {

@@ -17,11 +17,15 @@ use crate::agent::lookup::Lookups;
 use crate::agent::parking::Place;
 use crate::agent::room::{Load, Slot};
 use crate::agent::signing::{Asked, Statement};
+use crate::flush::refusal::Refusal;
 use crate::port::event::Body;
 use crate::port::parts::Guard;
 use crate::sync::Lock;
 use crate::transport::Peer;
 
+/// How many messages may wait to be signed before no refusal joins them, and how many refusals wait for one route that takes
+/// nothing: whoever reads what he is told is told all of it.
+const REFUSALS: (usize, usize) = (65_536, 4096);
 /// The most messages to sign that an agent makes room for because it had so many last time.
 const MAX_USUAL: usize = 256;
 
@@ -53,6 +57,16 @@ impl Outgoing {
         self.body.len().saturating_add(self.token.as_ref().map_or(0, String::len))
     }
 
+    /// What it takes of the room for all that waits here. A refusal takes none: strangers have as many made as they like.
+    pub(super) fn load(&self) -> Load {
+        if self.is_refusal() { Load::default() } else { Load::of(self.size()) }
+    }
+
+    /// Whether it tells somebody elsewhere how a call of his has failed.
+    fn is_refusal(&self) -> bool {
+        self.op == Op::Error && matches!(self.to, Peer::There(_))
+    }
+
     /// Whether this is a part or the end of the answer to that request.
     pub(crate) fn answers(&self, caller: &Did, request: &InReplyTo) -> bool {
         let is_said = matches!(self.op, Op::Part | Op::Result | Op::Error | Op::Receipt);
@@ -66,7 +80,7 @@ impl Outgoing {
 
     /// Whether it says for which replay window of its recipient it is meant, where sessions are named.
     pub(crate) fn names_session(&self) -> bool {
-        self.call.is_some() && self.details.method.as_deref() != Some(SESSION)
+        self.call.is_some() && self.op != Op::Mail && self.details.method.as_deref() != Some(SESSION)
     }
 
     /// Whether it is known here when nobody waits for the end of that call any more.
@@ -133,6 +147,16 @@ impl Outbox {
         self.load = self.load.minus(load);
     }
 
+    /// Whether there is room for an answer, beside what waits here.
+    fn takes(&self, answer: &Outgoing, bound: Load) -> bool {
+        let Peer::There(remote) = &answer.to else { return true };
+        if !answer.is_refusal() {
+            return self.load.plus(answer.load()).fits(bound);
+        }
+        let there = self.held.as_ref().and_then(|held| held.parked.get(&Place::Route(remote.route)));
+        self.ready.len() < REFUSALS.0 && there.is_none_or(|waiting| waiting.len() < REFUSALS.1)
+    }
+
     /// Whether answers are still to go out.
     pub(crate) fn owes_answers(&self) -> bool {
         let is_answer = |outgoing: &Outgoing| outgoing.in_reply_to.is_some();
@@ -171,7 +195,7 @@ impl Agent {
         Ok(())
     }
 
-    /// Adds an answer. Where its way is blocked and the outbox full, it is dropped, and the owner is told.
+    /// Adds an answer. Where its way is blocked and there is no room, it is dropped; the owner is told, of refusals he was.
     pub(crate) fn enqueue_answer(self: &Arc<Self>, outgoing: Outgoing) {
         let mut outbox = self.outbox.guard();
         if outbox.closed {
@@ -181,14 +205,16 @@ impl Agent {
             }
             return;
         }
-        let load = outbox.load.plus(Load::of(outgoing.size()));
-        if matches!(outgoing.to, Peer::There(_)) && !load.fits(self.outbox_bound()) {
+        if !outbox.takes(&outgoing, self.outbox_bound()) {
+            if outgoing.is_refusal() && Refusal::decode(&outgoing.body).kind != ErrorKind::HandlerFailed {
+                return;
+            }
             let error =
                 Error::new(ErrorKind::InboxFull, "an answer was dropped: its way is blocked and the outbox full");
             let (id, from) = (*outgoing.request_id(), *outgoing.to.did());
             return self.port.push(crate::Event::Unsent { agent: self.number, id, from, error });
         }
-        outbox.load = load;
+        outbox.load = outbox.load.plus(outgoing.load());
         self.put_out(&mut outbox, outgoing);
     }
 
@@ -198,7 +224,7 @@ impl Agent {
         if outbox.closed {
             return false;
         }
-        outbox.load = outbox.load.plus(Load::of(outgoing.size()));
+        outbox.load = outbox.load.plus(outgoing.load());
         self.put_out(&mut outbox, outgoing);
         true
     }
@@ -224,13 +250,14 @@ impl Agent {
     }
 
     /// What to seal next, at most a batch.
-    pub(crate) fn take_batch(&self) -> Vec<Outgoing> {
+    pub(crate) fn take_batch(self: &Arc<Self>) -> Vec<Outgoing> {
         let mut outbox = self.outbox.guard();
         let rest = outbox.ready.len().min(xbind::message::batch::MAX_BATCH);
         let rest = outbox.ready.split_off(rest);
-        let batch = replace(&mut outbox.ready, rest);
-        let bytes = batch.iter().fold(0_usize, |sum, outgoing| sum.saturating_add(outgoing.size()));
-        outbox.load = outbox.load.minus(Load { messages: batch.len(), bytes });
+        let mut batch = replace(&mut outbox.ready, rest);
+        self.name_sessions(&mut outbox, &mut batch);
+        let load = batch.iter().fold(Load::default(), |sum, outgoing| sum.plus(outgoing.load()));
+        outbox.load = outbox.load.minus(load);
         outbox.usual = batch.len().min(MAX_USUAL);
         batch
     }
@@ -285,7 +312,7 @@ impl Agent {
         let mut keep = |outgoing: &Outgoing| {
             let awaited = outgoing.is_awaited(self);
             if !awaited {
-                gone = gone.plus(Load::of(outgoing.size()));
+                gone = gone.plus(outgoing.load());
             }
             awaited
         };

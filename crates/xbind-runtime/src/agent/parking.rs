@@ -67,7 +67,7 @@ impl Outbox {
             });
         }
         for outgoing in &out {
-            *load = load.minus(Load::of(outgoing.size()));
+            *load = load.minus(outgoing.load());
         }
         out
     }
@@ -84,12 +84,9 @@ impl Agent {
         let others = |place: &Place| {
             outbox.held.as_ref().is_some_and(|held| !held.parked.is_empty() && held.parked.contains_key(place))
         };
-        if let Peer::There(peer) = &outgoing.to
-            && outgoing.names_session()
-            && self.node.names_sessions(peer.route)
-        {
-            let place = Place::Session(***peer);
-            if others(&place) || self.node.lacks_session(peer, self) {
+        if let Some(peer) = self.session_named(outgoing) {
+            let place = Place::Session(peer);
+            if others(&place) || self.node.session_for(&peer, self).is_none() {
                 return Some(place);
             }
         }
@@ -110,6 +107,48 @@ impl Agent {
             Peer::There(remote) => self.node.is_blocked(remote.route, self),
         };
         waits.then_some(place)
+    }
+
+    /// Whose session it names, if any.
+    fn session_named(&self, outgoing: &Outgoing) -> Option<Remote> {
+        let Peer::There(peer) = &outgoing.to else { return None };
+        (outgoing.names_session() && self.node.names_sessions(peer.route)).then_some(***peer)
+    }
+
+    /// Notes in what is about to be signed which session it names. Since it was ready its connection may have been lost, and the
+    /// session with it: then it waits once more, and so does what comes behind it, before those that wait there already.
+    pub(super) fn name_sessions(self: &Arc<Self>, outbox: &mut Outbox, batch: &mut Vec<Outgoing>) {
+        if batch.iter().all(|outgoing| matches!(outgoing.to, Peer::Here(_))) {
+            return;
+        }
+        let (mut lost, mut waiting) = (Vec::new(), Vec::new());
+        for mut outgoing in std::mem::take(batch) {
+            if let Some(peer) = self.session_named(&outgoing) {
+                let known = if lost.contains(&peer) { None } else { self.node.session_for(&peer, self) };
+                let Some(session) = known else {
+                    if !lost.contains(&peer) {
+                        lost.push(peer);
+                    }
+                    waiting.push((peer, outgoing));
+                    continue;
+                };
+                outgoing.details.session = session;
+            }
+            batch.push(outgoing);
+        }
+        if lost.is_empty() {
+            return;
+        }
+        for outgoing in std::mem::take(&mut outbox.ready) {
+            match self.session_named(&outgoing).filter(|peer| lost.contains(peer)) {
+                Some(peer) => waiting.push((peer, outgoing)),
+                None => outbox.ready.push(outgoing),
+            }
+        }
+        let parked = &mut outbox.held.get_or_insert_default().parked;
+        for (peer, outgoing) in waiting.into_iter().rev() {
+            parked.entry(Place::Session(peer)).or_default().push_front(outgoing);
+        }
     }
 
     pub(super) fn hold_back(&self, outbox: &mut Outbox, place: Place, outgoing: Outgoing) {
@@ -135,7 +174,7 @@ impl Agent {
         let Some(mut waiting) = held.parked.remove(&place) else { return false };
         while let Some(mut outgoing) = waiting.pop_front() {
             if !outgoing.is_awaited(self) {
-                outbox.load = outbox.load.minus(Load::of(outgoing.size()));
+                outbox.load = outbox.load.minus(outgoing.load());
                 outbox.dead = outbox.dead.saturating_sub(1);
                 continue;
             }
@@ -161,7 +200,7 @@ impl Agent {
             let mut outbox = self.outbox.guard();
             let parked = outbox.held.as_mut().and_then(|held| held.parked.remove(place)).unwrap_or_default();
             for outgoing in &parked {
-                outbox.load = outbox.load.minus(Load::of(outgoing.size()));
+                outbox.load = outbox.load.minus(outgoing.load());
             }
             parked
         };

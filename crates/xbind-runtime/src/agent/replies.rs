@@ -36,6 +36,11 @@ impl Agent {
     ) {
         self.record_refusal(&request, *caller.did(), refusal.kind, asked);
         self.tell(request.id, *caller.did(), Some(refusal.kind));
+        self.say_refusal(caller, request, refusal);
+    }
+
+    /// Tells the caller, and nobody here.
+    pub(crate) fn say_refusal(self: &Arc<Self>, caller: Peer, request: InReplyTo, refusal: &Refusal) {
         self.answer(Op::Error, refusal.encode(), JSON, caller, request, Details::default(), None, None);
     }
 
@@ -56,6 +61,9 @@ impl Agent {
         guard: Option<Guard>,
         asked: Option<u64>,
     ) {
+        if matches!(&caller, Peer::There(there) if there.is_mute) {
+            return;
+        }
         let Ok(id) = clock::message_id() else { return };
         self.enqueue_answer(Outgoing {
             op,

@@ -63,36 +63,28 @@ fn seal(agent: &Arc<Agent>, batch: &mut Vec<Outgoing>) -> Result<Option<Vec<Seal
     if batch.is_empty() {
         return Ok(Some(Vec::new()));
     }
-    for outgoing in batch.iter_mut().filter(|outgoing| outgoing.names_session()) {
-        if let Peer::There(peer) = &outgoing.to {
-            outgoing.details.session = agent.node.session_of(peer);
-        }
-    }
     encrypt_all(agent, batch);
     if batch.is_empty() {
         return Ok(Some(Vec::new()));
     }
     let issued_at = agent.node.time().unix();
-    let drafts: Vec<_> = batch
-        .iter()
-        .map(|outgoing| Draft {
-            op: outgoing.op,
-            to: *outgoing.to.did(),
-            id: outgoing.id,
-            issued_at,
-            ttl: match &outgoing.to {
-                Peer::Here(_) => agent.options.message_ttl,
-                Peer::There(remote) => agent.node.limits(remote.route).message_ttl,
-            },
-            content_type: outgoing.content_type,
-            body: &outgoing.body,
-            token: outgoing.token.as_deref(),
-            in_reply_to: outgoing.in_reply_to,
-            details: Details { deadline_ms: waits(agent, outgoing), ..outgoing.details.as_deref() },
-        })
-        .collect();
-    let unsigned = Unsigned::new(agent.did(), &drafts)?;
-    drop(drafts);
+    let drafts = batch.iter().map(|outgoing| Draft {
+        op: outgoing.op,
+        to: *outgoing.to.did(),
+        id: outgoing.id,
+        issued_at,
+        ttl: match &outgoing.to {
+            Peer::Here(_) => agent.options.message_ttl,
+            Peer::There(remote) if outgoing.op == Op::Mail => agent.node.keeps(remote).unwrap_or(1),
+            Peer::There(remote) => agent.node.limits(remote.route).message_ttl,
+        },
+        content_type: outgoing.content_type,
+        body: &outgoing.body,
+        token: outgoing.token.as_deref(),
+        in_reply_to: outgoing.in_reply_to,
+        details: Details { deadline_ms: waits(agent, outgoing), ..outgoing.details.as_deref() },
+    });
+    let unsigned = Unsigned::new(agent.did(), drafts)?;
     if agent.is_remote() {
         agent.ask_signature(unsigned, take(batch));
         return Ok(None);

@@ -117,7 +117,7 @@ impl Port {
                 Err((ErrorKind::ApprovalFailed, format!("could not decide: {}", error.message())))
             }
             Outcome::Answer { .. } => Err((ErrorKind::ApprovalFailed, "answered with no approval".to_owned())),
-            Outcome::Delivered { .. } => {
+            Outcome::Delivered { .. } | Outcome::Kept { .. } => {
                 Err((ErrorKind::ApprovalFailed, "has no handler, and took the question into its inbox".to_owned()))
             }
         };

@@ -272,6 +272,7 @@ impl Desk {
             Event::Unsent { .. }
             | Event::Decided { .. }
             | Event::Idle { .. }
+            | Event::Timed { .. }
             | Event::Superseded { .. }
             | Event::Noted { .. } => {}
         }

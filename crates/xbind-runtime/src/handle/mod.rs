@@ -72,6 +72,15 @@ pub struct Handle {
     number: u32,
 }
 
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Whom it is for.
+    pub to: Did,
+    /// It waits in a mailbox, and the recipient has signed for nothing.
+    pub kept: bool,
+}
+
 /// An answer in parts. Dropping it gives the call up, and the handler on the other side is told.
 pub struct Stream {
     waits: Waits,
@@ -96,7 +105,7 @@ impl Stream {
         let end = match outcome {
             Outcome::Answer { payload, .. } => Ok(payload),
             Outcome::Failed { error, .. } => Err(error),
-            Outcome::Delivered { to } => Err(no_handler(&to)),
+            Outcome::Delivered { to } | Outcome::Kept { to } => Err(no_handler(&to)),
         };
         let told = end.as_ref().map(|_| None).map_err(Clone::clone);
         self.end = Some(end);
@@ -178,7 +187,7 @@ impl Handle {
         match self.begin(to, payload, false, options)?.await {
             Outcome::Answer { payload, .. } => Ok(payload),
             Outcome::Failed { error, .. } => Err(error),
-            Outcome::Delivered { to } => Err(no_handler(&to)),
+            Outcome::Delivered { to } | Outcome::Kept { to } => Err(no_handler(&to)),
         }
     }
 
@@ -192,13 +201,14 @@ impl Handle {
         Ok(Stream { waits: self.begin(to, payload, false, options)?, end: None })
     }
 
-    /// One way: done when the message stands in the recipient's inbox, which has signed for it.
+    /// One way: done when the message stands in the recipient's inbox, which has signed for it, or is kept for it while it is away.
     ///
     /// # Errors
     /// Those of docs/errors.md on addressing, messages and delivery.
-    pub async fn send(&self, to: &str, payload: Payload, options: CallOptions) -> Result<Did> {
+    pub async fn send(&self, to: &str, payload: Payload, options: CallOptions) -> Result<Sent> {
         match self.begin(to, payload, true, options)?.await {
-            Outcome::Delivered { to } => Ok(to),
+            Outcome::Delivered { to } => Ok(Sent { to, kept: false }),
+            Outcome::Kept { to } => Ok(Sent { to, kept: true }),
             Outcome::Failed { error, .. } => Err(error),
             Outcome::Answer { .. } => Err(Error::new(ErrorKind::Internal, "a send was answered like a call")),
         }

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use hashbrown::HashMap;
 use xbind::{Did, ReplayWindow, Session};
 
-use crate::node::sessions::Told;
 use crate::sync::{Lock, clock};
 
 /// The most messages whose signatures one identity remembers.
@@ -17,7 +16,6 @@ pub(crate) struct Memory {
     /// The name of that window, for callers elsewhere; none if the system has no randomness, or while a store that several
     /// processes share has not told it.
     session: Mutex<Option<Session>>,
-    pub(crate) told: Mutex<Told>,
     /// Approvals that were used.
     pub(crate) used: ReplayWindow,
 }
@@ -28,7 +26,6 @@ impl Memory {
         Self {
             replay: ReplayWindow::new(REPLAY_CAPACITY),
             session: Mutex::new(random.map(|random| Session::from_bytes(*random.as_bytes()))),
-            told: Mutex::default(),
             used: ReplayWindow::new(REPLAY_CAPACITY),
         }
     }

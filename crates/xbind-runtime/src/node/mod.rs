@@ -4,6 +4,7 @@ pub(crate) mod directory;
 pub(crate) mod finding;
 pub(crate) mod held;
 pub(crate) mod lane;
+pub(crate) mod mail;
 pub(crate) mod memory;
 pub(crate) mod name;
 pub(crate) mod routes;

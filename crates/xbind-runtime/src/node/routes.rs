@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use xbind::{Error, ErrorKind, Handled, MessageId, Result};
+use xbind::{Did, Error, ErrorKind, Handled, MessageId, Result};
 
 use crate::agent::Agent;
 use crate::agent::parking::Place;
@@ -124,10 +124,17 @@ impl Routes {
 impl Routes {
     /// Tells the transports that agents have come or gone.
     pub(crate) fn agents_changed(&self) {
+        self.all().iter().for_each(|transport| transport.agents_changed());
+    }
+
+    /// Tells them that an agent waits for messages.
+    pub(crate) fn wants(&self, agent: &Did, messages: usize) {
+        self.all().iter().for_each(|transport| transport.wants(agent, messages));
+    }
+
+    fn all(&self) -> Vec<Arc<dyn Transport>> {
         let transports = self.transports.read().unwrap_or_else(PoisonError::into_inner);
-        let all: Vec<_> = transports.iter().map(|attached| attached.transport.clone()).collect();
-        drop(transports);
-        all.iter().for_each(|transport| transport.agents_changed());
+        transports.iter().map(|attached| attached.transport.clone()).collect()
     }
 }
 
@@ -179,6 +186,11 @@ impl Node {
         self.routes.transport(route.transport).map_or(closed, |transport| transport.limits(route))
     }
 
+    /// How long what goes to that agent on that route is kept for it, where it is away.
+    pub(crate) fn keeps(&self, to: &Remote) -> Option<u32> {
+        self.routes.transport(to.route.transport)?.keeps(to)
+    }
+
     /// What came in for agents of this node: the only door. `back` is the way to whoever brought it, a [`Route`] or a
     /// [`Way`], and answers go there.
     /// A message that is not genuine, not in time, not for the agent it was brought to or not new is dropped without a word,
@@ -205,7 +217,7 @@ impl Node {
                 only_replies,
                 speaks_for: speaks_for.as_ref(),
             };
-            let from = |did: &xbind::Did| Peer::There(There::new(Remote { did: *did, route: back }, hold.clone()));
+            let from = |did: &Did| Peer::There(There::new(Remote { did: *did, route: back }, hold.clone()));
             drop(recipient.take_in(incoming, from, None)); // a stranger is not told why
         }
     }

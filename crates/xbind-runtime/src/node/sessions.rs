@@ -1,7 +1,7 @@
 //! Which replay window a call to an agent elsewhere is meant for: its session, which it is asked for before the first call.
 
 use std::collections::BTreeMap;
-use std::mem::{replace, take};
+use std::mem::replace;
 use std::sync::{Arc, Mutex, Weak};
 
 use hashbrown::HashMap;
@@ -17,8 +17,6 @@ use crate::transport::{Remote, Route};
 
 /// How many sessions of others a node remembers.
 const MAX_KNOWN: usize = 65_536;
-/// How many words about its own session an agent has for one sender in a second, and for how many senders.
-const MAX_TOLD: (u32, usize) = (64, 4096);
 
 /// Agents of this node, by their serial numbers.
 type Waiting = BTreeMap<u64, Weak<Agent>>;
@@ -61,11 +59,11 @@ impl Sessions {
 }
 
 impl Node {
-    /// Whether a call to that agent has to wait until its session is known; if so, the caller is told when it need not.
-    pub(crate) fn lacks_session(&self, peer: &Remote, caller: &Arc<Agent>) -> bool {
+    /// The session that a call to that agent names, if any; or nothing where that is not known, and the caller is told when it is.
+    pub(crate) fn session_for(&self, peer: &Remote, caller: &Arc<Agent>) -> Option<Option<Session>> {
         let mut by_peer = self.sessions.by_peer.guard();
-        if let Some(State::Known(_)) = by_peer.get(peer) {
-            return false;
+        if let Some(State::Known(session)) = by_peer.get(peer) {
+            return Some(*session);
         }
         if by_peer.len() >= MAX_KNOWN {
             by_peer.retain(|_, state| matches!(state, State::Asked(_)));
@@ -77,15 +75,7 @@ impl Node {
         if let State::Asked(waiting) = state {
             waiting.entry(caller.serial).or_insert_with(|| Arc::downgrade(caller));
         }
-        true
-    }
-
-    /// The session that a call to that agent names.
-    pub(crate) fn session_of(&self, peer: &Remote) -> Option<Session> {
-        match self.sessions.by_peer.guard().get(peer) {
-            Some(State::Known(session)) => *session,
-            _ => None,
-        }
+        None
     }
 
     /// What the agent of that DID has last said of its session, over any route; none where routes to it say different things.
@@ -138,7 +128,10 @@ impl Node {
     }
 
     /// The call that asked for a session has ended.
-    pub(crate) fn session_asked(&self, asker: &Agent, peer: &Remote, outcome: Outcome) {
+    pub(crate) fn session_asked(&self, asker: &Arc<Agent>, peer: &Remote, outcome: Outcome) {
+        if outcome.is_full() && asker.port.ask_session_later(asker, *peer) {
+            return;
+        }
         let waiting = self.sessions.take_waiting(peer);
         match outcome {
             // The next one asks again, if anybody still waits. That no session was named is an answer, to an earlier question
@@ -151,7 +144,9 @@ impl Node {
                     caller.drop_waiting(&Place::Session(*peer), &error);
                 }
             }
-            Outcome::Answer { .. } | Outcome::Delivered { .. } | Outcome::Failed { .. } => let_go(waiting, peer),
+            Outcome::Answer { .. } | Outcome::Delivered { .. } | Outcome::Kept { .. } | Outcome::Failed { .. } => {
+                let_go(waiting, peer);
+            }
         }
     }
 }
@@ -162,51 +157,7 @@ fn let_go(waiting: Waiting, peer: &Remote) {
     }
 }
 
-/// How often an agent has told senders its session in this second.
-#[derive(Default)]
-pub(crate) struct Told {
-    second: u64,
-    by_sender: HashMap<Did, u32>,
-}
-
-impl Told {
-    /// Whether that sender may be told once more.
-    pub(crate) fn once_more(&mut self, sender: &Did, now: u64) -> bool {
-        if self.second != now {
-            self.second = now;
-            drop(take(&mut self.by_sender));
-        }
-        let (most, senders) = MAX_TOLD;
-        if self.by_sender.len() >= senders && !self.by_sender.contains_key(sender) {
-            return false;
-        }
-        let count = self.by_sender.entry(*sender).or_default();
-        *count = count.saturating_add(1);
-        *count <= most
-    }
-}
-
 /// What a caller is told whose call was meant for another session.
 pub(crate) fn no_session() -> Error {
     Error::new(ErrorKind::Internal, "the replay window has no name, for the system gave no randomness")
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sender_is_told_so_often_in_a_second_and_so_many_are() {
-        let did = |n: u16| {
-            let mut seed = [0; 32];
-            seed[..2].copy_from_slice(&n.to_be_bytes());
-            *xbind::SigningKey::from_seed(&seed).did()
-        };
-        let mut told = Told::default();
-        let heard = |told: &mut Told, n, now| (0..100).filter(|_| told.once_more(&did(n), now)).count();
-        assert_eq!((heard(&mut told, 1, 7), heard(&mut told, 2, 7), heard(&mut told, 1, 8)), (64, 64, 64));
-        let all = (0..4200).filter(|n| told.once_more(&did(*n), 9)).count();
-        assert_eq!(all, 4096);
-        assert!(told.once_more(&did(1), 9), "one who was told already still has his share");
-    }
 }

@@ -11,13 +11,15 @@ use crate::agent::outbox::Outgoing;
 use crate::node::finding::Found;
 use crate::port::Port;
 use crate::port::calls::{Call, Purpose, Stage};
-use crate::port::event::{Body, OCTETS, Outcome};
+use crate::port::event::{Body, Event, OCTETS, Outcome};
 use crate::sync::Lock;
 use crate::sync::clock;
 use crate::transport::{CallId, Peer, Remote, There};
 
 /// How long an agent elsewhere may take to tell its session before it is asked again.
 const ASKING: Duration = Duration::from_secs(5);
+/// How long it is not asked again when it has no room.
+const PAUSE: Duration = Duration::from_millis(500);
 /// How often a call is signed anew.
 pub(crate) const ATTEMPTS: u8 = 3;
 /// What a port keeps of calls that may have to be signed anew, in bytes.
@@ -79,6 +81,7 @@ impl Port {
             ..Call::new(caller.clone(), id)
         };
         let Some(number) = self.calls.guard().begin(call) else { return failed(ErrorKind::InboxFull) };
+        self.push(Event::Timed { agent: caller.number });
         let details = Details { method: Some(SESSION.into()), ..Details::default() };
         let again =
             Again { to: Box::default(), body: Body::new(), content_type: OCTETS, token: None, details, until, left: 0 };
@@ -88,6 +91,23 @@ impl Port {
         if !caller.outbox.guard().listed && caller.prove().is_err() {
             caller.fail_call(number, crate::agent::closed());
         }
+    }
+
+    /// That agent has no room even for the question: nobody asks it for a while, and whoever still waits does then. False if
+    /// nobody can.
+    pub(crate) fn ask_session_later(self: &Arc<Self>, caller: &Arc<Agent>, peer: Remote) -> bool {
+        let Ok(id) = clock::message_id() else { return false };
+        let pause = Call {
+            recipient: Some(Peer::There(There::new(peer, None))),
+            deadline: self.time.now().checked_add(PAUSE),
+            purpose: Purpose::Session(Box::new(peer)),
+            ..Call::new(caller.clone(), id)
+        };
+        if caller.is_closed() || self.calls.guard().begin(pause).is_none() {
+            return false;
+        }
+        self.push(Event::Timed { agent: caller.number });
+        true
     }
 
     /// Signs a call anew that may run twice, and whose last message is lost or was refused; false if it has to end.

@@ -162,6 +162,11 @@ pub enum Event {
         /// The face's agent.
         agent: u32,
     },
+    /// An agent asks something by itself: [`Port::next_deadline`](crate::Port::next_deadline) may be sooner now.
+    Timed {
+        /// The face's agent.
+        agent: u32,
+    },
     /// A newer agent of the same DID came: from now on it is the one that is called.
     Superseded {
         /// The face's agent.
@@ -224,6 +229,11 @@ pub enum Outcome {
         /// The recipient.
         to: Did,
     },
+    /// The message of a `send` is kept for this agent, which is away: whoever keeps it says so, and the agent has signed for nothing.
+    Kept {
+        /// The recipient.
+        to: Did,
+    },
     /// It failed here, or the other side's signed answer says so.
     Failed {
         /// What went wrong.
@@ -231,4 +241,11 @@ pub enum Outcome {
         /// With `HANDLER_FAILED`: the JSON object that the handler chose to tell.
         remote: Option<String>,
     },
+}
+
+impl Outcome {
+    /// There is no room for it, now.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(self, Self::Failed { error, .. } if error.kind() == ErrorKind::InboxFull)
+    }
 }

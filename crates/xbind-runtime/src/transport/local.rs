@@ -4,6 +4,7 @@ use std::mem::take;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use xbind::message::details::SESSION;
 use xbind::{
     Did, ErrorKind, InReplyTo, MessageId, Op, PendingCall, Policy, Recipient, Result, Secrecy, VerifiedMessage,
     authenticate,
@@ -108,8 +109,11 @@ impl Agent {
         }
         let Incoming { body, token, slot, asked, since, .. } = incoming;
         if message.check_session(&policy).is_err() {
-            if self.memory().told.guard().once_more(message.from(), now) {
-                self.refuse_with(back(message.from()), reference(message.id()), &Refusal::stale(session));
+            let (caller, request, stale) = (back(message.from()), reference(message.id()), Refusal::stale(session));
+            // However often: saying it costs less than finding out who asks.
+            match message.method() {
+                Some(SESSION) => self.say_refusal(caller, request, &stale), // nothing is decided about a question
+                _ => self.refuse_with(caller, request, &stale),
             }
             return Ok(());
         }
@@ -231,14 +235,17 @@ fn reply_came(port: &Arc<Port>, id: &MessageId, number: u64, message: VerifiedMe
     if call.sink.is_some_and(|sink| sink.count() != seq) {
         return port.settle(&call, Outcome::Failed { error: incomplete(), remote: None });
     }
-    if let Purpose::Session(peer) = &call.purpose {
-        call.caller.node.know_session(peer, None); // it answers calls that name none
-    }
     let receipt = call.kept.take().map(|asked| {
         let (answer, result) = (jws.into(), travelled.unwrap_or_else(|| message.body().clone()));
         Box::new(Receipt { call: asked.jws, answer, request: asked.body, result })
     });
-    port.settle_with(&call, outcome_of(message), receipt);
+    let outcome = outcome_of(message);
+    if let Purpose::Session(peer) = &call.purpose
+        && !outcome.is_full()
+    {
+        call.caller.node.know_session(peer, None); // it answers calls that name none
+    }
+    port.settle_with(&call, outcome, receipt);
 }
 
 /// How a call ends with that reply.

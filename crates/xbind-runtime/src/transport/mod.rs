@@ -244,6 +244,17 @@ pub trait Transport: Send + Sync {
         let _ = (route, call);
         false
     }
+    /// Whether that agent is away, and what goes to it on that route is kept for it: how long at most, in seconds. A send leaves as mail
+    /// then, which names no session and which nobody answers: [`Node::kept`](crate::Node::kept) ends it. A call ends with
+    /// `AGENT_NOT_FOUND`. Asked for like [`limits`](Self::limits).
+    fn keeps(&self, to: &Remote) -> Option<u32> {
+        let _ = to;
+        None
+    }
+    /// An agent here was asked for so many messages more than its inbox has: what is kept for it may come. Returns at once.
+    fn wants(&self, agent: &Did, messages: usize) {
+        let _ = (agent, messages);
+    }
     /// The node has closed: what was taken, the last words of its agents among it, may still leave within `drain`. Returns at
     /// once. Nothing is carried any more, and what is delivered is dropped. A node that is dropped without
     /// [`Node::close`](crate::Node::close) does not call it.

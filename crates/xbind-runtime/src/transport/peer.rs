@@ -58,6 +58,8 @@ pub struct There {
     pub(crate) hold: Option<Hold>,
     /// What answers to it are encrypted with, where its call was.
     pub(crate) answers: Option<Arc<Answers>>,
+    /// It waits for no answer, and gets none.
+    pub(crate) is_mute: bool,
 }
 
 /// Something of a transport's, dropped once nothing can come any more of what was delivered with it. It may be dropped on any
@@ -67,7 +69,13 @@ pub type Hold = Arc<dyn Any + Send + Sync>;
 
 impl There {
     pub(crate) fn new(remote: Remote, hold: Option<Hold>) -> Box<Self> {
-        Box::new(Self { remote, hold, answers: None })
+        Box::new(Self { remote, hold, answers: None, is_mute: false })
+    }
+
+    /// The sender of mail: it may be anywhere by now.
+    pub(crate) fn mute(did: Did) -> Box<Self> {
+        let route = TransportId(u32::MAX).route(0, 0);
+        Box::new(Self { is_mute: true, ..*Self::new(Remote { did, route }, None) })
     }
 }
 
