@@ -22,6 +22,9 @@ const MAX_REQUESTS: (usize, usize) = (128, 8);
 const LISTED: Duration = Duration::from_secs(30);
 /// How often the very same call is sent once more.
 const AGAIN: u8 = 2;
+/// The least that is sent at a time, and after which time twice as much is tried where less was taken: one request in that time
+/// is refused in vain.
+const WIDER: (usize, Duration) = (1024, Duration::from_secs(60));
 
 pub(super) struct Address {
     pub(super) whose: Whose,
@@ -51,8 +54,30 @@ pub(super) struct Queue {
     pub(super) left: bool,
     pub(super) requests: usize,
     pub(super) word_requests: usize,
-    /// What is sent there in one request, unless a message alone has more.
-    most_bytes: usize,
+    most: Most,
+}
+
+/// What is sent there in one request, unless a message alone has more.
+struct Most {
+    bytes: usize,
+    /// When it last changed.
+    since: Option<Instant>,
+}
+
+impl Most {
+    fn at(&mut self, now: Instant) -> usize {
+        if self.since.is_some_and(|since| now.saturating_duration_since(since) >= WIDER.1) {
+            self.bytes = self.bytes.saturating_mul(2).min(QUEUED);
+            self.since = (self.bytes < QUEUED).then_some(now);
+        }
+        self.bytes
+    }
+
+    /// A request of so many bytes was too large.
+    fn narrow(&mut self, bytes: usize, now: Instant) {
+        self.bytes = self.bytes.min(bytes / 2).max(WIDER.0);
+        self.since = Some(now);
+    }
 }
 
 /// A message that waits.
@@ -124,7 +149,7 @@ impl Address {
     /// The next request of that lane, and whether another one is to begin beside it. None if nothing waits: this one is over.
     pub(super) fn next(&self, words: bool) -> Option<(Vec<Parcel>, bool)> {
         let mut queue = lock(&self.queue);
-        let most = queue.most_bytes;
+        let most = queue.most.at(Instant::now());
         let lane = if words { &mut queue.words } else { &mut queue.calls };
         let (mut batch, mut bytes) = (Vec::new(), 0_usize);
         while batch.len() < MAX_MESSAGES
@@ -147,7 +172,7 @@ impl Address {
     /// A request of so many bytes is more than is taken there: its messages wait again, before all others, for smaller ones.
     pub(super) fn split(&self, words: bool, bytes: usize, parcels: Vec<Parcel>) {
         let mut queue = lock(&self.queue);
-        queue.most_bytes = queue.most_bytes.min(bytes / 2);
+        queue.most.narrow(bytes, Instant::now());
         for parcel in parcels.into_iter().rev() {
             queue.bytes = queue.bytes.saturating_add(parcel.size());
             let lane = if words { &mut queue.words } else { &mut queue.calls };
@@ -175,7 +200,8 @@ impl Queue {
 impl Default for Queue {
     fn default() -> Self {
         let (calls, words) = (VecDeque::new(), VecDeque::new());
-        Self { calls, words, bytes: 0, left: false, requests: 0, word_requests: 0, most_bytes: QUEUED }
+        let most = Most { bytes: QUEUED, since: None };
+        Self { calls, words, bytes: 0, left: false, requests: 0, word_requests: 0, most }
     }
 }
 
@@ -203,5 +229,28 @@ impl Parcel {
                 true
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_at_a_time_grows_again_a_step_a_minute() {
+        let begun = Instant::now();
+        let after = |seconds| begun.checked_add(Duration::from_secs(seconds)).unwrap_or(begun);
+        let mut most = Most { bytes: QUEUED, since: None };
+        assert_eq!(most.at(after(1000)), QUEUED);
+        most.narrow(8 * WIDER.0, after(1000));
+        most.narrow(8 * WIDER.0, after(1001)); // others were under way
+        assert_eq!([1001, 1060].map(|seconds| most.at(after(seconds))), [4 * WIDER.0; 2]);
+        assert_eq!([1061, 1061, 1120, 5000].map(|at| most.at(after(at)) / WIDER.0), [8, 8, 8, 16]);
+        most.narrow(16 * WIDER.0, after(5001));
+        assert_eq!(most.at(after(5002)), 8 * WIDER.0);
+        let grown: Vec<_> = (0..20).map(|minute| most.at(after(6000 + minute * 60))).collect();
+        assert!(grown.is_sorted() && grown.last() == Some(&QUEUED) && most.since.is_none());
+        most.narrow(2, after(9000));
+        assert_eq!(most.at(after(9000)), WIDER.0);
     }
 }

@@ -38,13 +38,8 @@ pub(super) fn unanswered(target: &Target) -> Error {
 
 /// The response has ended, and does not name the session that it was asked for.
 pub(super) fn unnamed(target: &Target) -> Error {
-    let why = format!(
-        "the response of {} ended without the session that a call has to name; an agent tells one caller so 64 times a second at most",
-        target.authority()
-    );
-    Error::new(ErrorKind::AgentClosed, why).with_hint(
-        "call again in a second where calls to one agent name many addresses; look whether an agent of that DID is mounted there",
-    )
+    let why = format!("the response of {} ended without the session that a call has to name", target.authority());
+    Error::new(ErrorKind::AgentClosed, why).with_hint("look whether an agent of that DID is mounted there")
 }
 
 const fn hint(why: FetchError) -> &'static str {

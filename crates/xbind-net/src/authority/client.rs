@@ -1,3 +1,4 @@
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -9,7 +10,9 @@ use xbind::http::sign::{NewFields, RequestDraft, UnsignedHttp, prepare};
 use xbind::http::target::Scheme;
 use xbind::{Did, SigningKey};
 
+use super::known::Known;
 use super::refusal::{Refusal, Result};
+use super::wire::About;
 use crate::{Answer, Ask, FetchError, Fetcher, Settings, Target, Whose};
 
 /// The longest answer: the list of a thousand agents fits.
@@ -75,22 +78,54 @@ impl Client {
         Ok(Question::new("GET", Target::parse(url, whose)?, whose))
     }
 
-    /// Asks, and waits for the answer. Not for the threads of an executor.
+    /// Asks, and waits for the answer, which must be signed by that authority where one is given: the question is signed then.
+    /// Not for the threads of an executor.
     ///
     /// # Errors
     /// Any [`Refusal`].
-    pub fn ask_and_wait(&self, question: Question) -> Result<Answer> {
-        succeeded(self.fetcher.ask_and_wait(question.into_ask())?)
+    pub fn ask_and_wait(&self, question: Question, authority: Option<&Did>) -> Result<Answer> {
+        let asked = question.clone_head();
+        let answer = self.fetcher.ask_and_wait(question.into_ask())?;
+        believed(authority.map_or(Ok(()), |authority| asked.check(&answer, authority)), answer)
     }
 
-    /// The same on the thread of this crate, of a question that is signed, and whose answer must be signed by that DID.
-    pub(super) async fn ask(&self, question: Question, authority: Option<&Did>) -> Result<Answer> {
-        let asked = authority.is_some().then(|| question.clone_head());
+    /// Who the authority says it is, on the thread of this crate.
+    pub(super) async fn about(&self) -> Result<About> {
+        let answer = self.fetcher.ask(self.question("GET", "/v1")?.into_ask()).await?;
+        succeeded(answer)?.json()
+    }
+
+    /// Asks there a question that is signed, and whose answer must be signed by the authority that is known, or by the one that
+    /// this one has signed its place over to.
+    pub(super) async fn ask(&self, question: Question, known: &Mutex<Known>) -> Result<Answer> {
+        let lock = || known.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = question.clone_head();
         let answer = self.fetcher.ask(question.into_ask()).await?;
-        if let (Some(authority), Some(asked)) = (authority, asked) {
-            asked.check(&answer, authority)?;
-        }
-        succeeded(answer)
+        let did = *lock().did();
+        let checked = match asked.check(&answer, &did) {
+            Err(Refusal::Unproven(why)) if answer.status != 429 && answer.status != 503 => {
+                let about = self.about().await?;
+                let followed = lock().follow(&about, xbind_runtime::now())?;
+                if *followed.did() == did {
+                    return Err(Refusal::Unproven(why));
+                }
+                asked.check(&answer, followed.did())?;
+                *lock() = followed;
+                Ok(())
+            }
+            checked => checked,
+        };
+        believed(checked, answer)
+    }
+}
+
+/// What was answered, if it is the authority's. That nothing can be had now is believed of anybody: a limit by address is told
+/// before anything is proven or signed, and whoever stands on the way could as well say nothing.
+fn believed(checked: Result<()>, answer: Answer) -> Result<Answer> {
+    match (checked, succeeded(answer)) {
+        (Err(Refusal::Unproven(_)), Err(later @ Refusal::Problem { later: true, .. })) => Err(later),
+        (Err(refusal), _) => Err(refusal),
+        (Ok(()), answered) => answered,
     }
 }
 

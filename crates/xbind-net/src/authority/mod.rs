@@ -5,11 +5,13 @@
 //! | --- | --- |
 //! | [`wire`] | requests and answers, for the server and for those who ask it |
 //! | `client` | one request, one answer |
+//! | `known` | whose answers they are, however its keys change |
 //! | `refusal` | why there is none |
 //! | `registry` | what an agent asks: its name registered, names of others, tokens |
 //! | `names`, `tokens` | what is kept of the answers, and how long |
 
 mod client;
+mod known;
 mod names;
 mod refusal;
 mod registry;
@@ -17,6 +19,7 @@ mod tokens;
 pub mod wire;
 
 pub use client::{Client, Question};
+pub use known::Known;
 pub use refusal::Refusal;
 pub use registry::{Registered, Registry};
 pub use tokens::Wanted;

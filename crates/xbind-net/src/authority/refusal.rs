@@ -1,9 +1,12 @@
 use std::fmt;
 
 use serde_json::Value;
-use xbind::{Error, ErrorKind};
+use xbind::{Did, Error, ErrorKind};
 
 use crate::{Answer, FetchError};
+
+/// What is shown of a DID that a stranger gives.
+const MAX_DID: usize = 64;
 
 pub(super) type Result<T> = std::result::Result<T, Refusal>;
 
@@ -16,6 +19,13 @@ pub enum Refusal {
     Strange(String),
     /// The answer is not signed by the authority for this request.
     Unproven(Error),
+    /// It has another key than the one that is known, and that one has not signed it over.
+    Changed {
+        /// The DID that is known.
+        was: Did,
+        /// The one that it says it has.
+        is: String,
+    },
     /// It refuses (RFC 9457).
     Problem {
         /// What `type` ends with.
@@ -62,6 +72,9 @@ impl fmt::Display for Refusal {
             Self::Fetch(error) => write!(f, "{error}"),
             Self::Strange(what) => write!(f, "the server gave {what}"),
             Self::Unproven(error) => write!(f, "the answer is not the authority's: {}", error.message()),
+            Self::Changed { was, is } => {
+                write!(f, "the authority was {was}, and is {} now", is.chars().take(MAX_DID).collect::<String>())
+            }
             Self::Problem { detail, .. } => write!(f, "{detail}"),
             Self::Own(error) => write!(f, "{}", error.message()),
         }
@@ -81,7 +94,7 @@ impl From<Refusal> for Error {
         let (kind, hint) = match refusal {
             Refusal::Own(error) => return error,
             Refusal::Fetch(_) | Refusal::Strange(_) => (ErrorKind::RegistryUnavailable, REACH),
-            Refusal::Unproven(_) => (ErrorKind::RegistryUnavailable, CHANGED),
+            Refusal::Unproven(_) | Refusal::Changed { .. } => (ErrorKind::RegistryUnavailable, CHANGED),
             Refusal::Problem { later: true, .. } => (ErrorKind::RegistryUnavailable, "try again in a moment"),
             Refusal::Problem { slug, code, .. } => match slug.as_str() {
                 "name-taken" | "name-withdrawn" => (ErrorKind::NameTaken, "choose another name"),

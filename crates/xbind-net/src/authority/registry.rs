@@ -1,15 +1,16 @@
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use serde::Serialize;
 use tokio::sync::{OnceCell, oneshot};
-use xbind::{Did, Error, ErrorKind, VerifyingKey};
+use xbind::{Error, ErrorKind, VerifyingKey};
 use xbind_runtime::Agent;
 
 use super::client::{Client, Question};
+use super::known::Known;
 use super::names::Names;
 use super::refusal::{Refusal, Result};
 use super::tokens::{Tokens, Wanted};
-use super::wire::{About, AgentView, AskChallenge, AskToken, Challenge, NameView, PutName, TokenView};
+use super::wire::{AgentView, AskChallenge, AskToken, Challenge, NameView, PutName, TokenView};
 use crate::{Answer, Settings, thread};
 
 /// What an agent asks of the authority of its operator. All of it is signed by the agent, and each answer by the authority.
@@ -33,7 +34,7 @@ pub(super) struct Desk {
     agent: Weak<Agent>,
     client: Client,
     /// Given by the owner, or what it said when it was first asked.
-    authority: OnceCell<Did>,
+    authority: OnceCell<Mutex<Known>>,
 }
 
 impl Registry {
@@ -50,7 +51,7 @@ impl Registry {
         };
         let client = Client::new(server, settings).map_err(wrong)?;
         let did = did.map(VerifyingKey::from_did).transpose()?;
-        let authority = OnceCell::new_with(did.map(|key| *key.did()));
+        let authority = OnceCell::new_with(did.map(|key| Mutex::new(Known::new(*key.did()))));
         let desk = Arc::new(Desk { agent: Arc::downgrade(agent), client, authority });
         if resolves {
             agent.resolve_names_with(Arc::new(Names::new(desk.clone())));
@@ -96,14 +97,14 @@ impl Desk {
     }
 
     /// Who the authority is.
-    async fn authority(&self) -> Result<&Did> {
+    async fn authority(&self) -> Result<&Mutex<Known>> {
         let find = async || {
-            let about: About = self.client.ask(self.client.question("GET", "/v1")?, None).await?.json()?;
+            let about = self.client.about().await?;
             if about.url != self.client.server() {
                 let why = format!("{} says that it is reached by {}", self.client.server(), about.url);
                 return Err(Refusal::Own(Error::new(ErrorKind::InvalidConfig, why).with_hint("give that address")));
             }
-            Ok(*VerifyingKey::from_did(&about.did)?.did())
+            Ok(Mutex::new(Known::new(*VerifyingKey::from_did(&about.did)?.did())))
         };
         self.authority.get_or_try_init(find).await
     }
@@ -119,7 +120,7 @@ impl Desk {
         let failed = || Error::new(ErrorKind::SignFailed, "the request to the registry was not signed");
         let wait = tokio::time::timeout(std::time::Duration::from_secs(30), told).await;
         let signature = wait.ok().and_then(std::result::Result::ok).flatten().ok_or_else(failed)?;
-        self.client.ask(question.with_fields(unsigned.finish(&signature)), Some(authority)).await
+        self.client.ask(question.with_fields(unsigned.finish(&signature)), authority).await
     }
 
     async fn register(&self, card: Option<String>) -> Result<Registered> {

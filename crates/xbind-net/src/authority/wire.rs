@@ -97,7 +97,7 @@ requests! {
         #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
         card: Option<String>,
     }
-    /// `POST /v1/agents/{did}/rotations`, signed by the old key or the new one.
+    /// `POST /v1/agents/{did}/rotations` and `POST /v1/operators/{id}/rotations`, signed by the old key or the new one.
     Rotate {
         /// The statement, signed by both.
         rotation: String,
@@ -115,6 +115,9 @@ answers! {
         time: u64,
         /// The version of the program.
         version: String,
+        /// The statements by which its key has changed, from the first on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        rotations: Vec<String>,
     }
     /// A TXT record.
     Txt {
@@ -138,6 +141,9 @@ answers! {
         verified_at: Option<u64>,
         /// What the domain's owner has to publish.
         txt: Txt,
+        /// The statements by which the root key has changed, from the first on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        rotations: Vec<String>,
     }
     /// What an agent gives to its operator.
     Enrolment {

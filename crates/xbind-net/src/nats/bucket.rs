@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use async_nats::header::{HeaderMap, HeaderValue};
-use async_nats::{Client, Message, RequestErrorKind, Subscriber};
+use async_nats::{Client, Message, Subscriber};
 use hyper::body::Bytes;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use xbind::cluster::{Bucket as Kind, NKey, Namespace};
 
-use super::Fault;
 use super::tasks::{PAUSE, next};
+use super::{Fault, jetstream};
 
 /// How long the broker may take to answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -20,10 +19,6 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 const HEARTBEAT: u64 = 2_000_000_000;
 /// A watch that says nothing for so long is begun anew.
 pub(super) const SILENCE: Duration = Duration::from_secs(7);
-/// What a stream of that name and another configuration is answered with: its owner has made it as he wants it.
-const OTHER_CONFIGURATION: u64 = 10_058;
-/// How many copies are asked for, where there are as many brokers.
-const REPLICAS: [u8; 2] = [3, 1];
 
 /// A bucket, by its name.
 #[derive(Clone, Debug)]
@@ -71,24 +66,6 @@ pub(super) struct Watch {
     pub(super) taken: u64,
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    error: Option<Refusal>,
-    state: Option<State>,
-    num_pending: Option<u64>,
-    seq: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Refusal {
-    err_code: u64,
-}
-
-#[derive(Deserialize)]
-struct State {
-    last_seq: u64,
-}
-
 impl Bucket {
     pub(super) fn new(client: &Client, kind: Kind, namespace: &Namespace, host: NKey) -> Self {
         Self { client: client.clone(), kind, name: namespace.bucket(kind), host }
@@ -97,38 +74,17 @@ impl Bucket {
     /// Makes the bucket, unless it is there: its owner may have made it as he wants it, and not let others do so.
     pub(super) async fn make(&self) -> Result<(), Fault> {
         let name = &self.name;
-        if self.end().await.is_ok() {
-            return Ok(());
-        }
-        for replicas in REPLICAS {
-            let mut config = json!({
-                "name": format!("KV_{name}"), "subjects": [format!("$KV.{name}.>")], "max_msgs_per_subject": 1,
-                "max_msg_size": 8192, "discard": "new", "num_replicas": replicas, "deny_delete": true, "allow_direct": true,
-            });
-            config.as_object_mut().into_iter().for_each(|config| config.extend(settings(self.kind)));
-            let answer = self.ask(&format!("STREAM.CREATE.KV_{name}"), config.to_string()).await?;
-            match answer.error {
-                None => return Ok(()),
-                Some(Refusal { err_code: OTHER_CONFIGURATION }) => return Ok(()),
-                Some(_) => {}
-            }
-        }
-        Err(Fault::NoBuckets)
-    }
-
-    async fn ask(&self, what: &str, config: String) -> Result<Answer, Fault> {
-        let request = self.client.request(format!("$JS.API.{what}"), config.into());
-        let answer = timeout(PATIENCE, request).await.map_err(|_| Fault::Unavailable)?;
-        let answer = answer.map_err(|error| {
-            let keeps_none = error.kind() == RequestErrorKind::NoResponders;
-            if keeps_none { Fault::NoBuckets } else { Fault::Unavailable }
-        })?;
-        serde_json::from_slice(&answer.payload).map_err(|_| Fault::Unavailable)
+        let mut config = json!({
+            "name": format!("KV_{name}"), "subjects": [format!("$KV.{name}.>")], "max_msgs_per_subject": 1,
+            "max_msg_size": 8192, "discard": "new", "deny_delete": true, "allow_direct": true,
+        });
+        config.as_object_mut().into_iter().for_each(|config| config.extend(settings(self.kind)));
+        jetstream::make(&self.client, config).await
     }
 
     /// Where the stream ends now.
     pub(super) async fn end(&self) -> Result<u64, Fault> {
-        let answer = self.ask(&format!("STREAM.INFO.KV_{}", self.name), String::new()).await?;
+        let answer = jetstream::ask(&self.client, &format!("STREAM.INFO.KV_{}", self.name), String::new()).await?;
         answer.state.map(|state| state.last_seq).ok_or(Fault::Unavailable)
     }
 
@@ -137,13 +93,14 @@ impl Bucket {
         let inbox = self.client.new_inbox();
         let messages = self.client.subscribe(inbox.clone()).await.map_err(|_| Fault::Unavailable)?;
         let (name, host, seq) = (&self.name, &self.host, self.end().await?);
-        let _ = self.ask(&format!("CONSUMER.DELETE.KV_{name}.{host}"), String::new()).await?;
+        let _ = jetstream::ask(&self.client, &format!("CONSUMER.DELETE.KV_{name}.{host}"), String::new()).await?;
         let consumer = json!({ "stream_name": format!("KV_{name}"), "config": {
             "name": host.as_str(), "deliver_subject": inbox, "deliver_policy": "last_per_subject", "ack_policy": "none",
             "replay_policy": "instant", "filter_subjects": [format!("$KV.{name}.>")],
             "idle_heartbeat": HEARTBEAT, "mem_storage": true, "num_replicas": 1, "inactive_threshold": 10_000_000_000_u64,
         }});
-        let answer = self.ask(&format!("CONSUMER.CREATE.KV_{name}.{host}"), consumer.to_string()).await?;
+        let answer =
+            jetstream::ask(&self.client, &format!("CONSUMER.CREATE.KV_{name}.{host}"), consumer.to_string()).await?;
         let count = answer.num_pending.ok_or(Fault::Unavailable)?;
         Ok(Watch { messages, count, seq, taken: 0 })
     }
@@ -154,10 +111,7 @@ impl Bucket {
         if let Some(life) = life {
             headers.insert("Nats-TTL", HeaderValue::from(format!("{}s", life.as_secs())));
         }
-        let request = self.client.request_with_headers(self.subject(key), headers, value);
-        let answer = timeout(PATIENCE, request).await.map_err(|_| Fault::Unavailable)?;
-        let answer = answer.map_err(|_| Fault::Unavailable)?;
-        let answer: Answer = serde_json::from_slice(&answer.payload).map_err(|_| Fault::Unavailable)?;
+        let answer = jetstream::put(&self.client, self.subject(key), headers, value).await?;
         if answer.error.is_some() { Err(Fault::NoBuckets) } else { Ok(()) }
     }
 
@@ -165,18 +119,37 @@ impl Bucket {
     pub(super) async fn create(&self, key: &str, value: Bytes) -> Result<Option<u64>, Fault> {
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Expected-Last-Subject-Sequence", HeaderValue::from("0"));
-        let request = self.client.request_with_headers(self.subject(key), headers, value);
-        let answer = timeout(PATIENCE, request).await.map_err(|_| Fault::Unavailable)?;
-        let answer = answer.map_err(|_| Fault::Unavailable)?;
-        let answer: Answer = serde_json::from_slice(&answer.payload).map_err(|_| Fault::Unavailable)?;
+        let answer = jetstream::put(&self.client, self.subject(key), headers, value).await?;
         Ok(answer.seq.filter(|_| answer.error.is_none()))
     }
 
-    /// Reads one entry, and where it stands.
+    /// Writes a note where there is none, which runs out by itself; false if there is one that was not written with that id.
+    pub(super) async fn note(&self, key: &str, id: &str, life: Duration) -> Result<bool, Fault> {
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Expected-Last-Subject-Sequence", HeaderValue::from("0"));
+        headers.insert("Nats-Msg-Id", HeaderValue::from(id));
+        headers.insert("Nats-TTL", HeaderValue::from(format!("{}s", life.as_secs())));
+        let answer = jetstream::put(&self.client, self.subject(key), headers, Bytes::new()).await?;
+        match answer.error {
+            None if answer.seq.is_some() => Ok(true),
+            Some(refusal) if jetstream::IS_THERE.contains(&refusal.err_code) => Ok(false),
+            _ => Err(Fault::Unavailable),
+        }
+    }
+
+    /// Takes an entry away for good.
+    pub(super) async fn clear(&self, key: &str) -> Result<(), Fault> {
+        let mut headers = HeaderMap::new();
+        headers.insert("KV-Operation", HeaderValue::from("DEL"));
+        headers.insert("Nats-TTL", HeaderValue::from("30s"));
+        let answer = jetstream::put(&self.client, self.subject(key), headers, Bytes::new()).await?;
+        if answer.error.is_some() { Err(Fault::NoBuckets) } else { Ok(()) }
+    }
+
+    /// Reads one entry, and where it stands. [`Fault::NoBuckets`] if there is no such bucket.
     pub(super) async fn read(&self, key: &str) -> Result<Option<(String, u64)>, Fault> {
         let question = format!("$JS.API.DIRECT.GET.KV_{}.{}", self.name, self.subject(key));
-        let answer = timeout(PATIENCE, self.client.request(question, Bytes::new())).await;
-        let answer = answer.map_err(|_| Fault::Unavailable)?.map_err(|_| Fault::Unavailable)?;
+        let answer = jetstream::request(&self.client, question, HeaderMap::new(), Bytes::new()).await?;
         if answer.status.is_some() {
             return Ok(None);
         }
@@ -190,7 +163,8 @@ impl Bucket {
     /// Takes away what stands there and nothing else, whoever wrote it.
     pub(super) async fn delete(&self, seq: u64) -> Result<(), Fault> {
         let what = json!({ "seq": seq, "no_erase": true });
-        let answer = self.ask(&format!("STREAM.MSG.DELETE.KV_{}", self.name), what.to_string()).await?;
+        let answer =
+            jetstream::ask(&self.client, &format!("STREAM.MSG.DELETE.KV_{}", self.name), what.to_string()).await?;
         if answer.error.is_some() { Err(Fault::NoBuckets) } else { Ok(()) }
     }
 
@@ -272,7 +246,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// How many names a bus has at most.
+/// How many names a bus has at most, and how many mailboxes.
 const MAX_NAMES: u64 = 1 << 20;
 
 /// What a bucket of that kind needs. Who is there runs out by itself, and is told again; what operators have said stays. A name
@@ -284,7 +258,12 @@ fn settings(kind: Kind) -> Map<String, Value> {
         Kind::Names => json!({
             "storage": "file", "deny_purge": true, "deny_delete": false, "discard_new_per_subject": true, "max_msgs": MAX_NAMES,
         }),
-        Kind::Agents | Kind::Seen => json!({ "storage": "memory", "allow_msg_ttl": true }),
+        // What was accepted is known after a restart of the brokers, too.
+        Kind::Seen => json!({ "storage": "file", "deny_purge": true, "allow_msg_ttl": true }),
+        Kind::Boxes => {
+            json!({ "storage": "file", "deny_purge": true, "allow_msg_ttl": true, "max_msgs": MAX_NAMES })
+        }
+        Kind::Agents => json!({ "storage": "memory", "allow_msg_ttl": true }),
     };
     if let Value::Object(settings) = settings { settings } else { Map::new() }
 }

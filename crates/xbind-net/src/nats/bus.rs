@@ -81,6 +81,7 @@ impl Status {
 #[derive(Debug)]
 pub struct Bus {
     link: Arc<Link>,
+    task: Task,
 }
 
 impl Bus {
@@ -137,6 +138,25 @@ impl Bus {
         thread.spawn(async move { done(link.named(&did).await) });
     }
 
+    /// Keeps mail for an agent here while it is away, for so many seconds at most; closes its mailbox with 0. Done once it is known
+    /// to the brokers. It stays open when the bus closes.
+    ///
+    /// # Errors
+    /// `AGENT_CLOSED`; `INVALID_CONFIG` for more than a week, for another agent than the identity that connects, and where bodies are
+    /// encrypted and the agent's key is elsewhere; `SIGN_FAILED`, `BROKER_UNAVAILABLE`.
+    pub async fn mailbox(&self, did: &Did, retain: u32) -> Result<(), Error> {
+        let thread = thread::handle().map_err(|_| Fault::Internal)?;
+        let (task, did) = (self.task.clone(), *did);
+        thread.spawn(async move { task.mailbox(did, retain).await }).await.map_err(|_| Fault::Internal)?
+    }
+
+    /// The same for who cannot wait; `done` is called on the thread of this crate.
+    pub fn mailbox_then(&self, did: Did, retain: u32, done: impl FnOnce(Result<(), Error>) + Send + 'static) {
+        let Ok(thread) = thread::handle() else { return done(Err(Fault::Internal.into())) };
+        let task = self.task.clone();
+        thread.spawn(async move { done(task.mailbox(did, retain).await) });
+    }
+
     /// Waits until what the node had to say when it closed has left.
     pub async fn closed(&self) {
         closed(&self.link).await;
@@ -168,7 +188,7 @@ async fn begin(node: Arc<Node>, settings: Settings) -> Result<Bus, Fault> {
     if encrypt {
         node.encrypt().map_err(|_| Fault::Internal)?;
     }
-    let is_open = identity.is_none();
+    let own = identity.as_ref().map(|key| *key.did());
     let (key, host) = auth::fresh_key()?;
     let (told, events) = unbounded_channel();
     let options = match identity {
@@ -192,13 +212,15 @@ async fn begin(node: Arc<Node>, settings: Settings) -> Result<Bus, Fault> {
     let inbox = subscribe(namespace.inbox(&host)).await?;
     let replies = subscribe(format!("{}n.*", namespace.replies(&host))).await?;
     let beats = subscribe(namespace.beats()).await?;
-    let link = Link::new(&node, namespace, key, host, frame, oversight, (names_kept, is_open));
+    let link = Link::new(&node, namespace, key, host, frame, oversight, (names_kept, own));
     drop(node);
 
-    let task = Task { link: link.clone(), client: client.clone(), agents, names };
+    let [boxes, seen] = [Kept::Boxes, Kept::Seen].map(|kind| Bucket::new(&client, kind, &link.namespace, host));
+    let task = Task { link: link.clone(), client: client.clone(), agents, names, boxes, seen };
     let (place, mut placed) = watch::channel(None);
     let mut tasks = vec![
         tokio::spawn(task.clone().send()).abort_handle(),
+        tokio::spawn(task.clone().post()).abort_handle(),
         tokio::spawn(tokio::task::unconstrained(task.clone().receive(inbox))).abort_handle(),
         tokio::spawn(task.clone().undelivered(replies)).abort_handle(),
         tokio::spawn(task.clone().beats(beats)).abort_handle(),
@@ -206,17 +228,18 @@ async fn begin(node: Arc<Node>, settings: Settings) -> Result<Bus, Fault> {
         tokio::spawn(task.clone().write()).abort_handle(),
         tokio::spawn(task.clone().watch(place)).abort_handle(),
         tokio::spawn(task.clone().missed(placed.clone())).abort_handle(),
-        tokio::spawn(link.clone().claim(task.names.clone(), task.agents.clone(), placed.clone())).abort_handle(),
+        tokio::spawn(link.clone().claim(task.clone(), placed.clone())).abort_handle(),
         tokio::spawn(follow(link.clone(), events)).abort_handle(),
     ];
     tasks.extend(overseen);
-    tokio::spawn(end(link.clone(), task.clone(), tasks));
+    let bus = Bus { link: link.clone(), task: task.clone() };
+    tokio::spawn(end(link.clone(), task, tasks));
     let is_known = timeout(PATIENCE, placed.wait_for(|place| place.is_some())).await;
     if !matches!(is_known, Ok(Ok(_))) {
         link.bells.close.notify_one();
         return Err(Fault::Unavailable);
     }
-    Ok(Bus { link })
+    Ok(bus)
 }
 
 /// Has a node ask whom operators have stopped, once that was read.
@@ -259,6 +282,8 @@ async fn follow(link: Arc<Link>, mut events: UnboundedReceiver<bool>) {
             link.set_status(Status::Connected);
             link.bells.agents.notify_one();
             link.bells.send.notify_one();
+            link.bells.mail.notify_one();
+            lock(&link.mailboxes).reconnected();
             link.bells.watch.notify_one();
             if let Some(oversight) = &link.oversight {
                 oversight.again.notify_one();
@@ -276,7 +301,7 @@ async fn end(link: Arc<Link>, task: Task, tasks: Vec<AbortHandle>) {
             return;
         }
         link.bells.send.notify_one();
-        while !lock(&link.lanes).is_empty() {
+        while !lock(&link.lanes).is_empty() || !lock(&link.post).is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         link.leave(&task.agents, &task.names).await;
@@ -284,6 +309,7 @@ async fn end(link: Arc<Link>, task: Task, tasks: Vec<AbortHandle>) {
     })
     .await;
     tasks.iter().for_each(AbortHandle::abort);
+    lock(&link.mailboxes).close();
     let _ = timeout(DRAIN, client.drain()).await;
     link.set_status(Status::Closed);
     link.drop_all();

@@ -13,8 +13,8 @@ use xbind_runtime::transport::Resolved;
 
 use super::bucket::{Bucket, PATIENCE};
 use super::link::{Link, SKEW, lock};
-use super::tasks::PAUSE;
-use super::{Fault, Status};
+use super::tasks::{PAUSE, Task};
+use super::{Fault, Status, mail};
 
 /// How soon somebody tries again whose name is another's, and how often a holder looks whether it still is.
 const RETRY: Duration = Duration::from_secs(10);
@@ -135,7 +135,7 @@ impl Claims {
 
 impl Link {
     /// Claims the names of agents here, one after the other, for good.
-    pub(super) async fn claim(self: Arc<Self>, names: Bucket, agents: Bucket, place: Receiver<Option<u64>>) {
+    pub(super) async fn claim(self: Arc<Self>, task: Task, place: Receiver<Option<u64>>) {
         loop {
             let next = lock(&self.claims).next_due();
             let wait = next.map_or(CHECKED, |due| due.saturating_duration_since(Instant::now()));
@@ -151,7 +151,7 @@ impl Link {
                         self.sign_claim(&did, &name);
                         continue;
                     }
-                    Some(text) => match self.claim_one(&names, &agents, &place, &did, &name, text).await {
+                    Some(text) => match self.claim_one(&task, &place, &did, &name, text).await {
                         Ok(Standing::Taken(holder)) => (Some(Standing::Taken(holder)), RETRY.min(self.names_kept)),
                         Ok(standing) => (Some(standing), CHECKED),
                         Err(_) => (None, PAUSE),
@@ -184,13 +184,13 @@ impl Link {
     /// The server keeps the first; what stands there says whose it is.
     async fn claim_one(
         &self,
-        names: &Bucket,
-        agents: &Bucket,
+        task: &Task,
         place: &Receiver<Option<u64>>,
         did: &Did,
         name: &str,
         text: String,
     ) -> std::result::Result<Standing, Fault> {
+        let Task { names, agents, boxes, .. } = task;
         let key = Namespace::name_key(name).ok_or(Fault::Internal)?;
         let held = |seq| {
             if let Some(claim) = lock(&self.claims).own.get_mut(did) {
@@ -208,7 +208,12 @@ impl Link {
         // What nobody has signed keeps the name no longer than somebody who has gone.
         let is_there = holder.is_some_and(|holder| self.is_there(&holder));
         let is_over = lock(&self.claims).absences.is_over(seq, is_there, Instant::now(), self.names_kept);
-        if is_over && self.may_free(agents, place).await? {
+        let has_mailbox = async |holder| Ok(mail::read(boxes, &holder, &self.namespace, self.unix()).await?.is_some());
+        let is_away = match holder.filter(|_| is_over) {
+            Some(holder) => has_mailbox(holder).await?,
+            None => false,
+        };
+        if is_over && !is_away && self.may_free(agents, place).await? {
             if names.delete(seq).await.is_err() {
                 lock(&self.claims).absences.forget(seq); // another one may, and does
             }
@@ -226,8 +231,8 @@ impl Link {
     /// Gives names back that agents here had, unless another process speaks for them. Where statements let in, the callout sees
     /// that they have left.
     pub(super) async fn release(&self, names: &Bucket, gone: Vec<(Did, u64)>) {
-        for (did, seq) in gone.into_iter().filter(|_| self.is_open) {
-            if !self.is_there(&did) {
+        for (did, seq) in gone.into_iter().filter(|_| self.is_open()) {
+            if !self.is_there(&did) && !self.has_mailbox(&did) {
                 names.give_up(seq, &self.namespace).await;
             }
         }
@@ -284,21 +289,32 @@ impl Link {
         Ok(Some((record.ok().map(|record| *record.agent()), seq)))
     }
 
+    /// That DID and no other has the name.
+    pub(super) fn answer_name(&self, did: &Did, done: Resolved) {
+        let found = self.find_did(did);
+        self.learn_from(&found);
+        let remotes: Vec<_> = found.into_iter().map(|(remote, _)| remote).collect();
+        done.belongs(did, &remotes);
+    }
+}
+
+impl Task {
     /// Asks the broker whose a name is, and answers.
-    pub(super) async fn ask_name(&self, names: &Bucket, name: &str, done: Resolved) {
-        let held = lock(&self.claims).holder(name);
-        if let Some(did) = held.filter(|did| self.is_there(did)) {
-            return self.answer_name(&did, done);
+    pub(super) async fn ask_name(&self, name: &str, done: Resolved) {
+        let link = &self.link;
+        let held = lock(&link.claims).holder(name);
+        if let Some(did) = held.filter(|did| link.is_there(did)) {
+            return link.answer_name(&did, done);
         }
         let Some(key) = Namespace::name_key(name) else { return done.found(&[]) };
         for _ in 0..ASKED {
-            match self.read_name(names, &key).await {
+            match link.read_name(&self.names, &key).await {
                 Ok(Some((Some(did), _))) => {
-                    lock(&self.claims).know(name, did);
-                    return self.answer_name(&did, done);
+                    lock(&link.claims).know(name, did);
+                    return self.answer_holder(&did, done).await;
                 }
                 // Somebody says that he has it: the claim may not have come to all brokers yet.
-                Ok(None) if !lock(&self.directory).named(name).is_empty() => sleep(PAUSE_ASKED).await,
+                Ok(None) if !lock(&link.directory).named(name).is_empty() => sleep(PAUSE_ASKED).await,
                 Ok(_) => break,
                 Err(_) => return done.failed(ErrorKind::BrokerUnavailable),
             }
@@ -306,12 +322,15 @@ impl Link {
         done.found(&[]);
     }
 
-    /// That DID and no other has the name.
-    pub(super) fn answer_name(&self, did: &Did, done: Resolved) {
-        let found = self.find_did(did);
-        self.learn_from(&found);
-        let remotes: Vec<_> = found.into_iter().map(|(remote, _)| remote).collect();
-        done.belongs(did, &remotes);
+    /// Whoever has the name may be away.
+    async fn answer_holder(&self, did: &Did, done: Resolved) {
+        if self.link.is_there(did) {
+            return self.link.answer_name(did, done);
+        }
+        match self.mailbox_of(did).await {
+            Ok(mailbox) => done.belongs(did, mailbox.as_slice()),
+            Err(_) => done.failed(ErrorKind::BrokerUnavailable),
+        }
     }
 }
 

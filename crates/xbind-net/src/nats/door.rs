@@ -10,7 +10,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
-use xbind::cluster::{AuthRequest, Bucket as Kept, Connection, NKey, Names, Permit, Rights, Role, callout_key};
+use xbind::cluster::{
+    AuthRequest, Bucket as Kept, Connection, NKey, Names, Namespace, Permit, Rights, Role, callout_key,
+};
 use xbind::{Did, ErrorKind, ReplayWindow, SigningKey, Standing};
 use xbind_runtime::Overseer as _;
 
@@ -18,7 +20,7 @@ use super::bucket::{Bucket, PATIENCE};
 use super::link::SKEW;
 use super::oversight::Oversight;
 use super::tasks::{PAUSE, next};
-use super::{Fault, Reach, auth, vacancy};
+use super::{Fault, Reach, auth, mail, vacancy};
 use crate::thread;
 
 /// How often is looked whether what the bus keeps is there.
@@ -141,10 +143,12 @@ async fn open(admission: Admission) -> Result<Door, Fault> {
     let options = auth::options(issuer, key, host, reach.namespace.clone());
     let keeper = reach.dial(options, &host, told).await?;
     door.clients.push(keeper.clone());
-    let kept = [Kept::Agents, Kept::Names, Kept::Stops].map(|kind| Bucket::new(&keeper, kind, &reach.namespace, host));
-    make(&kept).await?;
-    let [agents, names, stops] = &kept;
-    let freeing = vacancy::free(agents.clone(), names.clone(), reach.namespace.clone(), reach.names_kept);
+    let kinds = [Kept::Agents, Kept::Names, Kept::Boxes, Kept::Seen, Kept::Stops];
+    let kept = kinds.map(|kind| Bucket::new(&keeper, kind, &reach.namespace, host));
+    make(&kept, &keeper, &reach.namespace).await?;
+    let [agents, names, boxes, _, stops] = &kept;
+    let three = [agents, names, boxes].map(Bucket::clone);
+    let freeing = vacancy::free(three, reach.namespace.clone(), reach.names_kept);
     door.tasks.push(tokio::spawn(freeing).abort_handle());
     if let Some(oversight) = oversight.clone() {
         let (stops, (whole, mut is_whole)) = (stops.clone(), watch::channel(false));
@@ -153,19 +157,23 @@ async fn open(admission: Admission) -> Result<Door, Fault> {
         let read = timeout(PATIENCE, is_whole.wait_for(|is_whole| *is_whole)).await;
         read.ok().and_then(Result::ok).ok_or(Fault::Unavailable)?;
     }
-    door.tasks.push(tokio::spawn(keep(kept.to_vec(), events, oversight)).abort_handle());
+    door.tasks.push(tokio::spawn(keep((kept.to_vec(), keeper, reach.namespace), events, oversight)).abort_handle());
     Ok(door)
 }
 
-async fn make(kept: &[Bucket]) -> Result<(), Fault> {
+async fn make(kept: &[Bucket], keeper: &Client, namespace: &Namespace) -> Result<(), Fault> {
     for bucket in kept {
         bucket.make().await?;
     }
-    Ok(())
+    mail::make(keeper, namespace).await
 }
 
 /// Makes it again for brokers that have begun anew, or that somebody had take it away: nobody else may.
-async fn keep(kept: Vec<Bucket>, mut events: UnboundedReceiver<bool>, oversight: Option<Arc<Oversight>>) {
+async fn keep(
+    (kept, keeper, namespace): (Vec<Bucket>, Client, Namespace),
+    mut events: UnboundedReceiver<bool>,
+    oversight: Option<Arc<Oversight>>,
+) {
     let mut is_connected = true;
     loop {
         match timeout(LOOKED, events.recv()).await {
@@ -178,7 +186,7 @@ async fn keep(kept: Vec<Bucket>, mut events: UnboundedReceiver<bool>, oversight:
             }
             Err(_) => {}
         }
-        while is_connected && events.is_empty() && make(&kept).await.is_err() {
+        while is_connected && events.is_empty() && make(&kept, &keeper, &namespace).await.is_err() {
             sleep(PAUSE).await;
         }
     }

@@ -17,6 +17,8 @@ use super::claims::Claims;
 use super::directory::{Directory, Known, Path, Seen};
 use super::envelope::{HEAD, MESSAGE_HEAD};
 use super::lanes::Lanes;
+use super::mail::Post;
+use super::mailbox::Mailboxes;
 use super::oversight::Oversight;
 use super::roster::Roster;
 use super::sent::Sent;
@@ -40,8 +42,12 @@ pub(super) struct Link {
     pub(super) claims: Mutex<Claims>,
     /// How long a name stays with an agent that has gone.
     pub(super) names_kept: Duration,
-    /// Whoever reaches the broker may do all.
-    pub(super) is_open: bool,
+    /// Who connects; where nobody wants to know, whoever reaches the broker may do all.
+    pub(super) identity: Option<Did>,
+    /// What waits for mailboxes of others.
+    pub(super) post: Mutex<Post>,
+    /// Those of agents here.
+    pub(super) mailboxes: Mutex<Mailboxes>,
     /// Names and DIDs that nobody known answers to: the broker is asked whether it knows of more.
     pub(super) missed: Mutex<Vec<(String, Resolved)>>,
     /// Agents whose key has not signed where they are.
@@ -64,6 +70,8 @@ pub(super) struct Link {
 pub(super) struct Bells {
     /// There is something to send.
     pub(super) send: Notify,
+    /// There is something for mailboxes.
+    pub(super) mail: Notify,
     /// Agents here have come or gone.
     pub(super) agents: Notify,
     /// A name is to be claimed.
@@ -89,7 +97,7 @@ impl Link {
         host: NKey,
         frame: usize,
         oversight: Option<Arc<Oversight>>,
-        (names_kept, is_open): (Duration, bool),
+        (names_kept, identity): (Duration, Option<Did>),
     ) -> Arc<Self> {
         let link = Arc::new(Self {
             node: Arc::downgrade(node),
@@ -103,7 +111,9 @@ impl Link {
             roster: Mutex::default(),
             claims: Mutex::default(),
             names_kept,
-            is_open,
+            identity,
+            post: Mutex::default(),
+            mailboxes: Mutex::default(),
             missed: Mutex::default(),
             unsigned: Mutex::default(),
             over: Mutex::default(),
@@ -118,6 +128,15 @@ impl Link {
         let _ = link.id.set(id);
         node.resolve_with(Arc::new(Finder(link.clone())));
         link
+    }
+
+    pub(super) fn id(&self) -> Option<&TransportId> {
+        self.id.get()
+    }
+
+    /// Whether whoever reaches the broker may do all.
+    pub(super) const fn is_open(&self) -> bool {
+        self.identity.is_none()
     }
 
     pub(super) fn status(&self) -> Status {
@@ -189,6 +208,9 @@ impl Link {
     pub(super) fn drop_all(&self) {
         let hosts = lock(&self.directory).hosts();
         hosts.iter().for_each(|host| self.drop_host(host));
+        if let (Some(node), Some(route)) = (self.node.upgrade(), self.to_mailboxes()) {
+            node.gone(route);
+        }
     }
 
     /// A host is gone, with all that was under way to it and from it.
@@ -238,6 +260,10 @@ struct Carrier(Arc<Link>);
 impl Transport for Carrier {
     fn carry(&self, route: Route, parcels: &mut Vec<Departure>) {
         let link = &self.0;
+        if Link::is_mail(route) {
+            lock(&link.post).push(parcels);
+            return link.bells.mail.notify_one();
+        }
         if lock(&link.directory).host_of(route.id).is_none() {
             drop(take(parcels));
             lock(&link.over).push(route.id);
@@ -259,7 +285,16 @@ impl Transport for Carrier {
         true
     }
 
+    fn keeps(&self, to: &Remote) -> Option<u32> {
+        Link::is_mail(to.route).then(|| lock(&self.0.post).retain(&to.did).unwrap_or(1))
+    }
+
+    fn wants(&self, agent: &Did, messages: usize) {
+        lock(&self.0.mailboxes).wants(agent, messages);
+    }
+
     fn agents_changed(&self) {
+        lock(&self.0.mailboxes).again();
         self.0.bells.agents.notify_one();
     }
 

@@ -16,7 +16,10 @@
 //! | `sent` | what was sent lately, and may be lost |
 //! | `oversight` | whom operators have stopped |
 //! | `operator` | what an operator says |
+//! | `mail` | what is sent to agents that are away |
+//! | `mailbox` | mail that agents here take |
 //! | `bucket` | what is kept with the broker |
+//! | `jetstream` | how that is asked for |
 //! | `tls` | certificates |
 //! | `tasks` | what runs on the thread of this crate: sending, receiving, watching, time |
 
@@ -27,8 +30,11 @@ mod claims;
 mod directory;
 mod door;
 mod envelope;
+mod jetstream;
 mod lanes;
 mod link;
+mod mail;
+mod mailbox;
 mod operator;
 mod oversight;
 mod reach;

@@ -11,7 +11,7 @@ use tokio::sync::watch::{Receiver, Sender};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_stream::Stream;
 use xbind::cluster::{NKey, Presence, Role};
-use xbind::{Did, ErrorKind};
+use xbind::{Did, ErrorKind, VerifyingKey};
 
 use super::bucket::{Bucket, Entry, PATIENCE, SILENCE};
 use super::directory::Away;
@@ -30,12 +30,14 @@ const BATCH: usize = 256 << 10;
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
 /// What one of them needs.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Task {
     pub(super) link: Arc<Link>,
     pub(super) client: Client,
     pub(super) agents: Bucket,
     pub(super) names: Bucket,
+    pub(super) boxes: Bucket,
+    pub(super) seen: Bucket,
 }
 
 /// The next message of a subscription; none once it has ended.
@@ -332,13 +334,18 @@ impl Task {
             let is_known = link.status() == Status::Connected && matches!(caught_up.await, Ok(Some(())));
             for (to, done) in questions {
                 if is_known && !to.starts_with("did:") {
-                    link.ask_name(&self.names, &to, done).await;
+                    self.ask_name(&to, done).await;
                     continue;
                 }
                 let found = link.find(&to);
-                match is_known || !found.is_empty() {
-                    true => link.answer(&found, done),
-                    false => done.failed(ErrorKind::BrokerUnavailable),
+                let did = VerifyingKey::from_did(&to).ok().filter(|_| is_known && found.is_empty());
+                match did {
+                    Some(key) => match self.mailbox_of(key.did()).await {
+                        Ok(mailbox) => done.found(mailbox.as_slice()),
+                        Err(_) => done.failed(ErrorKind::BrokerUnavailable),
+                    },
+                    None if !found.is_empty() => link.answer(&found, done),
+                    None => done.failed(ErrorKind::BrokerUnavailable),
                 }
             }
         }

@@ -13,9 +13,12 @@ use super::bucket::{Bucket, Entry, Followed};
 use super::claims::Absences;
 use super::envelope;
 use super::link::{SKEW, lock};
+use super::mail;
 
 /// Agents that are followed.
 const MAX_THERE: usize = 1 << 20;
+/// How often is looked whether who is gone still has a mailbox.
+const AWAY: Duration = Duration::from_secs(60);
 /// How often is looked who is gone.
 const LOOKED: Duration = Duration::from_secs(5);
 
@@ -34,7 +37,7 @@ struct Seen {
 }
 
 /// Takes names from those who have gone, for good.
-pub(super) async fn free(agents: Bucket, names: Bucket, namespace: Namespace, kept: Duration) {
+pub(super) async fn free([agents, names, boxes]: [Bucket; 3], namespace: Namespace, kept: Duration) {
     let (seen, again) = (Mutex::new(Seen::default()), [Notify::new(), Notify::new()]);
     let of_agents = |followed: Followed<'_>| {
         let mut seen = lock(&seen);
@@ -83,11 +86,23 @@ pub(super) async fn free(agents: Bucket, names: Bucket, namespace: Namespace, ke
         }
     };
     let looking = async {
-        let mut absences = Absences::default();
+        let (mut absences, mut away) = (Absences::default(), HashMap::new());
         loop {
             sleep(LOOKED.min(kept)).await;
             let over = lock(&seen).over(&mut absences, kept);
+            away.retain(|_, since: &mut Instant| since.elapsed() < AWAY);
             for seq in over {
+                let holder = lock(&seen).claims.get(&seq).and_then(|(_, holder)| *holder);
+                if let Some(holder) = holder.filter(|_| !away.contains_key(&seq)) {
+                    match mail::read(&boxes, &holder, &namespace, now()).await {
+                        Ok(None) => {}
+                        Ok(Some(_)) => drop(away.insert(seq, Instant::now())),
+                        Err(_) => continue,
+                    }
+                }
+                if away.contains_key(&seq) {
+                    continue; // he will read his mail
+                }
                 let _ = names.delete(seq).await; // of several that look, one does
                 absences.forget(seq);
                 let mut seen = lock(&seen);

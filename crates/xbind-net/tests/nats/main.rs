@@ -8,6 +8,7 @@
 )]
 
 mod auth;
+mod mail;
 mod names;
 mod reflected;
 mod secrecy;

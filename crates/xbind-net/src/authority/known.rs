@@ -1,0 +1,80 @@
+use xbind::{Did, Error, ErrorKind, Rotation, VerifyingKey};
+
+use super::refusal::{Refusal, Result};
+use super::wire::About;
+
+/// An authority as somebody knows it: by the key that it had when he last looked, and by the statements that have led there.
+/// What it says of itself later is believed where the key that is known has signed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    did: Did,
+    rotations: Vec<String>,
+}
+
+impl Known {
+    /// By its DID.
+    #[must_use]
+    pub const fn new(did: Did) -> Self {
+        Self { did, rotations: Vec::new() }
+    }
+
+    /// As it was kept, with the statements that have led to that DID.
+    ///
+    /// # Errors
+    /// `Own`: a text that is no DID, statements that lead elsewhere.
+    pub fn read(did: &str, rotations: &[String]) -> Result<Self> {
+        let did = *VerifyingKey::from_did(did)?.did();
+        let mut next = did;
+        for rotation in rotations.iter().rev() {
+            let rotation = Rotation::verify(rotation)?;
+            if rotation.new != next {
+                return Err(Error::new(ErrorKind::InvalidToken, "the rotations lead to another authority").into());
+            }
+            next = rotation.old;
+        }
+        Ok(Self { did, rotations: rotations.to_vec() })
+    }
+
+    /// Its DID.
+    #[must_use]
+    pub const fn did(&self) -> &Did {
+        &self.did
+    }
+
+    /// The statements that have led there.
+    #[must_use]
+    pub fn rotations(&self) -> &[String] {
+        &self.rotations
+    }
+
+    /// Every DID whose tokens may count now.
+    pub fn counting(&self, now: u64) -> impl Iterator<Item = Did> {
+        let rotations = self.rotations.iter().filter_map(|rotation| Rotation::verify(rotation).ok());
+        let earlier = rotations.filter(move |rotation| !rotation.is_emergency() && now < rotation.old_until());
+        [self.did].into_iter().chain(earlier.map(|rotation| rotation.old))
+    }
+
+    /// The same authority, as it says now who it is: with another key only where each key has signed over to the next.
+    ///
+    /// # Errors
+    /// `Changed`: it has another key, and none that is known says so.
+    pub fn follow(&self, about: &About, now: u64) -> Result<Self> {
+        let changed = || Refusal::Changed { was: self.did, is: about.did.clone() };
+        let mut known = self.clone();
+        for text in &about.rotations {
+            let Ok(rotation) = Rotation::verify(text) else { continue };
+            if rotation.old == known.did {
+                known.did = rotation.new;
+                known.rotations.push(text.clone());
+            }
+        }
+        if known.did.as_str() != about.did {
+            return Err(changed());
+        }
+        // What is over leads nowhere any more.
+        let is_over = |text: &String| Rotation::verify(text).is_ok_and(|rotation| rotation.old_until() <= now);
+        let over = known.rotations.iter().take_while(|text| is_over(text)).count();
+        known.rotations.drain(..over);
+        Ok(known)
+    }
+}

@@ -1,0 +1,85 @@
+//! The few requests to JetStream that a bus needs.
+
+use async_nats::header::HeaderMap;
+use async_nats::{Client, Message, RequestErrorKind};
+use hyper::body::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::Fault;
+use super::bucket::PATIENCE;
+
+/// What a stream of that name and another configuration is answered with: its owner has made it as he wants it.
+const OTHER_CONFIGURATION: u64 = 10_058;
+/// What a value is answered with that expects none before it.
+pub(super) const IS_THERE: [u64; 2] = [10_071, 10_164];
+/// What a message is answered with that is over a bound of its stream, or over the room of its server.
+pub(super) const IS_FULL: [u64; 3] = [10_077, 10_047, 10_023];
+/// How many copies are asked for, where there are as many brokers.
+const REPLICAS: [u8; 2] = [3, 1];
+
+#[derive(Deserialize)]
+pub(super) struct Answer {
+    pub(super) error: Option<Refusal>,
+    pub(super) state: Option<State>,
+    pub(super) num_pending: Option<u64>,
+    pub(super) seq: Option<u64>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Refusal {
+    pub(super) err_code: u64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct State {
+    pub(super) last_seq: u64,
+}
+
+/// Asks something of it.
+pub(super) async fn ask(client: &Client, what: &str, config: String) -> Result<Answer, Fault> {
+    put(client, format!("$JS.API.{what}"), HeaderMap::new(), config.into()).await
+}
+
+/// Puts a message into the stream that has that subject. [`Fault::NoBuckets`] if certainly nobody has got it.
+pub(super) async fn put(client: &Client, subject: String, headers: HeaderMap, value: Bytes) -> Result<Answer, Fault> {
+    let answer = request(client, subject, headers, value).await?;
+    serde_json::from_slice(&answer.payload).map_err(|_| Fault::Unavailable)
+}
+
+/// The answer to a request. [`Fault::NoBuckets`] if nobody has got it.
+pub(super) async fn request(
+    client: &Client,
+    subject: String,
+    headers: HeaderMap,
+    value: Bytes,
+) -> Result<Message, Fault> {
+    let request = client.request_with_headers(subject, headers, value);
+    let answer = timeout(PATIENCE, request).await.map_err(|_| Fault::Unavailable)?;
+    answer.map_err(|error| {
+        let keeps_none = error.kind() == RequestErrorKind::NoResponders;
+        if keeps_none { Fault::NoBuckets } else { Fault::Unavailable }
+    })
+}
+
+/// Makes a stream, unless it is there.
+pub(super) async fn make(client: &Client, mut config: Value) -> Result<(), Fault> {
+    let name = config.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    // Servers that have just found each other may leave the first question unanswered.
+    let known = ask(client, &format!("STREAM.INFO.{name}"), String::new()).await;
+    if known.is_ok_and(|answer| answer.state.is_some()) {
+        return Ok(());
+    }
+    for replicas in REPLICAS {
+        if let Some(config) = config.as_object_mut() {
+            config.insert("num_replicas".to_owned(), json!(replicas));
+        }
+        let answer = ask(client, &format!("STREAM.CREATE.{name}"), config.to_string()).await?;
+        match answer.error {
+            None | Some(Refusal { err_code: OTHER_CONFIGURATION }) => return Ok(()),
+            Some(_) => {}
+        }
+    }
+    Err(Fault::NoBuckets)
+}
