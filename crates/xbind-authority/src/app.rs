@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hyper::body::Bytes;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
+use xbind::Did;
 use xbind::http::profile::Profile;
 use xbind::http::target::{Authority, Scheme};
 use xbind::http::verify::{AuthenticRequest, RequestPolicy, RequestVerifier};
 use xbind::record::Verdict;
-use xbind::{Did, SigningKey};
 use xbind_runtime::{AuditLog, Decided};
 
 use crate::config::Config;
@@ -21,6 +21,7 @@ use crate::http::MAX_BODY;
 use crate::http::call::Call;
 use crate::http::metrics::Metrics;
 use crate::http::rate::Limiter;
+use crate::identity::Keys;
 use crate::problem::Result;
 use crate::store::{Change, Fault, Store, fault};
 use crate::ticket::Tickets;
@@ -41,8 +42,8 @@ pub(crate) struct App {
     pub store: Store,
     /// The log of decisions.
     pub audit: Arc<AuditLog>,
-    /// What signs tokens.
-    pub key: SigningKey,
+    /// What signs tokens, answers and lists.
+    pub(crate) keys: Keys,
     pub(crate) tickets: Tickets,
     pub(crate) dns: Dns,
     pub(crate) verifier: Verifier,
@@ -77,7 +78,7 @@ impl App {
         config: Config,
         store: Store,
         audit: Arc<AuditLog>,
-        key: SigningKey,
+        keys: Keys,
         url: String,
     ) -> std::result::Result<Self, Fault> {
         let (scheme, authority) = read_url(&url)?;
@@ -103,7 +104,7 @@ impl App {
             config,
             store,
             audit,
-            key,
+            keys,
             verifier,
             metrics: Metrics::default(),
             lists: Lists::default(),
@@ -127,8 +128,8 @@ impl App {
 
     /// Its own DID.
     #[must_use]
-    pub(crate) const fn did(&self) -> &Did {
-        self.key.did()
+    pub(crate) fn did(&self) -> &Did {
+        self.keys.did()
     }
 
     pub(crate) const fn scheme(&self) -> Scheme {

@@ -28,6 +28,6 @@ pub mod store;
 mod ticket;
 
 pub use config::{Config, LogSink, Passphrase, Rate, Times, TlsFiles};
-pub use server::{Server, backup, look_up, release, restore};
+pub use server::{Rotated, Server, backup, look_up, release, restore, rotate};
 pub use store::Fault;
 pub use xbind_net::authority::wire;

@@ -8,11 +8,20 @@ use crate::routes::{Access, ROUTES, Route};
 /// JSON Schemas of bodies and answers.
 const SCHEMAS: &str = include_str!("schemas.json");
 
-/// Problems that any request can meet.
-const ALWAYS: [Kind; 6] =
-    [Kind::Malformed, Kind::TooLarge, Kind::RateLimited, Kind::TooSlow, Kind::Internal, Kind::TargetTooLong];
+/// Problems that any request can meet: one to a route that is open to all may be signed, too.
+const ALWAYS: [Kind; 9] = [
+    Kind::Malformed,
+    Kind::NotProven,
+    Kind::TooLarge,
+    Kind::RateLimited,
+    Kind::TooSlow,
+    Kind::Replayed,
+    Kind::Internal,
+    Kind::Busy,
+    Kind::TargetTooLong,
+];
 /// And any that has to be signed.
-const SIGNED: [Kind; 4] = [Kind::NotProven, Kind::Replayed, Kind::Busy, Kind::AuditFailed];
+const SIGNED: [Kind; 1] = [Kind::AuditFailed];
 
 /// The document of a server that is reached there.
 #[must_use]
@@ -52,7 +61,8 @@ fn operation(route: &Route) -> Value {
     let mut operation = Map::new();
     operation.insert("summary".to_owned(), route.summary.into());
     operation.insert("operationId".to_owned(), operation_id(route).into());
-    let security = if route.access == Access::Signed { json!([{ "signature": [] }]) } else { json!([]) };
+    let security =
+        if route.access == Access::Signed { json!([{ "signature": [] }]) } else { json!([{}, { "signature": [] }]) };
     operation.insert("security".to_owned(), security);
     let parameter = |place: &'static str| move |name: &str| json!({ "name": name, "in": place, "required": place == "path", "schema": schema_of(name) });
     let parts = parts(route.path).map(parameter("path"));

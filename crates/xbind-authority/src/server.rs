@@ -10,20 +10,20 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::watch;
 use xbind::record::Verdict;
-use xbind::{Did, VerifyingKey};
+use xbind::{Did, Rotation, VerifyingKey};
 use xbind_runtime::{AuditLog, Decided, Durability, LogOptions};
 
 use crate::app::{App, read_url};
 use crate::config::{Config, Passphrase};
 use crate::dns::Dns;
-use crate::domain::operator;
+use crate::domain::{authority, operator};
 use crate::http::{accept, tls};
+use crate::identity::Keys;
 use crate::problem::Problem;
 use crate::store::{Fault, Store, backup, fault, private};
 use crate::{files, identity, routes};
 
 const DATABASE: &str = "authority.db";
-const KEY: &str = "authority.key";
 const LOG: &str = "audit.jsonl";
 /// A file of the log that is longer is continued in the next.
 const MAX_LOG_BYTES: u64 = 1 << 30;
@@ -49,12 +49,6 @@ impl Server {
             )));
         }
         let acceptor = config.tls.as_ref().map(tls::acceptor).transpose()?;
-        files::directory(&config.directory)?;
-        for name in [KEY, LOG, DATABASE] {
-            files::file(&config.directory, &config.directory.join(name))?;
-        }
-        let passphrase = config.passphrase.as_ref().map(Passphrase::text);
-        let key = identity::open(&config.directory.join(KEY), passphrase)?;
         let listener = TcpListener::bind(config.listen)
             .map_err(|error| fault(format!("{} cannot be listened on: {error}", config.listen)))?;
         listener.set_nonblocking(true)?;
@@ -62,9 +56,8 @@ impl Server {
         let scheme = if acceptor.is_some() { "https" } else { "http" };
         let url = config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
         read_url(&url)?;
-        let options = LogOptions { durability: Durability::Always, max_file_bytes: MAX_LOG_BYTES, first: None };
-        let (audit, _) = AuditLog::open_with(&config.directory.join(LOG), key.duplicate(), options)?;
-        let store = Store::open(&config.directory.join(DATABASE), audit.clone())?;
+        let passphrase = config.passphrase.as_ref().map(Passphrase::text);
+        let Opened { keys, audit, store } = Opened::of(&config.directory, passphrase)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("xbind-authority")
             .worker_threads(thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8)))
@@ -72,7 +65,7 @@ impl Server {
             .build()?;
         let app = {
             let _inside = runtime.enter();
-            Arc::new(App::new(config, store, audit, key, url)?)
+            Arc::new(App::new(config, store, audit, keys, url)?)
         };
         let (stop, stopped) = watch::channel(false);
         let (tell, told) = channel();
@@ -203,27 +196,94 @@ pub fn restore(from: &Path, directory: &Path) -> Result<(), Fault> {
 /// # Errors
 /// A server that runs, a domain that nobody has proven.
 pub fn release(directory: &Path, passphrase: Option<&str>, domain: &str) -> Result<(), Fault> {
-    let key = identity::open(&directory.join(KEY), passphrase)?;
-    let (by, now) = (*key.did(), xbind_runtime::now());
-    let options = LogOptions { durability: Durability::Always, max_file_bytes: MAX_LOG_BYTES, first: None };
-    let (audit, _) = AuditLog::open_with(&directory.join(LOG), key, options)?;
-    let store = Store::open(&directory.join(DATABASE), audit.clone())?;
+    let opened = Opened::of(directory, passphrase)?;
+    let (by, now) = (*opened.keys.did(), xbind_runtime::now());
     let domain = domain.to_owned();
-    let change = move |change: &mut crate::store::Change<'_>| {
+    opened.change(move |change| {
         operator::release(change.db(), &domain)?;
         let mut decided = Decided::new("operator.released", Verdict::Accepted, by, now);
         decided.note = crate::domain::note(&domain);
         change.record(decided);
         Ok(())
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let released = runtime.block_on(store.write(change));
-    store.close();
-    drop(audit.close());
-    released.map_err(|problem| fault(problem.detail().to_owned()))
+    })
 }
 
-/// Files of the log, and the key.
+/// The keys of an authority: the one until now, and the next one.
+#[derive(Clone, Copy, Debug)]
+pub struct Rotated {
+    /// The DID that it had.
+    pub before: Did,
+    /// The DID that it has, or will have.
+    pub did: Did,
+}
+
+/// Gives the authority its next key; the server of that directory must not run. The old one signs the status lists of its tokens
+/// until the last one is over, and the first one the log. Stopped half-way, it goes on with the same key the next time. With
+/// `only_prepare` the key is made, so that others learn its DID, and nothing changes yet.
+///
+/// # Errors
+/// A server that runs, files that cannot be read or written, a clock that was put back behind the last rotation.
+pub fn rotate(directory: &Path, passphrase: Option<&str>, only_prepare: bool) -> Result<Rotated, Fault> {
+    let opened = Opened::of(directory, passphrase)?;
+    let new = identity::open(directory, opened.keys.next_place(), passphrase)?;
+    let (before, first, did) = (*opened.keys.did(), *opened.keys.first(), *new.did());
+    if only_prepare {
+        opened.close();
+        return Ok(Rotated { before, did });
+    }
+    let now = xbind_runtime::now();
+    let rotation = Rotation { old: before, new: did, issued_at: now, active_from: now, overlap: authority::OVERLAP };
+    let current = opened.keys.current().map_err(|_| fault("the authority's key is missing"))?;
+    let statement = rotation.sign(current, &new)?;
+    opened.change(move |change| {
+        authority::rotate(change.db(), first, &statement, now)?;
+        let mut decided = Decided::new("authority.rotated", Verdict::Accepted, before, now);
+        decided.to = Some(did);
+        change.record(decided);
+        Ok(())
+    })?;
+    Ok(Rotated { before, did })
+}
+
+/// Everything in the directory of a server, which nobody else uses meanwhile.
+struct Opened {
+    keys: Keys,
+    audit: Arc<AuditLog>,
+    store: Store,
+}
+
+impl Opened {
+    fn of(directory: &Path, passphrase: Option<&str>) -> Result<Self, Fault> {
+        files::directory(directory)?;
+        for name in [LOG, DATABASE] {
+            files::file(directory, &directory.join(name))?;
+        }
+        let first = identity::open(directory, 0, passphrase)?;
+        let options = LogOptions { durability: Durability::Always, max_file_bytes: MAX_LOG_BYTES, first: None };
+        let (audit, _) = AuditLog::open_with(&directory.join(LOG), first.duplicate(), options)?;
+        let store = Store::open(&directory.join(DATABASE), audit.clone())?;
+        let keys = Keys::read(directory, first, &store, passphrase)?;
+        Ok(Self { keys, audit, store })
+    }
+
+    /// Makes a change, and closes everything.
+    fn change(
+        self,
+        change: impl FnOnce(&mut crate::store::Change<'_>) -> crate::problem::Result<()> + Send + 'static,
+    ) -> Result<(), Fault> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let changed = runtime.block_on(self.store.write(change));
+        self.close();
+        changed.map_err(|problem| fault(problem.detail().to_owned()))
+    }
+
+    fn close(self) {
+        self.store.close();
+        drop(self.audit.close());
+    }
+}
+
+/// Files of the log, and the keys.
 fn copy_files(from: &Path, to: &Path) -> Result<(), Fault> {
     for file in fs::read_dir(from)? {
         let file = file?;
@@ -231,7 +291,7 @@ fn copy_files(from: &Path, to: &Path) -> Result<(), Fault> {
         let name = name.to_str().unwrap_or_default();
         let rest = name.strip_prefix(LOG).map(|rest| rest.strip_prefix('.').unwrap_or(rest));
         let is_log = rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
-        if !(is_log || name == KEY) {
+        if !(is_log || identity::is_key(name)) {
             continue;
         }
         let copy: PathBuf = to.join(name);

@@ -1,4 +1,4 @@
-//! A server that is killed while it writes. `XBIND_LONG` kills it more often.
+//! A server that is killed while it writes: 200 times with `XBIND_LONG=1`, or as often as `XBIND_KILLS` says.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -23,7 +23,8 @@ fn nothing_that_was_acknowledged_is_lost_and_nothing_is_used_twice() {
         return serve(&directory);
     }
     let name = "nothing_that_was_acknowledged_is_lost_and_nothing_is_used_twice";
-    let times: u64 = if std::env::var_os("XBIND_LONG").is_some() { 200 } else { 10 };
+    let asked = std::env::var("XBIND_KILLS").ok().map(|times| times.parse().unwrap());
+    let times: u64 = asked.unwrap_or(if std::env::var("XBIND_LONG").is_ok_and(|long| long == "1") { 200 } else { 10 });
     let (folder, dns) = (Folder::new(), DnsServer::start());
     let (mut child, mut address) = start(&folder, &dns, name);
     let id = prepare(&mut Client::of_host(address, HOST), &dns);

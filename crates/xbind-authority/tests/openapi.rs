@@ -5,12 +5,13 @@ mod common;
 
 use std::collections::BTreeSet;
 
+use common::client::Request;
 use common::key;
 use common::probe::{Probe, name};
 use serde_json::{Value, json};
 use xbind::{Rotation, SigningKey};
 use xbind_authority::problem::Kind;
-use xbind_authority::routes::ROUTES;
+use xbind_authority::routes::{Access, ROUTES};
 use xbind_authority::{openapi, wire};
 
 #[test]
@@ -173,6 +174,19 @@ fn every_route_status_and_problem_of_the_document_is_met() {
     probe.ask(Some(&other), "GET", &trail, None, "inactive");
     probe.ask(Some(&key(14)), "POST", &revocation, Some(json!({})), "204");
 
+    let by = |new: &SigningKey, overlap: u64| {
+        let rotation = Rotation { old: *operator.did(), new: *new.did(), issued_at: now, active_from: now, overlap };
+        Some(json!({ "rotation": rotation.sign(&operator, new).unwrap() }))
+    };
+    let rotations = format!("/v1/operators/{id}/rotations");
+    probe.ask(Some(&stranger), "POST", &rotations, by(&key(15), 0), "not-permitted");
+    probe.ask(Some(&operator), "POST", "/v1/operators/x/rotations", by(&key(15), 0), "not-found");
+    probe.ask(Some(&operator), "POST", &rotations, by(&other, 0), "agent-taken");
+    probe.ask(Some(&operator), "POST", &rotations, by(&key(15), 60), "rotation-refused");
+    probe.ask(Some(&operator), "POST", &rotations, by(&key(15), 0), "200");
+    let operator = key(15);
+    probe.ask(None, "GET", &format!("/v1/operators/{id}"), None, "200");
+
     // Nothing can be put on record any more: nothing is done.
     let log = probe.story.folder.join("authority/audit.jsonl");
     std::fs::rename(&log, log.with_extension("moved")).unwrap();
@@ -190,6 +204,22 @@ fn every_route_status_and_problem_of_the_document_is_met() {
         missing.extend(wanted.map(|what| (name(route), what)).filter(|wanted| !probe.met.contains(wanted)));
     }
     assert!(missing.is_empty(), "documented, and never met: {missing:?}");
+}
+
+#[test]
+fn a_route_that_is_open_to_all_refuses_a_signature_that_does_not_hold_as_it_documents() {
+    let mut probe = Probe::new();
+    for route in ROUTES.iter().filter(|route| route.access == Access::Anybody) {
+        let target = route.path.replace("{operator}", "x").replace("{did}", key(7).did().as_str());
+        let target = target.replace("{list}", "0").replace("{name}", "a.example.com");
+        let body = route.body.map(|_| json!({}));
+        let elsewhere = Request::new(route.method, &target, body.as_ref()).signed(&key(9), "elsewhere.example");
+        probe.send(route.method, &target, &elsewhere, "not-proven");
+    }
+    let host = probe.story.client.host();
+    let once = Request::new("GET", "/v1", None).signed(&key(9), &host);
+    probe.send("GET", "/v1", &once, "200");
+    probe.send("GET", "/v1", &once, "replayed");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use xbind::SigningKey;
+use xbind::{Did, SigningKey};
 use xbind_authority::wire::About;
 use xbind_net::authority::{self, Question, Refusal};
 use xbind_net::{Answer, FetchError, Roots, Settings};
@@ -12,21 +12,30 @@ use xbind_net::{Answer, FetchError, Roots, Settings};
 use crate::failure::{Exit, Failure, Result};
 
 /// An authority that is asked.
-pub(crate) struct Client(authority::Client);
+pub(crate) struct Client {
+    inner: authority::Client,
+    /// Whose answers to signed requests count, once that is known.
+    authority: Option<Did>,
+}
 
 impl Client {
     /// `https://authority.example` or, on this machine, `http://localhost:8080`.
     pub(crate) fn new(server: &str, ca: Option<&PathBuf>) -> Result<Self> {
         let roots = Roots { pem: Vec::new(), files: ca.cloned().into_iter().collect() };
         let client = authority::Client::new(server, Settings { roots, ..Settings::default() });
-        client.map(Self).map_err(|why| {
+        client.map(|inner| Self { inner, authority: None }).map_err(|why| {
             Failure::usage(format!("{server} is no address of an authority: {why}"))
                 .hint("give https://authority.example, or http://localhost:8080 on this machine")
         })
     }
 
     pub(crate) fn server(&self) -> &str {
-        self.0.server()
+        self.inner.server()
+    }
+
+    /// What is answered to a signed request has to be signed by that authority from now on.
+    pub(crate) const fn trust(&mut self, authority: Did) {
+        self.authority = Some(authority);
     }
 
     /// Who the authority is.
@@ -36,11 +45,11 @@ impl Client {
 
     /// Whether it can decide.
     pub(crate) fn ready(&self) -> Result<()> {
-        self.ask(self.0.question("GET", "/ready"), None).map(drop)
+        self.ask(self.inner.question("GET", "/ready"), None).map(drop)
     }
 
     pub(crate) fn get<T: DeserializeOwned>(&self, path: &str, key: Option<&SigningKey>) -> Result<T> {
-        let answer = self.ask(self.0.question("GET", path), key)?;
+        let answer = self.ask(self.inner.question("GET", path), key)?;
         answer.json().map_err(|refusal| self.failed(refusal))
     }
 
@@ -51,18 +60,18 @@ impl Client {
         body: &impl Serialize,
         key: Option<&SigningKey>,
     ) -> Result<T> {
-        let answer = self.ask(self.0.question(method, path).and_then(|question| question.with(body)), key)?;
+        let answer = self.ask(self.inner.question(method, path).and_then(|question| question.with(body)), key)?;
         answer.json().map_err(|refusal| self.failed(refusal))
     }
 
     /// The same where the answer is empty.
     pub(crate) fn tell(&self, method: &'static str, path: &str, body: &impl Serialize, key: &SigningKey) -> Result<()> {
-        self.ask(self.0.question(method, path).and_then(|question| question.with(body)), Some(key)).map(drop)
+        self.ask(self.inner.question(method, path).and_then(|question| question.with(body)), Some(key)).map(drop)
     }
 
     /// A text at an address: one of this server, or what a token names elsewhere, by the rules for strangers.
     pub(crate) fn text(&self, url: &str) -> Result<String> {
-        self.ask(self.0.document(url), None)?.text().map_err(|refusal| self.failed(refusal))
+        self.ask(self.inner.document(url), None)?.text().map_err(|refusal| self.failed(refusal))
     }
 
     fn ask(&self, question: std::result::Result<Question, Refusal>, key: Option<&SigningKey>) -> Result<Answer> {
@@ -70,17 +79,22 @@ impl Client {
             Some(key) => question.signed(key),
             None => Ok(question),
         });
-        signed.and_then(|question| self.0.ask_and_wait(question)).map_err(|refusal| self.failed(refusal))
+        let by = key.and(self.authority.as_ref());
+        signed.and_then(|question| self.inner.ask_and_wait(question, by)).map_err(|refusal| self.failed(refusal))
     }
 
-    fn failed(&self, refusal: Refusal) -> Failure {
+    pub(crate) fn failed(&self, refusal: Refusal) -> Failure {
         let unavailable = |why: String| Failure::new(Exit::Unavailable, "unavailable", why);
         match refusal {
             Refusal::Own(error) => error.into(),
             Refusal::Fetch(error) => self.unreachable(error),
-            Refusal::Strange(_) | Refusal::Unproven(_) => {
+            Refusal::Strange(_) => {
                 unavailable(refusal.to_string()).hint("look whether the address is that of an authority: xbind health")
             }
+            Refusal::Unproven(_) => Failure::new(Exit::Invalid, "not-signed", refusal.to_string())
+                .hint("look whether a proxy on the way changes answers, and at the clocks: xbind doctor"),
+            Refusal::Changed { .. } => Failure::new(Exit::Invalid, "authority-changed", refusal.to_string())
+                .hint("find out why before you trust it: whoever holds that key issues tokens"),
             Refusal::Problem { slug, detail, later, .. } => {
                 let exit = if later { Exit::Unavailable } else { Exit::Refused };
                 let failure = Failure::new(exit, &slug, detail);

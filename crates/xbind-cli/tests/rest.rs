@@ -4,8 +4,11 @@
 
 mod common;
 
+use std::path::Path;
+
 use common::{AUDIENCE, Desk, Ran, Story, while_it_runs, words};
 use serde_json::{Value, json};
+use xbind_authority::{Config, Server};
 use xbind_cli::{Exit, Kept};
 
 #[test]
@@ -102,10 +105,7 @@ fn a_key_is_changed_and_an_attempt_that_was_stopped_goes_on() {
     let old_key = std::fs::read(&key).unwrap();
     let second = desk.run(&["identity", "rotate"]).done().json();
     let new_key = std::fs::read(&key).unwrap();
-    let put = |path: &std::path::Path, bytes: &[u8]| {
-        std::fs::copy(&key, path).unwrap(); // with its mode
-        std::fs::write(path, bytes).unwrap();
-    };
+    let put = |path: &Path, bytes: &[u8]| put(&key, path, bytes);
     for (key_bytes, json_bytes) in [(&old_key, &old_json), (&new_key, &old_json)] {
         put(&next, &new_key);
         put(&key, key_bytes);
@@ -120,6 +120,144 @@ fn a_key_is_changed_and_an_attempt_that_was_stopped_goes_on() {
     let verify = desk.run(&["verify", "--token", &token, "--aud", AUDIENCE, "--online"]);
     assert_eq!(verify.exit, Exit::Invalid);
     story.token();
+}
+
+/// With the mode of a file that is there.
+fn put(like: &Path, path: &Path, bytes: &[u8]) {
+    std::fs::copy(like, path).unwrap();
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_root_key_is_changed_and_an_attempt_that_was_stopped_goes_on() {
+    let story = Story::new();
+    let id = story.begun();
+    let desk = &story.desk;
+    let (key, json) = (desk.file("keys/operator.key"), desk.file("operator.json"));
+    let next = desk.file("keys/operator.next.key");
+    let (old_key, old_json) = (std::fs::read(&key).unwrap(), std::fs::read(&json).unwrap());
+    let before = desk.run(&["whoami"]).done().json()["operator"]["did"].clone();
+    let rotated = desk.run(&["identity", "rotate", "--operator"]).done().json();
+    assert_eq!((&rotated["before"], &rotated["id"]), (&before, &json!(id)));
+    let new_key = std::fs::read(&key).unwrap();
+    let put = |path: &Path, bytes: &[u8]| put(&key, path, bytes);
+    for (key_bytes, json_bytes) in [(&old_key, &old_json), (&new_key, &old_json)] {
+        put(&next, &new_key);
+        put(&key, key_bytes);
+        put(&json, json_bytes);
+        let again = desk.run(&["identity", "rotate", "--operator"]).done().json();
+        assert_eq!((&again["did"], &again["before"]), (&rotated["did"], &before));
+        assert!(!next.exists());
+        desk.run(&["agent-scopes", "set", "--scopes", "read:payments"]).done();
+    }
+    // The old key is over, and the new one sees what was before.
+    let trail = desk.run(&["audit", "tail", "--limit", "100"]).done();
+    assert!(trail.out.contains("operator.verified") && trail.out.contains("operator.rotated"), "{trail:?}");
+    put(&key, &old_key);
+    put(&json, &old_json);
+    let set = ["agent-scopes", "set", "--scopes", "read:payments"];
+    desk.run(&set).failed(Exit::Refused, "not-permitted");
+    desk.run(&["identity", "rotate", "--operator", "--emergency"]).failed(Exit::Usage, "usage");
+}
+
+/// The one server of a directory, at one address.
+fn start(directory: &Path, address: Option<std::net::SocketAddr>) -> Server {
+    let mut config = Config::new(directory);
+    config.listen = address.unwrap_or(config.listen);
+    Server::start(config).unwrap()
+}
+
+#[test]
+fn an_authority_with_a_new_key_is_followed() {
+    let (desk, authority) = (Desk::new(), Desk::new());
+    let data = authority.folder.join("authority");
+    let mut server = start(&data, None);
+    let (address, first) = (server.address(), server.did().to_string());
+    desk.run(&["init", "--operator", "--domain", "example.com", "--server", server.url()]).done();
+    let pem = std::fs::read(desk.file("keys/operator.key")).unwrap();
+    let key = xbind::identity::pkcs8::decode_pem(&pem, None).unwrap();
+    let id = server.dangerously_add_operator("example.com", key.verifying_key()).unwrap();
+    desk.run(&["register", "operator"]).done();
+    desk.run(&["init", "--domain", "example.com", "--server", server.url()]).done();
+    desk.run(&["register", "agent", "--operator-id", &id, "--scopes", "read:payments"]).done();
+    let issue = || desk.run(&["issue", "--scope", "read:payments", "--aud", AUDIENCE]).done().json()["token"].clone();
+    let before = issue();
+    let rotate = ["authority", "rotate-key", "--data", data.to_str().unwrap()];
+    desk.run(&rotate).failed(Exit::Failed, "failed");
+    server.stop();
+    let prepared = desk.run(&[&rotate[..], &["--prepare"]].concat()).done().json();
+    let rotated = desk.run(&rotate).done().json();
+    assert_eq!((&rotated["did"], &rotated["before"]), (&prepared["did"], &json!(first)));
+    server = start(&data, Some(address));
+    desk.run(&["doctor"]);
+    let after = issue();
+    assert_eq!(desk.run(&["whoami"]).done().json()["agent"]["authority"], rotated["did"]);
+    for (token, issuer) in [(&before, &json!(first)), (&after, &rotated["did"])] {
+        for online in [&[][..], &["--online"]] {
+            let verify = ["verify", "--token", token.as_str().unwrap(), "--aud", AUDIENCE];
+            assert_eq!(desk.run(&[&verify[..], online].concat()).done().json()["issuer"], *issuer);
+        }
+    }
+    // The operator's file follows when it is next needed, across two rotations.
+    server.stop();
+    desk.run(&rotate).done();
+    server = start(&data, Some(address));
+    desk.run(&["agent-scopes", "set", "--scopes", "read:payments"]).done();
+    assert_eq!(desk.run(&["whoami"]).done().json()["operator"]["authority"], server.did().as_str());
+    server.stop();
+    // Another authority at the same address is not believed, whatever it says.
+    let other = start(&authority.folder.join("other"), Some(address));
+    desk.run(&["issue", "--scope", "read:payments", "--aud", AUDIENCE]).failed(Exit::Invalid, "authority-changed");
+    other.stop();
+}
+
+/// Answers as an authority of that DID would, without its key.
+fn stranger(did: String) -> String {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let own = url.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut head = vec![0; 16_384];
+            let length = stream.read(&mut head).unwrap_or(0);
+            let is_about = head[..length].starts_with(b"GET /v1 ");
+            let about = json!({ "did": did, "url": own, "time": xbind_runtime::now(), "version": "0.1.0" });
+            let forged = json!({ "challenge": "x", "expires_at": 2_000_000_000, "token": "forged", "scopes": ["a"] });
+            let body = if is_about { about } else { forged }.to_string();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            drop(stream.write_all(answer.as_bytes()));
+        }
+    });
+    url
+}
+
+#[test]
+fn an_answer_that_the_authority_has_not_signed_is_not_believed() {
+    let story = Story::new();
+    story.begun();
+    let url = stranger(story.server.did().to_string());
+    for file in ["agent.json", "operator.json"] {
+        let text = std::fs::read_to_string(story.desk.file(file)).unwrap();
+        std::fs::write(story.desk.file(file), text.replace(story.url(), &url)).unwrap();
+    }
+    for args in [
+        &["issue", "--scope", "read:payments", "--aud", AUDIENCE][..],
+        &["agent-scopes", "list"],
+        &["agent-scopes", "set", "--scopes", "read:payments"],
+        &["suspend"],
+        &["audit", "tail"],
+        &["verify-operator", "status"],
+        &["register", "agent"],
+        &["identity", "rotate"],
+        &["identity", "rotate", "--operator"],
+    ] {
+        story.desk.run(args).failed(Exit::Invalid, "not-signed");
+    }
 }
 
 #[test]

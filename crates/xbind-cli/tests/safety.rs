@@ -203,10 +203,20 @@ fn a_passphrase_comes_from_a_file_the_environment_or_a_person() {
         let init = [&init[..], &["--profile", "wrong", "--passphrase-file", file]].concat();
         desk.run_on(&Kept::default(), &init).failed(Exit::Setup, "setup");
     }
-    // Whoever gives a passphrase takes the file for protected.
-    desk.run(&["init", "--domain", "example.com", "--server", story.url()]).done();
-    let plain = ["register", "agent", "--json", "--operator-id", &id];
-    desk.run_on(&variable(), &plain).failed(Exit::Setup, "IMPORT_FAILED");
+    // Where one key has a passphrase and another has none, it is for the one that has. What is brought from elsewhere has to be as
+    // it was said to be.
+    let both = ["--json", "--profile", "file", "--passphrase-file", secret.to_str().unwrap()];
+    let run = |args: &[&str]| desk.run_on(&Kept::default(), &[args, &both[..]].concat());
+    run(&["register", "agent", "--operator-id", &id]).done();
+    run(&["agent-scopes", "set", "--scopes", "read:payments"]).done();
+    run(&["issue", "--scope", "read:payments", "--aud", AUDIENCE]).done();
+    run(&["identity", "rotate"]).done();
+    run(&["identity", "rotate", "--operator"]).done();
+    encrypted("file");
+    assert!(std::fs::read_to_string(desk.file("keys/operator.key")).unwrap().starts_with("-----BEGIN PRIVATE KEY"));
+    let plain = desk.file("keys/operator.key").display().to_string();
+    let import = ["identity", "import", "--json", "--profile", "imported", "--from", &plain];
+    desk.run_on(&variable(), &import).failed(Exit::Setup, "IMPORT_FAILED");
 }
 
 #[test]

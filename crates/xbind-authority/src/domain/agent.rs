@@ -69,6 +69,8 @@ pub struct Agent {
     pub operator: String,
     /// The root key of its operator.
     pub operator_did: Did,
+    /// The first one, by which records name the operator.
+    pub operator_name: Did,
     /// The domain of its operator.
     pub domain: String,
     /// The first 16 bytes of the SHA-256 of its first key.
@@ -128,10 +130,10 @@ pub fn fingerprint(did: &Did) -> [u8; 16] {
     fingerprint
 }
 
-const COLUMNS: &str = "a.number, a.operator, o.key, o.domain, a.fingerprint, a.status, a.reason, a.scopes, \
+const COLUMNS: &str = "a.number, a.operator, o.key, o.first_key, o.domain, a.fingerprint, a.status, a.reason, a.scopes, \
     a.created_at, a.names FROM agents a JOIN operators o ON o.id = a.operator";
 
-type Columns = (i64, String, Vec<u8>, String, [u8; 16], i64, Option<String>, String, i64, i64);
+type Columns = (i64, String, Vec<u8>, Vec<u8>, String, [u8; 16], i64, Option<String>, String, i64, i64);
 
 fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
     Ok((
@@ -145,15 +147,17 @@ fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
         row.get(7)?,
         row.get(8)?,
         row.get(9)?,
+        row.get(10)?,
     ))
 }
 
 fn agent(columns: Columns) -> Result<Agent> {
-    let (number, operator, key, domain, fingerprint, status, reason, scopes, created_at, names) = columns;
+    let (number, operator, key, first_key, domain, fingerprint, status, reason, scopes, created_at, names) = columns;
     Ok(Agent {
         number,
         operator,
         operator_did: did(&key)?,
+        operator_name: did(&first_key)?,
         domain,
         fingerprint,
         status: Status::of_number(status),

@@ -1,6 +1,7 @@
 //! Who there is and what they may do: operators, their agents, tokens, names and keys, as they stand in the database.
 
 pub mod agent;
+pub mod authority;
 pub mod keys;
 pub mod name;
 pub mod nonce;

@@ -1,7 +1,7 @@
 //! Operators: each a domain and the root key that its TXT record names.
 
 use rusqlite::{Connection, OptionalExtension, Row};
-use xbind::{Did, Digest, MessageId, VerifyingKey};
+use xbind::{Did, Digest, KeyHistory, MessageId, Rotation, VerifyingKey};
 
 use crate::domain::{did, seconds, time};
 use crate::problem::{Kind, Problem, Result};
@@ -24,6 +24,8 @@ pub struct Operator {
     pub domain: String,
     /// The root key.
     pub did: Did,
+    /// The first one, by which records name the operator.
+    pub name: Did,
     /// When the domain was proven.
     pub verified_at: u64,
     /// How many agents were registered.
@@ -71,15 +73,18 @@ pub fn is_named(records: &[String], expected: &str) -> bool {
     named.next().is_some_and(|record| record == expected) && named.next().is_none()
 }
 
-const SELECT: &str = "SELECT id, domain, key, verified_at, agents FROM operators";
+const SELECT: &str = "SELECT id, domain, key, first_key, verified_at, agents FROM operators";
 
-fn read(row: &Row<'_>) -> rusqlite::Result<(String, String, Vec<u8>, i64, i64)> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+type Columns = (String, String, Vec<u8>, Vec<u8>, i64, i64);
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Columns> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
 }
 
-fn found(row: Option<(String, String, Vec<u8>, i64, i64)>) -> Result<Option<Operator>> {
-    row.map(|(id, domain, key, verified_at, agents)| {
-        Ok(Operator { id, domain, did: did(&key)?, verified_at: time(verified_at), agents: time(agents) })
+fn found(row: Option<Columns>) -> Result<Option<Operator>> {
+    row.map(|(id, domain, key, first_key, verified_at, agents)| {
+        let (did, name) = (did(&key)?, did(&first_key)?);
+        Ok(Operator { id, domain, did, name, verified_at: time(verified_at), agents: time(agents) })
     })
     .transpose()
 }
@@ -100,23 +105,34 @@ pub fn by_domain(db: &Connection, domain: &str) -> Result<Option<Operator>> {
     found(db.prepare_cached(&format!("{SELECT} WHERE domain = ?1"))?.query_row([domain], read).optional()?)
 }
 
-/// Whether somebody is registered under that key, as operator or agent.
+/// The lasting names of whoever has that root key now: one for each of his domains, and each once.
+///
+/// # Errors
+/// `internal`.
+pub fn names_of(db: &Connection, did: &Did) -> Result<Vec<Did>> {
+    let mut statement = db.prepare_cached("SELECT DISTINCT first_key FROM operators WHERE key = ?1")?;
+    let names = statement.query_map([did.public_key()], |row| row.get::<_, Vec<u8>>(0))?;
+    names.map(|key| super::did(&key?)).collect()
+}
+
+/// Whether somebody is registered under that key, as operator or agent, or was.
 ///
 /// # Errors
 /// `internal`.
 pub fn is_known(db: &Connection, did: &Did) -> Result<bool> {
-    let sql = "SELECT EXISTS(SELECT 1 FROM keys WHERE key = ?1) OR EXISTS(SELECT 1 FROM operators WHERE key = ?1)";
+    let sql = "SELECT EXISTS(SELECT 1 FROM keys WHERE key = ?1) OR EXISTS(SELECT 1 FROM operators WHERE key = ?1) \
+               OR EXISTS(SELECT 1 FROM operator_keys WHERE key = ?1) OR EXISTS(SELECT 1 FROM operators WHERE first_key = ?1)";
     Ok(db.prepare_cached(sql)?.query_row([did.public_key()], |row| row.get(0))?)
 }
 
 /// Makes the holder of a key the operator of a domain, which its TXT record was found to say. Who was first stays.
 ///
 /// # Errors
-/// `domain-taken`, `limit-reached`.
+/// `domain-taken`, `not-permitted` for a key that was replaced, `limit-reached`.
 pub fn add(db: &Connection, domain: &str, key: &VerifyingKey, now: u64) -> Result<Operator> {
     let id = id_of(domain, key.did());
     if let Some(operator) = by_domain(db, domain)? {
-        return if operator.id == id {
+        return if operator.did == *key.did() {
             Ok(operator)
         } else {
             Err(Problem::new(Kind::DomainTaken, format!("another operator has proven {domain}")))
@@ -126,11 +142,53 @@ pub fn add(db: &Connection, domain: &str, key: &VerifyingKey, now: u64) -> Resul
     if count >= MAX_OPERATORS {
         return Err(Problem::new(Kind::LimitReached, format!("there are {count} operators")));
     }
+    if by_id(db, &id)?.is_some_and(|freed| freed.did != *key.did()) {
+        return Err(Problem::new(Kind::NotPermitted, "that root key was replaced, for good"));
+    }
     // One whose domain was freed comes back; his agents stay revoked.
-    let sql = "INSERT INTO operators(id, domain, key, verified_at) VALUES (?1, ?2, ?3, ?4) \
+    let sql = "INSERT INTO operators(id, domain, key, first_key, verified_at) VALUES (?1, ?2, ?3, ?3, ?4) \
                ON CONFLICT(id) DO UPDATE SET domain = ?2, verified_at = ?4";
     db.prepare_cached(sql)?.execute((&id, domain, key.did().public_key(), seconds(now)))?;
     by_id(db, &id)?.ok_or_else(Problem::internal)
+}
+
+/// The statements by which its root key has changed, from the first on, with the times at which they came.
+///
+/// # Errors
+/// `internal`.
+pub fn rotations(db: &Connection, id: &str) -> Result<Vec<(String, u64)>> {
+    let sql = "SELECT rotation, added_at FROM operator_keys WHERE operator = ?1 ORDER BY place";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([id], |row| Ok((row.get(0)?, time(row.get(1)?))))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Changes the root key of an operator, by a statement that the old and the new one have signed. The old one ends at once.
+///
+/// # Errors
+/// `rotation-refused`, `agent-taken`.
+pub fn rotate(db: &Connection, operator: &Operator, statement: &str, (now, skew): (u64, u64)) -> Result<()> {
+    let refused = |why: &str| Problem::new(Kind::RotationRefused, why.to_owned());
+    let rotation = Rotation::verify(statement)?;
+    if !rotation.is_emergency() || rotation.active_from > now.saturating_add(skew) {
+        return Err(refused("a root key is replaced at once: the overlap is 0, and the new key starts now"));
+    }
+    let mut history = KeyHistory::new(operator.name, 0);
+    let known = rotations(db, &operator.id)?;
+    for (known, at) in &known {
+        let known = Rotation::verify(known).map_err(|_| Problem::internal())?;
+        history.prepare(&known, *at).map_err(|_| Problem::internal())?;
+    }
+    history.prepare(&rotation, now).map_err(|error| refused(Problem::from(error).detail()))?;
+    if is_known(db, &rotation.new)? {
+        return Err(Problem::new(Kind::AgentTaken, "the new key is somebody else's"));
+    }
+    let sql = "INSERT INTO operator_keys(operator, place, key, added_at, rotation) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let place = i64::try_from(known.len()).unwrap_or(i64::MAX);
+    db.prepare_cached(sql)?.execute((&operator.id, place, rotation.new.public_key(), seconds(now), statement))?;
+    let sql = "UPDATE operators SET key = ?2 WHERE id = ?1";
+    db.prepare_cached(sql)?.execute((&operator.id, rotation.new.public_key()))?;
+    Ok(())
 }
 
 /// Frees a domain for another operator. Agents and names of the one that is gone are revoked.

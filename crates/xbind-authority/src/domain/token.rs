@@ -11,7 +11,7 @@ use crate::problem::{Kind, Problem, Result};
 /// Tokens that share a status list.
 pub const PER_LIST: i64 = 1 << 17;
 /// How long a token stays known after its end, in seconds: clocks differ.
-const KEPT: u64 = 300;
+pub(crate) const KEPT: u64 = 300;
 /// How many that are over one that is issued clears away.
 const SWEEP: i64 = 4;
 

@@ -173,7 +173,7 @@ fn sign(app: &App, request: &Parts, response: &mut Response<Bytes>) {
         let (asked, said) = (fields(&request.headers)?, fields(response.headers())?);
         let answer = ResponseHead { status: response.status().as_u16(), fields: &said };
         let draft = ResponseDraft { created: xbind_runtime::now(), ttl: ANSWER_TTL };
-        response::sign(&app.key, &answer, response.body(), &head(app, request, &asked), draft).ok()
+        response::sign(app.keys.current().ok()?, &answer, response.body(), &head(app, request, &asked), draft).ok()
     };
     for (name, value) in signed().unwrap_or_default() {
         if let Ok(value) = HeaderValue::from_str(&value) {

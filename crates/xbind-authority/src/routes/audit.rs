@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use xbind::MessageId;
+use xbind::{Did, MessageId};
 use xbind_runtime::{AuditLog, Query};
 
 use crate::app::{App, Who};
@@ -30,19 +30,18 @@ struct Concerned {
     chain: Vec<String>,
 }
 
-/// The operator who asks.
-async fn asks(call: &Call) -> Result<String> {
+/// The operator who asks, by the lasting name that he has in each of his domains.
+async fn asks(call: &Call) -> Result<Vec<String>> {
     let from = call.from()?;
     let who = move |db: &rusqlite::Connection| {
-        let sql = "SELECT EXISTS(SELECT 1 FROM operators WHERE key = ?1)";
-        let is_operator: bool = db.prepare_cached(sql)?.query_row([from.public_key()], |row| row.get(0))?;
-        if is_operator {
-            return Ok(Who { operator: from, what: () });
-        }
-        Err(Problem::new(Kind::NotPermitted, "the records of a domain are for its operator"))
+        let names = operator::names_of(db, &from)?;
+        let operator = *names
+            .first()
+            .ok_or_else(|| Problem::new(Kind::NotPermitted, "the records of a domain are for its operator"))?;
+        Ok(Who { operator, what: names })
     };
-    call.app.decide(call, "audit.read", who, |_, (), _| Ok(())).await?;
-    Ok(from.to_string())
+    let names = call.app.decide(call, "audit.read", who, |_, names, _| Ok(names.clone())).await?;
+    Ok(names.iter().map(ToString::to_string).collect())
 }
 
 pub(crate) async fn query(call: Call) -> Result<Answer> {
@@ -58,15 +57,17 @@ pub(crate) async fn query(call: Call) -> Result<Answer> {
         after: call.number("after")?,
         limit: usize::try_from(limit).unwrap_or(usize::MAX),
     };
-    let operator = asks(&call).await?;
-    query.agent.get_or_insert_with(|| operator.clone());
+    let names = asks(&call).await?;
+    if let [name] = &*names {
+        query.agent.get_or_insert_with(|| name.clone());
+    }
     let log = call.app.audit.clone();
-    let found = blocking(&call.app, move || find(&log, query, &operator)).await?;
+    let found = blocking(&call.app, move || find(&log, query, &names)).await?;
     Ok(Answer::json(200, &found))
 }
 
 /// Those of one operator among the records that fit.
-fn find(log: &Arc<AuditLog>, mut query: Query, operator: &str) -> Result<AuditView> {
+fn find(log: &Arc<AuditLog>, mut query: Query, names: &[String]) -> Result<AuditView> {
     let limit = query.limit;
     let mut records = Vec::new();
     for _ in 0..ROUNDS {
@@ -75,7 +76,7 @@ fn find(log: &Arc<AuditLog>, mut query: Query, operator: &str) -> Result<AuditVi
         for line in lines {
             let concerned: Concerned = serde_json::from_str(&line).map_err(|_| Problem::internal())?;
             query.after = Some(concerned.seq);
-            if concerned.chain.iter().any(|link| link == operator) {
+            if concerned.chain.iter().any(|link| names.contains(link)) {
                 records.push(RawValue::from_string(line).map_err(|_| Problem::internal())?);
             }
             if records.len() >= limit {
@@ -95,33 +96,31 @@ pub(crate) async fn trail(call: Call) -> Result<Answer> {
     let who = move |db: &rusqlite::Connection| {
         if let Some(own) = agent::by_key(db, &from)? {
             keys::check(db, &own, &from, now)?;
-            return Ok(Who { operator: own.operator_did, what: () });
+            let names = keys::of_agent(db, own.number)?.into_iter().map(|key| key.did).collect();
+            return Ok(Who { operator: own.operator_name, what: names });
         }
-        if operator::is_known(db, &from)? {
-            return Ok(Who { operator: from, what: () });
-        }
-        Err(Problem::new(Kind::NotPermitted, "the trail of a token is for its operator and its parties"))
+        let names = operator::names_of(db, &from)?;
+        let operator = *names.first().ok_or_else(not_concerned)?;
+        Ok(Who { operator, what: names })
     };
     let id =
         MessageId::parse(call.part(0)?).ok_or_else(|| Problem::new(Kind::Malformed, "that is no id of a token"))?;
     let (log, id) = (call.app.audit.clone(), id.text().to_string());
     let token = id.clone();
-    call.app
-        .decide(&call, "audit.read", who, move |_, (), decided| {
-            decided.token = Some(token.into());
-            Ok(())
-        })
-        .await?;
+    let make = move |_: &rusqlite::Connection, names: &Vec<Did>, decided: &mut xbind_runtime::Decided| {
+        decided.token = Some(token.into());
+        Ok(names.iter().map(ToString::to_string).collect())
+    };
+    let names: Vec<String> = call.app.decide(&call, "audit.read", who, make).await?;
     let query = Query { token: Some(id), limit: usize::try_from(MAX_LIMIT).unwrap_or(usize::MAX), ..Query::default() };
     let lines = blocking(&call.app, move || Ok(log.query(&query)?)).await?;
-    let from = from.to_string();
     let mut is_concerned = false;
     let mut records = Vec::new();
     for line in lines {
         let concerned: Concerned = serde_json::from_str(&line).map_err(|_| Problem::internal())?;
         // The record of the token itself says who its parties are; what others have asked about it does not.
-        let parties = concerned.from.iter().chain(&concerned.to).chain(&concerned.chain);
-        is_concerned |= concerned.event == "token.issued" && parties.into_iter().any(|did| *did == from);
+        let mut parties = concerned.from.iter().chain(&concerned.to).chain(&concerned.chain);
+        is_concerned |= concerned.event == "token.issued" && parties.any(|did| names.contains(did));
         if concerned.event != "audit.read" {
             records.push(RawValue::from_string(line).map_err(|_| Problem::internal())?);
         }
@@ -129,7 +128,11 @@ pub(crate) async fn trail(call: Call) -> Result<Answer> {
     if is_concerned {
         return Ok(Answer::json(200, &AuditView { records, next: None }));
     }
-    Err(Problem::new(Kind::NotPermitted, "the trail of a token is for its operator and its parties"))
+    Err(not_concerned())
+}
+
+fn not_concerned() -> Problem {
+    Problem::new(Kind::NotPermitted, "the trail of a token is for its operator and its parties")
 }
 
 /// Reads files, which may take a while, where that holds up nobody.

@@ -91,6 +91,7 @@ pub const ROUTES: &[Route] = routes! {
     Signed "POST" "/v1/operators" ("ProveDomain") => operators::register, 200 JSON "OperatorView" {DomainTaken} "Says what the owner of a domain has to publish, so that the signing key is its operator's";
     Signed "POST" "/v1/operators/{operator}/verification" ("ProveDomain") => operators::verify, 200 JSON "OperatorView" {NotPermitted DomainTaken DomainNotProven DnsUnavailable} "Looks for it, and makes the holder of the signing key the operator of the domain";
     Anybody "GET" "/v1/operators/{operator}" => operators::get, 200 JSON "OperatorView" {NotFound} "An operator whose domain is proven";
+    Signed "POST" "/v1/operators/{operator}/rotations" ("Rotate") => operators::rotate, 200 JSON "OperatorView" {NotPermitted NotFound AgentTaken RotationRefused} "Replaces the root key of an operator";
 
     Signed "POST" "/v1/enrolments" ("Enrol") => agents::enrol, 200 JSON "Enrolment" {NotFound} "Proves the key of an agent for an operator, which can take it in then";
     Signed "POST" "/v1/operators/{operator}/agents" ("AddAgent") => agents::add, 201 JSON "OwnAgentView" {NotPermitted NotFound AgentTaken Conflict EnrolmentOver LimitReached} "Takes an agent in";

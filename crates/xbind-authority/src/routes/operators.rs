@@ -1,43 +1,36 @@
 //! Operators: a domain, and the key that its owner has named in DNS.
 
-use xbind::VerifyingKey;
 use xbind::record::Verdict;
+use xbind::{Did, Rotation, VerifyingKey};
 use xbind_runtime::Decided;
 
+use crate::app::Who;
 use crate::domain::{note, operator};
 use crate::http::call::{Answer, Call};
 use crate::problem::{Kind, Problem, Result};
 use crate::routes::views;
-use crate::wire::ProveDomain;
+use crate::wire::{OperatorView, ProveDomain, Rotate};
 
 /// Nothing is written: whoever has proven nothing leaves nothing behind.
 pub(crate) async fn register(call: Call) -> Result<Answer> {
     let ProveDomain { domain } = call.json()?;
     operator::check_domain(&domain)?;
     let (from, authority) = (call.from()?, *call.app.did());
-    let known = call.app.store.read(|db| operator::by_domain(db, &domain))?;
-    let view = match known {
-        None => views::pending(&domain, &from, &authority, None),
-        Some(known) if known.did == from => views::operator(&known, &authority),
-        Some(_) => return Err(Problem::new(Kind::DomainTaken, format!("another operator has proven {domain}"))),
-    };
-    Ok(Answer::json(200, &view))
+    let known = known(&call, &domain, &from)?;
+    Ok(Answer::json(200, &known.unwrap_or_else(|| views::pending(&domain, &from, &authority))))
 }
 
 pub(crate) async fn verify(call: Call) -> Result<Answer> {
     let ProveDomain { domain } = call.json()?;
     operator::check_domain(&domain)?;
     let (from, authority) = (call.from()?, *call.app.did());
-    if call.part(0)? != operator::id_of(&domain, &from) {
+    let known = known(&call, &domain, &from);
+    let id = known.as_ref().ok().and_then(|view| Some(view.as_ref()?.id.clone()));
+    if call.part(0)? != id.unwrap_or_else(|| operator::id_of(&domain, &from)) {
         return Err(Problem::new(Kind::NotPermitted, "the path names another operator than the one who signed"));
     }
-    let known = call.app.store.read(|db| operator::by_domain(db, &domain))?;
-    if let Some(known) = known {
-        return if known.did == from {
-            Ok(Answer::json(200, &views::operator(&known, &authority)))
-        } else {
-            Err(Problem::new(Kind::DomainTaken, format!("another operator has proven {domain}")))
-        };
+    if let Some(known) = known? {
+        return Ok(Answer::json(200, &known));
     }
     let (name, expected) = operator::txt(&domain, &from, &authority);
     let records = call.app.dns.txt(&name).await?;
@@ -61,12 +54,51 @@ pub(crate) async fn verify(call: Call) -> Result<Answer> {
         Ok(operator)
     };
     let operator = call.app.store.write(change).await?;
-    Ok(Answer::json(200, &views::operator(&operator, &authority)))
+    Ok(Answer::json(200, &call.app.store.read(|db| views::operator(db, &operator, &authority))?))
+}
+
+/// The operator of a domain, if it is the one who has signed.
+fn known(call: &Call, domain: &str, from: &Did) -> Result<Option<OperatorView>> {
+    call.app.store.read(|db| match operator::by_domain(db, domain)? {
+        Some(known) if known.did == *from => views::operator(db, &known, call.app.did()).map(Some),
+        Some(_) => Err(Problem::new(Kind::DomainTaken, format!("another operator has proven {domain}"))),
+        None => Ok(None),
+    })
+}
+
+pub(crate) async fn rotate(call: Call) -> Result<Answer> {
+    let Rotate { rotation } = call.json()?;
+    let (id, from, authority) = (call.part(0)?.to_owned(), call.from()?, *call.app.did());
+    let times = (call.now, call.app.config().clock_skew);
+    let statement = Rotation::verify(&rotation)?;
+    let who = move |db: &rusqlite::Connection| {
+        let none = || Problem::new(Kind::NotFound, "there is no such operator");
+        let operator = operator::by_id(db, &id)?.ok_or_else(none)?;
+        // Told once more by the key that it has brought, it changes nothing.
+        let may = if operator.did == statement.old {
+            [statement.old, statement.new].contains(&from)
+        } else {
+            operator.did == statement.new && from == statement.new
+        };
+        if may {
+            return Ok(Who { operator: operator.name, what: operator });
+        }
+        Err(Problem::new(Kind::NotPermitted, "the rotation is not by the root key, or the request is by neither key"))
+    };
+    let make = move |db: &rusqlite::Connection, operator: &operator::Operator, decided: &mut Decided| {
+        decided.to = Some(statement.new);
+        if operator.did == statement.old {
+            operator::rotate(db, operator, &rotation, times)?;
+        }
+        let changed = operator::by_id(db, &operator.id)?.ok_or_else(Problem::internal)?;
+        views::operator(db, &changed, &authority)
+    };
+    Ok(Answer::json(200, &call.app.decide(&call, "operator.rotated", who, make).await?))
 }
 
 pub(crate) async fn get(call: Call) -> Result<Answer> {
     let id = call.part(0)?;
     let found = call.app.store.read(|db| operator::by_id(db, id))?;
     let operator = found.ok_or_else(|| Problem::new(Kind::NotFound, "no operator of that id has proven its domain"))?;
-    Ok(Answer::json(200, &views::operator(&operator, call.app.did())))
+    Ok(Answer::json(200, &call.app.store.read(|db| views::operator(db, &operator, call.app.did()))?))
 }

@@ -41,7 +41,8 @@ pub(crate) async fn openapi(call: Call) -> Result<Answer> {
 }
 
 pub(crate) async fn jwks(call: Call) -> Result<Answer> {
-    let set = format!("{{\"keys\":[{}]}}", jwk_json(call.app.did()));
+    let keys: Vec<_> = call.app.keys.counting(call.now).map(jwk_json).collect();
+    let set = format!("{{\"keys\":[{}]}}", keys.join(","));
     Ok(Answer::text("application/json", set).kept(300))
 }
 
@@ -99,6 +100,7 @@ pub(crate) async fn about(call: Call) -> Result<Answer> {
         url: call.app.url().to_owned(),
         time: call.now,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        rotations: call.app.keys.rotations(),
     };
     Ok(Answer::json(200, &about))
 }
@@ -111,9 +113,10 @@ pub(crate) async fn status_list(call: Call) -> Result<Answer> {
     let renewal = lifetime / RENEWALS;
     let signed = made(&call, list, renewal, move |app, now| {
         let statuses = app.store.read(|db| token::status_list(db, list))?;
+        let over = || Problem::new(Kind::NotFound, "the tokens of that list are over");
         let uri = format!("{}/v1/status/{list}", app.url());
         let draft = StatusListDraft { uri: &uri, now, lifetime, ttl: Some(renewal) };
-        Ok(statuses.sign(&app.key, &draft)?)
+        Ok(statuses.sign(app.keys.of_list(list, now).ok_or_else(over)?, &draft)?)
     });
     // Caches between may keep it no longer than half a renewal: it is a revocation that waits.
     Ok(Answer::text("application/statuslist+jwt", signed.await?).kept((renewal / 2).min(30)))

@@ -96,7 +96,7 @@ fn sign(app: &App, issued: &Issued, asks: &Asks<'_>, id: String) -> Result<Token
         id: bytes,
     };
     Ok(TokenView {
-        token: xbind::issue(&app.key, &draft)?,
+        token: xbind::issue(app.keys.current()?, &draft)?,
         id,
         expires_at: now.saturating_add(ttl),
         scopes: scopes.iter().map(|scope| scope.to_string()).collect(),
@@ -116,7 +116,7 @@ pub(crate) async fn revoke(call: Call) -> Result<Answer> {
         if !is_own {
             return Err(no_token()); // whose it is concerns nobody else
         }
-        Ok(Who { operator: known.agent.operator_did, what: known })
+        Ok(Who { operator: known.agent.operator_name, what: known })
     };
     let make = move |db: &rusqlite::Connection, known: &token::Known, decided: &mut xbind_runtime::Decided| {
         decided.token = Some(id.text().to_string().into());
@@ -151,10 +151,9 @@ pub(crate) async fn introspect(call: Call) -> Result<Answer> {
 
 fn standing(app: &App, text: &str, now: u64) -> Result<&'static str> {
     let Some(aud) = audience_of(text) else { return Ok("invalid") };
-    let verifier = TokenVerifier::new(
-        TokenPolicy { clock_skew: 0, cache_bytes: 0, ..TokenPolicy::new(&aud) },
-        Trust::default().with_did(*app.did()),
-    )?;
+    let trust = app.keys.counting(now).fold(Trust::default(), |trust, did| trust.with_did(*did));
+    let policy = TokenPolicy { clock_skew: 0, cache_bytes: 0, ..TokenPolicy::new(&aud) };
+    let verifier = TokenVerifier::new(policy, trust)?;
     // Its signature and form; what became of it stands in the database.
     let asked = Asked { status: &|_, _| Evidence::Fresh(0), ..Asked::default() };
     let verified = match verifier.verify(text, now, &asked) {

@@ -9,18 +9,26 @@ use crate::domain::operator::{self, Operator};
 use crate::problem::{Problem, Result};
 use crate::wire::{AgentView, KeyView, OperatorView, OwnAgentView, Txt};
 
-pub(crate) fn operator(operator: &Operator, authority: &Did) -> OperatorView {
-    pending(&operator.domain, &operator.did, authority, Some(operator.verified_at))
+pub(crate) fn operator(db: &Connection, operator: &Operator, authority: &Did) -> Result<OperatorView> {
+    let rotations = operator::rotations(db, &operator.id)?;
+    Ok(OperatorView {
+        id: operator.id.clone(),
+        status: "verified".to_owned(),
+        verified_at: Some(operator.verified_at),
+        rotations: rotations.into_iter().map(|(rotation, _)| rotation).collect(),
+        ..pending(&operator.domain, &operator.did, authority)
+    })
 }
 
-pub(crate) fn pending(domain: &str, did: &Did, authority: &Did, verified_at: Option<u64>) -> OperatorView {
+pub(crate) fn pending(domain: &str, did: &Did, authority: &Did) -> OperatorView {
     let (name, value) = operator::txt(domain, did, authority);
     OperatorView {
         id: operator::id_of(domain, did),
         domain: domain.to_owned(),
         did: did.to_string(),
-        status: if verified_at.is_some() { "verified" } else { "pending" }.to_owned(),
-        verified_at,
+        status: "pending".to_owned(),
+        verified_at: None,
+        rotations: Vec::new(),
         txt: Txt { name, value },
     }
 }

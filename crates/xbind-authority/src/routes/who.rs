@@ -15,14 +15,17 @@ pub(crate) fn operator(db: &Connection, id: &str, from: &Did) -> Result<Operator
     if operator.did == *from {
         return Ok(operator);
     }
-    Err(Problem::new(Kind::NotPermitted, "only the operator may ask for this, signed with its root key"))
+    Err(Problem::new(
+        Kind::NotPermitted,
+        "only the operator may ask for this, signed with the root key that it has now",
+    ))
 }
 
 /// The same, for a change.
 pub(crate) fn as_operator(id: String, from: Did) -> impl FnOnce(&Connection) -> Result<Who<Operator>> + Send {
     move |db| {
         let operator = operator(db, &id, &from)?;
-        Ok(Who { operator: operator.did, what: operator })
+        Ok(Who { operator: operator.name, what: operator })
     }
 }
 
@@ -30,7 +33,7 @@ pub(crate) fn as_operator(id: String, from: Did) -> impl FnOnce(&Connection) -> 
 pub(crate) fn as_agent(from: Did) -> impl FnOnce(&Connection) -> Result<Who<Agent>> + Send {
     move |db| {
         let agent = agent::by_key(db, &from)?.ok_or_else(token::unregistered)?;
-        Ok(Who { operator: agent.operator_did, what: agent })
+        Ok(Who { operator: agent.operator_name, what: agent })
     }
 }
 

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::store::{Fault, fault};
 
 /// Each step leads from the schema of its place to the next. Steps are added, never changed.
-const STEPS: &[&str] = &[V1, V2];
+const STEPS: &[&str] = &[V1, V2, V3];
 
 const V1: &str = "
 CREATE TABLE meta(
@@ -70,6 +70,30 @@ ALTER TABLE agents ADD COLUMN names INTEGER NOT NULL DEFAULT 0;
 UPDATE agents SET names = (SELECT count(*) FROM names WHERE names.agent = agents.number AND withdrawn = 0);
 ALTER TABLE agents ADD COLUMN reason TEXT;
 ALTER TABLE agents ADD COLUMN void_to INTEGER NOT NULL DEFAULT 0;
+";
+
+/// Keys that change: those of the authority, from the second on, each with its first status list; and those of operators,
+/// whom records name by the first one.
+const V3: &str = "
+CREATE TABLE authority_keys(
+    place INTEGER PRIMARY KEY,
+    rotation TEXT NOT NULL,
+    added_at INTEGER NOT NULL,
+    first_list INTEGER NOT NULL
+) STRICT;
+ALTER TABLE operators ADD COLUMN first_key BLOB;
+UPDATE operators SET first_key = key;
+CREATE INDEX operators_by_key ON operators(key);
+CREATE INDEX operators_by_first_key ON operators(first_key);
+CREATE TABLE operator_keys(
+    operator TEXT NOT NULL REFERENCES operators(id),
+    place INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    added_at INTEGER NOT NULL,
+    rotation TEXT NOT NULL,
+    PRIMARY KEY(operator, place)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX operator_keys_by_key ON operator_keys(key);
 ";
 
 /// The schema of this version.

@@ -49,10 +49,25 @@ impl Probe {
         body: Option<Value>,
         what: &str,
     ) -> Response {
-        let response = match key {
-            Some(key) => self.story.client.ask(key, method, target, body.as_ref()),
-            None => self.story.client.send(&Request::new(method, target, body.as_ref())),
+        let request = Request::new(method, target, body.as_ref());
+        let host = self.story.client.host();
+        let request = match key {
+            Some(key) => request.signed(key, &host),
+            None => request,
         };
+        let response = self.send(method, target, &request, what);
+        if let Some(body) = body.filter(|_| response.status < 300) {
+            let operation = &self.document["paths"][route_of(method, target).path][method.to_lowercase()];
+            let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+            fits(&self.document, schema, &body, &format!("body of {}", name(route_of(method, target))));
+        }
+        response
+    }
+
+    /// What is asked as it stands.
+    #[track_caller]
+    pub fn send(&mut self, method: &str, target: &str, request: &Request, what: &str) -> Response {
+        let response = self.story.client.send(request);
         let route = route_of(method, target);
         let status = response.status.to_string();
         let said = if response.status < 300 { status.clone() } else { response.problem() };
@@ -74,10 +89,6 @@ impl Probe {
                 let value = if media.ends_with("json") { response.json() } else { json!(response.body) };
                 fits(&self.document, schema, &value, &name(route));
             }
-        }
-        if let Some(body) = body.filter(|_| response.status < 300) {
-            let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
-            fits(&self.document, schema, &body, &format!("body of {}", name(route)));
         }
         response
     }

@@ -17,6 +17,8 @@ pub(crate) enum Authority {
     Restore(Copy),
     /// Free a domain whose operator is gone; the server must not run
     Release(Release),
+    /// Give the authority a new key; the server must not run
+    RotateKey(RotateKey),
 }
 
 #[derive(Group)]
@@ -70,6 +72,16 @@ pub(crate) struct Release {
     pub(crate) domain: String,
 }
 
+#[derive(Group)]
+pub(crate) struct RotateKey {
+    /// Where everything is kept
+    #[arg(long, value_name = "DIRECTORY", default_value = "authority")]
+    pub(crate) data: PathBuf,
+    /// Only make the next key, so that verifiers learn its DID beforehand
+    #[arg(long)]
+    pub(crate) prepare: bool,
+}
+
 #[derive(Subcommand)]
 pub(crate) enum Identity {
     /// Make one that belongs to no domain yet
@@ -80,7 +92,7 @@ pub(crate) enum Identity {
     Export(Export),
     /// Take a private key from a file
     Import(Import),
-    /// Give the agent a new key, and tell the authority
+    /// Give the agent or the operator a new key, and tell the authority
     Rotate(Rotate),
 }
 
@@ -122,6 +134,9 @@ pub(crate) struct Import {
 
 #[derive(Group)]
 pub(crate) struct Rotate {
+    /// The operator's root key, whose old one ends at once, instead of the agent's
+    #[arg(long, conflicts_with_all = ["overlap", "emergency"])]
+    pub(crate) operator: bool,
     /// How long the old key goes on: up to 7d
     #[arg(long, value_parser = seconds, default_value = "1d", value_name = "TIME")]
     pub(crate) overlap: u64,

@@ -4,7 +4,7 @@ use serde::Serialize;
 use xbind_authority::wire::{AddAgent, AgentView, Enrol, Enrolment, OwnAgentView, SetScopes};
 
 use crate::args::{AgentScopes, RegisterAgent};
-use crate::commands::{OfAgent, OfOperator, Room, pin};
+use crate::commands::{OfAgent, OfOperator, Room};
 use crate::failure::{Failure, Result};
 use crate::said::Said;
 
@@ -31,8 +31,8 @@ pub(crate) fn register(room: &Room<'_>, args: RegisterAgent) -> Result<Said> {
         check_operator(&operator, &operator_id)?;
         return Ok(Said::of(&admit(&operator, AddAgent { did, enrolment, scopes })?));
     }
-    let OfAgent { mut agent, key, client } = room.as_agent()?;
-    agent.authority = Some(pin(&client, agent.authority.as_ref())?);
+    let OfAgent { mut agent, key, mut client } = room.as_agent()?;
+    agent.authority.pin(&mut client)?;
     agent.operator = Some(operator_id.clone());
     let mut registered = Registered {
         did: agent.did.clone(),
@@ -43,7 +43,7 @@ pub(crate) fn register(room: &Room<'_>, args: RegisterAgent) -> Result<Said> {
         enrolment: None,
     };
     // Somebody who is known already asks what became of it.
-    let known: Option<AgentView> = match client.get(&format!("/v1/agents/{}", agent.did), None) {
+    let known: Option<AgentView> = match client.get(&format!("/v1/agents/{}", agent.did), Some(&key)) {
         Err(failure) if failure.code == "not-found" => None,
         known => Some(known?),
     };

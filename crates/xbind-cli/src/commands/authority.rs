@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use xbind_authority::{Config, LogSink, Passphrase, Server, TlsFiles};
 
-use crate::args::{Authority, Copy, Release, Serve};
+use crate::args::{Authority, Copy, Release, RotateKey, Serve};
 use crate::commands::Room;
 use crate::failure::{Failure, Result};
 use crate::said::Said;
@@ -31,6 +31,19 @@ pub(crate) fn run(room: &Room<'_>, args: Authority) -> Result<Said> {
             let passphrase = room.passphrases().given()?;
             xbind_authority::release(&data, passphrase.as_ref().map(|text| text.as_str()), &domain)?;
             Ok(Said::of(&json!({ "domain": domain, "status": "released" })))
+        }
+        Authority::RotateKey(RotateKey { data, prepare }) => {
+            let passphrase = room.passphrases().given()?;
+            let passphrase = passphrase.as_ref().map(|text| text.as_str());
+            let keys = xbind_authority::rotate(&data, passphrase, prepare)?;
+            room.say(if prepare {
+                "next: let verifiers trust the new DID as well, then xbind authority rotate-key"
+            } else {
+                "next: xbind authority serve, a backup, and the new DID in the TXT records of domains to come"
+            });
+            let status = if prepare { "prepared" } else { "rotated" };
+            let said = json!({ "did": keys.did.as_str(), "before": keys.before.as_str(), "status": status });
+            Ok(Said::of(&said))
         }
     }
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::args::Doctor;
 use crate::commands::{Room, status};
 use crate::failure::{Exit, Failure, Result};
+use crate::home::authority::check_address;
 use crate::home::{Role, files};
 use crate::said::Said;
 
@@ -87,15 +88,14 @@ fn server(room: &Room<'_>, args: &Doctor) -> Result<Option<String>> {
     let client = room.client(&address)?;
     client.ready()?;
     let about = client.about()?;
-    if about.url != client.server() {
-        return Err(Failure::setup(format!("{address} says that it is reached by {}", about.url)));
-    }
-    let pinned = [
-        room.home.find_agent()?.and_then(|agent| agent.authority),
-        room.home.own_operator()?.and_then(|operator| operator.authority),
+    check_address(&client, &about)?;
+    let known = [
+        room.home.find_agent()?.map(|agent| agent.authority.known()),
+        room.home.own_operator()?.map(|operator| operator.authority.known()),
     ];
-    if args.server.server.is_none() && pinned.iter().flatten().any(|did| *did != about.did) {
-        return Err(Failure::setup(format!("{address} is another authority than before: {}", about.did)));
+    for known in known.into_iter().flatten().filter(|_| args.server.server.is_none()) {
+        let Some(known) = known? else { continue };
+        known.follow(&about, xbind_runtime::now()).map_err(|refusal| client.failed(refusal))?;
     }
     Ok(Some(format!("{address} is {}", about.did)))
 }
@@ -113,8 +113,8 @@ fn clock(room: &Room<'_>, args: &Doctor) -> Result<Option<String>> {
 /// The record that proves the operator's domain.
 fn dns(room: &Room<'_>, args: &Doctor) -> Result<Option<String>> {
     let Some(operator) = room.home.own_operator()? else { return Ok(None) };
-    let Some(authority) = operator.authority else { return Ok(None) };
-    let (own, authority) = (xbind::VerifyingKey::from_did(&operator.did)?, xbind::VerifyingKey::from_did(&authority)?);
+    let Some(authority) = operator.authority.known()? else { return Ok(None) };
+    let own = xbind::VerifyingKey::from_did(&operator.did)?;
     let (name, value) = xbind_authority::domain::operator::txt(&operator.domain, own.did(), authority.did());
     let records = xbind_authority::look_up(&name, args.resolver)?;
     if records.contains(&value) {

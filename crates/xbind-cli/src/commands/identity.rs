@@ -8,6 +8,7 @@ use crate::args::{Export, Identity, Import, Init};
 use crate::client::check_server;
 use crate::commands::Room;
 use crate::failure::{Failure, Result};
+use crate::home::authority::Authority;
 use crate::home::keys::{self, Passphrases};
 use crate::home::{Agent, Operator, Role};
 use crate::said::Said;
@@ -22,13 +23,13 @@ pub(crate) fn init(room: &Room<'_>, args: &Init) -> Result<Said> {
     let did = key.did().to_string();
     match role {
         Role::Operator => {
-            let operator = Operator { version: 1, did: did.clone(), domain, server, authority: None, id: None };
+            let operator =
+                Operator { version: 1, did: did.clone(), domain, server, authority: Authority::default(), id: None };
             room.home.save_operator(&operator)?;
         }
         Role::Agent => {
             let (domain, server) = (Some(domain), Some(server));
-            let agent =
-                Agent { version: 1, did: did.clone(), domain, server, authority: None, operator: None, alias: None };
+            let agent = Agent { version: 1, did: did.clone(), domain, server, ..Agent::default() };
             room.home.save_agent(&agent)?;
         }
     }
@@ -92,16 +93,7 @@ pub(crate) fn run(room: &Room<'_>, args: Identity) -> Result<Said> {
 /// An agent without a domain.
 fn alone(room: &Room<'_>, key: &SigningKey) -> Result<Said> {
     let did = key.did().to_string();
-    let agent = Agent {
-        version: 1,
-        did: did.clone(),
-        domain: None,
-        server: None,
-        authority: None,
-        operator: None,
-        alias: None,
-    };
-    room.home.save_agent(&agent)?;
+    room.home.save_agent(&Agent { version: 1, did: did.clone(), ..Agent::default() })?;
     Ok(shown(room, Role::Agent, &did))
 }
 

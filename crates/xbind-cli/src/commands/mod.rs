@@ -104,24 +104,30 @@ impl Room<'_> {
         Ok(text.trim().to_owned())
     }
 
-    /// The operator here, at its authority.
+    /// The operator here, at its authority, whose answers count only if it is the one that it was.
     pub(crate) fn as_operator(&self) -> Result<OfOperator> {
-        let (home, operator) = self.home.operator()?;
+        let (home, mut operator) = self.home.operator()?;
         let id = operator
             .id
             .clone()
             .ok_or_else(|| Failure::setup("the operator is not registered").hint("xbind register operator"))?;
         let key = home.key(Role::Operator, &operator.did, &self.passphrases())?;
-        let client = self.client(&operator.server)?;
+        let mut client = self.client(&operator.server)?;
+        if operator.authority.follow(&mut client)? {
+            home.save_operator(&operator)?;
+        }
         Ok(OfOperator { operator, id, key, client })
     }
 
-    /// The agent here, at its authority.
+    /// The agent here, at its authority, whose answers count only if it is the one that it was.
     pub(crate) fn as_agent(&self) -> Result<OfAgent> {
-        let agent = self.home.agent()?;
+        let mut agent = self.home.agent()?;
         let none = || Failure::setup("the agent has no authority").hint("xbind init --domain … --server …");
-        let client = self.client(agent.server.as_deref().ok_or_else(none)?)?;
+        let mut client = self.client(agent.server.as_deref().ok_or_else(none)?)?;
         let key = self.home.key(Role::Agent, &agent.did, &self.passphrases())?;
+        if agent.authority.follow(&mut client)? {
+            self.home.save_agent(&agent)?;
+        }
         Ok(OfAgent { agent, key, client })
     }
 
@@ -149,22 +155,4 @@ pub(crate) struct OfAgent {
     pub(crate) agent: Agent,
     pub(crate) key: SigningKey,
     pub(crate) client: Client,
-}
-
-/// The authority's DID: the one that it had when it was first asked, for good.
-pub(crate) fn pin(client: &Client, known: Option<&String>) -> Result<String> {
-    let about = client.about()?;
-    if about.url != client.server() {
-        let why = format!("{} says that it is reached by {}", client.server(), about.url);
-        return Err(Failure::setup(why).hint(format!("init with --server {}", about.url)));
-    }
-    xbind::VerifyingKey::from_did(&about.did)?;
-    match known {
-        Some(known) if *known != about.did => {
-            let why = format!("the authority was {known}, and is {} now", about.did);
-            let hint = "find out why before you trust it: whoever holds that key issues tokens";
-            Err(Failure::new(crate::failure::Exit::Invalid, "authority-changed", why).hint(hint))
-        }
-        _ => Ok(about.did),
-    }
 }

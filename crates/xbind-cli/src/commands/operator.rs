@@ -3,7 +3,7 @@
 use xbind_authority::wire::{OperatorView, ProveDomain};
 
 use crate::args::VerifyOperator;
-use crate::commands::{Room, pin};
+use crate::commands::Room;
 use crate::failure::{Exit, Failure, Result};
 use crate::home::Role;
 use crate::said::Said;
@@ -11,14 +11,13 @@ use crate::said::Said;
 pub(crate) fn register(room: &Room<'_>) -> Result<Said> {
     let (home, mut operator) = room.home.operator()?;
     let key = home.key(Role::Operator, &operator.did, &room.passphrases())?;
-    let client = room.client(&operator.server)?;
-    let authority = pin(&client, operator.authority.as_ref())?;
+    let mut client = room.client(&operator.server)?;
+    operator.authority.pin(&mut client)?;
     let body = ProveDomain { domain: operator.domain.clone() };
     let view: OperatorView = client.send("POST", "/v1/operators", &body, Some(&key))?;
     if view.did != operator.did {
         return Err(Failure::new(Exit::Invalid, "strange-answer", "the authority registered another key"));
     }
-    operator.authority = Some(authority);
     operator.id = Some(view.id.clone());
     home.save_operator(&operator)?;
     room.say("next: publish the TXT record, then xbind verify-operator confirm");

@@ -10,8 +10,8 @@ use xbind_authority::wire::{AskChallenge, AskToken, Challenge, SetStatus, TokenV
 
 use crate::args::{Inspect, Issue, Revoke, Revoked, Verify};
 use crate::client::Client;
+use crate::commands::Room;
 use crate::commands::agent::unregistered;
-use crate::commands::{Room, pin};
 use crate::failure::{Exit, Failure, Result};
 use crate::said::Said;
 
@@ -26,9 +26,8 @@ pub(crate) fn issue(room: &Room<'_>, args: Issue) -> Result<Said> {
     if own.agent.operator.is_none() {
         return Err(unregistered());
     }
-    pin(&own.client, own.agent.authority.as_ref())?;
     let ask = AskChallenge { did: own.agent.did.clone(), audience: audience.clone(), scopes: scopes.clone() };
-    let Challenge { challenge, .. } = own.client.send("POST", "/v1/challenges", &ask, None)?;
+    let Challenge { challenge, .. } = own.client.send("POST", "/v1/challenges", &ask, Some(&own.key))?;
     let ask = AskToken { challenge, audience, scopes, ttl };
     let view: TokenView = own.client.send("POST", "/v1/tokens", &ask, Some(&own.key))?;
     let text = view.token.clone();
@@ -54,9 +53,9 @@ struct Verified {
 pub(crate) fn verify(room: &Room<'_>, args: &Verify) -> Result<Said> {
     let token = room.text(&args.token)?;
     let scopes = args.scope.iter().map(|scope| Scope::parse(scope)).collect::<xbind::Result<Vec<_>>>()?;
-    let issuer = issuer(room, args)?;
+    let issuers = issuers(room, args)?;
     let client = if args.online { Some(room.client(&room.server(args.server.server.as_ref())?)?) } else { None };
-    match judge(&token, args, &scopes, issuer, client.as_ref()) {
+    match judge(&token, args, &scopes, &issuers, client.as_ref()) {
         Ok(verified) => {
             if !args.online {
                 room.say("without --online nobody asked whether it was revoked");
@@ -95,11 +94,12 @@ fn judge(
     token: &str,
     args: &Verify,
     scopes: &[Scope<'_>],
-    issuer: Did,
+    issuers: &[Did],
     client: Option<&Client>,
 ) -> std::result::Result<Verified, Refusal> {
     let policy = TokenPolicy { cache_bytes: 1 << 17, ..TokenPolicy::new(&args.aud) };
-    let verifier = TokenVerifier::new(policy, Trust::default().with_did(issuer)).map_err(Failure::from)?;
+    let trust = issuers.iter().fold(Trust::default(), |trust, issuer| trust.with_did(*issuer));
+    let verifier = TokenVerifier::new(policy, trust).map_err(Failure::from)?;
     let now = xbind_runtime::now();
     // First without revocation: only what verifies says where its lists are.
     let offline = Asked { scopes, status: &|_, _| Evidence::Fresh(0), ..Asked::default() };
@@ -134,22 +134,22 @@ fn fetch_lists(verified: &VerifiedToken, client: &Client) -> Result<StatusLists>
     Ok(lists)
 }
 
-/// The DID that tokens have to be signed by.
-fn issuer(room: &Room<'_>, args: &Verify) -> Result<Did> {
-    let known = || -> Result<Option<String>> {
-        let of_agent = room.home.find_agent()?.and_then(|agent| agent.authority);
-        if of_agent.is_some() {
-            return Ok(of_agent);
+/// The DIDs that tokens may be signed by: of the authority that is known here, also one that it had until lately.
+fn issuers(room: &Room<'_>, args: &Verify) -> Result<Vec<Did>> {
+    if let Some(issuer) = &args.issuer {
+        return Ok(vec![*VerifyingKey::from_did(issuer)?.did()]);
+    }
+    let of_agent = room.home.find_agent()?.map(|agent| agent.authority.counting()).transpose()?.unwrap_or_default();
+    if !of_agent.is_empty() {
+        return Ok(of_agent);
+    }
+    match room.home.operator() {
+        Ok((_, operator)) if operator.id.is_some() => operator.authority.counting(),
+        _ => {
+            Err(Failure::setup("nobody here says whose tokens count")
+                .hint("give --issuer with the DID of the authority"))
         }
-        Ok(room.home.operator().ok().and_then(|(_, operator)| operator.authority))
-    };
-    let did = match &args.issuer {
-        Some(issuer) => Some(issuer.clone()),
-        None => known()?,
-    };
-    let none =
-        || Failure::setup("nobody here says whose tokens count").hint("give --issuer with the DID of the authority");
-    Ok(*VerifyingKey::from_did(&did.ok_or_else(none)?)?.did())
+    }
 }
 
 pub(crate) fn revoke(room: &Room<'_>, args: Revoke) -> Result<Said> {

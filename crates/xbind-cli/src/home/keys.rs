@@ -68,7 +68,10 @@ fn nobody() -> Failure {
 pub(crate) fn read(path: &Path, passphrases: &Passphrases<'_>) -> Result<SigningKey> {
     let missing = || Failure::setup(format!("there is no key {}", path.display())).hint("xbind init makes an identity");
     let pem = files::read(path)?.ok_or_else(missing)?;
-    open(&pem, passphrases).map(|(key, _)| key).map_err(|mut failure| {
+    // A passphrase is for those that have one: another key here may be without.
+    let opened =
+        if is_encrypted(&pem) { open(&pem, passphrases).map(|(key, _)| key) } else { Ok(pkcs8::decode(&pem, None)?) };
+    opened.map_err(|mut failure| {
         failure.message = format!("{}: {}", path.display(), failure.message);
         failure
     })

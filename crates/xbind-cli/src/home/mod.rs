@@ -1,5 +1,6 @@
 //! What is kept under `.xbind`: who this is, where it is registered, and keys. A profile is the same for one more agent.
 
+pub(crate) mod authority;
 pub(crate) mod files;
 pub(crate) mod keys;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use xbind::SigningKey;
 
 use crate::failure::{Failure, Result};
+use authority::Authority;
 use keys::Passphrases;
 
 /// An operator, as `operator.json` has it.
@@ -23,16 +25,15 @@ pub(crate) struct Operator {
     pub(crate) domain: String,
     /// The URL of the authority.
     pub(crate) server: String,
-    /// The DID of the authority, since it was first asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) authority: Option<String>,
+    #[serde(flatten)]
+    pub(crate) authority: Authority,
     /// Its id at the authority, since it was registered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<String>,
 }
 
 /// An agent, as `agent.json` has it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Agent {
     /// 1.
@@ -42,8 +43,8 @@ pub(crate) struct Agent {
     pub(crate) domain: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) server: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) authority: Option<String>,
+    #[serde(flatten)]
+    pub(crate) authority: Authority,
     /// The id of its operator, since it asked to be taken in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) operator: Option<String>,
