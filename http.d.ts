@@ -335,7 +335,10 @@ export interface ServeOptions {
    * it each has a window of its own, and one caller has to be sent to one process. One store for each bus.
    */
   window?: WindowStore;
-  /** Told what goes wrong here that no caller can be told: what `window` throws, or says wrongly. By default a warning of the process. */
+  /**
+   * Told what goes wrong here that no caller can be told: what `window` throws, or says wrongly. Where the same store is mounted
+   * several times on one bus, each is told. By default a warning of the process.
+   */
   onError?: (error: unknown) => void;
 }
 /**

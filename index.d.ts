@@ -559,13 +559,16 @@ export interface Progress {
   /** In words: at most some 4000 bytes. */
   readonly message?: string;
 }
-/** What a recipient signs for a message that stands in its inbox. */
+/** What became of a message for an inbox. */
 export interface DeliveryReceipt {
-  /** Always `delivered`. */
-  readonly status: "delivered";
+  /**
+   * `delivered`: it stands in the inbox of its recipient, which has signed for it. `kept`: the recipient is away, the broker says that it
+   * keeps the message in its mailbox, and nobody has signed for anything; only `send` on a bus over NATS gives that.
+   */
+  readonly status: "delivered" | "kept";
   /** The id of the message, as its recipient sees it. */
   readonly messageId: string;
-  /** The DID that signed for it. */
+  /** The DID of the recipient, which has signed for what was delivered. */
   readonly to: string;
 }
 /**

@@ -39,6 +39,14 @@ export interface ConnectOptions extends ReachOptions {
   /** Agents go on where nothing can be recorded: what they do then, nobody can show. Default false. */
   dangerouslyContinueUnrecorded?: boolean;
 }
+/** How long mail is kept. */
+export interface MailboxOptions {
+  /**
+   * For how long a message is kept, and for how long after the agent was last there messages are taken for it: 1 to 604,800 s, a week, which is
+   * the default. 0 closes the mailbox.
+   */
+  retainSeconds?: number;
+}
 /**
  * A bus whose agents are found and reached across machines. What is joined here is called from everywhere on the bus; an agent
  * that answers calls keeps its process alive.
@@ -60,6 +68,23 @@ export interface NatsBus extends MessageBus {
    * ```
    */
   named(agent: AutoGenxBindAgent): Promise<Result<void>>;
+  /**
+   * Keeps what others `send` to an agent here while it is away, until some process of it has a mailbox again and reads its inbox. Each
+   * message is taken by one process, once, when it is asked for messages (`receive`, `messages`): what one was about to read when it died
+   * is not given out again. Whoever has a mailbox keeps his name, too. Where the servers let in by statements (`serveAuth`), a bus has a mailbox for its own
+   * `identity` alone.
+   * Errors: AGENT_CLOSED, INVALID_CONFIG, SIGN_FAILED, BROKER_UNAVAILABLE. Throws TypeError.
+   *
+   * @example
+   * ```ts
+   * const connected = await connect({ servers: 'nats://localhost:4222' })
+   * if (!connected.ok) throw connected.error
+   * const opened = await connected.value.mailbox(agent, { retainSeconds: 86_400 })
+   * if (!opened.ok) throw opened.error
+   * for await (const { from, payload } of agent.messages()) console.log(from, payload)
+   * ```
+   */
+  mailbox(agent: AutoGenxBindAgent, options?: MailboxOptions): Promise<Result<void>>;
   /** Closes the bus and every agent on it in this process; resolves when their last words have left. */
   drain(): Promise<void>;
 }

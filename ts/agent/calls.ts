@@ -61,13 +61,16 @@ export interface Hearing {
 /** What is to happen when a call has ended. */
 export type Settle = (ended: Ended) => void
 
-/** What a recipient signs for a message that stands in its inbox. */
+/** What became of a message for an inbox. */
 export interface DeliveryReceipt {
-  /** Always `delivered`. */
-  readonly status: 'delivered'
+  /**
+   * `delivered`: it stands in the inbox of its recipient, which has signed for it. `kept`: the recipient is away, the broker says that it
+   * keeps the message in its mailbox, and nobody has signed for anything; only `send` on a bus over NATS gives that.
+   */
+  readonly status: 'delivered' | 'kept'
   /** The id of the message, as its recipient sees it. */
   readonly messageId: string
-  /** The DID that signed for it. */
+  /** The DID of the recipient, which has signed for what was delivered. */
   readonly to: string
 }
 
@@ -243,6 +246,11 @@ export class Calls {
   /** The native side has made a call of its own, whose time is to be noticed too. */
   watch(): void {
     this.#timer?.ref()
+    this.timed()
+  }
+
+  /** The next deadline may be sooner than it was; that alone keeps no process alive. */
+  timed(): void {
     const next = native.nextDeadline(this.#port)
     if (next !== null) this.#arm(Math.max(next, 1))
   }
@@ -268,8 +276,7 @@ export class Calls {
   #due(): void {
     this.#timer = undefined
     this.#timerAt = Infinity
-    const next = native.nextDeadline(this.#port)
-    if (next !== null) this.#arm(Math.max(next, 1))
+    this.timed()
     this.#schedule()
   }
 }
@@ -319,6 +326,11 @@ export function answered(from: string, body: string | Uint8Array): Ended {
 export function delivered(messageId: string, to: string): Ended {
   const value: DeliveryReceipt = Object.freeze({ status: 'delivered', messageId, to })
   receipts.add(value)
+  return { ok: true, value, from: to }
+}
+
+export function kept(messageId: string, to: string): Ended {
+  const value: DeliveryReceipt = Object.freeze({ status: 'kept', messageId, to })
   return { ok: true, value, from: to }
 }
 

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { types } from 'node:util'
-import { answered, Calls, delivered, failed, now } from './calls'
+import { answered, Calls, delivered, failed, kept, now } from './calls'
 import { refuseChannel } from './channels'
 import type { Failure } from '../native/binding'
 import { Events } from '../native/events'
@@ -207,6 +207,11 @@ export class Port<Agent extends object = object> {
         return this.#handled.goOn(events.next())
       case 15:
         return this.calls.receipt(events.next(), events.next(), events.next(), events.next(), events.next())
+      case 23:
+        events.next()
+        return this.calls.timed()
+      case 22:
+        return this.calls.ended(events.next())(kept(events.next(), events.next()))
     }
   }
 

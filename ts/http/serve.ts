@@ -2,6 +2,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 import type { Readable } from 'node:stream'
 import { isAgent, nodeOf, type AutoGenxBindAgent } from '../agent/agent'
 import { MessageBus, refOf } from '../agent/bus'
+import { setImmediate } from '../agent/timers'
 import { bounded, checkFunction, checkObject, checkString, known, optional } from '../check'
 import { failure, XBindError } from '../errors'
 import { native } from '../native'
@@ -26,7 +27,10 @@ export interface ServeOptions {
    * it each has a window of its own, and one caller has to be sent to one process. One store for each bus.
    */
   window?: WindowStore
-  /** Told what goes wrong here that no caller can be told: what `window` throws, or says wrongly. By default a warning of the process. */
+  /**
+   * Told what goes wrong here that no caller can be told: what `window` throws, or says wrongly. Where the same store is mounted
+   * several times on one bus, each is told. By default a warning of the process.
+   */
   onError?: (error: unknown) => void
 }
 
@@ -44,6 +48,8 @@ const STALLED_MS = 30_000
 const SILENT_MS = 30_000
 /** What is gathered of a body whose length was not told before any of it is taken: as much as callers send at a time. */
 const GATHERED = 256 << 10
+/** A piece of so many bytes is enough of one body for one turn of the event loop: Node.js would read 2 MiB in a row. */
+const ENOUGH = 16 << 10
 
 /**
  * Mounts agents on node:http, and on whatever hands on its requests and responses: those of a list, which are on one bus, or
@@ -88,7 +94,7 @@ export function takeOptions({ path, maxBodyBytes, window, onError }: ServeOption
 export type Answer = (request: IncomingMessage, response: ServerResponse, body?: Readable) => void
 
 /** The store of each bus, and who asks it for as long as there is the bus. */
-const stores = new WeakMap<NodeRef, { store: WindowStore; server: ServerRef }>()
+const stores = new WeakMap<NodeRef, { store: WindowStore; asking: Asking; server: ServerRef }>()
 
 /** What all frameworks have in common. It throws a TypeError where something has read the body, or has answered. */
 export function mounted(agents: readonly AutoGenxBindAgent[] | MessageBus, options: ServeOptions): Answer {
@@ -98,15 +104,18 @@ export function mounted(agents: readonly AutoGenxBindAgent[] | MessageBus, optio
   const { node, dids } = served(agents)
   const open = new Map<number, Exchange>()
   // One that is mounted again, with the store that the bus has, goes on asking it.
-  const store = window === undefined || stores.get(node)?.store === window ? undefined : checkStore(window)
-  const asking = store === undefined ? undefined : new Asking(store, onError ?? warn)
+  const before = stores.get(node)
+  const again = window !== undefined && before?.store === window ? before.asking : undefined
+  const store = window === undefined || again ? undefined : checkStore(window)
+  const asking = store === undefined ? undefined : new Asking(store)
   const server: ServerRef = orThrow(
     native.newServer(node, dids, asking !== undefined, (exchange) => {
       if (exchange === 0) asking?.ask(server)
       else open.get(exchange)?.write()
     }),
   )
-  if (store !== undefined) stores.set(node, { store, server })
+  if (store && asking) stores.set(node, { store, asking, server })
+  if (onError) (asking ?? again)?.tell(onError)
   return (request, response, body) => {
     if (underWay.has(request)) return // mounted twice
     if (response.headersSent) throw new TypeError('the request was answered before serveAgents() got it')
@@ -262,8 +271,10 @@ class Exchange {
     this.#left -= piece.byteLength
     if (this.#left < 0) return this.#refuse()
     // What came before stands; the rest is nobody's.
-    if (!this.#take(piece)) this.#cut()
-    else if (this.#stalled) this.#body.pause()
+    if (!this.#take(piece)) return this.#cut()
+    if (!this.#stalled && piece.byteLength < ENOUGH) return
+    this.#body.pause()
+    if (!this.#stalled) setImmediate(() => this.#stalled || this.#body.resume())
   }
 
   /** Takes the next piece, behind what was gathered; whether messages can still come of it. */

@@ -50,11 +50,15 @@ export class Asking {
 
   /** What was agreed upon, of each agent here. */
   readonly #names = new Map<string, string>()
-  readonly #failed: (error: unknown) => unknown
+  readonly #failed = new Set<(error: unknown) => unknown>()
 
-  constructor(store: WindowStore, failed: (error: unknown) => unknown) {
+  constructor(store: WindowStore) {
     this.#store = store
-    this.#failed = failed
+  }
+
+  /** What goes wrong is told there, too. */
+  tell(failed: (error: unknown) => unknown): void {
+    this.#failed.add(failed)
   }
 
   ask(server: ServerRef): void {
@@ -76,7 +80,8 @@ export class Asking {
 
   /** Whoever runs the store hears of it: the callers are told no more than that there is no room. */
   #told(error: unknown): Said {
-    void told(this.#failed, error)
+    if (this.#failed.size === 0) warn(error)
+    for (const failed of this.#failed) void told(failed, error)
     return {}
   }
 

@@ -481,10 +481,12 @@ export interface Cluster {
 
 /** What is asked of a bus about one of its agents here. */
 export interface AgentWord {
-  /** Whether it has its name. */
+  /** Whether it has its name; that mail is kept for it. */
   readonly verb: string
   /** Which agent. */
   readonly did: string
+  /** For how long mail is kept, in seconds: a week, if it is not said, and not at all for 0. */
+  readonly retain?: number | undefined
 }
 
 /** What is run: one of both. */

@@ -4,8 +4,8 @@ import { anchors, MessageBus, refOf } from '../agent/bus'
 import type { Identity } from '../agent/identity'
 import { wakePort } from '../agent/port'
 import { clearInterval, setInterval } from '../agent/timers'
-import { checkBoolean, checkObject, known, optional, strings } from '../check'
-import { isFailure, XBindError } from '../errors'
+import { checkBoolean, checkNumber, checkObject, known, optional, strings } from '../check'
+import { failure, isFailure, XBindError } from '../errors'
 import { native } from '../native'
 import type { Cluster, Json, KeyRef, NatsRef } from '../native/binding'
 import { json, read } from '../native/json'
@@ -35,6 +35,15 @@ export interface ConnectOptions extends ReachOptions {
   dangerouslyContinueUnrecorded?: boolean
 }
 
+/** How long mail is kept. */
+export interface MailboxOptions {
+  /**
+   * For how long a message is kept, and for how long after the agent was last there messages are taken for it: 1 to 604,800 s, a week, which is
+   * the default. 0 closes the mailbox.
+   */
+  retainSeconds?: number
+}
+
 /**
  * A bus whose agents are found and reached across machines. What is joined here is called from everywhere on the bus; an agent
  * that answers calls keeps its process alive.
@@ -56,11 +65,30 @@ export interface NatsBus extends MessageBus {
    * ```
    */
   named(agent: AutoGenxBindAgent): Promise<Result<void>>
+  /**
+   * Keeps what others `send` to an agent here while it is away, until some process of it has a mailbox again and reads its inbox. Each
+   * message is taken by one process, once, when it is asked for messages (`receive`, `messages`): what one was about to read when it died
+   * is not given out again. Whoever has a mailbox keeps his name, too. Where the servers let in by statements (`serveAuth`), a bus has a mailbox for its own
+   * `identity` alone.
+   * Errors: AGENT_CLOSED, INVALID_CONFIG, SIGN_FAILED, BROKER_UNAVAILABLE. Throws TypeError.
+   *
+   * @example
+   * ```ts
+   * const connected = await connect({ servers: 'nats://localhost:4222' })
+   * if (!connected.ok) throw connected.error
+   * const opened = await connected.value.mailbox(agent, { retainSeconds: 86_400 })
+   * if (!opened.ok) throw opened.error
+   * for await (const { from, payload } of agent.messages()) console.log(from, payload)
+   * ```
+   */
+  mailbox(agent: AutoGenxBindAgent, options?: MailboxOptions): Promise<Result<void>>
   /** Closes the bus and every agent on it in this process; resolves when their last words have left. */
   drain(): Promise<void>
 }
 
 const OPTIONS = [...REACH, 'identity', 'operators', 'encrypt', 'audit', 'dangerouslyContinueUnrecorded']
+/** As long as any mail is kept, in seconds. */
+const WEEK = 604_800
 /** Longer than any program runs without a turn of its event loop. */
 const HOLD_MS = 0x7fff_ffff
 
@@ -94,6 +122,21 @@ class Bus extends MessageBus implements NatsBus {
     if (!(agent instanceof AutoGenxBindAgent)) throw new TypeError('agent must be an AutoGenxBindAgent')
     if (!this.#nats || agent.name === undefined) return ok(undefined)
     const failed = await native.toldNats(this.#nats, json({ verb: 'named', did: agent.getDID() }))
+    return isFailure(failed) ? fail(failed) : ok(undefined)
+  }
+
+  async mailbox(agent: AutoGenxBindAgent, options: MailboxOptions = {}): Promise<Result<void>> {
+    if (!(agent instanceof AutoGenxBindAgent)) throw new TypeError('agent must be an AutoGenxBindAgent')
+    checkObject(options, 'options')
+    known(options, 'mailbox()', ['retainSeconds'])
+    const { retainSeconds: retain } = options
+    optional(retain, checkNumber, 'retainSeconds')
+    if (retain !== undefined && !(Number.isInteger(retain) && retain >= 0 && retain <= WEEK)) {
+      const hint = `give a whole number from 0 to ${WEEK}`
+      return fail(failure('INVALID_CONFIG', `retainSeconds is ${retain}`, hint))
+    }
+    if (!this.#nats) return fail(failure('AGENT_CLOSED', 'this bus is closed'))
+    const failed = await native.toldNats(this.#nats, json({ verb: 'mailbox', did: agent.getDID(), retain }))
     return isFailure(failed) ? fail(failed) : ok(undefined)
   }
 

@@ -109,6 +109,7 @@ const fn of(event: &Event) -> (Option<u64>, Option<u64>) {
         | Event::Unsent { .. }
         | Event::Decided { .. }
         | Event::Idle { .. }
+        | Event::Timed { .. }
         | Event::Superseded { .. }
         | Event::Arrived { .. }
         | Event::Sign { .. }
@@ -179,6 +180,7 @@ impl<L: List> Writer<'_, L> {
             }
             Event::Idle { agent } => self.kind(9, agent),
             Event::Superseded { agent } => self.kind(10, agent),
+            Event::Timed { agent } => self.kind(23, agent),
             Event::Decided { agent, id, from, refused } => {
                 self.kind(11, agent)?;
                 self.push(Some(id.text().as_str()))?;
@@ -222,6 +224,11 @@ impl<L: List> Writer<'_, L> {
             }
             Outcome::Delivered { to } => {
                 self.kind(3, call)?;
+                self.push(Some(id.text().as_str()))?;
+                self.push(Some(to.as_str()))
+            }
+            Outcome::Kept { to } => {
+                self.kind(22, call)?;
                 self.push(Some(id.text().as_str()))?;
                 self.push(Some(to.as_str()))
             }

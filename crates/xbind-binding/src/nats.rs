@@ -4,6 +4,7 @@ use std::sync::{Arc, mpsc};
 
 use serde::Deserialize;
 use xbind::cluster::Namespace;
+use xbind::message::MAX_MAIL_TTL;
 use xbind::{Error, ErrorKind, Result, SigningKey};
 use xbind_net::nats::{Bus, NAMES_KEPT, Reach, Settings, Tls};
 use xbind_runtime::Node;
@@ -12,6 +13,7 @@ use crate::agent::Agent;
 use crate::did::{did, dids};
 use crate::key::Key;
 use crate::net;
+use crate::number::Whole;
 use crate::record::Later;
 
 /// How to reach the brokers.
@@ -97,18 +99,24 @@ pub fn agents(nats: &Nats) -> Vec<Agent> {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct AgentWord {
-    // ts: 'named'
-    /// Whether it has its name.
+    // ts: 'named' | 'mailbox'
+    /// Whether it has its name; that mail is kept for it.
     pub verb: String,
     /// Which agent.
     pub did: String,
+    /// For how long mail is kept, in seconds: a week, if it is not said, and not at all for 0.
+    pub retain: Option<Whole>,
 }
 
 /// Asks a bus about one of its agents here; it waits.
 #[must_use]
 pub fn told(nats: &Nats, word: &AgentWord) -> Later<()> {
     let (told, came) = mpsc::channel();
-    let asked = did(&word.did).map(|did| nats.0.named_then(did, move |said| drop(told.send(said))));
+    let done = move |said| drop(told.send(said));
+    let asked = did(&word.did).map(|did| match word.verb.as_str() {
+        "mailbox" => nats.0.mailbox_then(did, word.retain.map_or(MAX_MAIL_TTL, Whole::life), done),
+        _ => nats.0.named_then(did, done),
+    });
     Box::new(move || asked.and_then(|()| came.recv().map_err(|_| ended())?))
 }
 
