@@ -8,17 +8,29 @@ from . import autogen_xbind
 from ._address import Address, Located
 from ._agent import Agent
 from ._approvals import Approval, ApprovalRequest, CallToApprove, approvals, approve_call, verify_approval
-from ._audit import AuditHead, VerifiedAudit, verify_audit
+from ._audit import (
+    AuditHead,
+    AuditLog,
+    AuditOutcome,
+    AuditRecord,
+    VerifiedAudit,
+    open_audit_log,
+    verify_audit,
+    verify_witness,
+    witness_head,
+)
 from ._bus import MessageBus, Present
 from ._calls import CallReceipt, DeliveryReceipt
 from ._card import AgentCard, OfferedMethod, verify_card
 from ._codes import ErrorCode
 from ._errors import HandlerError, RemoteError, XBindError
+from ._fetching import FetchDocument, FetchLimits
 from ._guard import ApprovalPolicy, ApprovedCall, Handler
 from ._http import RequestVerifier, VerifiedRequest, sign_request
 from ._identity import Identity, IdentityProvider, did_to_public_key, public_key_to_did, verify_signature
 from ._inbox import Message
 from ._incoming import IncomingCall
+from ._issuer import TrustedIssuer
 from ._messages import MessageOp, MessageVerifier, SealedMessage, VerifiedMessage, seal
 from ._progress import Progress
 from ._receipts import VerifiedReceipt, verify_receipt
@@ -27,9 +39,10 @@ from ._rotation import KeyHistory, KeyState, Rotation, sign_rotation, verify_rot
 from ._serve import serve_agents
 from ._server import Listening, listen
 from ._status_list import StatusList
+from ._status_source import StatusEvidence, StatusListSource
 from ._stream import AnswerStream
 from ._tokens import StatusRef, covers, delegate_token, issue_token
-from ._verifier import Evidence, TokenClaims, TokenVerifier, TrustedIssuer
+from ._verifier import Evidence, TokenClaims, TokenVerifier
 
 __all__ = [
     "Address",
@@ -41,11 +54,16 @@ __all__ = [
     "ApprovalRequest",
     "ApprovedCall",
     "AuditHead",
+    "AuditLog",
+    "AuditOutcome",
+    "AuditRecord",
     "CallReceipt",
     "CallToApprove",
     "DeliveryReceipt",
     "ErrorCode",
     "Evidence",
+    "FetchDocument",
+    "FetchLimits",
     "Handler",
     "HandlerError",
     "Identity",
@@ -69,7 +87,9 @@ __all__ = [
     "RevocationSubject",
     "Rotation",
     "SealedMessage",
+    "StatusEvidence",
     "StatusList",
+    "StatusListSource",
     "StatusRef",
     "TokenClaims",
     "TokenVerifier",
@@ -87,6 +107,7 @@ __all__ = [
     "did_to_public_key",
     "issue_token",
     "listen",
+    "open_audit_log",
     "public_key_to_did",
     "seal",
     "serve_agents",
@@ -98,4 +119,6 @@ __all__ = [
     "verify_receipt",
     "verify_rotation",
     "verify_signature",
+    "verify_witness",
+    "witness_head",
 ]

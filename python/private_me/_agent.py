@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar, overload
 from . import _native
 from ._address import Address, recipient_in
 from ._asking import ask, asking
+from ._audit import AuditLog
 from ._bus import MessageBus
 from ._calls import CallReceipt, DeliveryReceipt, opened
 from ._card import AgentCard, card_in
@@ -53,6 +54,8 @@ class Agent:
         handler: Handler | None = None,
         on_handler_error: Callable[..., Any] | None = None,
         verbose: bool = False,
+        audit: AuditLog | Unset = UNSET,
+        dangerously_continue_unrecorded: bool | Unset = UNSET,
     ) -> None:
         """Generates an identity, unless one is given, which stays its owner's, or a provider signs with a key elsewhere.
 
@@ -64,6 +67,8 @@ class Agent:
         - `handler`: answers calls from the start: everybody's, until `handle()` sets a policy.
         - `on_handler_error`: told of what a handler raises; by default it goes to the log `private_me`.
         - `verbose`: a line in the log for each message.
+        - `audit`: where it puts on record what it decides about calls, by default its bus's log: `open_audit_log`. What cannot be
+          recorded is not done (AUDIT_FAILED), but with `dangerously_continue_unrecorded`.
 
         Raises XBindError: INVALID_NAME, INVALID_CONFIG, INVALID_KEY, AGENT_CLOSED (the bus is closed).
         """
@@ -71,6 +76,7 @@ class Agent:
             name, key=None, identity=identity, bus=bus, timeout=timeout, message_ttl=message_ttl,
             max_payload_bytes=max_payload_bytes, inbox_messages=inbox_messages, inbox_bytes=inbox_bytes,
             concurrency=concurrency, handler=handler, on_handler_error=on_handler_error, verbose=verbose,
+            audit=audit, dangerously_continue_unrecorded=dangerously_continue_unrecorded,
         )  # fmt: skip
 
     @classmethod
@@ -90,6 +96,8 @@ class Agent:
         handler: Handler | None = None,
         on_handler_error: Callable[..., Any] | None = None,
         verbose: bool = False,
+        audit: AuditLog | Unset = UNSET,
+        dangerously_continue_unrecorded: bool | Unset = UNSET,
     ) -> Agent:
         """An agent with an exported identity: PKCS#8, DER or PEM, plain or encrypted.
 
@@ -105,6 +113,7 @@ class Agent:
                 name, key=key, identity=None, bus=bus, timeout=timeout, message_ttl=message_ttl,
                 max_payload_bytes=max_payload_bytes, inbox_messages=inbox_messages, inbox_bytes=inbox_bytes,
                 concurrency=concurrency, handler=handler, on_handler_error=on_handler_error, verbose=verbose,
+                audit=audit, dangerously_continue_unrecorded=dangerously_continue_unrecorded,
             )  # fmt: skip
         finally:
             _native.destroy_key(key)  # the agent has its own by now
@@ -315,10 +324,8 @@ class Agent:
         now: int | None = None,
     ) -> str:
         """Grants scopes with this agent's key: a token that agents which trust this one's DID accept. See `issue_token`."""
-        return _native.issue_token(
-            self._member.key,
-            granted(subject, check_str(audience, "audience"), strings(scopes, "scopes"), ttl, claims, status, now),
-        )
+        grant = granted(subject, check_str(audience, "audience"), strings(scopes, "scopes"), ttl, claims, status, now)
+        return self._member.recorded("token.issued", _native.issue_token(self._member.key, grant))
 
     def delegate(
         self,
@@ -334,7 +341,8 @@ class Agent:
         """Hands on a part of the rights in a token that was issued to this agent. See `delegate_token`."""
         own = given(audience, check_str, "audience")
         grant = granted(subject, own, given(scopes, strings, "scopes"), ttl, None, status, now)
-        return _native.delegate_token(self._member.key, check_str(token, "token"), grant)
+        delegated = _native.delegate_token(self._member.key, check_str(token, "token"), grant)
+        return self._member.recorded("token.delegated", delegated)
 
     async def export_identity(self, *, passphrase: str | Unset = UNSET) -> bytes:
         """The private key as PKCS#8 DER; with a passphrase encrypted, which another thread works on.

@@ -10,10 +10,12 @@ from typing import Any, Literal, NamedTuple
 
 from . import _native
 from ._agent import Agent, member_of
-from ._check import check_bytes, check_callable, check_str, name_of, optional, seconds, strings, whole
+from ._audit import AuditLog
+from ._check import UNSET, Unset, check_bytes, check_callable, check_str, name_of, optional, seconds, strings, whole
 from ._guard import Handler
 from ._identity import Identity, key_of
 from ._incoming import IncomingCall
+from ._recorder import Recorder, signed
 
 
 @dataclass(frozen=True)
@@ -83,15 +85,22 @@ def approve_call(
     *,
     ttl: int | None = None,
     now: int | None = None,
+    audit: AuditLog | Unset = UNSET,
+    dangerously_continue_unrecorded: bool | Unset = UNSET,
 ) -> str:
     """Signs a yes or no to one call: a JWT of type agent-approval+jwt. `ttl` is in seconds: 300 by default, at most 3600.
+    With `audit` it is on record, or nobody gets it; an agent has its own log.
 
-    Raises INVALID_CONFIG (also for an approver who is the caller), INVALID_DID, SIGN_FAILED.
+    Raises INVALID_CONFIG (also for an approver who is the caller), INVALID_DID, SIGN_FAILED, AUDIT_FAILED.
     """
+    recorder = Recorder.of(audit, dangerously_continue_unrecorded)
     key = member_of(approver).key if isinstance(approver, Agent) else key_of(approver, "approver")
     body = check_bytes(call.body, "call.body")
     life = whole(ttl, 300, "ttl", 0, 2**53 - 1)
-    return _native.approve_call(key, check_str(decision, "decision"), _native_call(call), body, life, seconds(now, "now"))
+    statement = _native.approve_call(key, check_str(decision, "decision"), _native_call(call), body, life, seconds(now, "now"))
+    if isinstance(approver, Agent):
+        member_of(approver).recorded("approval.signed", statement)
+    return signed(recorder, "approval.signed", approver.did, statement)
 
 
 def verify_approval(

@@ -6,7 +6,9 @@ import json
 from typing import NamedTuple
 
 from . import _native
-from ._check import check_str, whole
+from ._audit import AuditLog, recording_in
+from ._check import UNSET, Unset, check_str, whole
+from ._waiting import check_fork
 
 
 class Present(NamedTuple):
@@ -24,30 +26,49 @@ class MessageBus:
 
     __slots__ = ("_node", "__weakref__")
 
-    def __init__(self, *, max_lifetime: int | None = None) -> None:
-        """A bus of its own. `max_lifetime` is the longest life of a message in seconds, 1 to 300, default 30."""
-        self._node = _native.new_node(whole(max_lifetime, 30, "max_lifetime", 1, 300))
+    def __init__(
+        self,
+        *,
+        max_lifetime: int | None = None,
+        audit: AuditLog | Unset = UNSET,
+        dangerously_continue_unrecorded: bool | Unset = UNSET,
+    ) -> None:
+        """A bus of its own. `max_lifetime` is the longest life of a message in seconds, 1 to 300, default 30.
+
+        `audit` is where agents here put on record what they decide, unless they have a log of their own: `open_audit_log`. What
+        cannot be recorded is not done, but with `dangerously_continue_unrecorded`: what is done then, nobody can show.
+        """
+        longest = whole(max_lifetime, 30, "max_lifetime", 1, 300)
+        self._node = _native.new_node(longest, *recording_in(audit, dangerously_continue_unrecorded))
 
     @classmethod
     def shared(cls, name: str) -> MessageBus:
         """The bus of that name in this process. Raises INVALID_NAME."""
-        bus = cls.__new__(cls)
+        bus = MessageBus.__new__(MessageBus)
         bus._node = _native.shared_node(check_str(name, "name"))
         return bus
 
     def agents(self) -> list[Present]:
         """Who is here, in the order in which they came."""
-        return [Present(each["did"], each.get("name")) for each in json.loads(_native.node_agents(self._node))]
+        check_fork()
+        return present(_native.node_agents(self._node))
 
     def stop(self, did: str) -> None:
         """Stops an identity here, at once and for good: its calls, and those to it, end with REVOKED, handlers that work on them
         are cancelled, what it has approved, issued or delegated counts no more. Raises INVALID_DID.
         """
+        check_fork()
         _native.stop_on_node(self._node, check_str(did, "did"))
 
     def close(self) -> None:
         """Closes the bus and every agent on it, also those of other threads."""
+        check_fork()
         _native.close_node(self._node)
+
+
+def present(told: str) -> list[Present]:
+    """As the native side tells it."""
+    return [Present(each["did"], each.get("name")) for each in json.loads(told)]
 
 
 def node_of(bus: MessageBus) -> _native.NodeRef:

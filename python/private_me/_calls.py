@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ._port import Port
 
 Ended: TypeAlias = "tuple[Any, ...]"
-"""How a call has ended: `(True, from, body)`, `(None, id, to)` for a receipt, `(False, id, failure, remote)`."""
+"""How a call has ended: `(True, from, body)`, `(None, id, to)` for a receipt (and `"kept"` where there is none), `(False, id, failure, remote)`."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,10 @@ class DeliveryReceipt:
     message_id: str
     """The id of the message, as its recipient sees it."""
     to: str
-    """The DID that signed for it."""
+    """The DID of the recipient, which has signed for what was delivered."""
     status: str = "delivered"
-    """Always `delivered`."""
+    """`delivered`, or `kept`: the recipient is away, the broker says that it keeps the message in its mailbox, and nobody has signed
+    for anything."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Hearing(Protocol):
 def opened(ended: Ended) -> Any:
     """What a call has given. Raises XBindError."""
     if ended[0] is None:
-        return DeliveryReceipt(ended[1], ended[2])
+        return DeliveryReceipt(*ended[1:])
     if not ended[0]:
         raise error_of(ended)
     try:

@@ -8,9 +8,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from . import _native
+from ._audit import AuditLog, recording_in
 from ._bus import MessageBus, default_bus, node_of
 from ._card import AgentCard, CardKeeper
-from ._check import MAX_TIMER, MAX_WHOLE, check_bytes, check_callable, check_str, milliseconds, optional, whole
+from ._check import MAX_TIMER, MAX_WHOLE, Unset, check_bytes, check_callable, check_str, milliseconds, optional, whole
 from ._errors import XBindError
 from ._guard import Handler, Policy
 from ._identity import Identity, IdentityProvider, Signer
@@ -18,6 +19,7 @@ from ._inbox import Inbox
 from ._journal import Journal, short
 from ._methods import Offers
 from ._port import current
+from ._recorder import record_text, statement_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +48,8 @@ class Member:
         handler: Handler | None,
         on_handler_error: Callable[..., Any] | None,
         verbose: bool,
+        audit: AuditLog | Unset,
+        dangerously_continue_unrecorded: bool | Unset,
     ) -> None:
         """Joins the bus. Raises XBindError."""
         self.name = optional(name, check_str, "name")
@@ -69,8 +73,9 @@ class Member:
             "handles": handler is not None,
             "tells": self.journal.is_traced,
         }
+        log, unrecorded = recording_in(audit, dangerously_continue_unrecorded)
         self.port = current()
-        self.number = _native.join(self.port.number, self.node, json.dumps(options), key, provider)
+        self.number = _native.join(self.port.number, self.node, json.dumps(options), key, provider, log, unrecorded)
         self.port.agents[self.number] = self
         self.did = _native.agent_did(self.port.number, self.number)
         if self.name is None:
@@ -112,6 +117,12 @@ class Member:
         if self._signer is not None and self._signer.key is not None:
             return self._signer.key
         return _native.agent_key(self.port.number, self.number)
+
+    def recorded(self, event: str, signed: str) -> str:
+        """What it has signed is on record, where it has a log, or nobody gets it."""
+        self.check()
+        _native.put_on_record(self.port.number, self.number, record_text(statement_record(event, signed)))
+        return signed
 
     async def _sign(self, data: bytes) -> bytes:
         if self._signer is None or self._signer.key is not None:

@@ -13,6 +13,7 @@ from . import _native
 from ._calls import Calls
 from ._ear import Ear
 from ._handled import Handled
+from ._waiting import begin, check_fork, is_forked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,22 +25,16 @@ _SUPERSEDED = (
     "a newer agent of the same DID has come: calls by the DID reach that one until it closes,"
     " calls by a name the agent of that name"
 )
-_FORKED = (
-    "private_me does not go on in a forked child, whose agents are still the parent's:"
-    " start children with multiprocessing's `spawn`, or make agents after the fork alone"
-)
-
 _ports: weakref.WeakSet[Port] = weakref.WeakSet()
-_forked = False
 _local = threading.local()
 
 
 def current() -> Port:
     """The port of this thread."""
-    if _forked:
-        raise RuntimeError(_FORKED)
+    check_fork()
     port: Port | None = getattr(_local, "port", None)
     if port is None:
+        begin()
         port = _local.port = Port()
         _local.held = _Held(port)
     return port
@@ -58,6 +53,9 @@ class Port:
         self._context = contextvars.Context()
         self._ear: Ear | None = None
         self._senders: dict[int, str] = {}
+        self._rang = False
+        self._asked: dict[int, asyncio.Future[Any]] = {}
+        self._last = 0
         self.calls = Calls(self)
         self.handled = Handled(self)
         _ports.add(self)
@@ -69,8 +67,7 @@ class Port:
                 "this agent lives in another thread: make one in each thread, on one MessageBus,"
                 " or use asyncio.run_coroutine_threadsafe"
             )
-        if _forked:
-            raise RuntimeError(_FORKED)
+        check_fork()
 
     def attach(self) -> asyncio.AbstractEventLoop:
         """The event loop that runs, in which the agents live from now on."""
@@ -105,12 +102,39 @@ class Port:
             running.call_soon(self._work, context=self._context)
         return None
 
+    async def wait_for(self, soon: _native.Soon) -> Any:
+        """What takes its time, once another thread has done it. Raises what came of it."""
+        loop = self.attach()
+        self._last += 1
+        number = self._last
+        asked = self._asked[number] = loop.create_future()
+        try:
+            self._wake.begin(number, soon)
+            return await asked
+        finally:
+            self._asked.pop(number, None)
+
+    def _rung(self) -> None:
+        self._rang = True
+        self.schedule()
+
+    def _settle(self) -> None:
+        self._rang = False
+        for number, value, error in self._wake.came():
+            asked = self._asked.get(number)
+            if asked is None or asked.done() or asked.get_loop().is_closed():
+                continue
+            if error is None:
+                asked.set_result(value)
+            else:
+                asked.set_exception(error)
+
     def _move(self, loop: asyncio.AbstractEventLoop) -> None:
         self.check()
         self._loop = loop
         if self._ear is not None:
             self._ear.stop()
-        self._ear = Ear(self._wake, loop, self.schedule)
+        self._ear = Ear(self._wake, loop, self._rung)
         self._scheduled = False
         self.calls.moved()
         self.handled.moved(loop)
@@ -118,7 +142,7 @@ class Port:
 
     def close(self) -> None:
         """The thread is over."""
-        if threading.get_ident() == self._thread and not _forked:
+        if threading.get_ident() == self._thread and not is_forked():
             if self._ear is not None:
                 self._ear.stop()
             _native.close_port(self.number)
@@ -130,6 +154,8 @@ class Port:
 
     def _work(self) -> None:
         self._scheduled = False
+        if self._rang:
+            self._settle()
         events, more = _native.flush(self.number, _BATCH, False)
         if more:
             self.schedule()
@@ -172,6 +198,11 @@ class Port:
             self.calls.receipt(take(), take(), take(), take(), take())
         elif kind == 20:
             self.handled.resumed(take())
+        elif kind == 22:
+            self.calls.ended(take(), (None, take(), take(), "kept"))
+        elif kind == 23:
+            take()
+            self.calls.watch()
         else:
             self._told(kind, take)
 
@@ -220,9 +251,6 @@ class _Held:
 
 
 def _after_fork() -> None:
-    global _forked
-    if _ports:
-        _forked = True
     for port in list(_ports):
         port.forked()
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from . import _native
-from ._check import MAX_WHOLE, check_did, check_str, seconds, whole
+from ._audit import AuditLog
+from ._check import MAX_WHOLE, UNSET, Unset, check_did, check_str, seconds, whole
 from ._identity import Identity, key_of
+from ._recorder import Recorder
 
 KeyState: TypeAlias = Literal["prepared", "active", "retiring", "retired", "tainted", "revoked"]
 """Where a key stands: announced, in use, in use beside its successor, replaced, doubtful from some time on, taken back."""
@@ -31,12 +33,26 @@ class Rotation:
 
 
 def sign_rotation(
-    old: Identity, new: Identity, *, active_from: int | None = None, overlap: int | None = None, now: int | None = None
+    old: Identity,
+    new: Identity,
+    *,
+    active_from: int | None = None,
+    overlap: int | None = None,
+    now: int | None = None,
+    audit: AuditLog | Unset = UNSET,
+    dangerously_continue_unrecorded: bool | Unset = UNSET,
 ) -> str:
-    """Signs with both keys that one follows the other. `overlap` is a day by default. Raises INVALID_CONFIG, SIGN_FAILED."""
+    """Signs with both keys that one follows the other. `overlap` is a day by default. With `audit` it is on record, or nobody gets it.
+
+    Raises INVALID_CONFIG, SIGN_FAILED, AUDIT_FAILED.
+    """
+    recorder = Recorder.of(audit, dangerously_continue_unrecorded)
     beside = whole(overlap, 86_400, "overlap", 0, MAX_WHOLE)
     keys = key_of(old, "old"), key_of(new, "new")
-    return _native.sign_rotation(*keys, seconds(active_from, "active_from"), beside, seconds(now, "now"))
+    statement = _native.sign_rotation(*keys, seconds(active_from, "active_from"), beside, seconds(now, "now"))
+    if recorder is not None:
+        recorder.put({"event": "rotation.signed", "outcome": "accepted", "by": old.did, "to": new.did})
+    return statement
 
 
 def verify_rotation(statement: str) -> Rotation:

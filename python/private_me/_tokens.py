@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import _native
+from ._audit import AuditLog
 from ._check import UNSET, Unset, check_str, given, optional, seconds, strings, whole
 from ._errors import XBindError
 from ._identity import Identity, key_of
 from ._json import encode_json
+from ._recorder import Recorder, signed
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,19 @@ def issue_token(
     claims: Mapping[str, Any] | None = None,
     status: StatusRef | None = None,
     now: int | None = None,
+    audit: AuditLog | Unset = UNSET,
+    dangerously_continue_unrecorded: bool | Unset = UNSET,
 ) -> str:
     """Grants scopes, offline, with the issuer's own key: an EdDSA JWT of type at+jwt (RFC 9068).
 
-    `ttl` is in seconds: 3600 by default, at most 86 400. Raises INVALID_DID, INVALID_CONFIG, SIGN_FAILED.
+    `ttl` is in seconds: 3600 by default, at most 86 400. With `audit` it is on record, or nobody gets it.
+
+    Raises INVALID_DID, INVALID_CONFIG, SIGN_FAILED, AUDIT_FAILED.
     """
+    recorder = Recorder.of(audit, dangerously_continue_unrecorded)
     grant = granted(subject, check_str(audience, "audience"), strings(scopes, "scopes"), ttl, claims, status, now)
-    return _native.issue_token(key_of(issuer, "issuer"), grant)
+    token = _native.issue_token(key_of(issuer, "issuer"), grant)
+    return signed(recorder, "token.issued", issuer.did, token)
 
 
 def delegate_token(
@@ -61,14 +69,20 @@ def delegate_token(
     ttl: int | None = None,
     status: StatusRef | None = None,
     now: int | None = None,
+    audit: AuditLog | Unset = UNSET,
+    dangerously_continue_unrecorded: bool | Unset = UNSET,
 ) -> str:
-    """Hands narrower rights on, offline. What is left out is the parent's; nothing wider is ever cut down to fit.
+    """Hands narrower rights on, offline. What is left out is the parent's; nothing wider is ever cut down to fit. With
+    `audit` it is on record, or nobody gets it.
 
-    Raises INVALID_DELEGATION, TOKEN_EXPIRED, TOKEN_NOT_YET_VALID, INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, SIGN_FAILED.
+    Raises INVALID_DELEGATION, TOKEN_EXPIRED, TOKEN_NOT_YET_VALID, INVALID_TOKEN, INVALID_DID, INVALID_CONFIG, SIGN_FAILED,
+    AUDIT_FAILED.
     """
+    recorder = Recorder.of(audit, dangerously_continue_unrecorded)
     own = given(audience, check_str, "audience")
     grant = granted(subject, own, given(scopes, strings, "scopes"), ttl, None, status, now)
-    return _native.delegate_token(key_of(holder, "holder"), check_str(token, "token"), grant)
+    delegated = _native.delegate_token(key_of(holder, "holder"), check_str(token, "token"), grant)
+    return signed(recorder, "token.delegated", holder.did, delegated)
 
 
 def granted(

@@ -12,26 +12,25 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from . import _native
+from ._audit import AuditLog
 from ._check import UNSET, Unset, check_bool, check_callable, check_str, given, milliseconds, name_of, strings, whole
 from ._errors import XBindError
+from ._fetching import JWKS, FetchDocument, Shared, fetch_public, is_fetchable, obtain, reason_of
+from ._issuer import TrustedIssuer, jwks_text
+from ._recorder import Recorder, did_in
 from ._revocation import Revocations, RevocationSource, RevocationSubject, list_of, sources_in
+from ._status_source import asks_itself, fetching, lists_of, refresh
 from ._tokens import StatusRef
 
 Evidence: TypeAlias = Literal["fresh", "unchecked", "stale", "absent", "unreadable", "unknown"]
 """What an answer about revocation rests on."""
 
 
-@dataclass(frozen=True)
-class TrustedIssuer:
-    """An issuer that is no DID, and its keys."""
-
-    issuer: str
-    """Exactly as its tokens name it in `iss`."""
-    jwks: Mapping[str, Any]
-    """Its public keys: a JWK set (RFC 7517). Those that are no Ed25519 keys are passed over."""
-
-
 Trust: TypeAlias = "Sequence[str | TrustedIssuer]"
+
+
+Asked: TypeAlias = "tuple[str, list[str], str | None]"
+"""A token, what it has to grant, and who presents it."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class TokenClaims:
 
 
 class TokenVerifier:
-    """Verifies tokens and delegations for one audience, offline."""
+    """Verifies tokens and delegations for one audience, offline but for issuers whose keys or status lists are fetched."""
 
     def __init__(
         self,
@@ -74,24 +73,37 @@ class TokenVerifier:
         revocations: Revocations = (),
         revocation_timeout: float | None = None,
         dangerously_accept_unknown_revocation: bool = False,
+        fetch: FetchDocument | Unset = UNSET,
+        audit: AuditLog | Unset = UNSET,
+        dangerously_continue_unrecorded: bool | Unset = UNSET,
     ) -> None:
         """`trust` names DIDs whose tokens are accepted, and issuers with their keys. All of `revocations` are asked about every
-        link of a chain. Raises INVALID_DID, INVALID_KEY, INVALID_CONFIG.
+        link of a chain. `fetch` is a client of your own for JWK sets, as behind a proxy. With
+        `audit` what it decides is on record, and else it lets nothing through: AUDIT_FAILED.
+
+        Raises INVALID_DID, INVALID_KEY (a JWK set), INVALID_CONFIG.
         """
         check_callable(now, "now")
+        self._recorder = Recorder.of(audit, dangerously_continue_unrecorded)
+        self._by = None if self._recorder is None else did_in(audience)
+        self._fetch: FetchDocument = fetch_public if isinstance(fetch, Unset) else fetch
+        check_callable(self._fetch, "fetch")
         sources = sources_in(revocations)
+        trusted, self._remote = _trusted(trust)
         policy = {
             "audience": check_str(audience, "audience"),
             "clockSkew": whole(clock_skew, 30, "clock_skew", 0, 300),
             "maxLifetime": whole(max_lifetime, 86_400, "max_lifetime", 1, 31_536_000),
-            "trust": _trusted(trust),
+            "trust": trusted,
             "acceptUnknown": check_bool(dangerously_accept_unknown_revocation, "dangerously_accept_unknown_revocation"),
         }
         self._now = now
         self._timeout = milliseconds(revocation_timeout, 5000, "revocation_timeout") / 1000
-        self._sources = [each for each in sources if list_of(each) is None]
-        lists = [each for each in map(list_of, sources) if each is not None]
-        self._judge = _native.new_judge(json.dumps(policy), lists, [])
+        revoked = [each for each in map(list_of, sources) if each is not None]
+        self._own = [each for each in sources if list_of(each) is None]
+        self._lists = [each for each in map(fetching, {id(each): each for each in sources}.values()) if each is not None]
+        self._shared = Shared()
+        self._judge = _native.new_judge(json.dumps(policy), revoked, [lists_of(each) for each in self._lists])
 
     @property
     def judge(self) -> _native.JudgeRef:
@@ -103,59 +115,127 @@ class TokenVerifier:
         """Whether there are sources to ask about every link."""
         return bool(self._sources)
 
+    @property
+    def _sources(self) -> list[RevocationSource]:
+        """Those that answer for themselves."""
+        return [each for each in self._own if (lists := fetching(each)) is None or asks_itself(lists)]
+
     def verify(self, token: str, *, scopes: Iterable[str] = (), presenter: str | Unset = UNSET) -> TokenClaims:
-        """Verifies a token or a delegation: the checks of docs/tokens.md, in that order. A source that needs time does not know.
+        """Verifies a token or a delegation: the checks of docs/tokens.md, in that order. An issuer whose keys are not in memory is
+        UNTRUSTED_ISSUER, a source that needs time does not know.
 
         Raises INVALID_TOKEN, INVALID_DELEGATION, UNTRUSTED_ISSUER, WRONG_AUDIENCE, TOKEN_NOT_YET_VALID, TOKEN_EXPIRED,
-        SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, INVALID_DID, INVALID_CONFIG.
+        SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, INVALID_DID, INVALID_CONFIG, AUDIT_FAILED.
         """
-        asked = self._asked(token, scopes, presenter)
-        ruling = self._rule(asked, self._answers())
-        if isinstance(ruling, list):
-            ruling = self._rule(asked, self._answers(self._standing(ruling, None)))
-        return _held(ruling)
+        asked, recorder = self._asked(token, scopes, presenter), self._recorder
+        if recorder is None:
+            return self._verify(asked)
+        entry = {"event": "token", "by": self._by, "from": did_in(asked[2])}
+        with recorder.refusals(entry):
+            at, claims = self._time(), self._verify(asked)
+        recorder.put(_accepted(entry, claims))
+        with recorder.refusals(entry):  # the disk was waited for: what does not hold any more is refused
+            return claims if self._time() == at else self._verify(asked)
 
     async def verify_async(self, token: str, *, scopes: Iterable[str] = (), presenter: str | Unset = UNSET) -> TokenClaims:
-        """The same, for sources that take their time."""
-        asked = self._asked(token, scopes, presenter)
-        ruling = self._rule(asked, self._answers())
-        if isinstance(ruling, list):
-            ruling = self._rule(asked, self._answers(await self._ask(ruling)))
-        return _held(ruling)
+        """The same, for sources that take their time. Fetches the keys of an issuer that is trusted by the URL of its JWK set, and
+        status lists.
+        """
+        asked, recorder = self._asked(token, scopes, presenter), self._recorder
+        if recorder is None:
+            return await self._verify_async(asked)
+        entry = {"event": "token", "by": self._by, "from": did_in(asked[2])}
+        with recorder.refusals(entry):
+            claims = await self._verify_async(asked)
+        if await recorder.commit(_accepted(entry, claims)):
+            with recorder.refusals(entry):
+                return await self._verify_async(asked)
+        return claims
+
+    def _verify(self, asked: Asked) -> TokenClaims:
+        answers = self._answers(patient=False)
+        ruling = self._rule(asked, answers)
+        if not isinstance(ruling, TokenClaims):
+            ruling = self._rule(asked, {**answers, "standing": self._standing(ruling["links"], None)})
+        if isinstance(ruling, TokenClaims):
+            return ruling
+        raise XBindError("REVOCATION_UNKNOWN", "the sources were asked and did not answer", None, True)
+
+    async def _verify_async(self, asked: Asked) -> TokenClaims:
+        answers, reasons = self._answers(patient=True), list[str]()
+        while True:
+            ruling = self._rule(asked, answers, reasons)
+            if isinstance(ruling, TokenClaims):
+                return ruling
+            standing = self._ask(ruling["links"]) if ruling["standing"] else None
+            answers = await self._answer(ruling, answers, standing, reasons)
 
     def find_out(self, needs: str) -> str | Coroutine[Any, Any, str]:
         """What a guard's judge needs: at once where nothing takes time."""
         asked = json.loads(needs)
         answers: dict[str, Any] = asked["answers"]
-        if not asked["standing"]:
-            return json.dumps({**answers, "keysSought": True, "listsSought": True})
         later: list[bool] = []
-        standing = self._standing(asked["links"], later)
-        if not later:
-            return json.dumps({**answers, "standing": standing})
+        standing = self._standing(asked["links"], later) if asked["standing"] else None
+        if not later and "keys" not in asked and not asked["lists"]:
+            return json.dumps(answers if standing is None else {**answers, "standing": standing})
 
         async def find() -> str:
-            return json.dumps({**answers, "standing": await self._ask(asked["links"])})
+            told = await self._ask(asked["links"]) if later else standing
+            return json.dumps(await self._answer(asked, answers, told, []))
 
         return find()
 
-    def _asked(self, token: str, scopes: Iterable[str], presenter: str | Unset) -> tuple[str, list[str], str | None]:
+    async def _answer(
+        self, needs: dict[str, Any], answers: dict[str, Any], standing: Any, reasons: list[str]
+    ) -> dict[str, Any]:
+        """What was found out of what a judge needs: each is sought once."""
+        issuer: str | None = needs.get("keys")
+        links: list[dict[str, Any]] = needs["links"]
+        told = {
+            **answers,
+            "keysSought": answers["keysSought"] or issuer is not None,
+            "listsSought": answers["listsSought"] or needs["lists"],
+        }
+        now = self._time()
+        seeking: list[Awaitable[Any]] = []
+        if needs["lists"]:
+            seeking += [refresh(each, self._judge, links, now, self._time) for each in self._lists]
+        if issuer in self._remote:
+            seeking.append(self._fetch_keys(issuer, self._remote[issuer], now))
+        standing = _settled(standing) if standing is None or isinstance(standing, list) else standing
+        known, *came = await asyncio.gather(standing, *seeking)
+        reasons += [reason for each in came if isinstance(each, list) for reason in each]  # pyright: ignore[reportUnknownVariableType]
+        return told if known is None else {**told, "standing": known}
+
+    async def _fetch_keys(self, issuer: str, url: str, now: float) -> None:
+        came: list[str | None] = [None]
+
+        async def take() -> str | None:
+            try:
+                came[0] = await obtain(self._fetch, url, JWKS)
+            except Exception as error:
+                return reason_of(error)
+            return None
+
+        def ended(why: str | None) -> None:
+            _native.keys_came(self._judge, issuer, now, came[0], why or "")
+
+        await self._shared.do(issuer, take, ended)
+
+    def _asked(self, token: str, scopes: Iterable[str], presenter: str | Unset) -> Asked:
         return check_str(token, "token"), strings(scopes, "scopes"), given(presenter, check_str, "presenter")
 
-    def _answers(self, standing: list[bool | None] | None = None) -> str:
-        answers = {"sources": self.has_sources, "patient": False, "keysSought": False, "listsSought": False}
-        return json.dumps(answers if standing is None else {**answers, "standing": standing})
+    def _answers(self, *, patient: bool) -> dict[str, Any]:
+        return {"sources": self.has_sources, "patient": patient, "keysSought": False, "listsSought": False}
 
-    def _rule(self, asked: tuple[str, list[str], str | None], answers: str) -> TokenClaims | list[dict[str, Any]]:
-        """Of a token that holds what it says, or the links about which the sources are to be asked."""
+    def _rule(self, asked: Asked, answers: dict[str, Any], reasons: Sequence[str] = ()) -> TokenClaims | dict[str, Any]:
+        """What a token that holds says, or what has to be found out first."""
         token, scopes, presenter = asked
-        ruling = json.loads(_native.judge_token(self._judge, token, self._time(), scopes, presenter, answers))
+        told = json.dumps(answers)
+        ruling: dict[str, Any] = json.loads(_native.judge_token(self._judge, token, self._time(), scopes, presenter, told))
         if "code" in ruling:
-            raise _refused(ruling)
-        if "links" in ruling:
-            links: list[dict[str, Any]] = ruling["links"]
-            return links
-        return _claims_of(ruling)
+            raise _refused(ruling, reasons)
+        return ruling if "links" in ruling else _claims_of(ruling)
 
     def _time(self) -> float:
         now: Any = self._now()
@@ -194,10 +274,8 @@ class TokenVerifier:
         return [_conclusion(await asyncio.gather(*link)) for link in asked]
 
 
-def _held(ruling: TokenClaims | list[dict[str, Any]]) -> TokenClaims:
-    if isinstance(ruling, TokenClaims):
-        return ruling
-    raise XBindError("REVOCATION_UNKNOWN", "the sources were asked and did not answer", None, True)
+async def _settled(value: Any) -> Any:
+    return value
 
 
 async def _awaited(value: Awaitable[Any]) -> Any:
@@ -219,11 +297,13 @@ def _conclusion(answers: Sequence[Any]) -> bool | None:
     return False if all(answer is False for answer in answers) else None
 
 
-def _trusted(trust: Any) -> list[Any]:
+def _trusted(trust: Any) -> tuple[list[Any], dict[str, str]]:
+    """As the native side takes it, and where the keys of some issuers are fetched."""
     if isinstance(trust, (str, bytes)) or not isinstance(trust, Sequence):
         raise TypeError(f"trust must be a list of DIDs and issuers, not {name_of(trust)}")
     trusted: list[Any] = []
     names: set[str] = set()
+    remote: dict[str, str] = {}
     for at, each in enumerate(trust):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
         if not isinstance(each, TrustedIssuer):
             trusted.append(check_str(each, f"trust[{at}]"))
@@ -232,17 +312,46 @@ def _trusted(trust: Any) -> list[Any]:
         if name in names:
             raise XBindError("INVALID_CONFIG", f"trust names {name} twice", "put its keys into one JWK set")
         names.add(name)
-        trusted.append({"issuer": name, "jwks": json.dumps(dict(each.jwks))})
+        if not isinstance(each.jwks, str):
+            trusted.append({"issuer": name, "jwks": jwks_text(each.jwks, f"trust[{at}].jwks")})
+            continue
+        url = check_str(each.jwks, f"trust[{at}].jwks")
+        if not is_fetchable(url):
+            raise XBindError("INVALID_CONFIG", f"trust[{at}].jwks is no https URL in its plain spelling")
+        remote[name] = url
+        trusted.append({"issuer": name})
     if not trusted:
         raise XBindError("INVALID_CONFIG", "trust names nobody", "name whose tokens count")
-    return trusted
+    return trusted, remote
 
 
-def _refused(refusal: dict[str, Any]) -> XBindError:
-    hint = refusal.get("hint")
-    if refusal["code"] == "REVOCATION_UNKNOWN":
-        hint = f"the evidence is {refusal['revocation']}: ask again when the sources answer"
-    return XBindError(refusal["code"], refusal["message"], hint, refusal["retryable"])
+_REMEDIES = {
+    "stale": "the issuer has to publish its status list anew",
+    "absent": "give the verifier a StatusListSource that may fetch the list, or put it there",
+    "unreadable": "the issuer has to publish a status list that can be read and is long enough",
+    "unknown": "ask again when the source answers",
+}
+
+
+def _refused(refusal: dict[str, Any], reasons: Sequence[str]) -> XBindError:
+    """With what to do about it, which only this side can name."""
+    code, message, hint = refusal["code"], refusal["message"], refusal.get("hint")
+    issuer, why = refusal.get("keysOf"), refusal.get("keysFailure")
+    if code == "REVOCATION_UNKNOWN":
+        because = f" ({', '.join(reasons)})" if reasons else ""
+        grade: str = refusal["revocation"]
+        hint = f"the evidence is {grade}{because}: {_REMEDIES.get(grade, 'ask again')}"
+    elif issuer is not None and why is not None:
+        return XBindError("UNTRUSTED_ISSUER", f"the keys of {issuer} were not fetched: {why}", None, True)
+    elif issuer is not None:
+        asked = "its JWK set holds no such key, and is asked for again after 30 s at the earliest"
+        unasked = "verify_async() asks for the keys of this issuer, verify() does not"
+        hint = asked if refusal["keysAsked"] else unasked
+    return XBindError(code, message, hint, refusal["retryable"])
+
+
+def _accepted(entry: dict[str, Any], claims: TokenClaims) -> dict[str, Any]:
+    return {**entry, "outcome": "accepted", "to": did_in(claims.subject), "token": claims.id, "chain": claims.chain}
 
 
 def _claims_of(token: dict[str, Any]) -> TokenClaims:

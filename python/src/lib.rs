@@ -71,17 +71,20 @@ mod http;
 mod json;
 mod key;
 mod message;
+mod nats;
 mod net;
 mod pass;
 mod port;
 mod record;
 mod rights;
+mod soon;
 mod wake;
 
 /// The native side of `private_me`.
 #[pyo3::pymodule(gil_used = false)]
 fn _native(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
-    for add in [http::add, json::add, key::add, message::add, net::add, port::add, record::add, rights::add] {
+    for add in [http::add, json::add, key::add, message::add, nats::add, net::add, port::add, record::add, rights::add]
+    {
         add(module)?;
     }
     module.add("Unfit", module.py().get_type::<json::Unfit>())

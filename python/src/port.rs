@@ -11,6 +11,7 @@ use xbind_binding::{port, ports};
 use crate::events::Flat;
 use crate::key::KeyRef;
 use crate::pass::{Content, Give, Json};
+use crate::record::LogRef;
 use crate::wake::{Wake, wake};
 
 kept! {
@@ -38,7 +39,7 @@ entries! {
     /// Closes the port and all its agents.
     fn close_port(port: u32) = ports::close;
     /// A bus of its own; `max_lifetime` is the longest life of a message in seconds.
-    fn new_node(max_lifetime: f64) -> NodeRef = |max_lifetime| agent::new_node(max_lifetime, None, false);
+    fn new_node(max_lifetime: f64, log: Option<&LogRef>, dangerously_unrecorded: bool) -> NodeRef = agent::new_node;
     fn shared_node(name: &str) -> PyResult<NodeRef> = Node::shared;
     fn node_agents(node: &NodeRef) -> Json<Vec<agent::Agent>> = |node: &Arc<Node>| agent::agents(node);
     fn stop_on_node(node: &NodeRef, did: &str) -> PyResult<()> = agent::stop;
@@ -47,9 +48,8 @@ entries! {
     /// with the DID of an identity provider.
     fn join(
         port: u32, node: &NodeRef, options: Json<Options>, key: Option<&KeyRef>, provider: Option<&str>,
-    ) -> PyResult<u32> = |port, node: &Arc<Node>, options, key, provider| {
-        port::join(port, node, options, key, provider, None, false)
-    };
+        log: Option<&LogRef>, dangerously_unrecorded: bool,
+    ) -> PyResult<u32> = port::join;
     fn agent_did(port: u32, agent: u32) -> PyResult<String> = port::agent_did;
     /// Lets nothing new in at an agent; an event tells when its handlers have ended.
     fn retire_agent(port: u32, agent: u32) = port::retire;

@@ -1,9 +1,22 @@
 //! Receipts, and logs of what was decided.
 
-use pyo3::prelude::*;
-use xbind_binding::record::{self, Proven};
+use std::sync::mpsc;
 
-use crate::pass::{Json, raised};
+use pyo3::prelude::*;
+use xbind::{Error, ErrorKind};
+use xbind_binding::port;
+use xbind_binding::record::{self, Log, Proven};
+
+use crate::key::KeyRef;
+use crate::pass::{Enter, Json, Locked, raised};
+use crate::soon::Promised;
+
+kept! {
+    /// A log that is open.
+    LogRef(Log);
+}
+
+impl Locked for &LogRef {}
 
 entries! {
     /// Verifies a call and its answer, with all that is said to be a body of either.
@@ -13,11 +26,49 @@ entries! {
         let [requests, results] = [&requests, &results].map(|all| all.iter().map(Vec::as_slice).collect());
         record::verify(call, answer, requests, results, caller, agent).map(Json).map_err(|error| raised(&error))
     }
-    /// Verifies a log, with the line that it must hold; what was found, as JSON. Other threads may run Python meanwhile.
+    fn open_log(path: &str, key: &KeyRef, sync: &str, max_bytes: f64, first: Option<f64>) -> Promised<LogRef> = Log::open;
+    /// Whose log it is, and what was found when it was opened, as JSON.
+    fn log_state(log: &LogRef) -> String = Log::state;
+    /// Adds what the JSON object of a record says; false if it cannot be. Where records wait for the disk, other threads may run
+    /// Python meanwhile.
+    fn append_record(py: Python<'_>, log: &LogRef, record: &str) -> PyResult<bool> {
+        py.detach(|| log.enter().append(record)).map_err(|error| raised(&error))
+    }
+    /// Puts a decision on record; raises if what it says must not be done. Where records wait for the disk, other threads may run
+    /// Python meanwhile.
+    fn put_decision(
+        py: Python<'_>, log: &LogRef, record: &str, unrecorded: bool, has_happened: bool,
+    ) -> PyResult<()> {
+        let put = || log.enter().put(record, unrecorded, has_happened);
+        py.detach(put).map_err(|error| raised(&error))
+    }
+    /// The same for who can wait for the disk, and whether that was waited for.
+    fn commit_decision(log: &LogRef, record: &str, unrecorded: bool) -> Promised<bool> = Log::commit;
+    /// Puts what the JSON object of a record says into the log of an agent that has one; raises if what it says must not be done.
+    /// Where records wait for the disk, other threads may run Python meanwhile.
+    fn put_on_record(py: Python<'_>, port: u32, agent: u32, record: &str) -> PyResult<()> {
+        let (told, came) = mpsc::channel();
+        let put = port::put_on_record(port, agent, record);
+        let done = py.detach(move || {
+            put(Box::new(move |done| drop(told.send(done))));
+            came.recv().unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the log has ended")))
+        });
+        done.map(drop).map_err(|error| raised(&error))
+    }
+    /// Writes what was decided so far, and says how far the log goes, as JSON; at times it is its end.
+    fn flush_log(log: &LogRef, is_end: bool) -> Promised<String> = Log::flush;
+    /// The records that are asked for, as JSON.
+    fn query_log(log: &LogRef, query: &str) -> Promised<String> = Log::query;
+    /// Verifies a log, with the line that it must hold and the one that it must begin with; what was found, as JSON. Other
+    /// threads may run Python meanwhile.
     fn verify_log(
-        py: Python<'_>, path: &str, owner: Option<&str>, head: Option<&str>,
+        py: Python<'_>, path: &str, owner: Option<&str>, head: Option<&str>, first: Option<f64>,
     ) -> PyResult<String> {
-        let verified = record::verify_log(path, owner, head, None);
+        let verified = record::verify_log(path, owner, head, first);
         py.detach(verified).map_err(|error| raised(&error))
     }
+    /// Signs that this key has seen how far a log goes, given as JSON.
+    fn witness_head(witness: &KeyRef, head: &str) -> PyResult<String> = record::witness;
+    /// What a witness has signed, as JSON.
+    fn read_witness(statement: &str, witness: &str) -> PyResult<String> = record::witnessed;
 }

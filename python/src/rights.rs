@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use xbind::{RevocationList, Shown, StatusList};
 use xbind_binding::judge::{Answers, Judge, JudgePolicy, Judged};
-use xbind_binding::revocation::{self as revoked, ListDraft, ListSource, SourcePolicy};
+use xbind_binding::revocation::{self as revoked, ListDraft, ListDue, ListSource, SourcePolicy};
 use xbind_binding::statement::{self, Approval, ApprovalDemands, Call, KeyHistory, Rotation};
 use xbind_binding::token::{self, Grant, Status};
 
@@ -58,6 +58,12 @@ entries! {
         judge.forget(); // every token is judged whole here
         judged
     };
+    /// The keys of an issuer that were asked for at that time, or why there are none; why they cannot be used.
+    fn keys_came(judge: &JudgeRef, issuer: &str, asked_at: f64, jwks: Option<&str>, why: &str) -> Option<String>
+        = Judge::keys_came;
+    /// Takes in a status list that was fetched for a link of a token.
+    fn put_issuers_list(judge: &JudgeRef, lists: &ListsRef, text: &str, uri: &str, issuer: &str, now: f64) -> PyResult<()>
+        = Judge::put_list;
     /// By default the new key starts at once.
     fn sign_rotation(
         old: &KeyRef, next: &KeyRef, active_from: Option<f64>, overlap: f64, now: Option<f64>,
@@ -120,6 +126,11 @@ entries! {
     fn put_list(
         lists: &ListsRef, text: &str, uri: &str, issuer: &str, jwks: Option<&str>, now: f64,
     ) -> PyResult<()> = ListSource::put;
+    /// What has to be done about the list that a link names, the first of its token or another.
+    fn list_due(lists: &ListsRef, issuer: &str, status: Json<Status>, first: bool, now: f64) -> Json<ListDue>
+        = ListSource::due;
+    /// A list that was due at that time came, or did not for this reason.
+    fn list_came(lists: &ListsRef, issuer: &str, uri: &str, now: f64, failure: Option<&str>) = ListSource::came;
     /// A status, and else why there is none.
     fn ask_list(lists: &ListsRef, issuer: &str, status: Json<Status>, now: f64) -> (Option<u8>, Option<&'static str>)
         = |lists: &ListSource, issuer, status, now| match lists.ask(issuer, status, now) {

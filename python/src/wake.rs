@@ -10,19 +10,34 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream as Stream;
 #[cfg(windows)]
 use std::os::windows::io::AsRawSocket;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+
+use crate::soon::{Made, Soon};
 
 /// Both ends stay open as long as somebody has one: nobody writes to what is closed.
 struct Pair {
     reader: Stream,
     writer: Stream,
+    /// What was begun here and is done, by the numbers that it was given.
+    came: Mutex<Vec<(u64, Made)>>,
+}
+
+impl Pair {
+    /// If there is no room, it is awake.
+    fn ring(&self) {
+        let _ = (&self.writer).write(&[1]);
+    }
 }
 
 /// Where an event loop hears that there is something to do.
 #[pyclass(frozen, module = "private_me._native")]
 pub(crate) struct Wake(Arc<Pair>);
+
+/// A number, what came of it, or why nothing did.
+type Done = (u64, Option<Py<PyAny>>, Option<Py<PyAny>>);
 
 /// Whoever wakes it.
 pub(crate) struct Waker(Arc<Pair>);
@@ -50,14 +65,14 @@ pub(crate) fn wake() -> io::Result<(Wake, Waker)> {
     let (reader, writer) = pair()?;
     reader.set_nonblocking(true)?;
     writer.set_nonblocking(true)?;
-    let both = Arc::new(Pair { reader, writer });
+    let both = Arc::new(Pair { reader, writer, came: Mutex::default() });
     Ok((Wake(both.clone()), Waker(both)))
 }
 
 impl Waker {
-    /// If there is no room, it is awake.
+    /// Wakes it.
     pub(crate) fn wake(&self) {
-        let _ = (&self.0.writer).write(&[1]);
+        self.0.ring();
     }
 }
 
@@ -87,7 +102,28 @@ impl Wake {
 
     /// Wakes it.
     fn ring(&self) {
-        let _ = (&self.0.writer).write(&[1]);
+        self.0.ring();
+    }
+
+    /// Begins what takes its time. When it is done, it is among what `came`, by that number.
+    fn begin(&self, number: u64, soon: &Soon) -> PyResult<()> {
+        let begin = soon.take().ok_or_else(|| PyRuntimeError::new_err("it was begun before"))?;
+        let pair = self.0.clone();
+        begin(Box::new(move |made| {
+            pair.came.lock().unwrap_or_else(PoisonError::into_inner).push((number, made));
+            pair.ring();
+        }));
+        Ok(())
+    }
+
+    /// What is done since it was asked for: numbers, what came of each, or why nothing did.
+    fn came(&self, py: Python<'_>) -> Vec<Done> {
+        let came = std::mem::take(&mut *self.0.came.lock().unwrap_or_else(PoisonError::into_inner));
+        let told = came.into_iter().map(|(number, made)| match made(py) {
+            Ok(value) => (number, Some(value), None),
+            Err(error) => (number, None, Some(error.into_value(py).into_any())),
+        });
+        told.collect()
     }
 
     /// It was heard.

@@ -7,6 +7,7 @@ import types
 from pathlib import Path
 
 import pytest
+from brokers import Broker
 
 import private_me._bus
 
@@ -33,10 +34,24 @@ def test_the_programs_of_the_readme_run(capsys):
     assert lines[2:] == ["True", "identity in 50 words", "D", "I", "D", "INVALID_INPUT"]
 
 
-def test_the_programs_of_the_guide_run(capsys):
+def test_the_programs_of_the_guide_run(capsys, monkeypatch, tmp_path):
     guide = HERE.parent / "docs" / "guides" / "python.md"
     if not guide.exists():
         pytest.skip("the guide is in the repository alone")
-    for program in BLOCK.findall(guide.read_text()):
-        exec(compile(program, str(guide), "exec"), {"__name__": "guide"})
-    assert capsys.readouterr().out.splitlines() == ["paid 7", "REVOKED", "hello", "True"]
+    broker = Broker()
+    monkeypatch.setenv("NATS_URL", broker.url)
+    monkeypatch.chdir(tmp_path)
+    try:
+        for program in BLOCK.findall(guide.read_text()):
+            exec(compile(program, str(guide), "exec"), {"__name__": "guide"})
+    finally:
+        broker.end()
+    assert capsys.readouterr().out.splitlines() == [
+        "paid 7",
+        "REVOKED",
+        "hello",
+        "about identity connected",
+        "['call accepted', 'call answered']",
+        "4",
+        "True",
+    ]
