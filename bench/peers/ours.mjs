@@ -3,6 +3,7 @@ import { AutoGenxBindAgent, Identity, MessageBus, verifySignature } from '../../
 import { requireAgent } from '../../dist/express.mjs'
 import { RequestVerifier, signRequestHeaders } from '../../dist/http.mjs'
 import { MessageVerifier } from '../../dist/messages.mjs'
+import { natsFleet } from './nats-fleet.mjs'
 import { issueToken, RevocationList, TokenVerifier } from '../../dist/tokens.mjs'
 
 export function identity() {
@@ -136,3 +137,5 @@ export function refusals() {
 /** Loaded for this alone: what the others measure has no log. */
 export const lines = async (records) => (await import('./ours-audited.mjs')).lines(records)
 export { ours as agents } from './http-agents.mjs'
+
+export const nats = natsFleet(new URL('nats-ours.mjs', import.meta.url).href)

@@ -2,20 +2,26 @@ import sodium from 'sodium-native'
 import { didKey } from './did-key.mjs'
 import { signedFleet, signedIdentity, signedRefusals, signedStream } from './fleet.mjs'
 
-function createKey() {
+export function createKey() {
   const publicKey = Buffer.alloc(sodium.crypto_sign_PUBLICKEYBYTES)
   const secretKey = Buffer.alloc(sodium.crypto_sign_SECRETKEYBYTES)
   sodium.crypto_sign_keypair(publicKey, secretKey)
   return {
-    did: didKey(publicKey),
+    ...keyOf(publicKey),
+    publicKey,
     sign: (data) => {
       const signature = Buffer.allocUnsafe(sodium.crypto_sign_BYTES)
       sodium.crypto_sign_detached(signature, data, secretKey)
       return signature
     },
-    verify: (data, signature) => sodium.crypto_sign_verify_detached(signature, data, publicKey),
   }
 }
+
+/** What is known of another one. */
+export const keyOf = (publicKey) => ({
+  did: didKey(publicKey),
+  verify: (data, signature) => sodium.crypto_sign_verify_detached(signature, data, publicKey),
+})
 
 export const identity = signedIdentity(createKey)
 export const fleet = signedFleet(createKey)

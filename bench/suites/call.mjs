@@ -52,7 +52,7 @@ export async function measure(peer, { milliseconds }, state) {
   return peer.outOfProcess ? values : { ...values, cpu: (cpu.user + cpu.system) / samples.length }
 }
 
-async function callsFor(fleet, milliseconds) {
+export async function callsFor(fleet, milliseconds) {
   const samples = []
   const end = performance.now() + milliseconds
   for (let seq = 0; seq < MIN_CALLS || performance.now() < end; seq += 1) {
