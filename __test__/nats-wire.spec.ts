@@ -1,6 +1,5 @@
 // The way to the server: TLS, and one that is slow or stands still.
 import { mkdtempSync, rmSync } from 'node:fs'
-import { connect as dial, createServer, type AddressInfo, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AutoGenxBindAgent } from '@private.me/autogen'
@@ -9,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { certificate } from './helpers/certificate'
 import { broker, type Broker } from './helpers/nats-server'
 import { codeOf, valueOf } from './helpers/result'
+import { wayTo, type Way } from './helpers/tcp-way'
 
 const open: (() => unknown)[] = []
 afterEach(async () => {
@@ -84,38 +84,10 @@ describe('a slow server', () => {
   afterAll(() => server.kill())
 
   /** A way to it on which everything takes its time, and that can be made to stand still. */
-  async function slow(delayMs: number): Promise<{ url: string; hold(): void; release(): void }> {
-    let held: (() => void)[] | undefined
-    const sockets = new Set<Socket>()
-    const pass = (from: Socket, to: Socket): void => {
-      sockets.add(from)
-      from.on('error', () => to.destroy()).on('close', () => to.destroy())
-      from.on('data', (bytes) => {
-        const write = (): void => void (to.destroyed || to.write(bytes))
-        setTimeout(() => (held === undefined ? write() : held.push(write)), delayMs)
-      })
-    }
-    const proxy = createServer((client) => {
-      const upstream = dial(server.port, '127.0.0.1')
-      pass(client, upstream)
-      pass(upstream, client)
-    }).listen(0, '127.0.0.1')
-    await new Promise((resolve) => proxy.once('listening', resolve))
-    open.push(() => {
-      sockets.forEach((socket) => socket.destroy())
-      proxy.close()
-    })
-    return {
-      url: `nats://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
-      hold() {
-        held = []
-      },
-      release() {
-        const all = held ?? []
-        held = undefined
-        all.forEach((write) => write())
-      },
-    }
+  async function slow(delayMs: number): Promise<Way & { url: string }> {
+    const way = await wayTo(server.port, () => delayMs)
+    open.push(() => way.close())
+    return { ...way, url: `nats://127.0.0.1:${way.port}` }
   }
 
   test('every call is answered, or ends in its own time; none is run twice', async () => {

@@ -1,6 +1,7 @@
 // Agents and the authority of their operator: a real one, in another process.
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { AutoGenxBindAgent, Identity, MessageBus, type AgentConfig } from '@private.me/autogen'
 import { StatusListSource, TokenVerifier } from '@private.me/autogen/tokens'
@@ -112,7 +113,7 @@ test('an answer that the authority has not signed is none', async () => {
     code: 'REGISTRY_UNAVAILABLE',
     retryable: true,
   })
-  expect(paths).toEqual(['/v1/names/bob.dev.example'])
+  expect(paths).toEqual(['/v1/names/bob.dev.example', '/v1']) // whether it has another key by now
   // The true one, by the DID of another.
   const wrong = await agent('alice', at(bus, { url: own.url, did: mallory.getDID() }))
   expect(errorOf(await wrong.requestToken({ audience: AUDIENCE, scopes: [SCOPE] })).code).toBe('REGISTRY_UNAVAILABLE')
@@ -215,3 +216,25 @@ test('tokens of the authority verify by its DID, and not once their agent is sus
   await own.xbind('reactivate', '--agent', alice.getDID())
   expect(valueOf(await alice.requestToken(wish))).not.toBe(token)
 })
+
+test('what the built-in client keeps lets a revocation wait until it is asked for again, and no longer', async () => {
+  const alice = await agent('alice')
+  const token = valueOf(await alice.requestToken({ audience: AUDIENCE, scopes: [SCOPE], ttlSeconds: 600 }))
+  // Each verifier is new, and has nothing but what they all have together.
+  const verify = () => {
+    const revocations = new StatusListSource({ origins: [own.url] })
+    const verifier = new TokenVerifier({ audience: AUDIENCE, trust: [own.did], revocations })
+    return verifier.verify(token, { scopes: [SCOPE], presenter: alice.getDID() })
+  }
+  valueOf(await verify())
+  await own.xbind('revoke', '--token', token, '--profile', 'alice')
+  // The bound of the test is the time limit: a list that is kept for good would never say it.
+  for (;;) {
+    const verified = await verify()
+    if (!verified.ok) {
+      expect(verified.error.code).toBe('REVOKED')
+      break
+    }
+    await sleep(250)
+  }
+}, 60_000)

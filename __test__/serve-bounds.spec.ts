@@ -225,25 +225,19 @@ test('idle connections are so many in all, however many addresses there are', { 
     // Nobody says a session there; what is said of that is the same by whatever it comes.
     for (const error of (await Promise.all(called)).map((ended) => errorOf(ended))) {
       expect([error.code, error.handled]).toEqual(['AGENT_CLOSED', 'no'])
-      expect(error.message).toMatch(/without the session .* 64 times a second at most/)
+      expect(error.message).toMatch(/without the session that a call has to name/)
     }
   }
   await expect.poll(connections, { timeout: 20_000 }).toBe(1024)
   callers.forEach((caller) => caller.close())
 })
 
-test('who calls one agent by too many addresses within a second is told so', { timeout: 60_000 }, async () => {
+test('who calls one agent by many addresses is told its session at each', async () => {
   const callee = agent()
-  callee.handle(() => 1)
+  callee.handle(({ payload }) => payload)
   const [url, caller] = [await served(serveAgents([callee])), agent()]
-  const at = (n: number) => caller.call({ did: callee.getDID(), url: `${url}/${n}` }, n)
-  const ended = await Promise.all(Array.from({ length: 300 }, (_, n) => at(n)))
-  for (const error of ended.filter(({ ok }) => !ok).map((each) => errorOf(each))) {
-    expect([error.code, error.handled]).toEqual(['AGENT_CLOSED', 'no'])
-    expect(error.message).toMatch(/64 times a second at most/)
-  }
-  expect(ended.filter(({ ok }) => ok).length).toBeGreaterThanOrEqual(64)
-  await expect.poll(async () => (await at(1000)).ok, { timeout: 20_000, interval: 500 }).toBe(true)
+  const called = Array.from({ length: 300 }, (_, n) => caller.call({ did: callee.getDID(), url: `${url}/${n}` }, n))
+  expect((await Promise.all(called)).map(valueOf)).toEqual(called.map((_, n) => n))
 })
 
 describe('who is listed', () => {

@@ -1,7 +1,9 @@
 // Agents over HTTP under whatever is between, and under many: nothing runs twice, and memory stays where it is.
 import { AutoGenxBindAgent, MessageBus } from '@private.me/autogen'
+import { serveAgents } from '@private.me/autogen/http'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createServer as createHttp } from 'node:http'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -111,4 +113,35 @@ test('1,000 connections, again and again, leave memory where it was', { timeout:
   }
   const [, , , fourth = 0, , last = 0] = sizes // what is allocated once is there by then
   expect(last - fourth).toBeLessThan(64 << 20)
+})
+
+test('however much one connection brings, others have their turns', async () => {
+  const callee = agent()
+  callee.handle(({ payload }) => payload)
+  const mounted = serveAgents([callee])
+  let question: Buffer = Buffer.alloc(0)
+  let [turn, most] = [0, 0]
+  const server = createHttp((request, response) => {
+    mounted(request, response)
+    request.on('data', (piece: Buffer) => {
+      if (question.byteLength === 0) question = piece // the first thing that is asked is the session
+      if (turn === 0) setImmediate(() => (turn = 0))
+      turn += piece.byteLength
+      most = Math.max(most, turn)
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  open.push(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const place = { did: callee.getDID(), url: `http://127.0.0.1:${port}/` }
+  expect(valueOf(await agent().call(place, 1))).toBe(1)
+  const copies = Buffer.concat(Array.from({ length: 4000 }, () => question))
+  const socket = connect(port, '127.0.0.1')
+  open.push(() => socket.destroy())
+  const head = `POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/vnd.xbind.messages\r\ncontent-length: ${copies.byteLength}\r\n\r\n`
+  socket.resume().write(Buffer.concat([Buffer.from(head), copies]))
+  await expect.poll(() => most, { timeout: 20_000 }).toBeGreaterThan(0)
+  expect(valueOf(await agent().call(place, 2))).toBe(2)
+  expect(most).toBeLessThanOrEqual(128 << 10)
 })

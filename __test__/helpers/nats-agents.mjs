@@ -2,7 +2,7 @@
 import { AutoGenxBindAgent, Identity } from '@private.me/autogen'
 import { connect } from '@private.me/autogen/nats'
 
-const [, , servers, name = 'writer', seed = '', namespace = 'main', operators = ''] = process.argv
+const [, , servers, name = 'writer', seed = '', namespace = 'main', operators = '', inbox = '4'] = process.argv
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`)
 const connected = await connect({
   servers: servers.split(','),
@@ -12,7 +12,7 @@ const connected = await connect({
 if (!connected.ok) throw connected.error
 const bus = connected.value
 const identityProvider = seed === '' ? undefined : Identity.fromSeed(new Uint8Array(32).fill(Number(seed))).value
-const agentOptions = { bus, inbox: { maxMessages: 4 }, concurrency: 4 }
+const agentOptions = { bus, inbox: { maxMessages: Number(inbox) }, concurrency: 4 }
 const agent = new AutoGenxBindAgent({ name, agentOptions, ...(identityProvider && { identityProvider }) })
 agent.handle(({ payload, from }) => {
   say({ handled: payload })

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
@@ -28,12 +28,24 @@ export interface Broker {
   kill(): Promise<void>
 }
 
+/** Where a server or a program runs: the address there, and the command that runs others in it. */
+export interface Place {
+  readonly address: string
+  readonly inside: readonly string[]
+}
+
+const loopback: Place = { address: '127.0.0.1', inside: [] }
+
 /** Starts one, with more arguments than it needs; its port is free unless one is named. */
-export async function broker(port = -1, ...more: string[]): Promise<Broker> {
+export function broker(port = -1, ...more: string[]): Promise<Broker> {
+  return brokerIn(loopback, port, ...more)
+}
+
+async function brokerIn({ address, inside }: Place, port: number, ...more: string[]): Promise<Broker> {
   const folder = mkdtempSync(join(tmpdir(), 'xbind-nats-'))
-  const usual = ['--addr', '127.0.0.1', '--port', String(port), '--jetstream', '--store_dir', join(folder, 'store')]
-  const args = [...usual, '--ports_file_dir', folder, ...more]
-  const child = spawn(natsServer(), args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const usual = ['--addr', address, '--port', String(port), '--jetstream', '--store_dir', join(folder, 'store')]
+  const [command = '', ...args] = [...inside, natsServer(), ...usual, '--ports_file_dir', folder, ...more]
+  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
   atExit(child)
   await new Promise<void>((resolve, reject) => {
     child.once('error', reject)
@@ -72,33 +84,77 @@ export interface Cluster {
   readonly urls: string[]
   /** Kills one of them and starts it again. */
   restart(at: number): Promise<void>
+  /** Kills one of them. */
+  stop(at: number): Promise<void>
+  /** Starts one again that was killed; resolves when it has all that the others have. */
+  start(at: number): Promise<void>
+  /** What one of them says of itself (`/varz`, `/jsz`, `/connz`); nothing if it says none. */
+  look(at: number, what: string): Promise<unknown>
   kill(): Promise<void>
 }
 
 /** Starts three, which know each other. */
-export async function cluster(): Promise<Cluster> {
-  const ports = await freePorts(6)
-  const [first = 0, second = 0, third = 0, ...routes] = ports
-  const clients = [first, second, third]
+export async function cluster(
+  places: readonly Place[] = [loopback, loopback, loopback],
+  ...more: string[]
+): Promise<Cluster> {
+  const ports = await freePorts(9)
   const folder = mkdtempSync(join(tmpdir(), 'xbind-nats-cluster-'))
-  const known = routes.map((port) => `nats://127.0.0.1:${port}`)
+  const address = (at: number, kind: number): string => `${places[at]?.address}:${ports[at + 3 * kind]}`
+  const known = [0, 1, 2].map((at) => `nats://${address(at, 1)}`)
   const begin = (at: number): Promise<Broker> => {
     const named = ['--server_name', `server-${at}`, '--cluster_name', 'test', '--store_dir', join(folder, String(at))]
-    return broker(clients[at], ...named, '--cluster', known[at] ?? '', '--routes', known.join(','))
+    const routes = ['--cluster', known[at] ?? '', '--routes', known.join(',')]
+    return brokerIn(
+      places[at] ?? loopback,
+      ports[at] ?? -1,
+      ...named,
+      ...routes,
+      '--http_port',
+      String(ports[at + 6]),
+      ...more,
+    )
   }
-  const servers = await Promise.all([0, 1, 2].map(begin))
+  const look = async (at: number, what: string): Promise<unknown> => {
+    const inside = places[at]?.inside ?? []
+    const url = `http://${address(at, 2)}${what}`
+    try {
+      return JSON.parse(inside.length === 0 ? await (await fetch(url)).text() : fetched(inside, url))
+    } catch {
+      return undefined
+    }
+  }
+  const begun = async (at: number): Promise<Broker> => {
+    const server = await begin(at)
+    while (((await look(at, '/healthz')) as { status?: string } | undefined)?.status !== 'ok') await pause(50)
+    return server
+  }
+  const servers = await Promise.all([0, 1, 2].map(begun))
   return {
-    urls: clients.map((port) => `nats://127.0.0.1:${port}`),
+    urls: [0, 1, 2].map((at) => `nats://${address(at, 0)}`),
     async restart(at) {
       await servers[at]?.kill()
       servers[at] = await begin(at)
     },
+    stop: async (at) => servers[at]?.kill(),
+    async start(at) {
+      servers[at] = await begun(at)
+    },
+    look,
     async kill() {
       await Promise.all(servers.map((server) => server.kill()))
       rmSync(folder, { recursive: true, force: true })
     },
   }
 }
+
+function fetched(inside: readonly string[], url: string): string {
+  const program = `fetch(${JSON.stringify(url)}, { signal: AbortSignal.timeout(2000) }).then(async (it) => process.stdout.write(await it.text()))`
+  const [command, ...args] = [...inside, process.execPath, '-e', program]
+  return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 async function freePorts(count: number): Promise<number[]> {
   const probes = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))

@@ -8,7 +8,7 @@ export interface Reading {
   readonly operators: readonly string[]
   readonly now: number
   readonly skew: number
-  /** The agent that a presence must be of. */
+  /** The agent that a presence or mailbox must be of. */
   readonly agent?: string | undefined
   /** The key under which it stands. */
   readonly key?: string | undefined
@@ -195,6 +195,15 @@ const readers: Record<string, (text: string, reading: Reading) => object> = {
     judge(parts, reading, undefined, () => true)
     must(reading.key === undefined || reading.key === tokenOfName(name as string))
     return { agent: iss, issuedAt: iat, name }
+  },
+  mailbox(text, reading) {
+    const parts = split(text, 'agent-mailbox+jwt', ['iss', 'aud', 'iat', 'exp', 'retain', 'key?'])
+    const { iss, iat, exp, retain, key } = parts.claims
+    must(isWhole(retain) && retain >= 1 && retain <= 604_800 && (key === undefined || isBytes(key, 32)))
+    const owner = reading.key === undefined ? reading.agent : `did:key:${reading.key}`
+    must(reading.key === undefined || isDid(owner))
+    judge(parts, reading, 604_800, (did) => did === owner)
+    return { agent: iss, encryptionKey: none(key), expiresAt: exp, issuedAt: iat, retain }
   },
   stop(text, reading) {
     const parts = split(text, 'agent-stop+jwt', ['iss', 'aud', 'iat', 'verb', 'sub?', 'tok?', 'since?', 'reason?'])

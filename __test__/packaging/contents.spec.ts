@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from 'node:fs'
+import { readFileSync, readdirSync, statSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { expect, inject, test } from 'vitest'
 import { entries, programs } from '../../scripts/entries.mjs'
@@ -58,6 +58,13 @@ test('the platform package holds one binary', async () => {
   expect(await files(inject('platformTarball'))).toEqual(
     ['LICENSE', 'README.md', 'package.json', `xbind.${thisPlatform()}.node`].map((file) => `package/${file}`),
   )
+})
+
+// Where the profile of releases is not changed for a quick build, and the linker is the one that folds.
+const isFolded = thisPlatform() === 'linux-x64-gnu' && process.env['CARGO_PROFILE_RELEASE_LTO'] === undefined
+test.runIf(isFolded)('the binary has no more bytes than it had', () => {
+  const file = join(root, 'npm', thisPlatform(), `xbind.${thisPlatform()}.node`)
+  expect(statSync(file).size).toBeLessThan(11_500_000)
 })
 
 test('the main package asks for every platform package, in its own version', () => {
