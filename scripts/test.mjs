@@ -1,7 +1,8 @@
 // Builds, runs the Rust, the TypeScript and the Python tests, and ends with one line: `N passed, N failed`.
-// node scripts/test.mjs [rust] [ts] [python] [nodes] [packaging] [seeds] [logs] [models]: the first three without arguments. `seeds` is
-// the runtime's simulation at length, `logs` what its logs bear, `models` tries every order in which its locks can be taken and its
-// wakings come (loom).
+// node scripts/test.mjs [rust] [ts] [python] [nodes] [packaging] [seeds] [logs] [kills] [models] [chaos]: the first three without
+// arguments. `seeds` is the runtime's simulation at length, `logs` what its logs bear, `kills` an authority and a command that are killed
+// again and again, `models` tries every order in which its locks can be taken and its wakings come (loom), `chaos` kills servers and
+// processes of a bus over NATS, and parts them.
 import { delimiter, dirname } from 'node:path'
 import { lines } from './run.mjs'
 import { checkToolchain } from './toolchain.mjs'
@@ -13,7 +14,9 @@ const suites = {
   nodes,
   seeds,
   logs,
+  kills,
   models,
+  chaos,
   packaging: () => specs('__test__/packaging/vitest.config.mjs'),
 }
 
@@ -72,9 +75,20 @@ async function logs() {
   await cargo('long', args)
 }
 
+async function kills() {
+  process.env.XBIND_KILLS ??= '1000'
+  await cargo('killed', ['--workspace', '--test', 'killed'])
+}
+
 async function models() {
   Object.assign(process.env, { RUSTFLAGS: '--cfg loom', CARGO_TARGET_DIR: 'target/loom' })
   await cargo('modelled', ['--package', 'xbind-runtime', '--release', '--lib'])
+}
+
+/** What breaks under load, again and again. */
+async function chaos() {
+  process.env.XBIND_CHAOS ??= '20'
+  await specs('vitest.config.mjs', { args: ['__test__/nats-chaos', '__test__/nats-partitions'] })
 }
 
 async function cargo(name, args) {
@@ -98,13 +112,13 @@ async function python() {
   count('Python', await pythonTests())
 }
 
-/** The same specs on the oldest and the newest Node.js, but for the one that runs this. */
+/** The same specs on the oldest and the newest Node.js, but for the one that runs this, and for what brokers and authorities bear. */
 async function nodes() {
   await buildHooks()
   const { otherNodes } = await import('./nodes.mjs')
   for (const [major, node] of otherNodes()) {
     console.log(`\n── Node.js ${major} ──`)
-    const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` }
+    const env = { ...process.env, XBIND_OTHER_NODE: major, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` }
     await specs('vitest.config.mjs', { node, env })
   }
 }
