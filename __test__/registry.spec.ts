@@ -238,3 +238,30 @@ test('what the built-in client keeps lets a revocation wait until it is asked fo
     await sleep(250)
   }
 }, 60_000)
+
+test('an authority that has a new key is followed by agents, and by verifiers that were told', async () => {
+  const bus = kept(new MessageBus())
+  const alice = (await agent('alice', at(bus, { url: own.url, did: own.did }))).handle(({ payload }) => payload)
+  const bob = await agent('bob', at(bus, { url: own.url, did: own.did }))
+  valueOf(await alice.register())
+  const wish = { audience: AUDIENCE, scopes: [SCOPE] }
+  const before = valueOf(await alice.requestToken(wish))
+  const rotated = await own.rotate()
+  expect(rotated.before).toBe(own.did)
+  const after = valueOf(await alice.requestToken({ ...wish, ttlSeconds: 120 }))
+  expect(valueOf(await bob.call('alice.dev.example', 'x'))).toBe('x')
+  const verified = (token: string, ...trust: string[]) => {
+    const revocations = new StatusListSource({ origins: [own.url], fetch: plain })
+    const verifier = new TokenVerifier({ audience: AUDIENCE, trust, revocations })
+    return verifier.verify(token, { scopes: [SCOPE], presenter: alice.getDID() })
+  }
+  expect(valueOf(await verified(before, own.did)).issuer).toBe(own.did)
+  expect(errorOf(await verified(after, own.did)).code).toBe('UNTRUSTED_ISSUER')
+  expect(valueOf(await verified(before, own.did, rotated.did)).issuer).toBe(own.did)
+  expect(valueOf(await verified(after, own.did, rotated.did)).issuer).toBe(rotated.did)
+  // Who was told no DID at all, and starts now, takes the one that it finds; who was told another believes nothing.
+  const fresh = await agent('bob', at(kept(new MessageBus())))
+  expect(valueOf(await fresh.requestToken(wish))).toContain('.')
+  const other = await agent('bob', at(kept(new MessageBus()), { url: own.url, did: alice.getDID() }))
+  expect(errorOf(await other.requestToken(wish)).code).toBe('REGISTRY_UNAVAILABLE')
+})

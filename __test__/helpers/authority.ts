@@ -18,10 +18,24 @@ interface Told {
 export async function authority(...scopes: string[]) {
   const folder = mkdtempSync(join(tmpdir(), 'xbind-authority-'))
   const dir = join(folder, 'dev')
-  const args = ['dev', '--json', '--quiet', '--dir', dir, ...scopes.flatMap((scope) => ['--scopes', scope])]
-  const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const line = await new Promise<string>((resolve) => child.stdout.setEncoding('utf8').once('data', resolve))
-  const told = JSON.parse(line) as Told
+  const begin = async (...args: string[]) => {
+    const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const line = await new Promise<string>((resolve) => child.stdout.setEncoding('utf8').once('data', resolve))
+    return { child, told: JSON.parse(line) as Told }
+  }
+  const end = async (signal: NodeJS.Signals) => {
+    const ended = new Promise((resolve) => child.once('close', resolve))
+    child.kill(signal)
+    await ended
+  }
+  let { child, told } = await begin(
+    ...['dev', '--json', '--quiet', '--dir', dir, ...scopes.flatMap((scope) => ['--scopes', scope])],
+  )
+  const xbind = async (...own: string[]) => {
+    const ended = await run(process.execPath, [program, ...own, '--json'], { NO_COLOR: '1' })
+    if (ended.code !== 0) throw new Error(`${own.join(' ')}: ${ended.stderr}`)
+    return JSON.parse(ended.stdout) as Record<string, unknown>
+  }
   return {
     ...told,
     /** One of its agents, brought here with its key. */
@@ -31,15 +45,18 @@ export async function authority(...scopes: string[]) {
       return valueOf(await AutoGenxBindAgent.fromIdentity(key, { name: who, ...rest }))
     },
     key: (who: 'alice' | 'bob') => readFileSync(join(dir, 'profiles', who, 'keys/agent.key'), 'utf8'),
-    xbind: async (...own: string[]) => {
-      const ended = await run(process.execPath, [program, ...own, '--json', '--dir', dir], { NO_COLOR: '1' })
-      if (ended.code !== 0) throw new Error(`${own.join(' ')}: ${ended.stderr}`)
-      return JSON.parse(ended.stdout) as Record<string, unknown>
+    xbind: (...own: string[]) => xbind(...own, '--dir', dir),
+    /** It is killed, has a new key, and is where it was. */
+    async rotate() {
+      await end('SIGKILL')
+      const data = ['--data', join(dir, 'authority')]
+      const rotated = await xbind('authority', 'rotate-key', ...data)
+      const listen = ['--listen', new URL(told.url).host, '--url', told.url]
+      child = (await begin('authority', 'serve', '--json', '--quiet', ...data, ...listen)).child
+      return rotated as { before: string; did: string }
     },
     async stop() {
-      const ended = new Promise((resolve) => child.once('close', resolve))
-      child.kill('SIGTERM')
-      await ended
+      await end('SIGTERM')
       rmSync(folder, { recursive: true })
     },
   }

@@ -171,8 +171,9 @@ pub fn look_up(name: &str, resolver: Option<SocketAddr>) -> Result<Vec<String>, 
 /// log is copied after the database, so it holds every decision of it.
 ///
 /// # Errors
-/// A directory that is there, or files that cannot be read or written.
+/// A directory of no server, one to copy to that is there, or files that cannot be read or written.
 pub fn backup(directory: &Path, to: &Path) -> Result<(), Fault> {
+    has_authority(directory)?;
     fs::create_dir(to).map_err(|error| fault(format!("{} cannot be made: {error}", to.display())))?;
     files::only_mine(to)?;
     backup::copy_database(&directory.join(DATABASE), &to.join(DATABASE))?;
@@ -185,6 +186,7 @@ pub fn backup(directory: &Path, to: &Path) -> Result<(), Fault> {
 /// # Errors
 /// As [`backup`], and a database that is damaged.
 pub fn restore(from: &Path, directory: &Path) -> Result<(), Fault> {
+    has_authority(from)?;
     fs::create_dir(directory).map_err(|error| fault(format!("{} cannot be made: {error}", directory.display())))?;
     files::only_mine(directory)?;
     backup::restore(&from.join(DATABASE), &directory.join(DATABASE), xbind_runtime::now())?;
@@ -194,9 +196,9 @@ pub fn restore(from: &Path, directory: &Path) -> Result<(), Fault> {
 /// Frees a domain whose operator is gone; the server of that directory must not run.
 ///
 /// # Errors
-/// A server that runs, a domain that nobody has proven.
+/// A server that runs, a directory of none, a domain that nobody has proven.
 pub fn release(directory: &Path, passphrase: Option<&str>, domain: &str) -> Result<(), Fault> {
-    let opened = Opened::of(directory, passphrase)?;
+    let opened = Opened::existing(directory, passphrase)?;
     let (by, now) = (*opened.keys.did(), xbind_runtime::now());
     let domain = domain.to_owned();
     opened.change(move |change| {
@@ -222,9 +224,9 @@ pub struct Rotated {
 /// `only_prepare` the key is made, so that others learn its DID, and nothing changes yet.
 ///
 /// # Errors
-/// A server that runs, files that cannot be read or written, a clock that was put back behind the last rotation.
+/// A server that runs, a directory of none, files that cannot be read or written, a clock that was put back behind the last rotation.
 pub fn rotate(directory: &Path, passphrase: Option<&str>, only_prepare: bool) -> Result<Rotated, Fault> {
-    let opened = Opened::of(directory, passphrase)?;
+    let opened = Opened::existing(directory, passphrase)?;
     let new = identity::open(directory, opened.keys.next_place(), passphrase)?;
     let (before, first, did) = (*opened.keys.did(), *opened.keys.first(), *new.did());
     if only_prepare {
@@ -266,6 +268,12 @@ impl Opened {
         Ok(Self { keys, audit, store })
     }
 
+    /// The same where a server has been before.
+    fn existing(directory: &Path, passphrase: Option<&str>) -> Result<Self, Fault> {
+        has_authority(directory)?;
+        Self::of(directory, passphrase)
+    }
+
     /// Makes a change, and closes everything.
     fn change(
         self,
@@ -281,6 +289,11 @@ impl Opened {
         self.store.close();
         drop(self.audit.close());
     }
+}
+
+fn has_authority(directory: &Path) -> Result<(), Fault> {
+    let key = identity::path(directory, 0);
+    if key.exists() { Ok(()) } else { Err(fault(format!("there is no authority in {}", directory.display()))) }
 }
 
 /// Files of the log, and the keys.

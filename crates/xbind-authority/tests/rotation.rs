@@ -102,6 +102,19 @@ fn a_root_key_is_replaced_by_both_and_the_old_one_ends() {
     story.client.ask(&old, "POST", &format!("/v1/operators/{id}/verification"), Some(&domain)).refused("not-permitted");
 }
 
+#[test]
+fn where_no_authority_is_none_is_made() {
+    let folder = Folder::new();
+    for directory in [folder.join("nowhere"), folder.join("")] {
+        assert!(xbind_authority::rotate(&directory, None, false).unwrap_err().to_string().contains("no authority in"));
+        assert!(xbind_authority::rotate(&directory, None, true).is_err());
+        assert!(xbind_authority::release(&directory, None, DOMAIN).is_err());
+        assert!(xbind_authority::backup(&directory, &folder.join("copy")).is_err());
+        assert!(xbind_authority::restore(&directory, &folder.join("copy")).is_err());
+    }
+    assert_eq!(std::fs::read_dir(folder.join("")).unwrap().count(), 0);
+}
+
 /// The issuer of a token that holds, by the status list that it names.
 fn issuer(story: &mut Story, token: &str, by: Did) -> xbind::Result<String> {
     let trust = Trust::default().with_did(by);
