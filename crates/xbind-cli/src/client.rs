@@ -10,6 +10,7 @@ use xbind_net::authority::{self, Question, Refusal};
 use xbind_net::{Answer, FetchError, Roots, Settings};
 
 use crate::failure::{Exit, Failure, Result};
+use crate::plain::sentence;
 
 /// An authority that is asked.
 pub(crate) struct Client {
@@ -97,7 +98,7 @@ impl Client {
                 .hint("find out why before you trust it: whoever holds that key issues tokens"),
             Refusal::Problem { slug, detail, later, .. } => {
                 let exit = if later { Exit::Unavailable } else { Exit::Refused };
-                let failure = Failure::new(exit, &slug, detail);
+                let failure = Failure::new(exit, &slug, sentence(&detail));
                 match hint(&slug) {
                     Some(hint) => failure.hint(hint),
                     None => failure,

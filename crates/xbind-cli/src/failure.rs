@@ -5,6 +5,7 @@ use xbind::ErrorKind;
 use xbind_authority::Fault;
 use xbind_net::FetchError;
 
+use crate::plain;
 use crate::terminal::Terminal;
 
 /// What the process ends with.
@@ -82,23 +83,18 @@ impl Failure {
             if let (Some(hint), Some(error)) = (&self.hint, error.as_object_mut()) {
                 error.insert("hint".to_owned(), json!(hint));
             }
-            terminal.say(&format!("{}\n", json!({ "error": error })));
+            terminal.say(&format!("{}\n", plain::json(&json!({ "error": error }))));
             return self.exit;
         }
         let label = |name: &str, colour: &str| {
             if terminal.is_colourful() { format!("\x1b[1;{colour}m{name}:\x1b[0m") } else { format!("{name}:") }
         };
-        terminal.say(&format!("{} {}\n", label("error", "31"), plain(&self.message)));
+        terminal.say(&format!("{} {}\n", label("error", "31"), plain::plain(&self.message)));
         if let Some(hint) = &self.hint {
-            terminal.say(&format!("{} {}\n", label("hint", "36"), plain(hint)));
+            terminal.say(&format!("{} {}\n", label("hint", "36"), plain::plain(hint)));
         }
         self.exit
     }
-}
-
-/// Without what would move the cursor: part of it may be a server's word.
-pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 impl From<xbind::Error> for Failure {

@@ -15,6 +15,7 @@ mod client;
 mod commands;
 mod failure;
 mod home;
+mod plain;
 mod running;
 mod said;
 mod terminal;

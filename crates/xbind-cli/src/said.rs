@@ -3,7 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::failure::{Exit, plain};
+use crate::failure::Exit;
+use crate::plain::{self, plain};
 use crate::terminal::Terminal;
 
 /// The data of a command.
@@ -39,8 +40,8 @@ impl Said {
     pub(crate) fn print(&self, terminal: &dyn Terminal, is_json: bool) -> Exit {
         let is_nothing = self.json.is_null();
         let text = match &self.text {
-            _ if is_json && !is_nothing => self.json.to_string(),
-            Some(text) => text.clone(),
+            _ if is_json && !is_nothing => plain::json(&self.json),
+            Some(text) => plain::lines(text),
             None => lines(&self.json, ""),
         };
         if !text.is_empty() {
@@ -54,7 +55,7 @@ impl Said {
 fn lines(value: &Value, path: &str) -> String {
     match value {
         Value::Object(members) => {
-            let name = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+            let name = |key: &str| if path.is_empty() { plain(key) } else { format!("{path}.{}", plain(key)) };
             members.iter().map(|(key, value)| lines(value, &name(key))).collect()
         }
         Value::Array(items) if items.iter().any(Value::is_object) => {

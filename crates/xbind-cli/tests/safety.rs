@@ -34,6 +34,7 @@ fn everything_is_for_its_owner_alone_and_no_draft_is_left() {
     names.sort();
     let expected = [
         ".gitignore",
+        ".lock",
         "agent.json",
         "keys/agent.key",
         "keys/operator.key",

@@ -6,6 +6,7 @@ use xbind_authority::wire::{AddAgent, AgentView, Enrol, Enrolment, OwnAgentView,
 use crate::args::{AgentScopes, RegisterAgent};
 use crate::commands::{OfAgent, OfOperator, Room};
 use crate::failure::{Failure, Result};
+use crate::plain::plain;
 use crate::said::Said;
 
 /// What became of an agent that wants to be taken in.
@@ -31,6 +32,7 @@ pub(crate) fn register(room: &Room<'_>, args: RegisterAgent) -> Result<Said> {
         check_operator(&operator, &operator_id)?;
         return Ok(Said::of(&admit(&operator, AddAgent { did, enrolment, scopes })?));
     }
+    let _alone = room.home.lock()?;
     let OfAgent { mut agent, key, mut client } = room.as_agent()?;
     agent.authority.pin(&mut client)?;
     agent.operator = Some(operator_id.clone());
@@ -123,7 +125,7 @@ pub(crate) fn scopes(room: &Room<'_>, args: AgentScopes) -> Result<Said> {
                 let own = room.as_operator()?;
                 own.client.get(&format!("/v1/operators/{}/agents/{did}", own.id), Some(&own.key))?
             };
-            let text = view.scopes.join("\n");
+            let text = view.scopes.iter().map(|scope| plain(scope)).collect::<Vec<_>>().join("\n");
             Ok(Said::of(&view).with_text(text))
         }
     }

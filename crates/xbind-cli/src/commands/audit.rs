@@ -10,7 +10,8 @@ use xbind_runtime::Wanted;
 
 use crate::args::{Audit, Tail, VerifyLog};
 use crate::commands::{OfOperator, Room};
-use crate::failure::{Failure, Result, plain};
+use crate::failure::{Failure, Result};
+use crate::plain::{self, plain};
 use crate::said::Said;
 
 /// How often the authority is asked for what is new.
@@ -27,7 +28,7 @@ pub(crate) fn run(room: &Room<'_>, args: Audit) -> Result<Said> {
 fn tail(room: &Room<'_>, args: &Tail) -> Result<Said> {
     let own = room.as_operator()?;
     let print = |record: &Value| {
-        room.terminal.out(&format!("{}\n", if room.common.json { record.to_string() } else { line(record) }));
+        room.terminal.out(&format!("{}\n", if room.common.json { plain::json(record) } else { line(record) }));
     };
     let mut after = None;
     let mut last = VecDeque::new();
@@ -91,7 +92,7 @@ fn page(own: &OfOperator, args: &Tail, after: Option<u64>, limit: u64) -> Result
 fn line(record: &Value) -> String {
     let word = |name: &str| match record.get(name) {
         Some(Value::String(text)) => plain(text),
-        Some(other) => other.to_string(),
+        Some(other) => plain(&other.to_string()),
         None => "-".to_owned(),
     };
     ["time", "event", "from", "to", "token", "note"].map(word).join(" ")

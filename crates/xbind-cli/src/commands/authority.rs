@@ -28,12 +28,12 @@ pub(crate) fn run(room: &Room<'_>, args: Authority) -> Result<Said> {
             Ok(Said::of(&json!({ "from": from, "to": to })))
         }
         Authority::Release(Release { data, domain }) => {
-            let passphrase = room.passphrases().given()?;
+            let passphrase = room.passphrases().of_authority(&data, false)?;
             xbind_authority::release(&data, passphrase.as_ref().map(|text| text.as_str()), &domain)?;
             Ok(Said::of(&json!({ "domain": domain, "status": "released" })))
         }
         Authority::RotateKey(RotateKey { data, prepare }) => {
-            let passphrase = room.passphrases().given()?;
+            let passphrase = room.passphrases().of_authority(&data, false)?;
             let passphrase = passphrase.as_ref().map(|text| text.as_str());
             let keys = xbind_authority::rotate(&data, passphrase, prepare)?;
             room.say(if prepare {
@@ -54,7 +54,7 @@ fn serve(room: &Room<'_>, args: Serve) -> Result<Said> {
         (None, None) => None,
         _ => return Err(Failure::usage("a certificate and its key go together")),
     };
-    let passphrase = room.passphrases().fresh(args.encrypt)?.map(Passphrase::from);
+    let passphrase = room.passphrases().of_authority(&args.data, args.encrypt)?.map(Passphrase::from);
     let log = args.log.map(|path| log_to(&path)).transpose()?;
     // What clients take for the address of an authority on this machine, unless they are told.
     let (ip, port) = (args.listen.ip(), args.listen.port());

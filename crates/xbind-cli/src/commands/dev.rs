@@ -10,7 +10,7 @@ use crate::args::{Command, Dev, Init, Register, RegisterAgent};
 use crate::commands::authority::A_WHILE;
 use crate::commands::{Room, dispatch};
 use crate::failure::{Failure, Result};
-use crate::home::{Home, Role};
+use crate::home::{Home, Role, files};
 use crate::said::Said;
 
 const DOMAIN: &str = "dev.example";
@@ -18,16 +18,23 @@ const AGENTS: [&str; 2] = ["alice", "bob"];
 
 pub(crate) fn run(room: &Room<'_>, args: &Dev) -> Result<Said> {
     let root = room.home.root();
+    let taken = || {
+        Failure::setup(format!("{} is there already", root.display()))
+            .hint("xbind dev wants an empty directory, and removes all that it makes: give another --dir")
+    };
     if std::fs::symlink_metadata(root).is_ok() {
-        return Err(Failure::setup(format!("{} is there already", root.display()))
-            .hint("xbind dev wants an empty directory, and removes all that it makes: give another --dir"));
+        return Err(taken());
     }
     if room.terminal.stops_within(Duration::ZERO) {
         return Ok(Said::nothing());
     }
-    let home = room.home.of_profile(None)?;
-    home.make()?;
-    let done = play(room, &home, args);
+    if !files::new_directory(root)? {
+        return Err(taken());
+    }
+    let done = room.home.of_profile(None).and_then(|home| {
+        home.make()?;
+        play(room, &home, args)
+    });
     drop(std::fs::remove_dir_all(root));
     done
 }

@@ -7,6 +7,7 @@ use crate::commands::{Room, status};
 use crate::failure::{Exit, Failure, Result};
 use crate::home::authority::check_address;
 use crate::home::{Role, files};
+use crate::plain::plain;
 use crate::said::Said;
 
 /// How far clocks may differ, in seconds.
@@ -50,7 +51,7 @@ pub(crate) fn run(room: &Room<'_>, args: &Doctor) -> Result<Said> {
 
 fn line(look: &Look) -> String {
     let hint = look.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-    format!("{}: {}: {}\n", look.name, look.state, crate::failure::plain(&format!("{}{hint}", look.detail)))
+    format!("{}: {}: {}\n", look.name, look.state, plain(&format!("{}{hint}", look.detail)))
 }
 
 fn program() -> String {

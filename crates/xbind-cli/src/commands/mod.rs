@@ -21,6 +21,7 @@ use crate::client::Client;
 use crate::failure::{Failure, Result};
 use crate::home::keys::Passphrases;
 use crate::home::{Agent, Home, Operator, Role};
+use crate::plain::lines;
 use crate::said::Said;
 use crate::terminal::Terminal;
 
@@ -71,7 +72,7 @@ impl Room<'_> {
     /// Talk, unless nobody wants it.
     pub(crate) fn say(&self, text: &str) {
         if !self.common.quiet {
-            self.terminal.say(&format!("{text}\n"));
+            self.terminal.say(&format!("{}\n", lines(text)));
         }
     }
 
@@ -114,7 +115,7 @@ impl Room<'_> {
         let key = home.key(Role::Operator, &operator.did, &self.passphrases())?;
         let mut client = self.client(&operator.server)?;
         if operator.authority.follow(&mut client)? {
-            home.save_operator(&operator)?;
+            home.note_operator_authority(&operator)?;
         }
         Ok(OfOperator { operator, id, key, client })
     }
@@ -126,7 +127,7 @@ impl Room<'_> {
         let mut client = self.client(agent.server.as_deref().ok_or_else(none)?)?;
         let key = self.home.key(Role::Agent, &agent.did, &self.passphrases())?;
         if agent.authority.follow(&mut client)? {
-            self.home.save_agent(&agent)?;
+            self.home.note_agent_authority(&agent)?;
         }
         Ok(OfAgent { agent, key, client })
     }

@@ -6,9 +6,11 @@ use crate::args::VerifyOperator;
 use crate::commands::Room;
 use crate::failure::{Exit, Failure, Result};
 use crate::home::Role;
+use crate::plain::plain;
 use crate::said::Said;
 
 pub(crate) fn register(room: &Room<'_>) -> Result<Said> {
+    let _alone = room.home.operator()?.0.lock()?;
     let (home, mut operator) = room.home.operator()?;
     let key = home.key(Role::Operator, &operator.did, &room.passphrases())?;
     let mut client = room.client(&operator.server)?;
@@ -30,9 +32,12 @@ pub(crate) fn verify(room: &Room<'_>, args: &VerifyOperator) -> Result<Said> {
     match args {
         VerifyOperator::Instructions => {
             let view: OperatorView = own.client.send("POST", "/v1/operators", &body, Some(&own.key))?;
-            room.say(&format!("publish this TXT record of {}, then xbind verify-operator confirm", view.domain));
+            room.say(&format!(
+                "publish this TXT record of {}, then xbind verify-operator confirm",
+                plain(&view.domain)
+            ));
             let text = format!("{} TXT \"{}\"", view.txt.name, view.txt.value);
-            Ok(Said::of(&view).with_text(crate::failure::plain(&text)))
+            Ok(Said::of(&view).with_text(plain(&text)))
         }
         VerifyOperator::Confirm => {
             let path = format!("/v1/operators/{}/verification", own.id);

@@ -24,6 +24,8 @@ enum Owner {
 }
 
 pub(crate) fn rotate(room: &Room<'_>, args: &Rotate) -> Result<Said> {
+    let home = if args.operator { room.home.operator()?.0 } else { room.home.clone() };
+    let _alone = home.lock()?;
     let mut place = if args.operator {
         let (home, operator) = room.home.operator()?;
         Place { home, owner: Owner::Operator(operator) }

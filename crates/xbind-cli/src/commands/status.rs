@@ -6,6 +6,7 @@ use xbind_authority::wire::{About, OwnAgentView, SetStatus};
 use crate::args::{Change, Server};
 use crate::commands::Room;
 use crate::failure::{Failure, Result};
+use crate::plain::plain;
 use crate::said::Said;
 
 pub(crate) fn change(room: &Room<'_>, args: Change, status: &str) -> Result<Said> {
@@ -42,7 +43,7 @@ pub(crate) fn health(room: &Room<'_>, args: &Server) -> Result<Said> {
     client.ready()?;
     let about = client.about()?;
     if about.url != client.server() {
-        room.say(&format!("it says that it is reached by {}: signatures have to be for that", about.url));
+        room.say(&format!("it says that it is reached by {}: signatures have to be for that", plain(&about.url)));
     }
     Ok(Said::of(&json!({
         "status": "ready", "server": client.server(), "url": about.url, "did": about.did,

@@ -31,6 +31,9 @@ pub(crate) fn issue(room: &Room<'_>, args: Issue) -> Result<Said> {
     let ask = AskToken { challenge, audience, scopes, ttl };
     let view: TokenView = own.client.send("POST", "/v1/tokens", &ask, Some(&own.key))?;
     let text = view.token.clone();
+    if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+        return Err(Failure::new(Exit::Invalid, "strange-answer", "what the authority issued is no token"));
+    }
     Ok(Said::of(&view).with_text(text))
 }
 

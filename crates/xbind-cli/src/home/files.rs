@@ -1,25 +1,49 @@
 //! Files of `.xbind`: of their owner, for nobody else, no links, and written whole or not at all.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Exit, Failure, Result};
 
 /// The longest file that is read.
 const MAX_BYTES: u64 = 64 * 1024;
 
 /// Makes a directory, or looks at the one that is there.
 pub(crate) fn directory(path: &Path) -> Result<()> {
+    if new_directory(path)? { Ok(()) } else { check_directory(path) }
+}
+
+/// Makes a directory; false if something is there.
+pub(crate) fn new_directory(path: &Path) -> Result<bool> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     match builder.create(path) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => check_directory(path),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(Failure::failed(format!("{} cannot be made: {error}", path.display()))),
+    }
+}
+
+/// A file that one process has at a time, for as long as it wants.
+pub(crate) fn lock(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    read(path)?;
+    let file = options.open(path).map_err(|error| unwritable(path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let place = path.parent().unwrap_or(path).display();
+            let why = format!("another command changes what is in {place}");
+            Err(Failure::new(Exit::Unavailable, "unavailable", why).hint("try again when it is done"))
+        }
+        Err(TryLockError::Error(error)) => Err(unwritable(path, &error)),
     }
 }
 
@@ -82,6 +106,8 @@ fn finish(path: &Path, draft: &Path, done: Result<()>) -> Result<()> {
     done?;
     #[cfg(unix)]
     if let Some(directory) = path.parent() {
+        // That of a bare name is an empty path, not the directory that it is in.
+        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
         let synced = File::open(directory).and_then(|directory| directory.sync_all());
         synced.map_err(|error| unwritable(path, &error))?;
     }

@@ -52,6 +52,20 @@ impl Passphrases<'_> {
         Ok(Some(first))
     }
 
+    /// For the keys of the authority in that directory, which are all protected or none is. `is_wanted` for one that is new.
+    pub(crate) fn of_authority(&self, data: &Path, is_wanted: bool) -> Result<Option<Zeroizing<String>>> {
+        let path = data.join("authority.key");
+        let Ok(pem) = read_outside(&path) else { return self.fresh(is_wanted) };
+        match (is_encrypted(&pem), self.given()?) {
+            (true, Some(given)) => Ok(Some(given)),
+            (true, None) => self.terminal.ask("passphrase: ").map(Some).ok_or_else(nobody),
+            (false, _) if is_wanted => {
+                Err(Failure::setup(format!("{} is there already, without a passphrase", path.display())))
+            }
+            (false, _) => Ok(None),
+        }
+    }
+
     /// For a copy of that file: the passphrase that it has, if it has one.
     pub(crate) fn same_as(&self, path: &Path) -> Result<Option<Zeroizing<String>>> {
         let is_protected = files::read(path)?.is_some_and(|pem| is_encrypted(&pem));

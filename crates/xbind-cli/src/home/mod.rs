@@ -4,6 +4,7 @@ pub(crate) mod authority;
 pub(crate) mod files;
 pub(crate) mod keys;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -197,6 +198,34 @@ impl Home {
 
     pub(crate) fn save_agent(&self, agent: &Agent) -> Result<()> {
         self.store(Role::Agent, agent)
+    }
+
+    /// Lets no other command change what is kept here until it is dropped: what is read before a server is asked is still so when
+    /// it has answered. Nothing where nothing is kept.
+    pub(crate) fn lock(&self) -> Result<Option<File>> {
+        self.check()?;
+        let place = self.place();
+        if place.is_dir() { files::lock(&place.join(".lock")).map(Some) } else { Ok(None) }
+    }
+
+    /// Notes who the authority is now beside what is kept by now, unless a command that changes it will note it itself.
+    pub(crate) fn note_operator_authority(&self, seen: &Operator) -> Result<()> {
+        let Ok(_alone) = self.lock() else { return Ok(()) };
+        match self.own_operator()? {
+            Some(now) if now.did == seen.did => {
+                self.save_operator(&Operator { authority: seen.authority.clone(), ..now })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The same of the agent's.
+    pub(crate) fn note_agent_authority(&self, seen: &Agent) -> Result<()> {
+        let Ok(_alone) = self.lock() else { return Ok(()) };
+        match self.find_agent()? {
+            Some(now) if now.did == seen.did => self.save_agent(&Agent { authority: seen.authority.clone(), ..now }),
+            _ => Ok(()),
+        }
     }
 
     /// The key, which must be the one that the file beside it names.
