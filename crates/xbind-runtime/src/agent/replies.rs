@@ -131,7 +131,7 @@ impl Agent {
                 self.tell(request.id, *caller.did(), Some(kind));
                 caller.settle_request(&request.id, self.unbegun(kind));
             }
-            Peer::There(_) => self.refuse_with(caller.clone(), request, &Refusal::unbegun(kind)),
+            Peer::There(_) => self.refuse(caller.clone(), request, kind),
         }
     }
 }

@@ -266,7 +266,7 @@ impl Back {
         self.agent.tell(self.request.id, *self.caller.did(), Some(kind));
         match &self.caller {
             Peer::Here(caller) => caller.settle_request(&self.request.id, self.agent.ended(kind)),
-            Peer::There(_) => self.refuse(Refusal::of(kind)),
+            Peer::There(_) => self.refuse(Refusal::with(kind, None)),
         }
     }
 }
