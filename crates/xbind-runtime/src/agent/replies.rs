@@ -76,6 +76,7 @@ impl Agent {
             details,
             call: None,
             asked,
+            told: false,
             until: None,
             slot: None,
             _guard: guard,

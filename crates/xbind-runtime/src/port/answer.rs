@@ -229,6 +229,7 @@ impl Running {
             details: Details { seq: Some(seq), ..Details::default() },
             call: None,
             asked: self.asked,
+            told: false,
             until: None,
             slot: None,
             _guard: Some(Guard::Part(unsent)),

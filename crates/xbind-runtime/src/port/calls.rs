@@ -73,8 +73,8 @@ pub(crate) enum Purpose {
     Face,
     /// It asks for an approval of the call that runs here under that ticket.
     Approval(u64),
-    /// It asks for the session of its recipient.
-    Session(Box<Remote>),
+    /// It asks for the session of its recipient, and may do so as often again.
+    Session(Box<Remote>, u8),
 }
 
 impl Call {
@@ -369,6 +369,18 @@ impl Calls {
         Some(again)
     }
 
+    /// A question for a session begins anew, under another id; who asks whom, and until when.
+    pub(crate) fn ask_anew(&mut self, number: u64, id: MessageId) -> Option<(Arc<Agent>, Peer, Option<Instant>)> {
+        let call = self.slots.get_mut(number)?;
+        let Purpose::Session(_, left) = &mut call.purpose else { return None };
+        *left = left.checked_sub(1)?;
+        let recipient = call.recipient.clone()?;
+        self.by_id.remove(&call.id);
+        (call.id, call.stage) = (id, Stage::Waiting);
+        self.by_id.insert(id, number);
+        Some((call.caller.clone(), recipient, call.deadline))
+    }
+
     /// Whoever told its session in answer to that call.
     pub(crate) fn asked(&self, id: &MessageId) -> Option<(Arc<Agent>, Remote)> {
         let call = self.slots.get(*self.by_id.get(id)?)?;
@@ -379,7 +391,7 @@ impl Calls {
     }
 
     pub(crate) fn asks_session(&self, number: u64) -> bool {
-        self.slots.get(number).is_some_and(|call| matches!(call.purpose, Purpose::Session(_)))
+        self.slots.get(number).is_some_and(|call| matches!(call.purpose, Purpose::Session(..)))
     }
 
     /// The calls to that identity on that node.
