@@ -115,7 +115,7 @@ export function mounted(agents: readonly AutoGenxBindAgent[] | MessageBus, optio
     }),
   )
   if (store && asking) stores.set(node, { store, asking, server })
-  if (onError) (asking ?? again)?.tell(onError)
+  ;(asking ?? again)?.tell(onError ?? warn)
   return (request, response, body) => {
     if (underWay.has(request)) return // mounted twice
     if (response.headersSent) throw new TypeError('the request was answered before serveAgents() got it')
