@@ -1,5 +1,7 @@
 //! The side that is called: each request with its response is a route, over as soon as nothing can come of what it brought.
 
+mod store;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::mem::{replace, take};
@@ -8,10 +10,11 @@ use std::time::Duration;
 
 use xbind::{Did, Result};
 use xbind_runtime::transport::{Departure, Limits, Route, Transport, TransportId, Way};
-use xbind_runtime::{Node, SharedWindow, WindowAnswer, WindowQuestion};
+use xbind_runtime::{Node, WindowAnswer, WindowQuestion};
 
 use super::frame::{Frames, Unreadable, write};
 use super::{LIMITS, QUEUED};
+use store::{Asked, Store};
 
 /// Which agents of a node are reached.
 #[derive(Clone, Debug)]
@@ -129,9 +132,9 @@ impl Server {
             questions: Mutex::default(),
             exchanges: Mutex::default(),
         });
-        let asks = shares.then(|| Arc::new(Store(shared.clone())));
+        let asks = shares.then(|| Arc::new(Store::new(shared.clone())));
         if let Some(store) = &asks {
-            node.share_windows(Arc::new(Asked(Arc::downgrade(store))))?;
+            node.share_windows(Arc::new(Asked::of(store)))?;
         }
         let id = node.attach(Arc::new(Responses(shared.clone())));
         Ok(Self { shared, id, asks })
@@ -266,31 +269,6 @@ impl Drop for Server {
         let asked = self.asks.take().is_some(); // from here on the node sees it
         if let (true, Some(node)) = (asked, self.shared.node.upgrade()) {
             node.windows_gone();
-        }
-    }
-}
-
-/// Whoever asks the store, as long as there is its server.
-struct Store(Arc<Shared>);
-
-/// The same, as far as the node knows it.
-struct Asked(Weak<Store>);
-
-impl SharedWindow for Asked {
-    fn is_gone(&self) -> bool {
-        self.0.strong_count() == 0
-    }
-
-    fn ask(&self, question: WindowQuestion) {
-        let Some(store) = self.0.upgrade() else { return };
-        let shared = &store.0;
-        let is_first = {
-            let mut questions = shared.questions.lock().unwrap_or_else(PoisonError::into_inner);
-            questions.push(question);
-            questions.len() == 1
-        };
-        if is_first {
-            (shared.wake)(0);
         }
     }
 }
