@@ -104,3 +104,70 @@ test(
     server.closeAllConnections()
   },
 )
+
+test(
+  'who is busy gets through to a server that ends each connection after its response',
+  { timeout: 60_000 },
+  async () => {
+    const [callee, runs] = [agent(), [] as unknown[]]
+    callee.handle(({ payload }) => (runs.push(payload), payload))
+    const mounted = serveAgents([callee])
+    let requests = 0
+    const url = await served((request, response) => {
+      requests += 1
+      response.setHeader('connection', 'close')
+      mounted(request, response)
+    })
+    const [place, caller] = [{ did: callee.getDID(), url }, agent()]
+    let isBusy = true
+    const work = (): void => {
+      const end = performance.now() + 30
+      while (performance.now() < end);
+      if (isBusy) setImmediate(work)
+    }
+    work()
+    for (let n = 0; n < 5; n++) {
+      expect(valueOf(await caller.call(place, n))).toBe(n)
+      expect(requests).toBeLessThanOrEqual(2 * (n + 1)) // a question and the call
+    }
+    const together = await Promise.all(Array.from({ length: 20 }, (_, n) => caller.call(place, 5 + n)))
+    isBusy = false
+    expect(together.map(valueOf)).toEqual(together.map((_, n) => 5 + n))
+    expect(runs).toEqual(Array.from({ length: 25 }, (_, n) => n))
+  },
+)
+
+describe('a question for the session that is lost with its connection', () => {
+  const losing = async (lost: number, status?: number) => {
+    const [callee, seen] = [agent(), { requests: 0, runs: 0 }]
+    callee.handle(({ payload }) => ((seen.runs += 1), payload))
+    const answering = serveAgents([callee])
+    const url = await served((request, response) => {
+      seen.requests += 1
+      if (seen.requests > lost) return answering(request, response)
+      if (status === undefined) return void request.socket.destroy()
+      return void response.writeHead(status).end()
+    })
+    return { place: { did: callee.getDID(), url }, seen }
+  }
+
+  test.each([true, false])('is put again, idempotent or not: %s', async (idempotent) => {
+    const { place, seen } = await losing(3)
+    expect(valueOf(await agent().call(place, 1, { idempotent }))).toBe(1)
+    expect(seen.runs).toBe(1)
+  })
+
+  test('a few times; then the call has not begun, and may be made again', async () => {
+    const { place, seen } = await losing(100)
+    const ended = errorOf(await agent().call(place, 1, { idempotent: true }))
+    expect([ended.code, ended.handled, ended.retryable]).toEqual(['AGENT_NOT_FOUND', 'no', true])
+    expect(seen).toEqual({ requests: 4, runs: 0 })
+  })
+
+  test('is not put again where the server answers for itself', async () => {
+    const { place, seen } = await losing(100, 503)
+    const ended = errorOf(await agent().call(place, 1))
+    expect([ended.code, ended.handled]).toEqual(['AGENT_NOT_FOUND', 'no'])
+    expect(seen.requests).toBe(1)
+  })
+})

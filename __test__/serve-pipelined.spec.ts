@@ -180,3 +180,36 @@ test('a body that is none ends the connection at once, also behind others', asyn
   await expect.poll(() => socket.closed).toBe(true)
   await expect.poll(() => seen.aborted).toBe(seen.begun)
 })
+
+test('what is refused behind a slow one is bounded, and none of it is lost', { timeout: 60_000 }, async () => {
+  const callee = agent()
+  let [begun, finish] = [0, (): void => undefined]
+  const wait = new Promise<void>((resolve) => (finish = resolve))
+  callee.handle('wait', () => ((begun += 1), wait))
+  callee.handle('closed', () => undefined, { allow: [callee.getDID()] })
+  const { server, port, bodies } = await mounted(callee, ['wait', 'closed'])
+  const [slow, refused] = [bodies[0] ?? EMPTY, bodies[1] ?? EMPTY]
+  const accepted = once(server, 'connection') as Promise<[Socket]>
+  const socket = connect(port, '127.0.0.1')
+  open.push(() => socket.destroy())
+  let [told, rest] = [0, '']
+  socket.on('data', (piece) => {
+    const text = rest + piece.toString('latin1')
+    told += text.split('"NOT_ALLOWED"').length - 1
+    rest = text.slice(text.lastIndexOf('"NOT_ALLOWED"') + 1).slice(-12)
+  })
+  const [requests, copies] = [8, 2000]
+  socket.write(post(slow))
+  const [there] = await accepted
+  await expect.poll(() => begun).toBe(1)
+  for (let n = 0; n < requests; n++) socket.write(post(Buffer.alloc(copies * refused.length, refused)))
+  let before = -1
+  while (before !== there.bytesRead) {
+    before = there.bytesRead
+    await new Promise((resolve) => setTimeout(resolve, 500))
+  }
+  expect(there.bytesRead).toBeLessThan(2 << 20)
+  expect(told).toBe(0)
+  finish()
+  await expect.poll(() => told, { timeout: 40_000 }).toBe(requests * copies)
+})

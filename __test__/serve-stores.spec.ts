@@ -121,16 +121,19 @@ describe('a store', () => {
 
   test('that is broken is told of at each mount, and once where both name the same', async () => {
     const [one, other]: [unknown[], unknown[]] = [[], []]
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+    open.push(() => warned.mockRestore())
     const callee = agent()
     callee.handle(({ payload }) => payload)
     const window = { ...memory(), claim: () => Promise.reject(new Error('down')) }
     const tell = (error: unknown) => one.push(error)
-    const mounts = [tell, (error: unknown) => other.push(error), tell, undefined]
+    const mounts = [undefined, tell, (error: unknown) => other.push(error), tell, undefined]
     for (const onError of mounts) {
       const url = await served(serveAgents([callee], { window, ...(onError && { onError }) }))
       expect(codeOf(await agent().call({ did: callee.getDID(), url }, 1))).toBe('REPLAY_WINDOW_FULL')
     }
     expect([one.length, other.length]).toEqual([4, 3])
+    expect(warned.mock.calls.filter(([said]) => String(said).includes('down'))).toHaveLength(5)
   })
 
   test('that agrees upon something else each time is told of where it is mounted', async () => {

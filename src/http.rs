@@ -76,8 +76,8 @@ entries! {
     }
     fn take_questions(server: &ServerRef) -> Json<Vec<StoreQuestion>> = serve::questions;
     fn answer_question(server: &ServerRef, number: f64, taken: Option<u32>, name: Option<String>) = serve::answer_question;
-    fn open_exchange(server: &ServerRef) -> u32 = Server::open;
-    fn feed_exchange(server: &ServerRef, exchange: u32, piece: Bytes) -> Option<String> = serve::feed;
+    fn open_exchange(server: &ServerRef, connection: Option<u32>) -> u32 = Server::open_on;
+    fn feed_exchange(server: &ServerRef, exchange: u32, piece: Bytes) -> Option<bool> = serve::feed_on;
     fn end_exchange(server: &ServerRef, exchange: u32) -> Option<String> = serve::end;
     fn take_exchange(server: &ServerRef, exchange: u32) -> (Bytes, bool) = serve::take;
     fn close_exchange(server: &ServerRef, exchange: u32) = Server::gone;

@@ -19,6 +19,17 @@ function waitingOn(request: IncomingMessage): Set<() => void> {
   return all
 }
 
+const numbers = new WeakMap<EventEmitter, number>()
+let last = 0
+
+/** A number of the connection's own. */
+export function numberOf(request: IncomingMessage): number {
+  const connection = connectionOf(request)
+  const number = numbers.get(connection) ?? (last = (last + 1) >>> 0)
+  numbers.set(connection, number)
+  return number
+}
+
 /** With HTTP/2 `socket` stands for one of its streams. */
 function connectionOf(request: IncomingMessage): EventEmitter {
   return (request as { stream?: Partial<ServerHttp2Stream> }).stream?.session ?? request.socket

@@ -10,7 +10,7 @@ import type { NodeRef, ServerRef } from '../native/binding'
 import { read } from '../native/json'
 import { orThrow } from '../result'
 import { Gathered } from './body'
-import { cut, inTurn, passBy } from './connection'
+import { cut, inTurn, numberOf, passBy } from './connection'
 import { Asking, checkStore, warn, type WindowStore } from './store'
 
 /** How agents are mounted. */
@@ -50,6 +50,7 @@ const SILENT_MS = 30_000
 const GATHERED = 256 << 10
 /** A piece of so many bytes is enough of one body for one turn of the event loop: Node.js would read 2 MiB in a row. */
 const ENOUGH = 16 << 10
+const NOTHING = new Uint8Array()
 
 /**
  * Mounts agents on node:http, and on whatever hands on its requests and responses: those of a list, which are on one bus, or
@@ -115,7 +116,7 @@ export function mounted(agents: readonly AutoGenxBindAgent[] | MessageBus, optio
     }),
   )
   if (store && asking) stores.set(node, { store, asking, server })
-  if (onError) (asking ?? again)?.tell(onError)
+  ;(asking ?? again)?.tell(onError ?? warn)
   return (request, response, body) => {
     if (underWay.has(request)) return // mounted twice
     if (response.headersSent) throw new TypeError('the request was answered before serveAgents() got it')
@@ -207,7 +208,7 @@ class Exchange {
   #silent: NodeJS.Timeout | undefined
 
   constructor(server: ServerRef, longest: number, request: IncomingMessage, response: ServerResponse, body: Readable) {
-    this.number = native.openExchange(server)
+    this.number = native.openExchange(server, numberOf(request))
     this.#server = server
     this.#left = longest
     this.#request = request
@@ -235,12 +236,14 @@ class Exchange {
     })
     const begin = (): void => {
       this.#isTurn = true
+      if (body.isPaused()) body.resume()
       this.#begin()
     }
     inTurn(this.#request, this.#response, begin, () => {
       this.#closed()
       gone()
     })
+    this.#hold()
   }
 
   #begin(): void {
@@ -272,9 +275,17 @@ class Exchange {
     if (this.#left < 0) return this.#refuse()
     // What came before stands; the rest is nobody's.
     if (!this.#take(piece)) return this.#cut()
+    if (this.#hold()) return
     if (!this.#stalled && piece.byteLength < ENOUGH) return
     this.#body.pause()
     if (!this.#stalled) setImmediate(() => this.#stalled || this.#body.resume())
+  }
+
+  /** Where more waits on the connection than is to, what is behind others is read in its turn. */
+  #hold(): boolean {
+    const isHeld = !this.#isTurn && native.feedExchange(this.#server, this.number, NOTHING) === false
+    if (isHeld) this.#body.pause()
+    return isHeld
   }
 
   /** Takes the next piece, behind what was gathered; whether messages can still come of it. */
@@ -282,7 +293,7 @@ class Exchange {
     if (piece && this.#gathered?.add(piece)) return true
     const pieces = [this.#gathered?.bytes(), piece]
     this.#gathered = undefined
-    return pieces.every((bytes) => !bytes || native.feedExchange(this.#server, this.number, bytes) === null)
+    return pieces.every((bytes) => !bytes || native.feedExchange(this.#server, this.number, bytes) !== null)
   }
 
   /** It is too large, and nobody knew before. */

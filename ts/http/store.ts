@@ -56,7 +56,7 @@ export class Asking {
     this.#store = store
   }
 
-  /** What goes wrong is told there, too. */
+  /** What goes wrong is told there, by each mount once. */
   tell(failed: (error: unknown) => unknown): void {
     this.#failed.add(failed)
   }
@@ -80,7 +80,6 @@ export class Asking {
 
   /** Whoever runs the store hears of it: the callers are told no more than that there is no room. */
   #told(error: unknown): Said {
-    if (this.#failed.size === 0) warn(error)
     for (const failed of this.#failed) void told(failed, error)
     return {}
   }

@@ -861,9 +861,9 @@ export interface Binding {
   takeQuestions(server: ServerRef): Json<ReadonlyArray<StoreQuestion>>
   /** What the store has said: the name of the window, or which of the keys it had; neither where it has failed. */
   answerQuestion(server: ServerRef, number: number, taken?: number, name?: string): void
-  openExchange(server: ServerRef): number
-  /** A piece of the body of a request; why no more messages can come of it. */
-  feedExchange(server: ServerRef, exchange: number, piece: Uint8Array): string | null
+  openExchange(server: ServerRef, connection?: number): number
+  /** The same on a connection with others; whether there is room for more, or none where no more messages can come of it. */
+  feedExchange(server: ServerRef, exchange: number, piece: Uint8Array): boolean | null
   /** The body has ended; why it ought not to have. */
   endExchange(server: ServerRef, exchange: number): string | null
   /** What is to be written next into the response, and whether that is its end. */

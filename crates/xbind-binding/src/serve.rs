@@ -96,6 +96,12 @@ pub fn feed(server: &Server, exchange: u32, piece: &[u8]) -> Option<String> {
     server.feed(exchange, piece).err().map(|why| why.to_string())
 }
 
+/// The same on a connection with others; whether there is room for more, or none where no more messages can come of it.
+#[must_use]
+pub fn feed_on(server: &Server, exchange: u32, piece: &[u8]) -> Option<bool> {
+    server.feed(exchange, piece).ok().map(|()| server.has_room(exchange))
+}
+
 /// The body has ended; why it ought not to have.
 #[must_use]
 pub fn end(server: &Server, exchange: u32) -> Option<String> {

@@ -15,9 +15,34 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use common::calls::{join, join_with, options};
-use common::{World, json};
-use xbind::{Error, ErrorKind};
-use xbind_runtime::{AgentOptions, Allow, Handle};
+use common::policies::{ISSUER, judging, source, token};
+use common::{World, json, key};
+use xbind::{Error, ErrorKind, Handled};
+use xbind_runtime::{AgentOptions, Allow, CallOptions, Handle};
+
+#[test]
+fn a_call_that_is_found_revoked_just_before_its_handler_was_not_begun() {
+    for (node, stopped) in [(0, ISSUER), (1, ISSUER), (1, 3)] {
+        let mut world = World::calm(2);
+        let (server, caller) = (join(&world, 0, 1, None), join(&world, node, 3, None));
+        let kept = Arc::default();
+        server.guard(Some(judging(server.did(), "").into()), source(&kept)).unwrap();
+        let handler = server.clone();
+        world.spawn(2, async move { drop(handler.next().await) });
+        let (from, to) = (caller.clone(), server.did().as_str().to_owned());
+        let token = Some(token(&world, caller.did(), server.did(), 60));
+        let calling = CallOptions { token, ..options(60_000) };
+        let failed = world.start(1, async move { from.call(&to, json("1"), calling).await.unwrap_err() });
+        world.settle();
+        let inquiry = kept.lock().unwrap().pop().expect("the source is asked");
+        world.nodes[0].stop(key(stopped).did());
+        inquiry.answer(vec![Some(false)]);
+        world.settle();
+        let error = failed.borrow_mut().take().expect("it has ended");
+        let said = (error.kind(), error.handled());
+        assert_eq!(said, (ErrorKind::Revoked, Some(Handled::No)), "{node} {stopped} {}", error.message());
+    }
+}
 
 type Failed = Rc<RefCell<Option<Error>>>;
 

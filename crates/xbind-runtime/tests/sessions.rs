@@ -125,6 +125,49 @@ fn a_session_that_is_forgotten_before_a_call_is_signed_is_asked_for_once_more() 
 }
 
 #[test]
+fn who_was_told_a_session_calls_with_it_though_connections_end_all_the_time() {
+    let mut world = World::new(1, 2, Faults { delay: 10, ..NAMED });
+    let (a, b) = (join(&world, 0, 1, Some("a")), join(&world, 1, 2, Some("b")));
+    let seen = echo(&world, &b, 0);
+    world.ends = true;
+    let calls: Vec<_> = (0..3).map(|n| plain(&world, &a, &n.to_string())).collect();
+    world.run_for(5_000);
+    assert_eq!(calls.iter().map(ok).collect::<Vec<_>>(), ["0", "1", "2"]);
+    assert_eq!(*seen.borrow(), ["0", "1", "2"]);
+    let crossed = world.net.inner().carried.iter().filter(|(from, ..)| *from == 0).count();
+    assert!(crossed <= 6, "{crossed} messages for three calls");
+    let next = plain(&world, &a, "3");
+    world.run_for(5_000);
+    assert_eq!(ok(&next), "3");
+}
+
+#[test]
+fn a_question_that_is_lost_is_put_again_a_few_times_and_no_call_that_waits_for_it_has_begun() {
+    for (times, answered) in [(3, true), (4, false)] {
+        let (mut world, a, seen) = world();
+        world.net.inner().faults.lost = 100;
+        let calls =
+            [false, true].map(|idempotent| call(&world, &a, "1", CallOptions { idempotent, ..options(60_000) }));
+        world.settle();
+        for n in 1..=times {
+            let asked: Vec<_> = world.net.inner().calls.clone();
+            assert_eq!(asked.len(), n);
+            world.net.inner().faults.lost = if n == times { 0 } else { 100 };
+            world.nodes[0].lost(asked[n - 1], ErrorKind::AgentClosed);
+            world.settle();
+        }
+        for call in calls {
+            if answered {
+                assert_eq!(ok(&call), "1");
+            } else {
+                assert_eq!(failure(&call), (ErrorKind::AgentClosed, Some(Handled::No)));
+            }
+        }
+        assert_eq!(seen.borrow().len(), if answered { 2 } else { 0 });
+    }
+}
+
+#[test]
 fn both_ways_at_once_is_no_knot() {
     let (mut world, a, _) = world();
     echo(&world, &a, 0);

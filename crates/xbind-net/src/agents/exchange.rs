@@ -109,8 +109,11 @@ impl Shared {
                     if node.awaits(call) {
                         address.forget_agents(); // whoever was called has perhaps gone
                     }
-                    let why = if node.asks_session(call) { why::unnamed } else { why::unanswered };
-                    node.lost_with(call, why(&address.target));
+                    if node.asks_session(call) {
+                        node.refused(call, why::unnamed(&address.target));
+                    } else {
+                        node.lost_with(call, why::unanswered(&address.target));
+                    }
                 });
             }
             End::Unwanted => self.ended(address, load, |_, _| {}),
@@ -121,8 +124,16 @@ impl Shared {
             }
             End::Lost(kind, why) => {
                 self.forget(address);
-                let error = told(kind, why);
-                self.ended(address, load, |node, call| node.lost_with(call, error.clone()));
+                let [error, unasked] = [kind, ErrorKind::AgentNotFound].map(|kind| told(kind, why));
+                self.ended(address, load, |node, call| {
+                    if !node.asks_session(call) {
+                        node.lost_with(call, error.clone());
+                    } else if kind == ErrorKind::AgentClosed {
+                        node.lost_with(call, unasked.clone()); // nothing of the calls that wait for it has left
+                    } else {
+                        node.refused(call, unasked.clone()); // the server answers, and no agent
+                    }
+                });
             }
             End::TooLarge if load.pieces.len() > 1 => return Err(TooLarge),
             End::TooLarge => {

@@ -1,5 +1,7 @@
 //! The side that is called: each request with its response is a route, over as soon as nothing can come of what it brought.
 
+mod store;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::mem::{replace, take};
@@ -8,10 +10,11 @@ use std::time::Duration;
 
 use xbind::{Did, Result};
 use xbind_runtime::transport::{Departure, Limits, Route, Transport, TransportId, Way};
-use xbind_runtime::{Node, SharedWindow, WindowAnswer, WindowQuestion};
+use xbind_runtime::{Node, WindowAnswer, WindowQuestion};
 
 use super::frame::{Frames, Unreadable, write};
 use super::{LIMITS, QUEUED};
+use store::{Asked, Store};
 
 /// Which agents of a node are reached.
 #[derive(Clone, Debug)]
@@ -54,9 +57,25 @@ struct Shared {
 struct Exchanges {
     last: u32,
     open: HashMap<u32, Exchange>,
+    /// What waits to be taken on each connection, in bytes.
+    unread: HashMap<u32, usize>,
+}
+
+impl Exchanges {
+    /// Of what waits on that connection so much was taken, or is nobody's any more.
+    fn took(&mut self, connection: Option<u32>, bytes: usize) {
+        let Some(connection) = connection else { return };
+        let unread = self.unread.get(&connection).map_or(0, |unread| unread.saturating_sub(bytes));
+        if unread == 0 {
+            self.unread.remove(&connection);
+        } else {
+            self.unread.insert(connection, unread);
+        }
+    }
 }
 
 struct Exchange {
+    connection: Option<u32>,
     out: Vec<u8>,
     /// The node has more for it.
     left: bool,
@@ -113,9 +132,9 @@ impl Server {
             questions: Mutex::default(),
             exchanges: Mutex::default(),
         });
-        let asks = shares.then(|| Arc::new(Store(shared.clone())));
+        let asks = shares.then(|| Arc::new(Store::new(shared.clone())));
         if let Some(store) = &asks {
-            node.share_windows(Arc::new(Asked(Arc::downgrade(store))))?;
+            node.share_windows(Arc::new(Asked::of(store)))?;
         }
         let id = node.attach(Arc::new(Responses(shared.clone())));
         Ok(Self { shared, id, asks })
@@ -134,18 +153,24 @@ impl Server {
         }
     }
 
-    /// The number of an exchange: a request has come.
+    /// The number of an exchange: a request has come, on a connection that takes one at a time.
     #[must_use]
     pub fn open(&self) -> u32 {
+        self.open_on(None)
+    }
+
+    /// The same on that connection, by numbers of the face's, on which others may be under way.
+    #[must_use]
+    pub fn open_on(&self, connection: Option<u32>) -> u32 {
         let longest = self.shared.node.upgrade().map_or(0, |node| node.longest_body());
         let mut exchanges = self.shared.exchanges();
         exchanges.last = exchanges.last.wrapping_add(1).max(1);
         let number = exchanges.last;
         let own = Some(Arc::new(Token { shared: Arc::downgrade(&self.shared), exchange: number }));
         let incoming = Arc::new(Mutex::new(Frames::new(longest)));
-        exchanges
-            .open
-            .insert(number, Exchange { out: Vec::new(), left: false, over: false, woken: false, incoming, own });
+        let out = Vec::new();
+        let exchange = Exchange { connection, out, left: false, over: false, woken: false, incoming, own };
+        exchanges.open.insert(number, exchange);
         number
     }
 
@@ -166,6 +191,15 @@ impl Server {
         read
     }
 
+    /// Whether there is room for more of what is said on the connection of that exchange. Where nothing of it can be taken before
+    /// others have ended, the rest of its body has to wait.
+    #[must_use]
+    pub fn has_room(&self, exchange: u32) -> bool {
+        let exchanges = self.shared.exchanges();
+        let connection = exchanges.open.get(&exchange).and_then(|open| open.connection);
+        connection.and_then(|connection| exchanges.unread.get(&connection)).is_none_or(|unread| *unread < QUEUED)
+    }
+
     /// The request's body has ended; the response does once all is answered.
     ///
     /// # Errors
@@ -182,12 +216,15 @@ impl Server {
     /// What is to be written next; nothing before the face is woken again, which happens once until it takes.
     #[must_use]
     pub fn take(&self, exchange: u32) -> Taken {
-        let (bytes, left) = match self.shared.exchanges().open.get_mut(&exchange) {
-            Some(open) => {
-                open.woken = false;
-                (take(&mut open.out), take(&mut open.left))
-            }
-            None => return Taken { bytes: Vec::new(), over: true },
+        let (bytes, left) = {
+            let mut exchanges = self.shared.exchanges();
+            let Some(open) = exchanges.open.get_mut(&exchange) else {
+                return Taken { bytes: Vec::new(), over: true };
+            };
+            open.woken = false;
+            let (connection, bytes, left) = (open.connection, take(&mut open.out), take(&mut open.left));
+            exchanges.took(connection, bytes.len());
+            (bytes, left)
         };
         if left && let Some(node) = self.shared.node.upgrade() {
             node.writable(self.id.route(exchange, 0));
@@ -199,7 +236,12 @@ impl Server {
 
     /// The response is done, or the connection lost: handlers that still work for it see their signal abort.
     pub fn gone(&self, exchange: u32) {
-        let closed = self.shared.exchanges().open.remove(&exchange);
+        let closed = {
+            let mut exchanges = self.shared.exchanges();
+            let closed = exchanges.open.remove(&exchange);
+            closed.iter().for_each(|closed| exchanges.took(closed.connection, closed.out.len()));
+            closed
+        };
         drop(closed);
         if let Some(node) = self.shared.node.upgrade() {
             node.gone(self.id.route(exchange, 0));
@@ -231,31 +273,6 @@ impl Drop for Server {
     }
 }
 
-/// Whoever asks the store, as long as there is its server.
-struct Store(Arc<Shared>);
-
-/// The same, as far as the node knows it.
-struct Asked(Weak<Store>);
-
-impl SharedWindow for Asked {
-    fn is_gone(&self) -> bool {
-        self.0.strong_count() == 0
-    }
-
-    fn ask(&self, question: WindowQuestion) {
-        let Some(store) = self.0.upgrade() else { return };
-        let shared = &store.0;
-        let is_first = {
-            let mut questions = shared.questions.lock().unwrap_or_else(PoisonError::into_inner);
-            questions.push(question);
-            questions.len() == 1
-        };
-        if is_first {
-            (shared.wake)(0);
-        }
-    }
-}
-
 /// What the node knows of a [`Server`].
 struct Responses(Arc<Shared>);
 
@@ -264,10 +281,12 @@ impl Transport for Responses {
         let mut written = Vec::new(); // what they hold may take the lock when it is dropped
         let wakes = {
             let mut exchanges = self.0.exchanges();
-            let Some(exchange) = exchanges.open.get_mut(&route.id) else {
+            let Exchanges { open, unread, .. } = &mut *exchanges;
+            let Some(exchange) = open.get_mut(&route.id) else {
                 drop(exchanges);
                 return parcels.clear();
             };
+            let before = exchange.out.len();
             let mut rest = take(parcels).into_iter();
             while exchange.out.len() < QUEUED
                 && let Some(parcel) = rest.next()
@@ -277,6 +296,10 @@ impl Transport for Responses {
             }
             parcels.extend(rest);
             exchange.left = !parcels.is_empty();
+            if let Some(connection) = exchange.connection {
+                let unread = unread.entry(connection).or_default();
+                *unread = unread.saturating_add(exchange.out.len().saturating_sub(before));
+            }
             exchange.wakes()
         };
         drop(written); // perhaps the last that may come, which the same wake tells
@@ -326,7 +349,7 @@ mod tests {
             let _ = count.fetch_add(1, Ordering::Relaxed);
         };
         let server = Server::new(&node, Exposed::All, false, Box::new(wake))?;
-        let exchange = server.open();
+        let exchange = server.open_on(Some(1));
         let (back, did) = (server.id.route(exchange, 0), *SigningKey::from_seed(&[7; 32]).did());
         let said = |last: bool| {
             let hold: Option<Arc<Token>> =
@@ -345,8 +368,17 @@ mod tests {
             woken.load(Ordering::Relaxed)
         };
         assert_eq!((said(false), said(false)), (1, 1));
+        let (behind, elsewhere) = (server.open_on(Some(1)), server.open_on(Some(2)));
+        assert!(server.has_room(behind));
+        while server.has_room(behind) {
+            assert_eq!(said(false), 1);
+        }
+        let unread = server.shared.exchanges().unread.get(&1).copied();
+        assert!(unread.is_some_and(|unread| (QUEUED..QUEUED + 1000).contains(&unread)));
+        assert!(server.has_room(elsewhere), "another connection");
         let taken = server.take(exchange);
         assert!(taken.bytes.len() > 100 && !taken.over);
+        assert!(server.has_room(behind));
         assert_eq!(
             (said(true), woken.load(Ordering::Relaxed)),
             (2, 2),
@@ -355,7 +387,7 @@ mod tests {
         let taken = server.take(exchange);
         assert!(!taken.bytes.is_empty() && taken.over);
         server.gone(exchange);
-        assert!(server.is_empty());
+        assert!(server.shared.exchanges().unread.is_empty());
         Ok(())
     }
 }

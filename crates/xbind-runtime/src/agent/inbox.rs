@@ -337,7 +337,7 @@ impl Agent {
 
     fn refuse_unrecorded(self: &Arc<Self>, caller: Peer, reference: InReplyTo) {
         self.forget_message(caller.did(), &reference.id);
-        self.refuse_with(caller, reference, &Refusal::unbegun(ErrorKind::AuditFailed));
+        self.refuse(caller, reference, ErrorKind::AuditFailed);
     }
 
     fn deliver(self: &Arc<Self>, inbox: &mut Inbox, letter: Letter, caller: Peer, reference: InReplyTo) {

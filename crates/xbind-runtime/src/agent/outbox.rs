@@ -44,6 +44,8 @@ pub(crate) struct Outgoing {
     pub(crate) call: Option<u64>,
     /// Of an answer: the number of the call at its caller, if that is here, so that it need not be looked for.
     pub(crate) asked: Option<u64>,
+    /// It has waited for the session that it names: it does so once, whatever is forgotten until it is signed.
+    pub(crate) told: bool,
     /// When its caller waits no more; told to recipients elsewhere.
     pub(crate) until: Option<Instant>,
     /// Its place at the recipient.

@@ -86,8 +86,12 @@ impl Agent {
         };
         if let Some(peer) = self.session_named(outgoing) {
             let place = Place::Session(peer);
-            if others(&place) || self.node.session_for(&peer, self).is_none() {
+            if others(&place) {
                 return Some(place);
+            }
+            if !outgoing.told {
+                let Some(session) = self.node.session_for(&peer, self) else { return Some(place) };
+                outgoing.details.session = session;
             }
         }
         let place = Place::of(&outgoing.to);
@@ -116,7 +120,8 @@ impl Agent {
     }
 
     /// Notes in what is about to be signed which session it names. Since it was ready its connection may have been lost, and the
-    /// session with it: then it waits once more, and so does what comes behind it, before those that wait there already.
+    /// session with it: unless it has waited for that it does so now, and so does what comes behind it, before those that wait
+    /// there already. One that has waited names what was said then: another process refuses it, and begins nothing.
     pub(super) fn name_sessions(self: &Arc<Self>, outbox: &mut Outbox, batch: &mut Vec<Outgoing>) {
         if batch.iter().all(|outgoing| matches!(outgoing.to, Peer::Here(_))) {
             return;
@@ -124,7 +129,13 @@ impl Agent {
         let (mut lost, mut waiting) = (Vec::new(), Vec::new());
         for mut outgoing in std::mem::take(batch) {
             if let Some(peer) = self.session_named(&outgoing) {
-                let known = if lost.contains(&peer) { None } else { self.node.session_for(&peer, self) };
+                let known = if lost.contains(&peer) {
+                    None
+                } else if outgoing.told {
+                    Some(self.node.session_at(&peer).unwrap_or(outgoing.details.session))
+                } else {
+                    self.node.session_for(&peer, self)
+                };
                 let Some(session) = known else {
                     if !lost.contains(&peer) {
                         lost.push(peer);
@@ -178,12 +189,14 @@ impl Agent {
                 outbox.dead = outbox.dead.saturating_sub(1);
                 continue;
             }
-            match self.where_to_wait(&outbox, &mut outgoing) {
+            let next = self.where_to_wait(&outbox, &mut outgoing);
+            if next.as_ref() == Some(&place) {
+                waiting.push_front(outgoing);
+                break;
+            }
+            outgoing.told |= matches!(place, Place::Session(_));
+            match next {
                 None => self.make_ready(&mut outbox, outgoing),
-                Some(next) if next == place => {
-                    waiting.push_front(outgoing);
-                    break;
-                }
                 Some(next) => self.hold_back(&mut outbox, next, outgoing),
             }
         }

@@ -76,6 +76,7 @@ impl Agent {
             details,
             call: None,
             asked,
+            told: false,
             until: None,
             slot: None,
             _guard: guard,
@@ -131,7 +132,7 @@ impl Agent {
                 self.tell(request.id, *caller.did(), Some(kind));
                 caller.settle_request(&request.id, self.unbegun(kind));
             }
-            Peer::There(_) => self.refuse_with(caller.clone(), request, &Refusal::unbegun(kind)),
+            Peer::There(_) => self.refuse(caller.clone(), request, kind),
         }
     }
 }

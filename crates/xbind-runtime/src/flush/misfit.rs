@@ -37,7 +37,7 @@ impl Misfits {
         };
         let refusal = match op {
             Op::Part | Op::Result | Op::Receipt => Refusal::of(ErrorKind::PayloadTooLarge),
-            Op::Error => Refusal::of(Refusal::decode(body).kind), // what went with the code is left out
+            Op::Error => Refusal::with(Refusal::decode(body).kind, None), // what went with the code is left out
             // It says nothing that anybody has to know.
             Op::Call | Op::Send | Op::Progress | Op::Cancel | Op::More | Op::Mail => return,
         };

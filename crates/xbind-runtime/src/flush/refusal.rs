@@ -103,8 +103,9 @@ pub(crate) const BEGUN: &str = r#"{"begun":true}"#;
 const MAX_PATH: usize = 256;
 
 impl Refusal {
+    /// Of a call whose handler has not begun, and does not any more.
     pub(crate) fn of(kind: ErrorKind) -> Self {
-        Self::with(kind, None)
+        Self::with(kind, says_begun(kind).then(|| r#"{"begun":false}"#.to_owned()))
     }
 
     pub(crate) fn with(kind: ErrorKind, detail: Option<String>) -> Self {
@@ -121,11 +122,6 @@ impl Refusal {
     pub(crate) fn session(&self) -> Option<Session> {
         let named = self.detail.as_deref().and_then(object::<Named<'_>>)?;
         Session::parse(&named.session).ok()
-    }
-
-    /// Of a call that was ended before its handler began.
-    pub(crate) fn unbegun(kind: ErrorKind) -> Self {
-        Self::with(kind, Some(r#"{"begun":false}"#.to_owned()))
     }
 
     /// Of a call that another process, which shares the window, may have begun: nobody has looked whether it did.
@@ -168,8 +164,7 @@ impl Refusal {
             detail.as_deref().filter(|text| kind == ErrorKind::HandlerFailed && object::<Told<'_>>(text).is_some());
         let (said, hint) = sentence(kind, remote.is_some());
         let place = detail.as_deref().filter(|_| kind == ErrorKind::InvalidInput).and_then(object::<Place<'_>>);
-        let may_say = matches!(kind, ErrorKind::AgentClosed | ErrorKind::Revoked | ErrorKind::AuditFailed);
-        let told = detail.as_deref().filter(|_| may_say).and_then(object::<Begun>);
+        let told = detail.as_deref().filter(|_| says_begun(kind)).and_then(object::<Begun>);
         let has_run = kind == ErrorKind::AuditFailed && told.as_ref().is_some_and(|told| told.begun);
         let copied = handled == Some(Handled::No)
             && detail.as_deref().and_then(object::<Copied>).is_some_and(|told| told.copied);
@@ -194,6 +189,11 @@ impl Refusal {
             None => (error, remote.map(str::to_owned)),
         }
     }
+}
+
+/// Said before a handler begins and while it runs: which of them goes with it.
+const fn says_begun(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::AgentClosed | ErrorKind::Revoked | ErrorKind::AuditFailed)
 }
 
 /// What such a refusal says of whether the call ran. An agent that closes or is stopped says the same of calls that wait and
@@ -344,7 +344,7 @@ mod tests {
         };
         let says_so = |text: &str| text.ends_with("; nothing of the call was begun there");
         for kind in [ErrorKind::AgentClosed, ErrorKind::Revoked, ErrorKind::AuditFailed] {
-            assert!(says_so(&message(kind, Refusal::unbegun(kind).detail.as_deref())));
+            assert!(says_so(&message(kind, Refusal::of(kind).detail.as_deref())));
             for detail in [None, Some(r#"{"begun":true}"#), Some("{}"), Some("false"), Some(r#"{"begun":"false"}"#)] {
                 assert!(!says_so(&message(kind, detail)), "{detail:?}");
             }
@@ -363,10 +363,12 @@ mod tests {
             (Refusal::copied(ErrorKind::HandlerFailed), Handled::Yes),
             (Refusal::of(ErrorKind::HandlerFailed), Handled::Yes),
             (Refusal::of(ErrorKind::PayloadTooLarge), Handled::Unknown), // its answer may be
-            (Refusal::of(ErrorKind::AgentClosed), Handled::Unknown),
-            (Refusal::unbegun(ErrorKind::AgentClosed), Handled::No),
-            (Refusal::of(recorded), Handled::Unknown),
-            (Refusal::unbegun(recorded), Handled::No),
+            (Refusal::with(ErrorKind::AgentClosed, None), Handled::Unknown),
+            (Refusal::copied(ErrorKind::AgentClosed), Handled::Unknown),
+            (Refusal::of(ErrorKind::AgentClosed), Handled::No),
+            (Refusal::of(ErrorKind::Revoked), Handled::No),
+            (Refusal::with(recorded, None), Handled::Unknown),
+            (Refusal::of(recorded), Handled::No),
             (Refusal::unrecorded(), Handled::Yes),
         ] {
             assert_eq!(handled(refusal), Some(said));

@@ -198,7 +198,7 @@ impl Port {
         match self.record_start(ticket, &seen.agent) {
             Taken::Yes => {}
             Taken::Later => return Start::Wait,
-            Taken::No => return self.turn_away(ticket, &seen, Refusal::unbegun(ErrorKind::AuditFailed)),
+            Taken::No => return self.turn_away(ticket, &seen, Refusal::of(ErrorKind::AuditFailed)),
         }
         if self.tickets.guard().begin(ticket) && seen.method.is_none() {
             seen.agent.begun();
@@ -273,7 +273,7 @@ impl Port {
             decided.message = Some(seen.request.id);
             decided.digest = Some(seen.request.digest);
         });
-        (taken == Taken::No).then(|| self.turn_away(ticket, seen, Refusal::unbegun(ErrorKind::AuditFailed)))
+        (taken == Taken::No).then(|| self.turn_away(ticket, seen, Refusal::of(ErrorKind::AuditFailed)))
     }
 
     /// Does what the verdict says; nothing more where the call may begin.

@@ -290,7 +290,7 @@ impl Node {
     }
 
     /// Nobody knows whether that call arrived, and no answer will come over the way that it went. One that may run twice is
-    /// made again; any other ends, with `why`.
+    /// made again a few times, and so is a question for a session; any other ends, with `why`.
     pub fn lost(&self, call: CallId, why: ErrorKind) {
         self.lost_with(call, Error::new(why, "the connection to the other agent was lost before its answer came"));
     }
@@ -301,7 +301,7 @@ impl Node {
         let CallId { caller, id } = call;
         for agent in self.agents_of(&caller) {
             let number = agent.port.calls.guard().number_of(&id, None);
-            if number.is_some_and(|number| !agent.port.call_anew(number)) {
+            if number.is_some_and(|number| !agent.port.ask_anew(number) && !agent.port.call_anew(number)) {
                 agent.settle_request(&id, Outcome::Failed { error: error.clone(), remote: None });
             }
         }

@@ -78,6 +78,14 @@ impl Node {
         None
     }
 
+    /// The same, where that is known; nobody asks for it.
+    pub(crate) fn session_at(&self, peer: &Remote) -> Option<Option<Session>> {
+        match self.sessions.by_peer.guard().get(peer) {
+            Some(State::Known(session)) => Some(*session),
+            Some(State::Asked(_)) | None => None,
+        }
+    }
+
     /// What the agent of that DID has last said of its session, over any route; none where routes to it say different things.
     #[must_use]
     pub fn known_session(&self, did: &Did) -> Option<Session> {

@@ -253,7 +253,7 @@ impl Agent {
     pub(crate) fn end_held(self: &Arc<Self>, sender: Option<&Did>, kind: ErrorKind) {
         let is_over = |held: &Held| Arc::ptr_eq(&held.agent, self) && sender.is_none_or(|did| did == held.back.did());
         for Held { back, reference, .. } in self.node.windows.take_if(is_over) {
-            self.refuse(back, reference, kind);
+            self.refuse_with(back, reference, &Refusal::copied(kind));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Calls that are signed anew: questions for a session, and calls that may run twice and have been lost.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use xbind::message::details::SESSION;
 use xbind::{Details, ErrorKind, MessageId, Op};
@@ -34,7 +34,7 @@ pub(crate) struct Again {
     pub(crate) content_type: &'static str,
     pub(crate) token: Option<String>,
     pub(crate) details: Details<Box<str>>,
-    pub(crate) until: Option<std::time::Instant>,
+    pub(crate) until: Option<Instant>,
     pub(crate) left: u8,
 }
 
@@ -56,11 +56,20 @@ impl Again {
             details,
             call: Some(number),
             asked: None,
+            told: false,
             until,
             slot: None,
             _guard: None,
         }
     }
+}
+
+/// What asks an agent elsewhere for its session.
+fn question(id: MessageId, number: u64, to: Peer, until: Option<Instant>) -> Outgoing {
+    let details = Details { method: Some(SESSION.into()), ..Details::default() };
+    let again =
+        Again { to: Box::default(), body: Body::new(), content_type: OCTETS, token: None, details, until, left: 0 };
+    again.draft(id, number)(to)
 }
 
 impl Port {
@@ -77,15 +86,12 @@ impl Port {
             recipient: Some(to.clone()),
             has_method: true,
             deadline: until,
-            purpose: Purpose::Session(Box::new(peer)),
+            purpose: Purpose::Session(Box::new(peer), ATTEMPTS),
             ..Call::new(caller.clone(), id)
         };
         let Some(number) = self.calls.guard().begin(call) else { return failed(ErrorKind::InboxFull) };
         self.push(Event::Timed { agent: caller.number });
-        let details = Details { method: Some(SESSION.into()), ..Details::default() };
-        let again =
-            Again { to: Box::default(), body: Body::new(), content_type: OCTETS, token: None, details, until, left: 0 };
-        if !caller.enqueue_question(again.draft(id, number)(to)) {
+        if !caller.enqueue_question(question(id, number, to, until)) {
             caller.fail_call(number, crate::agent::closed());
         }
         if !caller.outbox.guard().listed && caller.prove().is_err() {
@@ -100,7 +106,7 @@ impl Port {
         let pause = Call {
             recipient: Some(Peer::There(There::new(peer, None))),
             deadline: self.time.now().checked_add(PAUSE),
-            purpose: Purpose::Session(Box::new(peer)),
+            purpose: Purpose::Session(Box::new(peer), 0),
             ..Call::new(caller.clone(), id)
         };
         if caller.is_closed() || self.calls.guard().begin(pause).is_none() {
@@ -108,6 +114,13 @@ impl Port {
         }
         self.push(Event::Timed { agent: caller.number });
         true
+    }
+
+    /// Puts a question for a session once more that is lost, and nothing with it; false if that was often enough.
+    pub(crate) fn ask_anew(&self, number: u64) -> bool {
+        let Ok(id) = clock::message_id() else { return false };
+        let begun = self.calls.guard().ask_anew(number, id);
+        begun.is_some_and(|(caller, to, until)| caller.enqueue_question(question(id, number, to, until)))
     }
 
     /// Signs a call anew that may run twice, and whose last message is lost or was refused; false if it has to end.

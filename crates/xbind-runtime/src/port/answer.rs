@@ -229,6 +229,7 @@ impl Running {
             details: Details { seq: Some(seq), ..Details::default() },
             call: None,
             asked: self.asked,
+            told: false,
             until: None,
             slot: None,
             _guard: Some(Guard::Part(unsent)),
@@ -266,7 +267,7 @@ impl Back {
         self.agent.tell(self.request.id, *self.caller.did(), Some(kind));
         match &self.caller {
             Peer::Here(caller) => caller.settle_request(&self.request.id, self.agent.ended(kind)),
-            Peer::There(_) => self.refuse(Refusal::of(kind)),
+            Peer::There(_) => self.refuse(Refusal::with(kind, None)),
         }
     }
 }

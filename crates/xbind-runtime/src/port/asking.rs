@@ -172,6 +172,7 @@ impl Port {
             details,
             call: Some(number),
             asked: None,
+            told: false,
             until: until.filter(|_| !one_way),
             slot: None,
             _guard: None,

@@ -1,5 +1,6 @@
 //! The calls that a port's agents have made and that nobody has answered yet.
 
+mod anew;
 mod deadlines;
 
 use std::cmp::Reverse;
@@ -73,8 +74,8 @@ pub(crate) enum Purpose {
     Face,
     /// It asks for an approval of the call that runs here under that ticket.
     Approval(u64),
-    /// It asks for the session of its recipient.
-    Session(Box<Remote>),
+    /// It asks for the session of its recipient, and may do so as often again.
+    Session(Box<Remote>, u8),
 }
 
 impl Call {
@@ -349,26 +350,6 @@ impl Calls {
         asked.filter(is_it).or_else(|| self.by_id.get(id).copied())
     }
 
-    /// Who made a call that may be signed anew, whom it is for, and its size.
-    pub(crate) fn may_be_anew(&self, number: u64) -> Option<(Arc<Agent>, Box<str>, usize)> {
-        let call = self.slots.get(number)?;
-        let again = call.again.as_ref().filter(|again| again.left > 0)?;
-        let is_unread = call.sink.is_none_or(|sink| sink.count() == 0);
-        is_unread.then(|| (call.caller.clone(), again.to.clone(), again.size()))
-    }
-
-    /// It begins anew, under another id; what it is made of.
-    pub(crate) fn begin_anew(&mut self, number: u64, id: MessageId, stage: Stage) -> Option<Again> {
-        let call = self.slots.get_mut(number)?;
-        let again = call.again.as_mut()?;
-        again.left = again.left.saturating_sub(1);
-        let again = Again::clone(again);
-        self.by_id.remove(&call.id);
-        (call.id, call.stage, call.names_session, call.last_word) = (id, stage, false, None);
-        self.by_id.insert(id, number);
-        Some(again)
-    }
-
     /// Whoever told its session in answer to that call.
     pub(crate) fn asked(&self, id: &MessageId) -> Option<(Arc<Agent>, Remote)> {
         let call = self.slots.get(*self.by_id.get(id)?)?;
@@ -379,7 +360,7 @@ impl Calls {
     }
 
     pub(crate) fn asks_session(&self, number: u64) -> bool {
-        self.slots.get(number).is_some_and(|call| matches!(call.purpose, Purpose::Session(_)))
+        self.slots.get(number).is_some_and(|call| matches!(call.purpose, Purpose::Session(..)))
     }
 
     /// The calls to that identity on that node.

@@ -206,7 +206,7 @@ impl Port {
         match &call.purpose {
             Purpose::Face => self.push(Event::Settled { call: call.number, id: call.id, outcome, receipt }),
             Purpose::Approval(ticket) => later(Task::Approval(self.clone(), *ticket, outcome)),
-            Purpose::Session(peer) => later(Task::SessionAsked(call.caller.clone(), **peer, outcome)),
+            Purpose::Session(peer, _) => later(Task::SessionAsked(call.caller.clone(), **peer, outcome)),
         }
     }
 

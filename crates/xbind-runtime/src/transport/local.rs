@@ -240,7 +240,7 @@ fn reply_came(port: &Arc<Port>, id: &MessageId, number: u64, message: VerifiedMe
         Box::new(Receipt { call: asked.jws, answer, request: asked.body, result })
     });
     let outcome = outcome_of(message);
-    if let Purpose::Session(peer) = &call.purpose
+    if let Purpose::Session(peer, _) = &call.purpose
         && !outcome.is_full()
     {
         call.caller.node.know_session(peer, None); // it answers calls that name none

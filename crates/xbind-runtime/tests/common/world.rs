@@ -33,6 +33,8 @@ struct Task {
 pub struct World {
     pub net: Net,
     pub nodes: Vec<Arc<Node>>,
+    /// Behind each message its connection ends, before anything is signed.
+    pub ends: bool,
     time: Time,
     began: Instant,
     tasks: Vec<Task>,
@@ -56,7 +58,7 @@ impl World {
             node.resolve_with(Arc::new(Book { net: net.clone(), own }));
             nodes.push(node);
         }
-        Self { net, nodes, time, began, tasks: Vec::new(), spawned: Rc::default() }
+        Self { net, nodes, ends: false, time, began, tasks: Vec::new(), spawned: Rc::default() }
     }
 
     /// Without any faults, at once.
@@ -152,6 +154,9 @@ impl World {
                 let _ = from;
                 if back.generation == current {
                     self.nodes[at].deliver(vec![arrival], back);
+                    if self.ends {
+                        self.nodes[at].forget_sessions(back);
+                    }
                 }
             }
             Happening::Writable { at, route } => {
