@@ -10,8 +10,9 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use xbind::cluster::{Bucket as Kind, NKey, Namespace};
 
+use super::Fault;
+use super::jetstream::{self, Stream};
 use super::tasks::{PAUSE, next};
-use super::{Fault, jetstream};
 
 /// How long the broker may take to answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -72,7 +73,7 @@ impl Bucket {
     }
 
     /// Makes the bucket, unless it is there: its owner may have made it as he wants it, and not let others do so.
-    pub(super) async fn make(&self) -> Result<(), Fault> {
+    pub(super) async fn make(&self) -> Result<Stream, Fault> {
         let name = &self.name;
         let mut config = json!({
             "name": format!("KV_{name}"), "subjects": [format!("$KV.{name}.>")], "max_msgs_per_subject": 1,

@@ -23,6 +23,7 @@ const REPLICAS: [u8; 2] = [3, 1];
 pub(super) struct Answer {
     pub(super) error: Option<Refusal>,
     pub(super) state: Option<State>,
+    created: Option<String>,
     pub(super) num_pending: Option<u64>,
     pub(super) seq: Option<u64>,
 }
@@ -35,6 +36,27 @@ pub(super) struct Refusal {
 #[derive(Deserialize)]
 pub(super) struct State {
     pub(super) last_seq: u64,
+}
+
+/// A stream as it was found.
+#[derive(Clone, Debug)]
+pub(super) struct Stream {
+    created: Option<String>,
+    last_seq: u64,
+}
+
+impl Stream {
+    /// Whether what the one before kept is gone.
+    pub(super) fn is_new(&self, before: &Self) -> bool {
+        self.created != before.created || self.last_seq < before.last_seq
+    }
+}
+
+impl Answer {
+    fn stream(&self) -> Option<Stream> {
+        let last_seq = self.state.as_ref()?.last_seq;
+        Some(Stream { created: self.created.clone(), last_seq })
+    }
 }
 
 /// Asks something of it.
@@ -64,12 +86,12 @@ pub(super) async fn request(
 }
 
 /// Makes a stream, unless it is there.
-pub(super) async fn make(client: &Client, mut config: Value) -> Result<(), Fault> {
+pub(super) async fn make(client: &Client, mut config: Value) -> Result<Stream, Fault> {
     let name = config.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let look = async || ask(client, &format!("STREAM.INFO.{name}"), String::new()).await.ok()?.stream();
     // Servers that have just found each other may leave the first question unanswered.
-    let known = ask(client, &format!("STREAM.INFO.{name}"), String::new()).await;
-    if known.is_ok_and(|answer| answer.state.is_some()) {
-        return Ok(());
+    if let Some(stream) = look().await {
+        return Ok(stream);
     }
     for replicas in REPLICAS {
         if let Some(config) = config.as_object_mut() {
@@ -77,7 +99,8 @@ pub(super) async fn make(client: &Client, mut config: Value) -> Result<(), Fault
         }
         let answer = ask(client, &format!("STREAM.CREATE.{name}"), config.to_string()).await?;
         match answer.error {
-            None | Some(Refusal { err_code: OTHER_CONFIGURATION }) => return Ok(()),
+            None => return answer.stream().ok_or(Fault::Unavailable),
+            Some(Refusal { err_code: OTHER_CONFIGURATION }) => return look().await.ok_or(Fault::Unavailable),
             Some(_) => {}
         }
     }

@@ -10,6 +10,7 @@
 //! | `lanes` | what waits to go to each host |
 //! | `envelope` | what one NATS message holds |
 //! | `directory` | who is where |
+//! | `forgotten` | which hosts were taken to be gone |
 //! | `claims` | whose a name is |
 //! | `vacancy` | names of who has gone |
 //! | `roster` | the presence of the agents here: signed, written, renewed |
@@ -30,6 +31,7 @@ mod claims;
 mod directory;
 mod door;
 mod envelope;
+mod forgotten;
 mod jetstream;
 mod lanes;
 mod link;

@@ -167,9 +167,8 @@ impl Task {
                 link.heard(&host);
                 let path = lock(&link.directory).path_to(&host);
                 // Whoever has introduced nobody is answered nothing.
-                match path.and_then(|path| link.way(host, path)) {
-                    Some(way) => node.deliver(arrivals, way),
-                    None => link.bells.watch.notify_one(),
+                if let Some(way) = path.and_then(|path| link.way(host, path)) {
+                    node.deliver(arrivals, way);
                 }
             }
             Some(Envelope::Presence(host, text)) => {
@@ -212,9 +211,8 @@ impl Task {
     pub(super) async fn beats(self, mut beats: Subscriber) {
         while let Some(message) = next(&mut beats).await {
             let host = message.subject.rsplit('.').nth(1).and_then(|key| NKey::parse(Role::User, key).ok());
-            let Some(host) = host.filter(|host| *host != self.link.host) else { continue };
-            if !self.link.heard(&host) {
-                self.link.bells.watch.notify_one(); // who is there was missed, or forgotten too early
+            if let Some(host) = host.filter(|host| *host != self.link.host) {
+                self.link.heard(&host);
             }
         }
     }
@@ -270,14 +268,20 @@ impl Task {
 
     /// Follows who is elsewhere, and says how far it has come.
     pub(super) async fn watch(self, place: Sender<Option<u64>>) {
+        let mut known = (self.agents.make().await.ok(), self.names.make().await.ok());
         loop {
             let _ = self.watch_once(&place).await;
             sleep(PAUSE).await;
-            if self.agents.make().await.is_ok() && self.names.make().await.is_ok() {
-                lock(&self.link.roster).write_again(); // a broker that has begun anew knows nothing
-                lock(&self.link.claims).check_again(Instant::now());
-                self.link.bells.agents.notify_one();
+            let (Ok(agents), Ok(names)) = (self.agents.make().await, self.names.make().await) else { continue };
+            // A broker that has begun anew knows nothing.
+            if known.0.is_none_or(|known| agents.is_new(&known)) {
+                lock(&self.link.roster).write_again();
             }
+            if known.1.is_none_or(|known| names.is_new(&known)) {
+                lock(&self.link.claims).check_again(Instant::now());
+            }
+            known = (Some(agents), Some(names));
+            self.link.bells.agents.notify_one();
         }
     }
 

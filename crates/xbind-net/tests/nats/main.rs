@@ -15,6 +15,7 @@ mod secrecy;
 mod server;
 mod skew;
 mod stops;
+mod strangers;
 
 use std::collections::HashSet;
 use std::future::Future;
