@@ -16,6 +16,8 @@ const OTHER_CONFIGURATION: u64 = 10_058;
 pub(super) const IS_THERE: [u64; 2] = [10_071, 10_164];
 /// What a message is answered with that is over a bound of its stream, or over the room of its server.
 pub(super) const IS_FULL: [u64; 3] = [10_077, 10_047, 10_023];
+/// What somebody is answered who takes away what is not there any more.
+pub(super) const IS_GONE: [u64; 2] = [10_043, 10_057];
 /// How many copies are asked for, where there are as many brokers.
 const REPLICAS: [u8; 2] = [3, 1];
 

@@ -61,6 +61,8 @@ pub(super) struct Link {
     pub(super) again: AtomicBool,
     /// Hosts that are heard again.
     pub(super) back: Mutex<Vec<Path>>,
+    /// Agents here have come or gone.
+    pub(super) changed: AtomicBool,
     pub(super) bells: Bells,
     /// The largest message that the broker takes.
     frame: AtomicUsize,
@@ -74,12 +76,10 @@ pub(super) struct Bells {
     pub(super) send: Notify,
     /// There is something for mailboxes.
     pub(super) mail: Notify,
-    /// Agents here have come or gone.
+    /// Agents here have come or gone, or something is to be written of them.
     pub(super) agents: Notify,
     /// A name is to be claimed.
     pub(super) names: Notify,
-    /// Whose a name is has changed.
-    pub(super) named: Notify,
     /// A question was missed.
     pub(super) missed: Notify,
     /// What is known of others may not be all.
@@ -123,6 +123,7 @@ impl Link {
             sent: Mutex::default(),
             again: AtomicBool::new(false),
             back: Mutex::default(),
+            changed: AtomicBool::new(true),
             bells: Bells::default(),
             frame: AtomicUsize::new(frame),
             status: AtomicU8::new(Status::Connected.number()),
@@ -301,6 +302,7 @@ impl Transport for Carrier {
 
     fn agents_changed(&self) {
         lock(&self.0.mailboxes).again();
+        self.0.changed.store(true, Ordering::Release);
         self.0.bells.agents.notify_one();
     }
 

@@ -11,7 +11,10 @@
 //! | `envelope` | what one NATS message holds |
 //! | `directory` | who is where |
 //! | `forgotten` | which hosts were taken to be gone |
-//! | `claims` | whose a name is |
+//! | `claims` | the claims of names of agents here |
+//! | `naming` | whose a name is |
+//! | `due` | what is to be done when |
+//! | `leaving` | how who has gone is taken off the bus |
 //! | `vacancy` | names of who has gone |
 //! | `roster` | the presence of the agents here: signed, written, renewed |
 //! | `sent` | what was sent lately, and may be lost |
@@ -30,13 +33,16 @@ mod bus;
 mod claims;
 mod directory;
 mod door;
+mod due;
 mod envelope;
 mod forgotten;
 mod jetstream;
 mod lanes;
+mod leaving;
 mod link;
 mod mail;
 mod mailbox;
+mod naming;
 mod operator;
 mod oversight;
 mod reach;

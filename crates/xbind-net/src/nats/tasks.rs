@@ -24,8 +24,12 @@ use super::{Fault, Status};
 const BEAT: Duration = Duration::from_secs(1);
 /// How often is looked who is silent.
 const TICK: Duration = Duration::from_millis(500);
+/// How often those are forgotten whose word is too old; it leads nowhere before.
+const LOOKED: Duration = Duration::from_secs(10);
 /// One NATS message holds about so many bytes of messages; a larger message goes alone.
 const BATCH: usize = 256 << 10;
+/// What the broker is asked for at once.
+pub(super) const UNDER_WAY: usize = 64;
 /// How long is waited before the broker is asked again for what it could not do.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
@@ -222,7 +226,7 @@ impl Task {
         let link = &self.link;
         let (mut ticks, mut number, mut last) = (interval(TICK), 0_u64, Instant::now());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut beaten: Option<Instant> = None;
+        let (mut beaten, mut looked): (Option<Instant>, _) = (None, last);
         let own = link.namespace.beat(&link.host);
         loop {
             ticks.tick().await;
@@ -251,7 +255,10 @@ impl Task {
                 self.publish(knock, &item).await;
                 lock(&link.sent).push(knock, item, now);
             }
-            lock(&link.directory).expire(link.unix());
+            if now.saturating_duration_since(looked) >= LOOKED {
+                looked = now;
+                lock(&link.directory).expire(link.unix());
+            }
         }
     }
 
@@ -278,7 +285,7 @@ impl Task {
                 lock(&self.link.roster).write_again();
             }
             if known.1.is_none_or(|known| names.is_new(&known)) {
-                lock(&self.link.claims).check_again(Instant::now());
+                self.link.check_claims();
             }
             known = (Some(agents), Some(names));
             self.link.bells.agents.notify_one();

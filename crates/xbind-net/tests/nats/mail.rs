@@ -57,7 +57,7 @@ async fn away(server: &Server, namespace: &str, seed: u8, name: &str, retain: u3
     bus.named(agent.did()).await.unwrap();
     bus.mailbox(agent.did(), retain).await.unwrap();
     there.close();
-    bus.closed().await;
+    bus.closed().await.unwrap();
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn what_a_broker_doubles_or_brings_to_another_is_read_once_by_whom_it_is_for() {
         assert!(is_empty(&writer).await && is_empty(&other).await);
         // A process that begins anew, and copies that come then.
         there.close();
-        bus.closed().await;
+        bus.closed().await.unwrap();
         let mut headers = async_nats::HeaderMap::new();
         headers.insert("Nats-Msg-Id", "later");
         let subject = namespace.mail(&did(2), &did(1));
@@ -180,7 +180,7 @@ fn a_mailbox_that_was_closed_or_that_its_agent_has_not_signed_takes_nothing() {
         bus.mailbox(writer.did(), WEEK).await.unwrap();
         bus.mailbox(writer.did(), 0).await.unwrap();
         there.close();
-        bus.closed().await;
+        bus.closed().await.unwrap();
         let (here, bus) = node(&server, "main").await;
         let asker = inbox(&here, 1, "asker");
         until(|| bus.agents().len() == 1).await;
@@ -276,7 +276,7 @@ fn with_encryption_nobody_reads_mail_on_the_way_and_nothing_plain_is_kept() {
         let (there, bus, writer) = secret(2, "writer").await;
         bus.mailbox(writer.did(), WEEK).await.unwrap();
         there.close();
-        bus.closed().await;
+        bus.closed().await.unwrap();
         let client = async_nats::connect(&server.url).await.unwrap();
         let mut all = client.subscribe("xb1.main.mail.>").await.unwrap();
         client.flush().await.unwrap();
@@ -304,7 +304,7 @@ fn where_statements_let_in_an_agent_has_its_own_mailbox_alone() {
         bus.mailbox(writer.did(), WEEK).await.unwrap();
         assert_eq!(bus.mailbox(stranger.did(), WEEK).await.unwrap_err().kind(), ErrorKind::InvalidConfig);
         there.close();
-        bus.closed().await;
+        bus.closed().await.unwrap();
         let (here, bus) = connected(&server, 1).await.unwrap();
         let asker = inbox(&here, 1, "asker");
         until(|| bus.agents().len() == 1).await;
