@@ -74,13 +74,22 @@ impl Bucket {
 
     /// Makes the bucket, unless it is there: its owner may have made it as he wants it, and not let others do so.
     pub(super) async fn make(&self) -> Result<Stream, Fault> {
+        jetstream::make(&self.client, self.config()).await
+    }
+
+    /// The same, while brokers may have no leader yet.
+    pub(super) async fn make_soon(&self) -> Result<Stream, Fault> {
+        jetstream::make_soon(&self.client, &self.config()).await
+    }
+
+    fn config(&self) -> Value {
         let name = &self.name;
         let mut config = json!({
             "name": format!("KV_{name}"), "subjects": [format!("$KV.{name}.>")], "max_msgs_per_subject": 1,
             "max_msg_size": 8192, "discard": "new", "deny_delete": true, "allow_direct": true,
         });
         config.as_object_mut().into_iter().for_each(|config| config.extend(settings(self.kind)));
-        jetstream::make(&self.client, config).await
+        config
     }
 
     /// Where the stream ends now.

@@ -200,9 +200,9 @@ async fn begin(node: Arc<Node>, settings: Settings) -> Result<Bus, Fault> {
     let (namespace, names_kept) = (reach.namespace, reach.names_kept);
 
     let agents = Bucket::new(&client, Kept::Agents, &namespace, host);
-    agents.make().await?;
+    agents.make_soon().await?;
     let names = Bucket::new(&client, Kept::Names, &namespace, host);
-    names.make().await?;
+    names.make_soon().await?;
     let oversight = (!operators.is_empty()).then(|| Oversight::new(&namespace, operators));
     let overseen = match &oversight {
         Some(oversight) => Some(oversee(&node, oversight, Bucket::new(&client, Kept::Stops, &namespace, host)).await?),

@@ -1,17 +1,24 @@
 //! The few requests to JetStream that a bus needs.
 
+use std::time::Duration;
+
 use async_nats::header::HeaderMap;
 use async_nats::{Client, Message, RequestErrorKind};
 use hyper::body::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Fault;
 use super::bucket::PATIENCE;
+use super::tasks::PAUSE;
 
 /// What a stream of that name and another configuration is answered with: its owner has made it as he wants it.
 const OTHER_CONFIGURATION: u64 = 10_058;
+/// What brokers say that have no leader.
+const NO_LEADER: u64 = 10_008;
+/// How long they may take to choose one, while somebody connects; and to answer who asks meanwhile.
+const CHOSEN: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(2));
 /// What a value is answered with that expects none before it.
 pub(super) const IS_THERE: [u64; 2] = [10_071, 10_164];
 /// What a message is answered with that is over a bound of its stream, or over the room of its server.
@@ -87,6 +94,19 @@ pub(super) async fn request(
     })
 }
 
+/// Makes a stream, unless it is there, and waits for brokers that have not chosen a leader yet.
+pub(super) async fn make_soon(client: &Client, config: &Value) -> Result<Stream, Fault> {
+    let begun = Instant::now();
+    loop {
+        match timeout(CHOSEN.1, make(client, config.clone())).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Err(_) | Ok(Err(Fault::Undecided)) if begun.elapsed() < CHOSEN.0 => sleep(PAUSE).await,
+            Err(_) => return Err(Fault::Undecided),
+            Ok(Err(fault)) => return Err(fault),
+        }
+    }
+}
+
 /// Makes a stream, unless it is there.
 pub(super) async fn make(client: &Client, mut config: Value) -> Result<Stream, Fault> {
     let name = config.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -103,6 +123,7 @@ pub(super) async fn make(client: &Client, mut config: Value) -> Result<Stream, F
         match answer.error {
             None => return answer.stream().ok_or(Fault::Unavailable),
             Some(Refusal { err_code: OTHER_CONFIGURATION }) => return look().await.ok_or(Fault::Unavailable),
+            Some(Refusal { err_code: NO_LEADER }) => return Err(Fault::Undecided),
             Some(_) => {}
         }
     }

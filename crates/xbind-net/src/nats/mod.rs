@@ -70,6 +70,8 @@ pub enum Fault {
     Certificates,
     /// No broker answers, or not in time.
     Unavailable,
+    /// Brokers are there, and have not chosen who decides what they keep.
+    Undecided,
     /// It does not let this process in.
     Refused,
     /// It keeps no buckets: no JetStream, or an older one, or without room.
@@ -84,6 +86,7 @@ impl fmt::Display for Fault {
             Self::BadAddress => "servers holds an address that is none",
             Self::Certificates => "the certificates or the key cannot be read",
             Self::Unavailable => "no broker answers at these addresses",
+            Self::Undecided => "the brokers do not say what they keep: they have no leader for it yet",
             Self::Refused => "the broker does not let this process in",
             Self::NoBuckets => "the broker keeps no buckets with lives of their own",
             Self::Internal => "the system gave no randomness, or no thread",
@@ -99,6 +102,10 @@ impl From<Fault> for Error {
             Fault::BadAddress => (ErrorKind::InvalidConfig, "write nats://host:4222 or tls://host:4222"),
             Fault::Certificates => (ErrorKind::InvalidConfig, "give PEM texts: ca, and cert and key together"),
             Fault::Unavailable => (ErrorKind::BrokerUnavailable, "start nats-server, or look at the address"),
+            Fault::Undecided => (
+                ErrorKind::BrokerUnavailable,
+                "connect again when most brokers of the cluster are up and see each other",
+            ),
             Fault::Refused => (ErrorKind::BrokerUnavailable, "ask its owner to let the identity in"),
             Fault::NoBuckets => {
                 (ErrorKind::BrokerUnavailable, "run nats-server 2.11 or newer, with JetStream and memory for it")

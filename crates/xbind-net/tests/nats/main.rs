@@ -9,6 +9,7 @@
 
 mod auth;
 mod crowd;
+mod leaderless;
 mod mail;
 mod names;
 mod reflected;
