@@ -8,20 +8,20 @@ use xbind::cluster::{MailboxDraft, Namespace};
 use super::auth::{connected, did, door_of, guarded, key};
 use super::*;
 
-const WEEK: u32 = 604_800;
+pub(super) const WEEK: u32 = 604_800;
 
-fn inbox(node: &Arc<Node>, seed: u8, name: &str) -> Handle {
+pub(super) fn inbox(node: &Arc<Node>, seed: u8, name: &str) -> Handle {
     let options = AgentOptions { message_ttl: 30, ..AgentOptions::default() };
     node.join(Key::Local(key(seed)), Some(name.to_owned()), options).unwrap()
 }
 
-async fn send(from: &Handle, to: &str, what: &str) -> xbind::Result<bool> {
+pub(super) async fn send(from: &Handle, to: &str, what: &str) -> xbind::Result<bool> {
     let sent = from.send(to, Payload::Json(what.to_owned()), CallOptions::default()).await?;
     Ok(sent.kept)
 }
 
 /// Sends until it is known that the other one is away.
-async fn keep(from: &Handle, to: &str, what: &str) {
+pub(super) async fn keep(from: &Handle, to: &str, what: &str) {
     let begun = Instant::now();
     loop {
         match send(from, to, what).await {
@@ -40,18 +40,18 @@ async fn keep(from: &Handle, to: &str, what: &str) {
     }
 }
 
-async fn read(handle: &Handle, max: usize) -> Vec<String> {
+pub(super) async fn read(handle: &Handle, max: usize) -> Vec<String> {
     let letters = timeout(LONG, handle.receive(max)).await.unwrap().unwrap();
     letters.iter().map(|letter| text(&letter.payload).to_owned()).collect()
 }
 
 /// Nothing more comes.
-async fn is_empty(handle: &Handle) -> bool {
+pub(super) async fn is_empty(handle: &Handle) -> bool {
     timeout(Duration::from_millis(400), handle.receive(1)).await.is_err()
 }
 
 /// An agent that has a mailbox and is away.
-async fn away(server: &Server, namespace: &str, seed: u8, name: &str, retain: u32) {
+pub(super) async fn away(server: &Server, namespace: &str, seed: u8, name: &str, retain: u32) {
     let (there, bus) = node(server, namespace).await;
     let agent = inbox(&there, seed, name);
     bus.named(agent.did()).await.unwrap();

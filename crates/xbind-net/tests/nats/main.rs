@@ -18,6 +18,7 @@ mod server;
 mod skew;
 mod stops;
 mod strangers;
+mod withheld;
 
 use std::collections::HashSet;
 use std::future::Future;
