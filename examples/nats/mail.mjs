@@ -2,7 +2,6 @@
 // and is killed, writes to it while it is away, and starts it again, twice.
 import assert from 'node:assert/strict'
 import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { AutoGenxBindAgent } from '@private.me/autogen'
 import { connect } from '@private.me/autogen/nats'
 import { started } from './server.mjs'
