@@ -115,7 +115,8 @@ impl Claims {
 
     /// All is asked for again.
     pub(super) fn check_again(&mut self, now: Instant) {
-        let all: Vec<Did> = self.own.iter().filter(|(_, claim)| claim.due.is_some()).map(|(did, _)| *did).collect();
+        let is_due = |did: &&Did| self.own.get(*did).is_some_and(|claim| claim.due.is_some());
+        let all: Vec<Did> = self.by_name.values().flatten().filter(is_due).copied().collect();
         all.iter().for_each(|did| self.put(did, now));
     }
 
@@ -260,5 +261,36 @@ mod tests {
         assert!(absences.is_over(1, false, later(160), kept));
         assert!(!absences.is_over(1, true, later(161), kept), "it has come back");
         assert!(!absences.is_over(1, false, later(200), kept), "and is waited for as long again");
+    }
+    fn did(seed: u8) -> Did {
+        *xbind::SigningKey::from_seed(&[seed; 32]).did()
+    }
+
+    #[test]
+    fn of_those_who_want_one_name_one_is_asked_for_at_a_time_in_the_order_in_which_they_came() {
+        let (mut claims, now) = (Claims::default(), Instant::now());
+        let here = [3, 1, 2].map(|seed| (did(seed), Some("writer".to_owned())));
+        claims.note(&here, now);
+        for (agent, _) in &here {
+            assert!(matches!(claims.next(now), Some(Step::Sign(did, _)) if did == *agent));
+            claims.signed(agent, "writer", Some("signed".to_owned()), now);
+        }
+        let later = now.checked_add(Duration::from_secs(60)).unwrap();
+        for (agent, _) in &here {
+            assert!(matches!(claims.next(Instant::now()), Some(Step::Ask(did, ..)) if did == *agent));
+            assert!(claims.next(Instant::now()).is_none(), "it is not known yet");
+            let standing = if *agent == did(3) { Standing::Held(7) } else { Standing::Taken(did(3)) };
+            assert!(claims.stands(agent, "writer", Some(standing), later));
+        }
+        assert_eq!((claims.holder("writer"), claims.next(Instant::now()).is_none()), (Some(did(3)), true));
+        claims.note(&here[1..], now);
+        assert_eq!((claims.given_up(), claims.holder("writer")), (vec![(7, did(3))], None));
+        // What was said to one that has gone is given up, too.
+        claims.check_again(now);
+        assert!(matches!(claims.next(Instant::now()), Some(Step::Ask(asked, ..)) if asked == did(1)));
+        assert_eq!(claims.end(), [(did(1), "writer".to_owned())]);
+        assert!(!claims.stands(&did(1), "writer", Some(Standing::Held(9)), later));
+        claims.is_given_up(7, &did(3));
+        assert_eq!(claims.given_up(), [(9, did(1))]);
     }
 }

@@ -283,3 +283,46 @@ fn signed(link: &Weak<Link>, did: &Did, text: Option<String>, name: Option<Strin
     }
     link.bells.send.notify_one();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn did(seed: u8) -> Did {
+        *xbind::SigningKey::from_seed(&[seed; 32]).did()
+    }
+
+    #[test]
+    fn who_is_here_is_looked_at_when_it_is_due_and_everybody_when_the_clock_goes_back() {
+        let (mut roster, here) = (Roster::default(), [1, 2, 3].map(|seed| (did(seed), None)));
+        roster.note(&here, 100);
+        assert_eq!(roster.due(100).len(), 3, "who has just come");
+        (1..=3).for_each(|seed| roster.put(&did(seed), 110));
+        roster.note(&here, 101);
+        assert_eq!(roster.due(109), [], "nothing has changed");
+        roster.look(&did(2));
+        assert_eq!(roster.due(109), [did(2)]);
+        assert_eq!(roster.due(110).len(), 2);
+        (1..=3).for_each(|seed| roster.put(&did(seed), 120));
+        assert_eq!((roster.due(50).len(), roster.due(50).len()), (3, 0));
+    }
+
+    #[test]
+    fn who_has_gone_is_said_until_it_was_heard_and_is_nobody_new_when_it_comes_again() {
+        let mut roster = Roster::default();
+        let here = [(did(1), None), (did(2), None)];
+        roster.note(&here, 100);
+        roster.all.get_mut(&did(1)).unwrap().text = Some("signed".to_owned());
+        roster.note(&[], 100);
+        assert_eq!(roster.leaving(), [did(1)], "nobody has heard of the other one");
+        assert!(!roster.is_here(&did(1)) && roster.all.contains_key(&did(1)));
+        roster.note(&here[..1], 101);
+        assert!(roster.leaving().is_empty() && roster.is_here(&did(1)));
+        roster.all.get_mut(&did(1)).unwrap().text = Some("signed".to_owned());
+        roster.end(102);
+        roster.has_left(&did(1));
+        assert!(roster.leaving().is_empty());
+        roster.due(102 + TTL);
+        assert!(roster.all.is_empty() && roster.due.first().is_none());
+    }
+}
