@@ -85,8 +85,11 @@ export interface NatsBus extends MessageBus {
    * ```
    */
   mailbox(agent: AutoGenxBindAgent, options?: MailboxOptions): Promise<Result<void>>;
-  /** Closes the bus and every agent on it in this process; resolves when their last words have left. */
-  drain(): Promise<void>;
+  /**
+   * Closes the bus and every agent on it in this process; resolves when their last words have left and the servers have heard that they are
+   * gone, after 15 s at most. Others take those of whom they have not for gone by themselves, within a minute. Errors: BROKER_UNAVAILABLE.
+   */
+  drain(): Promise<Result<void>>;
 }
 /**
  * Connects to a cluster of nats-server, 2.11 or newer with JetStream. What it gives is a bus: agents join it as any other, and

@@ -25,6 +25,14 @@ test('two processes serve one name over NATS, and one of them is killed', async 
   expect(stdout).toMatch(/either answers[^]*AGENT_CLOSED[^]*unknown[^]*the other one answers[^]*All as expected\.\n$/)
 })
 
+test('an agent that is killed over and over finds its mail', async () => {
+  const { code, stdout, stderr } = await run(process.execPath, ['examples/nats/mail.mjs'])
+  expect([code, stderr]).toEqual([0, ''])
+  expect(stdout).toMatch(
+    /delivered[^]*kept, three times[^]*in their order[^]*does not come again\nAll as expected\.\n$/,
+  )
+})
+
 describe('libraries that are given a fetch that signs', () => {
   beforeAll(() => install('examples/clients'), 900_000)
 

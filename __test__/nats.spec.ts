@@ -178,6 +178,27 @@ describe('who is there', () => {
 })
 
 describe('a bus', () => {
+  test('drains: nothing of many agents is left behind, and what the server has not heard is said', async () => {
+    const bus = await here()
+    const names = Array.from({ length: 400 }, (_, at) => `agent-${at}`)
+    const join = (on: NatsBus) => names.map((name) => new AutoGenxBindAgent({ name, agentOptions: { bus: on } }))
+    const named = async (on: NatsBus) => Promise.all(join(on).map(async (one) => codeOf(await on.named(one))))
+    expect(new Set(await named(bus))).toEqual(new Set(['ok']))
+    expect(codeOf(await bus.drain())).toBe('ok')
+    expect(bus.status).toBe('closed')
+    const next = valueOf(await connect({ servers: server.url, namespace }))
+    expect(new Set(await named(next))).toEqual(new Set(['ok']))
+    await next.drain()
+
+    const other = await broker()
+    const lost = valueOf(await connect({ servers: other.url }))
+    open.push(() => lost.close())
+    valueOf(await lost.named(agent(lost)))
+    await other.kill()
+    await until(() => lost.status === 'reconnecting')
+    expect(errorOf(await lost.drain()).code).toBe('BROKER_UNAVAILABLE')
+  })
+
   test('drains: what was asked is told its end, and others know at once', async () => {
     const bus = await here()
     const asker = agent(bus)

@@ -1,16 +1,11 @@
 // The same agents in one process and in several: node examples/nats/index.mjs starts a nats-server and two workers that serve
 // one name, and kills one of them at work.
 import assert from 'node:assert/strict'
-import { fork, spawn } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { AutoGenxBindAgent } from '@private.me/autogen'
 import { connect } from '@private.me/autogen/nats'
-import { natsServer } from '../../scripts/nats-server.mjs'
+import { started } from './server.mjs'
 
 const valueOf = (result) => (result.ok ? result.value : assert.fail(result.error))
 const soon = () => new Promise((resolve) => setTimeout(resolve, 50))
@@ -26,8 +21,7 @@ if (process.send) {
   worker.handle('ponder', () => new Promise(() => process.send('pondering')))
   process.send('here')
 } else {
-  const { server, port, folder } = await started()
-  const servers = `nats://127.0.0.1:${port}`
+  const { servers, stop } = await started()
   const bus = valueOf(await connect({ servers }))
   const boss = new AutoGenxBindAgent({ name: 'boss', agentOptions: { bus } })
 
@@ -59,22 +53,6 @@ if (process.send) {
   console.log('none is left      AGENT_NOT_FOUND, at once')
 
   await bus.drain()
-  server.kill()
-  await once(server, 'exit')
-  rmSync(folder, { recursive: true })
+  await stop()
   console.log('All as expected.')
-}
-
-/** A nats-server of its own, on a free port. */
-async function started() {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address()
-  probe.close()
-  const folder = mkdtempSync(join(tmpdir(), 'nats-'))
-  const args = ['--addr', '127.0.0.1', '--port', String(port), '--jetstream', '--store_dir', folder]
-  const server = spawn(natsServer(), args, { stdio: ['ignore', 'ignore', 'pipe'] })
-  for await (const line of createInterface({ input: server.stderr })) if (line.includes('Server is ready')) break
-  server.stderr.resume()
-  return { server, port, folder }
 }

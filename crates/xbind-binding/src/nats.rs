@@ -124,8 +124,8 @@ pub fn told(nats: &Nats, word: &AgentWord) -> Later<()> {
 #[must_use]
 pub fn closed(nats: &Nats) -> Later<()> {
     let (told, came) = mpsc::channel();
-    nats.0.closed_then(move || told.send(()).unwrap_or_default());
-    Box::new(move || came.recv().map_err(|_| ended()))
+    nats.0.closed_then(move |heard| drop(told.send(heard)));
+    Box::new(move || came.recv().map_err(|_| ended())?)
 }
 
 fn ended() -> Error {

@@ -10,8 +10,9 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use xbind::cluster::{Bucket as Kind, NKey, Namespace};
 
+use super::Fault;
+use super::jetstream::{self, Stream};
 use super::tasks::{PAUSE, next};
-use super::{Fault, jetstream};
 
 /// How long the broker may take to answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -72,14 +73,23 @@ impl Bucket {
     }
 
     /// Makes the bucket, unless it is there: its owner may have made it as he wants it, and not let others do so.
-    pub(super) async fn make(&self) -> Result<(), Fault> {
+    pub(super) async fn make(&self) -> Result<Stream, Fault> {
+        jetstream::make(&self.client, self.config()).await
+    }
+
+    /// The same, while brokers may have no leader yet.
+    pub(super) async fn make_soon(&self) -> Result<Stream, Fault> {
+        jetstream::make_soon(&self.client, &self.config()).await
+    }
+
+    fn config(&self) -> Value {
         let name = &self.name;
         let mut config = json!({
             "name": format!("KV_{name}"), "subjects": [format!("$KV.{name}.>")], "max_msgs_per_subject": 1,
             "max_msg_size": 8192, "discard": "new", "deny_delete": true, "allow_direct": true,
         });
         config.as_object_mut().into_iter().for_each(|config| config.extend(settings(self.kind)));
-        jetstream::make(&self.client, config).await
+        config
     }
 
     /// Where the stream ends now.
@@ -137,12 +147,12 @@ impl Bucket {
         }
     }
 
-    /// Takes an entry away for good.
-    pub(super) async fn clear(&self, key: &str) -> Result<(), Fault> {
+    /// Takes an entry away for good; why is what stands in its place for a while.
+    pub(super) async fn remove(&self, key: &str, why: Bytes) -> Result<(), Fault> {
         let mut headers = HeaderMap::new();
         headers.insert("KV-Operation", HeaderValue::from("DEL"));
         headers.insert("Nats-TTL", HeaderValue::from("30s"));
-        let answer = jetstream::put(&self.client, self.subject(key), headers, Bytes::new()).await?;
+        let answer = jetstream::put(&self.client, self.subject(key), headers, why).await?;
         if answer.error.is_some() { Err(Fault::NoBuckets) } else { Ok(()) }
     }
 
@@ -160,28 +170,16 @@ impl Bucket {
         Ok(seq.filter(|_| !is_over).map(|seq| (text, seq)))
     }
 
-    /// Takes away what stands there and nothing else, whoever wrote it.
-    pub(super) async fn delete(&self, seq: u64) -> Result<(), Fault> {
+    /// Takes away what stands there and nothing else, whoever wrote it; false if it did not stand there any more.
+    pub(super) async fn delete(&self, seq: u64) -> Result<bool, Fault> {
         let what = json!({ "seq": seq, "no_erase": true });
         let answer =
             jetstream::ask(&self.client, &format!("STREAM.MSG.DELETE.KV_{}", self.name), what.to_string()).await?;
-        if answer.error.is_some() { Err(Fault::NoBuckets) } else { Ok(()) }
-    }
-
-    /// The same; nobody waits for it.
-    pub(super) async fn give_up(&self, seq: u64, namespace: &Namespace) {
-        let (subject, what) =
-            (format!("$JS.API.STREAM.MSG.DELETE.KV_{}", self.name), json!({ "seq": seq, "no_erase": true }));
-        let reply = format!("{}n.0", namespace.replies(&self.host));
-        let _ = self.client.publish_with_reply(subject, reply, what.to_string().into()).await;
-    }
-
-    /// Takes an entry away; nobody waits for it.
-    pub(super) async fn remove(&self, key: &str, why: Bytes) {
-        let mut headers = HeaderMap::new();
-        headers.insert("KV-Operation", HeaderValue::from("DEL"));
-        headers.insert("Nats-TTL", HeaderValue::from("30s"));
-        let _ = self.client.publish_with_headers(self.subject(key), headers, why).await;
+        match answer.error {
+            None => Ok(true),
+            Some(refusal) if jetstream::IS_GONE.contains(&refusal.err_code) => Ok(false),
+            Some(_) => Err(Fault::NoBuckets),
+        }
     }
 
     fn subject(&self, key: &str) -> String {

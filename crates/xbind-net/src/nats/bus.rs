@@ -157,27 +157,28 @@ impl Bus {
         thread.spawn(async move { done(task.mailbox(did, retain).await) });
     }
 
-    /// Waits until what the node had to say when it closed has left.
-    pub async fn closed(&self) {
-        closed(&self.link).await;
+    /// Waits until what the node had to say when it closed has left, and the brokers have heard that its agents are gone: for 10 s at
+    /// most.
+    ///
+    /// # Errors
+    /// `BROKER_UNAVAILABLE` if they have not heard it of some; they take those for gone when their time is over.
+    pub async fn closed(&self) -> Result<(), Error> {
+        closed(&self.link).await
     }
 
-    /// The same for who cannot wait.
-    pub fn closed_then(&self, done: impl FnOnce() + Send + 'static) {
-        let Ok(thread) = thread::handle() else { return done() };
+    /// The same for who cannot wait; `done` is called on the thread of this crate.
+    pub fn closed_then(&self, done: impl FnOnce(Result<(), Error>) + Send + 'static) {
+        let Ok(thread) = thread::handle() else { return done(Err(Fault::Internal.into())) };
         let link = self.link.clone();
-        thread.spawn(async move {
-            closed(&link).await;
-            done();
-        });
+        thread.spawn(async move { done(closed(&link).await) });
     }
 }
 
-async fn closed(link: &Link) {
+async fn closed(link: &Link) -> Result<(), Error> {
     loop {
         let waits = link.bells.closed.notified();
         if link.status() == Status::Closed {
-            return;
+            return link.was_heard();
         }
         waits.await;
     }
@@ -199,9 +200,9 @@ async fn begin(node: Arc<Node>, settings: Settings) -> Result<Bus, Fault> {
     let (namespace, names_kept) = (reach.namespace, reach.names_kept);
 
     let agents = Bucket::new(&client, Kept::Agents, &namespace, host);
-    agents.make().await?;
+    agents.make_soon().await?;
     let names = Bucket::new(&client, Kept::Names, &namespace, host);
-    names.make().await?;
+    names.make_soon().await?;
     let oversight = (!operators.is_empty()).then(|| Oversight::new(&namespace, operators));
     let overseen = match &oversight {
         Some(oversight) => Some(oversee(&node, oversight, Bucket::new(&client, Kept::Stops, &namespace, host)).await?),
@@ -225,15 +226,17 @@ async fn begin(node: Arc<Node>, settings: Settings) -> Result<Bus, Fault> {
         tokio::spawn(task.clone().undelivered(replies)).abort_handle(),
         tokio::spawn(task.clone().beats(beats)).abort_handle(),
         tokio::spawn(task.clone().time()).abort_handle(),
-        tokio::spawn(task.clone().write()).abort_handle(),
         tokio::spawn(task.clone().watch(place)).abort_handle(),
         tokio::spawn(task.clone().missed(placed.clone())).abort_handle(),
-        tokio::spawn(link.clone().claim(task.clone(), placed.clone())).abort_handle(),
         tokio::spawn(follow(link.clone(), events)).abort_handle(),
     ];
     tasks.extend(overseen);
+    let writing = [
+        tokio::spawn(task.clone().write()).abort_handle(),
+        tokio::spawn(link.clone().claim(task.clone(), placed.clone())).abort_handle(),
+    ];
     let bus = Bus { link: link.clone(), task: task.clone() };
-    tokio::spawn(end(link.clone(), task, tasks));
+    tokio::spawn(end(link.clone(), task, tasks, writing));
     let is_known = timeout(PATIENCE, placed.wait_for(|place| place.is_some())).await;
     if !matches!(is_known, Ok(Ok(_))) {
         link.bells.close.notify_one();
@@ -276,7 +279,7 @@ async fn follow(link: Arc<Link>, mut events: UnboundedReceiver<bool>) {
         } else if std::mem::take(&mut was_away) {
             lock(&link.lanes).introduce_again(None);
             lock(&link.roster).write_again();
-            lock(&link.claims).check_again(std::time::Instant::now());
+            link.check_claims();
             lock(&link.directory).hear_all(std::time::Instant::now());
             link.again.store(true, Ordering::Release);
             link.set_status(Status::Connected);
@@ -293,21 +296,20 @@ async fn follow(link: Arc<Link>, mut events: UnboundedReceiver<bool>) {
 }
 
 /// Ends the connection once the node has closed.
-async fn end(link: Arc<Link>, task: Task, tasks: Vec<AbortHandle>) {
+async fn end(link: Arc<Link>, task: Task, tasks: Vec<AbortHandle>, writing: [AbortHandle; 2]) {
     link.bells.close.notified().await;
     let client = task.client.clone();
-    let _ = timeout(DRAIN, async {
-        if link.status() != Status::Connected {
-            return;
-        }
+    if link.status() == Status::Connected {
         link.bells.send.notify_one();
-        while !lock(&link.lanes).is_empty() || !lock(&link.post).is_empty() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        link.leave(&task.agents, &task.names).await;
-        let _ = client.flush().await;
-    })
-    .await;
+        let said = async {
+            while !lock(&link.lanes).is_empty() || !lock(&link.post).is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let _ = timeout(DRAIN, said).await;
+    }
+    writing.iter().for_each(AbortHandle::abort);
+    link.leave(&task.agents, &task.names).await;
     tasks.iter().for_each(AbortHandle::abort);
     lock(&link.mailboxes).close();
     let _ = timeout(DRAIN, client.drain()).await;

@@ -1,56 +1,63 @@
-//! Names: the broker keeps the first claim of each, signed by its agent, and whoever calls by name asks it whose it is. A holder
-//! that has gone is waited for; then the next may have the name.
+//! The claims of names of agents here, and whose others are, as far as it is known.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch::Receiver;
-use tokio::time::{sleep, timeout};
-use xbind::cluster::{NameDraft, NameRecord, Namespace};
-use xbind::{Did, Error, ErrorKind, Result};
-use xbind_runtime::transport::Resolved;
+use tokio::sync::oneshot::{Receiver, Sender, channel};
+use xbind::Did;
 
-use super::bucket::{Bucket, PATIENCE};
-use super::link::{Link, SKEW, lock};
-use super::tasks::{PAUSE, Task};
-use super::{Fault, Status, mail};
+use super::bucket::PATIENCE;
+use super::due::{Due, Place};
 
-/// How soon somebody tries again whose name is another's, and how often a holder looks whether it still is.
-const RETRY: Duration = Duration::from_secs(10);
-const CHECKED: Duration = Duration::from_secs(60);
 /// Names that are remembered with their holders.
 const MAX_KNOWN: usize = 65_536;
-/// How often a name is asked for again that somebody says he has, and that has not come to all brokers yet; and how soon.
-const ASKED: usize = 20;
-const PAUSE_ASKED: Duration = Duration::from_millis(50);
 
 /// The names of agents here, and whose others are.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     own: HashMap<Did, Claim>,
+    /// Who here claims a name, in the order in which they came.
+    by_name: HashMap<String, Vec<Did>>,
+    due: Due<Instant, Did>,
+    /// Claims of agents that have gone, by their places, until the broker has taken them away.
+    given_up: HashMap<u64, Did>,
     /// Who had a name when it was asked for: it stays his while he is there.
     known: HashMap<Box<str>, Did>,
-    absences: Absences,
+    pub(super) absences: Absences,
+    /// Who waits to hear whether an agent here has its name.
+    waiting: HashMap<Did, Vec<Sender<()>>>,
 }
 
 #[derive(Debug)]
 struct Claim {
     name: String,
     text: Option<String>,
-    is_asked: bool,
     begun: Instant,
     standing: Standing,
     /// Where it stands, while it is held.
     seq: Option<u64>,
-    due: Instant,
+    /// When something is done about it; not while its key or the broker is asked.
+    due: Option<Place<Instant>>,
+    /// The broker is asked.
+    is_asked: bool,
 }
 
+/// Whether a claim stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+pub(super) enum Standing {
     Open,
-    Held,
+    /// At that place.
+    Held(u64),
     Taken(Did),
+}
+
+/// What is to be done about a claim.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Its agent has to sign it.
+    Sign(Did, String),
+    /// The broker has to be asked.
+    Ask(Did, String, String),
 }
 
 /// Since when holders are not there, by what is seen here, and by the place of their claims.
@@ -74,263 +81,168 @@ impl Absences {
 }
 
 impl Claims {
-    /// Notes who is here; the claims that are held by those who are not any more, and where they stand.
-    pub(super) fn note(&mut self, here: &HashMap<Did, Option<String>>, now: Instant) -> Vec<(Did, u64)> {
-        let is_here = |did: &Did, claim: &Claim| here.get(did).is_some_and(|name| name.as_ref() == Some(&claim.name));
-        let gone = self.own.extract_if(|did, claim| !is_here(did, claim));
-        let gone = gone.filter_map(|(did, claim)| Some((did, claim.seq?))).collect();
+    /// Notes who is here, in the order in which they came. What was held by those who are not any more is to be given up.
+    pub(super) fn note(&mut self, here: &[(Did, Option<String>)], now: Instant) {
+        let names: HashMap<&Did, &Option<String>> = here.iter().map(|(did, name)| (did, name)).collect();
+        let is_here = |did: &Did, claim: &Claim| names.get(did).is_some_and(|name| name.as_ref() == Some(&claim.name));
+        let gone: Vec<Did> = self.own.iter().filter(|(did, claim)| !is_here(did, claim)).map(|(did, _)| *did).collect();
+        gone.iter().for_each(|did| self.drop_claim(did));
         for (did, name) in here {
-            let Some(name) = name else { continue };
-            self.own.entry(*did).or_insert_with(|| Claim {
-                name: name.clone(),
-                text: None,
-                is_asked: false,
-                begun: now,
-                standing: Standing::Open,
-                seq: None,
-                due: now,
-            });
+            // The newest agent of a DID is the one that is called.
+            let Some(Some(name)) = names.get(did).filter(|newest| **newest == name) else { continue };
+            if self.own.contains_key(did) {
+                continue;
+            }
+            let due = Some(self.due.put(now, *did));
+            let (text, begun, standing) = (None, now, Standing::Open);
+            let claim = Claim { name: name.clone(), text, begun, standing, seq: None, due, is_asked: false };
+            self.own.insert(*did, claim);
+            self.by_name.entry(name.clone()).or_default().push(*did);
         }
-        gone
     }
 
-    /// What was claimed may not stand any more: the broker may have begun anew.
+    fn drop_claim(&mut self, did: &Did) {
+        let Some(claim) = self.own.remove(did) else { return };
+        claim.due.into_iter().for_each(|place| self.due.take(place));
+        self.given_up.extend(claim.seq.map(|seq| (seq, *did)));
+        if let Some(all) = self.by_name.get_mut(&claim.name) {
+            all.retain(|other| other != did);
+            if all.is_empty() {
+                self.by_name.remove(&claim.name);
+            }
+        }
+    }
+
+    /// All is asked for again.
     pub(super) fn check_again(&mut self, now: Instant) {
-        self.own.values_mut().for_each(|claim| claim.due = now);
+        let is_due = |did: &&Did| self.own.get(*did).is_some_and(|claim| claim.due.is_some());
+        let all: Vec<Did> = self.by_name.values().flatten().filter(is_due).copied().collect();
+        all.iter().for_each(|did| self.put(did, now));
+    }
+
+    fn put(&mut self, did: &Did, at: Instant) {
+        let Some(claim) = self.own.get_mut(did) else { return };
+        claim.due.take().into_iter().for_each(|place| self.due.take(place));
+        claim.due = Some(self.due.put(at, *did));
+    }
+
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.due.first()
+    }
+
+    /// What is to be done next. Of those who want one name, one is asked for at a time.
+    pub(super) fn next(&mut self, now: Instant) -> Option<Step> {
+        loop {
+            let did = self.due.next(now)?;
+            let claim = self.own.get_mut(&did)?;
+            claim.due = None;
+            let Some(text) = claim.text.clone() else { return Some(Step::Sign(did, claim.name.clone())) };
+            let name = claim.name.clone();
+            let others = self.by_name.get(&name).map(Vec::as_slice).unwrap_or_default();
+            if others.iter().any(|other| self.own.get(other).is_some_and(|claim| claim.is_asked)) {
+                continue; // it is its turn when that is known
+            }
+            if let Some(claim) = self.own.get_mut(&did) {
+                claim.is_asked = true;
+            }
+            return Some(Step::Ask(did, name, text));
+        }
+    }
+
+    /// An agent has signed its claim, or could not.
+    pub(super) fn signed(&mut self, did: &Did, name: &str, text: Option<String>, again: Instant) {
+        if let Some(claim) = self.own.get_mut(did).filter(|claim| claim.name == name) {
+            claim.text = text;
+            self.put(did, again);
+        }
+    }
+
+    /// The broker has said how a claim stands, if it did. Whether that is new.
+    pub(super) fn stands(&mut self, did: &Did, name: &str, standing: Option<Standing>, again: Instant) -> bool {
+        let now = Instant::now();
+        let Some(claim) = self.own.get_mut(did).filter(|claim| claim.name == name && claim.is_asked) else {
+            // Nobody is here any more who could have it.
+            if let Some(Standing::Held(seq)) = standing {
+                self.give_up(seq, *did);
+            }
+            return false;
+        };
+        claim.is_asked = false;
+        let before = claim.standing;
+        claim.standing = standing.unwrap_or(before);
+        claim.seq = if let Standing::Held(seq) = claim.standing { Some(seq) } else { None };
+        let is_new = claim.standing != before;
+        if is_new {
+            drop(self.waiting.remove(did)); // they look again
+        }
+        self.put(did, again);
+        let waiting = self.by_name.get(name).into_iter().flatten();
+        let is_waiting =
+            |did: &&Did| self.own.get(*did).is_some_and(|claim| claim.due.is_none() && claim.text.is_some());
+        let waiting: Vec<Did> = waiting.filter(is_waiting).copied().collect();
+        waiting.iter().for_each(|did| self.put(did, now));
+        is_new
     }
 
     /// What an agent here may say that it is called; none while that is not known yet.
     pub(super) fn name_of(&self, did: &Did, now: Instant) -> Option<Option<String>> {
         let Some(claim) = self.own.get(did) else { return Some(None) };
         match claim.standing {
-            Standing::Held => Some(Some(claim.name.clone())),
+            Standing::Held(_) => Some(Some(claim.name.clone())),
             Standing::Open if now.saturating_duration_since(claim.begun) < PATIENCE => None,
             Standing::Open | Standing::Taken(_) => Some(None),
         }
     }
 
-    /// Whose a name is, as far as it is known and no question is needed.
-    pub(super) fn holder(&self, name: &str) -> Option<Did> {
-        let own = self.own.iter().find(|(_, claim)| claim.standing == Standing::Held && claim.name == name);
-        own.map(|(did, _)| *did).or_else(|| self.known.get(name).copied())
+    /// The name of an agent here and how its claim stands, or what ends once that may be known.
+    pub(super) fn standing(&mut self, did: &Did) -> Result<(String, Standing), Receiver<()>> {
+        let known = self.own.get(did).filter(|claim| claim.standing != Standing::Open);
+        known.map(|claim| (claim.name.clone(), claim.standing)).ok_or_else(|| {
+            let (told, come) = channel();
+            let waiting = self.waiting.entry(*did).or_default();
+            waiting.retain(|told| !told.is_closed());
+            waiting.push(told);
+            come
+        })
     }
 
-    fn know(&mut self, name: &str, did: Did) {
+    /// Whose a name is, as far as it is known and no question is needed.
+    pub(super) fn holder(&self, name: &str) -> Option<Did> {
+        let holds = |did: &&Did| self.own.get(*did).is_some_and(|claim| claim.seq.is_some());
+        let own = self.by_name.get(name).into_iter().flatten().find(holds);
+        own.or_else(|| self.known.get(name)).copied()
+    }
+
+    pub(super) fn know(&mut self, name: &str, did: Did) {
         if self.known.len() >= MAX_KNOWN {
             self.known.clear();
         }
         self.known.insert(name.into(), did);
     }
 
-    fn next_due(&self) -> Option<Instant> {
-        self.own.values().filter(|claim| claim.text.is_some() || !claim.is_asked).map(|claim| claim.due).min()
+    /// Claims that are to be given up, and whose they were.
+    pub(super) fn given_up(&self) -> Vec<(u64, Did)> {
+        self.given_up.iter().map(|(seq, did)| (*seq, *did)).collect()
     }
 
-    fn due(&mut self, now: Instant) -> Vec<(Did, String, Option<String>)> {
-        let due =
-            self.own.iter_mut().filter(|(_, claim)| claim.due <= now && (claim.text.is_some() || !claim.is_asked));
-        due.map(|(did, claim)| (*did, claim.name.clone(), claim.text.clone())).collect()
+    pub(super) fn give_up(&mut self, seq: u64, did: Did) {
+        self.given_up.insert(seq, did);
     }
-}
 
-impl Link {
-    /// Claims the names of agents here, one after the other, for good.
-    pub(super) async fn claim(self: Arc<Self>, task: Task, place: Receiver<Option<u64>>) {
-        loop {
-            let next = lock(&self.claims).next_due();
-            let wait = next.map_or(CHECKED, |due| due.saturating_duration_since(Instant::now()));
-            let _ = timeout(wait, self.bells.names.notified()).await;
-            if self.status() != Status::Connected {
-                sleep(PAUSE).await;
-                continue;
-            }
-            let due = lock(&self.claims).due(Instant::now());
-            for (did, name, text) in due {
-                let (standing, again) = match text {
-                    None => {
-                        self.sign_claim(&did, &name);
-                        continue;
-                    }
-                    Some(text) => match self.claim_one(&task, &place, &did, &name, text).await {
-                        Ok(Standing::Taken(holder)) => (Some(Standing::Taken(holder)), RETRY.min(self.names_kept)),
-                        Ok(standing) => (Some(standing), CHECKED),
-                        Err(_) => (None, PAUSE),
-                    },
-                };
-                self.stands(&did, &name, standing, again);
-            }
+    /// A claim is given up, or is to stay.
+    pub(super) fn is_given_up(&mut self, seq: u64, did: &Did) {
+        self.given_up.remove(&seq);
+        if self.own.get(did).is_some_and(|claim| claim.seq == Some(seq)) {
+            self.put(did, Instant::now()); // it has come again meanwhile
         }
     }
 
-    fn sign_claim(self: &Arc<Self>, did: &Did, name: &str) {
-        let Some(node) = self.node.upgrade() else { return };
-        let draft = NameDraft { name, now: node.time().unix() };
-        let Ok(unsigned) = draft.unsigned(did, &self.namespace) else { return };
-        if let Some(claim) = lock(&self.claims).own.get_mut(did) {
-            claim.is_asked = true;
-        }
-        let (link, did, name) = (Arc::downgrade(self), *did, name.to_owned());
-        node.state(&did.clone(), unsigned, move |text| {
-            let Some(link) = link.upgrade() else { return };
-            if let Some(claim) = lock(&link.claims).own.get_mut(&did).filter(|claim| claim.name == name) {
-                let pause = if text.is_none() { RETRY } else { Duration::ZERO };
-                claim.due = Instant::now().checked_add(pause).unwrap_or_else(Instant::now);
-                (claim.text, claim.is_asked) = (text, false);
-            }
-            link.bells.names.notify_one();
-        });
-    }
-
-    /// The server keeps the first; what stands there says whose it is.
-    async fn claim_one(
-        &self,
-        task: &Task,
-        place: &Receiver<Option<u64>>,
-        did: &Did,
-        name: &str,
-        text: String,
-    ) -> std::result::Result<Standing, Fault> {
-        let Task { names, agents, boxes, .. } = task;
-        let key = Namespace::name_key(name).ok_or(Fault::Internal)?;
-        let held = |seq| {
-            if let Some(claim) = lock(&self.claims).own.get_mut(did) {
-                claim.seq = Some(seq);
-            }
-            Ok(Standing::Held)
-        };
-        if let Some(seq) = names.create(&key, text.into()).await? {
-            return held(seq);
-        }
-        let (holder, seq) = self.read_name(names, &key).await?.ok_or(Fault::Unavailable)?;
-        if holder == Some(*did) {
-            return held(seq);
-        }
-        // What nobody has signed keeps the name no longer than somebody who has gone.
-        let is_there = holder.is_some_and(|holder| self.is_there(&holder));
-        let is_over = lock(&self.claims).absences.is_over(seq, is_there, Instant::now(), self.names_kept);
-        let has_mailbox = async |holder| Ok(mail::read(boxes, &holder, &self.namespace, self.unix()).await?.is_some());
-        let is_away = match holder.filter(|_| is_over) {
-            Some(holder) => has_mailbox(holder).await?,
-            None => false,
-        };
-        if is_over && !is_away && self.may_free(agents, place).await? {
-            if names.delete(seq).await.is_err() {
-                lock(&self.claims).absences.forget(seq); // another one may, and does
-            }
-            return Err(Fault::Unavailable); // it is claimed again at once
-        }
-        Ok(Standing::Taken(holder.unwrap_or(*did)))
-    }
-
-    /// Whether all that the broker knows of who is there has come.
-    async fn may_free(&self, agents: &Bucket, place: &Receiver<Option<u64>>) -> std::result::Result<bool, Fault> {
-        let end = agents.end().await?;
-        Ok(place.borrow().is_some_and(|place| place >= end))
-    }
-
-    /// Gives names back that agents here had, unless another process speaks for them. Where statements let in, the callout sees
-    /// that they have left.
-    pub(super) async fn release(&self, names: &Bucket, gone: Vec<(Did, u64)>) {
-        for (did, seq) in gone.into_iter().filter(|_| self.is_open()) {
-            if !self.is_there(&did) && !self.has_mailbox(&did) {
-                names.give_up(seq, &self.namespace).await;
-            }
-        }
-    }
-
-    /// Whether an agent is here, or known to be elsewhere.
-    pub(super) fn is_there(&self, did: &Did) -> bool {
-        lock(&self.roster).is_here(did) || lock(&self.directory).has(did, self.unix())
-    }
-
-    fn stands(&self, did: &Did, name: &str, standing: Option<Standing>, again: Duration) {
-        let now = Instant::now();
-        let is_new = {
-            let mut claims = lock(&self.claims);
-            let Some(claim) = claims.own.get_mut(did).filter(|claim| claim.name == name) else { return };
-            claim.due = now.checked_add(again).unwrap_or(now);
-            let before = claim.standing;
-            claim.standing = standing.unwrap_or(before);
-            claim.seq = claim.seq.filter(|_| claim.standing == Standing::Held);
-            claim.standing != before
-        };
-        if is_new {
-            self.bells.agents.notify_one(); // what is said of it is signed anew
-            self.bells.named.notify_waiters();
-        }
-    }
-
-    /// Waits until it is known whether an agent here has its name.
-    pub(super) async fn named(&self, did: &Did) -> Result<()> {
-        let standing = async {
-            loop {
-                let told = self.bells.named.notified();
-                let claims = lock(&self.claims).own.get(did).map(|claim| (claim.name.clone(), claim.standing));
-                match claims {
-                    Some((_, Standing::Open)) | None => told.await,
-                    Some(known) => return known,
-                }
-            }
-        };
-        match timeout(PATIENCE, standing).await {
-            Ok((name, Standing::Taken(holder))) => {
-                let why = format!("the name {name} belongs to {holder}");
-                Err(Error::new(ErrorKind::NameTaken, why).with_hint("choose another name, or be called by DID"))
-            }
-            Ok(_) => Ok(()),
-            Err(_) => Err(Error::new(ErrorKind::BrokerUnavailable, "whose the name is could not be found out")),
-        }
-    }
-
-    /// Whose claim stands under that key, if it is one, and where.
-    async fn read_name(&self, names: &Bucket, key: &str) -> std::result::Result<Option<(Option<Did>, u64)>, Fault> {
-        let Some((text, seq)) = names.read(key).await? else { return Ok(None) };
-        let record = NameRecord::read_entry(key, &text, &self.namespace, self.unix(), SKEW);
-        Ok(Some((record.ok().map(|record| *record.agent()), seq)))
-    }
-
-    /// That DID and no other has the name.
-    pub(super) fn answer_name(&self, did: &Did, done: Resolved) {
-        let found = self.find_did(did);
-        self.learn_from(&found);
-        let remotes: Vec<_> = found.into_iter().map(|(remote, _)| remote).collect();
-        done.belongs(did, &remotes);
-    }
-}
-
-impl Task {
-    /// Asks the broker whose a name is, and answers.
-    pub(super) async fn ask_name(&self, name: &str, done: Resolved) {
-        let link = &self.link;
-        let held = lock(&link.claims).holder(name);
-        if let Some(did) = held.filter(|did| link.is_there(did)) {
-            return link.answer_name(&did, done);
-        }
-        let Some(key) = Namespace::name_key(name) else { return done.found(&[]) };
-        for _ in 0..ASKED {
-            match link.read_name(&self.names, &key).await {
-                Ok(Some((Some(did), _))) => {
-                    lock(&link.claims).know(name, did);
-                    return self.answer_holder(&did, done).await;
-                }
-                // Somebody says that he has it: the claim may not have come to all brokers yet.
-                Ok(None) if !lock(&link.directory).named(name).is_empty() => sleep(PAUSE_ASKED).await,
-                Ok(_) => break,
-                Err(_) => return done.failed(ErrorKind::BrokerUnavailable),
-            }
-        }
-        done.found(&[]);
-    }
-
-    /// Whoever has the name may be away.
-    async fn answer_holder(&self, did: &Did, done: Resolved) {
-        if self.link.is_there(did) {
-            return self.link.answer_name(did, done);
-        }
-        match self.mailbox_of(did).await {
-            Ok(mailbox) => done.belongs(did, mailbox.as_slice()),
-            Err(_) => done.failed(ErrorKind::BrokerUnavailable),
-        }
+    /// Nobody is here any more. Names that the broker was asked for: nobody has heard whose they are.
+    pub(super) fn end(&mut self) -> Vec<(Did, String)> {
+        let asked = self.own.iter().filter(|(_, claim)| claim.is_asked && claim.seq.is_none());
+        let asked = asked.map(|(did, claim)| (*did, claim.name.clone())).collect();
+        self.note(&[], Instant::now());
+        asked
     }
 }
 
@@ -349,5 +261,36 @@ mod tests {
         assert!(absences.is_over(1, false, later(160), kept));
         assert!(!absences.is_over(1, true, later(161), kept), "it has come back");
         assert!(!absences.is_over(1, false, later(200), kept), "and is waited for as long again");
+    }
+    fn did(seed: u8) -> Did {
+        *xbind::SigningKey::from_seed(&[seed; 32]).did()
+    }
+
+    #[test]
+    fn of_those_who_want_one_name_one_is_asked_for_at_a_time_in_the_order_in_which_they_came() {
+        let (mut claims, now) = (Claims::default(), Instant::now());
+        let here = [3, 1, 2].map(|seed| (did(seed), Some("writer".to_owned())));
+        claims.note(&here, now);
+        for (agent, _) in &here {
+            assert!(matches!(claims.next(now), Some(Step::Sign(did, _)) if did == *agent));
+            claims.signed(agent, "writer", Some("signed".to_owned()), now);
+        }
+        let later = now.checked_add(Duration::from_secs(60)).unwrap();
+        for (agent, _) in &here {
+            assert!(matches!(claims.next(Instant::now()), Some(Step::Ask(did, ..)) if did == *agent));
+            assert!(claims.next(Instant::now()).is_none(), "it is not known yet");
+            let standing = if *agent == did(3) { Standing::Held(7) } else { Standing::Taken(did(3)) };
+            assert!(claims.stands(agent, "writer", Some(standing), later));
+        }
+        assert_eq!((claims.holder("writer"), claims.next(Instant::now()).is_none()), (Some(did(3)), true));
+        claims.note(&here[1..], now);
+        assert_eq!((claims.given_up(), claims.holder("writer")), (vec![(7, did(3))], None));
+        // What was said to one that has gone is given up, too.
+        claims.check_again(now);
+        assert!(matches!(claims.next(Instant::now()), Some(Step::Ask(asked, ..)) if asked == did(1)));
+        assert_eq!(claims.end(), [(did(1), "writer".to_owned())]);
+        assert!(!claims.stands(&did(1), "writer", Some(Standing::Held(9)), later));
+        claims.is_given_up(7, &did(3));
+        assert_eq!(claims.given_up(), [(9, did(1))]);
     }
 }

@@ -145,6 +145,7 @@ async fn open(admission: Admission) -> Result<Door, Fault> {
     door.clients.push(keeper.clone());
     let kinds = [Kept::Agents, Kept::Names, Kept::Boxes, Kept::Seen, Kept::Stops];
     let kept = kinds.map(|kind| Bucket::new(&keeper, kind, &reach.namespace, host));
+    kept[0].make_soon().await?;
     make(&kept, &keeper, &reach.namespace).await?;
     let [agents, names, boxes, _, stops] = &kept;
     let three = [agents, names, boxes].map(Bucket::clone);

@@ -1,21 +1,30 @@
 //! The few requests to JetStream that a bus needs.
 
+use std::time::Duration;
+
 use async_nats::header::HeaderMap;
 use async_nats::{Client, Message, RequestErrorKind};
 use hyper::body::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Fault;
 use super::bucket::PATIENCE;
+use super::tasks::PAUSE;
 
 /// What a stream of that name and another configuration is answered with: its owner has made it as he wants it.
 const OTHER_CONFIGURATION: u64 = 10_058;
+/// What brokers say that have no leader.
+const NO_LEADER: u64 = 10_008;
+/// How long they may take to choose one, while somebody connects; and to answer who asks meanwhile.
+const CHOSEN: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(2));
 /// What a value is answered with that expects none before it.
 pub(super) const IS_THERE: [u64; 2] = [10_071, 10_164];
 /// What a message is answered with that is over a bound of its stream, or over the room of its server.
 pub(super) const IS_FULL: [u64; 3] = [10_077, 10_047, 10_023];
+/// What somebody is answered who takes away what is not there any more.
+pub(super) const IS_GONE: [u64; 2] = [10_043, 10_057];
 /// How many copies are asked for, where there are as many brokers.
 const REPLICAS: [u8; 2] = [3, 1];
 
@@ -23,6 +32,7 @@ const REPLICAS: [u8; 2] = [3, 1];
 pub(super) struct Answer {
     pub(super) error: Option<Refusal>,
     pub(super) state: Option<State>,
+    created: Option<String>,
     pub(super) num_pending: Option<u64>,
     pub(super) seq: Option<u64>,
 }
@@ -35,6 +45,27 @@ pub(super) struct Refusal {
 #[derive(Deserialize)]
 pub(super) struct State {
     pub(super) last_seq: u64,
+}
+
+/// A stream as it was found.
+#[derive(Clone, Debug)]
+pub(super) struct Stream {
+    created: Option<String>,
+    last_seq: u64,
+}
+
+impl Stream {
+    /// Whether what the one before kept is gone.
+    pub(super) fn is_new(&self, before: &Self) -> bool {
+        self.created != before.created || self.last_seq < before.last_seq
+    }
+}
+
+impl Answer {
+    fn stream(&self) -> Option<Stream> {
+        let last_seq = self.state.as_ref()?.last_seq;
+        Some(Stream { created: self.created.clone(), last_seq })
+    }
 }
 
 /// Asks something of it.
@@ -63,13 +94,26 @@ pub(super) async fn request(
     })
 }
 
+/// Makes a stream, unless it is there, and waits for brokers that have not chosen a leader yet.
+pub(super) async fn make_soon(client: &Client, config: &Value) -> Result<Stream, Fault> {
+    let begun = Instant::now();
+    loop {
+        match timeout(CHOSEN.1, make(client, config.clone())).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Err(_) | Ok(Err(Fault::Undecided)) if begun.elapsed() < CHOSEN.0 => sleep(PAUSE).await,
+            Err(_) => return Err(Fault::Undecided),
+            Ok(Err(fault)) => return Err(fault),
+        }
+    }
+}
+
 /// Makes a stream, unless it is there.
-pub(super) async fn make(client: &Client, mut config: Value) -> Result<(), Fault> {
+pub(super) async fn make(client: &Client, mut config: Value) -> Result<Stream, Fault> {
     let name = config.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let look = async || ask(client, &format!("STREAM.INFO.{name}"), String::new()).await.ok()?.stream();
     // Servers that have just found each other may leave the first question unanswered.
-    let known = ask(client, &format!("STREAM.INFO.{name}"), String::new()).await;
-    if known.is_ok_and(|answer| answer.state.is_some()) {
-        return Ok(());
+    if let Some(stream) = look().await {
+        return Ok(stream);
     }
     for replicas in REPLICAS {
         if let Some(config) = config.as_object_mut() {
@@ -77,7 +121,9 @@ pub(super) async fn make(client: &Client, mut config: Value) -> Result<(), Fault
         }
         let answer = ask(client, &format!("STREAM.CREATE.{name}"), config.to_string()).await?;
         match answer.error {
-            None | Some(Refusal { err_code: OTHER_CONFIGURATION }) => return Ok(()),
+            None => return answer.stream().ok_or(Fault::Unavailable),
+            Some(Refusal { err_code: OTHER_CONFIGURATION }) => return look().await.ok_or(Fault::Unavailable),
+            Some(Refusal { err_code: NO_LEADER }) => return Err(Fault::Undecided),
             Some(_) => {}
         }
     }

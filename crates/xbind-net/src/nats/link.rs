@@ -16,6 +16,7 @@ use super::Status;
 use super::claims::Claims;
 use super::directory::{Directory, Known, Path, Seen};
 use super::envelope::{HEAD, MESSAGE_HEAD};
+use super::forgotten::Forgotten;
 use super::lanes::Lanes;
 use super::mail::Post;
 use super::mailbox::Mailboxes;
@@ -37,6 +38,7 @@ pub(super) struct Link {
     /// Whom operators have stopped, where there are any.
     pub(super) oversight: Option<Arc<Oversight>>,
     pub(super) directory: Mutex<Directory>,
+    forgotten: Mutex<Forgotten>,
     pub(super) lanes: Mutex<Lanes>,
     pub(super) roster: Mutex<Roster>,
     pub(super) claims: Mutex<Claims>,
@@ -59,6 +61,8 @@ pub(super) struct Link {
     pub(super) again: AtomicBool,
     /// Hosts that are heard again.
     pub(super) back: Mutex<Vec<Path>>,
+    /// Agents here have come or gone.
+    pub(super) changed: AtomicBool,
     pub(super) bells: Bells,
     /// The largest message that the broker takes.
     frame: AtomicUsize,
@@ -72,12 +76,10 @@ pub(super) struct Bells {
     pub(super) send: Notify,
     /// There is something for mailboxes.
     pub(super) mail: Notify,
-    /// Agents here have come or gone.
+    /// Agents here have come or gone, or something is to be written of them.
     pub(super) agents: Notify,
     /// A name is to be claimed.
     pub(super) names: Notify,
-    /// Whose a name is has changed.
-    pub(super) named: Notify,
     /// A question was missed.
     pub(super) missed: Notify,
     /// What is known of others may not be all.
@@ -107,6 +109,7 @@ impl Link {
             key,
             oversight,
             directory: Mutex::default(),
+            forgotten: Mutex::default(),
             lanes: Mutex::default(),
             roster: Mutex::default(),
             claims: Mutex::default(),
@@ -120,6 +123,7 @@ impl Link {
             sent: Mutex::default(),
             again: AtomicBool::new(false),
             back: Mutex::default(),
+            changed: AtomicBool::new(true),
             bells: Bells::default(),
             frame: AtomicUsize::new(frame),
             status: AtomicU8::new(Status::Connected.number()),
@@ -194,14 +198,16 @@ impl Link {
         lock(&self.directory).learn(seen, self.unix(), Instant::now());
     }
 
-    /// Something has come from a host; false if it is not known.
-    pub(super) fn heard(&self, host: &NKey) -> bool {
+    /// Something has come from a host.
+    pub(super) fn heard(&self, host: &NKey) {
         let (is_known, back) = lock(&self.directory).heard(host, Instant::now());
         if let Some(path) = back {
             lock(&self.back).push(path);
             self.bells.send.notify_one();
         }
-        is_known
+        if !is_known && lock(&self.forgotten).is_back(host, Instant::now()) {
+            self.bells.watch.notify_one();
+        }
     }
 
     /// The connection has ended for good: nobody is reached any more.
@@ -217,6 +223,7 @@ impl Link {
     pub(super) fn drop_host(&self, host: &NKey) {
         let gone = lock(&self.directory).drop_host(host);
         let Some(path) = gone else { return };
+        lock(&self.forgotten).push(*host, Instant::now());
         let unsent = lock(&self.lanes).drop_lane(path);
         drop(lock(&self.sent).heard(path));
         let (Some(node), Some(route)) = (self.node.upgrade(), self.route(path)) else { return };
@@ -295,6 +302,7 @@ impl Transport for Carrier {
 
     fn agents_changed(&self) {
         lock(&self.0.mailboxes).again();
+        self.0.changed.store(true, Ordering::Release);
         self.0.bells.agents.notify_one();
     }
 

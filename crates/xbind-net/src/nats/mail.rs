@@ -14,7 +14,7 @@ use xbind_runtime::transport::{CallId, Departure, Remote, Route};
 use super::bucket::Bucket;
 use super::lanes::QUEUED;
 use super::link::{Link, SKEW, lock};
-use super::tasks::{PAUSE, Task};
+use super::tasks::{PAUSE, Task, UNDER_WAY};
 use super::{Fault, Status, jetstream};
 use crate::agents::write;
 
@@ -25,8 +25,6 @@ const MOST: u64 = 1 << 20;
 const MOST_BYTES: [u64; 2] = [1 << 30, 1 << 26];
 /// How long the brokers know what they were sent before, in nanoseconds.
 const KNOWN: u64 = 600_000_000_000;
-/// Mail that is under way to the brokers at once.
-const UNDER_WAY: usize = 64;
 /// How often the brokers are asked to keep it.
 const TRIES: usize = 6;
 /// Mailboxes of others that are remembered.

@@ -131,7 +131,7 @@ impl Task {
         if retain == 0 {
             let own = lock(&link.mailboxes).own.remove(&did);
             own.and_then(|own| own.task).inspect(AbortHandle::abort);
-            return Ok(self.boxes.clear(&key).await?);
+            return Ok(self.boxes.remove(&key, Bytes::new()).await?);
         }
         self.is_listed(&did).await?;
         if link.is_open() {

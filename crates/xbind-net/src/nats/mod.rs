@@ -10,7 +10,11 @@
 //! | `lanes` | what waits to go to each host |
 //! | `envelope` | what one NATS message holds |
 //! | `directory` | who is where |
-//! | `claims` | whose a name is |
+//! | `forgotten` | which hosts were taken to be gone |
+//! | `claims` | the claims of names of agents here |
+//! | `naming` | whose a name is |
+//! | `due` | what is to be done when |
+//! | `leaving` | how who has gone is taken off the bus |
 //! | `vacancy` | names of who has gone |
 //! | `roster` | the presence of the agents here: signed, written, renewed |
 //! | `sent` | what was sent lately, and may be lost |
@@ -29,12 +33,16 @@ mod bus;
 mod claims;
 mod directory;
 mod door;
+mod due;
 mod envelope;
+mod forgotten;
 mod jetstream;
 mod lanes;
+mod leaving;
 mod link;
 mod mail;
 mod mailbox;
+mod naming;
 mod operator;
 mod oversight;
 mod reach;
@@ -62,6 +70,8 @@ pub enum Fault {
     Certificates,
     /// No broker answers, or not in time.
     Unavailable,
+    /// Brokers are there, and have not chosen who decides what they keep.
+    Undecided,
     /// It does not let this process in.
     Refused,
     /// It keeps no buckets: no JetStream, or an older one, or without room.
@@ -76,6 +86,7 @@ impl fmt::Display for Fault {
             Self::BadAddress => "servers holds an address that is none",
             Self::Certificates => "the certificates or the key cannot be read",
             Self::Unavailable => "no broker answers at these addresses",
+            Self::Undecided => "the brokers do not say what they keep: they have no leader for it yet",
             Self::Refused => "the broker does not let this process in",
             Self::NoBuckets => "the broker keeps no buckets with lives of their own",
             Self::Internal => "the system gave no randomness, or no thread",
@@ -91,6 +102,10 @@ impl From<Fault> for Error {
             Fault::BadAddress => (ErrorKind::InvalidConfig, "write nats://host:4222 or tls://host:4222"),
             Fault::Certificates => (ErrorKind::InvalidConfig, "give PEM texts: ca, and cert and key together"),
             Fault::Unavailable => (ErrorKind::BrokerUnavailable, "start nats-server, or look at the address"),
+            Fault::Undecided => (
+                ErrorKind::BrokerUnavailable,
+                "connect again when most brokers of the cluster are up and see each other",
+            ),
             Fault::Refused => (ErrorKind::BrokerUnavailable, "ask its owner to let the identity in"),
             Fault::NoBuckets => {
                 (ErrorKind::BrokerUnavailable, "run nats-server 2.11 or newer, with JetStream and memory for it")

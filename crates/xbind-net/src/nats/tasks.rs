@@ -24,8 +24,12 @@ use super::{Fault, Status};
 const BEAT: Duration = Duration::from_secs(1);
 /// How often is looked who is silent.
 const TICK: Duration = Duration::from_millis(500);
+/// How often those are forgotten whose word is too old; it leads nowhere before.
+const LOOKED: Duration = Duration::from_secs(10);
 /// One NATS message holds about so many bytes of messages; a larger message goes alone.
 const BATCH: usize = 256 << 10;
+/// What the broker is asked for at once.
+pub(super) const UNDER_WAY: usize = 64;
 /// How long is waited before the broker is asked again for what it could not do.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
@@ -167,9 +171,8 @@ impl Task {
                 link.heard(&host);
                 let path = lock(&link.directory).path_to(&host);
                 // Whoever has introduced nobody is answered nothing.
-                match path.and_then(|path| link.way(host, path)) {
-                    Some(way) => node.deliver(arrivals, way),
-                    None => link.bells.watch.notify_one(),
+                if let Some(way) = path.and_then(|path| link.way(host, path)) {
+                    node.deliver(arrivals, way);
                 }
             }
             Some(Envelope::Presence(host, text)) => {
@@ -212,9 +215,8 @@ impl Task {
     pub(super) async fn beats(self, mut beats: Subscriber) {
         while let Some(message) = next(&mut beats).await {
             let host = message.subject.rsplit('.').nth(1).and_then(|key| NKey::parse(Role::User, key).ok());
-            let Some(host) = host.filter(|host| *host != self.link.host) else { continue };
-            if !self.link.heard(&host) {
-                self.link.bells.watch.notify_one(); // who is there was missed, or forgotten too early
+            if let Some(host) = host.filter(|host| *host != self.link.host) {
+                self.link.heard(&host);
             }
         }
     }
@@ -224,7 +226,7 @@ impl Task {
         let link = &self.link;
         let (mut ticks, mut number, mut last) = (interval(TICK), 0_u64, Instant::now());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut beaten: Option<Instant> = None;
+        let (mut beaten, mut looked): (Option<Instant>, _) = (None, last);
         let own = link.namespace.beat(&link.host);
         loop {
             ticks.tick().await;
@@ -253,7 +255,10 @@ impl Task {
                 self.publish(knock, &item).await;
                 lock(&link.sent).push(knock, item, now);
             }
-            lock(&link.directory).expire(link.unix());
+            if now.saturating_duration_since(looked) >= LOOKED {
+                looked = now;
+                lock(&link.directory).expire(link.unix());
+            }
         }
     }
 
@@ -270,14 +275,20 @@ impl Task {
 
     /// Follows who is elsewhere, and says how far it has come.
     pub(super) async fn watch(self, place: Sender<Option<u64>>) {
+        let mut known = (self.agents.make().await.ok(), self.names.make().await.ok());
         loop {
             let _ = self.watch_once(&place).await;
             sleep(PAUSE).await;
-            if self.agents.make().await.is_ok() && self.names.make().await.is_ok() {
-                lock(&self.link.roster).write_again(); // a broker that has begun anew knows nothing
-                lock(&self.link.claims).check_again(Instant::now());
-                self.link.bells.agents.notify_one();
+            let (Ok(agents), Ok(names)) = (self.agents.make().await, self.names.make().await) else { continue };
+            // A broker that has begun anew knows nothing.
+            if known.0.is_none_or(|known| agents.is_new(&known)) {
+                lock(&self.link.roster).write_again();
             }
+            if known.1.is_none_or(|known| names.is_new(&known)) {
+                self.link.check_claims();
+            }
+            known = (Some(agents), Some(names));
+            self.link.bells.agents.notify_one();
         }
     }
 

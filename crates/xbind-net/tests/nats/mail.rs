@@ -8,20 +8,20 @@ use xbind::cluster::{MailboxDraft, Namespace};
 use super::auth::{connected, did, door_of, guarded, key};
 use super::*;
 
-const WEEK: u32 = 604_800;
+pub(super) const WEEK: u32 = 604_800;
 
-fn inbox(node: &Arc<Node>, seed: u8, name: &str) -> Handle {
+pub(super) fn inbox(node: &Arc<Node>, seed: u8, name: &str) -> Handle {
     let options = AgentOptions { message_ttl: 30, ..AgentOptions::default() };
     node.join(Key::Local(key(seed)), Some(name.to_owned()), options).unwrap()
 }
 
-async fn send(from: &Handle, to: &str, what: &str) -> xbind::Result<bool> {
+pub(super) async fn send(from: &Handle, to: &str, what: &str) -> xbind::Result<bool> {
     let sent = from.send(to, Payload::Json(what.to_owned()), CallOptions::default()).await?;
     Ok(sent.kept)
 }
 
 /// Sends until it is known that the other one is away.
-async fn keep(from: &Handle, to: &str, what: &str) {
+pub(super) async fn keep(from: &Handle, to: &str, what: &str) {
     let begun = Instant::now();
     loop {
         match send(from, to, what).await {
@@ -40,24 +40,24 @@ async fn keep(from: &Handle, to: &str, what: &str) {
     }
 }
 
-async fn read(handle: &Handle, max: usize) -> Vec<String> {
+pub(super) async fn read(handle: &Handle, max: usize) -> Vec<String> {
     let letters = timeout(LONG, handle.receive(max)).await.unwrap().unwrap();
     letters.iter().map(|letter| text(&letter.payload).to_owned()).collect()
 }
 
 /// Nothing more comes.
-async fn is_empty(handle: &Handle) -> bool {
+pub(super) async fn is_empty(handle: &Handle) -> bool {
     timeout(Duration::from_millis(400), handle.receive(1)).await.is_err()
 }
 
 /// An agent that has a mailbox and is away.
-async fn away(server: &Server, namespace: &str, seed: u8, name: &str, retain: u32) {
+pub(super) async fn away(server: &Server, namespace: &str, seed: u8, name: &str, retain: u32) {
     let (there, bus) = node(server, namespace).await;
     let agent = inbox(&there, seed, name);
     bus.named(agent.did()).await.unwrap();
     bus.mailbox(agent.did(), retain).await.unwrap();
     there.close();
-    bus.closed().await;
+    bus.closed().await.unwrap();
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn what_a_broker_doubles_or_brings_to_another_is_read_once_by_whom_it_is_for() {
         assert!(is_empty(&writer).await && is_empty(&other).await);
         // A process that begins anew, and copies that come then.
         there.close();
-        bus.closed().await;
+        bus.closed().await.unwrap();
         let mut headers = async_nats::HeaderMap::new();
         headers.insert("Nats-Msg-Id", "later");
         let subject = namespace.mail(&did(2), &did(1));
@@ -180,7 +180,7 @@ fn a_mailbox_that_was_closed_or_that_its_agent_has_not_signed_takes_nothing() {
         bus.mailbox(writer.did(), WEEK).await.unwrap();
         bus.mailbox(writer.did(), 0).await.unwrap();
         there.close();
-        bus.closed().await;
+        bus.closed().await.unwrap();
         let (here, bus) = node(&server, "main").await;
         let asker = inbox(&here, 1, "asker");
         until(|| bus.agents().len() == 1).await;
@@ -276,7 +276,7 @@ fn with_encryption_nobody_reads_mail_on_the_way_and_nothing_plain_is_kept() {
         let (there, bus, writer) = secret(2, "writer").await;
         bus.mailbox(writer.did(), WEEK).await.unwrap();
         there.close();
-        bus.closed().await;
+        bus.closed().await.unwrap();
         let client = async_nats::connect(&server.url).await.unwrap();
         let mut all = client.subscribe("xb1.main.mail.>").await.unwrap();
         client.flush().await.unwrap();
@@ -304,7 +304,7 @@ fn where_statements_let_in_an_agent_has_its_own_mailbox_alone() {
         bus.mailbox(writer.did(), WEEK).await.unwrap();
         assert_eq!(bus.mailbox(stranger.did(), WEEK).await.unwrap_err().kind(), ErrorKind::InvalidConfig);
         there.close();
-        bus.closed().await;
+        bus.closed().await.unwrap();
         let (here, bus) = connected(&server, 1).await.unwrap();
         let asker = inbox(&here, 1, "asker");
         until(|| bus.agents().len() == 1).await;

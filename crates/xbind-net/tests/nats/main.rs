@@ -8,6 +8,8 @@
 )]
 
 mod auth;
+mod crowd;
+mod leaderless;
 mod mail;
 mod names;
 mod reflected;
@@ -15,6 +17,8 @@ mod secrecy;
 mod server;
 mod skew;
 mod stops;
+mod strangers;
+mod withheld;
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -121,7 +125,7 @@ fn agents_of_two_nodes_find_and_reach_each_other_by_name_and_by_did() {
         let gone = ask(&asker, "writer", "4").await.unwrap_err();
         assert_eq!(gone.kind(), ErrorKind::AgentNotFound);
         here.close();
-        timeout(LONG, bus.closed()).await.unwrap();
+        timeout(LONG, bus.closed()).await.unwrap().unwrap();
         assert_eq!(bus.status(), Status::Closed);
     });
 }

@@ -100,11 +100,11 @@ fn who_has_crashed_keeps_a_name_for_a_while_and_who_closes_gives_it_back() {
         who(join(&replica.0, 2, "writer"));
         replica.1.named(&first).await.unwrap();
         holding.close();
-        timeout(LONG, holder.closed()).await.unwrap();
+        timeout(LONG, holder.closed()).await.unwrap().unwrap();
         sleep(KEPT * 3).await;
         assert_eq!(asked(&asker, "writer").await.unwrap(), first.as_str(), "it is still there");
         replica.0.close();
-        timeout(LONG, replica.1.closed()).await.unwrap();
+        timeout(LONG, replica.1.closed()).await.unwrap().unwrap();
         // In good order: nobody has to wait, not even where names are kept for long.
         let (next, nexts) = node(&server, "main").await;
         let third = who(join(&next, 4, "writer"));
@@ -214,7 +214,7 @@ fn where_statements_let_in_the_callout_takes_names_from_who_has_gone_and_nobody_
         let second = who(join(&two, 72, "writer"));
         assert_eq!(waiter.named(&second).await.unwrap_err().kind(), ErrorKind::NameTaken);
         one.close();
-        timeout(LONG, holder.closed()).await.unwrap();
+        timeout(LONG, holder.closed()).await.unwrap().unwrap();
         while waiter.named(&second).await.is_err() {
             sleep(Duration::from_millis(100)).await;
         }
