@@ -201,7 +201,11 @@ class Agent:
         return AnswerStream(self._member, recipient_in(to), payload, asked)
 
     async def send(self, to: Address, payload: Any = None) -> DeliveryReceipt:
-        """One-way; returns when the message stands in the recipient's inbox, which the recipient has signed for."""
+        """One-way; returns when the message stands in the recipient's inbox, which the recipient has signed for. Over NATS, one for who is
+        away and has a mailbox may be kept: then `status` of what comes back is `kept`, and nobody has signed for anything.
+
+        Raises XBindError: docs/errors.md, addressing, messages and delivery.
+        """
         asked = asking(self._member, None, None, None, None, None, None, False, None)
         receipt = opened(await ask(self._member, recipient_in(to), payload, asked._replace(total=None), True))
         assert isinstance(receipt, DeliveryReceipt)
