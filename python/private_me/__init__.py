@@ -9,7 +9,6 @@ from ._address import Address, Located
 from ._agent import Agent
 from ._approvals import Approval, ApprovalRequest, CallToApprove, approvals, approve_call, verify_approval
 from ._audit import (
-    AuditHead,
     AuditLog,
     AuditOutcome,
     AuditRecord,
@@ -20,7 +19,7 @@ from ._audit import (
     witness_head,
 )
 from ._bus import MessageBus, Present
-from ._calls import CallReceipt, DeliveryReceipt
+from ._calls import CallReceipt, DeliveryReceipt, DeliveryStatus
 from ._card import AgentCard, OfferedMethod, verify_card
 from ._codes import ErrorCode
 from ._errors import HandlerError, RemoteError, XBindError
@@ -33,11 +32,13 @@ from ._incoming import IncomingCall
 from ._issuer import TrustedIssuer
 from ._messages import MessageOp, MessageVerifier, SealedMessage, VerifiedMessage, seal
 from ._progress import Progress
+from ._reach import HttpReach, ProxyUse
 from ._receipts import VerifiedReceipt, verify_receipt
 from ._revocation import RevocationList, RevocationSource, RevocationSubject
 from ._rotation import KeyHistory, KeyState, Rotation, sign_rotation, verify_rotation
 from ._serve import serve_agents
 from ._server import Listening, listen
+from ._sink import AuditBatch, AuditHead, AuditSink
 from ._status_list import StatusList
 from ._status_source import StatusEvidence, StatusListSource
 from ._stream import AnswerStream
@@ -53,19 +54,23 @@ __all__ = [
     "ApprovalPolicy",
     "ApprovalRequest",
     "ApprovedCall",
+    "AuditBatch",
     "AuditHead",
     "AuditLog",
     "AuditOutcome",
     "AuditRecord",
+    "AuditSink",
     "CallReceipt",
     "CallToApprove",
     "DeliveryReceipt",
+    "DeliveryStatus",
     "ErrorCode",
     "Evidence",
     "FetchDocument",
     "FetchLimits",
     "Handler",
     "HandlerError",
+    "HttpReach",
     "Identity",
     "IdentityProvider",
     "IncomingCall",
@@ -80,6 +85,7 @@ __all__ = [
     "OfferedMethod",
     "Present",
     "Progress",
+    "ProxyUse",
     "RemoteError",
     "RequestVerifier",
     "RevocationList",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from . import _native
+from ._audit import AuditLog
 from ._check import (
     MAX_TIMER,
     MAX_WHOLE,
@@ -27,6 +29,7 @@ from ._check import (
     whole,
 )
 from ._identity import Identity, key_of
+from ._recorder import Recorder, cut, did_in
 
 Headers = Iterable[tuple[str, str]]
 """All of them, in their order, none joined."""
@@ -96,16 +99,20 @@ class RequestVerifier:
         approvers: Iterable[str] | Unset = UNSET,
         audience: str | None = None,
         dangerously_accept_replay_after_restart: bool = False,
+        audit: AuditLog | Unset = UNSET,
+        dangerously_continue_unrecorded: bool | Unset = UNSET,
     ) -> None:
         """`authorities` are the hosts, with their ports, to which requests have to go. `allow` names DIDs. A verifier that is new
         knows nothing of what was accepted before, so it refuses what was signed before it was made, unless that danger is wanted.
         With `approvers`, DIDs, each request needs an approval by one of them for `audience`, by default the
-        first of `authorities` with https:// before it, which is used once.
+        first of `authorities` with https:// before it, which is used once. With `audit` what it decides is on record, and else it lets
+        nothing through: AUDIT_FAILED.
 
         Raises INVALID_DID, INVALID_CONFIG.
         """
         check_callable(now, "now")
         self._approvers = given(approvers, strings, "approvers")
+        self._recorder = Recorder.of(audit, dangerously_continue_unrecorded)
         self._now = now
         self._longest = whole(max_body_bytes, 1 << 20, "max_body_bytes", 0, MAX_TIMER)
         own = strings(authorities, "authorities")
@@ -137,22 +144,55 @@ class RequestVerifier:
         `authority` is that of HTTP/2; else the Host field says it.
 
         Raises MALFORMED_MESSAGE, INVALID_SIGNATURE, WRONG_AUDIENCE, MESSAGE_EXPIRED, MESSAGE_NOT_YET_VALID, REPLAYED, NOT_ALLOWED,
-        PAYLOAD_TOO_LARGE, REPLAY_WINDOW_FULL, APPROVAL_REQUIRED, APPROVAL_REFUSED, INVALID_DID.
+        PAYLOAD_TOO_LARGE, REPLAY_WINDOW_FULL, APPROVAL_REQUIRED, APPROVAL_REFUSED, INVALID_DID, AUDIT_FAILED.
         """
         head = _head(method, scheme, optional(authority, check_str, "authority"), target, headers)
-        own, now = check_bytes(body, "body"), self._time()
+        own, recorder = check_bytes(body, "body"), self._recorder
+        if recorder is None:
+            return self._verify(head, own, None)[0]
+        entry = _entry(method, target, self._audience)
+        with recorder.refusals(entry):
+            verified, request, used = self._verify(head, own, entry)
+        try:
+            recorder.put({**entry, "outcome": "accepted"})
+        except BaseException:
+            _native.forget_request(self._verifier, request, used.get("approver"), used.get("id"))  # it may come again as it is
+            raise
+        return verified
+
+    def _verify(
+        self, head: str, own: bytes, entry: dict[str, Any] | None
+    ) -> tuple[VerifiedRequest, _native.RequestRef, dict[str, Any]]:
+        """With what was used for it. What is proven of it before anything is asked about it comes into its record."""
+        now, used = self._time(), dict[str, Any]()
         request, says = _native.authenticate_request(self._verifier, head, now)
+        told = json.loads(says)
+        if entry is not None and self._recorder is not None:
+            nonce = told["nonce"]
+            entry |= {"from": told["from"], "messageId": nonce if re.fullmatch(r"[\w-]{21}[AQgw]", nonce, re.ASCII) else None}
+            self._recorder.check()
         _native.accept_request(self._verifier, request, own, now)
         if self._approvers is not None:
-            _native.approve_request(self._verifier, request, own, self._approvers, self._audience, now)
-        told = json.loads(says)
-        return VerifiedRequest(told["from"], told["created"], told["nonce"], told.get("token"), own)
+            approved = _native.approve_request(self._verifier, request, own, self._approvers, self._audience, now)
+            used = json.loads(approved)
+        return VerifiedRequest(told["from"], told["created"], told["nonce"], told.get("token"), own), request, used
 
     def _time(self) -> float:
         now: Any = self._now()
         if isinstance(now, bool) or not isinstance(now, (int, float)):
             raise TypeError(f"now() must give seconds, not {name_of(now)}")
         return now
+
+
+def _entry(method: str, target: str, audience: str) -> dict[str, Any]:
+    """What is on record of a request: its path without the query."""
+    path = re.sub(r"^[a-zA-Z][\w+.-]*://[^/]*", "", re.sub(r"[?#].*$", "", target, flags=re.DOTALL), flags=re.ASCII)
+    return {
+        "event": "request",
+        "by": did_in(audience),
+        "method": method if re.fullmatch(r"[\w.-]{1,128}", method, re.ASCII) else None,
+        "note": cut(path) if path.startswith("/") else None,
+    }
 
 
 def _head(method: str, scheme: str, authority: str | None, target: str, headers: Headers) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 from . import _native
-from ._check import check_callable, check_did, check_str, optional, seconds, whole
+from ._audit import AuditLog
+from ._check import UNSET, Unset, check_callable, check_did, check_str, optional, seconds, whole
+from ._recorder import Recorder
 from ._tokens import StatusRef
 
 
@@ -40,28 +42,52 @@ class RevocationList:
     """Revoked tokens and DIDs in this process, bounded. A chain of delegations falls with any of its links: by the link's id,
     or by the DID of anybody in it."""
 
-    __slots__ = ("_list", "__weakref__")
+    __slots__ = ("_list", "_recorder", "__weakref__")
 
-    def __init__(self, *, max_entries: int | None = None) -> None:
-        """Room for 100 000 entries by default, at most 10 000 000."""
+    def __init__(
+        self,
+        *,
+        max_entries: int | None = None,
+        audit: AuditLog | Unset = UNSET,
+        dangerously_continue_unrecorded: bool | Unset = UNSET,
+    ) -> None:
+        """Room for 100 000 entries by default, at most 10 000 000. With `audit` each revocation is on record, or not done: AUDIT_FAILED.
+
+        Raises INVALID_CONFIG.
+        """
+        self._recorder = Recorder.of(audit, dangerously_continue_unrecorded)
         self._list = _native.new_revocation_list(whole(max_entries, 100_000, "max_entries", 1, 10_000_000))
 
     def revoke_token(self, token_id: str, *, keep_until: int | None = None) -> None:
         """Revokes a token or a link of a delegation, and everything delegated from it. With `keep_until`, the entry may be
-        dropped after that second. Raises INVALID_CONFIG if the list is full; then nothing was revoked.
+        dropped after that second. Raises INVALID_CONFIG if the list is full, AUDIT_FAILED; then nothing was revoked.
         """
-        _native.revoke_token(self._list, check_str(token_id, "token_id"), seconds(keep_until, "keep_until"))
+        token, until = check_str(token_id, "token_id"), seconds(keep_until, "keep_until")
+        if self._recorder is not None:
+            _native.revoke_token(self._list, token, until, True)
+            self._recorder.put({"event": "token.revoked", "outcome": "accepted", "token": token})
+        _native.revoke_token(self._list, token, until, False)
 
     def revoke_did(self, did: str, *, issued_until: int | None = None) -> None:
         """Revokes whatever the DID issues or is granted, whenever; with `issued_until` only what was issued up to that second.
 
-        Raises INVALID_DID, INVALID_CONFIG if the list is full; then nothing was revoked.
+        Raises INVALID_DID, INVALID_CONFIG if the list is full, AUDIT_FAILED; then nothing was revoked.
         """
-        _native.revoke_did(self._list, check_str(did, "did"), seconds(issued_until, "issued_until"))
+        whom, until = check_str(did, "did"), seconds(issued_until, "issued_until")
+        if self._recorder is not None:
+            _native.revoke_did(self._list, whom, until, True)
+            self._recorder.put({"event": "did.revoked", "outcome": "accepted", "to": whom})
+        _native.revoke_did(self._list, whom, until, False)
 
     def reinstate(self, did: str) -> bool:
-        """Takes the revocation of a DID back; tells whether there was one. Tokens stay revoked."""
-        return _native.reinstate(self._list, check_did(did, "did"))
+        """Takes the revocation of a DID back; tells whether there was one. Tokens stay revoked.
+
+        Raises INVALID_DID, AUDIT_FAILED; then it stays revoked.
+        """
+        whom = check_did(did, "did")
+        if self._recorder is not None and _native.is_revoked(self._list, None, whom, 0):
+            self._recorder.put({"event": "did.reinstated", "outcome": "accepted", "to": whom})
+        return _native.reinstate(self._list, whom)
 
     def is_revoked(self, subject: RevocationSubject, /) -> bool:
         """Whether the token, link or DID stands on this list."""

@@ -5,6 +5,7 @@ use xbind_binding::http::{
     self, Authentic, AuthenticRequest, RequestDraft, RequestHead, RequestPolicy, RequestVerifier, ResponseHead,
     ResponsePolicy, Signed, UsedApproval, VerifiedResponse,
 };
+use xbind_binding::record;
 
 use crate::key::KeyRef;
 use crate::pass::{Enter, Give, Json, raised};
@@ -58,4 +59,11 @@ entries! {
     fn approve_request(
         verifier: &RequestVerifierRef, request: &RequestRef, body: &[u8], approvers: Vec<String>, recipient: &str, now: f64,
     ) -> PyResult<Json<UsedApproval>> = http::approve;
+    /// Takes back that a request was accepted, and that an approval was used.
+    fn forget_request(
+        verifier: &RequestVerifierRef, request: &RequestRef, approver: Option<&str>, approval: Option<&str>,
+    ) -> PyResult<()> {
+        let (verifier, request) = (verifier.enter(), request.enter());
+        Give::give(record::forget_request(&verifier, Some(&request), approver, approval))
+    }
 }
