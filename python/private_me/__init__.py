@@ -25,7 +25,7 @@ from ._codes import ErrorCode
 from ._errors import HandlerError, RemoteError, XBindError
 from ._fetching import FetchDocument, FetchLimits
 from ._guard import ApprovalPolicy, ApprovedCall, Handler
-from ._http import RequestVerifier, VerifiedRequest, sign_request
+from ._http import HttpRequest, VerifiedResponse, approve_request, sign_request, sign_response, verify_response
 from ._identity import Identity, IdentityProvider, did_to_public_key, public_key_to_did, verify_signature
 from ._inbox import Message
 from ._incoming import IncomingCall
@@ -34,6 +34,7 @@ from ._messages import MessageOp, MessageVerifier, SealedMessage, VerifiedMessag
 from ._progress import Progress
 from ._reach import HttpReach, ProxyUse
 from ._receipts import VerifiedReceipt, verify_receipt
+from ._requests import RequestVerifier, VerifiedRequest
 from ._revocation import RevocationList, RevocationSource, RevocationSubject
 from ._rotation import KeyHistory, KeyState, Rotation, sign_rotation, verify_rotation
 from ._serve import serve_agents
@@ -71,6 +72,7 @@ __all__ = [
     "Handler",
     "HandlerError",
     "HttpReach",
+    "HttpRequest",
     "Identity",
     "IdentityProvider",
     "IncomingCall",
@@ -104,9 +106,11 @@ __all__ = [
     "VerifiedMessage",
     "VerifiedReceipt",
     "VerifiedRequest",
+    "VerifiedResponse",
     "XBindError",
     "approvals",
     "approve_call",
+    "approve_request",
     "autogen_xbind",
     "covers",
     "delegate_token",
@@ -118,11 +122,13 @@ __all__ = [
     "seal",
     "serve_agents",
     "sign_request",
+    "sign_response",
     "sign_rotation",
     "verify_approval",
     "verify_audit",
     "verify_card",
     "verify_receipt",
+    "verify_response",
     "verify_rotation",
     "verify_signature",
     "verify_witness",

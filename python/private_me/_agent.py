@@ -14,6 +14,7 @@ from ._bus import MessageBus
 from ._calls import CallReceipt, DeliveryReceipt, opened
 from ._card import AgentCard, card_in
 from ._check import MAX_WHOLE, UNSET, Unset, check_str, given, milliseconds, optional, strings, whole
+from ._errors import XBindError
 from ._guard import Allow, ApprovalPolicy, Handler, Policy
 from ._identity import Identity, IdentityProvider, passphrase_in, read_key, write_key_async
 from ._inbox import Message
@@ -172,11 +173,17 @@ class Agent:
         idempotent: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> tuple[Any, CallReceipt]:
-        """The same, and the call and its answer themselves, to be shown to others: `verify_receipt`."""
+        """The same, and the call and its answer themselves, to be shown to others: `verify_receipt`. Those of a refusal are in the
+        `receipt` of what is raised.
+        """
         asked = asking(self._member, method, timeout, max_total_timeout, token, approval, traceparent, idempotent, on_progress)
         receipts: list[CallReceipt] = []
         ended = await ask(self._member, recipient_in(to), payload, asked._replace(receipts=receipts))
-        return opened(ended), receipts[0]
+        try:
+            return opened(ended), receipts[0]
+        except XBindError as error:
+            error.receipt = receipts[0] if receipts else None
+            raise
 
     def stream(
         self,

@@ -194,10 +194,16 @@ class AuditLog:
         """Puts on record what was decided so far, and takes nothing more. Raises AUDIT_FAILED, if something could not be."""
         self._attach()
         try:
-            return head_in(await wait_for(_native.flush_log(self._log, True)))
-        finally:
-            if self._sink is not None:
-                self._sink.end()
+            head = head_in(await wait_for(_native.flush_log(self._log, True)))
+        except XBindError:
+            self._end()
+            raise
+        self._end()  # one who gives up waiting leaves the callback to take the rest
+        return head
+
+    def _end(self) -> None:
+        if self._sink is not None:
+            self._sink.end()
 
     def _attach(self) -> None:
         if self._sink is not None:

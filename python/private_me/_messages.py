@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import inspect
 import json
 import time
 from collections.abc import Callable, Iterable
@@ -17,7 +16,7 @@ from ._check import UNSET, Unset, check_bytes, check_callable, check_str, given,
 from ._errors import XBindError
 from ._identity import Identity, key_of
 from ._recorder import Recorder
-from ._revocation import Revocations, RevocationSubject, sources_in
+from ._revocation import Revocations, refuse_revoked, sources_in
 
 MessageOp: TypeAlias = Literal["call", "send", "result", "error", "receipt", "part", "progress", "cancel", "more"]
 """What a message is: docs/wire-format.md."""
@@ -195,7 +194,7 @@ class MessageVerifier:
         accepted = {"outcome": "accepted", "from": message.sender, "messageId": message.id, "method": message.method}
         try:
             recorder.put({**entry, **accepted})
-        except BaseException:
+        except XBindError:
             _native.forget_message(self._verifier, message.sender, message.id)  # it may come again as it is
             raise
         return message
@@ -210,7 +209,7 @@ class MessageVerifier:
             claim = json.loads(_native.claim(waiting))
             if entry is not None:
                 entry["from"] = claim["from"]
-            self._ask(claim["from"], claim["issuedAt"])
+            refuse_revoked(self._sources, claim["from"], claim["issuedAt"], "open it again")
             if self._recorder is not None:
                 self._recorder.check()
             opened = _native.accept(self._verifier, waiting, now, own, shown, self._call_of(claim))
@@ -234,23 +233,6 @@ class MessageVerifier:
             session=message.get("session"),
             jws=text,
         )
-
-    def _ask(self, sender: str, issued_at: int) -> None:
-        """Whoever raises, or answers anything but a bool, does not know."""
-        known = True
-        for source in self._sources:
-            try:
-                answer: Any = source.is_revoked(RevocationSubject(issued_at, did=sender))
-            except Exception:
-                answer = None
-            if inspect.iscoroutine(answer):
-                answer.close()
-            if answer is True:
-                raise XBindError("REVOKED", f"{sender} was revoked")
-            known = known and answer is False
-        if not known:
-            what = f"no source knows at once whether {sender} was revoked"
-            raise XBindError("REVOCATION_UNKNOWN", what, "open it again", True)
 
     def _call_of(self, claim: dict[str, Any]) -> str | None:
         """The JWS of the call that a message is about, by what the user of this class knows."""

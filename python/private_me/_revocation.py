@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import Awaitable, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from . import _native
 from ._audit import AuditLog
 from ._check import UNSET, Unset, check_callable, check_did, check_str, optional, seconds, whole
+from ._errors import XBindError
 from ._recorder import Recorder
 from ._tokens import StatusRef
 
@@ -104,6 +107,44 @@ class RevocationList:
 
     def __bool__(self) -> bool:
         return True
+
+
+def refuse_revoked(sources: Sequence[RevocationSource], did: str, issued_at: int, hint: str) -> None:
+    """Raises REVOKED where one says so. Whoever raises, or answers anything but a bool at once, does not know: REVOCATION_UNKNOWN."""
+    known = True
+    for source in sources:
+        try:
+            answer: Any = source.is_revoked(RevocationSubject(issued_at, did=did))
+        except Exception:
+            answer = None
+        if inspect.iscoroutine(answer):
+            answer.close()
+        if answer is True:
+            raise XBindError("REVOKED", f"{did} was revoked")
+        known = known and answer is False
+    if not known:
+        raise XBindError("REVOCATION_UNKNOWN", f"no source knows at once whether {did} was revoked", hint, True)
+
+
+async def refuse_revoked_async(sources: Sequence[RevocationSource], did: str, issued_at: int) -> None:
+    """The same for who can wait, 5 s for each."""
+
+    async def ask(source: RevocationSource) -> Any:
+        try:
+            said: Any = source.is_revoked(RevocationSubject(issued_at, did=did))
+            return await asyncio.wait_for(_awaited(said), 5) if inspect.isawaitable(said) else said
+        except Exception:
+            return None
+
+    answers = await asyncio.gather(*map(ask, sources))
+    if any(answer is True for answer in answers):
+        raise XBindError("REVOKED", f"{did} was revoked")
+    if not all(answer is False for answer in answers):
+        raise XBindError("REVOCATION_UNKNOWN", f"no source knows in time whether {did} was revoked", "send it again", True)
+
+
+async def _awaited(said: Awaitable[Any]) -> Any:
+    return await said
 
 
 def list_of(source: RevocationSource) -> _native.ListRef | None:

@@ -204,6 +204,29 @@ async def test_a_callback_whose_task_is_cancelled_has_not_taken_it():
     assert tasks and keeping.text.count('"event":"x"') == 1
 
 
+async def test_what_is_left_is_taken_though_nobody_waits_for_the_end_any_more(path):
+    keeping, rest = Keeping(), asyncio.Event()
+
+    async def slow(batch: AuditBatch) -> None:
+        if keeping.batches:
+            await rest.wait()
+        keeping(batch)
+
+    log = await open_audit_log(slow, signer=SIGNER)
+    log.append("x", "accepted")
+    closing = asyncio.create_task(log.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    rest.set()
+    while '"event":"x"' not in keeping.text:
+        await asyncio.sleep(0.01)
+    path.write_text(keeping.text)
+    assert verify_audit(path, did=SIGNER.did).records == 1
+    await log.close()
+
+
 def test_the_log_goes_on_in_the_event_loop_that_waits_for_it_when_its_own_is_over(path):
     keeping = Keeping()
 
