@@ -7,6 +7,7 @@ import textwrap
 import threading
 
 import pytest
+from brokers import until
 from logs import SIGNER, code
 from test_lifetime import run
 
@@ -220,8 +221,7 @@ async def test_what_is_left_is_taken_though_nobody_waits_for_the_end_any_more(pa
     with pytest.raises(asyncio.CancelledError):
         await closing
     rest.set()
-    while '"event":"x"' not in keeping.text:
-        await asyncio.sleep(0.01)
+    await until(lambda: '"event":"x"' in keeping.text)
     path.write_text(keeping.text)
     assert verify_audit(path, did=SIGNER.did).records == 1
     await log.close()
