@@ -106,6 +106,7 @@ class NatsBus(MessageBus):
         check_fork()
         member = member_of(agent.agent if isinstance(agent, AutoGenxBindAgent) else agent)
         retain = whole(retain_seconds, _WEEK, "retain_seconds", 0, _WEEK)
+        member.check()  # it signs, where it lives
         await wait_for(_native.told_nats(self._nats, json.dumps({"verb": "mailbox", "did": member.did, "retain": retain})))
 
     async def drain(self) -> None:

@@ -4,6 +4,7 @@ it is the same promise."""
 import asyncio
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,36 @@ async def test_mail_is_for_an_identity_where_statements_let_in(space):
                 assert await code_of(bus.mailbox(Agent("other", bus=bus))) != "ok"
     finally:
         door.end()
+
+
+def test_a_mailbox_is_read_in_one_event_loop_after_the_other_and_not_from_another_thread(broker, space):
+    async def begin():
+        bus = await connect(broker.url, namespace=space)
+        reader = writer_on(bus)
+        await bus.mailbox(reader)
+        return bus, reader
+
+    async def read(bus, reader):
+        await bus.mailbox(reader, retain_seconds=60)
+        asker = Agent(bus=bus, timeout=20)
+        assert (await asker.send(reader.did, "one")).status == "delivered"
+        [message] = await reader.receive(wait=20)
+        assert (message.payload, message.sender) == ("one", asker.did)
+        await asker.close()
+
+    bus, reader = asyncio.run(begin())
+    for _ in range(2):
+        asyncio.run(read(bus, reader))
+    raised: list[BaseException] = []
+
+    def elsewhere() -> None:
+        try:
+            asyncio.run(bus.mailbox(reader, retain_seconds=60))
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert [type(each) for each in raised] == [RuntimeError]
+    asyncio.run(bus.drain())
