@@ -55,6 +55,7 @@ class Agent:
         handler: Handler | None = None,
         on_handler_error: Callable[..., Any] | None = None,
         verbose: bool = False,
+        addresses: Iterable[str] | None = None,
         audit: AuditLog | Unset = UNSET,
         dangerously_continue_unrecorded: bool | Unset = UNSET,
     ) -> None:
@@ -67,7 +68,7 @@ class Agent:
         - `concurrency`: calls handled at once: 64.
         - `handler`: answers calls from the start: everybody's, until `handle()` sets a policy.
         - `on_handler_error`: told of what a handler raises; by default it goes to the log `private_me`.
-        - `verbose`: a line in the log for each message.
+        - `verbose`: a line in the log for each message. `addresses`: URLs where it is, for its card.
         - `audit`: where it puts on record what it decides about calls, by default its bus's log: `open_audit_log`. What cannot be
           recorded is not done (AUDIT_FAILED), but with `dangerously_continue_unrecorded`.
 
@@ -77,7 +78,7 @@ class Agent:
             name, key=None, identity=identity, bus=bus, timeout=timeout, message_ttl=message_ttl,
             max_payload_bytes=max_payload_bytes, inbox_messages=inbox_messages, inbox_bytes=inbox_bytes,
             concurrency=concurrency, handler=handler, on_handler_error=on_handler_error, verbose=verbose,
-            audit=audit, dangerously_continue_unrecorded=dangerously_continue_unrecorded,
+            addresses=addresses, audit=audit, dangerously_continue_unrecorded=dangerously_continue_unrecorded,
         )  # fmt: skip
 
     @classmethod
@@ -97,6 +98,7 @@ class Agent:
         handler: Handler | None = None,
         on_handler_error: Callable[..., Any] | None = None,
         verbose: bool = False,
+        addresses: Iterable[str] | None = None,
         audit: AuditLog | Unset = UNSET,
         dangerously_continue_unrecorded: bool | Unset = UNSET,
     ) -> Agent:
@@ -114,7 +116,7 @@ class Agent:
                 name, key=key, identity=None, bus=bus, timeout=timeout, message_ttl=message_ttl,
                 max_payload_bytes=max_payload_bytes, inbox_messages=inbox_messages, inbox_bytes=inbox_bytes,
                 concurrency=concurrency, handler=handler, on_handler_error=on_handler_error, verbose=verbose,
-                audit=audit, dangerously_continue_unrecorded=dangerously_continue_unrecorded,
+                addresses=addresses, audit=audit, dangerously_continue_unrecorded=dangerously_continue_unrecorded,
             )  # fmt: skip
         finally:
             _native.destroy_key(key)  # the agent has its own by now
@@ -321,7 +323,7 @@ class Agent:
         asked = asking(self._member, DESCRIBE, None, None, None, None, None, False, None)
         ended = await ask(self._member, recipient_in(to), None, asked)
         answer = opened(ended)
-        return card_in(answer, ended[1])
+        return card_in(answer, ended[1], _native.known_session(self._member.node, ended[1]))
 
     def grant(
         self,
