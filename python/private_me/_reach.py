@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ class ProxyUse:
 
     url: str
     """Its URL."""
-    exempt: Iterable[str] = ()
+    exempt: Sequence[str] = ()
     """Names, with all that is below them, IP addresses, or `*`, each with a port behind it or without."""
 
     def __repr__(self) -> str:
@@ -35,7 +35,7 @@ class HttpReach:
     """A proxy through which all of it leaves, by CONNECT: `http://` or `https://`, with a name and a password before the host if it
     wants them. What is on this machine is reached without, unless the proxy is here too. `"environment"`: what `HTTPS_PROXY` and
     `NO_PROXY` say, which nobody asks otherwise. None by default."""
-    ca: str | Iterable[str] | Unset = UNSET
+    ca: str | Sequence[str] | Unset = UNSET
     """Certificates of authorities that are believed beside Mozilla's, as PEM: one text, or several."""
 
     def __repr__(self) -> str:

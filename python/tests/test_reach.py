@@ -111,7 +111,7 @@ async def test_https_end_to_end_by_an_authority_that_the_caller_believes(mounted
     ca, context = authority(tmp_path / "one")
     other, _ = authority(tmp_path / "other")
     place = await mounted(context)
-    for believed in (ca, [other, ca], (each for each in (ca,)), iter([ca])):
+    for believed in (ca, [other, ca], (ca,)):
         believing = caller(HttpReach(ca=believed))
         assert await believing.call(place, "hello") == "hello"
         assert await believing.call(place.url, "by url") == "by url"
