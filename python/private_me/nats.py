@@ -92,7 +92,8 @@ class NatsBus(MessageBus):
         """Keeps what others `send` to an agent here while it is away, until some process of it has a mailbox again and reads its inbox.
         Each message is taken by one process, once, when it is asked for messages (`receive`, `messages`): what one was about to read
         when it died is not given out again. Whoever has a mailbox keeps his name, too. Where the servers let in by statements
-        (`serve_auth`), a bus has a mailbox for its own `identity` alone.
+        (`serve_auth`), a bus has a mailbox for its own `identity` alone. With `encrypt`, the agent's key has to be its own:
+        `Agent.from_identity`.
 
         `retain_seconds`: for how long a message is kept, and for how long after the agent was last there messages are taken for it:
         604 800, a week, 1 to 604 800. 0 closes the mailbox.

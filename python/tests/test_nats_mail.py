@@ -138,6 +138,43 @@ async def test_what_is_no_agent_and_what_is_no_time_is_refused_and_what_is_given
     assert await code_of(bus.mailbox(writer)) == "AGENT_CLOSED"
 
 
+class Elsewhere:
+    """A key that is not the agent's own."""
+
+    def get_did(self) -> str:
+        return WRITER.did
+
+    async def sign(self, data: bytes) -> bytes:
+        await asyncio.sleep(0)
+        return WRITER.dangerously_sign(data)
+
+
+@pytest.mark.parametrize("encrypt", [False, True])
+@pytest.mark.parametrize("kept", ["its own", "an Identity", "elsewhere"])
+async def test_mail_is_encrypted_where_that_is_asked_for_to_a_key_that_is_the_agents_own(broker, space, kept, encrypt):
+    async def make(bus: MessageBus) -> Agent:
+        if kept == "its own":
+            return await Agent.from_identity(WRITER.to_pkcs8(), "writer", bus=bus)
+        return Agent("writer", identity=WRITER if kept == "an Identity" else Elsewhere(), bus=bus)
+
+    async with connect(broker.url, namespace=space, encrypt=encrypt) as bus:
+        asker = Agent("asker", bus=bus, timeout=20)
+        async with connect(broker.url, namespace=space, encrypt=encrypt) as first:
+            writer = await make(first)
+            if encrypt and kept != "its own":
+                assert await code_of(first.mailbox(writer)) == "INVALID_CONFIG"
+                return
+            await first.mailbox(writer)
+            await until(lambda: len(bus.agents()) == 2)
+        await until(lambda: len(bus.agents()) == 1)
+        assert (await asker.send("writer", "secret")).status == "kept"
+        async with connect(broker.url, namespace=space, encrypt=encrypt) as second:
+            back = await make(second)
+            await second.mailbox(back)
+            [message] = await back.receive(wait=20)
+            assert (message.payload, message.sender) == ("secret", asker.did)
+
+
 async def test_mail_is_for_an_identity_where_statements_let_in(space):
     issuer = Identity()
     keys = auth_keys(issuer)
