@@ -9,7 +9,6 @@ from ._address import Address, Located
 from ._agent import Agent
 from ._approvals import Approval, ApprovalRequest, CallToApprove, approvals, approve_call, verify_approval
 from ._audit import (
-    AuditHead,
     AuditLog,
     AuditOutcome,
     AuditRecord,
@@ -20,24 +19,27 @@ from ._audit import (
     witness_head,
 )
 from ._bus import MessageBus, Present
-from ._calls import CallReceipt, DeliveryReceipt
+from ._calls import CallReceipt, DeliveryReceipt, DeliveryStatus
 from ._card import AgentCard, OfferedMethod, verify_card
 from ._codes import ErrorCode
 from ._errors import HandlerError, RemoteError, XBindError
 from ._fetching import FetchDocument, FetchLimits
 from ._guard import ApprovalPolicy, ApprovedCall, Handler
-from ._http import RequestVerifier, VerifiedRequest, sign_request
+from ._http import HttpRequest, VerifiedResponse, approve_request, sign_request, sign_response, verify_response
 from ._identity import Identity, IdentityProvider, did_to_public_key, public_key_to_did, verify_signature
 from ._inbox import Message
 from ._incoming import IncomingCall
 from ._issuer import TrustedIssuer
 from ._messages import MessageOp, MessageVerifier, SealedMessage, VerifiedMessage, seal
 from ._progress import Progress
+from ._reach import HttpReach, ProxyUse
 from ._receipts import VerifiedReceipt, verify_receipt
+from ._requests import RequestVerifier, VerifiedRequest
 from ._revocation import RevocationList, RevocationSource, RevocationSubject
 from ._rotation import KeyHistory, KeyState, Rotation, sign_rotation, verify_rotation
 from ._serve import serve_agents
 from ._server import Listening, listen
+from ._sink import AuditBatch, AuditHead, AuditSink
 from ._status_list import StatusList
 from ._status_source import StatusEvidence, StatusListSource
 from ._stream import AnswerStream
@@ -53,19 +55,24 @@ __all__ = [
     "ApprovalPolicy",
     "ApprovalRequest",
     "ApprovedCall",
+    "AuditBatch",
     "AuditHead",
     "AuditLog",
     "AuditOutcome",
     "AuditRecord",
+    "AuditSink",
     "CallReceipt",
     "CallToApprove",
     "DeliveryReceipt",
+    "DeliveryStatus",
     "ErrorCode",
     "Evidence",
     "FetchDocument",
     "FetchLimits",
     "Handler",
     "HandlerError",
+    "HttpReach",
+    "HttpRequest",
     "Identity",
     "IdentityProvider",
     "IncomingCall",
@@ -80,6 +87,7 @@ __all__ = [
     "OfferedMethod",
     "Present",
     "Progress",
+    "ProxyUse",
     "RemoteError",
     "RequestVerifier",
     "RevocationList",
@@ -98,9 +106,11 @@ __all__ = [
     "VerifiedMessage",
     "VerifiedReceipt",
     "VerifiedRequest",
+    "VerifiedResponse",
     "XBindError",
     "approvals",
     "approve_call",
+    "approve_request",
     "autogen_xbind",
     "covers",
     "delegate_token",
@@ -112,11 +122,13 @@ __all__ = [
     "seal",
     "serve_agents",
     "sign_request",
+    "sign_response",
     "sign_rotation",
     "verify_approval",
     "verify_audit",
     "verify_card",
     "verify_receipt",
+    "verify_response",
     "verify_rotation",
     "verify_signature",
     "verify_witness",

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 
 from . import _native
 from ._card import AgentCard
-from ._check import check_str, name_of
+from ._check import check_did, check_str, name_of, strings
 from ._errors import XBindError
 
 
@@ -20,7 +20,8 @@ class Located(NamedTuple):
 
 
 Address: TypeAlias = "str | Located | AgentCard"
-"""Name, DID or URL; or a DID at a URL. A card leads to the first of its addresses: a stranger's word, in the public network."""
+"""Name, DID or URL; or a DID at a URL. A card leads to the first of its addresses that is https: a stranger's word, in the public
+network."""
 
 
 def recipient_in(to: Address) -> str:
@@ -28,9 +29,10 @@ def recipient_in(to: Address) -> str:
     if isinstance(to, str):
         return _at(to, None, False) if "://" in check_str(to, "to") else to
     if isinstance(to, AgentCard):
-        return _at(to.addresses[0], to.did, True) if to.addresses else to.did
+        did, urls = check_did(to.did, "to.did"), strings(to.addresses, "to.addresses")
+        return _at(next((each for each in urls if each.lower().startswith("https:")), urls[0]), did, True) if urls else did
     if isinstance(to, Located):  # pyright: ignore[reportUnnecessaryIsInstance]
-        return _at(check_str(to.url, "to.url"), check_str(to.did, "to.did"), False)
+        return _at(check_str(to.url, "to.url"), check_did(to.did, "to.did"), False)  # a name would lead elsewhere
     raise TypeError(f"to must be a name, a DID, a URL, a Located or a card, not {name_of(to)}")
 
 

@@ -14,6 +14,7 @@ from ._bus import MessageBus
 from ._calls import CallReceipt, DeliveryReceipt, opened
 from ._card import AgentCard, card_in
 from ._check import MAX_WHOLE, UNSET, Unset, check_str, given, milliseconds, optional, strings, whole
+from ._errors import XBindError
 from ._guard import Allow, ApprovalPolicy, Handler, Policy
 from ._identity import Identity, IdentityProvider, passphrase_in, read_key, write_key_async
 from ._inbox import Message
@@ -54,6 +55,7 @@ class Agent:
         handler: Handler | None = None,
         on_handler_error: Callable[..., Any] | None = None,
         verbose: bool = False,
+        addresses: Iterable[str] | None = None,
         audit: AuditLog | Unset = UNSET,
         dangerously_continue_unrecorded: bool | Unset = UNSET,
     ) -> None:
@@ -66,7 +68,7 @@ class Agent:
         - `concurrency`: calls handled at once: 64.
         - `handler`: answers calls from the start: everybody's, until `handle()` sets a policy.
         - `on_handler_error`: told of what a handler raises; by default it goes to the log `private_me`.
-        - `verbose`: a line in the log for each message.
+        - `verbose`: a line in the log for each message. `addresses`: URLs where it is, for its card.
         - `audit`: where it puts on record what it decides about calls, by default its bus's log: `open_audit_log`. What cannot be
           recorded is not done (AUDIT_FAILED), but with `dangerously_continue_unrecorded`.
 
@@ -76,7 +78,7 @@ class Agent:
             name, key=None, identity=identity, bus=bus, timeout=timeout, message_ttl=message_ttl,
             max_payload_bytes=max_payload_bytes, inbox_messages=inbox_messages, inbox_bytes=inbox_bytes,
             concurrency=concurrency, handler=handler, on_handler_error=on_handler_error, verbose=verbose,
-            audit=audit, dangerously_continue_unrecorded=dangerously_continue_unrecorded,
+            addresses=addresses, audit=audit, dangerously_continue_unrecorded=dangerously_continue_unrecorded,
         )  # fmt: skip
 
     @classmethod
@@ -96,6 +98,7 @@ class Agent:
         handler: Handler | None = None,
         on_handler_error: Callable[..., Any] | None = None,
         verbose: bool = False,
+        addresses: Iterable[str] | None = None,
         audit: AuditLog | Unset = UNSET,
         dangerously_continue_unrecorded: bool | Unset = UNSET,
     ) -> Agent:
@@ -113,7 +116,7 @@ class Agent:
                 name, key=key, identity=None, bus=bus, timeout=timeout, message_ttl=message_ttl,
                 max_payload_bytes=max_payload_bytes, inbox_messages=inbox_messages, inbox_bytes=inbox_bytes,
                 concurrency=concurrency, handler=handler, on_handler_error=on_handler_error, verbose=verbose,
-                audit=audit, dangerously_continue_unrecorded=dangerously_continue_unrecorded,
+                addresses=addresses, audit=audit, dangerously_continue_unrecorded=dangerously_continue_unrecorded,
             )  # fmt: skip
         finally:
             _native.destroy_key(key)  # the agent has its own by now
@@ -172,11 +175,17 @@ class Agent:
         idempotent: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> tuple[Any, CallReceipt]:
-        """The same, and the call and its answer themselves, to be shown to others: `verify_receipt`."""
+        """The same, and the call and its answer themselves, to be shown to others: `verify_receipt`. Those of a refusal are in the
+        `receipt` of what is raised.
+        """
         asked = asking(self._member, method, timeout, max_total_timeout, token, approval, traceparent, idempotent, on_progress)
         receipts: list[CallReceipt] = []
         ended = await ask(self._member, recipient_in(to), payload, asked._replace(receipts=receipts))
-        return opened(ended), receipts[0]
+        try:
+            return opened(ended), receipts[0]
+        except XBindError as error:
+            error.receipt = receipts[0] if receipts else None
+            raise
 
     def stream(
         self,
@@ -201,7 +210,11 @@ class Agent:
         return AnswerStream(self._member, recipient_in(to), payload, asked)
 
     async def send(self, to: Address, payload: Any = None) -> DeliveryReceipt:
-        """One-way; returns when the message stands in the recipient's inbox, which the recipient has signed for."""
+        """One-way; returns when the message stands in the recipient's inbox, which the recipient has signed for. Over NATS, one for who is
+        away and has a mailbox may be kept: then `status` of what comes back is `kept`, and nobody has signed for anything.
+
+        Raises XBindError: docs/errors.md, addressing, messages and delivery.
+        """
         asked = asking(self._member, None, None, None, None, None, None, False, None)
         receipt = opened(await ask(self._member, recipient_in(to), payload, asked._replace(total=None), True))
         assert isinstance(receipt, DeliveryReceipt)
@@ -310,7 +323,7 @@ class Agent:
         asked = asking(self._member, DESCRIBE, None, None, None, None, None, False, None)
         ended = await ask(self._member, recipient_in(to), None, asked)
         answer = opened(ended)
-        return card_in(answer, ended[1])
+        return card_in(answer, ended[1], _native.known_session(self._member.node, ended[1]))
 
     def grant(
         self,

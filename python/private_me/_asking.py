@@ -91,7 +91,7 @@ async def ask(member: Member, to: str, payload: Any, asked: Asking, one_way: boo
     content = encode(payload, member.longest)
     member.check()
     if "://" in to:
-        _native.reach_addresses(member.node)
+        _native.reach_addresses(member.node, None)
     future: asyncio.Future[Ended] = loop.create_future()
     hearing = Heard(member, asked) if asked.on_progress is not None or asked.receipts is not None else None
     call = port.calls.begin(member.number, to, content, one_way, asked.native, settling(future), None, hearing)

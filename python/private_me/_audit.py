@@ -5,34 +5,31 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from os import PathLike, fspath
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, cast, overload
 
 from . import _native
-from ._check import MAX_WHOLE, UNSET, Unset, check_bool, check_did, check_str, given, name_of, optional, strings, whole
+from ._check import (
+    MAX_WHOLE,
+    UNSET,
+    Unset,
+    check_bool,
+    check_did,
+    check_str,
+    given,
+    milliseconds,
+    name_of,
+    optional,
+    strings,
+    whole,
+)
 from ._errors import XBindError
 from ._identity import Identity, key_of
 from ._opening import Opening
+from ._sink import AuditHead, AuditSink, Sink, head_in
 from ._waiting import check_fork, wait_for
 
 AuditOutcome: TypeAlias = Literal["accepted", "refused", "answered", "failed"]
 """What became of something: it was let in or done, or not, or answered with a value, or begun and ended without one."""
-
-
-class AuditHead(NamedTuple):
-    """How far a log goes. Kept elsewhere, it shows that nothing before it was changed, and that the end was not cut off."""
-
-    seq: int
-    """Of its last line then."""
-    digest: str
-    """Of that line, which names all lines before it."""
-    did: str | None = None
-    """Whose log it is."""
-    log: str | None = None
-    """Which of them: its id."""
-    time: int | None = None
-    """When it was signed: seconds since the epoch."""
-    jws: str | None = None
-    """What the log, or a witness, has signed."""
 
 
 class VerifiedAudit(NamedTuple):
@@ -86,9 +83,10 @@ class AuditRecord(NamedTuple):
 class AuditLog:
     """A log that `open_audit_log` has opened. `async with` closes it."""
 
-    __slots__ = ("_log", "_state", "__weakref__")
+    __slots__ = ("_log", "_state", "_sink", "__weakref__")
 
     _log: _native.LogRef
+    _sink: Sink | None
     _state: dict[str, Any]
 
     def __init__(self) -> None:
@@ -160,6 +158,7 @@ class AuditLog:
 
     async def flush(self) -> AuditHead:
         """Waits until all that was decided so far is on record. Raises AUDIT_FAILED."""
+        self._attach()
         return head_in(await wait_for(_native.flush_log(self._log, False)))
 
     async def query(
@@ -193,7 +192,22 @@ class AuditLog:
 
     async def close(self) -> AuditHead:
         """Puts on record what was decided so far, and takes nothing more. Raises AUDIT_FAILED, if something could not be."""
-        return head_in(await wait_for(_native.flush_log(self._log, True)))
+        self._attach()
+        try:
+            head = head_in(await wait_for(_native.flush_log(self._log, True)))
+        except XBindError:
+            self._end()
+            raise
+        self._end()  # one who gives up waiting leaves the callback to take the rest
+        return head
+
+    def _end(self) -> None:
+        if self._sink is not None:
+            self._sink.end()
+
+    def _attach(self) -> None:
+        if self._sink is not None:
+            self._sink.attach()
 
     async def __aenter__(self) -> AuditLog:
         return self
@@ -208,6 +222,7 @@ class AuditLog:
 _OWN = {"from": "sender", "messageId": "message_id"}
 
 
+@overload
 def open_audit_log(
     path: str | PathLike[str],
     *,
@@ -215,9 +230,36 @@ def open_audit_log(
     sync: Literal["always", "batch", "none"] = "batch",
     max_file_bytes: int | None = None,
     first: int | None = None,
+) -> Opening[AuditLog]: ...
+
+
+@overload
+def open_audit_log(
+    path: AuditSink,
+    *,
+    signer: Identity,
+    sync: Literal["always", "batch", "none"] = "batch",
+    last_line: str | None = None,
+    timeout: float | None = None,
+) -> Opening[AuditLog]: ...
+
+
+def open_audit_log(
+    path: str | PathLike[str] | AuditSink,
+    *,
+    signer: Identity,
+    sync: Literal["always", "batch", "none"] = "batch",
+    max_file_bytes: int | None = None,
+    first: int | None = None,
+    last_line: str | None = None,
+    timeout: float | None = None,
 ) -> Opening[AuditLog]:
     """Opens the log at that path, or begins one there: `path`, then `path.1`, `path.2` and so on. It is read through first: one that
     was changed does not open. One process writes a log at a time.
+
+    With a function or a coroutine function in the place of the path, that gets the lines, in the event loop; it is for you that one
+    process at a time goes on with them. Such a log is not searched (`query` is INVALID_CONFIG), and with `always` a call begins when the
+    callback has its record.
 
     >>> async with open_audit_log("audit.jsonl", signer=identity) as log, Agent("teller", audit=log) as teller:
     ...     ...
@@ -225,18 +267,36 @@ def open_audit_log(
     - `signer`: signs the log, always the same one. The log keeps a copy of its key until it is closed.
     - `sync`: what a decision waits for. `always`: a call begins when the disk has its record. `batch`: records go to the disk together,
       within some 10 ms, and calls do not wait. `none`: the same, and when they are on the disk is for the operating system to decide.
-    - `max_file_bytes`: a file that is longer is continued in the next: 256 MiB, at least 4096.
-    - `first`: line that its files must begin with, or before it: with 0 all of them must be there.
+    - `max_file_bytes`: a file that is longer is continued in the next: 256 MiB, at least 4096. Not with a callback.
+    - `first`: line that its files must begin with, or before it: with 0 all of them must be there. Not with a callback.
+    - `last_line`: with a callback: the last line that it has taken before, without its line feed, where the log goes on.
+    - `timeout`: with a callback: how long it may take for a batch, in seconds: 30, at most 600.
 
     Raises INVALID_AUDIT, AUDIT_FAILED (it cannot be read or written, or is open already), INVALID_CONFIG, SIGN_FAILED.
     """
-    place, key = _path(path), key_of(signer, "signer")
+    sink = path if callable(path) else None
+    place, key = "" if sink is not None else _path(path), key_of(signer, "signer")
+    misplaced = (max_file_bytes, first) if sink is not None else (last_line, timeout)
+    if misplaced != (None, None):
+        why = "max_file_bytes and first are of files, last_line and timeout are of a callback"
+        raise XBindError("INVALID_CONFIG", why)
+    last, patience = optional(last_line, check_str, "last_line"), milliseconds(timeout, 30_000, "timeout", 1, 600_000)
     longest = whole(max_file_bytes, 256 << 20, "max_file_bytes", 4096, MAX_WHOLE)
     begin, durability = _number(first, "first"), check_str(sync, "sync")
 
     async def open() -> AuditLog:
         log = AuditLog.__new__(AuditLog)
-        log._log = await wait_for(_native.open_log(place, key, durability, longest, begin))  # pyright: ignore[reportPrivateUsage]
+        taker = log._sink = None if sink is None else Sink(sink, patience)  # pyright: ignore[reportPrivateUsage]
+        try:
+            if taker is None:
+                opening = _native.open_log(place, key, durability, longest, begin)
+            else:
+                opening = _native.hand_over(taker.taker, key, durability, last)
+            log._log = await wait_for(opening)  # pyright: ignore[reportPrivateUsage]
+        except BaseException:
+            if taker is not None:
+                taker.end()
+            raise
         log._state = json.loads(_native.log_state(log._log))  # pyright: ignore[reportPrivateUsage]
         return log
 
@@ -288,12 +348,6 @@ def recording_in(audit: Any, unrecorded: Any) -> tuple[_native.LogRef | None, bo
     return audit._log, goes_on is True  # pyright: ignore[reportPrivateUsage]
 
 
-def head_in(text: str) -> AuditHead:
-    """As the native side tells it."""
-    told = json.loads(text)
-    return AuditHead(told["seq"], told["digest"], told.get("did"), told.get("log"), told.get("time"), told.get("jws"))
-
-
 def _head(head: Any) -> str:
     if not isinstance(head, AuditHead):
         raise TypeError(f"head must be an AuditHead, not {name_of(head)}")
@@ -312,10 +366,9 @@ def _number(value: Any, what: str) -> int | None:
     return None if value is None else whole(value, 0, what, 0, MAX_WHOLE)
 
 
-def _path(path: str | PathLike[str]) -> str:
+def _path(path: Any) -> str:
     """Native code would end the path at a zero."""
-    text: Any = fspath(path)
-    place = check_str(text, "path")
+    place = check_str(cast("object", fspath(path)), "path")
     if place == "" or "\0" in place:
         raise ValueError("path must be the path of a file")
     return place

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from . import _native
 from ._audit import AuditLog, recording_in
-from ._check import UNSET, Unset, check_str, whole
+from ._check import UNSET, Unset, check_str, given, whole
+from ._reach import HttpReach, reach_by, reach_in
 from ._waiting import check_fork
 
 
@@ -32,14 +33,20 @@ class MessageBus:
         max_lifetime: int | None = None,
         audit: AuditLog | Unset = UNSET,
         dangerously_continue_unrecorded: bool | Unset = UNSET,
+        http: HttpReach | Unset = UNSET,
     ) -> None:
         """A bus of its own. `max_lifetime` is the longest life of a message in seconds, 1 to 300, default 30.
 
         `audit` is where agents here put on record what they decide, unless they have a log of their own: `open_audit_log`. What
         cannot be recorded is not done, but with `dangerously_continue_unrecorded`: what is done then, nobody can show.
+
+        `http` is how agents here reach URLs: `HttpReach(proxy="http://proxy.example:3128")`. Raises INVALID_CONFIG.
         """
         longest = whole(max_lifetime, 30, "max_lifetime", 1, 300)
+        reach = given(http, lambda value, _: reach_in(value), "http")
         self._node = _native.new_node(longest, *recording_in(audit, dangerously_continue_unrecorded))
+        if reach is not None:
+            reach_by(self._node, reach)
 
     @classmethod
     def shared(cls, name: str) -> MessageBus:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from . import _native
 from ._errors import RemoteError, XBindError
@@ -23,15 +23,19 @@ Ended: TypeAlias = "tuple[Any, ...]"
 """How a call has ended: `(True, from, body)`, `(None, id, to)` for a receipt (and `"kept"` where there is none), `(False, id, failure, remote)`."""
 
 
+DeliveryStatus: TypeAlias = Literal["delivered", "kept"]
+"""What became of a message."""
+
+
 @dataclass(frozen=True)
 class DeliveryReceipt:
-    """What a recipient signs for a message that stands in its inbox."""
+    """What a recipient signs for a message that stands in its inbox; or, where `status` says `kept`, what a broker says."""
 
     message_id: str
     """The id of the message, as its recipient sees it."""
     to: str
     """The DID of the recipient, which has signed for what was delivered."""
-    status: str = "delivered"
+    status: DeliveryStatus = "delivered"
     """`delivered`, or `kept`: the recipient is away, the broker says that it keeps the message in its mailbox, and nobody has signed
     for anything."""
 

@@ -6,17 +6,19 @@ import base64
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from . import _native
-from ._check import UNSET, Unset, check_str, given, seconds, whole
+from ._check import UNSET, Unset, check_str, given, seconds, strings, whole
 from ._errors import XBindError
 from ._journal import short
 
 if TYPE_CHECKING:
     from ._methods import Offers
 
+_ANYBODY = "did:key:z6MktwupdmLXVVqTzCw4i46r4uGyosGXRnR3XjN4Zq7oMMsw"
+"""Any DID will do to find out whether a card can be."""
 _SKEW = 30
 _KEPT = 1800
 """How long a card is handed out before another one is signed, in seconds: half of its life."""
@@ -54,6 +56,16 @@ class AgentCard:
     """Until when it holds, in seconds since the epoch."""
     jws: str
     """The signed statement itself, to show to others: docs/cards.md."""
+    session: str | None = None
+    """The session of an agent of another process, where `describe` has asked it: an approval that is to be brought along names it.
+    It is no part of what is signed."""
+
+
+def check_addresses(addresses: Any) -> list[str]:
+    """A copy of the URLs that an agent says it has. Raises INVALID_CONFIG for those that no card can name."""
+    copy = [] if addresses is None else strings(addresses, "addresses")
+    _native.card_to_sign(_ANYBODY, json.dumps({"methods": [], "addresses": copy}))
+    return copy
 
 
 def verify_card(jws: str, *, did: str | Unset = UNSET, now: int | None = None, clock_skew: int | None = None) -> AgentCard:
@@ -65,19 +77,20 @@ def verify_card(jws: str, *, did: str | Unset = UNSET, now: int | None = None, c
     return _read(check_str(jws, "jws"), given(did, check_str, "did"), seconds(now, "now"), skew)
 
 
-def card_in(answer: Any, sender: str) -> AgentCard:
+def card_in(answer: Any, sender: str, session: str | None) -> AgentCard:
     """The card in the answer of an agent, which has to be its own."""
     card: Any = answer.get("card") if isinstance(answer, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
     if isinstance(card, str):
-        return _read(card, sender, None, _SKEW)
+        return replace(_read(card, sender, None, _SKEW), session=session)
     raise XBindError("INVALID_TOKEN", f"{short(sender)} did not answer with a card")
 
 
 class CardKeeper:
     """An agent's own card, which is signed anew when the agent offers something else, or half of its life is over."""
 
-    def __init__(self, did: str, name: str | None, sign: Callable[[bytes], Awaitable[bytes]]) -> None:
+    def __init__(self, did: str, name: str | None, addresses: list[str], sign: Callable[[bytes], Awaitable[bytes]]) -> None:
         self._did = did
+        self._addresses = addresses
         self._name = name
         self._sign = sign
         self._kept: tuple[Offers, float, AgentCard] | None = None
@@ -85,7 +98,7 @@ class CardKeeper:
     async def of(self, offers: Offers) -> AgentCard:
         if self._kept and self._kept[0] is offers and time.monotonic() < self._kept[1]:
             return self._kept[2]
-        draft = json.dumps({"name": self._name, "methods": offers.methods(), "addresses": []})
+        draft = json.dumps({"name": self._name, "methods": offers.methods(), "addresses": self._addresses})
         text = _native.card_to_sign(self._did, draft)
         try:
             signature = base64.urlsafe_b64encode(await self._sign(text.encode())).rstrip(b"=").decode()

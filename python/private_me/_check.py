@@ -90,15 +90,15 @@ def whole(value: Any, fallback: int, what: str, least: int, most: int) -> int:
     raise XBindError("INVALID_CONFIG", f"{what} is {value}", f"give a whole number from {least} to {most}")
 
 
-def milliseconds(value: Any, fallback: int, what: str, least: int = 1) -> int:
+def milliseconds(value: Any, fallback: int, what: str, least: int = 1, most: int = MAX_TIMER) -> int:
     """Seconds, of which a millisecond is the least, or INVALID_CONFIG."""
     if value is None:
         return fallback
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{what} must be seconds, not {name_of(value)}")
-    if least <= value * 1000 <= MAX_TIMER:
+    if least <= value * 1000 <= most:
         return int(-(-value * 1000 // 1))
-    raise XBindError("INVALID_CONFIG", f"{what} is {value}", f"give seconds from {least / 1000:g} to {MAX_TIMER // 1000}")
+    raise XBindError("INVALID_CONFIG", f"{what} is {value}", f"give seconds from {least / 1000:g} to {most // 1000}")
 
 
 def seconds(value: Any, what: str) -> int | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ._codes import ErrorCode
+
+if TYPE_CHECKING:
+    from ._calls import CallReceipt
 
 Handled = Literal["yes", "no", "unknown"]
 
@@ -54,6 +57,8 @@ class XBindError(Exception):
         """The id of the message concerned."""
         self.remote = remote
         """With `HANDLER_FAILED`: what the other agent's handler chose to tell."""
+        self.receipt: CallReceipt | None = None
+        """Of `call_with_receipt`: the call and the refusal, where that came from its agent, to be shown to others."""
 
     def __str__(self) -> str:
         text = f"{self.code}: {self.message}"
@@ -61,7 +66,7 @@ class XBindError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         context = (self.handled, self.message_id, self.remote)
-        return type(self), (self.code, self.message, self.hint, self.retryable, *context)
+        return type(self), (self.code, self.message, self.hint, self.retryable, *context), {"receipt": self.receipt}
 
 
 class HandlerError(Exception):

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import _native
+from ._check import name_of
 from ._errors import XBindError
 
 if TYPE_CHECKING:
@@ -69,11 +70,12 @@ class IncomingCall(Generic[P]):
     def progress(self, progress: float | None = None, total: float | None = None, message: str | None = None) -> None:
         """Tells the caller how far the call is, which starts its `timeout` anew. Once the call is over, it does nothing.
 
-        Raises XBindError: INVALID_PAYLOAD, PAYLOAD_TOO_LARGE.
+        Raises XBindError: INVALID_PAYLOAD, PAYLOAD_TOO_LARGE; TypeError.
         """
         for what, value in (("progress", progress), ("total", total)):
-            if value is not None and not math.isfinite(value):
-                raise XBindError("INVALID_PAYLOAD", f"{what} is {value}", "give a finite number")
+            _check_number(value, what)
+        if message is not None and not isinstance(message, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"message must be a string, not {name_of(message)}")
         if message is not None and not _is_text(message):
             raise XBindError("INVALID_PAYLOAD", "message holds half of a surrogate pair", "give text that UTF-8 can hold")
         running = self._running
@@ -114,6 +116,19 @@ class Running:
         """What was found out."""
         self.telling: asyncio.TimerHandle | None = None
         """Its caller is told that it waits for an approval."""
+
+
+def _check_number(value: Any, what: str) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{what} must be a number, not {name_of(value)}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise XBindError("INVALID_PAYLOAD", f"{what} is {number}", "give a finite number")
 
 
 def _is_text(text: str) -> bool:

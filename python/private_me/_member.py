@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import _native
 from ._audit import AuditLog, recording_in
 from ._bus import MessageBus, default_bus, node_of
-from ._card import AgentCard, CardKeeper
+from ._card import AgentCard, CardKeeper, check_addresses
 from ._check import MAX_TIMER, MAX_WHOLE, Unset, check_bytes, check_callable, check_str, milliseconds, optional, whole
 from ._errors import XBindError
 from ._guard import Handler, Policy
@@ -22,7 +22,7 @@ from ._port import current
 from ._recorder import record_text, statement_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 
 def closed() -> XBindError:
@@ -48,6 +48,7 @@ class Member:
         handler: Handler | None,
         on_handler_error: Callable[..., Any] | None,
         verbose: bool,
+        addresses: Iterable[str] | None,
         audit: AuditLog | Unset,
         dangerously_continue_unrecorded: bool | Unset,
     ) -> None:
@@ -60,6 +61,7 @@ class Member:
         self.node = node_of(default_bus() if bus is None else bus)
         self.timeout = milliseconds(timeout, 30_000, "timeout")
         self.longest = whole(max_payload_bytes, 1 << 20, "max_payload_bytes", 1, MAX_TIMER)
+        named = check_addresses(addresses)
         self._signer = None if identity is None else Signer(identity)
         provider = None if self._signer is None else self._signer.did
         self.journal = Journal(self.name or "", verbose, on_handler_error)
@@ -84,7 +86,7 @@ class Member:
         self.is_closed = False
         self._draining: asyncio.Future[None] | None = None
         self._signing: set[asyncio.Task[Any]] = set()
-        self._card = CardKeeper(self.did, self.name, self._sign)
+        self._card = CardKeeper(self.did, self.name, named, self._sign)
         self.offers = Offers(self.did, lambda: self.journal, self._describe)
         if handler is not None:
             self.offers = self.offers.with_handler(handler, Policy())

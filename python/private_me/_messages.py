@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
+import base64
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable
@@ -10,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from . import _native
+from ._audit import AuditLog
 from ._check import UNSET, Unset, check_bytes, check_callable, check_str, given, name_of, optional, strings, whole
 from ._errors import XBindError
 from ._identity import Identity, key_of
-from ._revocation import Revocations, RevocationSubject, sources_in
+from ._recorder import Recorder
+from ._revocation import Revocations, refuse_revoked, sources_in
 
 MessageOp: TypeAlias = Literal["call", "send", "result", "error", "receipt", "part", "progress", "cancel", "more"]
 """What a message is: docs/wire-format.md."""
@@ -144,16 +147,21 @@ class MessageVerifier:
         running: Callable[[str, str], VerifiedMessage | None] | None = None,
         allow: Iterable[str] | Unset = UNSET,
         revocations: Revocations = (),
+        audit: AuditLog | Unset = UNSET,
+        dangerously_continue_unrecorded: bool | Unset = UNSET,
     ) -> None:
         """`pending` looks up calls that this side has made by id, so that their answers can be matched; `running` calls that it
         works on, by id and caller. `allow` names DIDs whose messages are taken. `session` names the replay window, 16 random
-        bytes in base64url. Raises INVALID_DID, INVALID_CONFIG.
+        bytes in base64url. With `audit` what it decides is on record, and else it lets nothing through: AUDIT_FAILED.
+
+        Raises INVALID_DID, INVALID_CONFIG.
         """
         check_callable(now, "now")
         for what, function in (("pending", pending), ("running", running)):
             if function is not None:
                 check_callable(function, what)
         self._sources = sources_in(revocations)
+        self._recorder = Recorder.of(audit, dangerously_continue_unrecorded)
         self._now = now
         self._pending = pending
         self._running = running
@@ -165,24 +173,45 @@ class MessageVerifier:
             "maxTracked": whole(max_tracked_messages, 1_000_000, "max_tracked_messages", 1, 100_000_000),
             "session": given(session, check_str, "session"),
             "allow": given(allow, strings, "allow"),
-            "asks": bool(self._sources),
+            "asks": bool(self._sources) or self._recorder is not None,
         }
+        self._audience = audience
         self._verifier = _native.new_verifier(json.dumps(policy))
 
     def open(self, jws: str, body: bytes, token: str | None = None) -> VerifiedMessage:
         """Opens one message: all checks of docs/wire-format.md, in that order. Raises what `now`, `pending` and `running` raise.
 
         Raises MALFORMED_MESSAGE, PAYLOAD_TOO_LARGE, WRONG_AUDIENCE, MESSAGE_EXPIRED, MESSAGE_NOT_YET_VALID, INVALID_SIGNATURE,
-        NOT_ALLOWED, REVOKED, REVOCATION_UNKNOWN, STALE_SESSION, REPLY_MISMATCH, REPLAYED, REPLAY_WINDOW_FULL.
+        NOT_ALLOWED, REVOKED, REVOCATION_UNKNOWN, STALE_SESSION, REPLY_MISMATCH, REPLAYED, REPLAY_WINDOW_FULL, AUDIT_FAILED.
         """
         text, own, shown = check_str(jws, "jws"), check_bytes(body, "body"), optional(token, check_str, "token")
+        recorder = self._recorder
+        if recorder is None:
+            return self._open(text, own, shown, None)
+        entry: dict[str, Any] = {"event": "message", "by": self._audience, "digest": _digest_of(text)}
+        with recorder.refusals(entry):
+            message = self._open(text, own, shown, entry)
+        accepted = {"outcome": "accepted", "from": message.sender, "messageId": message.id, "method": message.method}
+        try:
+            recorder.put({**entry, **accepted})
+        except XBindError:
+            _native.forget_message(self._verifier, message.sender, message.id)  # it may come again as it is
+            raise
+        return message
+
+    def _open(self, text: str, own: bytes, shown: str | None, entry: dict[str, Any] | None) -> VerifiedMessage:
+        """What is proven of a message before anything is asked about it comes into its record."""
         now: Any = self._now()
         if isinstance(now, bool) or not isinstance(now, (int, float)):
             raise TypeError(f"now() must give seconds, not {name_of(now)}")
         opened, waiting = _native.open(self._verifier, now, text, own, shown)
         if waiting is not None:
             claim = json.loads(_native.claim(waiting))
-            self._ask(claim["from"], claim["issuedAt"])
+            if entry is not None:
+                entry["from"] = claim["from"]
+            refuse_revoked(self._sources, claim["from"], claim["issuedAt"], "open it again")
+            if self._recorder is not None:
+                self._recorder.check()
             opened = _native.accept(self._verifier, waiting, now, own, shown, self._call_of(claim))
         assert opened is not None
         message = json.loads(opened)
@@ -205,23 +234,6 @@ class MessageVerifier:
             jws=text,
         )
 
-    def _ask(self, sender: str, issued_at: int) -> None:
-        """Whoever raises, or answers anything but a bool, does not know."""
-        known = True
-        for source in self._sources:
-            try:
-                answer: Any = source.is_revoked(RevocationSubject(issued_at, did=sender))
-            except Exception:
-                answer = None
-            if inspect.iscoroutine(answer):
-                answer.close()
-            if answer is True:
-                raise XBindError("REVOKED", f"{sender} was revoked")
-            known = known and answer is False
-        if not known:
-            what = f"no source knows at once whether {sender} was revoked"
-            raise XBindError("REVOCATION_UNKNOWN", what, "open it again", True)
-
     def _call_of(self, claim: dict[str, Any]) -> str | None:
         """The JWS of the call that a message is about, by what the user of this class knows."""
         about = claim.get("about")
@@ -234,3 +246,7 @@ class MessageVerifier:
             call = None if self._running is None else self._running(about, claim["from"])
         jws = getattr(call, "jws", None)
         return jws if isinstance(jws, str) else None
+
+
+def _digest_of(jws: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(jws.encode()).digest()).rstrip(b"=").decode()

@@ -28,6 +28,12 @@ class Recorder:
         log, goes_on = recording_in(audit, unrecorded)
         return None if log is None else cls(log, goes_on)
 
+    def check(self) -> None:
+        """Raises AUDIT_FAILED where nothing is to begin now: then nobody has to forget what was done."""
+        check_fork()
+        if not self._unrecorded and not _native.can_write(self._log):
+            raise XBindError("AUDIT_FAILED", "it cannot be put on record, and so it was not done", None, True)
+
     def put(self, entry: dict[str, Any]) -> None:
         """Of what is done next. Where decisions wait for the disk, this does. Raises AUDIT_FAILED: it must not be done."""
         check_fork()
@@ -44,7 +50,8 @@ class Recorder:
         try:
             yield
         except XBindError as error:
-            self._refused(entry, error.code, error.message)
+            if error.code != "AUDIT_FAILED":
+                self._refused(entry, error.code, error.message)
             raise
         except Exception:
             self._refused(entry, "INTERNAL", "a function that was given to the verifier has raised")
@@ -52,7 +59,9 @@ class Recorder:
 
     def _refused(self, entry: dict[str, Any], code: str, message: str) -> None:
         check_fork()
-        refused = {**entry, "outcome": "refused", "code": code, "note": _cut(message)}
+        note, why = entry.get("note"), cut(message)
+        note = f"{note}: {why}" if note and why else note or why
+        refused = {**entry, "outcome": "refused", "code": code, "note": note}
         with contextlib.suppress(XBindError):
             _native.put_decision(self._log, record_text(refused), self._unrecorded, True)
 
@@ -85,7 +94,7 @@ def did_in(text: Any) -> str | None:
         return None
 
 
-def _cut(text: str) -> str | None:
+def cut(text: str) -> str | None:
     """As a note takes it: at most 255 bytes, and an ellipsis for the rest."""
     whole = text.encode()
     return text or None if len(whole) <= 255 else f"{whole[:255].decode(errors='ignore')}…"

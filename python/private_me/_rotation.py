@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -67,8 +69,18 @@ class KeyHistory:
     """The keys of one agent, from the first on; the first one's DID is the agent's lasting name. Times are in seconds since the
     epoch, by default the system clock's."""
 
-    def __init__(self, did: str, *, active_from: int | None = None) -> None:
-        """The history of an agent whose first key is in use since `active_from`, default 0. Raises INVALID_DID."""
+    def __init__(
+        self,
+        did: str,
+        *,
+        active_from: int | None = None,
+        audit: AuditLog | Unset = UNSET,
+        dangerously_continue_unrecorded: bool | Unset = UNSET,
+    ) -> None:
+        """The history of an agent whose first key is in use since `active_from`, default 0. With `audit` what it takes in and what its
+        holder decides is on record, or not done: AUDIT_FAILED. Raises INVALID_DID, INVALID_CONFIG.
+        """
+        self._recorder = Recorder.of(audit, dangerously_continue_unrecorded)
         self._history = _native.new_key_history(check_str(did, "did"), seconds(active_from, "active_from") or 0)
         self._name = did
 
@@ -78,20 +90,41 @@ class KeyHistory:
         return self._name
 
     def prepare(self, statement: str, *, now: int | None = None) -> Rotation:
-        """Verifies a rotation and takes it in. Raises INVALID_TOKEN, TOKEN_NOT_YET_VALID, INVALID_DELEGATION."""
-        return _rotation(_native.prepare_key(self._history, check_str(statement, "statement"), seconds(now, "now")))
+        """Verifies a rotation and takes it in. Raises INVALID_TOKEN, TOKEN_NOT_YET_VALID, INVALID_DELEGATION, AUDIT_FAILED."""
+        text, at = check_str(statement, "statement"), seconds(now, "now")
+        if self._recorder is not None:
+            self._recorder.check()
+            with self._recorder.refusals({"event": "key.prepared", "from": self._name}):
+                taken = _rotation(_native.prepare_key(self._history, text, at, True))
+            self._recorder.put({"event": "key.prepared", "outcome": "accepted", "from": taken.old, "to": taken.new})
+        return _rotation(_native.prepare_key(self._history, text, at, False))
 
     def activate(self, did: str, *, since: int | None = None) -> bool:
-        """Brings the start of a prepared key forward. Tells whether anything has changed."""
-        return _native.activate_key(self._history, check_did(did, "did"), seconds(since, "since"))
+        """Brings the start of a prepared key forward. Tells whether anything has changed. Raises INVALID_DID, AUDIT_FAILED."""
+        key, at = check_did(did, "did"), _time(since)
+        if self._recorder is not None:
+            self._recorder.check()
+        return self._noted("key.activated", key, lambda trial: _native.activate_key(self._history, key, at, trial))
 
     def taint(self, did: str, *, since: int | None = None) -> bool:
-        """Marks a key as doubtful from some time on: what it signed before stands. Tells whether anything has changed."""
-        return _native.taint_key(self._history, check_did(did, "did"), seconds(since, "since"))
+        """Marks a key as doubtful from some time on: what it signed before stands. Tells whether anything has changed.
+        Raises INVALID_DID, AUDIT_FAILED.
+        """
+        key, at = check_did(did, "did"), _time(since)
+        return self._noted("key.tainted", key, lambda trial: _native.taint_key(self._history, key, at, trial))
 
     def revoke(self, did: str) -> bool:
-        """Takes a key back: nothing that it signed stands, whenever. Tells whether anything has changed."""
-        return _native.revoke_key(self._history, check_did(did, "did"))
+        """Takes a key back: nothing that it signed stands, whenever. Tells whether anything has changed.
+        Raises INVALID_DID, AUDIT_FAILED.
+        """
+        key = check_did(did, "did")
+        return self._noted("key.revoked", key, lambda trial: _native.revoke_key(self._history, key, trial))
+
+    def _noted(self, event: str, to: str, act: Callable[[bool], bool]) -> bool:
+        """What changes anything: on record, and then done."""
+        if self._recorder is not None and act(True):
+            self._recorder.put({"event": event, "outcome": "accepted", "from": self._name, "to": to})
+        return act(False)
 
     def state(self, did: str, at: int | None = None) -> KeyState | None:
         """Where a key stands; None for a key that is not the agent's."""
@@ -108,6 +141,12 @@ class KeyHistory:
     def current(self, at: int | None = None) -> str | None:
         """The newest key that may sign; None if none may."""
         return _native.current_key(self._history, seconds(at, "at"))
+
+
+def _time(since: int | None) -> int:
+    """One for the trial and for the deed."""
+    at = seconds(since, "since")
+    return int(time.time()) if at is None else at
 
 
 def _rotation(text: str) -> Rotation:

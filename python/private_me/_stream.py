@@ -80,7 +80,7 @@ class _Reading(Heard):
         self._loop = member.port.attach()
         member.check()
         if "://" in to:
-            _native.reach_addresses(member.node)
+            _native.reach_addresses(member.node, None)
         self._call = self._calls.begin(member.number, to, content, False, asked.native, self._end, _WINDOW, self)
 
     def part(self, body: str | bytes) -> None:

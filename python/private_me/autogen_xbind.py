@@ -96,7 +96,7 @@ class AutoGenxBindAgent:
         return self.agent.stream(to, payload, **options)
 
     async def send(self, to: Address, payload: Any = None) -> Result:
-        """One-way; returns when the message stands in the recipient's inbox, which the recipient has signed for."""
+        """One-way; the value, a `DeliveryReceipt`, says whether the message stands in the recipient's inbox, or is kept for it."""
         return await _result(self.agent.send(to, payload))
 
     async def receive(self, **options: Any) -> Result:

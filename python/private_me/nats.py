@@ -37,6 +37,10 @@ __all__ = [
 ]
 
 
+_WEEK = 604_800
+"""As long as any mail is kept, in seconds."""
+
+
 @dataclass(frozen=True)
 class Tls:
     """TLS, whatever the addresses say."""
@@ -84,6 +88,28 @@ class NatsBus(MessageBus):
         member = member_of(agent.agent if isinstance(agent, AutoGenxBindAgent) else agent)
         if member.name is not None:
             await wait_for(_native.told_nats(self._nats, json.dumps({"verb": "named", "did": member.did})))
+
+    async def mailbox(self, agent: Agent | AutoGenxBindAgent, *, retain_seconds: int | None = None) -> None:
+        """Keeps what others `send` to an agent here while it is away, until some process of it has a mailbox again and reads its inbox.
+        Each message is taken by one process, once, when it is asked for messages (`receive`, `messages`): what one was about to read
+        when it died is not given out again. Whoever has a mailbox keeps his name, too. Where the servers let in by statements
+        (`serve_auth`), a bus has a mailbox for its own `identity` alone. With `encrypt`, the agent's key has to be its own:
+        `Agent.from_identity`.
+
+        `retain_seconds`: for how long a message is kept, and for how long after the agent was last there messages are taken for it:
+        604 800, a week, 1 to 604 800. 0 closes the mailbox.
+
+        >>> await bus.mailbox(agent, retain_seconds=86_400)
+        >>> async for message in agent.messages():
+        ...     print(message.sender, message.payload)
+
+        Raises AGENT_CLOSED, INVALID_CONFIG, SIGN_FAILED, BROKER_UNAVAILABLE.
+        """
+        check_fork()
+        member = member_of(agent.agent if isinstance(agent, AutoGenxBindAgent) else agent)
+        retain = whole(retain_seconds, _WEEK, "retain_seconds", 0, _WEEK)
+        member.check()  # it signs, where it lives
+        await wait_for(_native.told_nats(self._nats, json.dumps({"verb": "mailbox", "did": member.did, "retain": retain})))
 
     async def drain(self) -> None:
         """Closes the bus and every agent on it in this process; returns when their last words have left and the servers have heard

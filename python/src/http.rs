@@ -2,9 +2,10 @@
 
 use pyo3::prelude::*;
 use xbind_binding::http::{
-    self, Authentic, AuthenticRequest, RequestDraft, RequestHead, RequestPolicy, RequestVerifier, ResponseHead,
-    ResponsePolicy, Signed, UsedApproval, VerifiedResponse,
+    self, Authentic, AuthenticRequest, RequestDecision, RequestDraft, RequestHead, RequestPolicy, RequestVerifier,
+    ResponseHead, ResponsePolicy, Signed, UsedApproval, VerifiedResponse,
 };
+use xbind_binding::record;
 
 use crate::key::KeyRef;
 use crate::pass::{Enter, Give, Json, raised};
@@ -58,4 +59,14 @@ entries! {
     fn approve_request(
         verifier: &RequestVerifierRef, request: &RequestRef, body: &[u8], approvers: Vec<String>, recipient: &str, now: f64,
     ) -> PyResult<Json<UsedApproval>> = http::approve;
+    /// Signs a yes or no to a request.
+    fn decide_request(key: &KeyRef, request: Json<RequestHead>, body: &[u8], decided: Json<RequestDecision>) -> PyResult<String>
+        = http::decide;
+    /// Takes back that a request was accepted, and that an approval was used.
+    fn forget_request(
+        verifier: &RequestVerifierRef, request: &RequestRef, approver: Option<&str>, approval: Option<&str>,
+    ) -> PyResult<()> {
+        let (verifier, request) = (verifier.enter(), request.enter());
+        Give::give(record::forget_request(&verifier, Some(&request), approver, approval))
+    }
 }

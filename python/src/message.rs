@@ -43,6 +43,8 @@ entries! {
         let (verifier, waiting) = (verifier.enter(), opening.enter());
         message::accept(&verifier, &waiting, now, body, token, call).map(Json).map_err(|error| raised(&error))
     }
+    /// Takes back that a message was accepted.
+    fn forget_message(verifier: &VerifierRef, sender: &str, id: &str) -> PyResult<()> = message::forget;
     /// Whether JSON text may go into a body.
     fn check_json(text: &str) -> PyResult<()> = message::check_json;
     /// One text of both; nothing if there is neither.

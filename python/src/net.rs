@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use pyo3::prelude::*;
 use xbind_binding::agent::Node;
 use xbind_binding::net::{self, Fetched, Fetcher, Rules};
-use xbind_binding::serve::{self, Server};
+use xbind_binding::serve::{self, Reach, Server};
 
 use crate::pass::{Bytes, Enter, Give, Json, raised};
 use crate::port::NodeRef;
@@ -42,8 +42,11 @@ entries! {
             Err(why) => (None, Some(why)),
         }))
     }
-    /// Lets the agents of a bus call by address.
-    fn reach_addresses(node: &NodeRef) -> PyResult<()> = |node: &Arc<Node>| serve::reach_addresses(node, None);
+    /// Lets the agents of a bus call by address, in that way; it stays the one that it was at first.
+    fn reach_addresses(node: &NodeRef, reach: Option<Json<Reach>>) -> PyResult<()>
+        = |node: &Arc<Node>, reach| serve::reach_addresses(node, reach);
+    /// The session of an agent elsewhere, as far as it has told it here.
+    fn known_session(node: &NodeRef, did: &str) -> Option<String> = serve::known_session;
     /// Opens agents of a bus to requests: these DIDs, or all; and what is readable when an exchange has something to take.
     fn new_server(node: &NodeRef, only: Option<Vec<String>>) -> PyResult<(ServerRef, Wake)> {
         let (wake, waker) = wake()?;

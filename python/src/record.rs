@@ -1,19 +1,27 @@
 //! Receipts, and logs of what was decided.
 
-use std::sync::mpsc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use pyo3::prelude::*;
 use xbind::{Error, ErrorKind};
 use xbind_binding::port;
-use xbind_binding::record::{self, Log, Proven};
+use xbind_binding::record::{self, Log, Proven, Taker};
 
 use crate::key::KeyRef;
 use crate::pass::{Enter, Json, Locked, raised};
 use crate::soon::Promised;
+use crate::wake::{Wake, wake};
+
+/// Lines, by the numbers by which they are taken, and how far a log goes with them.
+type Batches = Arc<Mutex<VecDeque<(u32, String, String)>>>;
+type Handed = (Taker, Batches);
 
 kept! {
     /// A log that is open.
     LogRef(Log);
+    /// Who takes the lines of a log, and those that he was not given yet.
+    TakerRef(Handed);
 }
 
 impl Locked for &LogRef {}
@@ -27,6 +35,29 @@ entries! {
         record::verify(call, answer, requests, results, caller, agent).map(Json).map_err(|error| raised(&error))
     }
     fn open_log(path: &str, key: &KeyRef, sync: &str, max_bytes: f64, first: Option<f64>) -> Promised<LogRef> = Log::open;
+    /// Who takes the lines of a log, and what is readable when there are some.
+    fn new_taker(milliseconds: f64) -> PyResult<(TakerRef, Wake)> {
+        let (wake, waker) = wake()?;
+        let batches = Batches::default();
+        let given = batches.clone();
+        let take = move |number, lines, head| {
+            given.lock().unwrap_or_else(PoisonError::into_inner).push_back((number, lines, head));
+            waker.wake();
+            true
+        };
+        Ok(((record::taker(take, milliseconds), batches).into(), wake))
+    }
+    /// What there is to take.
+    fn batches(taker: &TakerRef) -> Vec<(u32, String, String)> = |(_, batches): &Handed|
+        batches.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect::<Vec<_>>();
+    /// The lines of that number are there for good, or are not, and why.
+    fn taken(taker: &TakerRef, number: u32, refused: Option<&str>)
+        = |(taker, _): &Handed, number, refused| record::taken(taker, number, refused);
+    /// Opens a log whose lines go to somebody else, behind that line of his if it goes on.
+    fn hand_over(taker: &TakerRef, key: &KeyRef, sync: &str, last: Option<&str>) -> Promised<LogRef>
+        = |(taker, _): &Handed, key, sync, last| Log::hand_over(taker, key, sync, last);
+    /// Whether anything may be done that has to be recorded.
+    fn can_write(log: &LogRef) -> bool = Log::can_write;
     /// Whose log it is, and what was found when it was opened, as JSON.
     fn log_state(log: &LogRef) -> String = Log::state;
     /// Adds what the JSON object of a record says; false if it cannot be. Where records wait for the disk, other threads may run

@@ -76,13 +76,11 @@ entries! {
     }
     fn verify_rotation(statement: &str) -> PyResult<Json<Rotation>> = Rotation::verify;
     fn new_key_history(first: &str, active_from: f64) -> PyResult<HistoryRef> = KeyHistory::new;
-    fn prepare_key(history: &HistoryRef, statement: &str, now: Option<f64>) -> PyResult<Json<Rotation>>
-        = |history: &KeyHistory, statement: &str, now| history.prepare(statement, now, false);
-    fn activate_key(history: &HistoryRef, key: &str, from_time: Option<f64>) -> bool
-        = |history: &KeyHistory, key: &str, from| history.activate(key, from, false);
-    fn taint_key(history: &HistoryRef, key: &str, from_time: Option<f64>) -> bool
-        = |history: &KeyHistory, key: &str, from| history.taint(key, from, false);
-    fn revoke_key(history: &HistoryRef, key: &str) -> bool = |history: &KeyHistory, key: &str| history.revoke(key, false);
+    fn prepare_key(history: &HistoryRef, statement: &str, now: Option<f64>, trial: bool) -> PyResult<Json<Rotation>>
+        = KeyHistory::prepare;
+    fn activate_key(history: &HistoryRef, key: &str, from_time: Option<f64>, trial: bool) -> bool = KeyHistory::activate;
+    fn taint_key(history: &HistoryRef, key: &str, from_time: Option<f64>, trial: bool) -> bool = KeyHistory::taint;
+    fn revoke_key(history: &HistoryRef, key: &str, trial: bool) -> bool = KeyHistory::revoke;
     fn key_state(history: &HistoryRef, key: &str, at: Option<f64>) -> Option<&'static str> = KeyHistory::state;
     fn may_sign(history: &HistoryRef, key: &str, at: Option<f64>) -> bool = KeyHistory::may_sign;
     fn receipt_stands(history: &HistoryRef, key: &str, signed_at: f64) -> bool = KeyHistory::receipt_stands;
@@ -98,11 +96,11 @@ entries! {
 
     fn new_revocation_list(capacity: f64) -> ListRef = revoked::list;
     /// Without a time the entry is kept for good.
-    fn revoke_token(list: &ListRef, id: &str, keep_until: Option<f64>) -> PyResult<()> = |list: &Arc<_>, id, until|
-        revoked::revoke_token(list, id, until, false);
+    fn revoke_token(list: &ListRef, id: &str, keep_until: Option<f64>, trial: bool) -> PyResult<()>
+        = |list: &Arc<_>, id, until, trial| revoked::revoke_token(list, id, until, trial);
     /// Without a time whatever the DID issues or is granted is revoked.
-    fn revoke_did(list: &ListRef, subject: &str, issued_until: Option<f64>) -> PyResult<()> = |list: &Arc<_>, did, until|
-        revoked::revoke_did(list, did, until, false);
+    fn revoke_did(list: &ListRef, subject: &str, issued_until: Option<f64>, trial: bool) -> PyResult<()>
+        = |list: &Arc<_>, did, until, trial| revoked::revoke_did(list, did, until, trial);
     fn reinstate(list: &ListRef, subject: &str) -> bool = |list: &Arc<_>, did| revoked::reinstate(list, did);
     fn is_revoked(list: &ListRef, id: Option<&str>, subject: Option<&str>, issued_at: f64) -> bool
         = |list: &Arc<_>, id, did, at| revoked::is_revoked(list, id, did, at);

@@ -51,6 +51,7 @@ def test_the_programs_of_the_guide_run(capsys, monkeypatch, tmp_path):
         "REVOKED",
         "hello",
         "about identity connected",
+        "kept the sources are in",
         "['call accepted', 'call answered']",
         "4",
         "True",

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import gc
 import json
 import warnings
@@ -10,7 +11,20 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from private_me import Agent, Identity, IncomingCall, Located, MessageBus, XBindError, listen, serve_agents
+from private_me import (
+    Agent,
+    ApprovalPolicy,
+    CallToApprove,
+    Identity,
+    IncomingCall,
+    Located,
+    MessageBus,
+    XBindError,
+    approve_call,
+    listen,
+    serve_agents,
+)
+from private_me._address import recipient_in
 
 
 @pytest_asyncio.fixture
@@ -54,6 +68,48 @@ async def test_bytes_streams_progress_and_errors_cross(asker, far):
         await asker.call(url, "x", method="count")
     assert (await asker.describe(url)).did == agent.did
     assert (await asker.send(url, "letter")).to == agent.did
+
+
+async def test_a_card_names_addresses_and_the_session_that_an_approval_brought_along_is_for(asker, far, bus):
+    agent, url = far
+    operator = Identity()
+    agent.handle(lambda call: call.payload, approval=ApprovalPolicy(operator.did))
+    card = await asker.describe(Located(agent.did, url))
+    assert card.did == agent.did and card.session is not None
+    assert (await agent.describe()).session is None
+    body = json.dumps({"x": 1}, separators=(",", ":")).encode()
+    approved = CallToApprove(asker.did, agent.did, body, session=card.session)
+    assert await asker.call(Located(agent.did, url), {"x": 1}, approval=approve_call(operator, approved)) == {"x": 1}
+    urls = ["http://localhost:1/agents", "https://agents.example/writer"]
+    async with Agent("writer", bus=bus, addresses=urls) as writer:
+        card = await asker.describe("writer")
+        assert card.addresses == tuple(urls)
+        urls.clear()
+        assert len((await writer.describe()).addresses) == 2
+    for wrong in ("https://agents.example", b"x", 5, [None], [b"x"], [5], False, 0, float("nan")):
+        with pytest.raises(TypeError):
+            Agent(bus=bus, addresses=wrong)
+    for wrong in (["agents.example"], [""], ["https://a.example/" + "x" * 5000]):
+        with pytest.raises(XBindError, match="INVALID_CONFIG"):
+            Agent(bus=bus, addresses=wrong)
+    with pytest.raises(ValueError):
+        Agent(bus=bus, addresses=["https://a.example/\ud800"])
+    assert [each.name for each in bus.agents()] == ["asker"]
+
+
+async def test_what_stands_for_a_did_is_one_and_of_the_addresses_of_a_card_https_is_taken(asker, far):
+    agent, url = far
+    agent.handle(lambda call: call.payload)
+    for wrong in ("far", "", url, f"{agent.did}#x", "did:key:z"):
+        with pytest.raises(XBindError, match="INVALID_DID"):
+            await asker.call(Located(wrong, url), 1)
+    card = await asker.describe(url)
+    assert recipient_in(dataclasses.replace(card, addresses=())) == agent.did
+    both = dataclasses.replace(card, addresses=("http://localhost:1/agents", "https://agents.example/writer"))
+    assert recipient_in(both) == f"~https://agents.example/writer#{agent.did}"
+    for wrong in (dataclasses.replace(card, did="far"), dataclasses.replace(card, did="far", addresses=())):
+        with pytest.raises(XBindError, match="INVALID_DID"):
+            await asker.call(wrong, 1)
 
 
 async def test_many_calls_at_once_over_http(asker, far):

@@ -251,12 +251,15 @@ async def test_what_progress_cannot_say_is_told(asker, teller):
     codes: list[str] = []
 
     def handler(call: IncomingCall[Any]) -> None:
-        for word in ({"progress": float("nan")}, {"message": "\ud800"}, {"message": "x" * 10000}):
+        for word in ({"progress": float("nan")}, {"message": "\ud800"}, {"message": "x" * 10000}, {"total": 10**400}):
             try:
                 call.progress(**word)
             except XBindError as error:
                 codes.append(error.code)
+        for word in ({"progress": "1"}, {"progress": True}, {"total": b""}, {"total": object()}, {"message": 5}, {"message": b"x"}):
+            with pytest.raises(TypeError):
+                call.progress(**word)
 
     teller.handle(handler)
     await asker.call("teller", on_progress=lambda word: 1 / 0)
-    assert codes == ["INVALID_PAYLOAD", "INVALID_PAYLOAD", "PAYLOAD_TOO_LARGE"]
+    assert codes == ["INVALID_PAYLOAD", "INVALID_PAYLOAD", "PAYLOAD_TOO_LARGE", "INVALID_PAYLOAD"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import pickle
 
 import pytest
 
@@ -9,6 +10,7 @@ from private_me import (
     Agent,
     ApprovalPolicy,
     CallToApprove,
+    HandlerError,
     Identity,
     KeyHistory,
     MessageVerifier,
@@ -291,6 +293,21 @@ async def test_a_predicate_that_raises_lets_nobody_in(asker, teller, caplog):
     teller.handle(lambda call: "ran", approval=ApprovalPolicy(by=asker.did, when=fails))
     with pytest.raises(XBindError):
         await asker.call("teller")
+
+
+async def test_a_refusal_comes_with_its_receipt(asker, teller):
+    def handler(call):
+        raise HandlerError("NO", "not today")
+
+    teller.handle(handler)
+    with pytest.raises(XBindError) as caught:
+        await asker.call_with_receipt("teller", 1)
+    receipt = caught.value.receipt
+    assert receipt is not None and pickle.loads(pickle.dumps(caught.value)).receipt == receipt
+    assert verify_receipt(receipt, caller=asker.did, agent=teller.did).answer == "error"
+    with pytest.raises(XBindError) as caught:
+        await asker.call_with_receipt("nobody", 1)
+    assert caught.value.receipt is None  # nobody has signed anything
 
 
 async def test_a_receipt_proves_what_was_asked_and_answered(asker, teller):
