@@ -43,9 +43,13 @@ const MARGIN: u64 = 60;
 #[derive(Debug, Default)]
 pub(super) struct Mailboxes {
     own: HashMap<Did, Own>,
+    /// One opening or closing of a mailbox at a time, in their order.
+    turns: HashMap<Did, Arc<Turn>>,
     /// How often the connection was lost.
     lost: u64,
 }
+
+type Turn = tokio::sync::Mutex<()>;
 
 #[derive(Debug, Default)]
 struct Own {
@@ -62,6 +66,11 @@ impl Mailboxes {
     /// Whether that agent has one, also while it is away.
     pub(super) fn has(&self, did: &Did) -> bool {
         self.own.contains_key(did)
+    }
+
+    fn turn(&mut self, did: &Did) -> Arc<Turn> {
+        self.turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        self.turns.entry(*did).or_default().clone()
     }
 
     /// An agent is asked for messages.
@@ -127,6 +136,8 @@ impl Task {
         if retain > MAX_MAIL_TTL {
             return Err(Error::new(ErrorKind::InvalidConfig, "mail is kept for 1 to 604800 s"));
         }
+        let turn = lock(&link.mailboxes).turn(&did);
+        let _turn = turn.lock().await;
         let key = Namespace::mailbox_key(&did);
         if retain == 0 {
             let own = lock(&link.mailboxes).own.remove(&did);

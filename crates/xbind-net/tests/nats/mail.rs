@@ -202,6 +202,12 @@ fn a_mailbox_that_was_closed_or_that_its_agent_has_not_signed_takes_nothing() {
             sleep(Duration::from_millis(50)).await;
             assert_eq!(refused().await, ErrorKind::AgentNotFound);
         }
+        let (tell, told) = std::sync::mpsc::channel();
+        for retain in (0..300).chain([WEEK]) {
+            let tell = tell.clone();
+            bus.mailbox_then(*asker.did(), retain, move |done| tell.send(done).unwrap());
+        }
+        assert_eq!(told.iter().take(301).filter(Result::is_ok).count(), 301);
         assert_eq!(bus.mailbox(asker.did(), WEEK + 1).await.unwrap_err().kind(), ErrorKind::InvalidConfig);
         assert_eq!(bus.mailbox(&did(7), WEEK).await.unwrap_err().kind(), ErrorKind::AgentClosed);
     });
