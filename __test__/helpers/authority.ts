@@ -28,9 +28,8 @@ export async function authority(...scopes: string[]) {
     child.kill(signal)
     await ended
   }
-  let { child, told } = await begin(
-    ...['dev', '--json', '--quiet', '--dir', dir, ...scopes.flatMap((scope) => ['--scopes', scope])],
-  )
+  const wanted = scopes.flatMap((scope) => ['--scopes', scope])
+  let { child, told } = await begin('dev', '--json', '--quiet', '--dir', dir, ...wanted)
   const xbind = async (...own: string[]) => {
     const ended = await run(process.execPath, [program, ...own, '--json'], { NO_COLOR: '1' })
     if (ended.code !== 0) throw new Error(`${own.join(' ')}: ${ended.stderr}`)
