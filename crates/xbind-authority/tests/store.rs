@@ -214,6 +214,31 @@ fn a_database_of_the_first_schema_becomes_one_of_this() {
 }
 
 #[test]
+fn agents_of_a_domain_that_was_freed_before_are_revoked() {
+    let folder = Folder::new();
+    let path = folder.join("test.db");
+    {
+        let old = rusqlite::Connection::open(&path).unwrap();
+        old.execute_batch(&schema::steps_to(3)).unwrap();
+        old.execute_batch("PRAGMA user_version = 3").unwrap();
+        for (n, domain) in [(1, "example.com gone"), (2, "example.com")] {
+            let root = key(n).did().public_key().to_vec();
+            old.execute("INSERT INTO operators VALUES (?1, ?2, ?3, 100, 1, ?3)", (n, domain, root)).unwrap();
+            let did = *key(n + 10).did();
+            let sql = "INSERT INTO agents VALUES (?1, ?1, ?2, 0, 'read:all', 100, 0, NULL, 0)";
+            old.execute(sql, (n, agent::fingerprint(&did))).unwrap();
+            old.execute("INSERT INTO keys VALUES (?1, ?2, 0, 100, NULL)", (did.public_key(), n)).unwrap();
+        }
+    }
+    let (store, _) = open(&folder);
+    let of = |n: u8| store.read(|db| agent::by_did(db, key(n).did().as_str())).unwrap();
+    assert_eq!((of(11).status, of(11).domain.as_str()), (agent::Status::Revoked, "example.com"));
+    assert_eq!((of(12).status, of(12).domain.as_str()), (agent::Status::Active, "example.com"));
+    let operator = |id: &str| store.read(|db| operator::by_id(db, id)).unwrap();
+    assert!(operator("1").is_none() && operator("2").is_some());
+}
+
+#[test]
 fn tokens_that_are_over_make_room_and_places_are_never_used_again() {
     let folder = Folder::new();
     let (store, _) = open(&folder);

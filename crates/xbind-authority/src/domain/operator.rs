@@ -89,12 +89,22 @@ fn found(row: Option<Columns>) -> Result<Option<Operator>> {
     .transpose()
 }
 
-/// The operator of that id, if its domain was proven.
+/// The operator of that id, if its domain was proven, and is its own still.
 ///
 /// # Errors
 /// `internal`.
 pub fn by_id(db: &Connection, id: &str) -> Result<Option<Operator>> {
+    Ok(by_id_ever(db, id)?.filter(|operator| !is_released(&operator.domain)))
+}
+
+/// Also one whose domain was freed.
+fn by_id_ever(db: &Connection, id: &str) -> Result<Option<Operator>> {
     found(db.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?.query_row([id], read).optional()?)
+}
+
+/// Whether a domain, as it stands in the database, is one that was freed: what follows a space then is its operator's id.
+pub(crate) fn is_released(domain: &str) -> bool {
+    domain.contains(' ')
 }
 
 /// The operator of that domain.
@@ -110,7 +120,7 @@ pub fn by_domain(db: &Connection, domain: &str) -> Result<Option<Operator>> {
 /// # Errors
 /// `internal`.
 pub fn names_of(db: &Connection, did: &Did) -> Result<Vec<Did>> {
-    let mut statement = db.prepare_cached("SELECT DISTINCT first_key FROM operators WHERE key = ?1")?;
+    let mut statement = db.prepare_cached("SELECT DISTINCT first_key FROM operators WHERE key = ?1 AND instr(domain, ' ') = 0")?;
     let names = statement.query_map([did.public_key()], |row| row.get::<_, Vec<u8>>(0))?;
     names.map(|key| super::did(&key?)).collect()
 }
@@ -142,7 +152,7 @@ pub fn add(db: &Connection, domain: &str, key: &VerifyingKey, now: u64) -> Resul
     if count >= MAX_OPERATORS {
         return Err(Problem::new(Kind::LimitReached, format!("there are {count} operators")));
     }
-    if by_id(db, &id)?.is_some_and(|freed| freed.did != *key.did()) {
+    if by_id_ever(db, &id)?.is_some_and(|freed| freed.did != *key.did()) {
         return Err(Problem::new(Kind::NotPermitted, "that root key was replaced, for good"));
     }
     // One whose domain was freed comes back; his agents stay revoked.

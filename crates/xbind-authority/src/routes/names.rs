@@ -57,7 +57,7 @@ pub(crate) async fn delete(call: Call) -> Result<Answer> {
         let (label, domain) = name::split(&asked)?;
         let found = name::find(db, label, domain)?;
         let owner = agent::by_number(db, found.agent)?;
-        let is_operator = owner.operator_did == from;
+        let is_operator = owner.is_of(&from);
         let is_owner = agent::by_key(db, &from)?.is_some_and(|own| own.number == owner.number);
         match (is_operator, is_owner) {
             (true, _) => Ok(Who { operator: owner.operator_name, what: None }),

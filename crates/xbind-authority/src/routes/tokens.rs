@@ -111,7 +111,7 @@ pub(crate) async fn revoke(call: Call) -> Result<Answer> {
     let (from, now) = (call.from()?, call.now);
     let who = move |db: &rusqlite::Connection| {
         let known = token::by_id(db, id.as_bytes())?.ok_or_else(no_token)?;
-        let is_own = known.agent.operator_did == from
+        let is_own = known.agent.is_of(&from)
             || agent::by_key(db, &from)?.is_some_and(|own| own.number == known.agent.number);
         if !is_own {
             return Err(no_token()); // whose it is concerns nobody else
@@ -122,7 +122,7 @@ pub(crate) async fn revoke(call: Call) -> Result<Answer> {
         decided.token = Some(id.text().to_string().into());
         decided.note = reason.as_deref().and_then(note);
         decided.to = keys::of_agent(db, known.agent.number)?.first().map(|key| key.did);
-        if known.agent.operator_did != from {
+        if !known.agent.is_of(&from) {
             keys::check(db, &known.agent, &from, now)?;
         }
         token::revoke(db, known.number)

@@ -1,0 +1,68 @@
+//! Operators: what is whose, when a domain is freed, a key replaced, or one key has several domains.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails")]
+
+mod common;
+
+use common::client::Response;
+use common::key;
+use common::story::{DOMAIN, Story};
+use serde_json::{Value, json};
+use xbind::{Rotation, SigningKey};
+
+fn release(story: &mut Story) {
+    let directory = story.folder.join("authority");
+    story.restart_after(|| xbind_authority::release(&directory, None, DOMAIN).unwrap());
+}
+
+/// Asks for the proof of a domain whose owner has published what that key was told.
+fn prove(story: &mut Story, key: &SigningKey, domain: &str) -> Response {
+    let body = json!({ "domain": domain });
+    let told = story.client.ask(key, "POST", "/v1/operators", Some(&body)).expect(200).json();
+    story.dns.set(told["txt"]["name"].as_str().unwrap(), &[told["txt"]["value"].as_str().unwrap()]);
+    let path = format!("/v1/operators/{}/verification", told["id"].as_str().unwrap());
+    story.client.ask(key, "POST", &path, Some(&body))
+}
+
+fn statement(old: &SigningKey, new: &SigningKey) -> Value {
+    let now = xbind_runtime::now();
+    let rotation = Rotation { old: *old.did(), new: *new.did(), issued_at: now, active_from: now, overlap: 0 };
+    json!({ "rotation": rotation.sign(old, new).unwrap() })
+}
+
+#[test]
+fn whose_domain_was_freed_is_no_operator() {
+    let mut story = Story::new();
+    let (id, operator, agent) = story.begun(&["read:payments"]);
+    let issued = story.token(&agent, "a", &["read:payments"]).expect(201).json();
+    let new = key(3);
+    let enrolment =
+        story.client.ask(&new, "POST", "/v1/enrolments", Some(&json!({ "operator": id }))).expect(200).json();
+    let alias = story.client.get(&format!("/v1/agents/{}", agent.did())).expect(200).json()["alias"].clone();
+    release(&mut story);
+    let body = json!({ "did": new.did().as_str(), "enrolment": enrolment["enrolment"], "scopes": ["read:payments"] });
+    let own = format!("/v1/operators/{id}/agents/{}", agent.did());
+    for owner in [None, Some(key(5))] {
+        if let Some(owner) = owner {
+            story.operator(&owner, DOMAIN);
+        }
+        let agents = format!("/v1/operators/{id}/agents");
+        story.client.get(&format!("/v1/operators/{id}")).expect(404).refused("not-found");
+        story.client.ask(&new, "POST", "/v1/enrolments", Some(&json!({ "operator": id }))).refused("not-found");
+        story.client.ask(&operator, "POST", &agents, Some(&body)).refused("not-found");
+        story.client.ask(&operator, "GET", &agents, None).refused("not-found");
+        story.client.ask(&operator, "GET", &own, None).refused("not-found");
+        let scopes = json!({ "scopes": ["read:payments"] });
+        story.client.ask(&operator, "PUT", &format!("{own}/scopes"), Some(&scopes)).refused("not-found");
+        let rotation = statement(&operator, &key(21));
+        story.client.ask(&operator, "POST", &format!("/v1/operators/{id}/rotations"), Some(&rotation)).expect(404);
+        story.client.ask(&operator, "GET", "/v1/audit", None).refused("not-permitted");
+        let revocation = format!("/v1/tokens/{}/revocation", issued["id"].as_str().unwrap());
+        story.client.ask(&operator, "POST", &revocation, Some(&json!({}))).refused("not-found");
+        // What there was says so under the names that it had.
+        for did in [agent.did().as_str(), alias.as_str().unwrap()] {
+            let seen = story.client.get(&format!("/v1/agents/{did}")).expect(200).json();
+            assert_eq!((&seen["status"], &seen["domain"]), (&json!("revoked"), &json!(DOMAIN)));
+            assert_eq!(seen["alias"], alias);
+        }
+    }
+}
