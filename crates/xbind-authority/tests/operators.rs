@@ -66,3 +66,45 @@ fn whose_domain_was_freed_is_no_operator() {
         }
     }
 }
+
+#[test]
+fn a_replaced_key_proves_its_domain_never_again_whichever_it_was() {
+    let mut story = Story::new();
+    let keys = [key(1), key(22), key(23)];
+    let id = story.operator(&keys[0], DOMAIN);
+    for pair in keys.windows(2) {
+        let path = format!("/v1/operators/{id}/rotations");
+        let mut told = statement(&pair[0], &pair[1]);
+        // The second in which a key begins is not over yet.
+        while story.client.ask(&pair[0], "POST", &path, Some(&told)).status != 200 {
+            told = statement(&pair[0], &pair[1]);
+        }
+    }
+    release(&mut story);
+    for replaced in &keys[..2] {
+        prove(&mut story, replaced, DOMAIN).refused("not-permitted");
+    }
+    prove(&mut story, &keys[2], DOMAIN).expect(200);
+}
+
+#[test]
+fn a_key_is_a_root_key_or_an_agents() {
+    let mut story = Story::new();
+    let (id, operator, agent) = story.begun(&[]);
+    let other = key(6);
+    let theirs = story.operator(&other, "example.org");
+    let replaced = story.client.ask(
+        &other,
+        "POST",
+        &format!("/v1/operators/{theirs}/rotations"),
+        Some(&statement(&other, &key(7))),
+    );
+    replaced.expect(200);
+    for root in [&operator, &other, &key(7)] {
+        let enrolment = story.client.ask(root, "POST", "/v1/enrolments", Some(&json!({ "operator": id }))).expect(200);
+        let body = json!({ "did": root.did().as_str(), "enrolment": enrolment.json()["enrolment"] });
+        let path = format!("/v1/operators/{id}/agents");
+        story.client.ask(&operator, "POST", &path, Some(&body)).refused("conflict");
+    }
+    prove(&mut story, &agent, "example.net").refused("not-permitted");
+}

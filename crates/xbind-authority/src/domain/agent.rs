@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use rusqlite::{Connection, OptionalExtension, Row};
 use xbind::{Did, Digest, ScopeSet};
 
-use crate::domain::operator::{Operator, is_released};
+use crate::domain::operator::{self, Operator, is_released};
 use crate::domain::{did, keys, seconds, time, token};
 use crate::problem::{Kind, Problem, Result};
 
@@ -239,12 +239,12 @@ pub fn of_operator(
 /// Takes an agent in whose key proved itself.
 ///
 /// # Errors
-/// `agent-taken`, `limit-reached`.
+/// `agent-taken`, `conflict` for a root key, `limit-reached`.
 pub fn add(db: &Connection, operator: &Operator, did: &Did, scopes: &ScopeSet, now: u64) -> Result<Agent> {
     if by_key(db, did)?.is_some() {
         return Err(Problem::new(Kind::AgentTaken, format!("{did} is registered already")));
     }
-    if did == &operator.did {
+    if operator::is_known(db, did)? {
         return Err(Problem::new(Kind::Conflict, "the root key of an operator is none of an agent"));
     }
     if operator.agents >= MAX_AGENTS {

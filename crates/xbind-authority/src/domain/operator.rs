@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 use xbind::{Did, Digest, KeyHistory, MessageId, Rotation, VerifyingKey};
 
-use crate::domain::{did, seconds, time};
+use crate::domain::{agent, did, seconds, time};
 use crate::problem::{Kind, Problem, Result};
 
 /// How many there can be.
@@ -120,7 +120,8 @@ pub fn by_domain(db: &Connection, domain: &str) -> Result<Option<Operator>> {
 /// # Errors
 /// `internal`.
 pub fn names_of(db: &Connection, did: &Did) -> Result<Vec<Did>> {
-    let mut statement = db.prepare_cached("SELECT DISTINCT first_key FROM operators WHERE key = ?1 AND instr(domain, ' ') = 0")?;
+    let mut statement =
+        db.prepare_cached("SELECT DISTINCT first_key FROM operators WHERE key = ?1 AND instr(domain, ' ') = 0")?;
     let names = statement.query_map([did.public_key()], |row| row.get::<_, Vec<u8>>(0))?;
     names.map(|key| super::did(&key?)).collect()
 }
@@ -138,7 +139,7 @@ pub fn is_known(db: &Connection, did: &Did) -> Result<bool> {
 /// Makes the holder of a key the operator of a domain, which its TXT record was found to say. Who was first stays.
 ///
 /// # Errors
-/// `domain-taken`, `not-permitted` for a key that was replaced, `limit-reached`.
+/// `domain-taken`, `not-permitted` for a key that was replaced or is an agent's, `limit-reached`.
 pub fn add(db: &Connection, domain: &str, key: &VerifyingKey, now: u64) -> Result<Operator> {
     let id = id_of(domain, key.did());
     if let Some(operator) = by_domain(db, domain)? {
@@ -152,14 +153,24 @@ pub fn add(db: &Connection, domain: &str, key: &VerifyingKey, now: u64) -> Resul
     if count >= MAX_OPERATORS {
         return Err(Problem::new(Kind::LimitReached, format!("there are {count} operators")));
     }
-    if by_id_ever(db, &id)?.is_some_and(|freed| freed.did != *key.did()) {
+    if by_id_ever(db, &id)?.is_some_and(|freed| freed.did != *key.did()) || was_replaced(db, domain, key.did())? {
         return Err(Problem::new(Kind::NotPermitted, "that root key was replaced, for good"));
+    }
+    if agent::by_key(db, key.did())?.is_some() {
+        return Err(Problem::new(Kind::NotPermitted, "the key of an agent is no root key"));
     }
     // One whose domain was freed comes back; his agents stay revoked.
     let sql = "INSERT INTO operators(id, domain, key, first_key, verified_at) VALUES (?1, ?2, ?3, ?3, ?4) \
                ON CONFLICT(id) DO UPDATE SET domain = ?2, verified_at = ?4";
     db.prepare_cached(sql)?.execute((&id, domain, key.did().public_key(), seconds(now)))?;
     by_id(db, &id)?.ok_or_else(Problem::internal)
+}
+
+/// Whether somebody who had that domain has replaced that key, which was not the first.
+fn was_replaced(db: &Connection, domain: &str, did: &Did) -> Result<bool> {
+    let sql = "SELECT EXISTS(SELECT 1 FROM operator_keys k JOIN operators o ON o.id = k.operator \
+               WHERE k.key = ?1 AND o.key != ?1 AND o.domain = ?2 || ' ' || o.id)";
+    Ok(db.prepare_cached(sql)?.query_row((did.public_key(), domain), |row| row.get(0))?)
 }
 
 /// The statements by which its root key has changed, from the first on, with the times at which they came.

@@ -111,8 +111,8 @@ pub(crate) async fn revoke(call: Call) -> Result<Answer> {
     let (from, now) = (call.from()?, call.now);
     let who = move |db: &rusqlite::Connection| {
         let known = token::by_id(db, id.as_bytes())?.ok_or_else(no_token)?;
-        let is_own = known.agent.is_of(&from)
-            || agent::by_key(db, &from)?.is_some_and(|own| own.number == known.agent.number);
+        let is_own =
+            known.agent.is_of(&from) || agent::by_key(db, &from)?.is_some_and(|own| own.number == known.agent.number);
         if !is_own {
             return Err(no_token()); // whose it is concerns nobody else
         }
