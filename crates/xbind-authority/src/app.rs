@@ -63,9 +63,9 @@ pub(crate) struct Verifier {
     strangers: RequestVerifier,
 }
 
-/// Who asks, as far as it matters: his operator, and what the change needs to know of him.
+/// Who asks, as far as it matters: his operator, as records name it, and what the change needs to know of him.
 pub(crate) struct Who<W> {
-    pub(crate) operator: Did,
+    pub(crate) operator: Vec<Box<str>>,
     pub(crate) what: W,
 }
 
@@ -155,7 +155,7 @@ impl App {
             nonce::claim(change.db(), &claim, until, now)?;
             let mut decided = Decided::new(event, Verdict::Accepted, by, now);
             decided.from = Some(from);
-            decided.chain = vec![operator.as_str().into()];
+            decided.chain = operator;
             let made = change.part(|change| make(change.db(), &what, &mut decided))?;
             if let Err(problem) = &made {
                 decided.outcome = Verdict::Refused;

@@ -121,7 +121,7 @@ impl Server {
         let change = move |change: &mut crate::store::Change<'_>| {
             let operator = operator::add(change.db(), &domain, &key, now)?;
             let mut decided = Decided::new("operator.verified", Verdict::Accepted, by, now);
-            decided.chain = vec![key.did().as_str().into()];
+            decided.chain = operator.chain();
             decided.note = crate::domain::note(&format!("{domain} without a proof"));
             change.record(decided);
             Ok(operator.id)
@@ -202,8 +202,9 @@ pub fn release(directory: &Path, passphrase: Option<&str>, domain: &str) -> Resu
     let (by, now) = (*opened.keys.did(), xbind_runtime::now());
     let domain = domain.to_owned();
     opened.change(move |change| {
-        operator::release(change.db(), &domain)?;
+        let operator = operator::release(change.db(), &domain)?;
         let mut decided = Decided::new("operator.released", Verdict::Accepted, by, now);
+        decided.chain = operator.chain();
         decided.note = crate::domain::note(&domain);
         change.record(decided);
         Ok(())

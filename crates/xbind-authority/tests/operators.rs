@@ -108,3 +108,46 @@ fn a_key_is_a_root_key_or_an_agents() {
     }
     prove(&mut story, &agent, "example.net").refused("not-permitted");
 }
+
+/// Events and notes that somebody is told of.
+fn told(story: &mut Story, key: &SigningKey) -> Vec<String> {
+    let found = story.client.ask(key, "GET", "/v1/audit?limit=1000", None).expect(200).json();
+    let line = |record: &Value| format!("{} {}", record["event"], record["note"]).replace('"', "");
+    found["records"].as_array().unwrap().iter().map(line).collect()
+}
+
+#[test]
+fn records_are_of_one_domain_also_where_one_key_has_proven_several() {
+    let mut story = Story::new();
+    let (both, of_a, of_b, agent) = (key(1), key(21), key(22), key(2));
+    let [a, b] = ["a.example", "b.example"].map(|domain| story.operator(&both, domain));
+    let rotate = |story: &mut Story, id: &str, new: &SigningKey| {
+        let path = format!("/v1/operators/{id}/rotations");
+        story.client.ask(&both, "POST", &path, Some(&statement(&both, new))).expect(200);
+    };
+    let all = told(&mut story, &both);
+    assert!(all.iter().filter(|line| line.starts_with("operator.verified")).count() == 2, "{all:?}");
+    rotate(&mut story, &a, &of_a);
+    for rotated in [false, true] {
+        let of_b = if rotated { &of_b } else { &both };
+        if rotated {
+            rotate(&mut story, &b, of_b);
+            story.client.ask(&both, "GET", "/v1/audit", None).refused("not-permitted");
+        }
+        let (of_others, scope) = if rotated { (&agent, "secret:b") } else { (&key(3), "secret:a") };
+        let (operator, id) = if rotated { (of_b, &b) } else { (&of_a, &a) };
+        story.agent(operator, id, of_others, &[scope]);
+        let issued = story.token(of_others, "bank", &[scope]).expect(201).json();
+        let trail = format!("/v1/audit/tokens/{}", issued["id"].as_str().unwrap());
+        let other = if rotated { &of_a } else { of_b };
+        story.client.ask(other, "GET", &trail, None).refused("not-permitted");
+        story.client.ask(operator, "GET", &trail, None).expect(200);
+        for (key, own) in [(&of_a, "a"), (of_b, "b")] {
+            let lines = told(&mut story, key);
+            assert!(lines.contains(&format!("operator.verified {own}.example")), "{lines:?}");
+            let foreign = if own == "a" { "b" } else { "a" };
+            let leaks = [format!("{foreign}.example"), format!("secret:{foreign}")];
+            assert!(!lines.iter().any(|line| leaks.iter().any(|leak| line.contains(leak))), "{lines:?}");
+        }
+    }
+}

@@ -96,6 +96,12 @@ impl Agent {
         alias(&self.domain, &self.fingerprint)
     }
 
+    /// What the records of its operator have as `chain`.
+    #[must_use]
+    pub fn chain(&self) -> Vec<Box<str>> {
+        operator::chain(&self.operator_name, &self.operator)
+    }
+
     /// Whether its operator has that root key.
     #[must_use]
     pub fn is_of(&self, operator: &Did) -> bool {

@@ -32,6 +32,14 @@ pub struct Operator {
     pub agents: u64,
 }
 
+impl Operator {
+    /// What its records have as `chain`.
+    #[must_use]
+    pub fn chain(&self) -> Vec<Box<str>> {
+        chain(&self.name, &self.id)
+    }
+}
+
 /// Reads a domain: two labels or more of lower-case letters, digits and hyphens.
 ///
 /// # Errors
@@ -115,15 +123,54 @@ pub fn by_domain(db: &Connection, domain: &str) -> Result<Option<Operator>> {
     found(db.prepare_cached(&format!("{SELECT} WHERE domain = ?1"))?.query_row([domain], read).optional()?)
 }
 
-/// The lasting names of whoever has that root key now: one for each of his domains, and each once.
+/// What records name whoever has a root key by.
+#[derive(Clone, Debug, Default)]
+pub struct Named {
+    /// The ids of the operators that he is, each with its first key.
+    pub ids: Vec<(String, Did)>,
+    /// First keys that are those of no operator but his: records of before the id stood there have nothing else.
+    pub alone: Vec<Did>,
+}
+
+impl Named {
+    /// What a record has as `chain`.
+    #[must_use]
+    pub fn is_in(&self, chain: &[String]) -> bool {
+        match chain {
+            [key] => self.alone.iter().any(|alone| alone.as_str() == key),
+            chain => self.ids.iter().any(|(id, _)| chain.contains(id)),
+        }
+    }
+}
+
+/// What whoever has that root key now is named by: for each of his domains.
 ///
 /// # Errors
 /// `internal`.
-pub fn names_of(db: &Connection, did: &Did) -> Result<Vec<Did>> {
-    let mut statement =
-        db.prepare_cached("SELECT DISTINCT first_key FROM operators WHERE key = ?1 AND instr(domain, ' ') = 0")?;
-    let names = statement.query_map([did.public_key()], |row| row.get::<_, Vec<u8>>(0))?;
-    names.map(|key| super::did(&key?)).collect()
+pub fn named(db: &Connection, did: &Did) -> Result<Named> {
+    let sql = "SELECT o.id, o.first_key, \
+               NOT EXISTS(SELECT 1 FROM operators other WHERE other.first_key = o.first_key AND other.key != o.key) \
+               FROM operators o WHERE o.key = ?1 AND instr(o.domain, ' ') = 0 ORDER BY o.id";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([did.public_key()], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, bool>(2)?))
+    })?;
+    let mut named = Named::default();
+    for row in rows {
+        let (id, key, is_alone) = row?;
+        let key = super::did(&key)?;
+        if is_alone && !named.alone.contains(&key) {
+            named.alone.push(key);
+        }
+        named.ids.push((id, key));
+    }
+    Ok(named)
+}
+
+/// What the records of an operator have as `chain`: its first key, which may be that of several domains, and its id.
+#[must_use]
+pub fn chain(first: &Did, id: &str) -> Vec<Box<str>> {
+    vec![first.as_str().into(), id.into()]
 }
 
 /// Whether somebody is registered under that key, as operator or agent, or was.
@@ -212,16 +259,16 @@ pub fn rotate(db: &Connection, operator: &Operator, statement: &str, (now, skew)
     Ok(())
 }
 
-/// Frees a domain for another operator. Agents and names of the one that is gone are revoked.
+/// Frees a domain for another operator, and gives the one that is gone. Its agents and names are revoked.
 ///
 /// # Errors
 /// `not-found`.
-pub fn release(db: &Connection, domain: &str) -> Result<()> {
+pub fn release(db: &Connection, domain: &str) -> Result<Operator> {
     let operator = by_domain(db, domain)?
         .ok_or_else(|| Problem::new(Kind::NotFound, format!("no operator has proven {domain}")))?;
     db.execute("UPDATE agents SET status = 2, reason = 'domain released' WHERE operator = ?1", [&operator.id])?;
     db.execute("DELETE FROM names WHERE domain = ?1", [domain])?;
     // The row stays for its agents; what it is called frees the domain.
     db.execute("UPDATE operators SET domain = ?1 || ' ' || id WHERE id = ?2", (domain, &operator.id))?;
-    Ok(())
+    Ok(operator)
 }

@@ -82,10 +82,10 @@ pub(crate) async fn own(call: Call) -> Result<Answer> {
             let asked = agent::by_did(db, &did).ok();
             let own = own.filter(|own| asked.is_some_and(|asked| asked.number == own.number)).ok_or(problem)?;
             keys::check(db, &own, &from, now)?;
-            return Ok(crate::app::Who { operator: own.operator_name, what: own });
+            return Ok(crate::app::Who { operator: own.chain(), what: own });
         }
         let agent = who::agent_of(db, &id, &did)?;
-        Ok(crate::app::Who { operator: agent.operator_name, what: agent })
+        Ok(crate::app::Who { operator: agent.chain(), what: agent })
     };
     let agent = call.app.claim(&call, who).await?;
     let view = call.app.store.read(|db| views::own_agent(db, &agent, now))?;

@@ -60,8 +60,8 @@ pub(crate) async fn delete(call: Call) -> Result<Answer> {
         let is_operator = owner.is_of(&from);
         let is_owner = agent::by_key(db, &from)?.is_some_and(|own| own.number == owner.number);
         match (is_operator, is_owner) {
-            (true, _) => Ok(Who { operator: owner.operator_name, what: None }),
-            (_, true) => Ok(Who { operator: owner.operator_name, what: Some(owner) }),
+            (true, _) => Ok(Who { operator: owner.chain(), what: None }),
+            (_, true) => Ok(Who { operator: owner.chain(), what: Some(owner) }),
             _ => Err(Problem::new(Kind::NotPermitted, "the name belongs to another agent")),
         }
     };

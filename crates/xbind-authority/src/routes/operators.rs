@@ -48,7 +48,7 @@ pub(crate) async fn verify(call: Call) -> Result<Answer> {
         let operator = operator::add(change.db(), &domain, &key, now)?;
         let mut decided = Decided::new("operator.verified", Verdict::Accepted, authority, now);
         decided.from = Some(from);
-        decided.chain = vec![from.as_str().into()];
+        decided.chain = operator.chain();
         decided.note = note(&domain);
         change.record(decided);
         Ok(operator)
@@ -81,7 +81,7 @@ pub(crate) async fn rotate(call: Call) -> Result<Answer> {
             operator.did == statement.new && from == statement.new
         };
         if may {
-            return Ok(Who { operator: operator.name, what: operator });
+            return Ok(Who { operator: operator.chain(), what: operator });
         }
         Err(Problem::new(Kind::NotPermitted, "the rotation is not by the root key, or the request is by neither key"))
     };

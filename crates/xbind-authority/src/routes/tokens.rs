@@ -116,7 +116,7 @@ pub(crate) async fn revoke(call: Call) -> Result<Answer> {
         if !is_own {
             return Err(no_token()); // whose it is concerns nobody else
         }
-        Ok(Who { operator: known.agent.operator_name, what: known })
+        Ok(Who { operator: known.agent.chain(), what: known })
     };
     let make = move |db: &rusqlite::Connection, known: &token::Known, decided: &mut xbind_runtime::Decided| {
         decided.token = Some(id.text().to_string().into());

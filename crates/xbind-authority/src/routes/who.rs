@@ -25,7 +25,7 @@ pub(crate) fn operator(db: &Connection, id: &str, from: &Did) -> Result<Operator
 pub(crate) fn as_operator(id: String, from: Did) -> impl FnOnce(&Connection) -> Result<Who<Operator>> + Send {
     move |db| {
         let operator = operator(db, &id, &from)?;
-        Ok(Who { operator: operator.name, what: operator })
+        Ok(Who { operator: operator.chain(), what: operator })
     }
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn as_operator(id: String, from: Did) -> impl FnOnce(&Connection) -> 
 pub(crate) fn as_agent(from: Did) -> impl FnOnce(&Connection) -> Result<Who<Agent>> + Send {
     move |db| {
         let agent = agent::by_key(db, &from)?.ok_or_else(token::unregistered)?;
-        Ok(Who { operator: agent.operator_name, what: agent })
+        Ok(Who { operator: agent.chain(), what: agent })
     }
 }
 
