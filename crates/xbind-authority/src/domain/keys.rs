@@ -46,6 +46,9 @@ pub fn history(keys: &[Key], status: Status) -> Result<KeyHistory> {
         let rotation = key.rotation.as_deref().ok_or_else(Problem::internal)?;
         let rotation = Rotation::verify(rotation).map_err(|_| Problem::internal())?;
         history.prepare(&rotation, key.added_at).map_err(|_| Problem::internal())?;
+        if rotation.is_emergency() {
+            history.taint(&rotation.old, key.added_at); // stolen, whenever the new key begins
+        }
     }
     if status == Status::Revoked {
         for key in keys {
@@ -86,8 +89,12 @@ fn add(db: &Connection, number: i64, place: i64, did: &Did, rotation: Option<&st
 ///
 /// # Errors
 /// `rotation-refused`, `agent-taken`.
-pub fn rotate(db: &Connection, agent: &Agent, statement: &str, now: u64) -> Result<Rotation> {
+pub fn rotate(db: &Connection, agent: &Agent, statement: &str, (now, skew): (u64, u64)) -> Result<Rotation> {
     let rotation = Rotation::verify(statement)?;
+    if rotation.is_emergency() && rotation.active_from > now.saturating_add(skew) {
+        let why = "a stolen key is replaced at once: with an overlap of 0 the new key starts now";
+        return Err(Problem::new(Kind::RotationRefused, why));
+    }
     let keys = of_agent(db, agent.number)?;
     let mut history = history(&keys, agent.status)?;
     history.prepare(&rotation, now).map_err(|error| {

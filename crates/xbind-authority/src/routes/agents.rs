@@ -172,6 +172,7 @@ pub(crate) async fn rotate(call: Call) -> Result<Answer> {
     let Rotate { rotation } = call.json()?;
     let did = call.part(0)?.to_owned();
     let (from, now) = (call.from()?, call.now);
+    let times = (now, call.app.config().clock_skew);
     // The new key is not known yet: whoever has signed the request, both keys have signed the statement.
     let statement = xbind::Rotation::verify(&rotation)?;
     if from != statement.old && from != statement.new {
@@ -184,7 +185,7 @@ pub(crate) async fn rotate(call: Call) -> Result<Answer> {
             return Err(Problem::new(Kind::NotPermitted, "the path names another agent than the rotation"));
         }
         agent::check_active(agent)?;
-        keys::rotate(db, agent, &rotation, now)?;
+        keys::rotate(db, agent, &rotation, times)?;
         views::agent(db, agent, now)
     };
     let changed = call.app.decide(&call, "agent.rotated", who, make).await;
