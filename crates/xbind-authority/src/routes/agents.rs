@@ -3,7 +3,7 @@
 use xbind::{ScopeSet, VerifyingKey};
 
 use crate::domain::agent::{self, MAX_REASON, Status};
-use crate::domain::{keys, note, operator};
+use crate::domain::{keys, note, operator, token};
 use crate::http::call::{Answer, Call};
 use crate::problem::{Kind, Problem, Result};
 use crate::routes::{views, who};
@@ -81,6 +81,9 @@ pub(crate) async fn own(call: Call) -> Result<Answer> {
             let own = agent::by_key(db, &from)?.filter(|own| own.operator == id);
             let asked = agent::by_did(db, &did).ok();
             let own = own.filter(|own| asked.is_some_and(|asked| asked.number == own.number)).ok_or(problem)?;
+            if own.status == Status::Revoked {
+                agent::check_active(&own)?; // a suspended one may learn why it is
+            }
             keys::check(db, &own, &from, now)?;
             return Ok(crate::app::Who { operator: own.chain(), what: own });
         }
@@ -178,13 +181,21 @@ pub(crate) async fn rotate(call: Call) -> Result<Answer> {
     if from != statement.old && from != statement.new {
         return Err(Problem::new(Kind::NotPermitted, "the request is signed by neither key of the rotation"));
     }
-    let who = who::as_agent(statement.old);
+    let who = move |db: &rusqlite::Connection| {
+        let agent = agent::by_key(db, &statement.old)?.ok_or_else(token::unregistered)?;
+        agent::check_active(&agent)?;
+        // Told once more, it changes nothing, and the old key may be over.
+        let is_last = keys::of_agent(db, agent.number)?.last().is_some_and(|key| key.did == statement.new);
+        if !is_last || from == statement.old {
+            keys::check(db, &agent, &statement.old, now)?;
+        }
+        Ok(crate::app::Who { operator: agent.chain(), what: agent })
+    };
     let make = move |db: &rusqlite::Connection, agent: &agent::Agent, decided: &mut xbind_runtime::Decided| {
         decided.to = Some(statement.new);
         if agent::by_did(db, &did)?.number != agent.number {
             return Err(Problem::new(Kind::NotPermitted, "the path names another agent than the rotation"));
         }
-        agent::check_active(agent)?;
         keys::rotate(db, agent, &rotation, times)?;
         views::agent(db, agent, now)
     };

@@ -12,6 +12,7 @@ use crate::domain::operator::Named;
 use crate::domain::{agent, keys, operator};
 use crate::http::call::{Answer, Call};
 use crate::problem::{Kind, Problem, Result};
+use crate::routes::who;
 use crate::wire::AuditView;
 
 /// The most records of one answer.
@@ -94,7 +95,7 @@ pub(crate) async fn trail(call: Call) -> Result<Answer> {
     let (from, now) = (call.from()?, call.now);
     let who = move |db: &rusqlite::Connection| {
         if let Some(own) = agent::by_key(db, &from)? {
-            keys::check(db, &own, &from, now)?;
+            who::check(db, &own, &from, now)?;
             let keys = keys::of_agent(db, own.number)?.into_iter().map(|key| key.did).collect();
             return Ok(Who { operator: own.chain(), what: (Named::default(), keys) });
         }

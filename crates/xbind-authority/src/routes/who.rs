@@ -29,10 +29,11 @@ pub(crate) fn as_operator(id: String, from: Did) -> impl FnOnce(&Connection) -> 
     }
 }
 
-/// The agent that has signed.
-pub(crate) fn as_agent(from: Did) -> impl FnOnce(&Connection) -> Result<Who<Agent>> + Send {
+/// The agent that has signed, which may do something now: nobody else's refusals stand on record.
+pub(crate) fn as_agent(from: Did, now: u64) -> impl FnOnce(&Connection) -> Result<Who<Agent>> + Send {
     move |db| {
         let agent = agent::by_key(db, &from)?.ok_or_else(token::unregistered)?;
+        check(db, &agent, &from, now)?;
         Ok(Who { operator: agent.chain(), what: agent })
     }
 }
