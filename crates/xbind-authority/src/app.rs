@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::body::Bytes;
 use rusqlite::Connection;
-use tokio::sync::Semaphore;
 use xbind::Did;
 use xbind::http::profile::Profile;
 use xbind::http::target::{Authority, Scheme};
@@ -25,12 +24,13 @@ use crate::identity::Keys;
 use crate::problem::Result;
 use crate::store::{Change, Fault, Store, fault};
 use crate::ticket::Tickets;
+use crate::turns::Turns;
 
 /// Requests that are remembered of one who is registered, and a third more of others.
 const TRACKED: usize = 100_000;
 /// The oldest signature that is looked at, in seconds.
 const MAX_AGE: u64 = 60;
-/// Searches of the log at once.
+/// Searches of the log at once, one of them for each operator and its agents.
 const SEARCHES: usize = 4;
 /// Status lists that are kept signed.
 const KEPT_LISTS: usize = 256;
@@ -51,8 +51,8 @@ pub(crate) struct App {
     pub(crate) by_did: Limiter<Did>,
     pub(crate) metrics: Metrics,
     pub(crate) lists: Lists,
-    /// Searches of the log at once; others wait.
-    pub(crate) searches: Semaphore,
+    /// Searches of the log at once, by the ids of operators; others wait.
+    pub(crate) searches: Arc<Turns<String>>,
     url: String,
     scheme: Scheme,
 }
@@ -108,7 +108,7 @@ impl App {
             verifier,
             metrics: Metrics::default(),
             lists: Lists::default(),
-            searches: Semaphore::new(SEARCHES),
+            searches: Turns::new(SEARCHES, 1),
             url,
             scheme,
         })

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use xbind::{Did, MessageId};
 use xbind_runtime::{AuditLog, Query};
 
-use crate::app::{App, Who};
+use crate::app::Who;
 use crate::domain::operator::Named;
 use crate::domain::{agent, keys, operator};
 use crate::http::call::{Answer, Call};
@@ -62,7 +62,8 @@ pub(crate) async fn query(call: Call) -> Result<Answer> {
         query.agent.get_or_insert_with(|| first.to_string()); // all of his name that, of whatever time
     }
     let log = call.app.audit.clone();
-    let found = blocking(&call.app, move || find(&log, query, &named)).await?;
+    let id = named.ids.first().map(|(id, _)| id.clone()).unwrap_or_default();
+    let found = call.app.searches.work(id, move || find(&log, query, &named)).await?;
     Ok(Answer::json(200, &found))
 }
 
@@ -97,24 +98,25 @@ pub(crate) async fn trail(call: Call) -> Result<Answer> {
         if let Some(own) = agent::by_key(db, &from)? {
             who::check(db, &own, &from, now)?;
             let keys = keys::of_agent(db, own.number)?.into_iter().map(|key| key.did).collect();
-            return Ok(Who { operator: own.chain(), what: (Named::default(), keys) });
+            return Ok(Who { operator: own.chain(), what: (own.operator, Named::default(), keys) });
         }
         let named = operator::named(db, &from)?;
-        let (id, first) = named.ids.first().ok_or_else(not_concerned)?;
+        let (id, first) = named.ids.first().cloned().ok_or_else(not_concerned)?;
         let keys = named.alone.iter().copied().chain([from]).collect();
-        Ok(Who { operator: operator::chain(first, id), what: (named, keys) })
+        Ok(Who { operator: operator::chain(&first, &id), what: (id, named, keys) })
     };
     let id =
         MessageId::parse(call.part(0)?).ok_or_else(|| Problem::new(Kind::Malformed, "that is no id of a token"))?;
     let (log, id) = (call.app.audit.clone(), id.text().to_string());
     let token = id.clone();
-    let make = move |_: &rusqlite::Connection, who: &(Named, Vec<Did>), decided: &mut xbind_runtime::Decided| {
-        decided.token = Some(token.into());
-        Ok(who.clone())
-    };
-    let (named, keys) = call.app.decide(&call, "audit.read", who, make).await?;
+    let make =
+        move |_: &rusqlite::Connection, who: &(String, Named, Vec<Did>), decided: &mut xbind_runtime::Decided| {
+            decided.token = Some(token.into());
+            Ok(who.clone())
+        };
+    let (operator, named, keys) = call.app.decide(&call, "audit.read", who, make).await?;
     let query = Query { token: Some(id), limit: usize::try_from(MAX_LIMIT).unwrap_or(usize::MAX), ..Query::default() };
-    let lines = blocking(&call.app, move || Ok(log.query(&query)?)).await?;
+    let lines = call.app.searches.work(operator, move || Ok(log.query(&query)?)).await?;
     let mut is_concerned = false;
     let mut records = Vec::new();
     for line in lines {
@@ -135,10 +137,4 @@ pub(crate) async fn trail(call: Call) -> Result<Answer> {
 
 fn not_concerned() -> Problem {
     Problem::new(Kind::NotPermitted, "the trail of a token is for its operator and its parties")
-}
-
-/// Reads files, which may take a while, where that holds up nobody.
-async fn blocking<T: Send + 'static>(app: &App, read: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let _place = app.searches.acquire().await.map_err(|_| Problem::internal())?;
-    tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| Err(Problem::internal()))
 }
