@@ -1,6 +1,7 @@
 //! A request that was read and, where its route asks for it, verified; and its answer.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ pub(crate) struct Call {
     pub body: Bytes,
     /// Who signed it, on routes that ask for a signature.
     pub signed: Option<AuthenticRequest>,
+    /// Whence it came: of IPv6, its /64.
+    pub address: IpAddr,
     /// Seconds since the epoch.
     pub now: u64,
 }

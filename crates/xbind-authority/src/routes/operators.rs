@@ -33,7 +33,7 @@ pub(crate) async fn verify(call: Call) -> Result<Answer> {
         return Ok(Answer::json(200, &known));
     }
     let (name, expected) = operator::txt(&domain, &from, &authority);
-    let records = call.app.dns.txt(&name).await?;
+    let records = call.app.dns.txt_for(call.address, &name).await?;
     if !operator::is_named(&records, &expected) {
         let found = records.iter().filter(|record| record.starts_with(operator::TXT_BEGIN)).count();
         let why = match found {

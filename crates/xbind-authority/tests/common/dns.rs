@@ -11,6 +11,8 @@ type Records = Arc<Mutex<HashMap<String, Vec<Vec<String>>>>>;
 pub struct DnsServer {
     pub address: SocketAddr,
     records: Records,
+    /// Names that were asked for.
+    asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl DnsServer {
@@ -18,16 +20,22 @@ impl DnsServer {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
         let records = Records::default();
-        let own = records.clone();
+        let asked = Arc::<Mutex<Vec<String>>>::default();
+        let (own, told) = (records.clone(), asked.clone());
         thread::spawn(move || {
             let mut buffer = [0; 1500];
             while let Ok((length, from)) = socket.recv_from(&mut buffer) {
-                if let Some(answer) = answer(&buffer[..length], &own) {
+                if let Some(answer) = answer(&buffer[..length], &own, &told) {
                     drop(socket.send_to(&answer, from));
                 }
             }
         });
-        Self { address, records }
+        Self { address, records, asked }
+    }
+
+    /// How often somebody asked for that name.
+    pub fn asked(&self, name: &str) -> usize {
+        self.asked.lock().unwrap().iter().filter(|asked| *asked == name).count()
     }
 
     pub fn set(&self, name: &str, texts: &[&str]) {
@@ -40,7 +48,7 @@ impl DnsServer {
     }
 }
 
-fn answer(question: &[u8], records: &Records) -> Option<Vec<u8>> {
+fn answer(question: &[u8], records: &Records, asked: &Mutex<Vec<String>>) -> Option<Vec<u8>> {
     let mut name = Vec::new();
     let mut at = 12;
     while question[at] != 0 {
@@ -50,6 +58,7 @@ fn answer(question: &[u8], records: &Records) -> Option<Vec<u8>> {
     }
     let end = at + 5;
     let name = name.join(".");
+    asked.lock().unwrap().push(name.clone());
     let mut records = records.lock().unwrap();
     let texts = match records.get_mut(&name) {
         Some(turns) if turns.len() > 1 => turns.remove(0),
