@@ -50,7 +50,7 @@ pub(crate) struct App {
     pub(crate) by_address: Limiter<IpAddr>,
     pub(crate) by_did: Limiter<Did>,
     pub(crate) metrics: Metrics,
-    pub(crate) lists: Lists,
+    pub(crate) lists: Arc<Lists>,
     /// Searches of the log at once, by the ids of operators; others wait.
     pub(crate) searches: Arc<Turns<String>>,
     url: String,
@@ -107,7 +107,7 @@ impl App {
             keys,
             verifier,
             metrics: Metrics::default(),
-            lists: Lists::default(),
+            lists: Arc::default(),
             searches: Turns::new(SEARCHES, 1),
             url,
             scheme,
@@ -148,6 +148,32 @@ impl App {
         who: impl FnOnce(&Connection) -> Result<Who<W>> + Send + 'static,
         make: impl FnOnce(&Connection, &W, &mut Decided) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.put(call, event, who, make, || ()).await
+    }
+
+    /// The same where status lists change with it.
+    ///
+    /// # Errors
+    /// As [`decide`](Self::decide).
+    pub(crate) async fn decide_lists<W, T: Send + 'static>(
+        &self,
+        call: &Call,
+        event: &'static str,
+        who: impl FnOnce(&Connection) -> Result<Who<W>> + Send + 'static,
+        make: impl FnOnce(&Connection, &W, &mut Decided) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let lists = self.lists.clone();
+        self.put(call, event, who, make, move || lists.forget()).await
+    }
+
+    async fn put<W, T: Send + 'static>(
+        &self,
+        call: &Call,
+        event: &'static str,
+        who: impl FnOnce(&Connection) -> Result<Who<W>> + Send + 'static,
+        make: impl FnOnce(&Connection, &W, &mut Decided) -> Result<T> + Send + 'static,
+        after: impl FnOnce() + Send + 'static,
+    ) -> Result<T> {
         let (by, now, signed) = (*self.did(), call.now, call.signed()?);
         let (from, claim, until) = (*signed.from(), signed.claim(), signed.until());
         let change = move |change: &mut Change<'_>| {
@@ -157,6 +183,7 @@ impl App {
             decided.from = Some(from);
             decided.chain = operator;
             let made = change.part(|change| make(change.db(), &what, &mut decided))?;
+            change.after(after);
             if let Err(problem) = &made {
                 decided.outcome = Verdict::Refused;
                 decided.code = Some(problem.record_code().into());

@@ -1,8 +1,18 @@
 //! What is left to an agent that may do nothing.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    reason = "a test that panics fails"
+)]
 
 mod common;
 
+use std::io::Write;
+use std::net::TcpStream;
+
+use common::client::Request;
 use common::key;
 use common::story::Story;
 use serde_json::{Value, json};
@@ -67,4 +77,39 @@ fn who_may_do_nothing_reads_nothing_and_leaves_nothing_on_the_disk() {
     ask_for_everything(&mut story, &new, &agent, &token);
     story.client.ask(&new, "GET", &own, None).refused("inactive");
     assert_eq!(length(), before);
+}
+
+#[test]
+fn a_list_tells_what_is_decided_though_whoever_asked_for_it_has_hung_up() {
+    let mut story = Story::new();
+    let (id, operator, agent) = story.begun(&["read:payments"]);
+    story.token(&agent, "a", &["read:payments"]).expect(201);
+    let path = format!("/v1/operators/{id}/agents/{}/status", agent.did());
+    let (host, of_agent) = (story.client.host(), format!("/v1/agents/{}", agent.did()));
+    let set = |status: &str| Request::new("PUT", &path, Some(&json!({ "status": status }))).signed(&operator, &host);
+    // The bits of the list, when the agent is suspended.
+    let list = |story: &mut Story| {
+        let text = story.client.get("/v1/status/0").expect(200).body;
+        let payload = data_encoding::BASE64URL_NOPAD.decode(text.split('.').nth(1).unwrap().as_bytes()).unwrap();
+        serde_json::from_slice::<Value>(&payload).unwrap()["status_list"]["lst"].clone()
+    };
+    story.client.send(&set("suspended")).expect(200);
+    let suspended = list(&mut story);
+    let mut made = 0;
+    for round in 0..20 {
+        story.client.send(&set("active")).expect(200);
+        assert_ne!(list(&mut story), suspended);
+        let request = set("suspended");
+        let mut stream = TcpStream::connect(story.server.address()).unwrap();
+        stream.write_all(&request.bytes(&host)).unwrap();
+        std::thread::sleep(std::time::Duration::from_micros(200 * round));
+        drop(stream);
+        story.client.get("/ready").expect(200);
+        if story.client.get(&of_agent).expect(200).json()["status"] == "suspended" {
+            made += 1;
+            story.client.get("/ready").expect(200); // what was written before is over
+            assert_eq!(list(&mut story), suspended, "in round {round}");
+        }
+    }
+    println!("{made} were made");
 }

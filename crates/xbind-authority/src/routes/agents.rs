@@ -107,8 +107,7 @@ pub(crate) async fn set_scopes(call: Call) -> Result<Answer> {
         agent::set_scopes(db, &agent, &scopes)?;
         views::own_agent(db, &agent::by_number(db, agent.number)?, now)
     };
-    let changed = call.app.decide(&call, "agent.scopes", who::as_operator(id, from), make).await;
-    call.app.lists.forget();
+    let changed = call.app.decide_lists(&call, "agent.scopes", who::as_operator(id, from), make).await;
     Ok(Answer::json(200, &changed?))
 }
 
@@ -130,8 +129,7 @@ pub(crate) async fn set_status(call: Call) -> Result<Answer> {
         agent::set_status(db, &agent, status, reason.as_deref())?;
         views::own_agent(db, &agent::by_number(db, agent.number)?, now)
     };
-    let changed = call.app.decide(&call, event, who::as_operator(id, from), make).await;
-    call.app.lists.forget();
+    let changed = call.app.decide_lists(&call, event, who::as_operator(id, from), make).await;
     Ok(Answer::json(200, &changed?))
 }
 
@@ -199,8 +197,7 @@ pub(crate) async fn rotate(call: Call) -> Result<Answer> {
         keys::rotate(db, agent, &rotation, times)?;
         views::agent(db, agent, now)
     };
-    let changed = call.app.decide(&call, "agent.rotated", who, make).await;
-    call.app.lists.forget();
+    let changed = call.app.decide_lists(&call, "agent.rotated", who, make).await;
     Ok(Answer::json(200, &changed?))
 }
 

@@ -127,8 +127,7 @@ pub(crate) async fn revoke(call: Call) -> Result<Answer> {
         decided.to = keys::of_agent(db, known.agent.number)?.first().map(|key| key.did);
         token::revoke(db, known.number)
     };
-    let revoked = call.app.decide(&call, "token.revoked", who, make).await;
-    call.app.lists.forget();
+    let revoked = call.app.decide_lists(&call, "token.revoked", who, make).await;
     revoked?;
     Ok(Answer::empty())
 }
