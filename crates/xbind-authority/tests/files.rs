@@ -225,3 +225,38 @@ fn a_domain_whose_operator_is_gone_can_be_freed() {
     story.server.stop();
     backup(&folder, &stopped).expect("a server that does not run is copied, too");
 }
+
+/// List and place of the next token of a server that came back from that copy.
+fn place_after_restore(story: &mut Story, copy: &str, back: &str, agent: &xbind::SigningKey) -> serde_json::Value {
+    let (copy, back) = (story.folder.join(copy), story.folder.join(back));
+    let restored = xbind_runtime::now();
+    restore(&copy, &back).unwrap();
+    while xbind_runtime::now() <= restored {
+        std::thread::sleep(std::time::Duration::from_millis(20)); // what was signed before counts for nothing
+    }
+    let mut config = Config::new(&back);
+    config.clock_skew = 0;
+    let server = Server::start(config).unwrap();
+    let mut client = Client::new(server.address());
+    let challenge = json!({ "did": agent.did().as_str(), "audience": "a", "scopes": ["read:payments"] });
+    let challenge = client.post("/v1/challenges", &challenge).expect(200).json()["challenge"].clone();
+    let body = json!({ "challenge": challenge, "audience": "a", "scopes": ["read:payments"] });
+    let token = client.ask(agent, "POST", "/v1/tokens", Some(&body)).expect(201).json()["token"].clone();
+    server.stop();
+    let payload = token.as_str().unwrap().split('.').nth(1).unwrap();
+    let payload = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes()).unwrap();
+    let claims: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+    let place = &claims["status"]["status_list"];
+    let list = place["uri"].as_str().unwrap().rsplit('/').next().unwrap();
+    json!([list, place["idx"]])
+}
+
+#[test]
+fn a_copy_that_comes_back_twice_gives_no_place_twice() {
+    let mut story = Story::new();
+    let (_, _, agent) = story.begun(&["read:payments"]);
+    backup(&story.folder.join("authority"), &story.folder.join("copy")).unwrap();
+    let first = place_after_restore(&mut story, "copy", "one", &agent);
+    let second = place_after_restore(&mut story, "copy", "two", &agent);
+    assert_ne!(first, second);
+}
