@@ -260,3 +260,43 @@ fn a_copy_that_comes_back_twice_gives_no_place_twice() {
     let second = place_after_restore(&mut story, "copy", "two", &agent);
     assert_ne!(first, second);
 }
+
+#[test]
+fn a_copy_is_there_whole_or_not_at_all_and_its_first_key_comes_last() {
+    let mut story = Story::new();
+    story.begun(&[]);
+    let (from, copy, back) = (story.folder.join("authority"), story.folder.join("copy"), story.folder.join("back"));
+    // What would be a further file of the log cannot be read.
+    let further = from.join("audit.jsonl.9");
+    std::fs::create_dir(&further).unwrap();
+    assert!(backup(&from, &copy).is_err());
+    assert!(!copy.exists() && !story.folder.join("copy.partial").exists());
+    std::fs::remove_dir(&further).unwrap();
+    // One that was killed half-way has left this, which is not gone on with.
+    std::fs::create_dir(story.folder.join("copy.partial")).unwrap();
+    assert!(backup(&from, &copy).unwrap_err().to_string().contains("copy.partial"));
+    std::fs::remove_dir(story.folder.join("copy.partial")).unwrap();
+    backup(&from, &copy).unwrap();
+    let made = |name: &str| std::fs::metadata(copy.join(name)).unwrap().modified().unwrap();
+    assert!(made("authority.key") >= made("audit.jsonl"));
+    std::fs::create_dir(copy.join("audit.jsonl.9")).unwrap();
+    assert!(restore(&copy, &back).is_err());
+    assert!(!back.exists());
+    std::fs::remove_dir(copy.join("audit.jsonl.9")).unwrap();
+    restore(&copy, &back).unwrap();
+    backup(&back, &story.folder.join("with a slash/")).unwrap();
+    assert!(story.folder.join("with a slash").join("authority.key").exists());
+}
+
+#[test]
+fn a_server_whose_log_is_gone_does_not_begin_another() {
+    let mut story = Story::new();
+    story.begun(&[]);
+    let folder = story.folder.join("authority");
+    story.server.stop();
+    let log = folder.join("audit.jsonl");
+    std::fs::remove_file(&log).unwrap();
+    let refused = Server::start(Config::new(&folder)).unwrap_err().to_string();
+    assert!(refused.contains("audit.jsonl is missing"), "{refused}");
+    assert!(!log.exists());
+}
