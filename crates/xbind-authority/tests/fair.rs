@@ -59,3 +59,16 @@ fn a_domain_whose_dns_is_silent_holds_up_nobody_else() {
     read(&mut stream).unwrap().expect(200);
     drop(held);
 }
+
+#[test]
+fn copies_of_a_request_use_up_nothing_of_whoever_signed_it() {
+    let mut story = Story::with(|config| config.rate_per_did = xbind_authority::Rate { burst: 20, per_second: 1 });
+    let host = story.client.host();
+    let (signer, body) = (key(1), json!({ "domain": "example.com" }));
+    let captured = Request::new("POST", "/v1/operators", Some(&body)).signed(&signer, &host);
+    story.client.send(&captured).expect(200);
+    for _ in 0..300 {
+        story.client.send(&captured).refused("replayed");
+    }
+    story.client.ask(&signer, "POST", "/v1/operators", Some(&body)).expect(200);
+}

@@ -105,9 +105,6 @@ async fn run(app: &Arc<App>, route: &'static Route, request: Request<Body>, seen
             let signed = authenticate(app, &parts, now)?;
             seen.from = Some(*signed.from());
             seen.signed = Some(parts.clone());
-            let left = take(&app.by_did, *signed.from());
-            seen.announced = left.as_ref().ok().map(|left| ("did", app.by_did.rate(), *left));
-            left?;
             Some(signed)
         }
     };
@@ -115,6 +112,10 @@ async fn run(app: &Arc<App>, route: &'static Route, request: Request<Body>, seen
     let now = xbind_runtime::now();
     if let Some(signed) = &signed {
         app.verifier.accept(&app.store, signed, &body, now)?;
+        // Copies of what it has signed use up nothing of its own.
+        let left = take(&app.by_did, *signed.from());
+        seen.announced = left.as_ref().ok().map(|left| ("did", app.by_did.rate(), *left));
+        left?;
     }
     if body.is_empty() == route.body.is_some() {
         return Err(Problem::new(
