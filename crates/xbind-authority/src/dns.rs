@@ -22,8 +22,6 @@ const AT_ONCE: usize = 16;
 const AT_ONCE_EACH: usize = 2;
 /// How long one waits for its turn.
 const WAIT: Duration = Duration::from_secs(5);
-/// The most TXT records that are looked at.
-const MAX_RECORDS: usize = 64;
 
 /// Asks one resolver, and remembers no answer.
 pub(crate) struct Dns {
@@ -83,9 +81,10 @@ impl Dns {
             Ok(Err(_)) => return Err(unavailable("the resolver gave no answer".to_owned())),
             Err(_) => return Err(unavailable(format!("the resolver gave no answer in {} s", TIMEOUT.as_secs()))),
         };
-        let records = found.answers().iter().take(MAX_RECORDS).filter_map(|record| {
+        // All of them: an answer has 64 KiB at most. What is no UTF-8 is there, too, and is not what was expected.
+        let records = found.answers().iter().filter_map(|record| {
             let RData::TXT(txt) = &record.data else { return None };
-            String::from_utf8(txt.txt_data.concat()).ok()
+            Some(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned())
         });
         Ok(records.collect())
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// Each answer in its turn; the last one from then on.
-type Records = Arc<Mutex<HashMap<String, Vec<Vec<String>>>>>;
+type Records = Arc<Mutex<HashMap<String, Vec<Vec<Vec<u8>>>>>>;
 
 pub struct DnsServer {
     pub address: SocketAddr,
@@ -42,8 +42,14 @@ impl DnsServer {
         self.set_turns(name, &[texts]);
     }
 
+    /// Texts that may be none.
+    pub fn set_bytes(&self, name: &str, texts: &[&[u8]]) {
+        let texts = texts.iter().map(|text| text.to_vec()).collect();
+        self.records.lock().unwrap().insert(name.to_owned(), vec![texts]);
+    }
+
     pub fn set_turns(&self, name: &str, turns: &[&[&str]]) {
-        let turns = turns.iter().map(|texts| texts.iter().map(|text| (*text).to_owned()).collect()).collect();
+        let turns = turns.iter().map(|texts| texts.iter().map(|text| text.as_bytes().to_vec()).collect()).collect();
         self.records.lock().unwrap().insert(name.to_owned(), turns);
     }
 }
@@ -65,15 +71,14 @@ fn answer(question: &[u8], records: &Records, asked: &Mutex<Vec<String>>) -> Opt
         Some(turns) => turns.first().cloned().unwrap_or_default(),
         None => Vec::new(),
     };
-    if texts == ["silence"] {
+    if texts == [b"silence"] {
         return None;
     }
     let mut out = question[..2].to_vec();
     out.extend([0x81, if texts.is_empty() { 0x83 } else { 0x80 }, 0, 1, 0, texts.len() as u8, 0, 0, 0, 0]);
     out.extend(&question[12..end]);
     for text in texts {
-        let parts: Vec<u8> =
-            text.as_bytes().chunks(255).flat_map(|part| [&[part.len() as u8], part].concat()).collect();
+        let parts: Vec<u8> = text.chunks(255).flat_map(|part| [&[part.len() as u8], part].concat()).collect();
         out.extend([0xc0, 12, 0, 16, 0, 1, 0, 0, 0, 0]);
         out.extend((parts.len() as u16).to_be_bytes());
         out.extend(parts);
