@@ -61,6 +61,10 @@ impl Call {
     /// # Errors
     /// `malformed`.
     pub(crate) fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
+        // Where an object belongs, the parser would take an array of what is in it as well.
+        if self.body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Problem::new(Kind::Malformed, "the body is no JSON object"));
+        }
         serde_json::from_slice(&self.body).map_err(|error| {
             let what = if error.is_data() { "has not the members of this request" } else { "is no JSON" };
             Problem::new(Kind::Malformed, format!("the body {what}: {error}"))
