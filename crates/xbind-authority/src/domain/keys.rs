@@ -7,6 +7,9 @@ use crate::domain::agent::{Agent, Status};
 use crate::domain::{did, seconds, time};
 use crate::problem::{Kind, Problem, Result};
 
+/// How long a key is prepared at the most, in seconds, with what clocks differ.
+const MAX_PREPARED: u64 = xbind::rights::MAX_NOTICE + 300;
+
 /// One of them.
 #[derive(Clone, Debug)]
 pub struct Key {
@@ -73,6 +76,32 @@ pub fn check(db: &Connection, agent: &Agent, did: &Did, now: u64) -> Result<()> 
     }
     let state = history.state(did, now).map_or("unknown", |state| state.as_str());
     Err(Problem::new(Kind::Inactive, format!("the key is {state}")))
+}
+
+/// The keys that the active agents sign with, of those that were registered last.
+///
+/// # Errors
+/// `internal`.
+pub(crate) fn current(db: &Connection, limit: u32, now: u64) -> Result<Vec<Vec<u8>>> {
+    // Only the last one may be prepared: until a key counts it names no successor.
+    let sql = "SELECT k.key, before.key, k.added_at, k.rotation FROM agents a JOIN keys k ON k.agent = a.number \
+               LEFT JOIN keys before ON before.agent = a.number AND before.place = k.place - 1 \
+               WHERE a.status = 0 AND k.place = (SELECT max(place) FROM keys l WHERE l.agent = a.number) \
+               ORDER BY a.number DESC LIMIT ?1";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([limit], |row| {
+        Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Option<Vec<u8>>>(1)?, row.get(2)?, row.get(3)?))
+    })?;
+    let current = |(last, before, added_at, rotation): (Vec<u8>, Option<Vec<u8>>, i64, Option<String>)| {
+        let (Some(before), Some(rotation)) = (before, rotation) else { return Ok(last) };
+        // It takes a while to read a statement, and one that came so long ago is in force.
+        if time(added_at).saturating_add(MAX_PREPARED) < now {
+            return Ok(last);
+        }
+        let rotation = Rotation::verify(&rotation).map_err(|_| Problem::internal())?;
+        Ok(if rotation.active_from > now && !rotation.is_emergency() { before } else { last })
+    };
+    rows.map(|row| current(row?)).collect()
 }
 
 pub(crate) fn add_first(db: &Connection, number: i64, did: &Did, now: u64) -> Result<()> {
