@@ -55,6 +55,8 @@ fn a_root_key_is_replaced_by_both_and_the_old_one_ends() {
     // Told once more it changes nothing, and the old key tells nobody anything.
     story.client.ask(&new, "POST", &path, Some(&told)).expect(200);
     story.client.ask(&old, "POST", &path, Some(&told)).refused("not-permitted");
+    // Nor what the new key says of another that it never followed.
+    story.client.ask(&new, "POST", &path, Some(&statement(&key(24), &new, 0, 0))).refused("not-permitted");
     story.client.ask(&old, "POST", &path, Some(&statement(&old, &stranger, 0, 0))).refused("not-permitted");
     for restarted in [false, true] {
         if restarted {

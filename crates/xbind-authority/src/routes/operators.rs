@@ -74,11 +74,13 @@ pub(crate) async fn rotate(call: Call) -> Result<Answer> {
     let who = move |db: &rusqlite::Connection| {
         let none = || Problem::new(Kind::NotFound, "there is no such operator");
         let operator = operator::by_id(db, &id)?.ok_or_else(none)?;
-        // Told once more by the key that it has brought, it changes nothing.
         let may = if operator.did == statement.old {
             [statement.old, statement.new].contains(&from)
         } else {
-            operator.did == statement.new && from == statement.new
+            // Told once more by the key that it has brought, it changes nothing.
+            let known = operator::rotations(db, &operator.id)?;
+            let last = known.last().map(|(known, _)| Rotation::verify(known)).transpose()?;
+            operator.did == from && last == Some(statement)
         };
         if may {
             return Ok(Who { operator: operator.chain(), what: operator });
