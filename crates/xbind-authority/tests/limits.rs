@@ -179,6 +179,12 @@ fn what_is_too_large_or_too_deep_is_refused() {
     ] {
         story.client.post("/v1/challenges", &body).expect(400).refused("malformed");
     }
+    for (length, status) in [(30_000, 200), (33_000, 431), (40_000, 431)] {
+        let mut request = Request::new("GET", "/live", None);
+        request.fields.push(("x-large".to_owned(), "x".repeat(length)));
+        let said = exchange(&mut connect(address), &request.bytes("x"));
+        assert!(said.is_err() && status == 431 || said.unwrap().status == status, "{length}");
+    }
     let mut request = Request::new("GET", "/live", None);
     request.fields.push(("x-large".to_owned(), "x".repeat(60_000)));
     let said = exchange(&mut connect(address), &request.bytes("x"));
