@@ -1,4 +1,5 @@
 //! What stands on the disk: who may read it, how it is copied while it is used, and how it comes back.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails")]
 
 mod common;
 

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::client::Response;
+use common::client::{Request, Response};
 use common::key;
 use common::story::{DOMAIN, Story};
 use serde_json::{Value, json};
@@ -150,4 +150,19 @@ fn records_are_of_one_domain_also_where_one_key_has_proven_several() {
             assert!(!lines.iter().any(|line| leaks.iter().any(|leak| line.contains(leak))), "{lines:?}");
         }
     }
+}
+
+#[test]
+fn a_proof_is_made_once_also_where_the_domain_was_freed_meanwhile() {
+    let mut story = Story::new();
+    let (operator, host) = (key(1), story.client.host());
+    let body = json!({ "domain": DOMAIN });
+    let told = story.client.ask(&operator, "POST", "/v1/operators", Some(&body)).expect(200).json();
+    story.dns.set(told["txt"]["name"].as_str().unwrap(), &[told["txt"]["value"].as_str().unwrap()]);
+    let path = format!("/v1/operators/{}/verification", told["id"].as_str().unwrap());
+    let captured = Request::new("POST", &path, Some(&body)).signed(&operator, &host);
+    story.client.send(&captured).expect(200);
+    release(&mut story);
+    story.client.send(&captured).refused("replayed");
+    story.client.ask(&operator, "POST", &path, Some(&body)).expect(200);
 }

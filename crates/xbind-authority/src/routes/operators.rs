@@ -5,7 +5,7 @@ use xbind::{Did, Rotation, VerifyingKey};
 use xbind_runtime::Decided;
 
 use crate::app::Who;
-use crate::domain::{note, operator};
+use crate::domain::{nonce, note, operator};
 use crate::http::call::{Answer, Call};
 use crate::problem::{Kind, Problem, Result};
 use crate::routes::views;
@@ -44,7 +44,9 @@ pub(crate) async fn verify(call: Call) -> Result<Answer> {
         return Err(Problem::new(Kind::DomainNotProven, why));
     }
     let (key, now) = (VerifyingKey::from_bytes(from.public_key())?, call.now);
+    let (claim, until) = (call.signed()?.claim(), call.signed()?.until());
     let change = move |change: &mut crate::store::Change<'_>| {
+        nonce::claim(change.db(), &claim, until, now)?;
         let operator = operator::add(change.db(), &domain, &key, now)?;
         let mut decided = Decided::new("operator.verified", Verdict::Accepted, authority, now);
         decided.from = Some(from);
