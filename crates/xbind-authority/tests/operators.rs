@@ -82,7 +82,9 @@ fn a_replaced_key_proves_its_domain_never_again_whichever_it_was() {
     }
     release(&mut story);
     for replaced in &keys[..2] {
-        prove(&mut story, replaced, DOMAIN).refused("not-permitted");
+        for domain in [DOMAIN, "example.org"] {
+            prove(&mut story, replaced, domain).refused("not-permitted");
+        }
     }
     prove(&mut story, &keys[2], DOMAIN).expect(200);
 }

@@ -102,12 +102,8 @@ fn found(row: Option<Columns>) -> Result<Option<Operator>> {
 /// # Errors
 /// `internal`.
 pub fn by_id(db: &Connection, id: &str) -> Result<Option<Operator>> {
-    Ok(by_id_ever(db, id)?.filter(|operator| !is_released(&operator.domain)))
-}
-
-/// Also one whose domain was freed.
-fn by_id_ever(db: &Connection, id: &str) -> Result<Option<Operator>> {
-    found(db.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?.query_row([id], read).optional()?)
+    let sql = format!("{SELECT} WHERE id = ?1 AND instr(domain, ' ') = 0");
+    found(db.prepare_cached(&sql)?.query_row([id], read).optional()?)
 }
 
 /// Whether a domain, as it stands in the database, is one that was freed: what follows a space then is its operator's id.
@@ -200,7 +196,7 @@ pub fn add(db: &Connection, domain: &str, key: &VerifyingKey, now: u64) -> Resul
     if count >= MAX_OPERATORS {
         return Err(Problem::new(Kind::LimitReached, format!("there are {count} operators")));
     }
-    if by_id_ever(db, &id)?.is_some_and(|freed| freed.did != *key.did()) || was_replaced(db, domain, key.did())? {
+    if was_replaced(db, key.did())? {
         return Err(Problem::new(Kind::NotPermitted, "that root key was replaced, for good"));
     }
     if agent::by_key(db, key.did())?.is_some() {
@@ -213,11 +209,11 @@ pub fn add(db: &Connection, domain: &str, key: &VerifyingKey, now: u64) -> Resul
     by_id(db, &id)?.ok_or_else(Problem::internal)
 }
 
-/// Whether somebody who had that domain has replaced that key, which was not the first.
-fn was_replaced(db: &Connection, domain: &str, did: &Did) -> Result<bool> {
-    let sql = "SELECT EXISTS(SELECT 1 FROM operator_keys k JOIN operators o ON o.id = k.operator \
-               WHERE k.key = ?1 AND o.key != ?1 AND o.domain = ?2 || ' ' || o.id)";
-    Ok(db.prepare_cached(sql)?.query_row((did.public_key(), domain), |row| row.get(0))?)
+/// Whether somebody has replaced that key, the first or a later one.
+fn was_replaced(db: &Connection, did: &Did) -> Result<bool> {
+    let sql = "SELECT EXISTS(SELECT 1 FROM operators WHERE first_key = ?1 AND key != ?1) OR \
+               EXISTS(SELECT 1 FROM operator_keys k JOIN operators o ON o.id = k.operator WHERE k.key = ?1 AND o.key != ?1)";
+    Ok(db.prepare_cached(sql)?.query_row([did.public_key()], |row| row.get(0))?)
 }
 
 /// The statements by which its root key has changed, from the first on, with the times at which they came.
