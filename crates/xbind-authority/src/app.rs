@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::body::Bytes;
 use rusqlite::Connection;
-use tokio::sync::Semaphore;
 use xbind::Did;
 use xbind::http::profile::Profile;
 use xbind::http::target::{Authority, Scheme};
@@ -25,12 +24,13 @@ use crate::identity::Keys;
 use crate::problem::Result;
 use crate::store::{Change, Fault, Store, fault};
 use crate::ticket::Tickets;
+use crate::turns::Turns;
 
 /// Requests that are remembered of one who is registered, and a third more of others.
 const TRACKED: usize = 100_000;
 /// The oldest signature that is looked at, in seconds.
 const MAX_AGE: u64 = 60;
-/// Searches of the log at once.
+/// Searches of the log at once, one of them for each operator and its agents.
 const SEARCHES: usize = 4;
 /// Status lists that are kept signed.
 const KEPT_LISTS: usize = 256;
@@ -50,9 +50,9 @@ pub(crate) struct App {
     pub(crate) by_address: Limiter<IpAddr>,
     pub(crate) by_did: Limiter<Did>,
     pub(crate) metrics: Metrics,
-    pub(crate) lists: Lists,
-    /// Searches of the log at once; others wait.
-    pub(crate) searches: Semaphore,
+    pub(crate) lists: Arc<Lists>,
+    /// Searches of the log at once, by the ids of operators; others wait.
+    pub(crate) searches: Arc<Turns<String>>,
     url: String,
     scheme: Scheme,
 }
@@ -63,9 +63,9 @@ pub(crate) struct Verifier {
     strangers: RequestVerifier,
 }
 
-/// Who asks, as far as it matters: his operator, and what the change needs to know of him.
+/// Who asks, as far as it matters: his operator, as records name it, and what the change needs to know of him.
 pub(crate) struct Who<W> {
-    pub(crate) operator: Did,
+    pub(crate) operator: Vec<Box<str>>,
     pub(crate) what: W,
 }
 
@@ -107,8 +107,8 @@ impl App {
             keys,
             verifier,
             metrics: Metrics::default(),
-            lists: Lists::default(),
-            searches: Semaphore::new(SEARCHES),
+            lists: Arc::default(),
+            searches: Turns::new(SEARCHES, 1),
             url,
             scheme,
         })
@@ -148,6 +148,32 @@ impl App {
         who: impl FnOnce(&Connection) -> Result<Who<W>> + Send + 'static,
         make: impl FnOnce(&Connection, &W, &mut Decided) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.put(call, event, who, make, || ()).await
+    }
+
+    /// The same where status lists change with it.
+    ///
+    /// # Errors
+    /// As [`decide`](Self::decide).
+    pub(crate) async fn decide_lists<W, T: Send + 'static>(
+        &self,
+        call: &Call,
+        event: &'static str,
+        who: impl FnOnce(&Connection) -> Result<Who<W>> + Send + 'static,
+        make: impl FnOnce(&Connection, &W, &mut Decided) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let lists = self.lists.clone();
+        self.put(call, event, who, make, move || lists.forget()).await
+    }
+
+    async fn put<W, T: Send + 'static>(
+        &self,
+        call: &Call,
+        event: &'static str,
+        who: impl FnOnce(&Connection) -> Result<Who<W>> + Send + 'static,
+        make: impl FnOnce(&Connection, &W, &mut Decided) -> Result<T> + Send + 'static,
+        after: impl FnOnce() + Send + 'static,
+    ) -> Result<T> {
         let (by, now, signed) = (*self.did(), call.now, call.signed()?);
         let (from, claim, until) = (*signed.from(), signed.claim(), signed.until());
         let change = move |change: &mut Change<'_>| {
@@ -155,8 +181,9 @@ impl App {
             nonce::claim(change.db(), &claim, until, now)?;
             let mut decided = Decided::new(event, Verdict::Accepted, by, now);
             decided.from = Some(from);
-            decided.chain = vec![operator.as_str().into()];
+            decided.chain = operator;
             let made = change.part(|change| make(change.db(), &what, &mut decided))?;
+            change.after(after);
             if let Err(problem) = &made {
                 decided.outcome = Verdict::Refused;
                 decided.code = Some(problem.record_code().into());

@@ -26,6 +26,7 @@ pub mod routes;
 mod server;
 pub mod store;
 mod ticket;
+mod turns;
 
 pub use config::{Config, LogSink, Passphrase, Rate, Times, TlsFiles};
 pub use server::{Rotated, Server, backup, look_up, release, restore, rotate};

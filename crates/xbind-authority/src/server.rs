@@ -1,9 +1,10 @@
 //! The server as a whole: started, stopped, copied, brought back. It has a runtime of its own, so that whoever starts it
 //! needs none, and takes no signals: a host that is no program of its own, such as Node.js, has handlers already.
 
+use std::fmt::Display;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
@@ -121,7 +122,7 @@ impl Server {
         let change = move |change: &mut crate::store::Change<'_>| {
             let operator = operator::add(change.db(), &domain, &key, now)?;
             let mut decided = Decided::new("operator.verified", Verdict::Accepted, by, now);
-            decided.chain = vec![key.did().as_str().into()];
+            decided.chain = operator.chain();
             decided.note = crate::domain::note(&format!("{domain} without a proof"));
             change.record(decided);
             Ok(operator.id)
@@ -174,10 +175,10 @@ pub fn look_up(name: &str, resolver: Option<SocketAddr>) -> Result<Vec<String>, 
 /// A directory of no server, one to copy to that is there, or files that cannot be read or written.
 pub fn backup(directory: &Path, to: &Path) -> Result<(), Fault> {
     has_authority(directory)?;
-    fs::create_dir(to).map_err(|error| fault(format!("{} cannot be made: {error}", to.display())))?;
-    files::only_mine(to)?;
-    backup::copy_database(&directory.join(DATABASE), &to.join(DATABASE))?;
-    copy_files(directory, to)
+    whole(to, |to| {
+        backup::copy_database(&directory.join(DATABASE), &to.join(DATABASE))?;
+        copy_files(directory, to)
+    })
 }
 
 /// Makes the directory of a server of a backup. What was signed until now is not accepted by it. The log is verified when the
@@ -187,10 +188,10 @@ pub fn backup(directory: &Path, to: &Path) -> Result<(), Fault> {
 /// As [`backup`], and a database that is damaged.
 pub fn restore(from: &Path, directory: &Path) -> Result<(), Fault> {
     has_authority(from)?;
-    fs::create_dir(directory).map_err(|error| fault(format!("{} cannot be made: {error}", directory.display())))?;
-    files::only_mine(directory)?;
-    backup::restore(&from.join(DATABASE), &directory.join(DATABASE), xbind_runtime::now())?;
-    copy_files(from, directory)
+    whole(directory, |directory| {
+        backup::restore(&from.join(DATABASE), &directory.join(DATABASE), xbind_runtime::now())?;
+        copy_files(from, directory)
+    })
 }
 
 /// Frees a domain whose operator is gone; the server of that directory must not run.
@@ -202,8 +203,9 @@ pub fn release(directory: &Path, passphrase: Option<&str>, domain: &str) -> Resu
     let (by, now) = (*opened.keys.did(), xbind_runtime::now());
     let domain = domain.to_owned();
     opened.change(move |change| {
-        operator::release(change.db(), &domain)?;
+        let operator = operator::release(change.db(), &domain)?;
         let mut decided = Decided::new("operator.released", Verdict::Accepted, by, now);
+        decided.chain = operator.chain();
         decided.note = crate::domain::note(&domain);
         change.record(decided);
         Ok(())
@@ -260,6 +262,13 @@ impl Opened {
         for name in [LOG, DATABASE] {
             files::file(directory, &directory.join(name))?;
         }
+        let has_log = fs::metadata(directory.join(LOG)).is_ok_and(|log| log.len() > 0);
+        if !has_log && has_operators(&directory.join(DATABASE)) {
+            return Err(fault(format!(
+                "{LOG} is missing in {}: what it held is in a backup, or lost",
+                directory.display()
+            )));
+        }
         let first = identity::open(directory, 0, passphrase)?;
         let options = LogOptions { durability: Durability::Always, max_file_bytes: MAX_LOG_BYTES, first: None };
         let (audit, _) = AuditLog::open_with(&directory.join(LOG), first.duplicate(), options)?;
@@ -296,21 +305,52 @@ fn has_authority(directory: &Path) -> Result<(), Fault> {
     if key.exists() { Ok(()) } else { Err(fault(format!("there is no authority in {}", directory.display()))) }
 }
 
-/// Files of the log, and the keys.
+/// Makes a directory that is there whole or not at all: under another name until then.
+fn whole(path: &Path, fill: impl FnOnce(&Path) -> Result<(), Fault>) -> Result<(), Fault> {
+    let cannot = |path: &Path, why: &dyn Display| fault(format!("{} cannot be made: {why}", path.display()));
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(cannot(path, &"it is there already"));
+    }
+    let mut name = path.file_name().ok_or_else(|| cannot(path, &"it has no name"))?.to_owned();
+    name.push(".partial");
+    let partial = path.with_file_name(name);
+    fs::create_dir(&partial).map_err(|error| cannot(&partial, &error))?;
+    let filled = files::only_mine(&partial).and_then(|()| fill(&partial));
+    let made = filled.and_then(|()| fs::rename(&partial, path).map_err(|error| cannot(path, &error)));
+    if made.is_err() {
+        drop(fs::remove_dir_all(&partial));
+    }
+    made
+}
+
+/// Files of the log, and then the keys, the first of them last: without it nobody takes the directory for that of a server.
 fn copy_files(from: &Path, to: &Path) -> Result<(), Fault> {
+    let (mut logs, mut keys) = (Vec::new(), Vec::new());
     for file in fs::read_dir(from)? {
         let file = file?;
         let name = file.file_name();
         let name = name.to_str().unwrap_or_default();
         let rest = name.strip_prefix(LOG).map(|rest| rest.strip_prefix('.').unwrap_or(rest));
-        let is_log = rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
-        if !(is_log || identity::is_key(name)) {
-            continue;
+        if rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit())) {
+            logs.push(name.to_owned());
+        } else if identity::is_key(name) {
+            keys.push(name.to_owned());
         }
-        let copy: PathBuf = to.join(name);
-        fs::copy(file.path(), &copy)?;
+    }
+    keys.sort_by_key(|name| from.join(name) == identity::path(from, 0));
+    for name in logs.iter().chain(&keys) {
+        let copy = to.join(name);
+        fs::copy(from.join(name), &copy)?;
         private(&copy)?;
         fs::File::open(&copy)?.sync_all()?;
     }
     Ok(())
+}
+
+/// Whether a database knows operators, of whom the log would tell.
+fn has_operators(database: &Path) -> bool {
+    let known = || -> Result<bool, Fault> {
+        Ok(crate::store::reader(database)?.query_row("SELECT EXISTS(SELECT 1 FROM operators)", [], |row| row.get(0))?)
+    };
+    known().unwrap_or(false)
 }

@@ -94,6 +94,14 @@ fn a_domain_is_its_first_owners_whatever_dns_says_later() {
         story.dns.set(name, &texts);
         assert_eq!(verify(&mut story).problem(), "domain-not-proven", "{why}");
     }
+    // A second one that is no text, or stands behind many others.
+    let other = b"xbind-operator=\xff";
+    let many: Vec<&[u8]> =
+        [value.as_bytes()].into_iter().chain([&b"x"[..]; 70]).chain([&b"xbind-operator="[..]]).collect();
+    for texts in [&[value.as_bytes(), other][..], &many] {
+        story.dns.set_bytes(name, texts);
+        verify(&mut story).refused("domain-not-proven");
+    }
     story.dns.set(name, &["silence"]);
     assert_eq!(verify(&mut story).expect(503).problem(), "dns-unavailable");
 

@@ -1,4 +1,5 @@
 //! What stands on the disk: who may read it, how it is copied while it is used, and how it comes back.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails")]
 
 mod common;
 
@@ -224,4 +225,79 @@ fn a_domain_whose_operator_is_gone_can_be_freed() {
     let stopped = story.folder.join("stopped");
     story.server.stop();
     backup(&folder, &stopped).expect("a server that does not run is copied, too");
+}
+
+/// List and place of the next token of a server that came back from that copy.
+fn place_after_restore(story: &mut Story, copy: &str, back: &str, agent: &xbind::SigningKey) -> serde_json::Value {
+    let (copy, back) = (story.folder.join(copy), story.folder.join(back));
+    let restored = xbind_runtime::now();
+    restore(&copy, &back).unwrap();
+    while xbind_runtime::now() <= restored {
+        std::thread::sleep(std::time::Duration::from_millis(20)); // what was signed before counts for nothing
+    }
+    let mut config = Config::new(&back);
+    config.clock_skew = 0;
+    let server = Server::start(config).unwrap();
+    let mut client = Client::new(server.address());
+    let challenge = json!({ "did": agent.did().as_str(), "audience": "a", "scopes": ["read:payments"] });
+    let challenge = client.post("/v1/challenges", &challenge).expect(200).json()["challenge"].clone();
+    let body = json!({ "challenge": challenge, "audience": "a", "scopes": ["read:payments"] });
+    let token = client.ask(agent, "POST", "/v1/tokens", Some(&body)).expect(201).json()["token"].clone();
+    server.stop();
+    let payload = token.as_str().unwrap().split('.').nth(1).unwrap();
+    let payload = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes()).unwrap();
+    let claims: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+    let place = &claims["status"]["status_list"];
+    let list = place["uri"].as_str().unwrap().rsplit('/').next().unwrap();
+    json!([list, place["idx"]])
+}
+
+#[test]
+fn a_copy_that_comes_back_twice_gives_no_place_twice() {
+    let mut story = Story::new();
+    let (_, _, agent) = story.begun(&["read:payments"]);
+    backup(&story.folder.join("authority"), &story.folder.join("copy")).unwrap();
+    let first = place_after_restore(&mut story, "copy", "one", &agent);
+    let second = place_after_restore(&mut story, "copy", "two", &agent);
+    assert_ne!(first, second);
+}
+
+#[test]
+fn a_copy_is_there_whole_or_not_at_all_and_its_first_key_comes_last() {
+    let mut story = Story::new();
+    story.begun(&[]);
+    let (from, copy, back) = (story.folder.join("authority"), story.folder.join("copy"), story.folder.join("back"));
+    // What would be a further file of the log cannot be read.
+    let further = from.join("audit.jsonl.9");
+    std::fs::create_dir(&further).unwrap();
+    assert!(backup(&from, &copy).is_err());
+    assert!(!copy.exists() && !story.folder.join("copy.partial").exists());
+    std::fs::remove_dir(&further).unwrap();
+    // One that was killed half-way has left this, which is not gone on with.
+    std::fs::create_dir(story.folder.join("copy.partial")).unwrap();
+    assert!(backup(&from, &copy).unwrap_err().to_string().contains("copy.partial"));
+    std::fs::remove_dir(story.folder.join("copy.partial")).unwrap();
+    backup(&from, &copy).unwrap();
+    let made = |name: &str| std::fs::metadata(copy.join(name)).unwrap().modified().unwrap();
+    assert!(made("authority.key") >= made("audit.jsonl"));
+    std::fs::create_dir(copy.join("audit.jsonl.9")).unwrap();
+    assert!(restore(&copy, &back).is_err());
+    assert!(!back.exists());
+    std::fs::remove_dir(copy.join("audit.jsonl.9")).unwrap();
+    restore(&copy, &back).unwrap();
+    backup(&back, &story.folder.join("with a slash/")).unwrap();
+    assert!(story.folder.join("with a slash").join("authority.key").exists());
+}
+
+#[test]
+fn a_server_whose_log_is_gone_does_not_begin_another() {
+    let mut story = Story::new();
+    story.begun(&[]);
+    let folder = story.folder.join("authority");
+    story.server.stop();
+    let log = folder.join("audit.jsonl");
+    std::fs::remove_file(&log).unwrap();
+    let refused = Server::start(Config::new(&folder)).unwrap_err().to_string();
+    assert!(refused.contains("audit.jsonl is missing"), "{refused}");
+    assert!(!log.exists());
 }

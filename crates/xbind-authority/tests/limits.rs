@@ -163,6 +163,9 @@ fn what_is_too_large_or_too_deep_is_refused() {
         assert_eq!(story.client.send(&request).expect(400).problem(), "malformed", "{wrong}");
     }
     let did = key(2).did().to_string();
+    let mut request = Request::new("POST", "/v1/challenges", Some(&json!({})));
+    request.body = json!([did, "a", ["read:all"]]).to_string();
+    story.client.send(&request).expect(400).refused("malformed");
     let ask = |audience: &str, scopes: serde_json::Value| json!({ "did": did, "audience": audience, "scopes": scopes });
     let many: Vec<_> = (0..65).map(|n| format!("scope.{n}")).collect();
     for body in [
@@ -175,6 +178,12 @@ fn what_is_too_large_or_too_deep_is_refused() {
         ask("a", json!(many)),
     ] {
         story.client.post("/v1/challenges", &body).expect(400).refused("malformed");
+    }
+    for (length, status) in [(30_000, 200), (33_000, 431), (40_000, 431)] {
+        let mut request = Request::new("GET", "/live", None);
+        request.fields.push(("x-large".to_owned(), "x".repeat(length)));
+        let said = exchange(&mut connect(address), &request.bytes("x"));
+        assert!(said.is_err() && status == 431 || said.unwrap().status == status, "{length}");
     }
     let mut request = Request::new("GET", "/live", None);
     request.fields.push(("x-large".to_owned(), "x".repeat(60_000)));

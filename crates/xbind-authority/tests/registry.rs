@@ -138,3 +138,20 @@ fn rights_that_are_taken_away_are_taken_from_tokens_too() {
     let second = story.token(&agent, AUDIENCE, &["read:payments"]).expect(201).json();
     assert_eq!((status(&mut story, &first), status(&mut story, &second)), (1, 0));
 }
+
+#[test]
+fn the_directory_has_the_key_that_counts_now() {
+    let mut story = Story::new();
+    let (_, _, old) = story.begun(&[]);
+    let new = key(11);
+    let now = xbind_runtime::now();
+    let rotation = |active_from: u64| {
+        let rotation = Rotation { old: *old.did(), new: *new.did(), issued_at: now, active_from, overlap: 3600 };
+        json!({ "rotation": rotation.sign(&old, &new).unwrap() })
+    };
+    let path = format!("/v1/agents/{}/rotations", old.did());
+    story.client.ask(&old, "POST", &path, Some(&rotation(now + 20 * 86_400))).expect(200);
+    let keys = story.client.get("/.well-known/http-message-signatures-directory").expect(200).json();
+    let x = data_encoding::BASE64URL_NOPAD.encode(old.did().public_key());
+    assert_eq!(keys["keys"][0]["x"], json!(x), "the next one is only prepared");
+}

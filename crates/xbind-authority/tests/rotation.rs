@@ -55,6 +55,8 @@ fn a_root_key_is_replaced_by_both_and_the_old_one_ends() {
     // Told once more it changes nothing, and the old key tells nobody anything.
     story.client.ask(&new, "POST", &path, Some(&told)).expect(200);
     story.client.ask(&old, "POST", &path, Some(&told)).refused("not-permitted");
+    // Nor what the new key says of another that it never followed.
+    story.client.ask(&new, "POST", &path, Some(&statement(&key(24), &new, 0, 0))).refused("not-permitted");
     story.client.ask(&old, "POST", &path, Some(&statement(&old, &stranger, 0, 0))).refused("not-permitted");
     for restarted in [false, true] {
         if restarted {
@@ -348,4 +350,21 @@ fn a_rotation_that_is_killed_leaves_the_old_key_or_the_new_one() {
         }
     }
     println!("{rounds} rotations were acknowledged");
+}
+
+#[test]
+fn a_stolen_key_ends_when_its_successor_is_known() {
+    let mut story = Story::new();
+    let (_, _, stolen) = story.begun(&["read:payments"]);
+    let new = key(11);
+    let path = format!("/v1/agents/{}/rotations", stolen.did());
+    let late = statement(&stolen, &new, 0, 3600);
+    story.client.ask(&new, "POST", &path, Some(&late)).refused("rotation-refused");
+    let issued = story.token(&stolen, AUDIENCE, &["read:payments"]).expect(201).json();
+    // The clock of whoever signs is ahead, within what is allowed.
+    let view = story.client.ask(&new, "POST", &path, Some(&statement(&stolen, &new, 0, 4))).expect(200).json();
+    assert_eq!(view["keys"][0]["state"], "tainted");
+    story.token(&stolen, AUDIENCE, &["read:payments"]).refused("inactive");
+    let known = story.client.post("/v1/introspection", &json!({ "token": issued["token"] })).expect(200).json();
+    assert_eq!(known["status"], "revoked");
 }

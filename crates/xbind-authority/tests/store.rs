@@ -214,6 +214,54 @@ fn a_database_of_the_first_schema_becomes_one_of_this() {
 }
 
 #[test]
+fn records_without_an_id_are_of_whoever_has_all_that_the_key_has_proven() {
+    let folder = Folder::new();
+    let (store, _) = open(&folder);
+    let [a, b] = ["a.example", "b.example"].map(|domain| {
+        run(store.write(move |change| operator::add(change.db(), domain, key(1).verifying_key(), 100))).unwrap()
+    });
+    let first = key(1).did().to_string();
+    let told = |n: u8, chain: &[&str]| {
+        let chain: Vec<_> = chain.iter().map(|link| (*link).to_owned()).collect();
+        store.read(|db| Ok(operator::named(db, key(n).did())?.is_in(&chain))).unwrap()
+    };
+    assert!(told(1, &[&first]) && told(1, &[&first, &a.id]) && told(1, &[&first, &b.id]));
+    let rotation =
+        xbind::Rotation { old: *key(1).did(), new: *key(2).did(), issued_at: 100, active_from: 100, overlap: 0 };
+    let statement = rotation.sign(&key(1), &key(2)).unwrap();
+    let id = a.id.clone();
+    run(store.write(move |change| operator::rotate(change.db(), &a, &statement, (100, 5)))).unwrap();
+    assert!(!told(1, &[&first]) && !told(2, &[&first]));
+    assert!(told(1, &[&first, &b.id]) && !told(1, &[&first, &id]));
+    assert!(told(2, &[&first, &id]) && !told(2, &[&first, &b.id]));
+}
+
+#[test]
+fn agents_of_a_domain_that_was_freed_before_are_revoked() {
+    let folder = Folder::new();
+    let path = folder.join("test.db");
+    {
+        let old = rusqlite::Connection::open(&path).unwrap();
+        old.execute_batch(&schema::steps_to(3)).unwrap();
+        old.execute_batch("PRAGMA user_version = 3").unwrap();
+        for (n, domain) in [(1, "example.com gone"), (2, "example.com")] {
+            let root = key(n).did().public_key().to_vec();
+            old.execute("INSERT INTO operators VALUES (?1, ?2, ?3, 100, 1, ?3)", (n, domain, root)).unwrap();
+            let did = *key(n + 10).did();
+            let sql = "INSERT INTO agents VALUES (?1, ?1, ?2, 0, 'read:all', 100, 0, NULL, 0)";
+            old.execute(sql, (n, agent::fingerprint(&did))).unwrap();
+            old.execute("INSERT INTO keys VALUES (?1, ?2, 0, 100, NULL)", (did.public_key(), n)).unwrap();
+        }
+    }
+    let (store, _) = open(&folder);
+    let of = |n: u8| store.read(|db| agent::by_did(db, key(n).did().as_str())).unwrap();
+    assert_eq!((of(11).status, of(11).domain.as_str()), (agent::Status::Revoked, "example.com"));
+    assert_eq!((of(12).status, of(12).domain.as_str()), (agent::Status::Active, "example.com"));
+    let operator = |id: &str| store.read(|db| operator::by_id(db, id)).unwrap();
+    assert!(operator("1").is_none() && operator("2").is_some());
+}
+
+#[test]
 fn tokens_that_are_over_make_room_and_places_are_never_used_again() {
     let folder = Folder::new();
     let (store, _) = open(&folder);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use rusqlite::{Connection, OptionalExtension, Row};
 use xbind::{Did, Digest, ScopeSet};
 
-use crate::domain::operator::Operator;
+use crate::domain::operator::{self, Operator, is_released};
 use crate::domain::{did, keys, seconds, time, token};
 use crate::problem::{Kind, Problem, Result};
 
@@ -73,6 +73,8 @@ pub struct Agent {
     pub operator_name: Did,
     /// The domain of its operator.
     pub domain: String,
+    /// Whether the domain was freed since: whoever was its operator is none.
+    pub released: bool,
     /// The first 16 bytes of the SHA-256 of its first key.
     pub fingerprint: [u8; 16],
     /// Whether it may do anything.
@@ -92,6 +94,18 @@ impl Agent {
     #[must_use]
     pub fn alias(&self) -> String {
         alias(&self.domain, &self.fingerprint)
+    }
+
+    /// What the records of its operator have as `chain`.
+    #[must_use]
+    pub fn chain(&self) -> Vec<Box<str>> {
+        operator::chain(&self.operator_name, &self.operator)
+    }
+
+    /// Whether its operator has that root key.
+    #[must_use]
+    pub fn is_of(&self, operator: &Did) -> bool {
+        !self.released && self.operator_did == *operator
     }
 }
 
@@ -152,13 +166,16 @@ fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
 }
 
 fn agent(columns: Columns) -> Result<Agent> {
-    let (number, operator, key, first_key, domain, fingerprint, status, reason, scopes, created_at, names) = columns;
+    let (number, operator, key, first_key, stored, fingerprint, status, reason, scopes, created_at, names) = columns;
+    let released = is_released(&stored);
+    let domain = stored.split_once(' ').map_or(&*stored, |(domain, _)| domain).to_owned();
     Ok(Agent {
         number,
         operator,
         operator_did: did(&key)?,
         operator_name: did(&first_key)?,
         domain,
+        released,
         fingerprint,
         status: Status::of_number(status),
         reason,
@@ -194,7 +211,10 @@ pub fn by_did(db: &Connection, text: &str) -> Result<Agent> {
     let found = if text.starts_with("did:agent:") {
         let (domain, fingerprint) = read_alias(text)
             .ok_or_else(|| Problem::new(Kind::Malformed, "that is no did:agent:<domain>:<32 digits of hex>"))?;
-        let sql = format!("SELECT {COLUMNS} WHERE o.domain = ?1 AND a.fingerprint = ?2");
+        // Also one of a domain that was freed: behind its name, as it stands there then, is a space.
+        let sql = format!(
+            "SELECT {COLUMNS} WHERE (o.domain = ?1 OR o.domain > ?1 || ' ' AND o.domain < ?1 || '!') AND a.fingerprint = ?2"
+        );
         db.prepare_cached(&sql)?.query_row((domain, fingerprint), columns).optional()?.map(agent).transpose()?
     } else {
         by_key(db, xbind::VerifyingKey::from_did(text)?.did())?
@@ -225,12 +245,12 @@ pub fn of_operator(
 /// Takes an agent in whose key proved itself.
 ///
 /// # Errors
-/// `agent-taken`, `limit-reached`.
+/// `agent-taken`, `conflict` for a root key, `limit-reached`.
 pub fn add(db: &Connection, operator: &Operator, did: &Did, scopes: &ScopeSet, now: u64) -> Result<Agent> {
     if by_key(db, did)?.is_some() {
         return Err(Problem::new(Kind::AgentTaken, format!("{did} is registered already")));
     }
-    if did == &operator.did {
+    if operator::is_known(db, did)? {
         return Err(Problem::new(Kind::Conflict, "the root key of an operator is none of an agent"));
     }
     if operator.agents >= MAX_AGENTS {

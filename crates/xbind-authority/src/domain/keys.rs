@@ -7,6 +7,9 @@ use crate::domain::agent::{Agent, Status};
 use crate::domain::{did, seconds, time};
 use crate::problem::{Kind, Problem, Result};
 
+/// How long a key is prepared at the most, in seconds, with what clocks differ.
+const MAX_PREPARED: u64 = xbind::rights::MAX_NOTICE + 300;
+
 /// One of them.
 #[derive(Clone, Debug)]
 pub struct Key {
@@ -46,6 +49,9 @@ pub fn history(keys: &[Key], status: Status) -> Result<KeyHistory> {
         let rotation = key.rotation.as_deref().ok_or_else(Problem::internal)?;
         let rotation = Rotation::verify(rotation).map_err(|_| Problem::internal())?;
         history.prepare(&rotation, key.added_at).map_err(|_| Problem::internal())?;
+        if rotation.is_emergency() {
+            history.taint(&rotation.old, key.added_at); // stolen, whenever the new key begins
+        }
     }
     if status == Status::Revoked {
         for key in keys {
@@ -72,6 +78,32 @@ pub fn check(db: &Connection, agent: &Agent, did: &Did, now: u64) -> Result<()> 
     Err(Problem::new(Kind::Inactive, format!("the key is {state}")))
 }
 
+/// The keys that the active agents sign with, of those that were registered last.
+///
+/// # Errors
+/// `internal`.
+pub(crate) fn current(db: &Connection, limit: u32, now: u64) -> Result<Vec<Vec<u8>>> {
+    // Only the last one may be prepared: until a key counts it names no successor.
+    let sql = "SELECT k.key, before.key, k.added_at, k.rotation FROM agents a JOIN keys k ON k.agent = a.number \
+               LEFT JOIN keys before ON before.agent = a.number AND before.place = k.place - 1 \
+               WHERE a.status = 0 AND k.place = (SELECT max(place) FROM keys l WHERE l.agent = a.number) \
+               ORDER BY a.number DESC LIMIT ?1";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([limit], |row| {
+        Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Option<Vec<u8>>>(1)?, row.get(2)?, row.get(3)?))
+    })?;
+    let current = |(last, before, added_at, rotation): (Vec<u8>, Option<Vec<u8>>, i64, Option<String>)| {
+        let (Some(before), Some(rotation)) = (before, rotation) else { return Ok(last) };
+        // It takes a while to read a statement, and one that came so long ago is in force.
+        if time(added_at).saturating_add(MAX_PREPARED) < now {
+            return Ok(last);
+        }
+        let rotation = Rotation::verify(&rotation).map_err(|_| Problem::internal())?;
+        Ok(if rotation.active_from > now && !rotation.is_emergency() { before } else { last })
+    };
+    rows.map(|row| current(row?)).collect()
+}
+
 pub(crate) fn add_first(db: &Connection, number: i64, did: &Did, now: u64) -> Result<()> {
     add(db, number, 0, did, None, now)
 }
@@ -86,8 +118,12 @@ fn add(db: &Connection, number: i64, place: i64, did: &Did, rotation: Option<&st
 ///
 /// # Errors
 /// `rotation-refused`, `agent-taken`.
-pub fn rotate(db: &Connection, agent: &Agent, statement: &str, now: u64) -> Result<Rotation> {
+pub fn rotate(db: &Connection, agent: &Agent, statement: &str, (now, skew): (u64, u64)) -> Result<Rotation> {
     let rotation = Rotation::verify(statement)?;
+    if rotation.is_emergency() && rotation.active_from > now.saturating_add(skew) {
+        let why = "a stolen key is replaced at once: with an overlap of 0 the new key starts now";
+        return Err(Problem::new(Kind::RotationRefused, why));
+    }
     let keys = of_agent(db, agent.number)?;
     let mut history = history(&keys, agent.status)?;
     history.prepare(&rotation, now).map_err(|error| {

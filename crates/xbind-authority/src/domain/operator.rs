@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 use xbind::{Did, Digest, KeyHistory, MessageId, Rotation, VerifyingKey};
 
-use crate::domain::{did, seconds, time};
+use crate::domain::{agent, did, seconds, time};
 use crate::problem::{Kind, Problem, Result};
 
 /// How many there can be.
@@ -30,6 +30,14 @@ pub struct Operator {
     pub verified_at: u64,
     /// How many agents were registered.
     pub agents: u64,
+}
+
+impl Operator {
+    /// What its records have as `chain`.
+    #[must_use]
+    pub fn chain(&self) -> Vec<Box<str>> {
+        chain(&self.name, &self.id)
+    }
 }
 
 /// Reads a domain: two labels or more of lower-case letters, digits and hyphens.
@@ -89,12 +97,18 @@ fn found(row: Option<Columns>) -> Result<Option<Operator>> {
     .transpose()
 }
 
-/// The operator of that id, if its domain was proven.
+/// The operator of that id, if its domain was proven, and is its own still.
 ///
 /// # Errors
 /// `internal`.
 pub fn by_id(db: &Connection, id: &str) -> Result<Option<Operator>> {
-    found(db.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?.query_row([id], read).optional()?)
+    let sql = format!("{SELECT} WHERE id = ?1 AND instr(domain, ' ') = 0");
+    found(db.prepare_cached(&sql)?.query_row([id], read).optional()?)
+}
+
+/// Whether a domain, as it stands in the database, is one that was freed: what follows a space then is its operator's id.
+pub(crate) fn is_released(domain: &str) -> bool {
+    domain.contains(' ')
 }
 
 /// The operator of that domain.
@@ -105,14 +119,54 @@ pub fn by_domain(db: &Connection, domain: &str) -> Result<Option<Operator>> {
     found(db.prepare_cached(&format!("{SELECT} WHERE domain = ?1"))?.query_row([domain], read).optional()?)
 }
 
-/// The lasting names of whoever has that root key now: one for each of his domains, and each once.
+/// What records name whoever has a root key by.
+#[derive(Clone, Debug, Default)]
+pub struct Named {
+    /// The ids of the operators that he is, each with its first key.
+    pub ids: Vec<(String, Did)>,
+    /// First keys that are those of no operator but his: records of before the id stood there have nothing else.
+    pub alone: Vec<Did>,
+}
+
+impl Named {
+    /// What a record has as `chain`.
+    #[must_use]
+    pub fn is_in(&self, chain: &[String]) -> bool {
+        match chain {
+            [key] => self.alone.iter().any(|alone| alone.as_str() == key),
+            chain => self.ids.iter().any(|(id, _)| chain.contains(id)),
+        }
+    }
+}
+
+/// What whoever has that root key now is named by: for each of his domains.
 ///
 /// # Errors
 /// `internal`.
-pub fn names_of(db: &Connection, did: &Did) -> Result<Vec<Did>> {
-    let mut statement = db.prepare_cached("SELECT DISTINCT first_key FROM operators WHERE key = ?1")?;
-    let names = statement.query_map([did.public_key()], |row| row.get::<_, Vec<u8>>(0))?;
-    names.map(|key| super::did(&key?)).collect()
+pub fn named(db: &Connection, did: &Did) -> Result<Named> {
+    let sql = "SELECT o.id, o.first_key, \
+               NOT EXISTS(SELECT 1 FROM operators other WHERE other.first_key = o.first_key AND other.key != o.key) \
+               FROM operators o WHERE o.key = ?1 AND instr(o.domain, ' ') = 0 ORDER BY o.id";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([did.public_key()], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, bool>(2)?))
+    })?;
+    let mut named = Named::default();
+    for row in rows {
+        let (id, key, is_alone) = row?;
+        let key = super::did(&key)?;
+        if is_alone && !named.alone.contains(&key) {
+            named.alone.push(key);
+        }
+        named.ids.push((id, key));
+    }
+    Ok(named)
+}
+
+/// What the records of an operator have as `chain`: its first key, which may be that of several domains, and its id.
+#[must_use]
+pub fn chain(first: &Did, id: &str) -> Vec<Box<str>> {
+    vec![first.as_str().into(), id.into()]
 }
 
 /// Whether somebody is registered under that key, as operator or agent, or was.
@@ -128,7 +182,7 @@ pub fn is_known(db: &Connection, did: &Did) -> Result<bool> {
 /// Makes the holder of a key the operator of a domain, which its TXT record was found to say. Who was first stays.
 ///
 /// # Errors
-/// `domain-taken`, `not-permitted` for a key that was replaced, `limit-reached`.
+/// `domain-taken`, `not-permitted` for a key that was replaced or is an agent's, `limit-reached`.
 pub fn add(db: &Connection, domain: &str, key: &VerifyingKey, now: u64) -> Result<Operator> {
     let id = id_of(domain, key.did());
     if let Some(operator) = by_domain(db, domain)? {
@@ -142,14 +196,24 @@ pub fn add(db: &Connection, domain: &str, key: &VerifyingKey, now: u64) -> Resul
     if count >= MAX_OPERATORS {
         return Err(Problem::new(Kind::LimitReached, format!("there are {count} operators")));
     }
-    if by_id(db, &id)?.is_some_and(|freed| freed.did != *key.did()) {
+    if was_replaced(db, key.did())? {
         return Err(Problem::new(Kind::NotPermitted, "that root key was replaced, for good"));
+    }
+    if agent::by_key(db, key.did())?.is_some() {
+        return Err(Problem::new(Kind::NotPermitted, "the key of an agent is no root key"));
     }
     // One whose domain was freed comes back; his agents stay revoked.
     let sql = "INSERT INTO operators(id, domain, key, first_key, verified_at) VALUES (?1, ?2, ?3, ?3, ?4) \
                ON CONFLICT(id) DO UPDATE SET domain = ?2, verified_at = ?4";
     db.prepare_cached(sql)?.execute((&id, domain, key.did().public_key(), seconds(now)))?;
     by_id(db, &id)?.ok_or_else(Problem::internal)
+}
+
+/// Whether somebody has replaced that key, the first or a later one.
+fn was_replaced(db: &Connection, did: &Did) -> Result<bool> {
+    let sql = "SELECT EXISTS(SELECT 1 FROM operators WHERE first_key = ?1 AND key != ?1) OR \
+               EXISTS(SELECT 1 FROM operator_keys k JOIN operators o ON o.id = k.operator WHERE k.key = ?1 AND o.key != ?1)";
+    Ok(db.prepare_cached(sql)?.query_row([did.public_key()], |row| row.get(0))?)
 }
 
 /// The statements by which its root key has changed, from the first on, with the times at which they came.
@@ -191,16 +255,16 @@ pub fn rotate(db: &Connection, operator: &Operator, statement: &str, (now, skew)
     Ok(())
 }
 
-/// Frees a domain for another operator. Agents and names of the one that is gone are revoked.
+/// Frees a domain for another operator, and gives the one that is gone. Its agents and names are revoked.
 ///
 /// # Errors
 /// `not-found`.
-pub fn release(db: &Connection, domain: &str) -> Result<()> {
+pub fn release(db: &Connection, domain: &str) -> Result<Operator> {
     let operator = by_domain(db, domain)?
         .ok_or_else(|| Problem::new(Kind::NotFound, format!("no operator has proven {domain}")))?;
     db.execute("UPDATE agents SET status = 2, reason = 'domain released' WHERE operator = ?1", [&operator.id])?;
     db.execute("DELETE FROM names WHERE domain = ?1", [domain])?;
     // The row stays for its agents; what it is called frees the domain.
     db.execute("UPDATE operators SET domain = ?1 || ' ' || id WHERE id = ?2", (domain, &operator.id))?;
-    Ok(())
+    Ok(operator)
 }

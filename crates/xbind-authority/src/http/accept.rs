@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::http::{HeaderValue, header};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -85,7 +86,20 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     let tower = TowerToHyperService::new(router);
     let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(Peer(address));
-        hyper::service::Service::call(&tower, request)
+        // What reads it stops at twice as much at the latest, not there.
+        let fields = request.headers().iter();
+        let size = fields
+            .fold(0_usize, |sum, (name, value)| sum.saturating_add(name.as_str().len()).saturating_add(value.len()));
+        let answer = (size <= MAX_HEAD).then(|| hyper::service::Service::call(&tower, request));
+        async move {
+            let Some(answer) = answer else {
+                let mut response = hyper::Response::new(axum::body::Body::empty());
+                *response.status_mut() = hyper::StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                return Ok(response);
+            };
+            answer.await
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -1,6 +1,7 @@
 //! A request that was read and, where its route asks for it, verified; and its answer.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ pub(crate) struct Call {
     pub body: Bytes,
     /// Who signed it, on routes that ask for a signature.
     pub signed: Option<AuthenticRequest>,
+    /// Whence it came: of IPv6, its /64.
+    pub address: IpAddr,
     /// Seconds since the epoch.
     pub now: u64,
 }
@@ -58,6 +61,10 @@ impl Call {
     /// # Errors
     /// `malformed`.
     pub(crate) fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
+        // Where an object belongs, the parser would take an array of what is in it as well.
+        if self.body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Problem::new(Kind::Malformed, "the body is no JSON object"));
+        }
         serde_json::from_slice(&self.body).map_err(|error| {
             let what = if error.is_data() { "has not the members of this request" } else { "is no JSON" };
             Problem::new(Kind::Malformed, format!("the body {what}: {error}"))

@@ -84,14 +84,14 @@ pub(crate) async fn answer(app: Arc<App>, route: &'static Route, request: Reques
 pub(crate) async fn refuse(app: Arc<App>, request: Request<Body>, kind: Kind, detail: &'static str) -> Response<Body> {
     let mut seen = Seen::default();
     let limited = limit(&app, &request, &mut seen);
-    let answered = limited.and(Err(Problem::new(kind, detail)));
+    let answered = limited.and_then(|_| Err(Problem::new(kind, detail)));
     app.metrics.answered("", status(&answered), Duration::ZERO);
     seen.log(&app, "", "", &answered, Duration::ZERO);
     respond(answered, seen.announced).map(Body::from)
 }
 
 async fn run(app: &Arc<App>, route: &'static Route, request: Request<Body>, seen: &mut Seen) -> Result<Answer> {
-    limit(app, &request, seen)?;
+    let address = limit(app, &request, seen)?;
     let (mut parts, body) = request.into_parts();
     let path = RawPathParams::from_request_parts(&mut parts, &())
         .await
@@ -105,9 +105,6 @@ async fn run(app: &Arc<App>, route: &'static Route, request: Request<Body>, seen
             let signed = authenticate(app, &parts, now)?;
             seen.from = Some(*signed.from());
             seen.signed = Some(parts.clone());
-            let left = take(&app.by_did, *signed.from());
-            seen.announced = left.as_ref().ok().map(|left| ("did", app.by_did.rate(), *left));
-            left?;
             Some(signed)
         }
     };
@@ -115,6 +112,10 @@ async fn run(app: &Arc<App>, route: &'static Route, request: Request<Body>, seen
     let now = xbind_runtime::now();
     if let Some(signed) = &signed {
         app.verifier.accept(&app.store, signed, &body, now)?;
+        // Copies of what it has signed use up nothing of its own.
+        let left = take(&app.by_did, *signed.from());
+        seen.announced = left.as_ref().ok().map(|left| ("did", app.by_did.rate(), *left));
+        left?;
     }
     if body.is_empty() == route.body.is_some() {
         return Err(Problem::new(
@@ -125,12 +126,13 @@ async fn run(app: &Arc<App>, route: &'static Route, request: Request<Body>, seen
     if route.body.is_some() && !is_json(&parts) {
         return Err(Problem::new(Kind::MediaType, "the body has to be application/json"));
     }
-    (route.handler)(Call { app: app.clone(), path, query, body, signed, now }).await
+    (route.handler)(Call { app: app.clone(), path, query, body, signed, address, now }).await
 }
 
-fn limit(app: &App, request: &Request<Body>, seen: &mut Seen) -> Result<()> {
+fn limit(app: &App, request: &Request<Body>, seen: &mut Seen) -> Result<IpAddr> {
     let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-    let left = take(&app.by_address, network(peer));
+    let network = network(peer);
+    let left = take(&app.by_address, network);
     seen.address = Some(peer);
     seen.announced = left.as_ref().ok().map(|left| ("address", app.by_address.rate(), *left));
     left?;
@@ -140,7 +142,7 @@ fn limit(app: &App, request: &Request<Body>, seen: &mut Seen) -> Result<()> {
             format!("a request target has {MAX_TARGET_BYTES} bytes at most"),
         ));
     }
-    Ok(())
+    Ok(network)
 }
 
 fn take<K: Eq + std::hash::Hash>(limiter: &Limiter<K>, key: K) -> Result<Left> {

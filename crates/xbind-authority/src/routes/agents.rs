@@ -3,7 +3,7 @@
 use xbind::{ScopeSet, VerifyingKey};
 
 use crate::domain::agent::{self, MAX_REASON, Status};
-use crate::domain::{keys, note, operator};
+use crate::domain::{keys, note, operator, token};
 use crate::http::call::{Answer, Call};
 use crate::problem::{Kind, Problem, Result};
 use crate::routes::{views, who};
@@ -81,11 +81,14 @@ pub(crate) async fn own(call: Call) -> Result<Answer> {
             let own = agent::by_key(db, &from)?.filter(|own| own.operator == id);
             let asked = agent::by_did(db, &did).ok();
             let own = own.filter(|own| asked.is_some_and(|asked| asked.number == own.number)).ok_or(problem)?;
+            if own.status == Status::Revoked {
+                agent::check_active(&own)?; // a suspended one may learn why it is
+            }
             keys::check(db, &own, &from, now)?;
-            return Ok(crate::app::Who { operator: own.operator_name, what: own });
+            return Ok(crate::app::Who { operator: own.chain(), what: own });
         }
         let agent = who::agent_of(db, &id, &did)?;
-        Ok(crate::app::Who { operator: agent.operator_name, what: agent })
+        Ok(crate::app::Who { operator: agent.chain(), what: agent })
     };
     let agent = call.app.claim(&call, who).await?;
     let view = call.app.store.read(|db| views::own_agent(db, &agent, now))?;
@@ -104,8 +107,7 @@ pub(crate) async fn set_scopes(call: Call) -> Result<Answer> {
         agent::set_scopes(db, &agent, &scopes)?;
         views::own_agent(db, &agent::by_number(db, agent.number)?, now)
     };
-    let changed = call.app.decide(&call, "agent.scopes", who::as_operator(id, from), make).await;
-    call.app.lists.forget();
+    let changed = call.app.decide_lists(&call, "agent.scopes", who::as_operator(id, from), make).await;
     Ok(Answer::json(200, &changed?))
 }
 
@@ -127,8 +129,7 @@ pub(crate) async fn set_status(call: Call) -> Result<Answer> {
         agent::set_status(db, &agent, status, reason.as_deref())?;
         views::own_agent(db, &agent::by_number(db, agent.number)?, now)
     };
-    let changed = call.app.decide(&call, event, who::as_operator(id, from), make).await;
-    call.app.lists.forget();
+    let changed = call.app.decide_lists(&call, event, who::as_operator(id, from), make).await;
     Ok(Answer::json(200, &changed?))
 }
 
@@ -172,23 +173,31 @@ pub(crate) async fn rotate(call: Call) -> Result<Answer> {
     let Rotate { rotation } = call.json()?;
     let did = call.part(0)?.to_owned();
     let (from, now) = (call.from()?, call.now);
+    let times = (now, call.app.config().clock_skew);
     // The new key is not known yet: whoever has signed the request, both keys have signed the statement.
     let statement = xbind::Rotation::verify(&rotation)?;
     if from != statement.old && from != statement.new {
         return Err(Problem::new(Kind::NotPermitted, "the request is signed by neither key of the rotation"));
     }
-    let who = who::as_agent(statement.old);
+    let who = move |db: &rusqlite::Connection| {
+        let agent = agent::by_key(db, &statement.old)?.ok_or_else(token::unregistered)?;
+        agent::check_active(&agent)?;
+        // Told once more, it changes nothing, and the old key may be over.
+        let is_last = keys::of_agent(db, agent.number)?.last().is_some_and(|key| key.did == statement.new);
+        if !is_last || from == statement.old {
+            keys::check(db, &agent, &statement.old, now)?;
+        }
+        Ok(crate::app::Who { operator: agent.chain(), what: agent })
+    };
     let make = move |db: &rusqlite::Connection, agent: &agent::Agent, decided: &mut xbind_runtime::Decided| {
         decided.to = Some(statement.new);
         if agent::by_did(db, &did)?.number != agent.number {
             return Err(Problem::new(Kind::NotPermitted, "the path names another agent than the rotation"));
         }
-        agent::check_active(agent)?;
-        keys::rotate(db, agent, &rotation, now)?;
+        keys::rotate(db, agent, &rotation, times)?;
         views::agent(db, agent, now)
     };
-    let changed = call.app.decide(&call, "agent.rotated", who, make).await;
-    call.app.lists.forget();
+    let changed = call.app.decide_lists(&call, "agent.rotated", who, make).await;
     Ok(Answer::json(200, &changed?))
 }
 

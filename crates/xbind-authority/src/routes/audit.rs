@@ -7,10 +7,12 @@ use serde_json::value::RawValue;
 use xbind::{Did, MessageId};
 use xbind_runtime::{AuditLog, Query};
 
-use crate::app::{App, Who};
+use crate::app::Who;
+use crate::domain::operator::Named;
 use crate::domain::{agent, keys, operator};
 use crate::http::call::{Answer, Call};
 use crate::problem::{Kind, Problem, Result};
+use crate::routes::who;
 use crate::wire::AuditView;
 
 /// The most records of one answer.
@@ -30,18 +32,16 @@ struct Concerned {
     chain: Vec<String>,
 }
 
-/// The operator who asks, by the lasting name that he has in each of his domains.
-async fn asks(call: &Call) -> Result<Vec<String>> {
+/// The operator who asks, as records name him in each of his domains.
+async fn asks(call: &Call) -> Result<Named> {
     let from = call.from()?;
     let who = move |db: &rusqlite::Connection| {
-        let names = operator::names_of(db, &from)?;
-        let operator = *names
-            .first()
-            .ok_or_else(|| Problem::new(Kind::NotPermitted, "the records of a domain are for its operator"))?;
-        Ok(Who { operator, what: names })
+        let named = operator::named(db, &from)?;
+        let none = || Problem::new(Kind::NotPermitted, "the records of a domain are for its operator");
+        let (id, first) = named.ids.first().ok_or_else(none)?;
+        Ok(Who { operator: operator::chain(first, id), what: named })
     };
-    let names = call.app.decide(call, "audit.read", who, |_, names, _| Ok(names.clone())).await?;
-    Ok(names.iter().map(ToString::to_string).collect())
+    call.app.decide(call, "audit.read", who, |_, named, _| Ok(named.clone())).await
 }
 
 pub(crate) async fn query(call: Call) -> Result<Answer> {
@@ -57,17 +57,18 @@ pub(crate) async fn query(call: Call) -> Result<Answer> {
         after: call.number("after")?,
         limit: usize::try_from(limit).unwrap_or(usize::MAX),
     };
-    let names = asks(&call).await?;
-    if let [name] = &*names {
-        query.agent.get_or_insert_with(|| name.clone());
+    let named = asks(&call).await?;
+    if let [(_, first)] = &*named.ids {
+        query.agent.get_or_insert_with(|| first.to_string()); // all of his name that, of whatever time
     }
     let log = call.app.audit.clone();
-    let found = blocking(&call.app, move || find(&log, query, &names)).await?;
+    let id = named.ids.first().map(|(id, _)| id.clone()).unwrap_or_default();
+    let found = call.app.searches.work(id, move || find(&log, query, &named)).await?;
     Ok(Answer::json(200, &found))
 }
 
 /// Those of one operator among the records that fit.
-fn find(log: &Arc<AuditLog>, mut query: Query, names: &[String]) -> Result<AuditView> {
+fn find(log: &Arc<AuditLog>, mut query: Query, named: &Named) -> Result<AuditView> {
     let limit = query.limit;
     let mut records = Vec::new();
     for _ in 0..ROUNDS {
@@ -76,7 +77,7 @@ fn find(log: &Arc<AuditLog>, mut query: Query, names: &[String]) -> Result<Audit
         for line in lines {
             let concerned: Concerned = serde_json::from_str(&line).map_err(|_| Problem::internal())?;
             query.after = Some(concerned.seq);
-            if concerned.chain.iter().any(|link| names.contains(link)) {
+            if named.is_in(&concerned.chain) {
                 records.push(RawValue::from_string(line).map_err(|_| Problem::internal())?);
             }
             if records.len() >= limit {
@@ -95,32 +96,35 @@ pub(crate) async fn trail(call: Call) -> Result<Answer> {
     let (from, now) = (call.from()?, call.now);
     let who = move |db: &rusqlite::Connection| {
         if let Some(own) = agent::by_key(db, &from)? {
-            keys::check(db, &own, &from, now)?;
-            let names = keys::of_agent(db, own.number)?.into_iter().map(|key| key.did).collect();
-            return Ok(Who { operator: own.operator_name, what: names });
+            who::check(db, &own, &from, now)?;
+            let keys = keys::of_agent(db, own.number)?.into_iter().map(|key| key.did).collect();
+            return Ok(Who { operator: own.chain(), what: (own.operator, Named::default(), keys) });
         }
-        let names = operator::names_of(db, &from)?;
-        let operator = *names.first().ok_or_else(not_concerned)?;
-        Ok(Who { operator, what: names })
+        let named = operator::named(db, &from)?;
+        let (id, first) = named.ids.first().cloned().ok_or_else(not_concerned)?;
+        let keys = named.alone.iter().copied().chain([from]).collect();
+        Ok(Who { operator: operator::chain(&first, &id), what: (id, named, keys) })
     };
     let id =
         MessageId::parse(call.part(0)?).ok_or_else(|| Problem::new(Kind::Malformed, "that is no id of a token"))?;
     let (log, id) = (call.app.audit.clone(), id.text().to_string());
     let token = id.clone();
-    let make = move |_: &rusqlite::Connection, names: &Vec<Did>, decided: &mut xbind_runtime::Decided| {
-        decided.token = Some(token.into());
-        Ok(names.iter().map(ToString::to_string).collect())
-    };
-    let names: Vec<String> = call.app.decide(&call, "audit.read", who, make).await?;
+    let make =
+        move |_: &rusqlite::Connection, who: &(String, Named, Vec<Did>), decided: &mut xbind_runtime::Decided| {
+            decided.token = Some(token.into());
+            Ok(who.clone())
+        };
+    let (operator, named, keys) = call.app.decide(&call, "audit.read", who, make).await?;
     let query = Query { token: Some(id), limit: usize::try_from(MAX_LIMIT).unwrap_or(usize::MAX), ..Query::default() };
-    let lines = blocking(&call.app, move || Ok(log.query(&query)?)).await?;
+    let lines = call.app.searches.work(operator, move || Ok(log.query(&query)?)).await?;
     let mut is_concerned = false;
     let mut records = Vec::new();
     for line in lines {
         let concerned: Concerned = serde_json::from_str(&line).map_err(|_| Problem::internal())?;
         // The record of the token itself says who its parties are; what others have asked about it does not.
-        let mut parties = concerned.from.iter().chain(&concerned.to).chain(&concerned.chain);
-        is_concerned |= concerned.event == "token.issued" && parties.any(|did| names.contains(did));
+        let mut parties = concerned.from.iter().chain(&concerned.to);
+        let is_party = parties.any(|did| keys.iter().any(|key| key.as_str() == did)) || named.is_in(&concerned.chain);
+        is_concerned |= concerned.event == "token.issued" && is_party;
         if concerned.event != "audit.read" {
             records.push(RawValue::from_string(line).map_err(|_| Problem::internal())?);
         }
@@ -133,10 +137,4 @@ pub(crate) async fn trail(call: Call) -> Result<Answer> {
 
 fn not_concerned() -> Problem {
     Problem::new(Kind::NotPermitted, "the trail of a token is for its operator and its parties")
-}
-
-/// Reads files, which may take a while, where that holds up nobody.
-async fn blocking<T: Send + 'static>(app: &App, read: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let _place = app.searches.acquire().await.map_err(|_| Problem::internal())?;
-    tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| Err(Problem::internal()))
 }

@@ -39,12 +39,11 @@ pub(crate) async fn put(call: Call) -> Result<Answer> {
     }
     let make = move |db: &rusqlite::Connection, agent: &agent::Agent, decided: &mut xbind_runtime::Decided| {
         decided.note = note(&full);
-        who::check(db, agent, &from, now)?;
         let (label, domain) = name::split(&full)?;
         name::register(db, agent, (label, domain), card.as_deref(), now)?;
         view(db, &full, (label, domain), now)
     };
-    let view = call.app.decide(&call, "name.registered", who::as_agent(from), make).await?;
+    let view = call.app.decide(&call, "name.registered", who::as_agent(from, now), make).await?;
     Ok(Answer::json(200, &view))
 }
 
@@ -57,23 +56,23 @@ pub(crate) async fn delete(call: Call) -> Result<Answer> {
         let (label, domain) = name::split(&asked)?;
         let found = name::find(db, label, domain)?;
         let owner = agent::by_number(db, found.agent)?;
-        let is_operator = owner.operator_did == from;
+        let is_operator = owner.is_of(&from);
         let is_owner = agent::by_key(db, &from)?.is_some_and(|own| own.number == owner.number);
         match (is_operator, is_owner) {
-            (true, _) => Ok(Who { operator: owner.operator_name, what: None }),
-            (_, true) => Ok(Who { operator: owner.operator_name, what: Some(owner) }),
+            (true, _) => Ok(Who { operator: owner.chain(), what: None }),
+            (_, true) => {
+                who::check(db, &owner, &from, now)?;
+                Ok(Who { operator: owner.chain(), what: Some(()) })
+            }
             _ => Err(Problem::new(Kind::NotPermitted, "the name belongs to another agent")),
         }
     };
-    let make = move |db: &rusqlite::Connection, owner: &Option<agent::Agent>, decided: &mut xbind_runtime::Decided| {
+    let make = move |db: &rusqlite::Connection, owner: &Option<()>, decided: &mut xbind_runtime::Decided| {
         decided.note = note(&full);
         let (label, domain) = name::split(&full)?;
         match owner {
             None => name::release(db, label, domain), // the operator asks
-            Some(owner) => {
-                who::check(db, owner, &from, now)?;
-                name::withdraw(db, label, domain)
-            }
+            Some(()) => name::withdraw(db, label, domain),
         }
     };
     call.app.decide(&call, "name.deleted", who, make).await?;

@@ -5,7 +5,7 @@ use xbind::{Did, Rotation, VerifyingKey};
 use xbind_runtime::Decided;
 
 use crate::app::Who;
-use crate::domain::{note, operator};
+use crate::domain::{nonce, note, operator};
 use crate::http::call::{Answer, Call};
 use crate::problem::{Kind, Problem, Result};
 use crate::routes::views;
@@ -33,7 +33,7 @@ pub(crate) async fn verify(call: Call) -> Result<Answer> {
         return Ok(Answer::json(200, &known));
     }
     let (name, expected) = operator::txt(&domain, &from, &authority);
-    let records = call.app.dns.txt(&name).await?;
+    let records = call.app.dns.txt_for(call.address, &name).await?;
     if !operator::is_named(&records, &expected) {
         let found = records.iter().filter(|record| record.starts_with(operator::TXT_BEGIN)).count();
         let why = match found {
@@ -44,11 +44,13 @@ pub(crate) async fn verify(call: Call) -> Result<Answer> {
         return Err(Problem::new(Kind::DomainNotProven, why));
     }
     let (key, now) = (VerifyingKey::from_bytes(from.public_key())?, call.now);
+    let (claim, until) = (call.signed()?.claim(), call.signed()?.until());
     let change = move |change: &mut crate::store::Change<'_>| {
+        nonce::claim(change.db(), &claim, until, now)?;
         let operator = operator::add(change.db(), &domain, &key, now)?;
         let mut decided = Decided::new("operator.verified", Verdict::Accepted, authority, now);
         decided.from = Some(from);
-        decided.chain = vec![from.as_str().into()];
+        decided.chain = operator.chain();
         decided.note = note(&domain);
         change.record(decided);
         Ok(operator)
@@ -74,14 +76,16 @@ pub(crate) async fn rotate(call: Call) -> Result<Answer> {
     let who = move |db: &rusqlite::Connection| {
         let none = || Problem::new(Kind::NotFound, "there is no such operator");
         let operator = operator::by_id(db, &id)?.ok_or_else(none)?;
-        // Told once more by the key that it has brought, it changes nothing.
         let may = if operator.did == statement.old {
             [statement.old, statement.new].contains(&from)
         } else {
-            operator.did == statement.new && from == statement.new
+            // Told once more by the key that it has brought, it changes nothing.
+            let known = operator::rotations(db, &operator.id)?;
+            let last = known.last().map(|(known, _)| Rotation::verify(known)).transpose()?;
+            operator.did == from && last == Some(statement)
         };
         if may {
-            return Ok(Who { operator: operator.name, what: operator });
+            return Ok(Who { operator: operator.chain(), what: operator });
         }
         Err(Problem::new(Kind::NotPermitted, "the rotation is not by the root key, or the request is by neither key"))
     };

@@ -7,7 +7,7 @@ use xbind::{Digest, StatusListDraft};
 use xbind_runtime::Audit;
 
 use crate::app::{App, DIRECTORY};
-use crate::domain::token;
+use crate::domain::{keys, token};
 use crate::http::call::{Answer, Call};
 use crate::problem::{Kind, Problem, Result};
 use crate::wire::About;
@@ -47,15 +47,9 @@ pub(crate) async fn jwks(call: Call) -> Result<Answer> {
 }
 
 pub(crate) async fn directory(call: Call) -> Result<Answer> {
-    let set = made(&call, DIRECTORY, DIRECTORY_AGE, |app, _| {
-        let keys = app.store.read(|db| {
-            let sql = "SELECT k.key FROM agents a JOIN keys k ON k.agent = a.number \
-                       WHERE a.status = 0 AND k.place = (SELECT max(place) FROM keys l WHERE l.agent = a.number) \
-                       ORDER BY a.number DESC LIMIT ?1";
-            let mut statement = db.prepare_cached(sql)?;
-            let rows = statement.query_map([MAX_DIRECTORY], |row| row.get::<_, Vec<u8>>(0))?;
-            rows.map(|key| Ok(thumbprinted(&key?))).collect::<Result<Vec<_>>>()
-        })?;
+    let set = made(&call, DIRECTORY, DIRECTORY_AGE, |app, now| {
+        let keys = app.store.read(|db| keys::current(db, MAX_DIRECTORY, now))?;
+        let keys: Vec<_> = keys.iter().map(|key| thumbprinted(key)).collect();
         Ok(format!("{{\"keys\":[{}]}}", keys.join(",")))
     });
     Ok(Answer::text("application/http-message-signatures-directory+json", set.await?).kept(DIRECTORY_AGE))

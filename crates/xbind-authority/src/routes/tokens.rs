@@ -60,7 +60,7 @@ pub(crate) async fn issue(call: Call) -> Result<Answer> {
         let wanted = Wanted { did: from, scopes: wanted_scopes, ttl, id, challenge: ticket.id };
         token::issue(db, &wanted, now)
     };
-    let issued = call.app.decide(&call, "token.issued", who::as_agent(from), make).await?;
+    let issued = call.app.decide(&call, "token.issued", who::as_agent(from, now), make).await?;
     let view = sign(&call.app, &issued, &Asks { from, audience: &audience, scopes: &scopes, ttl, now, id }, text)?;
     call.app.metrics.tokens.fetch_add(1, Ordering::Relaxed);
     Ok(Answer::json(201, &view))
@@ -111,24 +111,23 @@ pub(crate) async fn revoke(call: Call) -> Result<Answer> {
     let (from, now) = (call.from()?, call.now);
     let who = move |db: &rusqlite::Connection| {
         let known = token::by_id(db, id.as_bytes())?.ok_or_else(no_token)?;
-        let is_own = known.agent.operator_did == from
-            || agent::by_key(db, &from)?.is_some_and(|own| own.number == known.agent.number);
+        let is_own =
+            known.agent.is_of(&from) || agent::by_key(db, &from)?.is_some_and(|own| own.number == known.agent.number);
         if !is_own {
             return Err(no_token()); // whose it is concerns nobody else
         }
-        Ok(Who { operator: known.agent.operator_name, what: known })
+        if !known.agent.is_of(&from) {
+            who::check(db, &known.agent, &from, now)?;
+        }
+        Ok(Who { operator: known.agent.chain(), what: known })
     };
     let make = move |db: &rusqlite::Connection, known: &token::Known, decided: &mut xbind_runtime::Decided| {
         decided.token = Some(id.text().to_string().into());
         decided.note = reason.as_deref().and_then(note);
         decided.to = keys::of_agent(db, known.agent.number)?.first().map(|key| key.did);
-        if known.agent.operator_did != from {
-            keys::check(db, &known.agent, &from, now)?;
-        }
         token::revoke(db, known.number)
     };
-    let revoked = call.app.decide(&call, "token.revoked", who, make).await;
-    call.app.lists.forget();
+    let revoked = call.app.decide_lists(&call, "token.revoked", who, make).await;
     revoked?;
     Ok(Answer::empty())
 }

@@ -25,15 +25,16 @@ pub(crate) fn operator(db: &Connection, id: &str, from: &Did) -> Result<Operator
 pub(crate) fn as_operator(id: String, from: Did) -> impl FnOnce(&Connection) -> Result<Who<Operator>> + Send {
     move |db| {
         let operator = operator(db, &id, &from)?;
-        Ok(Who { operator: operator.name, what: operator })
+        Ok(Who { operator: operator.chain(), what: operator })
     }
 }
 
-/// The agent that has signed.
-pub(crate) fn as_agent(from: Did) -> impl FnOnce(&Connection) -> Result<Who<Agent>> + Send {
+/// The agent that has signed, which may do something now: nobody else's refusals stand on record.
+pub(crate) fn as_agent(from: Did, now: u64) -> impl FnOnce(&Connection) -> Result<Who<Agent>> + Send {
     move |db| {
         let agent = agent::by_key(db, &from)?.ok_or_else(token::unregistered)?;
-        Ok(Who { operator: agent.operator_name, what: agent })
+        check(db, &agent, &from, now)?;
+        Ok(Who { operator: agent.chain(), what: agent })
     }
 }
 

@@ -5,9 +5,10 @@ use std::path::Path;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
+use crate::domain::token::PER_LIST;
 use crate::store::{Fault, fault, private, reader, schema};
 
-/// Places in status lists that a database which comes back leaves free: tokens were issued behind its back.
+/// Places in status lists that a database which comes back leaves free at the least: tokens were issued behind its back.
 const LEFT_FREE: i64 = 1 << 24;
 
 /// Copies a database, as it stands when the copy ends, to a file that must not be there yet. Whoever uses it does not wait.
@@ -52,9 +53,14 @@ pub(crate) fn restore(from: &Path, to: &Path, now: u64) -> Result<(), Fault> {
         "INSERT INTO meta(name, value) VALUES ('restored_at', ?1) ON CONFLICT(name) DO UPDATE SET value = ?1",
         [i64::try_from(now).unwrap_or(i64::MAX)],
     )?;
-    let changed = database.execute("UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'tokens'", [LEFT_FREE])?;
-    if changed == 0 {
-        database.execute("INSERT INTO sqlite_sequence(name, seq) VALUES ('tokens', ?1)", [LEFT_FREE])?;
+    let sql = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'tokens'";
+    let last: i64 = database.query_row(sql, [], |row| row.get(0))?;
+    // A list for each second: one that is brought back twice begins with another each time.
+    let by_time = i64::try_from(now).unwrap_or(i64::MAX).saturating_mul(PER_LIST);
+    let next_list = last.saturating_add(LEFT_FREE).saturating_add(PER_LIST) / PER_LIST;
+    let base = by_time.max(next_list.saturating_mul(PER_LIST));
+    if database.execute("UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'tokens'", [base])? == 0 {
+        database.execute("INSERT INTO sqlite_sequence(name, seq) VALUES ('tokens', ?1)", [base])?;
     }
     database.close().map_err(|(_, error)| error)?;
     Ok(std::fs::File::open(to)?.sync_all()?)

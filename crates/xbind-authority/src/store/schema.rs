@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::store::{Fault, fault};
 
 /// Each step leads from the schema of its place to the next. Steps are added, never changed.
-const STEPS: &[&str] = &[V1, V2, V3];
+const STEPS: &[&str] = &[V1, V2, V3, V4];
 
 const V1: &str = "
 CREATE TABLE meta(
@@ -94,6 +94,12 @@ CREATE TABLE operator_keys(
     PRIMARY KEY(operator, place)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX operator_keys_by_key ON operator_keys(key);
+";
+
+/// Agents that came to an operator when its domain was freed already, whose name holds a space then.
+const V4: &str = "
+UPDATE agents SET status = 2, reason = 'domain released'
+    WHERE status != 2 AND operator IN (SELECT id FROM operators WHERE instr(domain, ' ') > 0);
 ";
 
 /// The schema of this version.

@@ -29,7 +29,11 @@ const WAITING: usize = 4096;
 pub struct Change<'a> {
     connection: &'a Connection,
     decided: &'a mut Vec<Decided>,
+    after: &'a mut Vec<After>,
 }
+
+/// What is done once a change is on the disk.
+type After = Box<dyn FnOnce() + Send>;
 
 impl Change<'_> {
     /// The database, within the transaction.
@@ -52,6 +56,11 @@ impl Change<'_> {
     /// Puts a decision on record. It stands there even if the change fails, so that refusals do, too.
     pub fn record(&mut self, decided: Decided) {
         self.decided.push(decided);
+    }
+
+    /// Has that done when the change is on the disk, before anybody is told, also if nobody waits for it any more. It must be quick.
+    pub fn after(&mut self, work: impl FnOnce() + Send + 'static) {
+        self.after.push(Box::new(work));
     }
 }
 
@@ -166,9 +175,10 @@ fn work(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, audit: 
 }
 
 fn commit(connection: &Connection, batch: &mut [Box<dyn Job>], audit: &dyn Audit) -> Outcome {
-    let made = make(connection, batch).and_then(|decided| {
+    let made = make(connection, batch).and_then(|(decided, after)| {
         put_on_record(decided, audit)?;
         connection.execute_batch("COMMIT")?;
+        after.into_iter().for_each(|work| work());
         Ok(())
     });
     if made.is_err() {
@@ -177,13 +187,13 @@ fn commit(connection: &Connection, batch: &mut [Box<dyn Job>], audit: &dyn Audit
     made
 }
 
-fn make(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<Vec<Decided>> {
+fn make(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(Vec<Decided>, Vec<After>)> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
-    let mut decided = Vec::new();
+    let (mut decided, mut after) = (Vec::new(), Vec::new());
     for job in batch {
         connection.execute_batch("SAVEPOINT change")?;
         let before = decided.len();
-        let mut stays = job.run(&mut Change { connection, decided: &mut decided });
+        let mut stays = job.run(&mut Change { connection, decided: &mut decided, after: &mut after });
         // One record that no log takes would hold up all others of the batch.
         let misfit = decided.iter().skip(before).find_map(Decided::misfit);
         if let Some(why) = misfit {
@@ -193,7 +203,7 @@ fn make(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<Vec<Decid
         }
         connection.execute_batch(if stays { "RELEASE change" } else { "ROLLBACK TO change; RELEASE change" })?;
     }
-    Ok(decided)
+    Ok((decided, after))
 }
 
 /// Before the commit: what is done stands there, and what stands there without having been done was told to nobody.

@@ -36,6 +36,11 @@ impl Story {
 
     /// Stops it and starts it anew.
     pub fn restart(&mut self) {
+        self.restart_after(|| ());
+    }
+
+    /// The same, with something done in between.
+    pub fn restart_after(&mut self, between: impl FnOnce()) {
         let mut config = Config::new(self.folder.join("authority"));
         config.resolver = Some(self.dns.address);
         config.listen = self.server.address();
@@ -47,6 +52,7 @@ impl Story {
             Server::start(spare).unwrap()
         };
         std::mem::replace(&mut self.server, nothing).stop();
+        between();
         self.server = Server::start(config).unwrap();
         self.client = Client::new(self.server.address());
     }

@@ -1,0 +1,74 @@
+//! What somebody takes is taken from himself.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails")]
+
+mod common;
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::client::{Request, read};
+use common::key;
+use common::story::Story;
+use serde_json::json;
+
+/// A connection from that address of this machine.
+fn connect_from(from: &str, to: SocketAddr) -> TcpStream {
+    let socket = async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(from.parse().unwrap()).unwrap();
+        socket.connect(to).await.unwrap().into_std().unwrap()
+    };
+    let stream = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap().block_on(socket);
+    stream.set_nonblocking(false).unwrap();
+    stream
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "127.0.0.2 is no address of this machine")]
+fn a_domain_whose_dns_is_silent_holds_up_nobody_else() {
+    let mut story = Story::new();
+    let (stranger, operator) = (key(9), key(1));
+    let (host, address) = (story.client.host(), story.server.address());
+    let ask = |story: &mut Story, key: &xbind::SigningKey, domain: &str| {
+        let body = json!({ "domain": domain });
+        let told = story.client.ask(key, "POST", "/v1/operators", Some(&body)).expect(200).json();
+        let path = format!("/v1/operators/{}/verification", told["id"].as_str().unwrap());
+        (told["txt"].clone(), Request::new("POST", &path, Some(&body)))
+    };
+    let (txt, silent) = ask(&mut story, &stranger, "silent.example");
+    let silence = txt["name"].as_str().unwrap();
+    story.dns.set(silence, &["silence"]);
+    let held: Vec<_> = (0..40)
+        .map(|_| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(&silent.clone().signed(&stranger, &host).bytes(&host)).unwrap();
+            stream
+        })
+        .collect();
+    let began = Instant::now();
+    while story.dns.asked(silence) < 2 && began.elapsed() < Duration::from_secs(60) {
+        thread::sleep(Duration::from_millis(10));
+    }
+    thread::sleep(Duration::from_millis(200)); // as many as ever get a place
+    let (txt, proof) = ask(&mut story, &operator, "example.com");
+    story.dns.set(txt["name"].as_str().unwrap(), &[txt["value"].as_str().unwrap()]);
+    let mut stream = connect_from("127.0.0.2:0", address);
+    stream.write_all(&proof.signed(&operator, &host).bytes(&host)).unwrap();
+    read(&mut stream).unwrap().expect(200);
+    drop(held);
+}
+
+#[test]
+fn copies_of_a_request_use_up_nothing_of_whoever_signed_it() {
+    let mut story = Story::with(|config| config.rate_per_did = xbind_authority::Rate { burst: 20, per_second: 1 });
+    let host = story.client.host();
+    let (signer, body) = (key(1), json!({ "domain": "example.com" }));
+    let captured = Request::new("POST", "/v1/operators", Some(&body)).signed(&signer, &host);
+    story.client.send(&captured).expect(200);
+    for _ in 0..300 {
+        story.client.send(&captured).refused("replayed");
+    }
+    story.client.ask(&signer, "POST", "/v1/operators", Some(&body)).expect(200);
+}
