@@ -36,6 +36,31 @@ describe('a store', () => {
     expect(() => serveAgents([callee], { window: memory() })).toThrow(/share their replay windows already/)
   })
 
+  test('that was away while the session was asked for leaves the session as it is', async () => {
+    const [store, away] = [memory(), new Error('the store is away')]
+    let isAway = true
+    const asked = <T>(answer: () => T): T => {
+      if (isAway) throw away
+      return answer()
+    }
+    const { callee, mount } = behind(
+      {
+        claim: (key, until) => asked(() => store.claim(key, until)),
+        agree: (name, fresh) => asked(() => store.agree(name, fresh)),
+      },
+      { onError: (error) => expect(error).toBe(away) },
+    )
+    const [place, caller] = [{ did: callee.getDID(), url: await served(mount()) }, agent()]
+    for (const silent of [true, false, true, false]) {
+      isAway = silent
+      const calls = Array.from({ length: 20 }, (_, n) => caller.call(place, n, { idempotent: n % 2 === 0 }))
+      for (const [n, ended] of (await Promise.all(calls)).entries()) {
+        if (silent) expect(errorOf(ended)).toMatchObject({ code: 'REPLAY_WINDOW_FULL', retryable: true })
+        else expect(valueOf(ended)).toBe(n)
+      }
+    }
+  })
+
   test('is the same on two handles of one shared bus', async () => {
     const [store, name] = [memory(), `shared-${process.pid}-store`]
     const [bus, again] = [MessageBus.shared(name), MessageBus.shared(name)]

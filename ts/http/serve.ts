@@ -200,6 +200,7 @@ class Exchange {
   /** What of such a body is not taken yet. */
   #gathered: Gathered | undefined
   #isTurn = false
+  #isHeld = false
   /** Whether the response may be written to. */
   #isBegun = false
   #isOver = false
@@ -236,6 +237,7 @@ class Exchange {
     })
     const begin = (): void => {
       this.#isTurn = true
+      this.#isHeld = false
       if (body.isPaused()) body.resume()
       this.#begin()
     }
@@ -264,7 +266,7 @@ class Exchange {
   }
 
   #late(): void {
-    if (this.#stalled) this.#silent?.refresh()
+    if (this.#stalled || this.#isHeld) this.#silent?.refresh()
     else this.#cut()
   }
 
@@ -283,9 +285,9 @@ class Exchange {
 
   /** Where more waits on the connection than is to, what is behind others is read in its turn. */
   #hold(): boolean {
-    const isHeld = !this.#isTurn && native.feedExchange(this.#server, this.number, NOTHING) === false
-    if (isHeld) this.#body.pause()
-    return isHeld
+    this.#isHeld = !this.#isTurn && native.feedExchange(this.#server, this.number, NOTHING) === false
+    if (this.#isHeld) this.#body.pause()
+    return this.#isHeld
   }
 
   /** Takes the next piece, behind what was gathered; whether messages can still come of it. */

@@ -80,7 +80,7 @@ export class Asking {
 
   /** Whoever runs the store hears of it: the callers are told no more than that there is no room. */
   #told(error: unknown): Said {
-    for (const failed of this.#failed) void told(failed, error)
+    for (const failed of [...this.#failed]) void told(failed, error)
     return {}
   }
 

@@ -12,13 +12,14 @@ mod common;
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
-use common::calls::{join, join_with, options};
+use common::calls::{echo, join, join_with, options, route};
 use common::policies::{ISSUER, judging, source, token};
-use common::{World, json, key};
+use common::{Faults, World, json, key};
 use xbind::{Error, ErrorKind, Handled};
-use xbind_runtime::{AgentOptions, Allow, CallOptions, Handle};
+use xbind_runtime::{AgentOptions, Allow, Audit, CallOptions, Decided, Done, Handle, Node, Recording, Taken};
 
 #[test]
 fn a_call_that_is_found_revoked_just_before_its_handler_was_not_begun() {
@@ -90,4 +91,65 @@ fn a_call_that_nobody_has_begun_with_is_told_from_one_that_runs() {
             assert!(message.contains("nothing of") && message.contains("was begun"), "{message}");
         }
     }
+}
+
+/// A log in which something else happens while it takes note that a call begins, or which cannot take that the first time.
+#[derive(Default)]
+struct Moment {
+    stops: OnceLock<(Weak<Node>, xbind::Did)>,
+    refused: AtomicUsize,
+}
+
+impl Audit for Moment {
+    fn take(&self, decided: Decided, done: Option<Done>) -> Taken {
+        if decided.event == "call" && done.is_some() {
+            if let Some((node, did)) = self.stops.get() {
+                let (node, did) = (node.upgrade().unwrap(), *did);
+                std::thread::spawn(move || node.stop(&did)).join().unwrap();
+            } else if self.refused.fetch_add(1, Ordering::Relaxed) == 0 {
+                return Taken::No;
+            }
+        }
+        Taken::Yes
+    }
+
+    fn waits(&self) -> bool {
+        false
+    }
+}
+
+fn recorded(world: &mut World, at: usize) -> Arc<Moment> {
+    let audit = Arc::<Moment>::default();
+    world.restart_with(at, Some(Recording { audit: audit.clone(), dangerously_unrecorded: false }));
+    audit
+}
+
+#[test]
+fn a_handler_whose_caller_was_told_that_it_has_not_begun_does_not_begin() {
+    for (node, handled) in [(0, Handled::Unknown), (1, Handled::No)] {
+        let mut world = World::calm(2);
+        let audit = recorded(&mut world, 0);
+        let (server, caller) = (join(&world, 0, 1, None), join(&world, node, 2, None));
+        let seen = echo(&world, &server, 0);
+        audit.stops.set((Arc::downgrade(&world.nodes[0]), *caller.did())).unwrap();
+        let failed = call(&world, &caller, &server);
+        world.settle();
+        let error = failed.borrow_mut().take().expect("it has ended");
+        assert_eq!((error.kind(), error.handled(), seen.borrow().len()), (ErrorKind::Revoked, Some(handled), 0));
+    }
+}
+
+#[test]
+fn a_copy_of_a_call_that_could_not_be_recorded_does_not_run() {
+    let mut world = World::new(1, 2, Faults { sessions: true, ..Faults::default() });
+    recorded(&mut world, 0);
+    let (server, caller) = (join(&world, 0, 1, None), join(&world, 1, 2, None));
+    let seen = echo(&world, &server, 0);
+    let failed = call(&world, &caller, &server);
+    world.settle();
+    let sent: Vec<_> = world.net.inner().carried.iter().filter(|(from, ..)| *from == 1).cloned().collect();
+    world.nodes[0].deliver(sent.into_iter().map(|(.., arrival)| arrival).collect(), route(&world, 0, 1));
+    world.settle();
+    let error = failed.borrow_mut().take().expect("it has ended");
+    assert_eq!((error.kind(), error.handled(), seen.borrow().len()), (ErrorKind::AuditFailed, Some(Handled::No), 0));
 }

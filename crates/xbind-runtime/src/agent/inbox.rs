@@ -336,7 +336,7 @@ impl Agent {
     }
 
     fn refuse_unrecorded(self: &Arc<Self>, caller: Peer, reference: InReplyTo) {
-        self.forget_message(caller.did(), &reference.id);
+        self.forget_local(&caller, &reference.id);
         self.refuse(caller, reference, ErrorKind::AuditFailed);
     }
 

@@ -197,9 +197,17 @@ impl Agent {
         Ok(())
     }
 
-    /// A message that was accepted here was refused before anything of it began: it may come again, as it is.
+    /// A message that was accepted here came to nothing: it may come again, as it is.
     pub(crate) fn forget_message(&self, sender: &Did, id: &MessageId) {
         self.memory().replay.forget(sender, id);
+    }
+
+    /// The same where its sender is here. One from elsewhere may have a copy on its way, which would count although it was said that
+    /// nothing has begun.
+    pub(crate) fn forget_local(&self, sender: &Peer, id: &MessageId) {
+        if let Peer::Here(sender) = sender {
+            self.forget_message(sender.did(), id);
+        }
     }
 
     /// What was used once may be used again: nothing came of it.

@@ -27,6 +27,7 @@ use crate::record::Taken;
 use crate::record::sink::{Asked, Noted};
 use crate::sync::Lock;
 use crate::sync::after::enter;
+use crate::transport::Peer;
 
 /// How often a call is judged at most, when each policy sets another one while it is asked.
 const MAX_JUDGED: u32 = 16;
@@ -161,6 +162,7 @@ impl Agent {
 struct Seen {
     agent: Arc<Agent>,
     caller: Did,
+    from: Peer,
     method: Option<Box<str>>,
     case: Option<Arc<Case>>,
     version: u32,
@@ -200,20 +202,29 @@ impl Port {
             Taken::Later => return Start::Wait,
             Taken::No => return self.turn_away(ticket, &seen, Refusal::of(ErrorKind::AuditFailed)),
         }
-        if self.tickets.guard().begin(ticket) && seen.method.is_none() {
-            seen.agent.begun();
+        let begun = self.tickets.guard().begin(ticket);
+        match begun {
+            None => {
+                seen.cancelled = true;
+                self.stop(ticket, &seen, version).unwrap_or(Start::Gone)
+            }
+            Some(is_first) => {
+                if is_first && seen.method.is_none() {
+                    seen.agent.begun();
+                }
+                Start::Run
+            }
         }
-        Start::Run
     }
 
     fn see(&self, ticket: u64) -> Option<Seen> {
         let mut tickets = self.tickets.guard();
         let running = tickets.get_mut(ticket)?;
         running.cancelled |= running.until.is_some_and(|until| until <= self.time.now());
-        let caller = running.caller.clone();
         let mut seen = Seen {
             agent: running.agent.clone(),
             caller: *running.caller.did(),
+            from: running.caller.clone(),
             method: running.method.clone(),
             case: running.case.clone(),
             version: running.version,
@@ -223,7 +234,7 @@ impl Port {
             approved: running.approved,
         };
         drop(tickets);
-        if let crate::transport::Peer::Here(caller) = &caller {
+        if let Peer::Here(caller) = &seen.from {
             // It may have given up while its message was on its way, when there was no ticket to cancel.
             seen.cancelled |= caller.port.calls.guard().number_of(&seen.request.id, seen.asked).is_none();
         }
@@ -248,8 +259,8 @@ impl Port {
 
     fn turn_away(self: &Arc<Self>, ticket: u64, seen: &Seen, refusal: Refusal) -> Start {
         if refusal.kind == ErrorKind::AuditFailed {
-            // Nothing of it was begun: the same call may come again, with the same approval.
-            seen.agent.forget_message(&seen.caller, &seen.request.id);
+            // Nothing of it was begun: the same approval may come again, and the same call of a caller here.
+            seen.agent.forget_local(&seen.from, &seen.request.id);
             if let Some((approver, id)) = &seen.approved {
                 seen.agent.use_again(approver, id);
             }

@@ -246,6 +246,11 @@ pub enum Outcome {
 impl Outcome {
     /// There is no room for it, now.
     pub(crate) fn is_full(&self) -> bool {
-        matches!(self, Self::Failed { error, .. } if error.kind() == ErrorKind::InboxFull)
+        self.is(ErrorKind::InboxFull)
+    }
+
+    /// It failed with that.
+    pub(crate) fn is(&self, kind: ErrorKind) -> bool {
+        matches!(self, Self::Failed { error, .. } if error.kind() == kind)
     }
 }

@@ -157,11 +157,11 @@ impl Tickets {
         }
     }
 
-    /// The handler begins; false if the ticket is gone.
-    pub(crate) fn begin(&mut self, ticket: u64) -> bool {
-        let Some(running) = self.running.get_mut(ticket) else { return false };
+    /// The handler begins: for the first time, or once more. None if it must not: who ended the call has said that it had not.
+    pub(crate) fn begin(&mut self, ticket: u64) -> Option<bool> {
+        let running = self.running.get_mut(ticket).filter(|running| !running.cancelled)?;
         running.slot = None;
-        !std::mem::replace(&mut running.begun, true)
+        Some(!std::mem::replace(&mut running.begun, true))
     }
 
     pub(crate) fn take(&mut self, ticket: u64) -> Option<Running> {

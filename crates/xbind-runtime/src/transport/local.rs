@@ -241,7 +241,7 @@ fn reply_came(port: &Arc<Port>, id: &MessageId, number: u64, message: VerifiedMe
     });
     let outcome = outcome_of(message);
     if let Purpose::Session(peer, _) = &call.purpose
-        && !outcome.is_full()
+        && !(outcome.is_full() || outcome.is(ErrorKind::ReplayWindowFull))
     {
         call.caller.node.know_session(peer, None); // it answers calls that name none
     }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use xbind::Did;
-use xbind_runtime::{Node, NodeOptions, Time};
+use xbind_runtime::{Node, NodeOptions, Recording, Time};
 
 use super::network::{Book, Faults, Happening, Net, Wire};
 
@@ -68,7 +68,12 @@ impl World {
 
     /// Another process in place of a node, with nothing that it knew, behind the same connections.
     pub fn restart(&mut self, at: usize) {
-        let node = Node::new(NodeOptions { time: self.time.clone(), ..NodeOptions::default() });
+        self.restart_with(at, None);
+    }
+
+    /// The same with a log.
+    pub fn restart_with(&mut self, at: usize, recording: Option<Recording>) {
+        let node = Node::new(NodeOptions { time: self.time.clone(), recording, ..NodeOptions::default() });
         node.attach(Arc::new(Wire { net: self.net.clone(), own: at }));
         node.resolve_with(Arc::new(Book { net: self.net.clone(), own: at }));
         self.nodes[at] = node;
