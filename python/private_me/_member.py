@@ -138,6 +138,9 @@ class Member:
             signature = None if self._signer is None else self._signer.sign(data)
         except Exception as error:
             return self._signed(round, None, error)
+        except BaseException as error:
+            self._signed(round, None, error)
+            raise
         if not inspect.isawaitable(signature):
             return self._signed(round, signature)
         task = self.port.attach().create_task(_awaited(signature))

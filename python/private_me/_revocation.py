@@ -133,7 +133,7 @@ async def refuse_revoked_async(sources: Sequence[RevocationSource], did: str, is
         try:
             said: Any = source.is_revoked(RevocationSubject(issued_at, did=did))
             return await asyncio.wait_for(_awaited(said), 5) if inspect.isawaitable(said) else said
-        except Exception:
+        except (Exception, asyncio.CancelledError):  # where it is we who are cancelled, gather() sees to that
             return None
 
     answers = await asyncio.gather(*map(ask, sources))

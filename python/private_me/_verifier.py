@@ -267,7 +267,7 @@ class TokenVerifier:
             try:
                 said: Any = source.is_revoked(question)
                 return await asyncio.wait_for(_awaited(said), self._timeout) if inspect.isawaitable(said) else said
-            except Exception:
+            except (Exception, asyncio.CancelledError):  # where it is we who are cancelled, gather() sees to that
                 return None
 
         asked = [[answer(each, question) for question in _questions(link) for each in self._sources] for link in links]
