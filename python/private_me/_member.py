@@ -102,6 +102,11 @@ class Member:
         """Answers that from now on."""
         self.check()
         offers.set(self.port.number, self.number)
+        lost = offers.lost(self.offers)
+        if lost:
+            self.journal.warn(
+                f"another handler has replaced the one that was set, and its policy with it: no {', '.join(lost)} any more"
+            )
         self.offers = offers
         self.port.schedule()
 
