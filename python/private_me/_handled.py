@@ -272,7 +272,7 @@ class Handled:
             return None
         for data in [{"data": error.data}, {}] if error.data is not None else [{}]:
             try:
-                detail = encode_json({**told, **data}, "a HandlerError")
+                detail = encode_json({**told, **data}, "a HandlerError", member.longest)
                 body = f'{{"code":"HANDLER_FAILED","detail":{detail}}}'
                 _native.check_json(body)
                 if len(body.encode()) <= member.longest:

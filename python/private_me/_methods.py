@@ -7,7 +7,7 @@ import inspect
 import json
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Callable
-from typing import Any, NamedTuple, cast, get_origin, get_type_hints
+from typing import Any, NamedTuple, get_origin, get_type_hints
 
 from . import _native
 from ._check import Unset, check_callable, check_str
@@ -127,7 +127,7 @@ def method_of(function: Callable[..., Any]) -> tuple[Handler, dict[str, Any]]:
     """A function as a handler, with what its annotations say, and what its card says."""
     takes, gives, call_at, has_default = _annotated(function)
     described: dict[str, Any] = {}
-    doc = _bare(function).__doc__ if isinstance(function, functools.partial) else function.__doc__
+    doc = _bare(function).__doc__ if _is_partial(function) else function.__doc__
     if doc:
         described["description"] = inspect.cleandoc(doc).split("\n\n")[0]
     if takes is not None and takes[1].schema:
@@ -161,17 +161,22 @@ def name_of_method(function: Callable[..., Any]) -> str:
 
 def _bare(function: Any) -> Any:
     """The function whose annotations count."""
-    while isinstance(function, functools.partial):
-        function = cast("functools.partial[Any]", function).func
+    while _is_partial(function):
+        function = function.func
     if inspect.isroutine(function) or inspect.isclass(function):
         return function
-    return cast(Any, type(function)).__call__
+    kind: type[Any] = type(function)  # pyright: ignore[reportUnknownVariableType]
+    return kind.__call__
+
+
+def _is_partial(function: Any) -> bool:
+    return isinstance(function, functools.partial)
 
 
 def _annotated(function: Callable[..., Any]) -> tuple[tuple[str, Shape] | None, Shape | None, str | None, bool]:
     check_callable(function, "a method")
     hints = get_type_hints(_bare(function), include_extras=True)
-    bound: Any = function.keywords if isinstance(function, functools.partial) else {}
+    bound: Any = getattr(function, "keywords", {}) if _is_partial(function) else {}
     takes: tuple[str, Shape] | None = None
     call_at: str | None = None
     has_default = False
