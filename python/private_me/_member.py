@@ -11,7 +11,18 @@ from . import _native
 from ._audit import AuditLog, recording_in
 from ._bus import MessageBus, default_bus, node_of
 from ._card import AgentCard, CardKeeper, check_addresses
-from ._check import MAX_TIMER, MAX_WHOLE, Unset, check_bytes, check_callable, check_str, milliseconds, optional, whole
+from ._check import (
+    MAX_TIMER,
+    MAX_WHOLE,
+    Unset,
+    check_bool,
+    check_bytes,
+    check_callable,
+    check_str,
+    milliseconds,
+    optional,
+    whole,
+)
 from ._errors import XBindError
 from ._guard import Handler, Policy
 from ._identity import Identity, IdentityProvider, Signer
@@ -58,6 +69,7 @@ class Member:
             check_callable(handler, "handler")
         if on_handler_error is not None:
             check_callable(on_handler_error, "on_handler_error")
+        check_bool(verbose, "verbose")
         self.node = node_of(default_bus() if bus is None else bus)
         self.timeout = milliseconds(timeout, 30_000, "timeout")
         self.longest = whole(max_payload_bytes, 1 << 20, "max_payload_bytes", 1, MAX_TIMER)
