@@ -114,13 +114,11 @@ class Member:
         """Answers that from now on."""
         self.check()
         offers.set(self.port.number, self.number)
-        lost = offers.lost(self.offers)
-        if lost:
-            self.journal.warn(
-                f"another handler has replaced the one that was set, and its policy with it: no {', '.join(lost)} any more"
-            )
-        self.offers = offers
+        lost, self.offers = offers.lost(self.offers), offers
         self.port.schedule()
+        if lost:
+            what = f"no {', '.join(lost)} any more"
+            self.journal.warn(f"another handler has replaced the one that was set, and its policy with it: {what}")
 
     async def card(self) -> AgentCard:
         """The card of what it offers."""
@@ -174,13 +172,12 @@ class Member:
     def _signed(self, round: int, signature: Any, error: BaseException | None = None) -> None:
         is_one = isinstance(signature, (bytes, bytearray, memoryview))
         given = check_bytes(signature, "sign()") if is_one else None
+        is_taken = _native.signed(self.port.number, self.number, round, None if error is not None else given)
+        self.port.schedule()
         if error is not None:
             self.journal.warn("the identity provider failed to sign", error)
-        elif not _native.signed(self.port.number, self.number, round, given):
+        elif not is_taken:
             self.journal.warn("the identity provider gave no signature of 64 bytes by the key of its DID")
-        if error is not None:
-            _native.signed(self.port.number, self.number, round, None)
-        self.port.schedule()
 
     def close(self) -> None:
         """Leaves the bus."""

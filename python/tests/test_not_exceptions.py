@@ -47,6 +47,13 @@ def exits(*_):
     raise GeneratorExit
 
 
+class Sink(logging.Handler):
+    """A log that cannot be written."""
+
+    def emit(self, record):
+        raise asyncio.CancelledError
+
+
 async def code(awaited) -> str:
     with pytest.raises(XBindError) as raised:
         await awaited
@@ -90,10 +97,6 @@ async def test_an_answer(asker, bus, handler):
 
 
 async def test_a_log(asker, bus):
-    class Sink(logging.Handler):
-        def emit(self, record):
-            raise asyncio.CancelledError
-
     log, sink = logging.getLogger("private_me"), Sink()
     level = log.level
     log.setLevel(logging.DEBUG)
@@ -109,8 +112,10 @@ async def test_a_log(asker, bus):
 
 
 @pytest.mark.parametrize("raises", [cancelled, exits])
-async def test_an_identity_provider(bus, teller, raises):
+@pytest.mark.parametrize("told", [False, True])
+async def test_an_identity_provider(bus, teller, raises, told):
     identity, fails = Identity(), []
+    log, sink = logging.getLogger("private_me"), Sink()
 
     class Provider:
         def get_did(self):
@@ -123,7 +128,12 @@ async def test_an_identity_provider(bus, teller, raises):
     async with Agent("one", bus=bus, identity=Provider()) as one:
         assert await one.call("teller") == "in"
         fails.append(True)
-        assert await code(one.call("teller", timeout=20)) == "SIGN_FAILED"
+        if told:
+            log.addHandler(sink)
+        try:
+            assert await code(one.call("teller", timeout=20)) == "SIGN_FAILED"
+        finally:
+            log.removeHandler(sink)
         fails.clear()
         assert await one.call("teller") == "in"
 
