@@ -19,7 +19,7 @@ from ._guard import Allow, ApprovalPolicy, Handler, Policy
 from ._identity import Identity, IdentityProvider, passphrase_in, read_key, write_key_async
 from ._inbox import Message
 from ._member import Member
-from ._methods import DESCRIBE, method_of
+from ._methods import DESCRIBE, method_of, name_of_method
 from ._progress import Progress
 from ._revocation import Revocations
 from ._stream import AnswerStream
@@ -299,7 +299,7 @@ class Agent:
             if description is not None:
                 described["description"] = check_str(description, "description")
             member = self._member
-            member.offer(member.offers.with_method(called or function.__name__, handler, policy, described))
+            member.offer(member.offers.with_method(called or name_of_method(function), handler, policy, described))
             return function
 
         if callable(name):

@@ -11,10 +11,11 @@ from typing import Any, Literal, NamedTuple
 from . import _native
 from ._agent import Agent, member_of
 from ._audit import AuditLog
-from ._check import UNSET, Unset, check_bytes, check_callable, check_str, name_of, optional, seconds, strings, whole
+from ._check import UNSET, Unset, check_bytes, check_callable, check_is, check_str, name_of, optional, seconds, strings, whole
 from ._guard import Handler
 from ._identity import Identity, key_of
 from ._incoming import IncomingCall
+from ._json import decode
 from ._recorder import Recorder, signed
 
 
@@ -94,6 +95,7 @@ def approve_call(
     Raises INVALID_CONFIG (also for an approver who is the caller), INVALID_DID, SIGN_FAILED, AUDIT_FAILED.
     """
     recorder = Recorder.of(audit, dangerously_continue_unrecorded)
+    check_is(call, CallToApprove, "call")
     key = member_of(approver).key if isinstance(approver, Agent) else key_of(approver, "approver")
     body = check_bytes(call.body, "call.body")
     life = whole(ttl, 300, "ttl", 0, 2**53 - 1)
@@ -110,6 +112,7 @@ def verify_approval(
 
     Raises INVALID_TOKEN, UNTRUSTED_ISSUER, WRONG_AUDIENCE, TOKEN_NOT_YET_VALID, TOKEN_EXPIRED, INVALID_SIGNATURE, INVALID_DID.
     """
+    check_is(call, CallToApprove, "call")
     skew = whole(clock_skew, 30, "clock_skew", 0, 300)
     demands = json.dumps({"approvers": strings(approvers, "approvers"), "now": seconds(now, "now"), "clockSkew": skew})
     body = check_bytes(call.body, "call.body")
@@ -136,7 +139,7 @@ def approvals(
             value = otherwise(call)
             return await value if inspect.isawaitable(value) else value
         shown = _native.shown_body(asked["contentType"], asked["body"], asked.get("method"))
-        payload = json.loads(shown) if isinstance(shown, str) else shown
+        payload = decode(shown)
         who = ApprovalRequest(call.sender, asked["caller"], asked.get("method"), payload, tuple(asked["chain"]))
         said: Any = decide(who)
         yes: Any = await said if inspect.isawaitable(said) else said

@@ -83,7 +83,9 @@ class Outside:
             hint = "make its type known: runtime.add_message_serializer()"
             raise XBindError("INVALID_PAYLOAD", "the answer is of no type that is known here", hint, handled="yes") from None
 
-    def publishing(self, message: Any, topic: TopicId, speaker: Instance | None, id: str) -> Callable[[CancellationToken], Awaitable[None]]:
+    def publishing(
+        self, message: Any, topic: TopicId, speaker: Instance | None, id: str
+    ) -> Callable[[CancellationToken], Awaitable[None]]:
         """An event as it is now, to be sent to those who are connected for it."""
         peers = [peer for peer in self._peers.values() if topic.type in peer.topics]
         own, label = self._voice(speaker)

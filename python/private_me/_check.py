@@ -68,8 +68,9 @@ def given(value: Any, check: Callable[[Any, str], T], what: str) -> T | None:
 
 def check_did(value: Any, what: str) -> str:
     """For what returns nothing: a text that is no DID is none that is not known."""
-    _native.did_to_public_key(check_str(value, what))
-    return str(value)
+    did = check_str(value, what)
+    _native.did_to_public_key(did)
+    return did
 
 
 def strings(value: Any, what: str, other: str = "") -> list[str]:
@@ -85,9 +86,10 @@ def whole(value: Any, fallback: int, what: str, least: int, most: int) -> int:
         return fallback
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{what} must be an int, not {name_of(value)}")
-    if least <= value <= most:
-        return value
-    raise XBindError("INVALID_CONFIG", f"{what} is {value}", f"give a whole number from {least} to {most}")
+    number = int.__index__(value)
+    if least <= number <= most:
+        return number
+    raise XBindError("INVALID_CONFIG", f"{what} is {_shown(number)}", f"give a whole number from {least} to {most}")
 
 
 def milliseconds(value: Any, fallback: int, what: str, least: int = 1, most: int = MAX_TIMER) -> int:
@@ -96,14 +98,36 @@ def milliseconds(value: Any, fallback: int, what: str, least: int = 1, most: int
         return fallback
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{what} must be seconds, not {name_of(value)}")
-    if least <= value * 1000 <= most:
-        return int(-(-value * 1000 // 1))
-    raise XBindError("INVALID_CONFIG", f"{what} is {value}", f"give seconds from {least / 1000:g} to {most // 1000}")
+    number = int.__index__(value) if isinstance(value, int) else float.__float__(value)
+    if least <= number * 1000 <= most:
+        return int(-(-number * 1000 // 1))
+    raise XBindError("INVALID_CONFIG", f"{what} is {_shown(number)}", f"give seconds from {least / 1000:g} to {most // 1000}")
 
 
 def seconds(value: Any, what: str) -> int | None:
     """A time in seconds since the epoch."""
     return None if value is None else whole(value, 0, what, 0, MAX_WHOLE)
+
+
+def time_told(now: Callable[[], float]) -> float:
+    """What a clock of the user's says."""
+    told: Any = now()
+    if isinstance(told, bool) or not isinstance(told, (int, float)):
+        raise TypeError(f"now() must give seconds, not {name_of(told)}")
+    try:
+        return float(told)
+    except OverflowError:
+        raise TypeError("now() must give seconds since the epoch, not a number of more than 300 digits") from None
+
+
+def check_is(value: Any, kind: type[Any], what: str) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{what} must be a {kind.__name__}, not {name_of(value)}")
+
+
+def _shown(number: float) -> str:
+    """Python writes no whole number of more than 4300 digits."""
+    return str(number) if isinstance(number, float) or number.bit_length() <= 64 else "a number of more than 64 bits"
 
 
 def name_of(value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from ._codes import ErrorCode
+from ._hints import spelt
 
 if TYPE_CHECKING:
     from ._calls import CallReceipt
@@ -47,7 +48,7 @@ class XBindError(Exception):
         """What went wrong, for programs: stable for ever, with a section in docs/errors.md."""
         self.message = message
         """What went wrong, in a sentence."""
-        self.hint = hint
+        self.hint = spelt(hint)
         """What to do about it."""
         self.retryable = retryable
         """Whether the same may succeed later without a change."""

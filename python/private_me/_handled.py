@@ -45,7 +45,11 @@ class Handled:
         running = Running(member, ticket, id, sender, method, body, guarded)
         running.call = IncomingCall(running, seconds, traceparent)
         self._running[ticket] = running
-        member.journal.trace(sender, "call", id)
+        try:
+            member.journal.trace(sender, "call", id)
+        except BaseException as error:
+            self._threw(running, error)
+            raise
         if guarded is None:
             self._start(running, _native.start(port.number, ticket))
         else:
@@ -57,7 +61,7 @@ class Handled:
         if running is None:
             return
         running.cancelled = True
-        if running.task is not None:
+        if running.task is not None and not running.is_closing:
             running.task.cancel()
 
     def go_on(self, ticket: float) -> None:
@@ -93,6 +97,9 @@ class Handled:
             judged = guard.judge(number, running) if guard else _native.start(number, running.ticket)
         except Exception as error:
             return self._threw(running, error)
+        except BaseException as error:
+            self._threw(running, error)
+            raise
         if not isinstance(judged, int):
             return self._find_out(running, judged)
         if judged == WAITS:
@@ -105,12 +112,19 @@ class Handled:
     def _find_out(self, running: Running, answers: Coroutine[Any, Any, str]) -> None:
         if not _native.wait(self._port.number, running.ticket):
             answers.close()
-            self._finish(running, None)
+            self._finish(running)
             return
 
         async def find() -> None:
             try:
                 running.told = await answers
+            except BaseException as error:
+                if not running.cancelled:  # whoever fails is not asked again
+                    self._refuse(running, "REVOCATION_UNKNOWN")
+                    if isinstance(error, Exception):
+                        running.member.journal.failed(error, running.call)
+                if not isinstance(error, Exception):
+                    raise
             finally:
                 _native.resume(self._port.number, running.ticket)
                 self._port.schedule()
@@ -136,7 +150,7 @@ class Handled:
         if start == TO_BE_GIVEN_BACK:
             _native.give_back(port.number, ticket, running.body)
         if start != MAY_BEGIN:
-            self._finish(running, None)
+            self._finish(running)
             return None
         handler = running.member.offers.handler_for(running.method)
         if handler is None:
@@ -188,6 +202,9 @@ class Handled:
             return self._say(running, value, _native.answer)
         except Exception as error:
             return self._threw(running, error)
+        except BaseException as error:
+            self._threw(running, error)
+            raise
 
     async def _send(self, running: Running, parts: AsyncIterable[Any]) -> _Ended:
         """An answer in parts, no faster than its caller reads it."""
@@ -216,12 +233,14 @@ class Handled:
         finally:
             close = getattr(source, "aclose", None)
             if close is not None:
+                running.is_closing = True  # whoever cancels it now would cut off its `finally`
                 await close()
 
     def _say(self, running: Running, value: Any, answer: Callable[[int, float, str | bytes], None]) -> None:
         content = encode(value, running.member.longest)
-        if self._finish(running, "answered"):  # encoding runs the value's own code, which may have settled it
+        if self._finish(running):  # encoding runs the value's own code, which may have settled it
             answer(self._port.number, running.ticket, content)
+            self._trace(running, "answered")
 
     def _threw(self, running: Running, error: BaseException) -> None:
         if running.answered:
@@ -233,7 +252,12 @@ class Handled:
         if isinstance(error, Unreadable):
             return self._refuse(running, "INVALID_PAYLOAD")
         if isinstance(error, HandlerError):
-            return self._refuse(running, "HANDLER_FAILED", self._told(running, error))
+            try:
+                told = self._told(running, error)
+            except BaseException:
+                self._refuse(running, "HANDLER_FAILED")
+                raise
+            return self._refuse(running, "HANDLER_FAILED", told)
         self._refuse(running, "HANDLER_FAILED")
         if isinstance(error, Exception):  # all else its owner meets himself
             running.member.journal.failed(error, running.call)
@@ -248,7 +272,7 @@ class Handled:
             return None
         for data in [{"data": error.data}, {}] if error.data is not None else [{}]:
             try:
-                detail = encode_json({**told, **data}, "a HandlerError")
+                detail = encode_json({**told, **data}, "a HandlerError", member.longest)
                 body = f'{{"code":"HANDLER_FAILED","detail":{detail}}}'
                 _native.check_json(body)
                 if len(body.encode()) <= member.longest:
@@ -261,25 +285,29 @@ class Handled:
 
     def _gave_up(self, running: Running) -> None:
         """The handler heeded that: it is no failure, and nobody waits. Its place is given free."""
-        if self._finish(running, "given up"):
+        if self._finish(running):
             _native.refuse(self._port.number, running.ticket, "HANDLER_FAILED", None)
+            self._trace(running, "given up")
 
     def _refuse(self, running: Running, code: str, detail: str | None = None) -> None:
-        if self._finish(running, f"{'failed' if code == 'HANDLER_FAILED' else 'refused'} {code}"):
+        if self._finish(running):
             _native.refuse(self._port.number, running.ticket, code, detail)
+            self._trace(running, f"{'failed' if code == 'HANDLER_FAILED' else 'refused'} {code}")
 
-    def _finish(self, running: Running, outcome: str | None) -> bool:
-        """False if it was answered before. `outcome` is for the log."""
+    def _finish(self, running: Running) -> bool:
+        """False if it was answered before."""
         if running.answered:
             return False
         running.answered = True
         self._running.pop(running.ticket, None)
         if running.telling is not None:
             running.telling.cancel()
-        if outcome is not None:
-            running.member.journal.trace(running.sender, "call", running.id, outcome)
         self._port.schedule()
         return True
+
+    def _trace(self, running: Running, outcome: str) -> None:
+        """Once the native side knows: a log runs its owner's code."""
+        running.member.journal.trace(running.sender, "call", running.id, outcome)
 
 
 class _Ended:

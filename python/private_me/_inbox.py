@@ -39,10 +39,11 @@ class Inbox:
 
     def __init__(self, member: Member) -> None:
         self._member = member
-        self._waiting: deque[tuple[int, asyncio.Future[list[Message]]]] = deque()
+        self._waiting: deque[_Waiter] = deque()
 
     async def receive(self, most: int, wait: float | None) -> list[Message]:
         """`wait` of None waits for ever."""
+        self._forget_closed_loops()
         if not self._waiting:
             taken = self._take(most, wait != 0)
             if taken or wait == 0:
@@ -50,17 +51,28 @@ class Inbox:
         if wait == 0:
             return []
         loop = self._member.port.attach()
-        future: asyncio.Future[list[Message]] = loop.create_future()
-        waiter = (most, future)
+        waiter = _Waiter(loop)
         self._waiting.append(waiter)
-        timer = None if wait is None else loop.call_later(wait, _nothing, future)
+        if self._waiting[0].loop is not loop:
+            self.arrived()
+        timer = None if wait is None else loop.call_later(wait, waiter.end)
         try:
-            return await future
+            while True:
+                await waiter.woken
+                if waiter.is_over:
+                    return []
+                # Taken here and not before: a task that is cancelled when it is woken already loses nothing.
+                self._member.check()
+                taken = self._take(most, True)
+                if taken:
+                    return taken
+                waiter.woken = loop.create_future()
         finally:
             if timer is not None:
                 timer.cancel()
             if waiter in self._waiting:
                 self._waiting.remove(waiter)
+            self.arrived()
 
     async def iterate(self) -> AsyncIterator[Message]:
         """One after the other, until the agent closes."""
@@ -74,23 +86,24 @@ class Inbox:
                 return
 
     def arrived(self) -> None:
-        """The inbox has messages again."""
-        while self._waiting:
-            most, future = self._waiting[0]
-            if future.done():
-                self._waiting.popleft()
-                continue
-            taken = self._take(most, True)
-            if not taken:
+        """The inbox has messages again, or whoever was woken for them has gone on: the next one looks."""
+        self._forget_closed_loops()
+        here = self._member.port.loop
+        for waiter in self._waiting:
+            waiter.wake()
+            if waiter.loop is here:  # others go on when their loops do
                 return
-            self._waiting.popleft()
-            future.set_result(taken)
 
     def close(self, error: Callable[[], XBindError]) -> None:
+        self._forget_closed_loops()
         while self._waiting:
-            _, future = self._waiting.popleft()
-            if not future.done() and not future.get_loop().is_closed():
-                future.set_exception(error())
+            waiter = self._waiting.popleft()
+            if not waiter.woken.done():
+                waiter.woken.set_exception(error())
+
+    def _forget_closed_loops(self) -> None:
+        if any(waiter.loop.is_closed() for waiter in self._waiting):
+            self._waiting = deque(waiter for waiter in self._waiting if not waiter.loop.is_closed())
 
     def _take(self, most: int, listen: bool) -> list[Message]:
         member = self._member
@@ -107,6 +120,21 @@ class Inbox:
         return messages
 
 
-def _nothing(future: asyncio.Future[list[Message]]) -> None:
-    if not future.done():
-        future.set_result([])
+class _Waiter:
+    """Whoever waits for messages."""
+
+    __slots__ = ("loop", "woken", "is_over")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.woken: asyncio.Future[None] = loop.create_future()
+        self.is_over = False
+        """Its time is up."""
+
+    def wake(self) -> None:
+        if not self.woken.done():
+            self.woken.set_result(None)
+
+    def end(self) -> None:
+        self.is_over = True
+        self.wake()

@@ -91,8 +91,8 @@ class Running:
     """A call that is with its agent."""
 
     __slots__ = (
-        "member", "ticket", "id", "sender", "method", "body", "guarded", "call", "answered", "cancelled", "task", "room",
-        "told", "telling",
+        "member", "ticket", "id", "sender", "method", "body", "guarded", "call", "answered", "cancelled", "is_closing", "task",
+        "room", "told", "telling",
     )  # fmt: skip
 
     def __init__(
@@ -109,6 +109,8 @@ class Running:
         self.call: IncomingCall[Any]
         self.answered = False
         self.cancelled = False
+        self.is_closing = False
+        """Its generator is being closed."""
         self.task: asyncio.Task[Any] | None = None
         self.room: asyncio.Future[None] | None = None
         """Waits for room for another part."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import math
 from typing import Any, NoReturn
 
 from . import _native
@@ -19,28 +20,33 @@ class _Unfit(ValueError):
 
 def encode(payload: Any, longest: int) -> str | bytes:
     """What crosses the border. Bytes are copied once; those that are too many not even that."""
-    if isinstance(payload, (bytes, bytearray, memoryview)):
+    if issubclass(type(payload), (bytes, bytearray, memoryview)):  # `__class__` may be code of its own
         try:
             with memoryview(payload) as view:  # pyright: ignore[reportUnknownArgumentType]
                 if view.nbytes > longest:
-                    what = f"a payload of {view.nbytes} bytes is over the limit of {longest}"
-                    raise XBindError("PAYLOAD_TOO_LARGE", what, "send less, or raise max_payload_bytes on both sides")
+                    raise _too_large(f"a payload of {view.nbytes} bytes is over the limit of {longest}")
                 return view.tobytes()
         except ValueError as error:  # the view was released
             raise XBindError("INVALID_PAYLOAD", "payload cannot be read", _HINT) from error
-    return encode_json(payload, "payload")
+    return encode_json(payload, "payload", longest)
 
 
-def encode_json(value: Any, what: str) -> str:
+def encode_json(value: Any, what: str, longest: int = 1 << 29) -> str:
     """JSON text that tells no less than the value."""
     try:
-        return _native.encode(value, _plain)
+        return _native.encode(value, _plain, longest)
+    except _native.TooLong:
+        raise _too_large(f"{what} is over the limit of {longest} bytes") from None
     except _native.Unfit as error:
         raise XBindError("INVALID_PAYLOAD", f"{what} {error}", _HINT) from None
     except _Unfit as error:
         raise XBindError("INVALID_PAYLOAD", f"{what} {error}", _HINT) from None
     except Exception as error:
         raise XBindError("INVALID_PAYLOAD", f"{what} cannot be read", _HINT) from error
+
+
+def _too_large(what: str) -> XBindError:
+    return XBindError("PAYLOAD_TOO_LARGE", what, "send less, or raise max_payload_bytes on both sides")
 
 
 def _plain(value: object) -> Any:
@@ -60,7 +66,12 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
-_decode = json.JSONDecoder(parse_constant=_refuse).decode
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).decode
 
 
 def decode(body: str | bytes) -> Any:

@@ -11,7 +11,18 @@ from . import _native
 from ._audit import AuditLog, recording_in
 from ._bus import MessageBus, default_bus, node_of
 from ._card import AgentCard, CardKeeper, check_addresses
-from ._check import MAX_TIMER, MAX_WHOLE, Unset, check_bytes, check_callable, check_str, milliseconds, optional, whole
+from ._check import (
+    MAX_TIMER,
+    MAX_WHOLE,
+    Unset,
+    check_bool,
+    check_bytes,
+    check_callable,
+    check_str,
+    milliseconds,
+    optional,
+    whole,
+)
 from ._errors import XBindError
 from ._guard import Handler, Policy
 from ._identity import Identity, IdentityProvider, Signer
@@ -58,6 +69,7 @@ class Member:
             check_callable(handler, "handler")
         if on_handler_error is not None:
             check_callable(on_handler_error, "on_handler_error")
+        check_bool(verbose, "verbose")
         self.node = node_of(default_bus() if bus is None else bus)
         self.timeout = milliseconds(timeout, 30_000, "timeout")
         self.longest = whole(max_payload_bytes, 1 << 20, "max_payload_bytes", 1, MAX_TIMER)
@@ -102,8 +114,11 @@ class Member:
         """Answers that from now on."""
         self.check()
         offers.set(self.port.number, self.number)
-        self.offers = offers
+        lost, self.offers = offers.lost(self.offers), offers
         self.port.schedule()
+        if lost:
+            what = f"no {', '.join(lost)} any more"
+            self.journal.warn(f"another handler has replaced the one that was set, and its policy with it: {what}")
 
     async def card(self) -> AgentCard:
         """The card of what it offers."""
@@ -138,6 +153,9 @@ class Member:
             signature = None if self._signer is None else self._signer.sign(data)
         except Exception as error:
             return self._signed(round, None, error)
+        except BaseException as error:
+            self._signed(round, None, error)
+            raise
         if not inspect.isawaitable(signature):
             return self._signed(round, signature)
         task = self.port.attach().create_task(_awaited(signature))
@@ -154,13 +172,12 @@ class Member:
     def _signed(self, round: int, signature: Any, error: BaseException | None = None) -> None:
         is_one = isinstance(signature, (bytes, bytearray, memoryview))
         given = check_bytes(signature, "sign()") if is_one else None
+        is_taken = _native.signed(self.port.number, self.number, round, None if error is not None else given)
+        self.port.schedule()
         if error is not None:
             self.journal.warn("the identity provider failed to sign", error)
-        elif not _native.signed(self.port.number, self.number, round, given):
+        elif not is_taken:
             self.journal.warn("the identity provider gave no signature of 64 bytes by the key of its DID")
-        if error is not None:
-            _native.signed(self.port.number, self.number, round, None)
-        self.port.schedule()
 
     def close(self) -> None:
         """Leaves the bus."""

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from . import _native
 from ._audit import AuditLog
-from ._check import UNSET, Unset, check_bytes, check_callable, check_str, given, name_of, optional, strings, whole
+from ._check import UNSET, Unset, check_bytes, check_callable, check_str, given, name_of, optional, strings, time_told, whole
 from ._errors import XBindError
 from ._identity import Identity, key_of
 from ._recorder import Recorder
@@ -201,9 +201,7 @@ class MessageVerifier:
 
     def _open(self, text: str, own: bytes, shown: str | None, entry: dict[str, Any] | None) -> VerifiedMessage:
         """What is proven of a message before anything is asked about it comes into its record."""
-        now: Any = self._now()
-        if isinstance(now, bool) or not isinstance(now, (int, float)):
-            raise TypeError(f"now() must give seconds, not {name_of(now)}")
+        now = time_told(self._now)
         opened, waiting = _native.open(self._verifier, now, text, own, shown)
         if waiting is not None:
             claim = json.loads(_native.claim(waiting))

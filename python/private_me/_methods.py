@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import re
@@ -9,7 +10,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Any, NamedTuple, get_origin, get_type_hints
 
 from . import _native
-from ._check import check_callable, check_str
+from ._check import Unset, check_callable, check_str
 from ._guard import Guard, Handler, NoMethod, Policy, WrongInput
 from ._incoming import IncomingCall
 from ._journal import Journal
@@ -92,6 +93,17 @@ class Offers:
         for guard in [*self._guards(), self._describing]:
             guard.number = number
 
+    def lost(self, before: Offers) -> list[str]:
+        """What handlers asked for that those in their places do not."""
+        pairs = [(before._guard, self._guard)]
+        pairs += [(each.guard, self._named[name].guard) for name, each in before._named.items() if name in self._named]
+        policies = [(was.policy, now.policy) for was, now in pairs if was is not None and now is not None]
+        return [
+            what
+            for what in Policy._fields
+            if any(isinstance(getattr(now, what), Unset) and not isinstance(getattr(was, what), Unset) for was, now in policies)
+        ]
+
     def guard_for(self, method: str | None) -> Guard | None:
         """What is to be said of a call of that method, or of one without."""
         if method == DESCRIBE:
@@ -113,10 +125,11 @@ class Offers:
 
 def method_of(function: Callable[..., Any]) -> tuple[Handler, dict[str, Any]]:
     """A function as a handler, with what its annotations say, and what its card says."""
-    takes, gives, call_at = _annotated(function)
+    takes, gives, call_at, has_default = _annotated(function)
     described: dict[str, Any] = {}
-    if function.__doc__:
-        described["description"] = inspect.cleandoc(function.__doc__).split("\n\n")[0]
+    doc = _bare(function).__doc__ if _is_partial(function) else function.__doc__
+    if doc:
+        described["description"] = inspect.cleandoc(doc).split("\n\n")[0]
     if takes is not None and takes[1].schema:
         described["input"] = json.dumps(takes[1].schema)
     if gives is not None and gives.schema:
@@ -124,7 +137,9 @@ def method_of(function: Callable[..., Any]) -> tuple[Handler, dict[str, Any]]:
 
     def handle(call: IncomingCall[Any]) -> Any:
         arguments: dict[str, Any] = {}
-        if takes is not None:
+        if call.payload is None and has_default:
+            pass
+        elif takes is not None:
             arguments[takes[0]] = call.payload = _taken(takes[1], call.payload)
         elif call.payload is not None:
             raise WrongInput(None)
@@ -136,12 +151,38 @@ def method_of(function: Callable[..., Any]) -> tuple[Handler, dict[str, Any]]:
     return handle, described
 
 
-def _annotated(function: Callable[..., Any]) -> tuple[tuple[str, Shape] | None, Shape | None, str | None]:
+def name_of_method(function: Callable[..., Any]) -> str:
+    """Its own, where none is given."""
+    name = getattr(function, "__name__", None)
+    if not isinstance(name, str):
+        raise TypeError("what has no name of its own as a method is given one: method('name')")
+    return name
+
+
+def _bare(function: Any) -> Any:
+    """The function whose annotations count."""
+    while _is_partial(function):
+        function = function.func
+    if inspect.isroutine(function) or inspect.isclass(function):
+        return function
+    kind: type[Any] = type(function)  # pyright: ignore[reportUnknownVariableType]
+    return kind.__call__
+
+
+def _is_partial(function: Any) -> bool:
+    return isinstance(function, functools.partial)
+
+
+def _annotated(function: Callable[..., Any]) -> tuple[tuple[str, Shape] | None, Shape | None, str | None, bool]:
     check_callable(function, "a method")
-    hints = get_type_hints(function, include_extras=True)
+    hints = get_type_hints(_bare(function), include_extras=True)
+    bound: Any = getattr(function, "keywords", {}) if _is_partial(function) else {}
     takes: tuple[str, Shape] | None = None
     call_at: str | None = None
+    has_default = False
     for name, parameter in inspect.signature(function).parameters.items():
+        if name in bound:
+            continue
         hint = hints.get(name, Any)
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
             raise TypeError(f"a method takes its payload by name, and has no {parameter}")
@@ -149,9 +190,10 @@ def _annotated(function: Callable[..., Any]) -> tuple[tuple[str, Shape] | None, 
             call_at = name
         elif takes is None:
             takes = (name, shape_of(hint))
+            has_default = parameter.default is not parameter.empty
         else:
             raise TypeError(f"a method takes one payload, and beside {takes[0]} no {name}: make one dataclass of them")
-    return takes, shape_of(answered(hints["return"])) if "return" in hints else None, call_at
+    return takes, shape_of(answered(hints["return"])) if "return" in hints else None, call_at, has_default
 
 
 def _taken(shape: Shape, payload: Any) -> Any:

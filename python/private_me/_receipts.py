@@ -8,7 +8,7 @@ from typing import Literal
 
 from . import _native
 from ._calls import CallReceipt
-from ._check import UNSET, Unset, check_bytes, check_str
+from ._check import UNSET, Unset, check_bytes, check_is, check_str
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ def verify_receipt(
 
     Raises MALFORMED_MESSAGE, REPLY_MISMATCH, WRONG_AUDIENCE, INVALID_SIGNATURE, INVALID_DID.
     """
+    check_is(receipt, CallReceipt, "receipt")
     shown = [check_bytes(each, "request") for each in (receipt.request, request) if not isinstance(each, Unset)]
     results = [check_bytes(each, "result") for each in (receipt.result, result) if not isinstance(each, Unset)]
     jws = check_str(receipt.call, "receipt.call"), check_str(receipt.answer, "receipt.answer")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, cast
 
 from . import _native
 from ._audit import AuditLog
-from ._check import UNSET, Unset, check_callable, check_did, check_str, optional, seconds, whole
+from ._check import UNSET, Unset, check_callable, check_did, check_str, name_of, optional, seconds, whole
 from ._errors import XBindError
 from ._recorder import Recorder
 from ._tokens import StatusRef
@@ -133,7 +133,7 @@ async def refuse_revoked_async(sources: Sequence[RevocationSource], did: str, is
         try:
             said: Any = source.is_revoked(RevocationSubject(issued_at, did=did))
             return await asyncio.wait_for(_awaited(said), 5) if inspect.isawaitable(said) else said
-        except Exception:
+        except (Exception, asyncio.CancelledError):  # where it is we who are cancelled, gather() sees to that
             return None
 
     answers = await asyncio.gather(*map(ask, sources))
@@ -154,6 +154,8 @@ def list_of(source: RevocationSource) -> _native.ListRef | None:
 
 def sources_in(revocations: Revocations) -> list[RevocationSource]:
     """One, or several."""
+    if isinstance(revocations, (str, bytes, bytearray, memoryview)):
+        raise TypeError(f"revocations must be a source or a list of them, not {name_of(cast(object, revocations))}")
     sources = list(revocations) if isinstance(revocations, Sequence) else [revocations]
     for source in sources:
         check_callable(getattr(source, "is_revoked", None), "revocations.is_revoked")

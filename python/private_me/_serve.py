@@ -87,7 +87,7 @@ class serve_agents:
         number = _native.open_exchange(self._server)
         ready = self._open[number] = asyncio.Event()
         reading = asyncio.ensure_future(self._read(number, receive))
-        reading.add_done_callback(lambda _: ready.set())
+        reading.add_done_callback(_seen(ready))
         try:
             headers = [(b"content-type", _MEDIA_TYPE), (b"cache-control", b"no-store")]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -138,6 +138,17 @@ class serve_agents:
             ready = self._open.get(exchange)
             if ready is not None:
                 ready.set()
+
+
+def _seen(ready: asyncio.Event) -> Callable[[asyncio.Future[None]], None]:
+    """What has come of the reading is known, also where whoever would say it has ended first."""
+
+    def done(reading: asyncio.Future[None]) -> None:
+        if not reading.cancelled():
+            reading.exception()
+        ready.set()
+
+    return done
 
 
 async def _live(receive: Receive, send: Send) -> None:

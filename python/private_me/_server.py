@@ -9,6 +9,7 @@ import ssl
 from collections.abc import MutableMapping
 from typing import Any
 
+from ._check import UNSET, Unset, check_callable, check_is, check_str, whole
 from ._journal import logger
 from ._serve import Scope, serve_agents
 
@@ -26,10 +27,13 @@ _REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Al
 class Listening:
     """A server that listens: `async with listen(app, port=8080) as server: …`. Its `url` says where."""
 
-    def __init__(self, app: serve_agents, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, app: serve_agents, host: str, port: int, tls: ssl.SSLContext | Unset) -> None:
+        check_callable(app, "app")
+        if not isinstance(tls, Unset):
+            check_is(tls, ssl.SSLContext, "tls, which is to be left out where there is none,")
         self._app = app
-        self._where = (host, port)
-        self._tls = tls
+        self._where = (check_str(host, "host"), whole(port, 0, "port", 0, 65_535))
+        self._tls = None if isinstance(tls, Unset) else tls
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._is_closed = False
@@ -37,7 +41,8 @@ class Listening:
     @property
     def port(self) -> int:
         """The port at which it listens."""
-        assert self._server is not None, "it does not listen yet"
+        if self._server is None or not self._server.sockets:
+            raise RuntimeError("it does not listen: enter its `async with` first")
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
@@ -194,6 +199,6 @@ class _Connection:
         return False
 
 
-def listen(app: serve_agents, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> Listening:
+def listen(app: serve_agents, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | Unset = UNSET) -> Listening:
     """Listens for what `serve_agents` mounts: `async with listen(serve_agents([agent]), port=8080) as server: …`."""
     return Listening(app, host, port, tls)

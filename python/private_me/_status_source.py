@@ -12,7 +12,20 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from . import _native
-from ._check import MAX_WHOLE, UNSET, Unset, check_bool, check_callable, check_str, given, name_of, strings, whole
+from ._check import (
+    MAX_WHOLE,
+    UNSET,
+    Unset,
+    check_bool,
+    check_callable,
+    check_is,
+    check_str,
+    given,
+    name_of,
+    strings,
+    time_told,
+    whole,
+)
 from ._errors import XBindError
 from ._fetching import STATUS_LIST, FetchDocument, Shared, fetch_public, is_fetchable, obtain, reason_of
 from ._issuer import TrustedIssuer, jwks_text
@@ -92,6 +105,7 @@ class StatusListSource:
 
     def status_of(self, issuer: str, status: StatusRef) -> StatusEvidence:
         """What is known here of a token by that issuer. Fetches nothing."""
+        check_is(status, StatusRef, "status")
         place = {"index": whole(status.index, 0, "status.index", 0, MAX_WHOLE), "uri": check_str(status.uri, "status.uri")}
         told, why = _native.ask_list(self._lists, check_str(issuer, "issuer"), json.dumps(place), self._time())
         evidence: Any = why or "fresh"
@@ -175,10 +189,10 @@ def lists_of(source: StatusListSource) -> _native.ListsRef:
 
 def time_of(now: Callable[[], float]) -> float:
     """Whole seconds by a clock of the user's."""
-    told: Any = now()
-    if isinstance(told, bool) or not isinstance(told, (int, float)) or not 0 <= told < math.inf:
-        raise TypeError(f"now() must give seconds since the epoch, not {name_of(told)}")
-    return float(told // 1)
+    told = time_told(now)
+    if not 0 <= told < math.inf:
+        raise TypeError(f"now() must give seconds since the epoch, not {told}")
+    return told // 1
 
 
 def _origin(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import _native
 from ._audit import AuditLog
-from ._check import UNSET, Unset, check_str, given, optional, seconds, strings, whole
+from ._check import UNSET, Unset, check_is, check_str, given, optional, seconds, strings, whole
 from ._errors import XBindError
 from ._identity import Identity, key_of
 from ._json import encode_json
@@ -97,6 +97,7 @@ def granted(
     """As the native side takes it."""
     place = None
     if status is not None:
+        check_is(status, StatusRef, "status")
         place = {"index": seconds(status.index, "status.index"), "uri": check_str(status.uri, "status.uri")}
     grant = {
         "subject": check_str(subject, "subject"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import dataclasses
 import enum
 import types
@@ -30,6 +31,8 @@ class Shape:
         self.schema = schema
 
 
+_STRUCTURE = ("$defs", "$ref", "allOf", "anyOf", "oneOf", "title", "default")
+"""What pydantic tells of a type itself, beside its constraints."""
 _MARKS = [getattr(typing, name) for name in ("Required", "NotRequired", "ReadOnly") if hasattr(typing, name)]
 _PLAIN: dict[Any, tuple[tuple[type, ...], str]] = {
     str: ((str,), "string"),
@@ -38,6 +41,10 @@ _PLAIN: dict[Any, tuple[tuple[type, ...], str]] = {
     float: ((int, float), "number"),
     type(None): ((type(None),), "null"),
 }
+
+
+_making: contextvars.ContextVar[tuple[type[Any], ...]] = contextvars.ContextVar("_making", default=())
+"""The classes whose members are being looked at."""
 
 
 def shape_of(kind: Any) -> Shape:
@@ -51,8 +58,10 @@ def shape_of(kind: Any) -> Shape:
     if kind is bytes:
         return Shape(lambda value: value if isinstance(value, bytes) else _misfit(), {})
     origin, args = get_origin(kind), get_args(kind)
-    if origin is typing.Annotated or origin in _MARKS:
+    if origin in _MARKS:
         return shape_of(args[0])
+    if origin is typing.Annotated:
+        return _annotated(kind, shape_of(args[0]), args[1:])
     if origin is Literal:
         return Shape(
             lambda value: value if any(value == a and type(value) is type(a) for a in args) else _misfit(), {"enum": list(args)}
@@ -66,8 +75,42 @@ def shape_of(kind: Any) -> Shape:
     if kind in (dict, Mapping) or origin in (dict, Mapping):
         return _dict(shape_of(args[1] if args else Any))
     if isinstance(kind, type):
-        return _class(cast("type[Any]", kind))
+        made = _making.get()
+        if kind in made:
+            raise TypeError(f"{kind.__name__} holds itself: use a pydantic model, which may")
+        token = _making.set((*made, kind))
+        try:
+            return _class(cast("type[Any]", kind))
+        finally:
+            _making.reset(token)
     raise TypeError(f"{kind!r} is no type that JSON can be read as")
+
+
+def _annotated(kind: Any, bare: Shape, metadata: tuple[Any, ...]) -> Shape:
+    """What stands beside a type is read by pydantic, once the value has that type. Words are nobody's constraint."""
+    if all(isinstance(each, str) or isinstance(getattr(each, "documentation", None), str) for each in metadata):
+        return bare
+    try:
+        from pydantic import TypeAdapter
+    except ImportError:
+        raise TypeError(f"{kind!r} says more than a type: pydantic reads that, and is not installed") from None
+    try:
+        adapter: Any = TypeAdapter(kind)
+    except Exception as error:
+        raise TypeError(f"{kind!r} cannot be read by pydantic") from error
+
+    def read(value: Any) -> Any:
+        given = bare.read(value)
+        try:
+            return adapter.validate_python(given)
+        except (ValueError, TypeError) as error:
+            raise _refused(error) from None
+
+    try:
+        told = {name: each for name, each in adapter.json_schema().items() if name not in _STRUCTURE}
+    except Exception:  # a validator that no schema tells
+        told = {}
+    return Shape(read, {**told, **bare.schema})
 
 
 def _class(kind: type[Any]) -> Shape:
@@ -93,7 +136,7 @@ def _enum(kind: type[enum.Enum]) -> Shape:
     def read(value: Any) -> Any:
         if isinstance(value, kind):
             return value
-        if not isinstance(value, (str, int)) or isinstance(value, bool) or value not in values:
+        if not isinstance(value, (str, int, float)) or isinstance(value, bool) or value not in values:
             raise Misfit
         return values[value]
 
@@ -133,7 +176,8 @@ def _list(kind: Any, items: Shape) -> Shape:
     def read(value: Any) -> Any:
         if not isinstance(value, (list, tuple)):
             raise Misfit
-        return make([_read_at(at, items, each) for at, each in enumerate(value)])  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        items_read = [_read_at(at, items, each) for at, each in enumerate(value)]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        return _made(make, items_read)
 
     return Shape(read, {"type": "array", "items": items.schema})
 
@@ -175,7 +219,7 @@ def _object(members: dict[str, Shape], required: set[str], make: Callable[[dict[
         for name in members:
             if name in required and name not in value:
                 raise Misfit(name)
-        return make({name: _read_at(name, members[name], each) for name, each in value.items()})  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        return _made(make, {name: _read_at(name, members[name], each) for name, each in value.items()})  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
     schema: dict[str, Any] = {"type": "object", "properties": {name: shape.schema for name, shape in members.items()}}
     return Shape(read, {**schema, "required": [name for name in members if name in required], "additionalProperties": False})
@@ -183,16 +227,26 @@ def _object(members: dict[str, Shape], required: set[str], make: Callable[[dict[
 
 def _pydantic(kind: Any, validate: Callable[[Any], Any]) -> Shape:
     def read(value: Any) -> Any:
-        try:
-            return validate(value)
-        except ValueError as error:
-            errors: Any = getattr(error, "errors", None)
-            if not callable(errors):
-                raise
-            [first, *_] = cast("list[dict[str, Any]]", errors(include_url=False, include_context=False, include_input=False))
-            raise Misfit(*first["loc"]) from None
+        return _made(validate, value)
 
     return Shape(read, kind.model_json_schema())
+
+
+def _made(make: Callable[[Any], Any], of: Any) -> Any:
+    """What a class of its own says no to does not fit."""
+    try:
+        return make(of)
+    except (ValueError, TypeError) as error:
+        raise _refused(error) from None
+
+
+def _refused(error: Exception) -> Misfit:
+    """With the place, where pydantic names one."""
+    errors: Any = getattr(error, "errors", None)
+    if not callable(errors):
+        return Misfit()
+    [first, *_] = cast("list[dict[str, Any]]", errors(include_url=False, include_context=False, include_input=False))
+    return Misfit(*first["loc"])
 
 
 def _read_at(step: Any, shape: Shape, value: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from . import _native
 from ._audit import AuditLog
-from ._check import UNSET, Unset, check_bool, check_callable, check_str, given, milliseconds, name_of, strings, whole
+from ._check import UNSET, Unset, check_bool, check_callable, check_str, given, milliseconds, name_of, strings, time_told, whole
 from ._errors import XBindError
 from ._fetching import JWKS, FetchDocument, Shared, fetch_public, is_fetchable, obtain, reason_of
 from ._issuer import TrustedIssuer, jwks_text
@@ -238,10 +238,7 @@ class TokenVerifier:
         return ruling if "links" in ruling else _claims_of(ruling)
 
     def _time(self) -> float:
-        now: Any = self._now()
-        if isinstance(now, bool) or not isinstance(now, (int, float)):
-            raise TypeError(f"now() must give seconds, not {name_of(now)}")
-        return float(now // 1)
+        return time_told(self._now) // 1
 
     def _standing(self, links: list[dict[str, Any]], later: list[bool] | None) -> list[bool | None]:
         """What the sources say at once about each link. One yes decides, and then one who does not know."""
@@ -267,7 +264,7 @@ class TokenVerifier:
             try:
                 said: Any = source.is_revoked(question)
                 return await asyncio.wait_for(_awaited(said), self._timeout) if inspect.isawaitable(said) else said
-            except Exception:
+            except (Exception, asyncio.CancelledError):  # where it is we who are cancelled, gather() sees to that
                 return None
 
         asked = [[answer(each, question) for question in _questions(link) for each in self._sources] for link in links]

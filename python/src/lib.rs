@@ -87,5 +87,6 @@ fn _native(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()
     {
         add(module)?;
     }
+    module.add("TooLong", module.py().get_type::<json::TooLong>())?;
     module.add("Unfit", module.py().get_type::<json::Unfit>())
 }

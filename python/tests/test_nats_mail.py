@@ -223,3 +223,23 @@ def test_a_mailbox_is_read_in_one_event_loop_after_the_other_and_not_from_anothe
     thread.join()
     assert [type(each) for each in raised] == [RuntimeError]
     asyncio.run(bus.drain())
+
+
+@pytest.mark.parametrize("pause", [0, 0.05])
+async def test_mailboxes_that_are_opened_at_once_are_opened_one_after_the_other(broker, space, pause):
+    class Slow:
+        """Signs where a key is elsewhere: it takes its time."""
+
+        def get_did(self):
+            return WRITER.did
+
+        async def sign(self, data):
+            await asyncio.sleep(pause)
+            return WRITER.dangerously_sign(data)
+
+    async with connect(broker.url, namespace=space) as bus:
+        writer = Agent("writer", identity=Slow(), bus=bus, timeout=20)
+        opened = await asyncio.gather(*(bus.mailbox(writer) for _ in range(20)), return_exceptions=True)
+        assert opened == [None] * 20
+        closed = await asyncio.gather(*(bus.mailbox(writer, retain_seconds=0) for _ in range(20)), return_exceptions=True)
+        assert closed == [None] * 20

@@ -88,7 +88,6 @@ def bomb() -> list[object]:
         Task,
         nested(129),
         circle(),
-        bomb(),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -97,6 +96,12 @@ async def test_what_json_would_lose_is_refused(asker, teller, given):
         await asker.call("teller", given)
     assert caught.value.code == "INVALID_PAYLOAD", caught.value
     assert caught.value.hint
+
+
+async def test_what_stands_for_more_than_any_text_holds_is_too_large(asker, teller):
+    with pytest.raises(XBindError) as caught:
+        await asker.call("teller", bomb())
+    assert (caught.value.code, bool(caught.value.hint)) == ("PAYLOAD_TOO_LARGE", True)
 
 
 async def test_lists_nest_128_levels(asker, teller):

@@ -171,3 +171,30 @@ async def test_many_streams_at_once(asker, teller):
         return sum([part async for part in asker.stream("teller", to, method="count")])
 
     assert await asyncio.gather(*(read(to) for to in range(100))) == [to * (to - 1) // 2 for to in range(100)]
+
+
+async def test_a_reader_who_leaves_does_not_cut_off_how_the_handler_cleans_up(asker, teller):
+    begun, ended = [], []
+
+    @teller.method
+    async def count(to: int):
+        begun.append(to)
+        try:
+            for number in range(1000):
+                yield number
+        finally:
+            try:
+                for _ in range(3):
+                    await asyncio.sleep(0)
+                ended.append("whole")
+            except BaseException as error:
+                ended.append(repr(error))
+                raise
+
+    for leaves_at in range(80):
+        async for part in asker.stream("teller", leaves_at, method="count"):
+            if part == leaves_at % 40:
+                break
+    while len(ended) < len(begun):
+        await asyncio.sleep(0.01)
+    assert ended == ["whole"] * 80
