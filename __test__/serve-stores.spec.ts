@@ -61,6 +61,19 @@ describe('a store', () => {
     }
   })
 
+  test('that is mounted once more by whoever hears of its failure tells each of them once', async () => {
+    const callee = agent()
+    const window = { claim: () => Promise.reject(new Error('away')), agree: memory().agree }
+    let heard = 0
+    const again = (): void => {
+      heard += 1
+      serveAgents([callee], { window, onError: () => again() })
+    }
+    const url = await served(serveAgents([callee], { window, onError: again }))
+    expect(codeOf(await agent().call({ did: callee.getDID(), url }, 1))).toBe('REPLAY_WINDOW_FULL')
+    expect(heard).toBe(1)
+  })
+
   test('is the same on two handles of one shared bus', async () => {
     const [store, name] = [memory(), `shared-${process.pid}-store`]
     const [bus, again] = [MessageBus.shared(name), MessageBus.shared(name)]

@@ -80,7 +80,8 @@ export class Asking {
 
   /** Whoever runs the store hears of it: the callers are told no more than that there is no room. */
   #told(error: unknown): Said {
-    for (const failed of [...this.#failed]) void told(failed, error)
+    const all = new Set(this.#failed) // whoever is told may mount it once more
+    for (const failed of all) void told(failed, error)
     return {}
   }
 
