@@ -1,6 +1,9 @@
 //! Keys of a NATS server, account or connection, as NATS spells them (NKeys): an Ed25519 key with its role and a checksum.
 
+use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
@@ -39,7 +42,9 @@ impl Role {
 
 /// A public key in that spelling: 56 characters of base32. It is never the key of an agent: servers have connections sign
 /// what they choose.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// Equality, order and hash are those of the text.
+#[derive(Clone, Copy)]
 pub struct NKey {
     text: [u8; Self::LEN],
     key: [u8; 32],
@@ -134,6 +139,38 @@ impl NKey {
     #[must_use]
     pub fn verify(&self, data: &[u8], signature: &[u8; 64]) -> bool {
         VerifyingKey::from_bytes(&self.key).is_ok_and(|key| key.verify(data, signature))
+    }
+}
+
+impl PartialEq for NKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for NKey {}
+
+impl PartialOrd for NKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for NKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+impl Hash for NKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl Borrow<str> for NKey {
+    fn borrow(&self) -> &str {
+        self.as_str()
     }
 }
 
