@@ -58,21 +58,7 @@ impl NKey {
     #[must_use]
     pub fn of(role: Role, key: &VerifyingKey) -> Self {
         let key = *key.did().public_key();
-        let mut bytes = Vec::with_capacity(BYTES);
-        bytes.push(role.prefix());
-        bytes.extend_from_slice(&key);
-        bytes.extend_from_slice(&checksum(&bytes).to_le_bytes());
-        let mut text = [b'A'; Self::LEN];
-        // Five bytes are eight characters, with none left over.
-        for (characters, group) in text.chunks_exact_mut(8).zip(bytes.chunks_exact(5)) {
-            let mut value = group.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
-            for character in characters.iter_mut().rev() {
-                let digit = usize::try_from(value & 31).unwrap_or_default();
-                *character = ALPHABET.get(digit).copied().unwrap_or_default();
-                value >>= 5;
-            }
-        }
-        Self { text, key }
+        Self { text: spell(role.prefix(), &key), key }
     }
 
     /// Reads a key in that role.
@@ -81,26 +67,7 @@ impl NKey {
     /// `INVALID_KEY` for another role, a checksum that does not fit, a key that [`VerifyingKey::from_bytes`] refuses, and any
     /// other text: lower case, padding, another length.
     pub fn parse(role: Role, text: &str) -> Result<Self> {
-        let refuse = |why: &'static str| Error::new(ErrorKind::InvalidKey, why);
-        if text.len() != Self::LEN {
-            return Err(refuse("an NKey has 56 characters"));
-        }
-        let mut bytes = Vec::with_capacity(BYTES);
-        for group in text.as_bytes().chunks_exact(8) {
-            let digit = |byte: &u8| ALPHABET.iter().zip(0_u64..).find(|(letter, _)| *letter == byte);
-            let join = |value: u64, byte: &u8| digit(byte).map(|(_, digit)| value << 5 | digit);
-            let value = group.iter().try_fold(0, join).ok_or_else(|| refuse("the NKey is not base32 in upper case"))?;
-            bytes.extend(value.to_be_bytes().into_iter().skip(3));
-        }
-        let (tagged, sum) = bytes.split_at_checked(BYTES.saturating_sub(2)).unwrap_or_default();
-        if checksum(tagged).to_le_bytes() != *sum {
-            return Err(refuse("the checksum of the NKey does not fit"));
-        }
-        let (prefix, key) = tagged.split_first().ok_or_else(|| refuse("an NKey has 56 characters"))?;
-        if *prefix != role.prefix() {
-            return Err(refuse("the NKey is in another role"));
-        }
-        Ok(Self::of(role, &VerifyingKey::from_slice(key)?))
+        Ok(Self::of(role, &VerifyingKey::from_bytes(&spelled(role.prefix(), text)?)?))
     }
 
     /// The whole text.
@@ -184,6 +151,49 @@ impl fmt::Debug for NKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "NKey({self})")
     }
+}
+
+/// A key in that spelling, behind the byte that says what it is.
+pub(crate) fn spell(prefix: u8, key: &[u8; 32]) -> [u8; NKey::LEN] {
+    let mut bytes = Vec::with_capacity(BYTES);
+    bytes.push(prefix);
+    bytes.extend_from_slice(key);
+    bytes.extend_from_slice(&checksum(&bytes).to_le_bytes());
+    let mut text = [b'A'; NKey::LEN];
+    // Five bytes are eight characters, with none left over.
+    for (characters, group) in text.chunks_exact_mut(8).zip(bytes.chunks_exact(5)) {
+        let mut value = group.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+        for character in characters.iter_mut().rev() {
+            let digit = usize::try_from(value & 31).unwrap_or_default();
+            *character = ALPHABET.get(digit).copied().unwrap_or_default();
+            value >>= 5;
+        }
+    }
+    text
+}
+
+/// The 32 bytes that a text spells behind that byte; not yet known to be a key.
+pub(crate) fn spelled(prefix: u8, text: &str) -> Result<[u8; 32]> {
+    let refuse = |why: &'static str| Error::new(ErrorKind::InvalidKey, why);
+    if text.len() != NKey::LEN {
+        return Err(refuse("an NKey has 56 characters"));
+    }
+    let mut bytes = Vec::with_capacity(BYTES);
+    for group in text.as_bytes().chunks_exact(8) {
+        let digit = |byte: &u8| ALPHABET.iter().zip(0_u64..).find(|(letter, _)| *letter == byte);
+        let join = |value: u64, byte: &u8| digit(byte).map(|(_, digit)| value << 5 | digit);
+        let value = group.iter().try_fold(0, join).ok_or_else(|| refuse("the NKey is not base32 in upper case"))?;
+        bytes.extend(value.to_be_bytes().into_iter().skip(3));
+    }
+    let (tagged, sum) = bytes.split_at_checked(BYTES.saturating_sub(2)).unwrap_or_default();
+    if checksum(tagged).to_le_bytes() != *sum {
+        return Err(refuse("the checksum of the NKey does not fit"));
+    }
+    let (own, key) = tagged.split_first().ok_or_else(|| refuse("an NKey has 56 characters"))?;
+    if *own != prefix {
+        return Err(refuse("the NKey is in another role"));
+    }
+    key.try_into().map_err(|_| refuse("an NKey has 56 characters"))
 }
 
 /// CRC-16/XMODEM: polynomial 0x1021, beginning with 0.
