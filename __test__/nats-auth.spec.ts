@@ -50,6 +50,16 @@ test('agents of those who are let in reach each other; others stay outside', asy
   expect(await codeFor()).toBe('BROKER_UNAVAILABLE')
 })
 
+test('a server that has the key for it encrypts what it asks, and is answered so', async () => {
+  const [encrypted, one, stranger] = [await guardedBroker(issuer, true), Identity.generate(), Identity.generate()]
+  open.push(() => encrypted.kill())
+  const service = valueOf(await serveAuth({ servers: encrypted.url, issuer, allow: [one.did] }))
+  open.push(() => service.close())
+  const bus = valueOf(await connect({ servers: encrypted.url, identity: one }))
+  open.push(() => bus.close())
+  expect(codeOf(await connect({ servers: encrypted.url, identity: stranger }))).toBe('BROKER_UNAVAILABLE')
+})
+
 test('a program says who may come in; what is no yes is a no', async () => {
   const asked: string[] = []
   const [yes, later, no, truthy, broken] = Array.from({ length: 5 }, () => Identity.generate())
@@ -104,7 +114,8 @@ test('it keeps its process until it is closed', async () => {
 test('what is no option is said', async () => {
   const servers = server.url
   const keys = valueOf(authKeys(issuer))
-  expect([keys.issuer, keys.callout].map((key) => key.slice(0, 1) + key.length)).toEqual(['A56', 'U56'])
+  const spelled = [keys.issuer, keys.callout, keys.xkey].map((key) => key.slice(0, 1) + key.length)
+  expect(spelled).toEqual(['A56', 'U56', 'X56'])
   expect(valueOf(authKeys(issuer))).toEqual(keys)
   for (const wrong of [{ staySeconds: 0 }, { staySeconds: 301 }, { account: '' }, { namespace: '.' }])
     expect(codeOf(await serveAuth({ servers, issuer, ...wrong })), JSON.stringify(wrong)).toBe('INVALID_CONFIG')

@@ -62,15 +62,16 @@ async function brokerIn({ address, inside }: Place, port: number, ...more: strin
   return { url, port: Number(new URL(url).port), child, kill }
 }
 
-/** Starts one that asks the auth callout of that issuer about each connection. */
-export async function guardedBroker(issuer: Identity): Promise<Broker> {
-  const { issuer: account, callout } = valueOf(authKeys(issuer))
+/** Starts one that asks the auth callout of that issuer about each connection, encrypted to it or not. */
+export async function guardedBroker(issuer: Identity, isEncrypted = false): Promise<Broker> {
+  const { issuer: account, callout, xkey } = valueOf(authKeys(issuer))
+  const encryption = isEncrypted ? `, xkey: ${xkey}` : ''
   const folder = mkdtempSync(join(tmpdir(), 'xbind-nats-conf-'))
   const config = join(folder, 'nats-server.conf')
   writeFileSync(
     config,
     `accounts { AUTH: { users: [{ nkey: ${callout} }] }, AGENTS: { jetstream: enabled } }
-     authorization { timeout: 2, auth_callout { issuer: ${account}, auth_users: [${callout}], account: AUTH } }`,
+     authorization { timeout: 2, auth_callout { issuer: ${account}, auth_users: [${callout}], account: AUTH${encryption} } }`,
   )
   try {
     return await broker(-1, '--config', config)

@@ -14,12 +14,12 @@ export interface Reading {
   readonly key?: string | undefined
 }
 
-type Claims = Record<string, unknown>
+export type Claims = Record<string, unknown>
 
 /** Why a statement is refused. */
-class Refused extends Error {}
+export class Refused extends Error {}
 
-function must(holds: unknown, code = 'INVALID_TOKEN'): asserts holds {
+export function must(holds: unknown, code = 'INVALID_TOKEN'): asserts holds {
   if (!holds) throw new Refused(code)
 }
 
@@ -49,10 +49,18 @@ export function readNKey(text: string): readonly [string, string] | undefined {
   const role = { 0xa0: 'user', 0x68: 'server', 0x00: 'account' }[bytes[0]!]
   if (role === undefined || bytes.readUInt16LE(33) !== sum) return undefined
   const key = bytes.subarray(1, 33)
-  return isDid(`did:key:z${base58(Buffer.concat([Buffer.from([0xed, 1]), key]))}`)
-    ? [role, key.toString('base64url')]
-    : undefined
+  return isDid(didOf(key)) ? [role, key.toString('base64url')] : undefined
 }
+
+/** Whether that is a signature of the server, account or connection of that key. */
+export function isSignedByNKey(text: string, signed: Buffer, signature: Buffer | undefined): boolean {
+  const key = readNKey(text)
+  if (key === undefined || signature?.length !== 64) return false
+  const verified = verifySignature(didOf(Buffer.from(key[1], 'base64url')), signed, signature)
+  return verified.ok && verified.value
+}
+
+const didOf = (key: Buffer): string => `did:key:z${base58(Buffer.concat([Buffer.from([0xed, 1]), key]))}`
 
 /** The token of a name, or none. */
 export function tokenOfName(name: string): string | undefined {
@@ -71,17 +79,17 @@ function base58(bytes: Buffer): string {
 const isName = (name: unknown): boolean =>
   typeof name === 'string' && /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/.test(name)
 const isWord = (word: unknown): word is string => typeof word === 'string' && /^[a-z0-9-]{1,32}$/.test(word)
-const isWhole = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0
+export const isWhole = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0
 const isBytes = (value: unknown, length: number): value is string =>
   typeof value === 'string' && base64url(value)?.length === length
 
-function base64url(text: string): Buffer | undefined {
+export function base64url(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64url')
   return bytes.toString('base64url') === text ? bytes : undefined
 }
 
 /** Strict JSON: one object, no member twice at any depth, whole numbers written as such. */
-function strictObject(bytes: Buffer | undefined): Claims {
+export function strictObject(bytes: Buffer | undefined): Claims {
   must(bytes)
   const text = bytes.toString('utf8')
   must(Buffer.from(text).equals(bytes) && text.startsWith('{'))

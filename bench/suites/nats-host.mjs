@@ -88,7 +88,8 @@ export async function measure(_, { agents: count, urls: [url], monitors, seconds
   const gone = (performance.now() - closing) / 1000
   await bus.drain()
   other.disconnect()
-  const perAgent = (at) => (during[at].rss - before[at].rss) / 1024 / count
+  // After some idle seconds, when V8 has given back what making them has left behind.
+  const perAgent = (at) => (after[at].rss - before[at].rss) / 1024 / count
   const cpu = (at) => ((micros(after[at].cpu) - micros(during[at].cpu)) / 1e4) / seconds
   return { there, gone, resident: perAgent(0), known: perAgent(1), ...idle, cpu: cpu(0), cpuThere: cpu(1), ...out }
 }

@@ -186,12 +186,14 @@ class AuthKeys(NamedTuple):
     """`A…`: `issuer` of `auth_callout`."""
     callout: str
     """`U…`: the nkey of a user, and one of `auth_users`."""
+    xkey: str
+    """`X…`: `xkey` of `auth_callout`, where nobody on the way is to read what servers ask and are told."""
 
 
 def auth_keys(issuer: Identity) -> AuthKeys:
     """Spells the keys that follow from one. Raises SIGN_FAILED."""
     told = json.loads(_native.callout_keys(key_of(issuer, "issuer")))
-    return AuthKeys(told["issuer"], told["callout"])
+    return AuthKeys(told["issuer"], told["callout"], told["xkey"])
 
 
 class _Service:

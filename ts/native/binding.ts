@@ -551,6 +551,8 @@ export interface CalloutKeys {
   readonly issuer: string
   /** The one that the callout connects with: a user of the account that servers ask. */
   readonly callout: string
+  /** To which servers encrypt what they ask, where they are told to. */
+  readonly xkey: string
 }
 
 /** Where names lead, and whose certificates are believed beside the usual ones; the rules hold for these addresses too. */

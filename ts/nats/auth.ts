@@ -72,8 +72,8 @@ export async function serveAuth(options: AuthOptions): Promise<Result<AuthServic
 }
 
 /**
- * How the keys of an auth callout are spelled in the configuration of nats-server: `issuer` of `auth_callout`, and the nkey of the
- * user that it connects as, which follows from it. Errors: SIGN_FAILED.
+ * How the keys of an auth callout are spelled in the configuration of nats-server: `issuer` of `auth_callout`, the nkey of the
+ * user that it connects as, and `xkey`, which follow from it. Errors: SIGN_FAILED.
  *
  * @example
  * ```ts
@@ -86,6 +86,8 @@ export function authKeys(issuer: Identity): Result<{
   readonly issuer: string
   /** `U…`: the nkey of a user, and one of `auth_users`. */
   readonly callout: string
+  /** `X…`: `xkey` of `auth_callout`, where nobody on the way is to read what servers ask and are told. */
+  readonly xkey: string
 }> {
   const keys = native.calloutKeys(keyOf(issuer, 'issuer'))
   return isFailure(keys) ? fail(keys) : ok(read(keys))

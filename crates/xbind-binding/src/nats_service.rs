@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 use serde::{Deserialize, Serialize};
-use xbind::cluster::{MAX_PERMIT_TTL, NKey, Role, Stopped, Verb, callout_key};
+use xbind::cluster::{CalloutBox, MAX_PERMIT_TTL, NKey, Role, Stopped, Verb, callout_key};
 use xbind::{Did, Error, ErrorKind, Result, SigningKey};
 use xbind_net::nats::{Admission, Decision, Door, Operating, Operator, Reach};
 
@@ -90,6 +90,8 @@ pub struct CalloutKeys {
     pub issuer: String,
     /// The one that the callout connects with: a user of the account that servers ask.
     pub callout: String,
+    /// To which servers encrypt what they ask, where they are told to.
+    pub xkey: String,
 }
 
 /// Spells the keys that follow from one.
@@ -100,7 +102,8 @@ pub fn callout_keys(issuer: &Key) -> Result<CalloutKeys> {
     issuer.sign(|key| {
         let callout = callout_key(key);
         let spelled = |role, key: &SigningKey| NKey::of(role, key.verifying_key()).to_string();
-        Ok(CalloutKeys { issuer: spelled(Role::Account, key), callout: spelled(Role::User, &callout) })
+        let xkey = CalloutBox::of(key).as_str().to_owned();
+        Ok(CalloutKeys { issuer: spelled(Role::Account, key), callout: spelled(Role::User, &callout), xkey })
     })
 }
 

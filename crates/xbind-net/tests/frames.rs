@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use xbind::SigningKey;
 use xbind_net::agents::{Frames, Unreadable, write};
 use xbind_runtime::transport::{Arrival, Departure};
+use xbind_runtime::{AgentOptions, Key, Node, NodeOptions};
 
 fn departure(jws: &str, body: &[u8], token: Option<&str>) -> Departure {
     let did = *SigningKey::from_seed(&[1; 32]).did();
@@ -68,6 +69,30 @@ fn a_body_that_ends_early_holds_what_came_before() {
         assert!(is_between || whole == Err(Unreadable::BrokenOff), "{end} of {first}");
     }
     assert_eq!(read(&[&bytes]).0[1].token.as_deref(), Some(""), "no text is another than an empty one");
+}
+
+#[test]
+fn whose_agents_are_known_reads_the_same() -> xbind::Result<()> {
+    let node = Node::new(NodeOptions::default());
+    let key = Key::Local(SigningKey::from_seed(&[1; 32]));
+    let here = node.join(key, None, AgentOptions::default())?;
+    let other = *SigningKey::from_seed(&[2; 32]).did();
+    let bytes = written(&[departure("a", b"one", None), Departure { to: other, ..departure("b", b"two", None) }]);
+    let nobody = bytes.len() / 2 + 11 + 55;
+    for pieces in [vec![&bytes[..]], bytes.chunks(7).collect()] {
+        let (mut frames, mut arrivals) = (Frames::for_node(&node), Vec::new());
+        for piece in pieces {
+            frames.read(piece, &mut arrivals).unwrap();
+        }
+        assert_eq!(frames.end(), Ok(()));
+        assert_eq!(arrivals.iter().map(|arrival| arrival.to).collect::<Vec<_>>(), [*here.did(), other]);
+    }
+    let mut changed = bytes.clone();
+    changed[nobody] ^= 1;
+    let (mut frames, mut arrivals) = (Frames::for_node(&node), Vec::new());
+    assert_eq!(frames.read(&changed, &mut arrivals), Err(Unreadable::Malformed), "no DID");
+    assert_eq!(arrivals.len(), 1);
+    Ok(())
 }
 
 #[test]

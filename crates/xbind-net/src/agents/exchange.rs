@@ -199,8 +199,7 @@ impl Shared {
     }
 
     async fn read(&self, address: &Address, mut body: Incoming) -> Read {
-        let Some(longest) = self.node.upgrade().map(|node| node.longest_body()) else { return Read::Unwanted };
-        let mut frames = Frames::new(longest);
+        let Some(mut frames) = self.node.upgrade().map(|node| Frames::for_node(&node)) else { return Read::Unwanted };
         loop {
             let frame = body.frame().await;
             let Some(frame) = frame else {

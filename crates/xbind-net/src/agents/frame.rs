@@ -8,10 +8,12 @@
 //! Numbers are big-endian. Nothing stands between messages or after the last.
 
 use std::fmt;
+use std::sync::{Arc, Weak};
 
 use xbind::message::MAX_JWS_BYTES;
 use xbind::rights::MAX_PRESENTED_BYTES;
 use xbind::{Did, ErrorKind, VerifyingKey};
+use xbind_runtime::Node;
 use xbind_runtime::transport::{Arrival, Departure};
 
 /// The media type of such a body.
@@ -61,11 +63,19 @@ impl std::error::Error for Unreadable {}
 #[derive(Debug)]
 pub struct Frames {
     max_body: usize,
+    /// Whose agents are known: that a DID of theirs is one need not be found out again.
+    node: Weak<Node>,
     /// The beginning of a message.
     rest: Vec<u8>,
+    /// What it says of itself, once that has come.
+    head: Option<Head>,
     failed: Option<Unreadable>,
 }
 
+/// What is kept to be written over.
+const KEPT: usize = 64 << 10;
+
+#[derive(Debug)]
 struct Head {
     to: Did,
     jws: usize,
@@ -83,32 +93,38 @@ impl Frames {
     /// For messages whose own bodies have at most so many bytes.
     #[must_use]
     pub const fn new(max_body: usize) -> Self {
-        Self { max_body, rest: Vec::new(), failed: None }
+        Self { max_body, node: Weak::new(), rest: Vec::new(), head: None, failed: None }
+    }
+
+    /// For what agents of that node take.
+    #[must_use]
+    pub fn for_node(node: &Arc<Node>) -> Self {
+        Self { node: Arc::downgrade(node), ..Self::new(node.longest_body()) }
     }
 
     /// Takes the next piece of the body, and adds the messages that end in it to `into`.
     ///
     /// # Errors
     /// Why there can be no more of them; from then on always the same.
-    pub fn read(&mut self, mut piece: &[u8], into: &mut Vec<Arrival>) -> Result<(), Unreadable> {
+    pub fn read(&mut self, piece: &[u8], into: &mut Vec<Arrival>) -> Result<(), Unreadable> {
         if let Some(failed) = self.failed {
             return Err(failed);
         }
+        self.read_on(piece, into).inspect_err(|failed| self.failed = Some(*failed))
+    }
+
+    fn read_on(&mut self, mut piece: &[u8], into: &mut Vec<Arrival>) -> Result<(), Unreadable> {
         while !piece.is_empty() {
-            let wanted = if self.rest.len() < HEAD {
-                HEAD
-            } else {
-                self.head().inspect_err(|failed| self.failed = Some(*failed))?.whole()
-            };
+            let wanted = self.head.as_ref().map_or(HEAD, Head::whole);
             let (now, later) = piece.split_at(wanted.saturating_sub(self.rest.len()).min(piece.len()));
             self.rest.extend_from_slice(now);
             piece = later;
-            if self.rest.len() < HEAD {
+            if self.rest.len() < wanted {
                 break;
             }
-            let head = self.head().inspect_err(|failed| self.failed = Some(*failed))?;
-            if self.rest.len() == head.whole() {
-                into.push(self.take(&head).inspect_err(|failed| self.failed = Some(*failed))?);
+            match self.head.take() {
+                Some(head) => into.push(self.take(&head)?),
+                None => self.head = Some(self.read_head()?), // no message ends here: its JWS has a byte at least
             }
         }
         Ok(())
@@ -126,7 +142,7 @@ impl Frames {
         }
     }
 
-    fn head(&self) -> Result<Head, Unreadable> {
+    fn read_head(&self) -> Result<Head, Unreadable> {
         let malformed = Unreadable::Malformed;
         let (kind, rest) = self.rest.split_first().ok_or(malformed)?;
         let (jws, rest) = rest.split_first_chunk().ok_or(malformed)?;
@@ -143,7 +159,8 @@ impl Frames {
             return Err(Unreadable::TooLong);
         }
         let to = rest.get(..DID_BYTES).and_then(|did| str::from_utf8(did).ok()).ok_or(malformed)?;
-        let to = *VerifyingKey::from_did(to).map_err(|_| malformed)?.did();
+        let here = self.node.upgrade().and_then(|node| node.did_here(to));
+        let to = here.map_or_else(|| VerifyingKey::from_did(to).map(|key| *key.did()), Ok).map_err(|_| malformed)?;
         Ok(Head { to, jws, body, token })
     }
 
@@ -154,7 +171,8 @@ impl Frames {
         let (body, token) = rest.split_at_checked(head.body).ok_or(Unreadable::Malformed)?;
         let token = head.token.map(|_| text(token)).transpose()?;
         let arrival = Arrival { to: head.to, jws: text(jws)?, body: body.to_vec(), token };
-        self.rest = Vec::new(); // what a large one took is free again
+        self.rest.clear();
+        self.rest.shrink_to(KEPT); // what a large one took is free again
         Ok(arrival)
     }
 }

@@ -162,12 +162,12 @@ impl Server {
     /// The same on that connection, by numbers of the face's, on which others may be under way.
     #[must_use]
     pub fn open_on(&self, connection: Option<u32>) -> u32 {
-        let longest = self.shared.node.upgrade().map_or(0, |node| node.longest_body());
+        let frames = self.shared.node.upgrade().map_or_else(|| Frames::new(0), |node| Frames::for_node(&node));
         let mut exchanges = self.shared.exchanges();
         exchanges.last = exchanges.last.wrapping_add(1).max(1);
         let number = exchanges.last;
         let own = Some(Arc::new(Token { shared: Arc::downgrade(&self.shared), exchange: number }));
-        let incoming = Arc::new(Mutex::new(Frames::new(longest)));
+        let incoming = Arc::new(Mutex::new(frames));
         let out = Vec::new();
         let exchange = Exchange { connection, out, left: false, over: false, woken: false, incoming, own };
         exchanges.open.insert(number, exchange);

@@ -97,7 +97,7 @@ impl Claims {
             let (text, begun, standing) = (None, now, Standing::Open);
             let claim = Claim { name: name.clone(), text, begun, standing, seq: None, due, is_asked: false };
             self.own.insert(*did, claim);
-            self.by_name.entry(name.clone()).or_default().push(*did);
+            self.by_name.entry(name.clone()).or_insert_with(|| Vec::with_capacity(1)).push(*did);
         }
     }
 

@@ -89,7 +89,7 @@ impl Directory {
         let before = there.agents.insert(did, seen);
         if before.is_none() {
             self.agents = self.agents.saturating_add(1);
-            self.by_did.entry(did).or_default().push(host);
+            self.by_did.entry(did).or_insert_with(|| Vec::with_capacity(1)).push(host); // mostly it is the only one
         }
         let old = before.and_then(|before| before.name);
         if old == name {
@@ -99,7 +99,7 @@ impl Directory {
             self.unname(&old, &did);
         }
         if let Some(name) = name {
-            let holders = self.by_name.entry(name).or_default();
+            let holders = self.by_name.entry(name).or_insert_with(|| Vec::with_capacity(1));
             if !holders.contains(&did) {
                 holders.push(did);
             }
@@ -161,14 +161,8 @@ impl Directory {
             }
             self.last = self.last.checked_add(1)?;
             self.paths.insert(self.last, *host);
-            let new = Host {
-                path: self.last,
-                heard: now,
-                is_away: false,
-                is_expected: false,
-                frame: 0,
-                agents: HashMap::new(),
-            };
+            let agents = HashMap::new();
+            let new = Host { path: self.last, heard: now, is_away: false, is_expected: false, frame: 0, agents };
             self.hosts.insert(*host, new);
         }
         self.hosts.get_mut(host)
@@ -184,6 +178,11 @@ impl Directory {
 
     pub(super) fn hosts(&self) -> Vec<NKey> {
         self.hosts.keys().copied().collect()
+    }
+
+    /// The host of that text, if it is known: that it is a key was found out when it was first heard of.
+    pub(super) fn host_called(&self, text: &str) -> Option<NKey> {
+        self.hosts.get_key_value(text).map(|(host, _)| *host)
     }
 
     /// The way to a host; none to one that nobody is known on.
@@ -367,6 +366,8 @@ mod tests {
         let (mut all, now) = (Directory::default(), Instant::now());
         all.learn(seen(1, 10, None, 1), 0, now);
         assert_eq!(all.silent(now), (vec![], vec![]));
+        let called = |host: NKey| all.host_called(host.as_str());
+        assert_eq!((called(key(10)), called(key(11))), (Some(key(10)), None));
         assert_eq!(all.silent(now + SILENT), (vec![key(10)], vec![]));
         assert_eq!(all.silent(now + GONE), (vec![], vec![key(10)]));
         assert_eq!(all.heard(&key(10), now + GONE), (true, None));

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use xbind::cluster::{
-    AuthRequest, Bucket as Kept, Connection, NKey, Names, Namespace, Permit, Rights, Role, callout_key,
+    AuthRequest, Bucket as Kept, CalloutBox, Connection, NKey, Names, Namespace, Permit, Rights, Role, callout_key,
 };
 use xbind::{Did, ErrorKind, ReplayWindow, SigningKey, Standing};
 use xbind_runtime::Overseer as _;
@@ -27,6 +27,8 @@ use crate::thread;
 const LOOKED: Duration = Duration::from_secs(2);
 /// Where the servers ask. No client may publish there.
 const QUESTIONS: &str = "$SYS.REQ.USER.AUTH";
+/// The server's key, where it has encrypted what it asks.
+const SERVER_KEY: &str = "Nats-Server-Xkey";
 /// Of several that listen, one is asked.
 const GROUP: &str = "xb1";
 /// Connections that are judged at once; the servers ask about more again.
@@ -84,6 +86,7 @@ struct Judge {
     client: Client,
     admission: Admission,
     account: NKey,
+    sealing: CalloutBox,
     used: ReplayWindow,
     oversight: Option<Arc<Oversight>>,
 }
@@ -133,7 +136,8 @@ async fn open(admission: Admission) -> Result<Door, Fault> {
     let operators = admission.operators.clone();
     let oversight = (!operators.is_empty()).then(|| Oversight::new(&reach.namespace, operators));
     let used = ReplayWindow::new(MAX_USED);
-    let judge = Judge { client: client.clone(), admission, account, used, oversight: oversight.clone() };
+    let sealing = CalloutBox::of(&issuer);
+    let judge = Judge { client: client.clone(), admission, account, sealing, used, oversight: oversight.clone() };
     let answering = tokio::spawn(answer_all(Arc::new(judge), asked)).abort_handle();
     let mut door = Door { tasks: vec![answering], clients: vec![client] };
 
@@ -207,8 +211,13 @@ async fn answer_all(judge: Arc<Judge>, mut asked: Subscriber) {
 
 impl Judge {
     async fn answer(&self, message: Message) -> Option<()> {
-        let text = str::from_utf8(&message.payload).ok()?;
+        let key = message.headers.as_ref().and_then(|headers| headers.get(SERVER_KEY)).map(|key| key.as_str());
+        let opened = key.map(|key| self.sealing.open(key, &message.payload)).transpose().ok()?;
+        let text = str::from_utf8(opened.as_deref().unwrap_or(&message.payload)).ok()?;
         let request = AuthRequest::verify(text, &self.account, now(), SKEW).ok()?;
+        if request.encryption_key() != key {
+            return None; // nobody but the server itself says to whom its answer is encrypted
+        }
         let judged = self.judge(&request).await;
         let Admission { issuer, account, stay, .. } = &self.admission;
         let (mut id, now) = ([0; 16], now());
@@ -218,7 +227,11 @@ impl Judge {
             permit.answer(&request, issuer).map_err(|error| error.kind())
         });
         let answer = permitted.unwrap_or_else(|reason| request.refuse(reason, issuer, now, id));
-        self.client.publish(message.reply?, answer.into()).await.ok()
+        let mut nonce = [0; 24];
+        xbind_runtime::random(&mut nonce).ok()?;
+        let sealed = key.map(|key| self.sealing.seal(key, answer.as_bytes(), &nonce)).transpose().ok()?;
+        let answer = sealed.unwrap_or_else(|| answer.into_bytes());
+        self.client.publish(message.reply.clone()?, answer.into()).await.ok()
     }
 
     async fn judge(&self, request: &AuthRequest) -> Result<(Connection, Rights), ErrorKind> {

@@ -82,14 +82,20 @@ fn head(kind: u8, host: &NKey) -> Vec<u8> {
     envelope
 }
 
-/// Reads an envelope; none for anything else. Of messages those before a broken one stand, as over HTTP.
-pub(super) fn read(payload: &[u8], longest_body: usize) -> Option<Envelope<'_>> {
+/// Reads an envelope; none for anything else. Of messages those before a broken one stand, as over HTTP. `known` are hosts whose
+/// keys need not be looked at again.
+pub(super) fn read(
+    payload: &[u8],
+    mut frames: Frames,
+    known: impl FnOnce(&str) -> Option<NKey>,
+) -> Option<Envelope<'_>> {
     let Some((kind, rest)) = payload.split_first() else { return Some(Envelope::Knock) };
     let (host, content) = rest.split_at_checked(NKey::LEN)?;
-    let host = NKey::parse(Role::User, str::from_utf8(host).ok()?).ok()?;
+    let host = str::from_utf8(host).ok()?;
+    let host = known(host).or_else(|| NKey::parse(Role::User, host).ok())?;
     match *kind {
         MESSAGES => {
-            let (mut frames, mut arrivals) = (Frames::new(longest_body), Vec::new());
+            let mut arrivals = Vec::new();
             let _ = frames.read(content, &mut arrivals);
             Some(Envelope::Messages(host, arrivals))
         }
@@ -108,6 +114,10 @@ mod tests {
 
     use super::*;
 
+    fn read(payload: &[u8]) -> Option<Envelope<'_>> {
+        super::read(payload, Frames::new(0), |_| None)
+    }
+
     fn host(seed: u8) -> (SigningKey, NKey) {
         let key = SigningKey::from_seed(&[seed; 32]);
         let host = NKey::of(Role::User, &VerifyingKey::from_did(key.did().as_str()).unwrap());
@@ -118,16 +128,16 @@ mod tests {
     fn a_presence_is_read_only_with_the_word_of_its_host() {
         let ((key, own), (_, other)) = (host(1), host(2));
         let envelope = of_presence(&own, &key, "a.b.c");
-        assert!(matches!(read(&envelope, 0), Some(Envelope::Presence(host, "a.b.c")) if host == own));
-        assert!(read(&of_presence(&other, &key, "a.b.c"), 0).is_none(), "another host is named");
+        assert!(matches!(read(&envelope), Some(Envelope::Presence(host, "a.b.c")) if host == own));
+        assert!(read(&of_presence(&other, &key, "a.b.c")).is_none(), "another host is named");
         for at in 0..envelope.len() {
             let mut changed = envelope.clone();
             changed[at] ^= 1;
-            assert!(!matches!(read(&changed, 0), Some(Envelope::Presence(..))), "byte {at}");
-            assert!(!matches!(read(&envelope[..at], 0), Some(Envelope::Presence(..))), "{at} bytes");
+            assert!(!matches!(read(&changed), Some(Envelope::Presence(..))), "byte {at}");
+            assert!(!matches!(read(&envelope[..at]), Some(Envelope::Presence(..))), "{at} bytes");
         }
         let long = "x".repeat(MAX_STATEMENT_BYTES + 1);
-        assert!(read(&of_presence(&own, &key, &long), 0).is_none());
+        assert!(read(&of_presence(&own, &key, &long)).is_none());
     }
 
     #[test]
@@ -150,12 +160,12 @@ mod tests {
     #[test]
     fn what_is_no_envelope_is_none() {
         let (_, own) = host(1);
-        assert!(matches!(read(b"", 0), Some(Envelope::Knock)));
-        assert!(matches!(read(&of_messages(&own), 0), Some(Envelope::Messages(_, all)) if all.is_empty()));
+        assert!(matches!(read(b""), Some(Envelope::Knock)));
+        assert!(matches!(read(&of_messages(&own)), Some(Envelope::Messages(_, all)) if all.is_empty()));
         let mut unknown = of_messages(&own);
         unknown[0] = 3;
         for bytes in [&unknown[..], b"\x01", b"\x01U", &[1; 57], &[2; 200]] {
-            assert!(read(bytes, 0).is_none());
+            assert!(read(bytes).is_none());
         }
     }
 }

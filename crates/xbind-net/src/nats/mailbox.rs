@@ -291,7 +291,7 @@ impl Task {
     async fn take_mail(&self, did: &Did, message: &Message) -> Fate {
         let link = &self.link;
         let Some(node) = link.node.upgrade() else { return Fate::Later };
-        let (mut frames, mut arrivals) = (Frames::new(node.longest_body()), Vec::new());
+        let (mut frames, mut arrivals) = (Frames::for_node(&node), Vec::new());
         let is_whole = frames.read(&message.payload, &mut arrivals).is_ok() && frames.end().is_ok();
         let arrival = arrivals.pop().filter(|arrival| is_whole && arrivals.is_empty() && arrival.to == *did);
         let Some(arrival) = arrival else { return Fate::Done };

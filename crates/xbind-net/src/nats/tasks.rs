@@ -19,6 +19,7 @@ use super::envelope::{self, Envelope, HEAD, MESSAGE_HEAD};
 use super::link::{Link, SKEW, lock};
 use super::sent::Item;
 use super::{Fault, Status};
+use crate::agents::Frames;
 
 /// How often a host says that it is there.
 const BEAT: Duration = Duration::from_secs(1);
@@ -166,7 +167,8 @@ impl Task {
     fn take(&self, message: &Message) {
         let link = &self.link;
         let Some(node) = link.node.upgrade() else { return };
-        match envelope::read(&message.payload, node.longest_body()) {
+        let known = |host: &str| lock(&link.directory).host_called(host);
+        match envelope::read(&message.payload, Frames::for_node(&node), known) {
             Some(Envelope::Messages(host, arrivals)) => {
                 link.heard(&host);
                 let path = lock(&link.directory).path_to(&host);

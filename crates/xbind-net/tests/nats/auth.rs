@@ -1,7 +1,7 @@
 //! Getting in where a callout judges who may.
 
 use async_nats::{Auth, Client, ConnectOptions};
-use xbind::cluster::{ConnectionDraft, NKey, Role, callout_key};
+use xbind::cluster::{CalloutBox, ConnectionDraft, NKey, Role, callout_key};
 use xbind::{Did, MessageId};
 use xbind_net::nats::{Admission, Door};
 
@@ -21,12 +21,16 @@ fn nkey(role: Role, key: &SigningKey) -> NKey {
 
 /// A server whose connections are judged by whoever has the account's key of that seed.
 pub(crate) fn guarded(issuer: u8) -> Server {
+    guarded_with(issuer, "")
+}
+
+fn guarded_with(issuer: u8, more: &str) -> Server {
     let mut name = [0; 8];
     xbind_runtime::random(&mut name).unwrap();
     let config = std::env::temp_dir().join(format!("xbind-nats-{}.conf", u64::from_be_bytes(name)));
     let text = format!(
         "accounts {{ AUTH: {{ users: [{{ nkey: {callout} }}] }}, AGENTS: {{ jetstream: enabled }} }}
-         authorization {{ timeout: 10, auth_callout {{ issuer: {issuer}, auth_users: [{callout}], account: AUTH }} }}",
+         authorization {{ timeout: 10, auth_callout {{ issuer: {issuer}, auth_users: [{callout}], account: AUTH, {more} }} }}",
         callout = nkey(Role::User, &callout_key(&key(issuer))),
         issuer = nkey(Role::Account, &key(issuer)),
     );
@@ -70,13 +74,53 @@ pub(crate) async fn raw(
     connection: u8,
     statement: Option<String>,
 ) -> Result<Client, async_nats::ConnectError> {
+    raw_with(server, key(connection), statement).await
+}
+
+async fn raw_with(
+    server: &Server,
+    key: SigningKey,
+    statement: Option<String>,
+) -> Result<Client, async_nats::ConnectError> {
     let options = ConnectOptions::with_auth_callback(move |nonce| {
-        let (mut auth, key) = (Auth::new(), key(connection));
+        let mut auth = Auth::new();
         (auth.nkey, auth.signature) = (Some(nkey(Role::User, &key).to_string()), Some(key.sign(&nonce).to_vec()));
         auth.token.clone_from(&statement);
         std::future::ready(Ok(auth))
     });
     options.max_reconnects(1).connect(&server.url).await
+}
+
+#[test]
+fn what_a_server_asks_and_is_told_nobody_reads_where_it_has_the_key_for_that() {
+    for (issuer, xkey, lets_in) in [(50, 50, true), (50, 51, false)] {
+        let server = guarded_with(issuer, &format!("xkey: {}", CalloutBox::of(&key(xkey)).as_str()));
+        block_on(async {
+            // Whoever shares the callout's account reads along.
+            let reader = raw_with(&server, callout_key(&key(issuer)), None).await.unwrap();
+            let mut all = reader.subscribe(">").await.unwrap();
+            reader.flush().await.unwrap();
+            if !lets_in {
+                let allow = Arc::new(|_, decision: Decision| decision.is(true));
+                let (reach, account) = (reach(&server, "main"), "AGENTS".to_owned());
+                let admission =
+                    Admission { reach, issuer: key(issuer), account, stay: 300, operators: Vec::new(), allow };
+                assert_eq!(Door::open(admission).await.unwrap_err(), Fault::Undecided, "it cannot read what is asked");
+                return;
+            }
+            let _door = door(&server, issuer, 300, &[1]).await;
+            let (_node, _bus) = connected(&server, 1).await.unwrap();
+            assert_eq!(connected(&server, 3).await.unwrap_err(), Fault::Refused);
+            let (mut asked, mut answered) = (0, 0);
+            while asked < 3 || answered < 3 {
+                let next = std::future::poll_fn(|context| std::pin::Pin::new(&mut all).poll_next(context));
+                let message = next.await.unwrap();
+                let is_question = &*message.subject == "$SYS.REQ.USER.AUTH";
+                *if is_question { &mut asked } else { &mut answered } += 1;
+                assert!(message.payload.starts_with(b"xkv1"), "{message:?}");
+            }
+        });
+    }
 }
 
 #[test]

@@ -248,6 +248,12 @@ impl Node {
         self.directory.guard().newest_of(did.as_str()).cloned()
     }
 
+    /// The DID of that text, if it is one of an agent here: that it is one was found out when the agent came.
+    #[must_use]
+    pub fn did_here(&self, text: &str) -> Option<Did> {
+        self.directory.guard().newest_of(text).map(|agent| *agent.did())
+    }
+
     /// Whether it shows its key is waited for, unless the node is closed.
     pub(crate) fn expect_proof(&self, agent: &Arc<Agent>) {
         let mut directory = self.directory.guard();

@@ -52,6 +52,7 @@ pub fn callout_key(account: &SigningKey) -> SigningKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthRequest {
     server: NKey,
+    encryption_key: Option<String>,
     user: NKey,
     token: Option<String>,
     nkey: Option<String>,
@@ -97,7 +98,8 @@ impl AuthRequest {
         let owned = |text: Option<Text<'_>>| text.map(|text| text.into_cow().into_owned());
         let Options { auth_token, nkey, sig } = asked.connect_opts;
         let [token, nkey, signature, nonce] = [auth_token, nkey, sig, asked.client_info.nonce].map(owned);
-        Ok(Self { server, user, token, nkey, signature, nonce })
+        let encryption_key = owned(asked.server_id.xkey);
+        Ok(Self { server, encryption_key, user, token, nkey, signature, nonce })
     }
 
     /// Whether the connection gets in: it presents a statement for this namespace that nobody used before, and has signed the
@@ -130,6 +132,12 @@ impl AuthRequest {
     #[must_use]
     pub const fn server(&self) -> &NKey {
         &self.server
+    }
+
+    /// The key to which the server wants its answer encrypted, `X…`, as it has signed it: see [`CalloutBox`](super::CalloutBox).
+    #[must_use]
+    pub fn encryption_key(&self) -> Option<&str> {
+        self.encryption_key.as_deref()
     }
 
     /// Whom the answer must be about: a key that the server has made up for this request.
@@ -185,7 +193,10 @@ struct Asked<'a> {
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
 struct Server<'a> {
+    #[serde(borrow)]
     id: Text<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    xkey: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]

@@ -2,6 +2,7 @@
 //! docs/nats.md tells them; nothing in here talks to a broker.
 
 pub(crate) mod callout;
+pub(crate) mod callout_box;
 pub(crate) mod connection;
 pub(crate) mod heartbeat;
 pub(crate) mod mailbox;
@@ -16,6 +17,7 @@ pub(crate) mod stops;
 pub mod token;
 
 pub use callout::{AuthRequest, MAX_REQUEST_BYTES, callout_key};
+pub use callout_box::CalloutBox;
 pub use connection::{Connection, ConnectionDraft, MAX_CONNECTION_TTL};
 pub use heartbeat::{Heartbeat, HeartbeatDraft, MAX_HEARTBEAT_TTL};
 pub use mailbox::{MAX_MAILBOX_TTL, Mailbox, MailboxDraft};
