@@ -14,6 +14,7 @@
 pub mod client;
 pub mod dns;
 pub mod folder;
+pub mod issuer;
 pub mod killed;
 pub mod probe;
 pub mod story;

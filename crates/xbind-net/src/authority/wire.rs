@@ -1,11 +1,25 @@
 //! What goes over the wire as JSON, for the server and for those who ask it. Times are seconds since the epoch. Members that
 //! are not named here are refused in requests; `null` is no way to leave one out.
 
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 /// For members that may be absent, but not `null`.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
+///
+/// # Errors
+/// Those of the value.
+pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
     T::deserialize(value).map(Some)
+}
+
+/// For members that are arrays of objects: an array of what is in an object would be a second spelling of it.
+///
+/// # Errors
+/// Those of the value.
+pub fn objects<'de, T: DeserializeOwned, D: Deserializer<'de>>(value: D) -> Result<Vec<T>, D::Error> {
+    let all = Vec::<serde_json::Map<String, Value>>::deserialize(value)?;
+    all.into_iter().map(|one| T::deserialize(Value::Object(one)).map_err(D::Error::custom)).collect()
 }
 
 macro_rules! requests {
