@@ -21,6 +21,7 @@ use crate::http::call::Call;
 use crate::http::metrics::Metrics;
 use crate::http::rate::Limiter;
 use crate::identity::Keys;
+use crate::issuers::Issuers;
 use crate::problem::Result;
 use crate::store::{Change, Fault, Store, fault};
 use crate::ticket::Tickets;
@@ -46,6 +47,8 @@ pub(crate) struct App {
     pub(crate) keys: Keys,
     pub(crate) tickets: Tickets,
     pub(crate) dns: Dns,
+    /// Whose users agents may act for.
+    pub(crate) issuers: Issuers,
     pub(crate) verifier: Verifier,
     pub(crate) by_address: Limiter<IpAddr>,
     pub(crate) by_did: Limiter<Did>,
@@ -99,6 +102,7 @@ impl App {
         Ok(Self {
             tickets: Tickets::new().map_err(|_| fault("the system gives no random bytes"))?,
             dns: Dns::new(config.resolver)?,
+            issuers: Issuers::read(config.issuers.as_deref(), config.roots.clone(), config.clock_skew)?,
             by_address: Limiter::new(config.rate_per_address),
             by_did: Limiter::new(config.rate_per_did),
             config,

@@ -48,6 +48,14 @@ fn every_route_status_and_problem_of_the_document_is_met() {
     probe.ask(Some(&other), "POST", &path, Some(domain), "domain-taken");
     probe.ask(None, "GET", &format!("/v1/operators/{id}"), None, "200");
 
+    let exchange = format!("/v1/operators/{id}/exchange");
+    let policy = json!({ "issuers": [] });
+    for (method, body) in [("PUT", Some(policy)), ("GET", None)] {
+        probe.ask(Some(&operator), method, &exchange, body.clone(), "200");
+        probe.ask(Some(&other), method, &exchange, body.clone(), "not-permitted");
+        probe.ask(Some(&operator), method, "/v1/operators/x/exchange", body, "not-found");
+    }
+
     let agents = format!("/v1/operators/{id}/agents");
     let enrol = json!({ "operator": id });
     probe.ask(Some(&agent), "POST", "/v1/enrolments", Some(json!({ "operator": "x" })), "not-found");

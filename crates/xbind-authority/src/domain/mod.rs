@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod authority;
+pub mod exchange;
 pub mod keys;
 pub mod name;
 pub mod nonce;

@@ -2,6 +2,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod audit;
+pub(crate) mod exchange;
 pub(crate) mod names;
 pub(crate) mod operators;
 pub(crate) mod public;
@@ -92,6 +93,9 @@ pub const ROUTES: &[Route] = routes! {
     Signed "POST" "/v1/operators/{operator}/verification" ("ProveDomain") => operators::verify, 200 JSON "OperatorView" {NotPermitted DomainTaken DomainNotProven DnsUnavailable} "Looks for it, and makes the holder of the signing key the operator of the domain";
     Anybody "GET" "/v1/operators/{operator}" => operators::get, 200 JSON "OperatorView" {NotFound} "An operator whose domain is proven";
     Signed "POST" "/v1/operators/{operator}/rotations" ("Rotate") => operators::rotate, 200 JSON "OperatorView" {NotPermitted NotFound AgentTaken RotationRefused} "Replaces the root key of an operator";
+
+    Signed "GET" "/v1/operators/{operator}/exchange" => exchange::get, 200 JSON "ExchangePolicy" {NotPermitted NotFound} "Whose users the agents of an operator may act for";
+    Signed "PUT" "/v1/operators/{operator}/exchange" ("ExchangePolicy") => exchange::set, 200 JSON "ExchangePolicy" {NotPermitted NotFound} "Says whose users the agents of an operator may act for, and what that gives them";
 
     Signed "POST" "/v1/enrolments" ("Enrol") => agents::enrol, 200 JSON "Enrolment" {NotFound} "Proves the key of an agent for an operator, which can take it in then";
     Signed "POST" "/v1/operators/{operator}/agents" ("AddAgent") => agents::add, 201 JSON "OwnAgentView" {NotPermitted NotFound AgentTaken Conflict EnrolmentOver LimitReached} "Takes an agent in";

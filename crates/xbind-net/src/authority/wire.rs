@@ -1,6 +1,8 @@
 //! What goes over the wire as JSON, for the server and for those who ask it. Times are seconds since the epoch. Members that
 //! are not named here are refused in requests; `null` is no way to leave one out.
 
+use std::collections::BTreeMap;
+
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -72,6 +74,22 @@ requests! {
         /// Why: at most 256 bytes.
         #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+    }
+    /// `PUT /v1/operators/{id}/exchange`, signed by the operator; and what stands there.
+    ExchangePolicy {
+        /// Each once, 16 at most.
+        #[serde(deserialize_with = "objects")]
+        issuers: Vec<ExchangeIssuer>,
+    }
+    /// An issuer whose users the agents of an operator may act for.
+    ExchangeIssuer {
+        /// Its `iss`, as it is configured at the authority.
+        issuer: String,
+        /// What each scope of a user gives to an agent that acts for him, 64 at most.
+        scopes: BTreeMap<String, Vec<String>>,
+        /// How long a token lives that is got so, in seconds; 3600 without.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        max_ttl: Option<u64>,
     }
     /// `POST /v1/challenges`.
     AskChallenge {
