@@ -20,6 +20,7 @@ pub mod domain;
 mod files;
 mod http;
 mod identity;
+pub mod oauth;
 pub mod openapi;
 pub mod problem;
 pub mod routes;

@@ -15,6 +15,7 @@ pub mod client;
 pub mod dns;
 pub mod folder;
 pub mod killed;
+pub mod oauth;
 pub mod probe;
 pub mod story;
 
