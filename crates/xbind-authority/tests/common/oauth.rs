@@ -32,9 +32,10 @@ pub fn claims(client: &str, audience: &str) -> Value {
 /// JSON with members replaced; `null` takes one out.
 pub fn with(mut json: Value, changes: &Value) -> Value {
     for (name, value) in changes.as_object().unwrap() {
-        match value {
-            Value::Null => drop(json.as_object_mut().unwrap().remove(name)),
-            value => json[name] = value.clone(),
+        if value.is_null() {
+            json.as_object_mut().unwrap().remove(name);
+        } else {
+            json[name] = value.clone();
         }
     }
     json
