@@ -22,7 +22,8 @@ use crate::http::metrics::Metrics;
 use crate::http::rate::Limiter;
 use crate::identity::Keys;
 use crate::issuers::Issuers;
-use crate::problem::Result;
+use crate::oauth::error::Code;
+use crate::problem::{Kind, Problem, Result};
 use crate::store::{Change, Fault, Store, fault};
 use crate::ticket::Tickets;
 use crate::turns::Turns;
@@ -35,6 +36,26 @@ const MAX_AGE: u64 = 60;
 const SEARCHES: usize = 4;
 /// Status lists that are kept signed.
 const KEPT_LISTS: usize = 256;
+
+/// Who has proven himself, and what of his request counts once.
+#[derive(Clone, Debug)]
+pub(crate) struct Proven {
+    /// By which key.
+    pub from: Did,
+    /// What is used up by the decision, whatever it is.
+    pub once: Vec<Once>,
+}
+
+/// Something that counts once.
+#[derive(Clone, Debug)]
+pub(crate) struct Once {
+    /// By which the database knows it: of nothing else that counts once is it the same text.
+    pub claim: String,
+    /// The last second in which it could be accepted.
+    pub until: u64,
+    /// What whoever sends it again is told.
+    pub again: (Code, &'static str),
+}
 
 /// A server without its sockets.
 pub(crate) struct App {
@@ -58,6 +79,7 @@ pub(crate) struct App {
     pub(crate) searches: Arc<Turns<String>>,
     url: String,
     scheme: Scheme,
+    restored_at: Option<u64>,
 }
 
 /// Who sends a request. Those who are registered have a memory of their own, which no stranger fills.
@@ -115,6 +137,7 @@ impl App {
             searches: Turns::new(SEARCHES, 1),
             url,
             scheme,
+            restored_at,
         })
     }
 
@@ -134,6 +157,11 @@ impl App {
     #[must_use]
     pub(crate) fn did(&self) -> &Did {
         self.keys.did()
+    }
+
+    /// When the database came back from a copy: it has forgotten what was accepted before.
+    pub(crate) const fn restored_at(&self) -> Option<u64> {
+        self.restored_at
     }
 
     pub(crate) const fn scheme(&self) -> Scheme {
@@ -178,11 +206,42 @@ impl App {
         make: impl FnOnce(&Connection, &W, &mut Decided) -> Result<T> + Send + 'static,
         after: impl FnOnce() + Send + 'static,
     ) -> Result<T> {
-        let (by, now, signed) = (*self.did(), call.now, call.signed()?);
+        let signed = call.signed()?;
         let (from, claim, until) = (*signed.from(), signed.claim(), signed.until());
+        let once = move |db: &Connection, now| nonce::claim(db, &claim, until, now);
+        self.write(from, call.now, event, once, who, make, after).await
+    }
+
+    /// Makes a change as [`decide`](Self::decide) does, for somebody who has proven himself otherwise than by signing the request.
+    ///
+    /// # Errors
+    /// As there, but for what was used before the code that it says.
+    pub(crate) async fn decide_for<W, T: Send + 'static>(
+        &self,
+        proven: Proven,
+        now: u64,
+        event: &'static str,
+        who: impl FnOnce(&Connection) -> Result<Who<W>> + Send + 'static,
+        make: impl FnOnce(&Connection, &W, &mut Decided) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.write(proven.from, now, event, move |db, now| proven.claim(db, now), who, make, || ()).await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of a decision, each made by another")]
+    async fn write<W, T: Send + 'static>(
+        &self,
+        from: Did,
+        now: u64,
+        event: &'static str,
+        once: impl FnOnce(&Connection, u64) -> Result<()> + Send + 'static,
+        who: impl FnOnce(&Connection) -> Result<Who<W>> + Send + 'static,
+        make: impl FnOnce(&Connection, &W, &mut Decided) -> Result<T> + Send + 'static,
+        after: impl FnOnce() + Send + 'static,
+    ) -> Result<T> {
+        let by = *self.did();
         let change = move |change: &mut Change<'_>| {
             let Who { operator, what } = who(change.db())?;
-            nonce::claim(change.db(), &claim, until, now)?;
+            once(change.db(), now)?;
             let mut decided = Decided::new(event, Verdict::Accepted, by, now);
             decided.from = Some(from);
             decided.chain = operator;
@@ -217,6 +276,17 @@ impl App {
             Ok(what)
         };
         self.store.write(change).await
+    }
+}
+
+impl Proven {
+    fn claim(&self, db: &Connection, now: u64) -> Result<()> {
+        for Once { claim, until, again: (code, why) } in &self.once {
+            nonce::claim(db, claim, *until, now).map_err(|problem| {
+                if problem.kind() == Kind::Replayed { Problem::oauth(*code, *why) } else { problem }
+            })?;
+        }
+        Ok(())
     }
 }
 

@@ -21,6 +21,7 @@ mod files;
 mod http;
 mod identity;
 pub mod issuers;
+pub mod oauth;
 pub mod openapi;
 pub mod problem;
 pub mod routes;

@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 
 use common::client::Request;
 use common::key;
+use common::oauth::TYPE;
 use common::probe::{Probe, name};
 use serde_json::{Value, json};
 use xbind::{Rotation, SigningKey};
+use xbind_authority::oauth::error::Code;
 use xbind_authority::problem::Kind;
 use xbind_authority::routes::{Access, ROUTES};
 use xbind_authority::{openapi, wire};
@@ -126,6 +128,7 @@ fn every_route_status_and_problem_of_the_document_is_met() {
     probe.ask(None, "POST", "/v1/introspection", Some(json!({ "token": issued.token })), "200");
     probe.ask(None, "GET", "/v1/status/0", None, "200");
     probe.ask(None, "GET", "/v1/status/7", None, "not-found");
+    oauth(&mut probe, &agent);
     let trail = format!("/v1/audit/tokens/{}", issued.id);
     probe.ask(Some(&agent), "GET", &trail, None, "200");
     probe.ask(Some(&stranger), "GET", &trail, None, "not-permitted");
@@ -208,10 +211,33 @@ fn every_route_status_and_problem_of_the_document_is_met() {
     let mut missing = Vec::new();
     for route in ROUTES {
         let own = route.problems.iter().filter(|kind| !beyond.contains(&(name(route).as_str(), **kind)));
-        let wanted = own.map(|kind| kind.slug().to_owned()).chain([route.answer.0.to_string()]);
+        let errors = route.errors.iter().map(|code| code.name().to_owned());
+        let wanted = own.map(|kind| kind.slug().to_owned()).chain([route.answer.0.to_string()]).chain(errors);
         missing.extend(wanted.map(|what| (name(route), what)).filter(|wanted| !probe.met.contains(wanted)));
     }
     assert!(missing.is_empty(), "documented, and never met: {missing:?}");
+}
+
+fn oauth(probe: &mut Probe, agent: &SigningKey) {
+    let mut ask = |changes: &[(&str, &str)], what: &str| {
+        let assertion = probe.story.assertion(agent);
+        let usual = [
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", TYPE),
+            ("client_assertion", &assertion),
+            ("scope", "read:x"),
+            ("audience", "a"),
+        ];
+        let kept = usual.iter().filter(|(name, _)| !changes.iter().any(|(other, _)| name == other));
+        let parameters: Vec<_> = kept.chain(changes).copied().collect();
+        probe.form("/oauth/token", &parameters, what);
+    };
+    ask(&[], "200");
+    ask(&[("grant_type", "password")], "unsupported_grant_type");
+    ask(&[("scope", "write:x")], "invalid_scope");
+    ask(&[("resource", "https://api.example")], "invalid_target");
+    ask(&[("client_assertion", "x")], "invalid_client");
+    ask(&[("grant_type", "")], "invalid_request");
 }
 
 #[test]
@@ -266,7 +292,16 @@ fn the_page_lists_every_problem_and_route() {
         .collect();
     let kinds: Vec<_> = Kind::ALL.iter().map(|kind| (kind.slug(), kind.status())).collect();
     assert_eq!(rows, kinds);
+    let oauth = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/oauth.md")).unwrap();
+    let rows: Vec<_> = oauth
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "))
+        .filter_map(|(name, rest)| Some((name, rest.split(' ').next()?.parse::<u16>().ok()?)))
+        .collect();
+    let codes: Vec<_> = Code::ALL.iter().map(|code| (code.name(), code.status())).collect();
+    assert_eq!(rows, codes);
     for route in ROUTES {
+        let page = if route.access == Access::Client { &oauth } else { &page };
         assert!(page.contains(&format!("`{}`", route.path)), "{} is not on the page", route.path);
     }
 }

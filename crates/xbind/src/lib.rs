@@ -35,6 +35,7 @@ pub use message::verifier::{MessageVerifier, Opening};
 pub use message::{Digest, InReplyTo, MessageId, Op};
 pub use rights::approval::{Approval, ApprovalDraft, ApprovedCall, Decision, Shown, approve};
 pub use rights::approval_request::{approval_in, approval_request};
+pub use rights::assertion::ClientAssertion;
 pub use rights::bits::Bits;
 pub use rights::delegation::{DelegationDraft, delegate};
 pub use rights::evidence::{Grade, Revocations};

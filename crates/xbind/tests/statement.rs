@@ -9,7 +9,7 @@ use xbind::{
     SigningKey, StatusList, StatusListDraft, TokenDraft, Unsigned,
 };
 
-const TYPES: [&str; 15] = [
+const TYPES: [&str; 16] = [
     "agent-msg+jwt",
     "agent-card+jwt",
     "at+jwt",
@@ -25,6 +25,7 @@ const TYPES: [&str; 15] = [
     "agent-stop+jwt",
     "agent-heartbeat+jwt",
     "agent-connection+jwt",
+    "client-authentication+jwt",
 ];
 
 fn key(seed: u8) -> SigningKey {
@@ -136,6 +137,28 @@ fn lenient_readings_are_refused_as_well() {
     }
     for context in ["xbind-", "xbind-batch-v1\0", "XBIND-Body-v1", "xbind-anything that comes later"] {
         assert!(is_statement(context.as_bytes()), "{context}");
+    }
+}
+
+#[test]
+fn what_proves_an_oauth_client_is_not_signed_for_a_stranger() {
+    let input = |header: &str, claims: &str| {
+        format!("{}.{}", BASE64URL_NOPAD.encode(header.as_bytes()), BASE64URL_NOPAD.encode(claims.as_bytes()))
+    };
+    let did = key(1).did().to_string();
+    for client in [did.as_str(), "did:agent:example.com:00112233445566778899aabbccddeeff"] {
+        for header in [r#"{"alg":"EdDSA"}"#, r#"{"alg":"Ed25519","typ":"JWT","kid":"x"}"#] {
+            let plain =
+                format!(r#"{{"iss":"{client}","sub":"{client}","aud":"https://a.example","exp":60,"jti":"1"}}"#);
+            let spelled = plain.replace("iss", "\\u0069ss").replace(":\"did", " : \"\\u0064id");
+            for claims in [&plain, &spelled] {
+                assert!(is_statement(input(header, claims).as_bytes()), "{header} {claims}");
+            }
+            // Somebody else's, and one that proves no client.
+            for claims in [plain.replace(client, "service"), plain.replace("\"jti\"", "\"nonce\"")] {
+                assert!(!is_statement(input(header, &claims).as_bytes()), "{header} {claims}");
+            }
+        }
     }
 }
 

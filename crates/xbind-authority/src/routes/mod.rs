@@ -18,6 +18,8 @@ use axum::routing::{MethodFilter, on};
 use crate::app::App;
 use crate::http::call::{Answering, Call};
 use crate::http::pipeline;
+use crate::oauth;
+use crate::oauth::error::Code;
 use crate::problem::Kind;
 
 /// Who may ask.
@@ -27,6 +29,8 @@ pub enum Access {
     Anybody,
     /// Whoever has signed the request; the handler says whose signature counts.
     Signed,
+    /// An OAuth client, which proves itself in the form that is its request's body.
+    Client,
 }
 
 /// A method of a path.
@@ -45,17 +49,31 @@ pub struct Route {
     pub answer: (u16, &'static str, &'static str),
     /// The problems of its own, beside those that any request can meet.
     pub problems: &'static [Kind],
+    /// What OAuth clients are refused with, beside that.
+    pub errors: &'static [Code],
     /// What it does, in a sentence.
     pub summary: &'static str,
     /// What does it.
     pub(crate) handler: fn(Call) -> Answering,
 }
 
+impl Route {
+    /// The media type of its body.
+    #[must_use]
+    pub const fn media(&self) -> &'static str {
+        match self.access {
+            Access::Anybody | Access::Signed => JSON,
+            Access::Client => FORM,
+        }
+    }
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json";
 
 macro_rules! routes {
     ($($access:ident $method:literal $path:literal $([$($query:literal)*])? $(($body:literal))? => $handler:path,
-        $status:literal $media:ident $schema:literal $({$($problem:ident)*})? $summary:literal;)*) => {
+        $status:literal $media:ident $schema:literal $({$($problem:ident)*})? $(<$($code:ident)*>)? $summary:literal;)*) => {
         &[$(Route {
             method: $method,
             path: $path,
@@ -64,6 +82,7 @@ macro_rules! routes {
             body: routes!(@body $($body)?),
             answer: ($status, $media, $schema),
             problems: &[$($(Kind::$problem),*)?],
+            errors: &[$($(Code::$code),*)?],
             summary: $summary,
             handler: |call| Box::pin($handler(call)),
         }),*]
@@ -111,6 +130,8 @@ pub const ROUTES: &[Route] = routes! {
     Signed "POST" "/v1/tokens" ("AskToken") => tokens::issue, 201 JSON "TokenView" {NotPermitted Inactive ScopeDenied ChallengeOver} "A token, for whoever signs the challenge";
     Signed "POST" "/v1/tokens/{id}/revocation" ("Revoke") => tokens::revoke, 204 NONE "" {NotFound Inactive} "Revokes a token";
     Anybody "POST" "/v1/introspection" ("Introspect") => tokens::introspect, 200 JSON "Introspection" "Whether a token counts now";
+
+    Client "POST" "/oauth/token" ("TokenRequest") => oauth::token::answer, 200 JSON "AccessToken" <UnsupportedGrantType InvalidScope InvalidTarget> "A token, for an OAuth client";
 
     Anybody "GET" "/v1/names/{name}" => names::get, 200 JSON "NameView" {NotFound NameWithdrawn} "What a name leads to";
     Signed "PUT" "/v1/names/{name}" ("PutName") => names::put, 200 JSON "NameView" {NotPermitted Inactive NameTaken LimitReached} "Registers a name for the signing agent";

@@ -66,16 +66,17 @@ pub(crate) async fn issue(call: Call) -> Result<Answer> {
     Ok(Answer::json(201, &view))
 }
 
-struct Asks<'a> {
-    from: Did,
-    audience: &'a str,
-    scopes: &'a ScopeSet,
-    ttl: u64,
-    now: u64,
-    id: [u8; 16],
+/// What a token is to say.
+pub(crate) struct Asks<'a> {
+    pub from: Did,
+    pub audience: &'a str,
+    pub scopes: &'a ScopeSet,
+    pub ttl: u64,
+    pub now: u64,
+    pub id: [u8; 16],
 }
 
-fn sign(app: &App, issued: &Issued, asks: &Asks<'_>, id: String) -> Result<TokenView> {
+pub(crate) fn sign(app: &App, issued: &Issued, asks: &Asks<'_>, id: String) -> Result<TokenView> {
     let audit_url = format!("{}/v1/audit/tokens/{id}", app.url());
     let status = StatusRef { index: issued.place, uri: format!("{}/v1/status/{}", app.url(), issued.list) };
     let claims = serde_json::json!({
@@ -176,7 +177,7 @@ fn audience_of(token: &str) -> Option<String> {
     serde_json::from_slice::<Unverified>(&payload).ok().map(|claims| claims.aud)
 }
 
-fn check_audience(audience: &str) -> Result<()> {
+pub(crate) fn check_audience(audience: &str) -> Result<()> {
     if (1..=MAX_AUDIENCE).contains(&audience.len()) && !audience.chars().any(char::is_control) {
         return Ok(());
     }

@@ -16,6 +16,7 @@ pub mod dns;
 pub mod folder;
 pub mod issuer;
 pub mod killed;
+pub mod oauth;
 pub mod probe;
 pub mod story;
 

@@ -261,6 +261,20 @@ answers! {
         /// Where those concerned read what became of it.
         audit_url: String,
     }
+    /// `POST /oauth/token` (RFC 6749 section 5.1).
+    AccessToken {
+        /// The token.
+        access_token: String,
+        /// What an exchange gives (RFC 8693 section 2.2.1).
+        #[serde(skip_serializing_if = "Option::is_none")]
+        issued_token_type: Option<String>,
+        /// `Bearer`, or `DPoP` for a token that is bound to a key.
+        token_type: String,
+        /// How long it lives, in seconds.
+        expires_in: u64,
+        /// What it is for.
+        scope: String,
+    }
     /// What the authority says of a token.
     Introspection {
         /// Whether it counts now.

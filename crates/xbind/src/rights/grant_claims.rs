@@ -189,7 +189,7 @@ fn once<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
 
 /// One audience, alone or as the one element of an array (RFC 7519 section 4.1.3): a token for several would let each
 /// of them use it with the others.
-struct Audience<'a>(Text<'a>);
+pub(crate) struct Audience<'a>(pub(crate) Text<'a>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Audience<'a> {
     fn deserialize<D: Deserializer<'de>>(json: D) -> std::result::Result<Self, D::Error> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod approval;
 pub(crate) mod approval_request;
+pub(crate) mod assertion;
 pub(crate) mod bits;
 pub(crate) mod cache;
 pub(crate) mod delegation;
@@ -21,6 +22,7 @@ pub(crate) mod token;
 pub(crate) mod verifier;
 
 pub use approval::{MAX_APPROVAL_BYTES, MAX_APPROVAL_TTL};
+pub use assertion::MAX_ASSERTION_LIFE;
 pub use delegation::MAX_DELEGATIONS;
 pub use grant::MAX_DELEGATION_BYTES;
 pub use key_history::MAX_KEYS;
