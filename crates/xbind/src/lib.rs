@@ -38,6 +38,7 @@ pub use rights::approval_request::{approval_in, approval_request};
 pub use rights::assertion::ClientAssertion;
 pub use rights::bits::Bits;
 pub use rights::delegation::{DelegationDraft, delegate};
+pub use rights::dpop::{DpopProof, DpopRequest, dpop_proof};
 pub use rights::evidence::{Grade, Revocations};
 pub use rights::grant::Link;
 pub use rights::issuer_keys::KeysState;

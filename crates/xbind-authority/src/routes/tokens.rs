@@ -92,6 +92,8 @@ pub(crate) fn sign(app: &App, issued: &Issued, asks: &Asks<'_>, id: String) -> R
         scopes,
         ttl,
         claims: &claims.to_string(),
+        cnf_jkt: None,
+        on_behalf_of: None,
         status: Some(&status),
         now,
         id: bytes,

@@ -9,16 +9,17 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::identity::key::SigningKey;
 use crate::message::{self, card};
 use crate::record::head;
-use crate::rights::{approval, assertion, grant, rotation, status_list};
+use crate::rights::{approval, assertion, dpop, grant, rotation, status_list};
 
 /// `typ` of whatever is signed as a JWS; of what is signed for NATS `alg`, because it shares its `typ` with the world.
-pub(crate) const TYPES: [&str; 17] = [
+pub(crate) const TYPES: [&str; 18] = [
     message::TYPE,
     card::TYPE,
     grant::TOKEN_TYPE,
     grant::LINK_TYPE,
     approval::TYPE,
     assertion::TYPE,
+    dpop::TYPE,
     rotation::TYPE,
     status_list::TYPE,
     head::TYPE,
