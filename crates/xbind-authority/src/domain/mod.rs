@@ -7,6 +7,7 @@ pub mod keys;
 pub mod name;
 pub mod nonce;
 pub mod operator;
+pub mod root;
 pub mod token;
 
 use xbind::record::MAX_TEXT_BYTES;

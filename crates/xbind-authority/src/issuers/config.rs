@@ -24,6 +24,9 @@ const MAX_AGES: std::ops::RangeInclusive<u64> = 60..=86_400;
 /// How often an issuer is asked whether a session still stands, in seconds; and what may be said instead.
 const DEFAULT_EVERY: u64 = 60;
 const EVERIES: std::ops::RangeInclusive<u64> = 1..=3600;
+/// For how long a good answer counts, in seconds, unless something else is said: so many times as long.
+const DEFAULT_STALE: u64 = 5;
+const MAX_STALE: u64 = 86_400;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,6 +60,8 @@ struct Asking {
     client_secret_file: PathBuf,
     #[serde(default, deserialize_with = "present")]
     every: Option<u64>,
+    #[serde(default, deserialize_with = "present")]
+    stale: Option<u64>,
 }
 
 /// What whoever runs the server says of an issuer.
@@ -85,13 +90,16 @@ pub(crate) struct Introspection {
     pub(crate) client_secret: Zeroizing<String>,
     /// How often, in seconds.
     pub(crate) every: u64,
+    /// For how long a good answer counts, in seconds.
+    pub(crate) stale: u64,
 }
 
 impl Settings {
-    /// How often the issuer is asked about a session from which tokens are derived, in seconds, if at all.
+    /// How often the issuer is asked about a session from which tokens are derived, and for how long a good answer counts, in
+    /// seconds; none where it is not asked.
     #[must_use]
-    pub fn asked_every(&self) -> Option<u64> {
-        self.introspection.as_ref().map(|asking| asking.every)
+    pub fn asked(&self) -> Option<(u64, u64)> {
+        self.introspection.as_ref().map(|asking| (asking.every, asking.stale))
     }
 }
 
@@ -148,11 +156,15 @@ fn settings(entry: Entry, folder: &Path) -> Result<Settings, String> {
 }
 
 fn introspection(asking: Asking, folder: &Path) -> Result<Introspection, String> {
-    let Asking { endpoint, client_id, client_secret_file, every } = asking;
+    let Asking { endpoint, client_id, client_secret_file, every, stale } = asking;
     endpoint.as_deref().map(check_url).transpose()?;
     let every = every.unwrap_or(DEFAULT_EVERY);
     if !EVERIES.contains(&every) {
         return Err(format!("every is {} to {} s", EVERIES.start(), EVERIES.end()));
+    }
+    let stale = stale.unwrap_or_else(|| every.saturating_mul(DEFAULT_STALE));
+    if !(every..=MAX_STALE).contains(&stale) {
+        return Err(format!("stale is {every}, which is every, to {MAX_STALE} s"));
     }
     let path = folder.join(client_secret_file);
     let secret = Zeroizing::new(text(&path, MAX_SECRET).map_err(|why| format!("{}: {why}", path.display()))?);
@@ -160,7 +172,7 @@ fn introspection(asking: Asking, folder: &Path) -> Result<Introspection, String>
     if !is_name(&client_id) || secret.is_empty() || secret.chars().any(char::is_control) {
         return Err("client_id or secret is empty, or holds control characters".to_owned());
     }
-    Ok(Introspection { endpoint, client_id, client_secret: secret, every })
+    Ok(Introspection { endpoint, client_id, client_secret: secret, every, stale })
 }
 
 fn check_url(url: &str) -> Result<(), String> {

@@ -34,6 +34,18 @@ struct Told {
 }
 
 impl Issuer {
+    /// The same as [`activity`](Self::activity), for whoever waits: few are asked about at once.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn activity_in_turn(&self, token: &str, subject: &str) -> Result<Activity, Refused> {
+        let turn = tokio::time::timeout(TIMEOUT, self.turns.acquire()).await;
+        let Ok(Ok(_turn)) = turn else {
+            return Err(Refused::unavailable("the issuer is asked about too many tokens"));
+        };
+        self.activity(token, subject).await
+    }
+
     /// Whether a token of that user counts now; always where the issuer is not to be asked.
     ///
     /// # Errors

@@ -55,7 +55,7 @@ pub(crate) enum Key {
     },
     /// The point, uncompressed.
     P256([u8; 65]),
-    Ed25519(VerifyingKey),
+    Ed25519(Box<VerifyingKey>),
 }
 
 impl Key {
@@ -98,7 +98,7 @@ impl Key {
                 let point = whole.then(|| [&[4], x.as_slice(), y.as_slice()].concat())?;
                 Self::P256(point.try_into().ok()?)
             }
-            ("OKP", Some("Ed25519")) => Self::Ed25519(VerifyingKey::from_slice(&bytes("x")?).ok()?),
+            ("OKP", Some("Ed25519")) => Self::Ed25519(Box::new(VerifyingKey::from_slice(&bytes("x")?).ok()?)),
             _ => return None,
         };
         let is = |member: &str, fits: &dyn Fn(&Value) -> bool| jwk.get(member).is_none_or(fits);

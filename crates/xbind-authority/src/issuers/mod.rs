@@ -15,12 +15,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use xbind_net::{Fetcher, Roots};
 
 pub use config::Settings;
 pub use introspection::Activity;
 pub use keys::Algorithm;
 pub use logout::Logout;
+pub(crate) use subject::REMEMBERED;
 pub use subject::{Kind, MAX_AGE, Subject};
 
 use crate::store::Fault;
@@ -66,7 +68,12 @@ pub struct Issuer {
     settings: Settings,
     source: Source,
     fetcher: Fetcher,
+    /// Whose token it is asked about, before it is exchanged: others wait.
+    turns: Semaphore,
 }
+
+/// Questions about tokens that wait for an exchange, at once.
+const TURNS: usize = 16;
 
 impl Issuers {
     /// Reads the file in which they stand; none without a file. Nothing is asked yet.
@@ -78,7 +85,8 @@ impl Issuers {
         // What is asked for again, and when, is decided by each source.
         let fetcher = Fetcher::new(xbind_net::Settings { roots, interval: Duration::ZERO, ..Default::default() });
         let issuer = |settings: Settings| {
-            let issuer = Issuer { source: Source::default(), fetcher: fetcher.clone(), settings };
+            let (source, turns) = (Source::default(), Semaphore::new(TURNS));
+            let issuer = Issuer { source, turns, fetcher: fetcher.clone(), settings };
             (issuer.settings.issuer.clone(), Arc::new(issuer))
         };
         Ok(Self { known: settings.into_iter().map(issuer).collect(), skew })
@@ -88,6 +96,11 @@ impl Issuers {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Issuer>> {
+        self.known.values()
     }
 
     /// The one whose `iss` is exactly that.

@@ -18,6 +18,9 @@ const NEVER: [&str; 3] = ["act", "cnf", "events"];
 /// What a user's ID token stands for.
 const OPENID: &str = "openid";
 
+/// How long the end of a session is remembered after it was said, in seconds: no token from before it is taken then.
+pub(crate) const REMEMBERED: u64 = MAX_AGE + 600;
+
 /// What a token is said to be (RFC 8693 section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -93,8 +96,9 @@ impl Subject {
             return Err(Refused::token("the ID token was issued to another client"));
         }
         let subject = claims.required("sub")?;
-        if subject.len() > MAX_SUBJECT {
-            return Err(Refused::token("sub of the token is longer than 255 bytes"));
+        // A DID is a key's here, and whoever has the key speaks for it himself.
+        if subject.len() > MAX_SUBJECT || subject.starts_with("did:") {
+            return Err(Refused::token("sub of the token is longer than 255 bytes, or a DID"));
         }
         let (issued_at, expires_at) = (claims.required_time("iat")?, claims.required_time("exp")?);
         let starts_at = claims.time("nbf")?.unwrap_or(issued_at).max(issued_at);

@@ -132,6 +132,7 @@ pub const ROUTES: &[Route] = routes! {
     Anybody "POST" "/v1/introspection" ("Introspect") => tokens::introspect, 200 JSON "Introspection" "Whether a token counts now";
 
     Client "POST" "/oauth/token" ("TokenRequest") => oauth::token::answer, 200 JSON "AccessToken" <UnsupportedGrantType InvalidScope InvalidTarget> "A token, for an OAuth client";
+    Client "POST" "/oauth/backchannel-logout" ("LogoutRequest") => oauth::logout::answer, 200 NONE "" "Ends what was derived from a session of a user, on the word of its issuer";
 
     Anybody "GET" "/v1/names/{name}" => names::get, 200 JSON "NameView" {NotFound NameWithdrawn} "What a name leads to";
     Signed "PUT" "/v1/names/{name}" ("PutName") => names::put, 200 JSON "NameView" {NotPermitted Inactive NameTaken LimitReached} "Registers a name for the signing agent";
