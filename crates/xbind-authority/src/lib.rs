@@ -23,6 +23,7 @@ mod identity;
 pub mod oauth;
 pub mod openapi;
 pub mod problem;
+mod proven;
 pub mod routes;
 mod server;
 pub mod store;

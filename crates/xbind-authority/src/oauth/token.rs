@@ -14,6 +14,7 @@ use crate::domain::token::{self, Wanted};
 use crate::http::call::{Answer, Call};
 use crate::oauth::client::{self, Client};
 use crate::oauth::client_credentials;
+use crate::oauth::dpop;
 use crate::oauth::error::Code;
 use crate::oauth::form::Form;
 use crate::problem::{Problem, Result};
@@ -57,11 +58,17 @@ enum Grant {
     ClientCredentials,
 }
 
+/// Their names.
+pub(crate) const GRANTS: &[&str] = &["client_credentials"];
+
 impl Grant {
     fn of(name: &str) -> Result<Self> {
         match name {
             "client_credentials" => Ok(Self::ClientCredentials),
-            _ => Err(Problem::oauth(Code::UnsupportedGrantType, "the grants of this server are client_credentials")),
+            _ => {
+                let why = format!("the grants of this server are {}", GRANTS.join(", "));
+                Err(Problem::oauth(Code::UnsupportedGrantType, why))
+            }
         }
     }
 
@@ -75,9 +82,16 @@ impl Grant {
 pub(crate) async fn answer(call: Call) -> Result<Answer> {
     let form = Form::parse(&call.body)?;
     let grant = Grant::of(form.required("grant_type")?)?;
-    let client = client::authenticate(&call, &form)?;
-    let asking = Asking { app: call.app.clone(), client, form, dpop: None, now: call.now };
-    let draft = grant.draft(&asking).await;
+    let mut client = client::authenticate(&call, &form)?;
+    let (dpop, refused) = match dpop::proven(&call, &mut client) {
+        Ok(dpop) => (dpop, None),
+        Err(problem) => (None, Some(problem)),
+    };
+    let asking = Asking { app: call.app.clone(), client, form, dpop, now: call.now };
+    let draft = match refused {
+        None => grant.draft(&asking).await,
+        Some(problem) => Err(problem),
+    };
     issue(asking, draft).await
 }
 
@@ -103,7 +117,17 @@ async fn issue(asking: Asking, draft: Result<Draft>) -> Result<Answer> {
         Ok((token::issue(db, &wanted, now)?, draft))
     };
     let (issued, draft) = app.decide_for(proven, now, "token.issued", who::as_agent(from, now), make).await?;
-    let asks = Asks { from, audience: &draft.audience, scopes: &draft.scopes, ttl: draft.ttl, now, id };
+    let on_behalf_of = draft.on_behalf_of.as_ref().map(|(issuer, subject)| (issuer.as_str(), subject.as_str()));
+    let asks = Asks {
+        from,
+        audience: &draft.audience,
+        scopes: &draft.scopes,
+        ttl: draft.ttl,
+        now,
+        id,
+        cnf_jkt: dpop.as_deref(),
+        on_behalf_of,
+    };
     let view = sign(&app, &issued, &asks, text)?;
     app.metrics.tokens.fetch_add(1, Ordering::Relaxed);
     let token = AccessToken {
