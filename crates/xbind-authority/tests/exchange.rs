@@ -34,7 +34,7 @@ fn an_agent_acts_for_a_user_and_everybody_sees_for_whom() {
     assert_eq!(scene.standing(token), "active");
     let told =
         scene.story.client.ask(&scene.operator, "GET", "/v1/audit?limit=50", None).expect(200).json().to_string();
-    assert!(told.contains(&format!("for alice of {}", scene.issuer.url())), "{told}");
+    assert!(told.contains(&format!("for {} alice: a read:x pay.one", scene.issuer.url())), "{told}");
 }
 
 #[test]
