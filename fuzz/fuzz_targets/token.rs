@@ -119,7 +119,7 @@ fn check(token: &str) {
 }
 
 fn draft<'a>(claims: &'a str, scopes: &'a ScopeSet) -> TokenDraft<'a> {
-    TokenDraft { subject: did(1), audience: AUDIENCE, scopes, ttl: 3600, claims, status: None, now: NOW, id: [1; 16] }
+    TokenDraft { subject: did(1), audience: AUDIENCE, scopes, ttl: 3600, claims, cnf_jkt: None, on_behalf_of: None, status: None, now: NOW, id: [1; 16] }
 }
 
 fn delegation(scopes: Option<&ScopeSet>) -> DelegationDraft<'_> {

@@ -44,7 +44,7 @@ from ._status_list import StatusList
 from ._status_source import StatusEvidence, StatusListSource
 from ._stream import AnswerStream
 from ._tokens import StatusRef, covers, delegate_token, issue_token
-from ._verifier import Evidence, TokenClaims, TokenVerifier
+from ._verifier import Evidence, OnBehalfOf, TokenClaims, TokenVerifier
 
 __all__ = [
     "Address",
@@ -85,6 +85,7 @@ __all__ = [
     "MessageOp",
     "MessageVerifier",
     "OfferedMethod",
+    "OnBehalfOf",
     "Present",
     "Progress",
     "ProxyUse",

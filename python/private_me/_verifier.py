@@ -34,13 +34,23 @@ Asked: TypeAlias = "tuple[str, list[str], str | None]"
 
 
 @dataclass(frozen=True)
+class OnBehalfOf:
+    """For whom somebody acts, such as a person who signed in there; the word of a token's issuer."""
+
+    issuer: str
+    """Who knows the subject by that name."""
+    subject: str
+    """Its name there."""
+
+
+@dataclass(frozen=True)
 class TokenClaims:
     """What a verified token says."""
 
     issuer: str
     """Who vouches for the rights: a trusted DID, or the name of a trusted issuer."""
     subject: str
-    """Who may use them."""
+    """Who may use them; of an exchanged token who acts, not the one on whose behalf."""
     audience: str
     """Where they may be used, as the issuer wrote it."""
     scopes: tuple[str, ...]
@@ -57,6 +67,8 @@ class TokenClaims:
     """What the answer about revocation rests on."""
     claims: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """The first issuer's further claims."""
+    on_behalf_of: OnBehalfOf | None = None
+    """For whom the first subject acts."""
 
 
 class TokenVerifier:
@@ -363,4 +375,5 @@ def _claims_of(token: dict[str, Any]) -> TokenClaims:
         chain=tuple(token["chain"]),
         revocation=token["revocation"],
         claims=MappingProxyType(json.loads(token["claims"])),
+        on_behalf_of=OnBehalfOf(**token["onBehalfOf"]) if "onBehalfOf" in token else None,
     )

@@ -135,9 +135,11 @@ def check_token(name: str, case: dict[str, Any]) -> None:
     assert code_of(lambda: verify_token(name, case)) == expected(case)
     if "is" in case and case["expect"] == "accept":
         claims = verify_token(name, case)
-        names = {"issuedAt": "issued_at", "expiresAt": "expires_at"}
+        names = {"issuedAt": "issued_at", "expiresAt": "expires_at", "onBehalfOf": "on_behalf_of"}
         for member, value in case["is"].items():
             said = getattr(claims, names.get(member, member))
+            if member == "onBehalfOf":
+                said = vars(said)
             assert (list(said) if isinstance(said, tuple) else dict(said) if member == "claims" else said) == value
 
 

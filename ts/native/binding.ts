@@ -329,6 +329,8 @@ export interface Token {
   readonly chain: ReadonlyArray<string>
   /** The text of one JSON object. */
   readonly claims: string
+  /** For whom the first of them acts. */
+  readonly onBehalfOf?: OnBehalfOf | undefined
   /** What the answer about revocation rests on. */
   readonly revocation: 'fresh' | 'unchecked' | 'stale' | 'absent' | 'unreadable' | 'unknown'
   /** For [`Judge::judge_known`], until [`Judge::forget`]; none where sources were asked. */
@@ -741,6 +743,14 @@ export interface Grant {
   readonly status?: Status | undefined
   /** The system's time by default. */
   readonly now?: number | undefined
+}
+
+/** For whom somebody acts, by the word of a token's issuer. */
+export interface OnBehalfOf {
+  /** Who knows the subject by that name. */
+  readonly issuer: string
+  /** Its name there. */
+  readonly subject: string
 }
 
 /** A place in a status list. */

@@ -44,7 +44,7 @@ export interface TokenVerifierOptions extends AuditOptions {
 export interface TokenDemands {
   /** What it must grant, all of it. */
   scopes?: readonly string[]
-  /** Who presents it, proven by other means: it must be the subject. Without, the token is taken from anybody. */
+  /** Who presents it, proven by other means: it must be the subject. Without, a token that is bound to no key is taken from anybody. */
   presenter?: string
 }
 

@@ -343,6 +343,7 @@ function claimsOf(token: VerifiedToken): TokenClaims {
     issuedAt: token.issuedAt,
     expiresAt: token.expiresAt,
     chain: Object.freeze([...token.chain]),
+    ...(token.onBehalfOf && { onBehalfOf: Object.freeze({ ...token.onBehalfOf }) }),
     claims: claims === '{}' ? noClaims : frozen(JSON.parse(claims) as Record<string, unknown>),
     revocation: token.revocation,
   })

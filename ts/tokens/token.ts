@@ -14,7 +14,7 @@ import { notWhole } from './seconds'
 export interface TokenClaims {
   /** Who vouches for the rights: a trusted DID, or the name of a trusted issuer. */
   readonly issuer: string
-  /** Who may use them. */
+  /** Who may use them; of an exchanged token who acts, not the one on whose behalf. */
   readonly subject: string
   /** Where they may be used, as the issuer wrote it. */
   readonly audience: string
@@ -28,6 +28,13 @@ export interface TokenClaims {
   readonly expiresAt: number
   /** From the outermost delegator to the subject, DIDs. */
   readonly chain: readonly string[]
+  /** For whom the first subject acts, such as a person who signed in there; the issuer's word. */
+  readonly onBehalfOf?: {
+    /** Who knows the subject by that name. */
+    readonly issuer: string
+    /** Its name there. */
+    readonly subject: string
+  }
   /** The first issuer's further claims. */
   readonly claims: Readonly<Record<string, unknown>>
   /**

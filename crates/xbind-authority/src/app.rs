@@ -21,7 +21,10 @@ use crate::http::call::Call;
 use crate::http::metrics::Metrics;
 use crate::http::rate::Limiter;
 use crate::identity::Keys;
+use crate::issuers::Issuers;
+use crate::oauth::sessions::Sessions;
 use crate::problem::Result;
+pub(crate) use crate::proven::{Once, Proven};
 use crate::store::{Change, Fault, Store, fault};
 use crate::ticket::Tickets;
 use crate::turns::Turns;
@@ -46,6 +49,10 @@ pub(crate) struct App {
     pub(crate) keys: Keys,
     pub(crate) tickets: Tickets,
     pub(crate) dns: Dns,
+    /// Whose users agents may act for.
+    pub(crate) issuers: Issuers,
+    /// Sessions of users that are asked about.
+    pub(crate) sessions: Sessions,
     pub(crate) verifier: Verifier,
     pub(crate) by_address: Limiter<IpAddr>,
     pub(crate) by_did: Limiter<Did>,
@@ -55,6 +62,7 @@ pub(crate) struct App {
     pub(crate) searches: Arc<Turns<String>>,
     url: String,
     scheme: Scheme,
+    restored_at: Option<u64>,
 }
 
 /// Who sends a request. Those who are registered have a memory of their own, which no stranger fills.
@@ -76,6 +84,7 @@ impl App {
     /// A public URL that is none, a system without random source or resolver.
     pub(crate) fn new(
         config: Config,
+        issuers: Issuers,
         store: Store,
         audit: Arc<AuditLog>,
         keys: Keys,
@@ -99,6 +108,8 @@ impl App {
         Ok(Self {
             tickets: Tickets::new().map_err(|_| fault("the system gives no random bytes"))?,
             dns: Dns::new(config.resolver)?,
+            sessions: Sessions::default(),
+            issuers,
             by_address: Limiter::new(config.rate_per_address),
             by_did: Limiter::new(config.rate_per_did),
             config,
@@ -111,6 +122,7 @@ impl App {
             searches: Turns::new(SEARCHES, 1),
             url,
             scheme,
+            restored_at,
         })
     }
 
@@ -130,6 +142,11 @@ impl App {
     #[must_use]
     pub(crate) fn did(&self) -> &Did {
         self.keys.did()
+    }
+
+    /// When the database came back from a copy: it has forgotten what was accepted before.
+    pub(crate) const fn restored_at(&self) -> Option<u64> {
+        self.restored_at
     }
 
     pub(crate) const fn scheme(&self) -> Scheme {
@@ -174,11 +191,59 @@ impl App {
         make: impl FnOnce(&Connection, &W, &mut Decided) -> Result<T> + Send + 'static,
         after: impl FnOnce() + Send + 'static,
     ) -> Result<T> {
-        let (by, now, signed) = (*self.did(), call.now, call.signed()?);
+        let signed = call.signed()?;
         let (from, claim, until) = (*signed.from(), signed.claim(), signed.until());
+        let once = move |db: &Connection, now| nonce::claim(db, &claim, until, now);
+        self.write(from, call.now, event, once, who, make, after).await
+    }
+
+    /// Makes a change as [`decide`](Self::decide) does, for somebody who has proven himself otherwise than by signing the request.
+    ///
+    /// # Errors
+    /// As there, but for what was used before the code that it says.
+    pub(crate) async fn decide_for<W, T: Send + 'static>(
+        &self,
+        proven: Proven,
+        now: u64,
+        event: &'static str,
+        who: impl FnOnce(&Connection) -> Result<Who<W>> + Send + 'static,
+        make: impl FnOnce(&Connection, &W, &mut Decided) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.write(proven.from, now, event, move |db, now| proven.claim(db, now), who, make, || ()).await
+    }
+
+    /// The same where status lists change with it.
+    ///
+    /// # Errors
+    /// As [`decide_for`](Self::decide_for).
+    pub(crate) async fn decide_lists_for<W, T: Send + 'static>(
+        &self,
+        proven: Proven,
+        now: u64,
+        event: &'static str,
+        who: impl FnOnce(&Connection) -> Result<Who<W>> + Send + 'static,
+        make: impl FnOnce(&Connection, &W, &mut Decided) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let lists = self.lists.clone();
+        self.write(proven.from, now, event, move |db, now| proven.claim(db, now), who, make, move || lists.forget())
+            .await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of a decision, each made by another")]
+    async fn write<W, T: Send + 'static>(
+        &self,
+        from: Did,
+        now: u64,
+        event: &'static str,
+        once: impl FnOnce(&Connection, u64) -> Result<()> + Send + 'static,
+        who: impl FnOnce(&Connection) -> Result<Who<W>> + Send + 'static,
+        make: impl FnOnce(&Connection, &W, &mut Decided) -> Result<T> + Send + 'static,
+        after: impl FnOnce() + Send + 'static,
+    ) -> Result<T> {
+        let by = *self.did();
         let change = move |change: &mut Change<'_>| {
             let Who { operator, what } = who(change.db())?;
-            nonce::claim(change.db(), &claim, until, now)?;
+            once(change.db(), now)?;
             let mut decided = Decided::new(event, Verdict::Accepted, by, now);
             decided.from = Some(from);
             decided.chain = operator;
@@ -210,6 +275,24 @@ impl App {
         let change = move |change: &mut Change<'_>| {
             let Who { what, .. } = who(change.db())?;
             nonce::claim(change.db(), &claim, until, now)?;
+            Ok(what)
+        };
+        self.store.write(change).await
+    }
+
+    /// The same for somebody who has proven himself otherwise than by signing the request.
+    ///
+    /// # Errors
+    /// Those of `who`; for what was used before the code that it says.
+    pub(crate) async fn claim_for<W: Send + 'static>(
+        &self,
+        proven: Proven,
+        now: u64,
+        who: impl FnOnce(&Connection) -> Result<Who<W>> + Send + 'static,
+    ) -> Result<W> {
+        let change = move |change: &mut Change<'_>| {
+            let Who { what, .. } = who(change.db())?;
+            proven.claim(change.db(), now)?;
             Ok(what)
         };
         self.store.write(change).await

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::oauth::error::Code;
 use crate::problem::Kind;
 use crate::routes::{Access, ROUTES, Route};
 
@@ -61,8 +62,11 @@ fn operation(route: &Route) -> Value {
     let mut operation = Map::new();
     operation.insert("summary".to_owned(), route.summary.into());
     operation.insert("operationId".to_owned(), operation_id(route).into());
-    let security =
-        if route.access == Access::Signed { json!([{ "signature": [] }]) } else { json!([{}, { "signature": [] }]) };
+    let security = match route.access {
+        Access::Signed => json!([{ "signature": [] }]),
+        Access::Anybody => json!([{}, { "signature": [] }]),
+        Access::Client => json!([]), // it proves itself in the form
+    };
     operation.insert("security".to_owned(), security);
     let parameter = |place: &'static str| move |name: &str| json!({ "name": name, "in": place, "required": place == "path", "schema": schema_of(name) });
     let parts = parts(route.path).map(parameter("path"));
@@ -72,10 +76,8 @@ fn operation(route: &Route) -> Value {
         operation.insert("parameters".to_owned(), parameters.into());
     }
     if let Some(body) = route.body {
-        operation.insert(
-            "requestBody".to_owned(),
-            json!({ "required": true, "content": content("application/json", body) }),
-        );
+        operation
+            .insert("requestBody".to_owned(), json!({ "required": true, "content": content(route.media(), body) }));
     }
     operation.insert("responses".to_owned(), responses(route));
     operation.into()
@@ -106,6 +108,14 @@ fn responses(route: &Route) -> Value {
         json!({ "description": "It is done", "content": content(media, schema) })
     };
     responses.insert(status.to_string(), done);
+    if route.access == Access::Client {
+        for (status, codes) in errors(route) {
+            let when: Vec<_> = codes.iter().map(|code| format!("{}: {}", code.name(), code.when())).collect();
+            let error = json!({ "description": when.join("; "), "content": content("application/json", "OAuthError") });
+            responses.insert(status.to_string(), error);
+        }
+        return responses.into();
+    }
     for (status, kinds) in problems(route) {
         let titles: Vec<_> = kinds.iter().map(|kind| format!("{}: {}", kind.slug(), kind.title())).collect();
         let problem =
@@ -129,6 +139,22 @@ pub fn problems(route: &Route) -> Vec<(u16, Vec<Kind>)> {
         match grouped.last_mut().filter(|(status, _)| *status == kind.status()) {
             Some((_, kinds)) => kinds.push(kind),
             None => grouped.push((kind.status(), vec![kind])),
+        }
+    }
+    grouped
+}
+
+/// All that a route may refuse an OAuth client with, by status.
+#[must_use]
+pub fn errors(route: &Route) -> Vec<(u16, Vec<Code>)> {
+    let always = problems(route).into_iter().flat_map(|(_, kinds)| kinds).chain(SIGNED).map(Code::of);
+    let own = route.errors.iter().map(|code| (*code, code.status()));
+    let mut grouped: Vec<(u16, Vec<Code>)> = Vec::new();
+    for (code, status) in always.chain(own) {
+        match grouped.iter_mut().find(|(known, _)| *known == status) {
+            Some((_, codes)) if codes.contains(&code) => {}
+            Some((_, codes)) => codes.push(code),
+            None => grouped.push((status, vec![code])),
         }
     }
     grouped

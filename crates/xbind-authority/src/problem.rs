@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use xbind::ErrorKind;
 
+use crate::oauth::error::Code;
+
 macro_rules! kinds {
     ($($kind:ident = $slug:literal, $status:literal, $title:literal;)*) => {
         /// What went wrong. Types are added, never renamed.
@@ -56,7 +58,7 @@ kinds! {
     EnrolmentOver = "enrolment-over", 410, "The enrolment has expired, or is for another operator";
     TooLarge = "too-large", 413, "The body is too large";
     TargetTooLong = "target-too-long", 414, "The request target is too long";
-    MediaType = "media-type", 415, "The body is not application/json";
+    MediaType = "media-type", 415, "The body is of another media type";
     DomainNotProven = "domain-not-proven", 422, "The domain's TXT record does not name this operator";
     RateLimited = "rate-limited", 429, "Too many requests";
     Internal = "internal", 500, "A fault of this server";
@@ -74,6 +76,7 @@ pub struct Problem {
     kind: Kind,
     detail: Cow<'static, str>,
     code: Option<&'static str>,
+    oauth: Option<Code>,
     retry_after: Option<u64>,
     cause: Option<String>,
 }
@@ -82,7 +85,13 @@ impl Problem {
     /// A refusal of that kind. `detail` is one sentence, lower case, without a full stop.
     pub fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
         let retry_after = matches!(kind, Kind::Busy | Kind::DnsUnavailable | Kind::AuditFailed).then_some(1);
-        Self { kind, detail: detail.into(), code: None, retry_after, cause: None }
+        Self { kind, detail: detail.into(), code: None, oauth: None, retry_after, cause: None }
+    }
+
+    /// A refusal that OAuth has a code for. Its kind is what the log says of it.
+    pub fn oauth(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        let kind = if code == Code::InvalidClient { Kind::NotProven } else { Kind::Malformed };
+        Self { oauth: Some(code), ..Self::new(kind, detail) }
     }
 
     /// A fault that says nothing of itself to strangers.
@@ -129,6 +138,12 @@ impl Problem {
         self.code
     }
 
+    /// The code of OAuth, if it has one of its own.
+    #[must_use]
+    pub const fn oauth_code(&self) -> Option<Code> {
+        self.oauth
+    }
+
     /// When to come again, in seconds.
     #[must_use]
     pub const fn retry_after(&self) -> Option<u64> {
@@ -138,7 +153,8 @@ impl Problem {
     /// The code under which a refusal stands in the audit log.
     #[must_use]
     pub fn record_code(&self) -> String {
-        self.code.map_or_else(|| self.kind.slug().to_ascii_uppercase().replace('-', "_"), str::to_owned)
+        let name = self.oauth.map_or_else(|| self.kind.slug(), Code::name);
+        self.code.map_or_else(|| name.to_ascii_uppercase().replace('-', "_"), str::to_owned)
     }
 
     /// The JSON of the response.

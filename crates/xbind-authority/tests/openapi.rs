@@ -6,10 +6,13 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::client::Request;
+use common::issuer::IssuerKey;
 use common::key;
+use common::oauth::{TYPE, with_proof};
 use common::probe::{Probe, name};
 use serde_json::{Value, json};
 use xbind::{Rotation, SigningKey};
+use xbind_authority::oauth::error::Code;
 use xbind_authority::problem::Kind;
 use xbind_authority::routes::{Access, ROUTES};
 use xbind_authority::{openapi, wire};
@@ -25,6 +28,7 @@ fn every_route_status_and_problem_of_the_document_is_met() {
         "/openapi.json",
         "/v1",
         "/.well-known/jwks.json",
+        "/.well-known/oauth-authorization-server",
         "/.well-known/http-message-signatures-directory",
     ] {
         probe.ask(None, "GET", target, None, "200");
@@ -47,6 +51,14 @@ fn every_route_status_and_problem_of_the_document_is_met() {
     let path = format!("/v1/operators/{theirs}/verification");
     probe.ask(Some(&other), "POST", &path, Some(domain), "domain-taken");
     probe.ask(None, "GET", &format!("/v1/operators/{id}"), None, "200");
+
+    let exchange = format!("/v1/operators/{id}/exchange");
+    let policy = json!({ "issuers": [] });
+    for (method, body) in [("PUT", Some(policy)), ("GET", None)] {
+        probe.ask(Some(&operator), method, &exchange, body.clone(), "200");
+        probe.ask(Some(&other), method, &exchange, body.clone(), "not-permitted");
+        probe.ask(Some(&operator), method, "/v1/operators/x/exchange", body, "not-found");
+    }
 
     let agents = format!("/v1/operators/{id}/agents");
     let enrol = json!({ "operator": id });
@@ -118,6 +130,11 @@ fn every_route_status_and_problem_of_the_document_is_met() {
     probe.ask(None, "POST", "/v1/introspection", Some(json!({ "token": issued.token })), "200");
     probe.ask(None, "GET", "/v1/status/0", None, "200");
     probe.ask(None, "GET", "/v1/status/7", None, "not-found");
+    oauth(&mut probe, &agent, &other);
+    let issuer = probe.issuer.url();
+    let policy = json!({ "issuers": [{ "issuer": issuer, "scopes": { "read": ["read:*"] }, "max_ttl": 60 }] });
+    probe.ask(Some(&operator), "PUT", &exchange, Some(policy), "200");
+    users(&mut probe, &agent);
     let trail = format!("/v1/audit/tokens/{}", issued.id);
     probe.ask(Some(&agent), "GET", &trail, None, "200");
     probe.ask(Some(&stranger), "GET", &trail, None, "not-permitted");
@@ -200,10 +217,69 @@ fn every_route_status_and_problem_of_the_document_is_met() {
     let mut missing = Vec::new();
     for route in ROUTES {
         let own = route.problems.iter().filter(|kind| !beyond.contains(&(name(route).as_str(), **kind)));
-        let wanted = own.map(|kind| kind.slug().to_owned()).chain([route.answer.0.to_string()]);
+        let errors = route.errors.iter().map(|code| code.name().to_owned());
+        let wanted = own.map(|kind| kind.slug().to_owned()).chain([route.answer.0.to_string()]).chain(errors);
         missing.extend(wanted.map(|what| (name(route), what)).filter(|wanted| !probe.met.contains(wanted)));
     }
     assert!(missing.is_empty(), "documented, and never met: {missing:?}");
+}
+
+/// A user's token exchanged, and the end of his session.
+fn users(probe: &mut Probe, agent: &SigningKey) {
+    let (now, issuer, key) = (xbind_runtime::now(), probe.issuer.url(), IssuerKey::ed25519(1));
+    let claims = json!({ "iss": issuer, "sub": "alice", "aud": "authority", "scope": "read", "iat": now, "exp": now.saturating_add(60) });
+    let (user, assertion) = (key.token("k", "at+jwt", &claims), probe.story.assertion(agent));
+    let asked = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("client_assertion_type", TYPE),
+        ("client_assertion", &assertion),
+        ("subject_token", &user),
+        ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+        ("scope", "read:x"),
+        ("audience", "a"),
+    ];
+    probe.form("/oauth/token", &asked, "200");
+    let events = json!({ "http://schemas.openid.net/event/backchannel-logout": {} });
+    let claims = json!({ "iss": issuer, "sub": "alice", "aud": "authority", "iat": now, "jti": "1", "events": events });
+    let logout = key.token("k", "logout+jwt", &claims);
+    for what in ["200", "invalid_request"] {
+        probe.form("/oauth/backchannel-logout", &[("logout_token", &logout)], what);
+    }
+}
+
+fn oauth(probe: &mut Probe, agent: &SigningKey, other: &SigningKey) {
+    let mut ask = |changes: &[(&str, &str)], what: &str| {
+        let assertion = probe.story.assertion(agent);
+        let usual = [
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", TYPE),
+            ("client_assertion", &assertion),
+            ("scope", "read:x"),
+            ("audience", "a"),
+        ];
+        let kept = usual.iter().filter(|(name, _)| !changes.iter().any(|(other, _)| name == other));
+        let parameters: Vec<_> = kept.chain(changes).copied().collect();
+        probe.form("/oauth/token", &parameters, what);
+    };
+    ask(&[], "200");
+    ask(&[("grant_type", "password")], "unsupported_grant_type");
+    ask(&[("scope", "write:x")], "invalid_scope");
+    ask(&[("resource", "https://api.example")], "invalid_target");
+    ask(&[("client_assertion", "x")], "invalid_client");
+    ask(&[("grant_type", "")], "invalid_request");
+    let assertion = probe.story.assertion(agent);
+    let unproven = with_proof(probe.story.asks(&assertion), "x");
+    probe.send("POST", "/oauth/token", &unproven, "invalid_dpop_proof");
+    let token = probe.story.access_token(agent, "a");
+    let about = |probe: &mut Probe, key: &SigningKey, path: &str, what: &str| {
+        let assertion = probe.story.assertion(key);
+        let parameters = [("client_assertion_type", TYPE), ("client_assertion", &*assertion), ("token", &token)];
+        probe.form(path, &parameters, what);
+    };
+    about(probe, other, "/oauth/revoke", "unauthorized_client");
+    about(probe, agent, "/oauth/introspect", "200");
+    about(probe, agent, "/oauth/revoke", "200");
+    about(probe, agent, "/oauth/introspect", "200");
 }
 
 #[test]
@@ -258,7 +334,16 @@ fn the_page_lists_every_problem_and_route() {
         .collect();
     let kinds: Vec<_> = Kind::ALL.iter().map(|kind| (kind.slug(), kind.status())).collect();
     assert_eq!(rows, kinds);
+    let oauth = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/oauth.md")).unwrap();
+    let rows: Vec<_> = oauth
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "))
+        .filter_map(|(name, rest)| Some((name, rest.split(' ').next()?.parse::<u16>().ok()?)))
+        .collect();
+    let codes: Vec<_> = Code::ALL.iter().map(|code| (code.name(), code.status())).collect();
+    assert_eq!(rows, codes);
     for route in ROUTES {
+        let page = if route.access == Access::Client { &oauth } else { &page };
         assert!(page.contains(&format!("`{}`", route.path)), "{} is not on the page", route.path);
     }
 }

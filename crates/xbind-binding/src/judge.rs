@@ -11,7 +11,7 @@ use xbind::{
 use crate::did::{at_place, did};
 use crate::number::{Whole, seconds, whole};
 use crate::revocation::ListSource;
-use crate::token::Status;
+use crate::token::{OnBehalfOf, Status};
 
 /// Whose tokens count, and for how long.
 #[derive(Debug, Deserialize)]
@@ -315,6 +315,9 @@ pub struct Token {
     pub chain: Vec<String>,
     /// The text of one JSON object.
     pub claims: String,
+    /// For whom the first of them acts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<OnBehalfOf>,
     /// What the answer about revocation rests on.
     // ts: 'fresh' | 'unchecked' | 'stale' | 'absent' | 'unreadable' | 'unknown'
     pub revocation: &'static str,
@@ -336,6 +339,9 @@ impl From<&Held> for Token {
             expires_at: token.expires_at(),
             chain: token.chain().map(str::to_owned).collect(),
             claims: token.claims().to_owned(),
+            on_behalf_of: token
+                .on_behalf_of()
+                .map(|(issuer, subject)| OnBehalfOf { issuer: issuer.to_owned(), subject: subject.to_owned() }),
             revocation: held.grade.as_str(),
             known: None,
         }

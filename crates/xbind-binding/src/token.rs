@@ -28,6 +28,15 @@ pub struct Grant {
     pub now: Option<Whole>,
 }
 
+/// For whom somebody acts, by the word of a token's issuer.
+#[derive(Debug, Serialize)]
+pub struct OnBehalfOf {
+    /// Who knows the subject by that name.
+    pub issuer: String,
+    /// Its name there.
+    pub subject: String,
+}
+
 /// A place in a status list.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -65,6 +74,8 @@ impl Grant {
                 scopes: &scopes,
                 ttl: grant.ttl.map_or(DEFAULT_TOKEN_TTL, |Whole(ttl)| ttl),
                 claims: grant.claims.as_deref().unwrap_or("{}"),
+                cnf_jkt: None,
+                on_behalf_of: None,
                 status: status.as_ref(),
                 now: grant.now.map_or_else(xbind_runtime::now, |Whole(now)| now),
                 id: fresh_bytes()?,

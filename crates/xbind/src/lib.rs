@@ -17,6 +17,7 @@ pub use error::{Error, ErrorKind, Handled, Result};
 pub use identity::did::Did;
 pub use identity::jwks::JwkSet;
 pub use identity::key::{KeyCache, SigningKey, VerifyingKey};
+pub use json::is_strict as is_strict_json;
 pub use message::card::{Card, CardDraft, CardMethod};
 pub use message::details::Details;
 pub use message::encryption::{
@@ -34,8 +35,10 @@ pub use message::verifier::{MessageVerifier, Opening};
 pub use message::{Digest, InReplyTo, MessageId, Op};
 pub use rights::approval::{Approval, ApprovalDraft, ApprovedCall, Decision, Shown, approve};
 pub use rights::approval_request::{approval_in, approval_request};
+pub use rights::assertion::ClientAssertion;
 pub use rights::bits::Bits;
 pub use rights::delegation::{DelegationDraft, delegate};
+pub use rights::dpop::{DpopProof, DpopRequest, dpop_proof};
 pub use rights::evidence::{Grade, Revocations};
 pub use rights::grant::Link;
 pub use rights::issuer_keys::KeysState;

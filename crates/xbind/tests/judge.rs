@@ -24,8 +24,18 @@ fn judge(fetched: &[String], revocations: Revocations) -> Judge {
 fn token(status: Option<&StatusRef>) -> String {
     let scopes = ScopeSet::parse("invoice.*").unwrap();
     let (subject, id) = (*agent().did(), [7; 16]);
-    let draft =
-        TokenDraft { subject, audience: AUDIENCE, scopes: &scopes, ttl: 3600, claims: "{}", status, now: NOW, id };
+    let draft = TokenDraft {
+        subject,
+        audience: AUDIENCE,
+        scopes: &scopes,
+        ttl: 3600,
+        claims: "{}",
+        cnf_jkt: None,
+        on_behalf_of: None,
+        status,
+        now: NOW,
+        id,
+    };
     issue(&operator(), &draft).unwrap()
 }
 

@@ -102,6 +102,8 @@ fn only_fresh_evidence_decides() {
         scopes: &scopes,
         ttl: 3600,
         claims: "{}",
+        cnf_jkt: None,
+        on_behalf_of: None,
         status: Some(&status),
         now: NOW,
         id: [1; 16],

@@ -9,7 +9,7 @@ use xbind::{
     SigningKey, StatusList, StatusListDraft, TokenDraft, Unsigned,
 };
 
-const TYPES: [&str; 15] = [
+const TYPES: [&str; 17] = [
     "agent-msg+jwt",
     "agent-card+jwt",
     "at+jwt",
@@ -25,6 +25,8 @@ const TYPES: [&str; 15] = [
     "agent-stop+jwt",
     "agent-heartbeat+jwt",
     "agent-connection+jwt",
+    "client-authentication+jwt",
+    "dpop+jwt",
 ];
 
 fn key(seed: u8) -> SigningKey {
@@ -58,6 +60,8 @@ fn nothing_that_keys_sign_here_is_signed_for_a_stranger() {
         scopes: &scopes,
         ttl: 60,
         claims: "{}",
+        cnf_jkt: None,
+        on_behalf_of: None,
         status: None,
         now: 1,
         id: [1; 16],
@@ -140,6 +144,28 @@ fn lenient_readings_are_refused_as_well() {
 }
 
 #[test]
+fn what_proves_an_oauth_client_is_not_signed_for_a_stranger() {
+    let input = |header: &str, claims: &str| {
+        format!("{}.{}", BASE64URL_NOPAD.encode(header.as_bytes()), BASE64URL_NOPAD.encode(claims.as_bytes()))
+    };
+    let did = key(1).did().to_string();
+    for client in [did.as_str(), "did:agent:example.com:00112233445566778899aabbccddeeff"] {
+        for header in [r#"{"alg":"EdDSA"}"#, r#"{"alg":"Ed25519","typ":"JWT","kid":"x"}"#] {
+            let plain =
+                format!(r#"{{"iss":"{client}","sub":"{client}","aud":"https://a.example","exp":60,"jti":"1"}}"#);
+            let spelled = plain.replace("iss", "\\u0069ss").replace(":\"did", " : \"\\u0064id");
+            for claims in [&plain, &spelled] {
+                assert!(is_statement(input(header, claims).as_bytes()), "{header} {claims}");
+            }
+            // Somebody else's, and one that proves no client.
+            for claims in [plain.replace(client, "service"), plain.replace("\"jti\"", "\"nonce\"")] {
+                assert!(!is_statement(input(header, &claims).as_bytes()), "{header} {claims}");
+            }
+        }
+    }
+}
+
+#[test]
 fn other_bytes_are_signed() {
     let key = key(1);
     for data in [
@@ -153,7 +179,6 @@ fn other_bytes_are_signed() {
         b"my-protocol xbind-batch-v1",
         br#"{"typ":"at+jwt"}"#,
         &input(r#"{"alg":"EdDSA","typ":"JWT"}"#),
-        &input(r#"{"alg":"EdDSA","typ":"dpop+jwt"}"#),
         &[0; 1000],
     ] {
         assert_eq!(key.sign_data(data).unwrap(), key.sign(data));

@@ -20,7 +20,18 @@ fn scopes() -> ScopeSet {
 
 fn draft(scopes: &ScopeSet) -> TokenDraft<'_> {
     let subject = *agent().did();
-    TokenDraft { subject, audience: AUDIENCE, scopes, ttl: 3600, claims: "{}", status: None, now: NOW, id: [7; 16] }
+    TokenDraft {
+        subject,
+        audience: AUDIENCE,
+        scopes,
+        ttl: 3600,
+        claims: "{}",
+        cnf_jkt: None,
+        on_behalf_of: None,
+        status: None,
+        now: NOW,
+        id: [7; 16],
+    }
 }
 
 fn token() -> String {

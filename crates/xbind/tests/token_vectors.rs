@@ -250,13 +250,17 @@ fn verify(verifier: &TokenVerifier, file: &Value, case: &Value) -> Result<std::s
 }
 
 fn says(token: &VerifiedToken) -> Value {
-    json!({
+    let mut says = json!({
         "issuer": token.issuer(),
         "subject": token.subject(),
         "chain": token.chain().collect::<Vec<_>>(),
         "scopes": token.scopes().iter().map(Scope::as_str).collect::<Vec<_>>(),
         "claims": serde_json::from_str::<Value>(token.claims()).unwrap(),
-    })
+    });
+    if let Some((issuer, subject)) = token.on_behalf_of() {
+        says["onBehalfOf"] = json!({ "issuer": issuer, "subject": subject });
+    }
+    says
 }
 
 fn shown(card: &Card) -> Value {

@@ -22,3 +22,11 @@ pub fn claim(db: &Connection, claim: &str, until: u64, now: u64) -> Result<()> {
         .execute((claim.as_bytes(), seconds(until)))?;
     if added == 1 { Ok(()) } else { Err(Problem::new(Kind::Replayed, "this request was accepted before")) }
 }
+
+/// Whether it was accepted, as far as a reader sees.
+///
+/// # Errors
+/// `internal`.
+pub(crate) fn is_claimed(db: &Connection, claim: &str) -> Result<bool> {
+    Ok(db.prepare_cached("SELECT 1 FROM nonces WHERE claim = ?1")?.exists([claim.as_bytes()])?)
+}

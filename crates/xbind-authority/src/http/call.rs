@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use hyper::body::Bytes;
+use hyper::http::HeaderMap;
 use serde::Deserialize;
 use xbind::Did;
 use xbind::http::verify::AuthenticRequest;
@@ -21,6 +22,8 @@ pub(crate) struct Call {
     pub path: Vec<String>,
     /// Members of its query, decoded, each once.
     pub query: Vec<(String, String)>,
+    /// Its header fields.
+    pub fields: HeaderMap,
     /// Its body.
     pub body: Bytes,
     /// Who signed it, on routes that ask for a signature.

@@ -22,6 +22,7 @@ use crate::http::accept::Peer;
 use crate::http::call::{Answer, Call};
 use crate::http::peers::network;
 use crate::http::rate::{Left, Limiter};
+use crate::oauth::error::told;
 use crate::problem::{Kind, Problem, Result};
 use crate::routes::{Access, Route};
 
@@ -37,6 +38,8 @@ struct Seen {
     announced: Option<Announced>,
     address: Option<IpAddr>,
     from: Option<Did>,
+    /// Whether an OAuth client asks, who reads no problems.
+    to_client: bool,
     /// The head of a request whose signature holds: the answer is signed for it.
     signed: Option<Parts>,
 }
@@ -50,7 +53,7 @@ impl Seen {
             "time": xbind_runtime::now(),
             "method": method,
             "route": path,
-            "status": status(answered),
+            "status": self.status(answered),
             "micros": u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             "address": self.address,
             "from": self.from.as_ref().map(Did::as_str),
@@ -59,21 +62,25 @@ impl Seen {
         });
         (sink.0)(&line.to_string());
     }
-}
 
-fn status(answered: &Result<Answer>) -> u16 {
-    answered.as_ref().map_or_else(|problem| problem.kind().status(), |answer| answer.status)
+    fn status(&self, answered: &Result<Answer>) -> u16 {
+        match answered {
+            Ok(answer) => answer.status,
+            Err(problem) if self.to_client => told(problem).0,
+            Err(problem) => problem.kind().status(),
+        }
+    }
 }
 
 /// Answers a request for that route.
 pub(crate) async fn answer(app: Arc<App>, route: &'static Route, request: Request<Body>) -> Response<Body> {
     let began = Instant::now();
-    let mut seen = Seen::default();
+    let mut seen = Seen { to_client: route.access == Access::Client, ..Seen::default() };
     let answered = run(&app, route, request, &mut seen).await;
     let took = began.elapsed();
-    app.metrics.answered(route.path, status(&answered), took);
+    app.metrics.answered(route.path, seen.status(&answered), took);
     seen.log(&app, route.method, route.path, &answered, took);
-    let mut response = respond(answered, seen.announced);
+    let mut response = respond(answered, seen.announced, seen.to_client);
     if let Some(request) = seen.signed {
         sign(&app, &request, &mut response);
     }
@@ -85,9 +92,9 @@ pub(crate) async fn refuse(app: Arc<App>, request: Request<Body>, kind: Kind, de
     let mut seen = Seen::default();
     let limited = limit(&app, &request, &mut seen);
     let answered = limited.and_then(|_| Err(Problem::new(kind, detail)));
-    app.metrics.answered("", status(&answered), Duration::ZERO);
+    app.metrics.answered("", seen.status(&answered), Duration::ZERO);
     seen.log(&app, "", "", &answered, Duration::ZERO);
-    respond(answered, seen.announced).map(Body::from)
+    respond(answered, seen.announced, false).map(Body::from)
 }
 
 async fn run(app: &Arc<App>, route: &'static Route, request: Request<Body>, seen: &mut Seen) -> Result<Answer> {
@@ -100,6 +107,7 @@ async fn run(app: &Arc<App>, route: &'static Route, request: Request<Body>, seen
     let query = members(parts.uri.query().unwrap_or_default(), route.query)?;
     let now = xbind_runtime::now();
     let signed = match route.access {
+        Access::Client => None,
         Access::Anybody if !parts.headers.contains_key("signature-input") => None,
         Access::Anybody | Access::Signed => {
             let signed = authenticate(app, &parts, now)?;
@@ -123,10 +131,11 @@ async fn run(app: &Arc<App>, route: &'static Route, request: Request<Body>, seen
             if body.is_empty() { "the request has no body" } else { "this request has no body" },
         ));
     }
-    if route.body.is_some() && !is_json(&parts) {
-        return Err(Problem::new(Kind::MediaType, "the body has to be application/json"));
+    if route.body.is_some() && !is(route.media(), &parts) {
+        return Err(Problem::new(Kind::MediaType, format!("the body has to be {}", route.media())));
     }
-    (route.handler)(Call { app: app.clone(), path, query, body, signed, address, now }).await
+    let fields = parts.headers;
+    (route.handler)(Call { app: app.clone(), path, query, fields, body, signed, address, now }).await
 }
 
 fn limit(app: &App, request: &Request<Body>, seen: &mut Seen) -> Result<IpAddr> {
@@ -145,7 +154,7 @@ fn limit(app: &App, request: &Request<Body>, seen: &mut Seen) -> Result<IpAddr> 
     Ok(network)
 }
 
-fn take<K: Eq + std::hash::Hash>(limiter: &Limiter<K>, key: K) -> Result<Left> {
+pub(crate) fn take<K: Eq + std::hash::Hash>(limiter: &Limiter<K>, key: K) -> Result<Left> {
     limiter.check(key).map_err(|wait| {
         Problem::new(Kind::RateLimited, format!("the next request may come in {wait} s")).with_retry_after(wait)
     })
@@ -199,10 +208,10 @@ async fn read(app: &App, parts: &Parts, body: Body) -> Result<Bytes> {
     }
 }
 
-fn is_json(parts: &Parts) -> bool {
+fn is(wanted: &str, parts: &Parts) -> bool {
     let Some(Ok(value)) = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::to_str) else { return false };
     let media = value.split(';').next().unwrap_or_default().trim();
-    media.eq_ignore_ascii_case("application/json")
+    media.eq_ignore_ascii_case(wanted)
 }
 
 /// `a=1&b=2`: members that the route knows, each once.
@@ -243,9 +252,14 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn respond(answered: Result<Answer>, announced: Option<Announced>) -> Response<Bytes> {
+fn respond(answered: Result<Answer>, announced: Option<Announced>, to_client: bool) -> Response<Bytes> {
     let (answer, problem) = match answered {
         Ok(answer) => (answer, None),
+        Err(problem) if to_client => {
+            let (status, body) = told(&problem);
+            let (content_type, body) = ("application/json", body.into());
+            (Answer { status, content_type, max_age: None, body }, Some(problem))
+        }
         Err(problem) => {
             let body = problem.json().into();
             let status = problem.kind().status();
@@ -275,7 +289,7 @@ fn respond(answered: Result<Answer>, announced: Option<Announced>) -> Response<B
         if let Some(seconds) = problem.retry_after() {
             set("retry-after", seconds.to_string());
         }
-        if problem.kind() == Kind::NotProven {
+        if problem.kind() == Kind::NotProven && !to_client {
             set("www-authenticate", "Signature profile=\"xbind\"".to_owned());
             let covered = "xbind=(\"@method\" \"@authority\" \"@path\" \"@query\" \"content-digest\");tag=\"xbind\"";
             set("accept-signature", covered.to_owned());

@@ -2,6 +2,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod audit;
+pub(crate) mod exchange;
 pub(crate) mod names;
 pub(crate) mod operators;
 pub(crate) mod public;
@@ -17,6 +18,8 @@ use axum::routing::{MethodFilter, on};
 use crate::app::App;
 use crate::http::call::{Answering, Call};
 use crate::http::pipeline;
+use crate::oauth;
+use crate::oauth::error::Code;
 use crate::problem::Kind;
 
 /// Who may ask.
@@ -26,6 +29,8 @@ pub enum Access {
     Anybody,
     /// Whoever has signed the request; the handler says whose signature counts.
     Signed,
+    /// An OAuth client, which proves itself in the form that is its request's body.
+    Client,
 }
 
 /// A method of a path.
@@ -44,17 +49,31 @@ pub struct Route {
     pub answer: (u16, &'static str, &'static str),
     /// The problems of its own, beside those that any request can meet.
     pub problems: &'static [Kind],
+    /// What OAuth clients are refused with, beside that.
+    pub errors: &'static [Code],
     /// What it does, in a sentence.
     pub summary: &'static str,
     /// What does it.
     pub(crate) handler: fn(Call) -> Answering,
 }
 
+impl Route {
+    /// The media type of its body.
+    #[must_use]
+    pub const fn media(&self) -> &'static str {
+        match self.access {
+            Access::Anybody | Access::Signed => JSON,
+            Access::Client => FORM,
+        }
+    }
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json";
 
 macro_rules! routes {
     ($($access:ident $method:literal $path:literal $([$($query:literal)*])? $(($body:literal))? => $handler:path,
-        $status:literal $media:ident $schema:literal $({$($problem:ident)*})? $summary:literal;)*) => {
+        $status:literal $media:ident $schema:literal $({$($problem:ident)*})? $(<$($code:ident)*>)? $summary:literal;)*) => {
         &[$(Route {
             method: $method,
             path: $path,
@@ -63,6 +82,7 @@ macro_rules! routes {
             body: routes!(@body $($body)?),
             answer: ($status, $media, $schema),
             problems: &[$($(Kind::$problem),*)?],
+            errors: &[$($(Code::$code),*)?],
             summary: $summary,
             handler: |call| Box::pin($handler(call)),
         }),*]
@@ -85,6 +105,7 @@ pub const ROUTES: &[Route] = routes! {
     Anybody "GET" "/openapi.json" => public::openapi, 200 JSON "OpenApi" "This document";
     Anybody "GET" "/.well-known/jwks.json" => public::jwks, 200 JSON "JwkSet" "The keys that sign tokens";
     Anybody "GET" "/.well-known/http-message-signatures-directory" => public::directory, 200 DIRECTORY "JwkSet" "The keys of the authority's agents, for Web Bot Auth";
+    Anybody "GET" "/.well-known/oauth-authorization-server" => oauth::metadata::answer, 200 JSON "OAuthMetadata" "What OAuth clients can do here";
     Anybody "GET" "/v1" => public::about, 200 JSON "About" "Who the authority is, and what its clock says";
     Anybody "GET" "/v1/status/{list}" => public::status_list, 200 STATUS_LIST "Text" {NotFound} "A signed list of what became of tokens";
 
@@ -92,6 +113,9 @@ pub const ROUTES: &[Route] = routes! {
     Signed "POST" "/v1/operators/{operator}/verification" ("ProveDomain") => operators::verify, 200 JSON "OperatorView" {NotPermitted DomainTaken DomainNotProven DnsUnavailable} "Looks for it, and makes the holder of the signing key the operator of the domain";
     Anybody "GET" "/v1/operators/{operator}" => operators::get, 200 JSON "OperatorView" {NotFound} "An operator whose domain is proven";
     Signed "POST" "/v1/operators/{operator}/rotations" ("Rotate") => operators::rotate, 200 JSON "OperatorView" {NotPermitted NotFound AgentTaken RotationRefused} "Replaces the root key of an operator";
+
+    Signed "GET" "/v1/operators/{operator}/exchange" => exchange::get, 200 JSON "ExchangePolicy" {NotPermitted NotFound} "Whose users the agents of an operator may act for";
+    Signed "PUT" "/v1/operators/{operator}/exchange" ("ExchangePolicy") => exchange::set, 200 JSON "ExchangePolicy" {NotPermitted NotFound} "Says whose users the agents of an operator may act for, and what that gives them";
 
     Signed "POST" "/v1/enrolments" ("Enrol") => agents::enrol, 200 JSON "Enrolment" {NotFound} "Proves the key of an agent for an operator, which can take it in then";
     Signed "POST" "/v1/operators/{operator}/agents" ("AddAgent") => agents::add, 201 JSON "OwnAgentView" {NotPermitted NotFound AgentTaken Conflict EnrolmentOver LimitReached} "Takes an agent in";
@@ -107,6 +131,11 @@ pub const ROUTES: &[Route] = routes! {
     Signed "POST" "/v1/tokens" ("AskToken") => tokens::issue, 201 JSON "TokenView" {NotPermitted Inactive ScopeDenied ChallengeOver} "A token, for whoever signs the challenge";
     Signed "POST" "/v1/tokens/{id}/revocation" ("Revoke") => tokens::revoke, 204 NONE "" {NotFound Inactive} "Revokes a token";
     Anybody "POST" "/v1/introspection" ("Introspect") => tokens::introspect, 200 JSON "Introspection" "Whether a token counts now";
+
+    Client "POST" "/oauth/token" ("TokenRequest") => oauth::token::answer, 200 JSON "AccessToken" <UnsupportedGrantType InvalidScope InvalidTarget InvalidDpopProof> "A token, for an OAuth client";
+    Client "POST" "/oauth/introspect" ("TokenQuestion") => oauth::introspection::introspect, 200 JSON "TokenAnswer" "What a token says, for whom it concerns";
+    Client "POST" "/oauth/revoke" ("TokenQuestion") => oauth::introspection::revoke, 200 NONE "" <UnauthorizedClient> "Revokes a token of the client's own";
+    Client "POST" "/oauth/backchannel-logout" ("LogoutRequest") => oauth::logout::answer, 200 NONE "" "Ends what was derived from a session of a user, on the word of its issuer";
 
     Anybody "GET" "/v1/names/{name}" => names::get, 200 JSON "NameView" {NotFound NameWithdrawn} "What a name leads to";
     Signed "PUT" "/v1/names/{name}" ("PutName") => names::put, 200 JSON "NameView" {NotPermitted Inactive NameTaken LimitReached} "Registers a name for the signing agent";

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use xbind::SigningKey;
 use xbind_authority::openapi;
-use xbind_authority::routes::{ROUTES, Route};
+use xbind_authority::routes::{Access, ROUTES, Route};
 
 use super::client::{Request, Response};
+use super::issuer::{IssuerKey, IssuerServer};
+use super::oauth::form;
 use super::story::Story;
 
 /// What was met: a route and a status, or a problem.
@@ -15,6 +17,8 @@ pub type Met = BTreeSet<(String, String)>;
 
 pub struct Probe {
     pub story: Story,
+    /// Whose users there are; its key is the one of the seed 1.
+    pub issuer: IssuerServer,
     document: Value,
     pub met: Met,
 }
@@ -35,9 +39,16 @@ fn route_of(method: &str, target: &str) -> &'static Route {
 
 impl Probe {
     pub fn new() -> Self {
-        let mut story = Story::new();
+        let issuer = IssuerServer::start();
+        issuer.publishes(&[("k", &IssuerKey::ed25519(1))]);
+        let entry = json!({ "issuer": issuer.url(), "audience": "authority", "algorithms": ["EdDSA"] });
+        let mut story = Story::with(|config| {
+            let file = config.directory.with_file_name("issuers.json");
+            std::fs::write(&file, json!({ "issuers": [entry] }).to_string()).unwrap();
+            config.issuers = Some(file);
+        });
         let document = story.client.get("/openapi.json").expect(200).json();
-        Self { story, document, met: Met::new() }
+        Self { story, issuer, document, met: Met::new() }
     }
 
     #[track_caller]
@@ -64,16 +75,41 @@ impl Probe {
         response
     }
 
+    /// A form, whose parameters fit the schema where it does what was asked.
+    #[track_caller]
+    pub fn form(&mut self, target: &str, parameters: &[(&str, &str)], what: &str) -> Response {
+        let response = self.send("POST", target, &form(target, parameters), what);
+        if response.status < 300 {
+            let operation = &self.document["paths"][target]["post"];
+            let schema = &operation["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"];
+            let body: Value = parameters.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+            fits(&self.document, schema, &body, &format!("body of POST {target}"));
+        }
+        response
+    }
+
     /// What is asked as it stands.
     #[track_caller]
     pub fn send(&mut self, method: &str, target: &str, request: &Request, what: &str) -> Response {
         let response = self.story.client.send(request);
         let route = route_of(method, target);
         let status = response.status.to_string();
-        let said = if response.status < 300 { status.clone() } else { response.problem() };
+        let to_client = route.access == Access::Client;
+        let said = match response.status {
+            ..300 => status.clone(),
+            _ if to_client => response.error(),
+            _ => response.problem(),
+        };
         assert_eq!(said, what, "{method} {target}: {response:?}");
         let problems = openapi::problems(route);
-        let is_listed = problems.iter().any(|(_, kinds)| kinds.iter().any(|kind| kind.slug() == said));
+        let is_listed = if to_client {
+            let errors = openapi::errors(route);
+            errors
+                .iter()
+                .any(|(known, codes)| *known == response.status && codes.iter().any(|code| code.name() == said))
+        } else {
+            problems.iter().any(|(_, kinds)| kinds.iter().any(|kind| kind.slug() == said))
+        };
         assert!(response.status < 300 || is_listed, "{} is not documented to refuse with {said}", name(route));
         self.met.insert((name(route), said));
         let path = route.path;

@@ -46,6 +46,8 @@ pub fn token(world: &World, subject: &Did, audience: &Did, ttl: u64) -> String {
         scopes: &scopes,
         ttl,
         claims: "{}",
+        cnf_jkt: None,
+        on_behalf_of: None,
         status: None,
         now: world.time().unix(),
         id: [7; 16],

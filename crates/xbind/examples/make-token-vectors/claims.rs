@@ -242,12 +242,6 @@ fn further() -> Vec<Value> {
             "who acted before (RFC 8693); tells, and grants nothing",
             add("act", r#"{"sub":"https://clerk.example"}"#),
         ),
-        invalid(
-            "cnf",
-            "a token that is bound to a key is not taken from anybody",
-            add("cnf", r#"{"jkt":"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"}"#),
-        ),
-        invalid("cnf-empty", "whatever it holds", add("cnf", "{}")),
         invalid("prf", "only a delegation has a parent", add("prf", &quoted(&token()))),
         refuse(
             "REVOCATION_UNKNOWN",

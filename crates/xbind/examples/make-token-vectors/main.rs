@@ -17,6 +17,7 @@ mod delegation;
 mod forge;
 mod framing;
 mod header;
+mod holders;
 mod jwks;
 #[path = "../vectors/jws.rs"]
 mod jws;
@@ -36,7 +37,7 @@ fn main() -> std::io::Result<()> {
 
 /// Each file's name in vectors/, and its text.
 pub fn files() -> Vec<(&'static str, String)> {
-    let single = [header::cases(), framing::cases(), claims::cases(), policy::cases()].concat();
+    let single = [header::cases(), framing::cases(), claims::cases(), holders::cases(), policy::cases()].concat();
     vec![
         ("token-v1.json", text(&file(TOKENS, single))),
         ("token-delegation.json", text(&file(TOKENS, delegation::cases()))),

@@ -79,6 +79,13 @@ impl JwkSet {
     }
 }
 
+/// The public Ed25519 key of a single JWK that may verify and has no private or symmetric part; other members say nothing here.
+pub(crate) fn public_key(jwk: &str) -> Option<VerifyingKey> {
+    let jwk = jws::parse_object::<Map<String, Value>>(json::is_strict(jwk).then_some(jwk)?.as_bytes())?;
+    let is_public = !PRIVATE_MEMBERS.iter().any(|member| jwk.contains_key(*member));
+    (is_public && is_ed25519(&jwk) && may_verify(&jwk)).then(|| key(&jwk).ok())?
+}
+
 /// RFC 7518 section 6, RFC 8037 section 2.
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 

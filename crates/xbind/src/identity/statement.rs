@@ -9,15 +9,17 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::identity::key::SigningKey;
 use crate::message::{self, card};
 use crate::record::head;
-use crate::rights::{approval, grant, rotation, status_list};
+use crate::rights::{approval, assertion, dpop, grant, rotation, status_list};
 
 /// `typ` of whatever is signed as a JWS; of what is signed for NATS `alg`, because it shares its `typ` with the world.
-pub(crate) const TYPES: [&str; 16] = [
+pub(crate) const TYPES: [&str; 18] = [
     message::TYPE,
     card::TYPE,
     grant::TOKEN_TYPE,
     grant::LINK_TYPE,
     approval::TYPE,
+    assertion::TYPE,
+    dpop::TYPE,
     rotation::TYPE,
     status_list::TYPE,
     head::TYPE,
@@ -37,9 +39,13 @@ pub(crate) const CONTEXTS: &str = "xbind-";
 /// What stands in every signature base of HTTP (RFC 9421 section 2.5), and only there.
 const SIGNATURE_BASE: &[u8] = b"\"@signature-params\"";
 
+/// What the claims of a client assertion begin their members with (RFC 7523 section 3). It shares its `typ` with the world, too:
+/// what tells it is that a DID says this of itself.
+const ASSERTION: [&str; 5] = ["\"iss\":\"did:", "\"sub\":\"did:", "\"aud\":", "\"exp\":", "\"jti\":"];
+
 /// Whether somebody could take these bytes for a statement of this project: they begin with `xbind-`, what stands before the
-/// first full stop may pass for the header of a JWS (RFC 7515 section 5.1) with one of its types, or they hold what only the
-/// signature base of an HTTP message does. The header is read as leniently as anybody might: either alphabet of base64, with
+/// first full stop may pass for the header of a JWS (RFC 7515 section 5.1) with one of its types, or what stands behind it for the
+/// claims of a client assertion, or they hold what only the signature base of an HTTP message does. The header is read as leniently as anybody might: either alphabet of base64, with
 /// or without padding, and with other characters in between; JSON with any escapes; `typ` in any case and with any prefix, and
 /// wherever it stands.
 #[must_use]
@@ -49,6 +55,7 @@ pub fn is_statement(data: &[u8]) -> bool {
         || memmem::find(data, SIGNATURE_BASE).is_some()
         || header(data)
             .is_some_and(|header| names_type(header, false) || (header.contains(&b'=') && names_type(header, true)))
+        || is_assertion(data)
 }
 
 /// What stands before the first full stop, but for what nobody reads.
@@ -62,6 +69,12 @@ fn header(data: &[u8]) -> Option<&[u8]> {
 fn names_type(header: &[u8], anew: bool) -> bool {
     let json = unescaped(&String::from_utf8_lossy(&decoded(header, anew)));
     TYPES.iter().any(|typ| json.contains(typ))
+}
+
+fn is_assertion(data: &[u8]) -> bool {
+    let Some(claims) = data.split(|byte| *byte == b'.').nth(1) else { return false };
+    let json = unescaped(&String::from_utf8_lossy(&decoded(claims, false)));
+    ASSERTION.iter().all(|member| json.contains(member))
 }
 
 /// Base64 of both alphabets. Other characters are skipped; some decoders begin `anew` after padding.

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
+use crate::identity::jwk::thumbprint;
 use crate::identity::key::{KeyCache, SigningKey, VerifyingKey};
 use crate::json::Members;
 use crate::message::DEFAULT_SKEW;
@@ -230,7 +231,7 @@ impl Grant {
         if self.client.as_ref() != Some(&self.link.subject) {
             return Err(invalid("the claim client_id is not the subject"));
         }
-        Ok(())
+        self.check_binding(keys)
     }
 
     /// Of a token by an issuer with a JWK set: a DID by another spelling would be a way round its revocation.
@@ -238,7 +239,14 @@ impl Grant {
         if self.link.subject.starts_with("did:key:") {
             keys.get(&self.link.subject).map_err(|_| invalid("the claim sub is not a usable DID"))?;
         }
-        Ok(())
+        self.check_binding(keys)
+    }
+
+    /// A key other than that of whoever may use it would be one that nobody here asks for.
+    fn check_binding(&self, keys: &KeyCache) -> Result<()> {
+        let Some(bound_to) = &self.bound_to else { return Ok(()) };
+        let is_its = keys.get(&self.link.subject).is_ok_and(|key| thumbprint(key.did()) == *bound_to);
+        if is_its { Ok(()) } else { Err(invalid("the token is bound to another key than that of who may use it")) }
     }
 
     pub(crate) fn check_signature(&self, key: &VerifyingKey) -> Result<()> {

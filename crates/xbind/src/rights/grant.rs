@@ -31,7 +31,8 @@ pub struct Link {
     pub id: String,
     /// Claim `iss`: a DID, or the name of an issuer known by its JWKS.
     pub issuer: String,
-    /// Claim `sub`: a DID, unless an issuer known by its JWKS names something else.
+    /// Who may use it: claim `sub`, a DID, unless an issuer known by its JWKS names something else; of a token that a DID has
+    /// issued to somebody who acts for another, the subject of `act`.
     pub subject: String,
     /// Claim `iat`, seconds since the epoch.
     pub issued_at: u64,
@@ -51,6 +52,10 @@ pub(crate) struct Grant {
     /// The later of `iat` and `nbf`.
     pub(crate) not_before: u64,
     pub(crate) client: Option<String>,
+    /// Claim `cnf`: the thumbprint of the key that whoever presents it has to prove (RFC 7800, RFC 9449 section 6.1).
+    pub(crate) bound_to: Option<String>,
+    /// Claim `sub_id` (RFC 9493 section 3.2.3): issuer and subject of whoever the holder acts for.
+    pub(crate) on_behalf_of: Option<(String, String)>,
     /// The claims that this format does not name, as the text of one JSON object.
     pub(crate) further: String,
     pub(crate) parent: Option<Parent>,

@@ -1,5 +1,6 @@
 //! The claims of tokens and delegations, read strictly.
 
+use crate::base64;
 use crate::error::Result;
 use crate::json::{self, Members};
 use crate::message::jws::{self, Text};
@@ -37,6 +38,11 @@ impl<'a> Claims<'a> {
             return Err(invalid("only a delegation carries prf"));
         }
         let client = name(self.client_id.take(), "the claim client_id is missing or empty")?;
+        let bound_to = match self.cnf.take() {
+            None => None,
+            Some(cnf) => Some(thumbprint(cnf).ok_or_else(|| invalid("the claim cnf is not exactly one jkt"))?),
+        };
+        let on_behalf_of = self.on_behalf_of(&client);
         let mut further = Members::new();
         if let Some(act) = self.act.take() {
             if self.further.len() >= MAX_FURTHER_CLAIMS {
@@ -52,13 +58,34 @@ impl<'a> Claims<'a> {
             }
             further.raw(name, value.get());
         }
-        let grant = self.common()?;
-        Ok(Grant { client: Some(client), further: further.finish(), ..grant })
+        let mut grant = self.common()?;
+        if on_behalf_of.is_some() {
+            grant.link.subject.clone_from(&client);
+        }
+        Ok(Grant { client: Some(client), bound_to, on_behalf_of, further: further.finish(), ..grant })
+    }
+
+    /// For whom the client acts, of a token by a DID for somebody who is none: `act` (RFC 8693 section 4.1) and `sub_id` say so
+    /// exactly, and are taken out. Whatever says it otherwise does not say it.
+    fn on_behalf_of(&mut self, client: &str) -> Option<(String, String)> {
+        let subject = self.sub.as_ref().filter(|sub| !sub.starts_with("did:"))?;
+        self.iss.as_ref().filter(|iss| iss.starts_with("did:"))?;
+        if actors(self.act?.get())? != [client] {
+            return None;
+        }
+        let at = self.further.iter().position(|(name, _)| **name == *"sub_id")?;
+        let named = self.further.get(at).and_then(|(_, value)| named(value))?;
+        if named.1 != **subject {
+            return None;
+        }
+        self.further.remove(at);
+        self.act = None;
+        Some(named)
     }
 
     /// Exactly the claims of a link: one that nobody here can judge might be a limit that nobody here keeps.
     pub(crate) fn link(mut self) -> Result<Grant> {
-        if self.client_id.is_some() || self.nbf.is_some() || !self.further.is_empty() {
+        if self.client_id.is_some() || self.nbf.is_some() || self.cnf.is_some() || !self.further.is_empty() {
             return Err(invalid("the delegation has a claim that is none of a delegation"));
         }
         let text = self.prf.take().ok_or_else(|| invalid("the delegation carries no prf"))?.into_cow().into_owned();
@@ -89,9 +116,6 @@ impl<'a> Claims<'a> {
     }
 
     fn common(self) -> Result<Grant> {
-        if self.cnf.is_some() {
-            return Err(invalid("the token is bound by cnf, which is not supported"));
-        }
         let issued_at = self.iat.ok_or_else(|| invalid("the claim iat is missing"))?;
         let expires_at = self.exp.ok_or_else(|| invalid("the claim exp is missing"))?;
         if issued_at >= expires_at {
@@ -189,7 +213,7 @@ fn once<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
 
 /// One audience, alone or as the one element of an array (RFC 7519 section 4.1.3): a token for several would let each
 /// of them use it with the others.
-struct Audience<'a>(Text<'a>);
+pub(crate) struct Audience<'a>(pub(crate) Text<'a>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Audience<'a> {
     fn deserialize<D: Deserializer<'de>>(json: D) -> std::result::Result<Self, D::Error> {
@@ -218,6 +242,31 @@ fn status_ref(json: &RawValue) -> Option<StatusRef> {
     let status: Status<'_> = jws::parse_object(json.get().as_bytes())?;
     let list: List<'_> = jws::parse_object(status.status_list.get().as_bytes())?;
     is_name(&list.uri).then(|| StatusRef { index: list.idx, uri: list.uri.into_cow().into_owned() })
+}
+
+/// `{"jkt":…}` alone, with the SHA-256 thumbprint of a key (RFC 9449 section 6.1).
+fn thumbprint(json: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+    struct Confirmation<'a> {
+        jkt: Text<'a>,
+    }
+    let Confirmation { jkt } = jws::parse_object(json.get().as_bytes())?;
+    base64::decode_array::<32>(&jkt).map(|_| jkt.into_cow().into_owned())
+}
+
+/// Issuer and subject of a subject identifier of the format `iss_sub`.
+fn named(json: &RawValue) -> Option<(String, String)> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+    struct SubjectId<'a> {
+        format: Text<'a>,
+        iss: Text<'a>,
+        sub: Text<'a>,
+    }
+    let SubjectId { format, iss, sub } = jws::parse_object(json.get().as_bytes())?;
+    let fits = *format == *"iss_sub" && is_name(&iss) && is_name(&sub);
+    fits.then(|| (iss.into_cow().into_owned(), sub.into_cow().into_owned()))
 }
 
 /// The subjects of nested `act` objects that hold nothing else, outermost first.

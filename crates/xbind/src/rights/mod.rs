@@ -2,9 +2,11 @@
 
 pub(crate) mod approval;
 pub(crate) mod approval_request;
+pub(crate) mod assertion;
 pub(crate) mod bits;
 pub(crate) mod cache;
 pub(crate) mod delegation;
+pub(crate) mod dpop;
 pub(crate) mod evidence;
 pub(crate) mod grant;
 pub(crate) mod grant_claims;
@@ -21,7 +23,9 @@ pub(crate) mod token;
 pub(crate) mod verifier;
 
 pub use approval::{MAX_APPROVAL_BYTES, MAX_APPROVAL_TTL};
+pub use assertion::MAX_ASSERTION_LIFE;
 pub use delegation::MAX_DELEGATIONS;
+pub use dpop::MAX_PROOF_AGE;
 pub use grant::MAX_DELEGATION_BYTES;
 pub use key_history::MAX_KEYS;
 pub use presented::MAX_PRESENTED_BYTES;

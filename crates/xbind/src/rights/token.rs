@@ -3,10 +3,10 @@
 use crate::base64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
-use crate::identity::key::SigningKey;
+use crate::identity::key::{KeyCache, SigningKey};
 use crate::json::Members;
 use crate::message::jws::UnsignedJws;
-use crate::rights::grant::{self, MAX_TOKEN_BYTES, TOKEN_TYPE};
+use crate::rights::grant::{self, Grant, MAX_TOKEN_BYTES, TOKEN_TYPE};
 use crate::rights::grant_claims;
 use crate::rights::revocation::StatusRef;
 use crate::rights::scope::ScopeSet;
@@ -30,6 +30,11 @@ pub struct TokenDraft<'a> {
     /// Further claims: the text of a JSON object of at most 64 members, nested at most 16 levels deep, none of them a
     /// claim of this format. `"{}"` for none.
     pub claims: &'a str,
+    /// The thumbprint of the subject's key (RFC 7638), for a token that counts only where its presenter is proven: claim `cnf`.
+    pub cnf_jkt: Option<&'a str>,
+    /// Issuer and subject of whoever the subject acts for, such as a person who has signed in there. The token's `sub` is that one
+    /// then, and the DID that may use it stands in `act` and `client_id`.
+    pub on_behalf_of: Option<(&'a str, &'a str)>,
     /// Where the issuer publishes whether the token still stands.
     pub status: Option<&'a StatusRef>,
     /// Now, in seconds since the epoch.
@@ -58,13 +63,14 @@ impl TokenDraft<'_> {
         let expires_at = expiry(self.now, self.ttl)?;
         let mut claims = Members::new();
         claims.text("iss", issuer.as_str());
-        claims.text("sub", self.subject.as_str());
+        claims.text("sub", self.on_behalf_of.map_or(self.subject.as_str(), |(_, subject)| subject));
         claims.text("aud", self.audience);
         claims.text("client_id", self.subject.as_str());
         claims.number("iat", self.now);
         claims.number("exp", expires_at);
         push_id(&mut claims, &self.id);
         push_rights(&mut claims, self.scopes, self.status)?;
+        self.push_holder(&mut claims);
         if self.claims != "{}" {
             grant_claims::push_further(&mut claims, self.claims).ok_or_else(|| {
                 refuse("the further claims are not a JSON object within bounds, or name a claim of the token's own")
@@ -73,7 +79,45 @@ impl TokenDraft<'_> {
                     )
             })?;
         }
-        within(MAX_TOKEN_BYTES, UnsignedJws::new(issuer, TOKEN_TYPE, &claims.finish()))
+        let token = within(MAX_TOKEN_BYTES, UnsignedJws::new(issuer, TOKEN_TYPE, &claims.finish()))?;
+        if self.cnf_jkt.is_some() || self.on_behalf_of.is_some() {
+            self.check_readable(issuer, &token)?;
+        }
+        Ok(token)
+    }
+
+    /// Adds `act` and `sub_id` (RFC 8693 section 4.1, RFC 9493 section 3.2.3), and `cnf` (RFC 9449 section 6.1).
+    fn push_holder(&self, claims: &mut Members) {
+        if let Some((issuer, subject)) = self.on_behalf_of {
+            let (mut act, mut named) = (Members::new(), Members::new());
+            act.text("sub", self.subject.as_str());
+            named.text("format", "iss_sub");
+            named.text("iss", issuer);
+            named.text("sub", subject);
+            claims.raw("act", &act.finish());
+            claims.raw("sub_id", &named.finish());
+        }
+        if let Some(jkt) = self.cnf_jkt {
+            let mut cnf = Members::new();
+            cnf.text("jkt", jkt);
+            claims.raw("cnf", &cnf.finish());
+        }
+    }
+
+    /// What no verifier could read is not made.
+    fn check_readable(&self, issuer: &Did, token: &UnsignedJws) -> Result<()> {
+        let keys = KeyCache::new(4);
+        let read = || {
+            let grant = Grant::parse(token.clone().finish(&[0; 64]))?;
+            let key = keys.get(issuer.as_str())?;
+            grant.check_did_terms(&key, &keys)?;
+            Ok(grant.on_behalf_of.is_some() == self.on_behalf_of.is_some())
+        };
+        match read() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(refuse("the one on whose behalf is not named by an issuer and a subject that is no DID")),
+            Err(error) => Err(refuse_owned(Error::message(&error).to_owned())),
+        }
     }
 }
 

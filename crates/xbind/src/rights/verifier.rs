@@ -84,7 +84,8 @@ impl Trust {
 pub struct Asked<'a> {
     /// Scopes that the token must cover, all of them.
     pub scopes: &'a [Scope<'a>],
-    /// Who presents it, proven by other means: it must be the token's subject. `None` takes the token from anybody.
+    /// Who presents it, proven by other means: it must be the token's subject. `None` takes the token from anybody, unless it
+    /// is bound to its subject's key.
     pub presenter: Option<&'a Did>,
     /// What is known of each link of the chain; see [`RevocationList::standing`](crate::RevocationList::standing).
     pub standing: &'a dyn Fn(&Link) -> Standing,
@@ -112,6 +113,8 @@ pub struct VerifiedToken {
     not_before: u64,
     expires_at: u64,
     claims: String,
+    is_bound: bool,
+    on_behalf_of: Option<(String, String)>,
 }
 
 impl VerifiedToken {
@@ -121,10 +124,23 @@ impl VerifiedToken {
         &self.issuer
     }
 
-    /// Who may use them: a DID, unless the issuer is known by its JWKS and names something else.
+    /// Who may use them: a DID, unless the issuer is known by its JWKS and names something else. Of an exchanged token it is who
+    /// acts, not the one on whose behalf.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.subject
+    }
+
+    /// Issuer and subject of whoever the first holder acts for, such as a person who has signed in there; the issuer's word.
+    #[must_use]
+    pub fn on_behalf_of(&self) -> Option<(&str, &str)> {
+        self.on_behalf_of.as_ref().map(|(issuer, subject)| (issuer.as_str(), subject.as_str()))
+    }
+
+    /// Whether it is bound to the key of whom it was issued to (claim `cnf`): it counts only where its presenter is proven.
+    #[must_use]
+    pub const fn is_bound(&self) -> bool {
+        self.is_bound
     }
 
     /// The audience of the policy that it was verified with.
@@ -235,6 +251,9 @@ impl TokenVerifier {
         if asked.presenter.is_some_and(|presenter| presenter.as_str() != verified.subject) {
             return Err(invalid("the token was granted to another than its presenter"));
         }
+        if verified.is_bound && asked.presenter.is_none() {
+            return Err(invalid("the token is bound to a key, and nobody has proven to be its presenter"));
+        }
         check_standing(verified, asked)
     }
 
@@ -332,6 +351,8 @@ impl VerifiedToken {
             not_before: chain.grants().map(|grant| grant.not_before).max().unwrap_or(u64::MAX),
             expires_at: last.expires_at,
             claims: chain.root.further.clone(),
+            is_bound: chain.root.bound_to.is_some(),
+            on_behalf_of: chain.root.on_behalf_of.clone(),
         }
     }
 }

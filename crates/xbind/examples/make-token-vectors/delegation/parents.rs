@@ -1,5 +1,6 @@
 //! What a link derives from.
 
+use super::super::holders::{acting, cnf};
 use super::*;
 
 pub fn cases() -> Vec<Value> {
@@ -16,6 +17,9 @@ pub fn cases() -> Vec<Value> {
             claims_of(stranger.did().as_str(), agent().did().as_str()).json(),
         )
     };
+    let bound = with_claims(&claims().add("cnf", cnf()));
+    let presented = |case: Value| case.with("presenter", json!(worker().did().as_str()));
+    let people: Vec<_> = [operator(), agent(), worker()].iter().map(|key| key.did().to_string()).collect();
     vec![
         invalid("prf-missing", "a delegation carries its parent", by_agent(&honest().without("prf"))),
         prf("prf-null", "its text", "null"),
@@ -41,11 +45,15 @@ pub fn cases() -> Vec<Value> {
             );
             signed(&worker(), &link(&worker(), &helper, &act(&[&helper, &worker()]), &root))
         }),
-        invalid(
-            "root-bound",
-            "a token that is bound to a key is nobody's to hand on",
-            of(&with_claims(&claims().add("cnf", "{}"))),
-        ),
+        presented(accept("root-bound", "who has the key hands it on", of(&bound))),
+        invalid("root-bound-nobody", "it is still not taken from anybody", of(&bound)),
+        presented(invalid("root-bound-empty", "exactly one thumbprint", of(&with_claims(&claims().add("cnf", "{}"))))),
+        accept("root-acting", "for whom the root's holder acts stays", of(&with_claims(&acting())))
+            .with("is", json!({ "onBehalfOf": { "issuer": ISSUER, "subject": "auth0|7" }, "chain": people })),
+        broken("root-acting-act", "the chain is of those who act", {
+            let inner = format!(r#"{{"sub":{},"act":{{"sub":"auth0|7"}}}}"#, quoted(worker().did().as_str()));
+            by_agent(&link(&agent(), &worker(), &inner, &with_claims(&acting())))
+        }),
         invalid("root-too-long-lived", "at most one day", of(&with_claims(&claims().set("exp", NOW + 86_401)))),
         refuse("WRONG_AUDIENCE", "all-for-another", "the audience is compared exactly", {
             let root = with_claims(&claims().set("aud", quoted("https://other.example")));
