@@ -20,7 +20,7 @@ use crate::http::MAX_BODY;
 use crate::http::call::Call;
 use crate::http::metrics::Metrics;
 use crate::http::rate::Limiter;
-use crate::identity::Keys;
+use crate::keychain::Keychain;
 use crate::problem::Result;
 use crate::store::{Change, Fault, Store, fault};
 use crate::ticket::Tickets;
@@ -43,7 +43,7 @@ pub(crate) struct App {
     /// The log of decisions.
     pub audit: Arc<AuditLog>,
     /// What signs tokens, answers and lists.
-    pub(crate) keys: Keys,
+    pub(crate) keys: Keychain,
     pub(crate) tickets: Tickets,
     pub(crate) dns: Dns,
     pub(crate) verifier: Verifier,
@@ -78,7 +78,7 @@ impl App {
         config: Config,
         store: Store,
         audit: Arc<AuditLog>,
-        keys: Keys,
+        keys: Keychain,
         url: String,
     ) -> std::result::Result<Self, Fault> {
         let (scheme, authority) = read_url(&url)?;
@@ -104,10 +104,10 @@ impl App {
             config,
             store,
             audit,
-            keys,
             verifier,
             metrics: Metrics::default(),
-            lists: Arc::default(),
+            lists: keys.lists().clone(),
+            keys,
             searches: Turns::new(SEARCHES, 1),
             url,
             scheme,
@@ -128,8 +128,15 @@ impl App {
 
     /// Its own DID.
     #[must_use]
-    pub(crate) fn did(&self) -> &Did {
-        self.keys.did()
+    pub(crate) fn did(&self) -> Did {
+        *self.keys.now().did()
+    }
+
+    /// A line of JSON for whoever runs the server.
+    pub(crate) fn log(&self, line: &serde_json::Value) {
+        if let Some(sink) = &self.config.log {
+            (sink.0)(&line.to_string());
+        }
     }
 
     pub(crate) const fn scheme(&self) -> Scheme {
@@ -174,7 +181,7 @@ impl App {
         make: impl FnOnce(&Connection, &W, &mut Decided) -> Result<T> + Send + 'static,
         after: impl FnOnce() + Send + 'static,
     ) -> Result<T> {
-        let (by, now, signed) = (*self.did(), call.now, call.signed()?);
+        let (by, now, signed) = (self.did(), call.now, call.signed()?);
         let (from, claim, until) = (*signed.from(), signed.claim(), signed.until());
         let change = move |change: &mut Change<'_>| {
             let Who { operator, what } = who(change.db())?;

@@ -44,9 +44,11 @@ struct Seen {
 impl Seen {
     /// A line of the log: the route and not the path, no field, no body; what was asked stands in the audit log.
     fn log(&self, app: &App, method: &str, path: &str, answered: &Result<Answer>, took: Duration) {
-        let Some(sink) = &app.config().log else { return };
+        if app.config().log.is_none() {
+            return;
+        }
         let problem = answered.as_ref().err();
-        let line = serde_json::json!({
+        app.log(&serde_json::json!({
             "time": xbind_runtime::now(),
             "method": method,
             "route": path,
@@ -56,8 +58,7 @@ impl Seen {
             "from": self.from.as_ref().map(Did::as_str),
             "problem": problem.map(|problem| problem.kind().slug()),
             "cause": problem.and_then(Problem::cause),
-        });
-        (sink.0)(&line.to_string());
+        }));
     }
 }
 
@@ -175,7 +176,8 @@ fn sign(app: &App, request: &Parts, response: &mut Response<Bytes>) {
         let (asked, said) = (fields(&request.headers)?, fields(response.headers())?);
         let answer = ResponseHead { status: response.status().as_u16(), fields: &said };
         let draft = ResponseDraft { created: xbind_runtime::now(), ttl: ANSWER_TTL };
-        response::sign(app.keys.current().ok()?, &answer, response.body(), &head(app, request, &asked), draft).ok()
+        response::sign(app.keys.now().current().ok()?, &answer, response.body(), &head(app, request, &asked), draft)
+            .ok()
     };
     for (name, value) in signed().unwrap_or_default() {
         if let Ok(value) = HeaderValue::from_str(&value) {

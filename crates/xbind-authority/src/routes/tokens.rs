@@ -96,7 +96,8 @@ fn sign(app: &App, issued: &Issued, asks: &Asks<'_>, id: String) -> Result<Token
         id: bytes,
     };
     Ok(TokenView {
-        token: xbind::issue(app.keys.current()?, &draft)?,
+        // By the key of its list: the next one may have begun since the token was given its place.
+        token: xbind::issue(app.keys.now().of_list(issued.list, now).ok_or_else(Problem::internal)?, &draft)?,
         id,
         expires_at: now.saturating_add(ttl),
         scopes: scopes.iter().map(|scope| scope.to_string()).collect(),
@@ -150,7 +151,7 @@ pub(crate) async fn introspect(call: Call) -> Result<Answer> {
 
 fn standing(app: &App, text: &str, now: u64) -> Result<&'static str> {
     let Some(aud) = audience_of(text) else { return Ok("invalid") };
-    let trust = app.keys.counting(now).fold(Trust::default(), |trust, did| trust.with_did(*did));
+    let trust = app.keys.now().chain().counting(now).fold(Trust::default(), |trust, did| trust.with_did(*did));
     let policy = TokenPolicy { clock_skew: 0, cache_bytes: 0, ..TokenPolicy::new(&aud) };
     let verifier = TokenVerifier::new(policy, trust)?;
     // Its signature and form; what became of it stands in the database.

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::store::{Fault, fault};
 
 /// Each step leads from the schema of its place to the next. Steps are added, never changed.
-const STEPS: &[&str] = &[V1, V2, V3, V4];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5];
 
 const V1: &str = "
 CREATE TABLE meta(
@@ -100,6 +100,30 @@ CREATE INDEX operator_keys_by_key ON operator_keys(key);
 const V4: &str = "
 UPDATE agents SET status = 2, reason = 'domain released'
     WHERE status != 2 AND operator IN (SELECT id FROM operators WHERE instr(domain, ' ') > 0);
+";
+
+/// The authority's next key before it signs anything, keys of it that are doubtful, what a command asks of a server that runs,
+/// and when each token was issued.
+const V5: &str = "
+ALTER TABLE authority_keys ADD COLUMN active_at INTEGER NOT NULL DEFAULT 0;
+UPDATE authority_keys SET active_at = added_at;
+CREATE TABLE authority_next(
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    rotation TEXT NOT NULL,
+    added_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE authority_doubts(
+    key BLOB PRIMARY KEY,
+    tainted_from INTEGER NOT NULL,
+    revoked INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE wishes(
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    step TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    outcome TEXT
+) STRICT;
+ALTER TABLE tokens ADD COLUMN issued_at INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// The schema of this version.
