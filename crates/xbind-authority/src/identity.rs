@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::authority::{self, Chain, Successor};
 use crate::files;
+use crate::signer::{self, Signer};
 use crate::store::{Fault, Store, fault};
 
 /// The first key's file. Others have their number in the name.
@@ -77,25 +78,31 @@ fn make(path: &Path, passphrase: Option<&str>) -> Result<SigningKey, Fault> {
     Ok(key)
 }
 
-/// A key that was never the authority's, in the file of that place: one that was given up there goes.
+/// A key that was never the authority's: where keys are kept elsewhere, one of these, or else that in the file of its place. What was
+/// given up there goes.
 ///
 /// # Errors
-/// As [`open`].
-pub(crate) fn fresh(directory: &Path, chain: &Chain, passphrase: Option<&str>) -> Result<SigningKey, Fault> {
-    let place = chain.successors.len().saturating_add(1);
-    let key = open(directory, place, passphrase)?;
-    if !chain.knows(key.did()) {
-        return Ok(key);
+/// As [`open`]; none that is new where keys are kept elsewhere.
+pub(crate) fn fresh(directory: &Path, chain: &Chain, passphrase: Option<&str>) -> Result<Signer, Fault> {
+    let elsewhere = signer::elsewhere(directory)?;
+    if !elsewhere.is_empty() {
+        let unused = elsewhere.into_iter().find(|signer| !chain.knows(signer.did()));
+        return unused.ok_or_else(|| fault(format!("{} names no key that is new", signer::FILE)));
     }
-    std::fs::remove_file(path(directory, place))?;
-    open(directory, place, passphrase)
+    let place = chain.successors.len().saturating_add(1);
+    let mut key = open(directory, place, passphrase)?;
+    if chain.knows(key.did()) {
+        std::fs::remove_file(path(directory, place))?;
+        key = open(directory, place, passphrase)?;
+    }
+    Ok(Signer::Here(Arc::new(key)))
 }
 
 /// Every key that signs something still, and what each may do.
 pub(crate) struct Keys {
     chain: Chain,
     /// What was deleted once it was over is missing.
-    held: Vec<Arc<SigningKey>>,
+    held: Vec<Signer>,
 }
 
 impl Keys {
@@ -112,22 +119,30 @@ impl Keys {
         let wrong = |_| fault("the authority's keys in the database do not follow from authority.key");
         let chain = store.read(|db| authority::chain(db, *first.did())).map_err(wrong)?;
         let now = xbind_runtime::now();
-        let mut held = vec![Arc::new(first)];
+        let mut held = vec![Signer::Here(Arc::new(first))];
+        let elsewhere = signer::elsewhere(directory)?;
         let later = chain.signed().skip(1).map(|(did, successor)| (did, Self::is_needed(successor, now)));
         let next = chain.next.iter().map(|next| (&next.read.new, true));
         for (at, (did, is_needed)) in later.chain(next).enumerate() {
+            if let Some(signer) = elsewhere.iter().find(|signer| signer.did() == did) {
+                held.push(signer.clone());
+                continue;
+            }
             let path = path(directory, at.saturating_add(1));
             match read(directory, &path, passphrase)? {
-                Some(key) if key.did() == did => held.push(Arc::new(key)),
+                Some(key) if key.did() == did => held.push(Signer::Here(Arc::new(key))),
                 None if !is_needed => {}
-                _ => return Err(fault(format!("{} has not the key {did}", path.display()))),
+                _ => {
+                    let name = signer::FILE;
+                    return Err(fault(format!("{} has not the key {did}, nor does {name} name it", path.display())));
+                }
             }
         }
         Ok(Self { chain, held })
     }
 
     /// The same after a change, with one more key where there is one.
-    pub(crate) fn after(&self, chain: Chain, new: Option<Arc<SigningKey>>) -> Self {
+    pub(crate) fn after(&self, chain: Chain, new: Option<Signer>) -> Self {
         Self { chain, held: self.held.iter().cloned().chain(new).collect() }
     }
 
@@ -136,7 +151,7 @@ impl Keys {
         &self.chain
     }
 
-    fn key(&self, did: &Did) -> Option<&Arc<SigningKey>> {
+    fn key(&self, did: &Did) -> Option<&Signer> {
         self.held.iter().find(|key| key.did() == did)
     }
 
@@ -144,7 +159,7 @@ impl Keys {
     ///
     /// # Errors
     /// None after [`read`](Self::read), which has seen it.
-    pub(crate) fn current(&self) -> crate::problem::Result<&Arc<SigningKey>> {
+    pub(crate) fn current(&self) -> crate::problem::Result<&Signer> {
         self.key(self.did()).ok_or_else(crate::problem::Problem::internal)
     }
 
@@ -155,7 +170,7 @@ impl Keys {
 
     /// The one that signs the tokens of a status list, and the list, unless they are over. A doubtful key goes on with its lists:
     /// they say that its tokens do not count.
-    pub(crate) fn of_list(&self, list: i64, now: u64) -> Option<&Arc<SigningKey>> {
+    pub(crate) fn of_list(&self, list: i64, now: u64) -> Option<&Signer> {
         let place = self.chain.successors.iter().filter(|successor| successor.first_list <= list).count();
         let (did, successor) = self.chain.signed().nth(place)?;
         Self::is_needed(successor, now).then(|| self.key(did)).flatten()

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 use xbind::record::Verdict;
-use xbind::{Did, Rotation, SigningKey, VerifyingKey};
+use xbind::{Did, Rotation, VerifyingKey};
 use xbind_runtime::Decided;
 
 use crate::app::Lists;
@@ -15,6 +15,7 @@ use crate::domain::authority::{self, Chain, Doubt};
 use crate::domain::note;
 use crate::identity::{self, Keys};
 use crate::problem::{Kind, Problem, Result};
+use crate::signer::Signer;
 use crate::store::{Change, Store};
 
 /// What is to become of the authority's keys.
@@ -81,7 +82,7 @@ pub(crate) struct Keychain {
 #[derive(Default)]
 struct Plan {
     statement: Option<String>,
-    new: Option<Arc<SigningKey>>,
+    new: Option<Signer>,
     activates: bool,
     doubt: Option<Doubt>,
     records: Vec<Decided>,
@@ -181,10 +182,12 @@ impl Keychain {
             return Err(conflict(format!("the next key is prepared already: {}", next.read.new)));
         }
         let passphrase = self.passphrase.as_ref().map(Passphrase::text);
-        let new = Arc::new(identity::fresh(&self.directory, keys.chain(), passphrase)?);
+        let new = identity::fresh(&self.directory, keys.chain(), passphrase)?;
         let (old, did, active_from) = (*keys.did(), *new.did(), now.saturating_add(after));
-        let rotation = Rotation { old, new: did, issued_at: now, active_from, overlap };
-        plan.statement = Some(rotation.sign(keys.current()?, &new)?);
+        let unsigned = Rotation { old, new: did, issued_at: now, active_from, overlap }.unsigned()?;
+        let [by_old, by_new] = unsigned.to_sign();
+        let (by_old, by_new) = (keys.current()?.sign_and_wait(&by_old)?, new.sign_and_wait(&by_new)?);
+        plan.statement = Some(unsigned.finish(&by_old, &by_new));
         plan.new = Some(new);
         Ok(did)
     }

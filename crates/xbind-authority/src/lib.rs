@@ -25,6 +25,7 @@ pub mod openapi;
 pub mod problem;
 pub mod routes;
 mod server;
+mod signer;
 pub mod store;
 mod ticket;
 mod turns;

@@ -23,7 +23,7 @@ use crate::identity::Keys;
 use crate::keychain::{AuthorityKey, Keychain, Step};
 use crate::problem::Problem;
 use crate::store::{Fault, Store, backup, fault, private};
-use crate::{files, identity, routes, upkeep, wishes};
+use crate::{files, identity, routes, signer, upkeep, wishes};
 
 const DATABASE: &str = "authority.db";
 const LOG: &str = "audit.jsonl";
@@ -337,7 +337,7 @@ fn copy_files(from: &Path, to: &Path) -> Result<(), Fault> {
         let rest = name.strip_prefix(LOG).map(|rest| rest.strip_prefix('.').unwrap_or(rest));
         if rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit())) {
             logs.push(name.to_owned());
-        } else if identity::is_key(name) {
+        } else if identity::is_key(name) || name == signer::FILE {
             keys.push(name.to_owned());
         }
     }

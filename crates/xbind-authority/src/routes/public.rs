@@ -114,7 +114,10 @@ pub(crate) async fn status_list(call: Call) -> Result<Answer> {
         let over = || Problem::new(Kind::NotFound, "the tokens of that list are over");
         let uri = format!("{}/v1/status/{list}", app.url());
         let draft = StatusListDraft { uri: &uri, now, lifetime, ttl: Some(renewal) };
-        Ok(statuses.sign(app.keys.now().of_list(list, now).ok_or_else(over)?, &draft)?)
+        let signer = app.keys.now().of_list(list, now).cloned().ok_or_else(over)?;
+        let unsigned = statuses.unsigned(signer.did(), &draft)?;
+        let signature = signer.sign_and_wait(unsigned.to_sign())?;
+        Ok(unsigned.finish(&signature))
     });
     // Caches between may keep it no longer than half a renewal: it is a revocation that waits.
     Ok(Answer::text("application/statuslist+jwt", signed.await?).kept((renewal / 2).min(30)))

@@ -60,8 +60,10 @@ pub(crate) async fn issue(call: Call) -> Result<Answer> {
         let wanted = Wanted { did: from, scopes: wanted_scopes, ttl, id, challenge: ticket.id };
         token::issue(db, &wanted, now)
     };
+    call.app.keys.now().current()?.check()?; // nothing is put on record that nobody will sign
     let issued = call.app.decide(&call, "token.issued", who::as_agent(from, now), make).await?;
-    let view = sign(&call.app, &issued, &Asks { from, audience: &audience, scopes: &scopes, ttl, now, id }, text)?;
+    let view =
+        sign(&call.app, &issued, &Asks { from, audience: &audience, scopes: &scopes, ttl, now, id }, text).await?;
     call.app.metrics.tokens.fetch_add(1, Ordering::Relaxed);
     Ok(Answer::json(201, &view))
 }
@@ -75,7 +77,7 @@ struct Asks<'a> {
     id: [u8; 16],
 }
 
-fn sign(app: &App, issued: &Issued, asks: &Asks<'_>, id: String) -> Result<TokenView> {
+async fn sign(app: &App, issued: &Issued, asks: &Asks<'_>, id: String) -> Result<TokenView> {
     let audit_url = format!("{}/v1/audit/tokens/{id}", app.url());
     let status = StatusRef { index: issued.place, uri: format!("{}/v1/status/{}", app.url(), issued.list) };
     let claims = serde_json::json!({
@@ -95,9 +97,12 @@ fn sign(app: &App, issued: &Issued, asks: &Asks<'_>, id: String) -> Result<Token
         now,
         id: bytes,
     };
+    // By the key of its list: the next one may have begun since the token was given its place.
+    let signer = app.keys.now().of_list(issued.list, now).cloned().ok_or_else(Problem::internal)?;
+    let unsigned = draft.unsigned(signer.did())?;
+    let signature = signer.sign(unsigned.to_sign()).await?;
     Ok(TokenView {
-        // By the key of its list: the next one may have begun since the token was given its place.
-        token: xbind::issue(app.keys.now().of_list(issued.list, now).ok_or_else(Problem::internal)?, &draft)?,
+        token: unsigned.finish(&signature),
         id,
         expires_at: now.saturating_add(ttl),
         scopes: scopes.iter().map(|scope| scope.to_string()).collect(),

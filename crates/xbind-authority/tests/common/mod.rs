@@ -17,6 +17,7 @@ pub mod folder;
 pub mod killed;
 pub mod probe;
 pub mod story;
+pub mod transit;
 
 pub use folder::Folder;
 use xbind::SigningKey;
