@@ -278,8 +278,14 @@ impl Opened {
         let options = LogOptions { durability: Durability::Always, max_file_bytes: MAX_LOG_BYTES, first: None };
         let (audit, _) = AuditLog::open_with(&directory.join(LOG), first.duplicate(), options)?;
         let store = Store::open(&directory.join(DATABASE), audit.clone())?;
-        let keys = Keys::read(directory, first, &store, passphrase)?;
-        Ok(Self { keys, audit, store })
+        match Keys::read(directory, first, &store, passphrase) {
+            Ok(keys) => Ok(Self { keys, audit, store }),
+            Err(fault) => {
+                store.close();
+                drop(audit.close()); // whoever tries again at once finds nobody here
+                Err(fault)
+            }
+        }
     }
 
     /// The same where a server has been before.

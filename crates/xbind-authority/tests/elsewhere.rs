@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::key;
 use common::story::Story;
 use common::transit::{Mood, Transit};
+use common::{key, softhsm};
 use serde_json::json;
 use xbind_authority::{Config, Server, Step};
 
@@ -95,7 +95,8 @@ fn tokens_lists_and_answers_are_signed_elsewhere_and_the_log_here() {
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
     }
     transit.be(Mood::Says(403, String::new()));
-    assert!(start().unwrap_err().contains("status 403"));
+    let refused = start().unwrap_err();
+    assert!(refused.contains("status 403"), "{refused}");
     transit.be(Mood::Honest);
     assert_eq!(start().unwrap(), *key(42).did());
     place(&directory, &[]);
@@ -144,4 +145,41 @@ fn a_signer_that_is_away_or_lies_ends_what_needs_it_and_nothing_else() {
         thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(story.server.did(), *key(41).did());
+}
+
+#[test]
+fn a_key_in_a_security_module_signs_and_is_missed_while_its_token_is_away() {
+    softhsm::with("a_key_in_a_security_module_signs_and_is_missed_while_its_token_is_away", |hsm| {
+        hsm.token("authority");
+        hsm.import("authority", "2026", "01", &key(40));
+        hsm.import("authority", "2027", "02", &key(41));
+        let mut story = Story::new();
+        let (_, _, agent) = story.begun(SCOPES);
+        place(&directory(&story), &[hsm.place("authority", "2026", ""), hsm.place("authority", "2027", "")]);
+        take(&story, &Step::Rotate {}).unwrap();
+        assert_eq!(story.server.did(), *key(40).did());
+        for _ in 0..20 {
+            story.token(&agent, AUDIENCE, SCOPES).expect(201);
+        }
+        story.restart();
+        take(&story, &Step::Rotate {}).unwrap();
+        assert_eq!(story.server.did(), *key(41).did());
+        story.token(&agent, AUDIENCE, SCOPES).expect(201);
+        std::fs::rename(hsm.path("tokens"), hsm.path("away")).unwrap();
+        std::fs::create_dir(hsm.path("tokens")).unwrap();
+        while story.token(&agent, AUDIENCE, SCOPES).status == 201 {}
+        story.token(&agent, AUDIENCE, SCOPES).refused("signer-failed");
+        story.client.get("/v1").expect(200);
+        std::fs::remove_dir(hsm.path("tokens")).unwrap();
+        std::fs::rename(hsm.path("away"), hsm.path("tokens")).unwrap();
+        while story.token(&agent, AUDIENCE, SCOPES).status != 201 {
+            thread::sleep(Duration::from_millis(50));
+        }
+        let directory = directory(&story);
+        drop(story.server);
+        for file in std::fs::read_dir(&directory).unwrap() {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            assert!(!bytes.windows(softhsm::PIN.len()).any(|window| window == softhsm::PIN.as_bytes()));
+        }
+    });
 }

@@ -16,6 +16,7 @@ pub mod dns;
 pub mod folder;
 pub mod killed;
 pub mod probe;
+pub mod softhsm;
 pub mod story;
 pub mod transit;
 

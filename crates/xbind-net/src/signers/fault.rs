@@ -26,6 +26,14 @@ pub enum SignerFault {
     Config(&'static str),
     /// There is no such key.
     NoKey,
+    /// There is no such token, or it was removed.
+    NoToken,
+    /// What names one names several.
+    Several,
+    /// The token has refused the PIN, which is not tried again before it is another one.
+    Pin,
+    /// The module cannot be loaded, or has failed.
+    Module,
     /// It is a key for something else than Ed25519.
     NotEd25519,
     /// A fault of ours, or a thread that could not be started.
@@ -35,7 +43,7 @@ pub enum SignerFault {
 impl SignerFault {
     /// Whether nobody is there to be asked, so that the next who asks had better not wait as long.
     pub(crate) const fn is_absence(&self) -> bool {
-        matches!(self, Self::Slow(_) | Self::Fetch(_))
+        matches!(self, Self::Slow(_) | Self::Fetch(_) | Self::Module | Self::NoToken)
     }
 }
 
@@ -51,6 +59,10 @@ impl fmt::Display for SignerFault {
             Self::Secret => "the file with the signer's token or PIN cannot be read, or holds none",
             Self::Config(why) => why,
             Self::NoKey => "the signer has no such key",
+            Self::NoToken => "the PKCS#11 module has no such token",
+            Self::Several => "several tokens or keys of the PKCS#11 module are named so",
+            Self::Pin => "the token has refused its PIN",
+            Self::Module => "the PKCS#11 module cannot be loaded, or has failed",
             Self::NotEd25519 => "the signer's key is not for Ed25519",
             Self::Internal => "asking the signer has failed",
         })

@@ -4,9 +4,11 @@
 //! | file | what |
 //! | --- | --- |
 //! | `fault` | why there is no signature |
+//! | `pkcs11` | a key of a PKCS#11 module |
 //! | `vault` | a key of a Vault or OpenBao server's transit engine |
 
 mod fault;
+mod pkcs11;
 mod vault;
 
 use std::fmt;
@@ -23,6 +25,7 @@ use zeroize::Zeroizing;
 
 use crate::thread;
 pub use fault::SignerFault;
+pub use pkcs11::Pkcs11Key;
 pub use vault::VaultKey;
 
 /// Signatures of one key that are waited for; more are refused at once.
@@ -48,6 +51,8 @@ trait Keeper: Send + Sync {
 pub enum KeptKeys {
     /// At a server.
     Vault(VaultKey),
+    /// In a security module.
+    Pkcs11(Pkcs11Key),
 }
 
 impl KeptKeys {
@@ -58,6 +63,7 @@ impl KeptKeys {
     pub fn open(&self) -> Result<Vec<Signer>> {
         match self {
             Self::Vault(vault) => vault.open(),
+            Self::Pkcs11(pkcs11) => pkcs11.open(),
         }
     }
 }
@@ -161,6 +167,10 @@ fn secret(path: &Path) -> Result<Zeroizing<String>> {
     let file = std::fs::File::open(path).map_err(|_| SignerFault::Secret)?;
     let limit = u64::try_from(MAX_SECRET).unwrap_or(u64::MAX);
     file.take(limit).read_to_string(&mut text).map_err(|_| SignerFault::Secret)?;
+    trimmed(&text)
+}
+
+fn trimmed(text: &str) -> Result<Zeroizing<String>> {
     let line = text.trim_end_matches(['\r', '\n']);
     let is_whole = !line.is_empty() && line.len() < MAX_SECRET && line.bytes().all(|byte| byte.is_ascii_graphic());
     if is_whole { Ok(Zeroizing::new(line.to_owned())) } else { Err(SignerFault::Secret) }
