@@ -20,8 +20,8 @@ use crate::http::MAX_BODY;
 use crate::http::call::Call;
 use crate::http::metrics::Metrics;
 use crate::http::rate::Limiter;
-use crate::identity::Keys;
 use crate::issuers::Issuers;
+use crate::keychain::Keychain;
 use crate::oauth::sessions::Sessions;
 use crate::problem::Result;
 pub(crate) use crate::proven::{Once, Proven};
@@ -46,7 +46,7 @@ pub(crate) struct App {
     /// The log of decisions.
     pub audit: Arc<AuditLog>,
     /// What signs tokens, answers and lists.
-    pub(crate) keys: Keys,
+    pub(crate) keys: Keychain,
     pub(crate) tickets: Tickets,
     pub(crate) dns: Dns,
     /// Whose users agents may act for.
@@ -87,7 +87,7 @@ impl App {
         issuers: Issuers,
         store: Store,
         audit: Arc<AuditLog>,
-        keys: Keys,
+        keys: Keychain,
         url: String,
     ) -> std::result::Result<Self, Fault> {
         let (scheme, authority) = read_url(&url)?;
@@ -115,10 +115,10 @@ impl App {
             config,
             store,
             audit,
-            keys,
             verifier,
             metrics: Metrics::default(),
-            lists: Arc::default(),
+            lists: keys.lists().clone(),
+            keys,
             searches: Turns::new(SEARCHES, 1),
             url,
             scheme,
@@ -140,8 +140,15 @@ impl App {
 
     /// Its own DID.
     #[must_use]
-    pub(crate) fn did(&self) -> &Did {
-        self.keys.did()
+    pub(crate) fn did(&self) -> Did {
+        *self.keys.now().did()
+    }
+
+    /// A line of JSON for whoever runs the server.
+    pub(crate) fn log(&self, line: &serde_json::Value) {
+        if let Some(sink) = &self.config.log {
+            (sink.0)(&line.to_string());
+        }
     }
 
     /// When the database came back from a copy: it has forgotten what was accepted before.
@@ -240,7 +247,7 @@ impl App {
         make: impl FnOnce(&Connection, &W, &mut Decided) -> Result<T> + Send + 'static,
         after: impl FnOnce() + Send + 'static,
     ) -> Result<T> {
-        let by = *self.did();
+        let by = self.did();
         let change = move |change: &mut Change<'_>| {
             let Who { operator, what } = who(change.db())?;
             once(change.db(), now)?;

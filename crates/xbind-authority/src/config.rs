@@ -60,6 +60,12 @@ pub struct Config {
     pub max_connections_per_address: usize,
     /// For how long a status list may be relied upon, in seconds: how late a revocation is honoured at the latest.
     pub status_lifetime: u64,
+    /// For how long verifiers may keep the JWK set, in seconds: no key signs that was not in it for so long, unless somebody says so.
+    pub keys_age: u64,
+    /// After how many seconds the server has its next key; none makes it change its key by itself.
+    pub rotate_every: Option<u64>,
+    /// How many seconds before that it tells of it.
+    pub notice: u64,
     /// How long requests that are under way may take when the server stops.
     pub drain: Duration,
     /// Time limits of a connection.
@@ -143,6 +149,9 @@ impl Config {
             max_connections: 1024,
             max_connections_per_address: 256,
             status_lifetime: 300,
+            keys_age: 300,
+            rotate_every: None,
+            notice: 86_400,
             drain: Duration::from_secs(10),
             times: Times::default(),
             log: None,

@@ -3,13 +3,15 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use xbind::identity::pkcs8::{self, EncryptionSeed, Wrapping};
-use xbind::{Did, KeyHistory, SigningKey};
+use xbind::{Did, SigningKey};
 use zeroize::Zeroizing;
 
-use crate::domain::authority::{self, Successor};
+use crate::domain::authority::{self, Chain, Successor};
 use crate::files;
+use crate::signer::{self, Signer};
 use crate::store::{Fault, Store, fault};
 
 /// The first key's file. Others have their number in the name.
@@ -76,17 +78,35 @@ fn make(path: &Path, passphrase: Option<&str>) -> Result<SigningKey, Fault> {
     Ok(key)
 }
 
-/// Every key that signs something still.
+/// A key that was never the authority's: where keys are kept elsewhere, one of these, or else that in the file of its place. What was
+/// given up there goes.
+///
+/// # Errors
+/// As [`open`]; none that is new where keys are kept elsewhere.
+pub(crate) fn fresh(directory: &Path, chain: &Chain, passphrase: Option<&str>) -> Result<Signer, Fault> {
+    let elsewhere = signer::elsewhere(directory)?;
+    if !elsewhere.is_empty() {
+        let unused = elsewhere.into_iter().find(|signer| !chain.knows(signer.did()));
+        return unused.ok_or_else(|| fault(format!("{} names no key that is new", signer::FILE)));
+    }
+    let place = chain.successors.len().saturating_add(1);
+    let mut key = open(directory, place, passphrase)?;
+    if chain.knows(key.did()) {
+        std::fs::remove_file(path(directory, place))?;
+        key = open(directory, place, passphrase)?;
+    }
+    Ok(Signer::Here(Arc::new(key)))
+}
+
+/// Every key that signs something still, and what each may do.
 pub(crate) struct Keys {
-    /// By their places, from the first one on; what was deleted once it was over is missing.
-    keys: Vec<Option<SigningKey>>,
-    /// What has led from each to the next.
-    successors: Vec<Successor>,
-    history: KeyHistory,
+    chain: Chain,
+    /// What was deleted once it was over is missing.
+    held: Vec<Signer>,
 }
 
 impl Keys {
-    /// The first one, and those that the database says have followed.
+    /// The first one, and those that the database says have followed, or are to.
     ///
     /// # Errors
     /// A key that is needed and not there, or is not the one that its statement names.
@@ -97,61 +117,67 @@ impl Keys {
         passphrase: Option<&str>,
     ) -> Result<Self, Fault> {
         let wrong = |_| fault("the authority's keys in the database do not follow from authority.key");
-        let (successors, history) = store.read(|db| authority::successors(db, *first.did())).map_err(wrong)?;
+        let chain = store.read(|db| authority::chain(db, *first.did())).map_err(wrong)?;
         let now = xbind_runtime::now();
-        let mut keys = vec![Some(first)];
-        for (at, successor) in successors.iter().enumerate() {
-            let path = path(directory, at.saturating_add(1));
-            let key = read(directory, &path, passphrase)?;
-            let is_last = at.saturating_add(1) == successors.len();
-            match &key {
-                Some(key) if *key.did() == successor.read.new => {}
-                None if !is_last && !history.may_sign(&successor.read.new, now) => {}
-                _ => return Err(fault(format!("{} has not the key {}", path.display(), successor.read.new))),
+        let mut held = vec![Signer::Here(Arc::new(first))];
+        let elsewhere = signer::elsewhere(directory)?;
+        let later = chain.signed().skip(1).map(|(did, successor)| (did, Self::is_needed(successor, now)));
+        let next = chain.next.iter().map(|next| (&next.read.new, true));
+        for (at, (did, is_needed)) in later.chain(next).enumerate() {
+            if let Some(signer) = elsewhere.iter().find(|signer| signer.did() == did) {
+                held.push(signer.clone());
+                continue;
             }
-            keys.push(key);
+            let path = path(directory, at.saturating_add(1));
+            match read(directory, &path, passphrase)? {
+                Some(key) if key.did() == did => held.push(Signer::Here(Arc::new(key))),
+                None if !is_needed => {}
+                _ => {
+                    let name = signer::FILE;
+                    return Err(fault(format!("{} has not the key {did}, nor does {name} name it", path.display())));
+                }
+            }
         }
-        Ok(Self { keys, successors, history })
+        Ok(Self { chain, held })
     }
 
-    /// The one that signs tokens and answers.
+    /// The same after a change, with one more key where there is one.
+    pub(crate) fn after(&self, chain: Chain, new: Option<Signer>) -> Self {
+        Self { chain, held: self.held.iter().cloned().chain(new).collect() }
+    }
+
+    /// What each key may do.
+    pub(crate) const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    fn key(&self, did: &Did) -> Option<&Signer> {
+        self.held.iter().find(|key| key.did() == did)
+    }
+
+    /// The one that signs answers, and tokens to come.
     ///
     /// # Errors
     /// None after [`read`](Self::read), which has seen it.
-    pub(crate) fn current(&self) -> crate::problem::Result<&SigningKey> {
-        self.keys.last().and_then(Option::as_ref).ok_or_else(crate::problem::Problem::internal)
+    pub(crate) fn current(&self) -> crate::problem::Result<&Signer> {
+        self.key(self.did()).ok_or_else(crate::problem::Problem::internal)
     }
 
     /// Its DID.
     pub(crate) fn did(&self) -> &Did {
-        self.successors.last().map_or_else(|| self.history.name(), |last| &last.read.new)
+        self.chain.current()
     }
 
-    /// The first one's DID, whose the log is.
-    pub(crate) const fn first(&self) -> &Did {
-        self.history.name()
+    /// The one that signs the tokens of a status list, and the list, unless they are over. A doubtful key goes on with its lists:
+    /// they say that its tokens do not count.
+    pub(crate) fn of_list(&self, list: i64, now: u64) -> Option<&Signer> {
+        let place = self.chain.successors.iter().filter(|successor| successor.first_list <= list).count();
+        let (did, successor) = self.chain.signed().nth(place)?;
+        Self::is_needed(successor, now).then(|| self.key(did)).flatten()
     }
 
-    /// All whose tokens may count now, the one that signs them first.
-    pub(crate) fn counting(&self, now: u64) -> impl Iterator<Item = &Did> {
-        let earlier = self.successors.iter().rev().map(|successor| &successor.read.old);
-        [self.did()].into_iter().chain(earlier.filter(move |did| self.history.may_sign(did, now)))
-    }
-
-    /// The one that signs a status list, unless its tokens are over.
-    pub(crate) fn of_list(&self, list: i64, now: u64) -> Option<&SigningKey> {
-        let place = self.successors.iter().filter(|successor| successor.first_list <= list).count();
-        let key = self.keys.get(place)?.as_ref()?;
-        (key.did() == self.did() || self.history.may_sign(key.did(), now)).then_some(key)
-    }
-
-    /// The statements, from the first on.
-    pub(crate) fn rotations(&self) -> Vec<String> {
-        self.successors.iter().map(|successor| successor.rotation.clone()).collect()
-    }
-
-    /// The place of the next one.
-    pub(crate) const fn next_place(&self) -> usize {
-        self.keys.len()
+    /// Whether tokens that a key has signed are not over yet.
+    fn is_needed(successor: Option<&Successor>, now: u64) -> bool {
+        successor.is_none_or(|by| now < by.active_at.saturating_add(authority::OVERLAP).max(by.read.old_until()))
     }
 }

@@ -65,6 +65,7 @@ kinds! {
     Busy = "busy", 503, "The server has too much to do";
     DnsUnavailable = "dns-unavailable", 503, "The domain's TXT record could not be asked for";
     AuditFailed = "audit-failed", 503, "The decision could not be put on record, so it was not made";
+    SignerFailed = "signer-failed", 503, "The authority's key is kept elsewhere, and gave no signature";
 }
 
 /// The result of everything that a request asks for.
@@ -84,7 +85,8 @@ pub struct Problem {
 impl Problem {
     /// A refusal of that kind. `detail` is one sentence, lower case, without a full stop.
     pub fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
-        let retry_after = matches!(kind, Kind::Busy | Kind::DnsUnavailable | Kind::AuditFailed).then_some(1);
+        let retry_after =
+            matches!(kind, Kind::Busy | Kind::DnsUnavailable | Kind::AuditFailed | Kind::SignerFailed).then_some(1);
         Self { kind, detail: detail.into(), code: None, oauth: None, retry_after, cause: None }
     }
 
@@ -210,6 +212,7 @@ const fn kind_of(kind: ErrorKind) -> Kind {
         ErrorKind::PayloadTooLarge => Kind::TooLarge,
         ErrorKind::ReplayWindowFull => Kind::Busy,
         ErrorKind::AuditFailed => Kind::AuditFailed,
+        ErrorKind::SignFailed => Kind::SignerFailed,
         _ => Kind::Internal,
     }
 }

@@ -11,20 +11,21 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::watch;
 use xbind::record::Verdict;
-use xbind::{Did, Rotation, VerifyingKey};
+use xbind::{Did, VerifyingKey};
 use xbind_runtime::{AuditLog, Decided, Durability, LogOptions};
 
 use crate::app::{App, read_url};
 use crate::config::{Config, Passphrase};
 use crate::dns::Dns;
-use crate::domain::{authority, operator};
+use crate::domain::operator;
 use crate::http::{accept, tls};
 use crate::identity::Keys;
 use crate::issuers::Issuers;
+use crate::keychain::{AuthorityKey, Keychain, Step};
 use crate::oauth::sessions;
 use crate::problem::Problem;
 use crate::store::{Fault, Store, backup, fault, private};
-use crate::{files, identity, routes};
+use crate::{files, identity, routes, signer, upkeep, wishes};
 
 const DATABASE: &str = "authority.db";
 const LOG: &str = "audit.jsonl";
@@ -51,6 +52,12 @@ impl Server {
                 config.listen
             )));
         }
+        let shortest = config.notice.max(config.keys_age).saturating_mul(2);
+        if config.rotate_every.is_some_and(|every| every < shortest) {
+            return Err(fault(format!(
+                "a key signs for {shortest} s at least, of which the next one is told for half"
+            )));
+        }
         let acceptor = config.tls.as_ref().map(tls::acceptor).transpose()?;
         let listener = TcpListener::bind(config.listen)
             .map_err(|error| fault(format!("{} cannot be listened on: {error}", config.listen)))?;
@@ -67,14 +74,22 @@ impl Server {
             .worker_threads(thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8)))
             .enable_all()
             .build()?;
+        let keys = Keychain::new(config.directory.clone(), config.passphrase.clone(), config.keys_age, keys);
         let app = {
             let _inside = runtime.enter();
             Arc::new(App::new(config, issuers, store, audit, keys, url)?)
         };
         runtime.spawn(sessions::watch(app.clone()));
+        // A key whose time came while no server ran signs from the first answer on.
+        upkeep::look(&app).map_err(|problem| fault(problem.cause().unwrap_or_else(|| problem.detail()).to_owned()))?;
         let (stop, stopped) = watch::channel(false);
         let (tell, told) = channel();
         let own = app.clone();
+        let (end, ended) = channel();
+        let upkeep = {
+            let own = app.clone();
+            thread::Builder::new().name("xbind-upkeep".to_owned()).spawn(move || upkeep::run(&own, &ended))?
+        };
         let work = move || {
             let serve = async {
                 match tokio::net::TcpListener::from_std(listener) {
@@ -86,6 +101,8 @@ impl Server {
                 }
             };
             runtime.block_on(serve);
+            drop(end);
+            drop(upkeep.join());
             drop(runtime); // what still runs ends here, before what it would need
             own.store.close();
             drop(own.audit.close());
@@ -109,7 +126,7 @@ impl Server {
 
     /// Who issues its tokens.
     #[must_use]
-    pub fn did(&self) -> &Did {
+    pub fn did(&self) -> Did {
         self.app.did()
     }
 
@@ -121,7 +138,7 @@ impl Server {
     pub fn dangerously_add_operator(&self, domain: &str, key: &VerifyingKey) -> Result<String, Fault> {
         let wrong = |problem: Problem| fault(problem.detail().to_owned());
         operator::check_domain(domain).map_err(wrong)?;
-        let (by, now) = (*self.did(), xbind_runtime::now());
+        let (by, now) = (self.did(), xbind_runtime::now());
         let (domain, key) = (domain.to_owned(), key.clone());
         let change = move |change: &mut crate::store::Change<'_>| {
             let operator = operator::add(change.db(), &domain, &key, now)?;
@@ -131,8 +148,7 @@ impl Server {
             change.record(decided);
             Ok(operator.id)
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        runtime.block_on(self.app.store.write(change)).map_err(wrong)
+        self.app.store.write_and_wait(change).map_err(wrong)
     }
 
     /// Takes no more connections, lets requests end that are under way, and closes database and log. It waits for that.
@@ -216,41 +232,30 @@ pub fn release(directory: &Path, passphrase: Option<&str>, domain: &str) -> Resu
     })
 }
 
-/// The keys of an authority: the one until now, and the next one.
-#[derive(Clone, Copy, Debug)]
-pub struct Rotated {
-    /// The DID that it had.
-    pub before: Did,
-    /// The DID that it has, or will have.
-    pub did: Did,
-}
-
-/// Gives the authority its next key; the server of that directory must not run. The old one signs the status lists of its tokens
-/// until the last one is over, and the first one the log. Stopped half-way, it goes on with the same key the next time. With
-/// `only_prepare` the key is made, so that others learn its DID, and nothing changes yet.
+/// Takes a step with the authority's keys, and tells how they stand then. A server that runs does it itself, within a second.
 ///
 /// # Errors
-/// A server that runs, a directory of none, files that cannot be read or written, a clock that was put back behind the last rotation.
-pub fn rotate(directory: &Path, passphrase: Option<&str>, only_prepare: bool) -> Result<Rotated, Fault> {
-    let opened = Opened::existing(directory, passphrase)?;
-    let new = identity::open(directory, opened.keys.next_place(), passphrase)?;
-    let (before, first, did) = (*opened.keys.did(), *opened.keys.first(), *new.did());
-    if only_prepare {
-        opened.close();
-        return Ok(Rotated { before, did });
+/// A directory of none, a step that cannot be taken now, files that cannot be read or written, a server that does not answer.
+pub fn keys(directory: &Path, passphrase: Option<&Passphrase>, step: &Step) -> Result<Vec<AuthorityKey>, Fault> {
+    has_authority(directory)?;
+    if is_served(directory) {
+        return wishes::ask(directory, &directory.join(DATABASE), step);
     }
-    let now = xbind_runtime::now();
-    let rotation = Rotation { old: before, new: did, issued_at: now, active_from: now, overlap: authority::OVERLAP };
-    let current = opened.keys.current().map_err(|_| fault("the authority's key is missing"))?;
-    let statement = rotation.sign(current, &new)?;
-    opened.change(move |change| {
-        authority::rotate(change.db(), first, &statement, now)?;
-        let mut decided = Decided::new("authority.rotated", Verdict::Accepted, before, now);
-        decided.to = Some(did);
-        change.record(decided);
-        Ok(())
-    })?;
-    Ok(Rotated { before, did })
+    let opened = Opened::existing(directory, passphrase.map(Passphrase::text))?;
+    let Opened { keys, audit, store } = opened;
+    let age = Config::new(directory).keys_age;
+    let keychain = Keychain::new(directory.to_owned(), passphrase.cloned(), age, keys);
+    let taken = keychain.take(&store, step, |_, _| Ok(()));
+    store.close();
+    drop(audit.close());
+    taken.map_err(|problem| fault(problem.cause().unwrap_or_else(|| problem.detail()).to_owned()))
+}
+
+/// Whether a server runs in that directory, and has its log.
+#[must_use]
+pub fn is_served(directory: &Path) -> bool {
+    let lock = fs::File::open(directory.join(format!("{LOG}.lock")));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock)))
 }
 
 /// Everything in the directory of a server, which nobody else uses meanwhile.
@@ -277,8 +282,14 @@ impl Opened {
         let options = LogOptions { durability: Durability::Always, max_file_bytes: MAX_LOG_BYTES, first: None };
         let (audit, _) = AuditLog::open_with(&directory.join(LOG), first.duplicate(), options)?;
         let store = Store::open(&directory.join(DATABASE), audit.clone())?;
-        let keys = Keys::read(directory, first, &store, passphrase)?;
-        Ok(Self { keys, audit, store })
+        match Keys::read(directory, first, &store, passphrase) {
+            Ok(keys) => Ok(Self { keys, audit, store }),
+            Err(fault) => {
+                store.close();
+                drop(audit.close()); // whoever tries again at once finds nobody here
+                Err(fault)
+            }
+        }
     }
 
     /// The same where a server has been before.
@@ -292,8 +303,7 @@ impl Opened {
         self,
         change: impl FnOnce(&mut crate::store::Change<'_>) -> crate::problem::Result<()> + Send + 'static,
     ) -> Result<(), Fault> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        let changed = runtime.block_on(self.store.write(change));
+        let changed = self.store.write_and_wait(change);
         self.close();
         changed.map_err(|problem| fault(problem.detail().to_owned()))
     }
@@ -337,7 +347,7 @@ fn copy_files(from: &Path, to: &Path) -> Result<(), Fault> {
         let rest = name.strip_prefix(LOG).map(|rest| rest.strip_prefix('.').unwrap_or(rest));
         if rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit())) {
             logs.push(name.to_owned());
-        } else if identity::is_key(name) {
+        } else if identity::is_key(name) || name == signer::FILE {
             keys.push(name.to_owned());
         }
     }

@@ -172,7 +172,7 @@ fn a_session_that_has_ended_takes_what_was_derived_from_it_along_and_gives_no_mo
     let place = said(&first)["status"]["status_list"].clone();
     let uri = place["uri"].as_str().unwrap();
     let text = scene.story.client.get(uri.strip_prefix(scene.story.server.url()).unwrap()).expect(200).body;
-    let list = xbind::read_status_list(&text, uri, xbind::ListSigner::Did(scene.story.server.did())).unwrap();
+    let list = xbind::read_status_list(&text, uri, xbind::ListSigner::Did(&scene.story.server.did())).unwrap();
     assert_eq!(list.list.get(place["idx"].as_u64().unwrap()), Some(xbind::rights::INVALID));
     scene.refused(&users[0], &[], "invalid_request", "has ended");
     scene.refused(&loose, &[], "invalid_request", "has ended");

@@ -71,7 +71,7 @@ fn a_key_with_a_passphrase_opens_with_that_alone() {
         let mut config = Config::new(folder.join("authority"));
         config.passphrase = passphrase.map(|text| text.to_owned().into());
         assert!(!format!("{config:?}").contains(passphrase.unwrap_or("no passphrase")));
-        Server::start(config).map(|server| *server.did()).map_err(|error| error.to_string())
+        Server::start(config).map(|server| server.did()).map_err(|error| error.to_string())
     };
     let did = with(Some("correct horse")).unwrap();
     assert!(with(Some("wrong")).unwrap_err().contains("WRONG_PASSPHRASE"));
@@ -101,7 +101,7 @@ fn a_copy_of_a_server_that_runs_comes_back_and_accepts_nothing_twice() {
         (claims["status"]["status_list"]["uri"].clone(), claims["status"]["status_list"]["idx"].clone())
     };
     let (address, resolver) = (story.server.address(), story.dns.address);
-    let did = *story.server.did();
+    let did = story.server.did();
     story.server.stop();
 
     restore(&copy, &back).unwrap();
@@ -109,7 +109,7 @@ fn a_copy_of_a_server_that_runs_comes_back_and_accepts_nothing_twice() {
     let mut config = Config::new(&back);
     (config.listen, config.resolver, config.clock_skew) = (address, Some(resolver), 0);
     let server = Server::start(config).unwrap();
-    assert_eq!(*server.did(), did);
+    assert_eq!(server.did(), did);
     let mut client = Client::new(server.address());
     let status = |client: &mut Client, token: &serde_json::Value| {
         client.post("/v1/introspection", &json!({ "token": token["token"] })).expect(200).json()["status"].clone()

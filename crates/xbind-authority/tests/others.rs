@@ -69,7 +69,7 @@ fn dnsmasq_tells_whose_a_domain_is() {
     }
     let (folder, operator) = (common::Folder::new(), key(1));
     let mut config = Config::new(folder.join("authority"));
-    let did = *Server::start(config.clone()).unwrap().did();
+    let did = Server::start(config.clone()).unwrap().did();
     let (name, value) = xbind_authority::domain::operator::txt(DOMAIN, operator.did(), &did);
     let (_dnsmasq, port) = dnsmasq(&format!("--txt-record={name},{value}"));
     config.resolver = Some((Ipv4Addr::LOCALHOST, port).into());

@@ -125,7 +125,8 @@ fn rights_that_are_taken_away_are_taken_from_tokens_too() {
         let list = &claims["status"]["status_list"];
         let uri = list["uri"].as_str().unwrap();
         let text = story.client.get(uri.strip_prefix(story.server.url()).unwrap()).expect(200).body;
-        let signer = xbind::ListSigner::Did(story.server.did());
+        let did = story.server.did();
+        let signer = xbind::ListSigner::Did(&did);
         let read = xbind::read_status_list(&text, uri, signer).unwrap();
         read.list.get(list["idx"].as_u64().unwrap()).unwrap()
     };

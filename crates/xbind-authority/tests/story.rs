@@ -15,12 +15,12 @@ fn from_a_domain_to_a_token_that_verifies_offline() {
     let issued = story.token(&agent, audience, &["read:payments"]).expect(201).json();
     let token = issued["token"].as_str().unwrap();
 
-    let trust = Trust::default().with_did(*story.server.did());
+    let trust = Trust::default().with_did(story.server.did());
     let verifier = TokenVerifier::new(TokenPolicy::new(audience), trust).unwrap();
     let now = xbind_runtime::now();
     let list = |story: &mut Story| story.client.get("/v1/status/0").expect(200).body;
     let uri = format!("{}/v1/status/0", story.server.url());
-    let did = *story.server.did();
+    let did = story.server.did();
     let check = |text: &str| {
         let list = read_status_list(text, &uri, ListSigner::Did(&did)).unwrap();
         let status = |_: &str, place: &xbind::StatusRef| {

@@ -214,12 +214,16 @@ fn an_authority_with_a_new_key_is_followed() {
     let issue = || desk.run(&["issue", "--scope", "read:payments", "--aud", AUDIENCE]).done().json()["token"].clone();
     let before = issue();
     let rotate = ["authority", "rotate-key", "--data", data.to_str().unwrap()];
-    desk.run(&rotate).failed(Exit::Failed, "failed");
-    server.stop();
     let prepared = desk.run(&[&rotate[..], &["--prepare"]].concat()).done().json();
+    assert_eq!((&prepared["before"], &prepared["status"]), (&json!(first), &json!("prepared")));
+    let at = ["--data", data.to_str().unwrap()];
+    let keys = |step: &[&str]| desk.run(&[&["authority"][..], step, &at].concat());
+    keys(&["activate-key"]).failed(Exit::Failed, "failed");
+    let listed = keys(&["keys"]).done().json();
+    assert_eq!((&listed["did"], &listed["prepared"]), (&json!(first), &prepared["did"]));
     let rotated = desk.run(&rotate).done().json();
     assert_eq!((&rotated["did"], &rotated["before"]), (&prepared["did"], &json!(first)));
-    server = start(&data, Some(address));
+    assert_eq!(server.did().as_str(), rotated["did"], "it ran meanwhile");
     desk.run(&["doctor"]);
     let after = issue();
     assert_eq!(desk.run(&["whoami"]).done().json()["agent"]["authority"], rotated["did"]);
@@ -229,9 +233,17 @@ fn an_authority_with_a_new_key_is_followed() {
             assert_eq!(desk.run(&[&verify[..], online].concat()).done().json()["issuer"], *issuer);
         }
     }
-    // The operator's file follows when it is next needed, across two rotations.
+    // A key that is doubtful counts for nobody who has looked.
+    keys(&["taint-key", &first]).done();
+    issue();
+    let verify = ["verify", "--token", before.as_str().unwrap(), "--aud", AUDIENCE];
+    assert_eq!(desk.run(&verify).exit, Exit::Invalid);
+    keys(&["revoke-key", &first]).done();
+    keys(&["revoke-key", &first]).failed(Exit::Failed, "failed");
+    // The operator's file follows when it is next needed, across two rotations; and without a server it goes as well.
     server.stop();
-    desk.run(&rotate).done();
+    keys(&["prepare-key"]).done();
+    keys(&["activate-key", "--at-once"]).done();
     server = start(&data, Some(address));
     desk.run(&["agent-scopes", "set", "--scopes", "read:payments"]).done();
     assert_eq!(desk.run(&["whoami"]).done().json()["operator"]["authority"], server.did().as_str());
@@ -335,7 +347,8 @@ fn what_was_decided_is_read_and_verified() {
     let log = story.directory().join("audit.jsonl");
     let copy = desk.folder.join("audit.jsonl");
     std::fs::copy(&log, &copy).unwrap();
-    let (file, did) = (copy.to_str().unwrap(), story.server.did().as_str());
+    let (file, did) = (copy.to_str().unwrap(), story.server.did());
+    let did = did.as_str();
     let verified = desk.run(&["audit", "verify", file, "--did", did]).done().json();
     assert_eq!((&verified["valid"], &verified["did"]), (&json!(true), &json!(did)));
     let (seq, digest) = (verified["seq"].to_string(), verified["digest"].as_str().unwrap());

@@ -10,7 +10,7 @@ use crate::exchange::answered;
 use crate::{FetchError, Fetcher, Target, Whose, thread};
 
 /// A request of whatever method. It is sent once, and nothing of it is remembered.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Ask {
     /// `GET`, `POST` and the like.
     pub method: String,
@@ -26,6 +26,18 @@ pub struct Ask {
     pub max_bytes: usize,
     /// From looking up to the last byte of the answer.
     pub timeout: Duration,
+}
+
+/// Fields may hold credentials.
+impl std::fmt::Debug for Ask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { method, target, whose, .. } = self;
+        f.debug_struct("Ask")
+            .field("method", method)
+            .field("target", target)
+            .field("whose", whose)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a server said, whatever its status.

@@ -15,6 +15,7 @@
 //! | `rules` | who named an address, and what may be asked of it |
 //! | [`agents`] | agents reached over HTTP: their messages in the bodies of requests and responses |
 //! | [`authority`] | an operator's authority: names registered and resolved, tokens asked for |
+//! | [`signers`] | keys that are kept elsewhere, and sign there |
 //! | [`nats`] | agents on several machines: messages over NATS |
 //! | `thread` | the thread on which all of it waits; it starts with whoever asks first |
 //!
@@ -34,6 +35,7 @@ pub mod nats;
 mod proxy;
 mod resolve;
 mod rules;
+pub mod signers;
 mod status_lists;
 mod table;
 mod target;

@@ -59,10 +59,10 @@ pub fn issue(db: &Connection, wanted: &Wanted, now: u64) -> Result<Issued> {
     }
     let sweep = "DELETE FROM tokens WHERE number IN (SELECT number FROM tokens WHERE expires_at < ?1 LIMIT ?2)";
     db.prepare_cached(sweep)?.execute((seconds(now.saturating_sub(KEPT)), SWEEP))?;
-    let sql = "INSERT INTO tokens(id, challenge, agent, expires_at, revoked) VALUES (?1, ?2, ?3, ?4, 0) \
+    let sql = "INSERT INTO tokens(id, challenge, agent, expires_at, revoked, issued_at) VALUES (?1, ?2, ?3, ?4, 0, ?5) \
                ON CONFLICT(challenge) DO NOTHING";
     let expires_at = seconds(now.saturating_add(wanted.ttl));
-    if db.prepare_cached(sql)?.execute((wanted.id, wanted.challenge, agent.number, expires_at))? == 0 {
+    if db.prepare_cached(sql)?.execute((wanted.id, wanted.challenge, agent.number, expires_at, seconds(now)))? == 0 {
         return Err(Problem::new(Kind::ChallengeOver, "the challenge was used before"));
     }
     let number = db.last_insert_rowid();

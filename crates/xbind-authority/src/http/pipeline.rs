@@ -47,9 +47,11 @@ struct Seen {
 impl Seen {
     /// A line of the log: the route and not the path, no field, no body; what was asked stands in the audit log.
     fn log(&self, app: &App, method: &str, path: &str, answered: &Result<Answer>, took: Duration) {
-        let Some(sink) = &app.config().log else { return };
+        if app.config().log.is_none() {
+            return;
+        }
         let problem = answered.as_ref().err();
-        let line = serde_json::json!({
+        app.log(&serde_json::json!({
             "time": xbind_runtime::now(),
             "method": method,
             "route": path,
@@ -59,8 +61,7 @@ impl Seen {
             "from": self.from.as_ref().map(Did::as_str),
             "problem": problem.map(|problem| problem.kind().slug()),
             "cause": problem.and_then(Problem::cause),
-        });
-        (sink.0)(&line.to_string());
+        }));
     }
 
     fn status(&self, answered: &Result<Answer>) -> u16 {
@@ -82,7 +83,7 @@ pub(crate) async fn answer(app: Arc<App>, route: &'static Route, request: Reques
     seen.log(&app, route.method, route.path, &answered, took);
     let mut response = respond(answered, seen.announced, seen.to_client);
     if let Some(request) = seen.signed {
-        sign(&app, &request, &mut response);
+        sign(&app, &request, &mut response).await;
     }
     response.map(Body::from)
 }
@@ -179,14 +180,18 @@ fn head<'a>(app: &App, parts: &'a Parts, fields: &'a [(&'a str, &'a str)]) -> Re
 
 /// Signs what is answered to a signed request, for it alone. What cannot be signed goes out as it is: nobody takes it for
 /// signed.
-fn sign(app: &App, request: &Parts, response: &mut Response<Bytes>) {
-    let signed = || {
+async fn sign(app: &App, request: &Parts, response: &mut Response<Bytes>) {
+    let keys = app.keys.now();
+    let Ok(signer) = keys.current() else { return };
+    let prepared = || {
         let (asked, said) = (fields(&request.headers)?, fields(response.headers())?);
         let answer = ResponseHead { status: response.status().as_u16(), fields: &said };
         let draft = ResponseDraft { created: xbind_runtime::now(), ttl: ANSWER_TTL };
-        response::sign(app.keys.current().ok()?, &answer, response.body(), &head(app, request, &asked), draft).ok()
+        response::prepare(signer.did(), &answer, response.body(), &head(app, request, &asked), draft).ok()
     };
-    for (name, value) in signed().unwrap_or_default() {
+    let Some(unsigned) = prepared() else { return };
+    let Ok(signature) = signer.sign(unsigned.to_sign()).await else { return };
+    for (name, value) in unsigned.finish(&signature) {
         if let Ok(value) = HeaderValue::from_str(&value) {
             response.headers_mut().insert(name, value);
         }

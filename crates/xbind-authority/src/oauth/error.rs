@@ -55,7 +55,7 @@ impl Code {
             }
             Kind::ScopeDenied => Self::InvalidScope,
             Kind::RateLimited => return (Self::TemporarilyUnavailable, kind.status()),
-            Kind::Busy | Kind::AuditFailed | Kind::DnsUnavailable => Self::TemporarilyUnavailable,
+            Kind::Busy | Kind::AuditFailed | Kind::DnsUnavailable | Kind::SignerFailed => Self::TemporarilyUnavailable,
             Kind::Internal => Self::ServerError,
             Kind::TooLarge | Kind::TooSlow | Kind::MediaType | Kind::TargetTooLong => {
                 return (Self::InvalidRequest, kind.status());

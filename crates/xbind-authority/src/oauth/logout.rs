@@ -31,7 +31,7 @@ pub(crate) async fn end(
     now: u64,
     end: impl FnOnce(&mut Change<'_>) -> Result<Vec<Ended>> + Send + 'static,
 ) -> Result<()> {
-    let (by, lists): (Did, Arc<Lists>) = (*app.did(), app.lists.clone());
+    let (by, lists): (Did, Arc<Lists>) = (app.did(), app.lists.clone());
     let change = move |change: &mut Change<'_>| {
         for Ended { agent, did, note: what } in end(change)? {
             let mut decided = Decided::new("session.ended", Verdict::Accepted, by, now);

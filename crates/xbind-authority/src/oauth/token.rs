@@ -127,6 +127,7 @@ async fn issue(asking: Asking, draft: Result<Draft>) -> Result<Answer> {
         }
         Ok((issued, draft))
     };
+    app.keys.now().current()?.check()?; // nothing is put on record that nobody will sign
     let (issued, draft) = app.decide_for(proven, now, "token.issued", who::as_agent(from, now), make).await?;
     if let Some(derived) = &draft.derived {
         app.sessions.watch(&app.issuers, derived, &issued.agent.operator, now);
@@ -142,7 +143,7 @@ async fn issue(asking: Asking, draft: Result<Draft>) -> Result<Answer> {
         cnf_jkt: dpop.as_deref(),
         on_behalf_of,
     };
-    let view = sign(&app, &issued, &asks, text)?;
+    let view = sign(&app, &issued, &asks, text).await?;
     app.metrics.tokens.fetch_add(1, Ordering::Relaxed);
     let token = AccessToken {
         access_token: view.token,

@@ -107,7 +107,7 @@ pub const ROUTES: &[Route] = routes! {
     Anybody "GET" "/.well-known/http-message-signatures-directory" => public::directory, 200 DIRECTORY "JwkSet" "The keys of the authority's agents, for Web Bot Auth";
     Anybody "GET" "/.well-known/oauth-authorization-server" => oauth::metadata::answer, 200 JSON "OAuthMetadata" "What OAuth clients can do here";
     Anybody "GET" "/v1" => public::about, 200 JSON "About" "Who the authority is, and what its clock says";
-    Anybody "GET" "/v1/status/{list}" => public::status_list, 200 STATUS_LIST "Text" {NotFound} "A signed list of what became of tokens";
+    Anybody "GET" "/v1/status/{list}" => public::status_list, 200 STATUS_LIST "Text" {NotFound SignerFailed} "A signed list of what became of tokens";
 
     Signed "POST" "/v1/operators" ("ProveDomain") => operators::register, 200 JSON "OperatorView" {DomainTaken} "Says what the owner of a domain has to publish, so that the signing key is its operator's";
     Signed "POST" "/v1/operators/{operator}/verification" ("ProveDomain") => operators::verify, 200 JSON "OperatorView" {NotPermitted DomainTaken DomainNotProven DnsUnavailable} "Looks for it, and makes the holder of the signing key the operator of the domain";
@@ -128,7 +128,7 @@ pub const ROUTES: &[Route] = routes! {
     Signed "POST" "/v1/agents/{did}/rotations" ("Rotate") => agents::rotate, 200 JSON "AgentView" {NotPermitted NotFound Inactive AgentTaken RotationRefused} "Takes the next key of an agent in";
 
     Anybody "POST" "/v1/challenges" ("AskChallenge") => tokens::challenge, 200 JSON "Challenge" "A challenge for one token";
-    Signed "POST" "/v1/tokens" ("AskToken") => tokens::issue, 201 JSON "TokenView" {NotPermitted Inactive ScopeDenied ChallengeOver} "A token, for whoever signs the challenge";
+    Signed "POST" "/v1/tokens" ("AskToken") => tokens::issue, 201 JSON "TokenView" {NotPermitted Inactive ScopeDenied ChallengeOver SignerFailed} "A token, for whoever signs the challenge";
     Signed "POST" "/v1/tokens/{id}/revocation" ("Revoke") => tokens::revoke, 204 NONE "" {NotFound Inactive} "Revokes a token";
     Anybody "POST" "/v1/introspection" ("Introspect") => tokens::introspect, 200 JSON "Introspection" "Whether a token counts now";
 

@@ -15,7 +15,7 @@ use crate::wire::{OperatorView, ProveDomain, Rotate};
 pub(crate) async fn register(call: Call) -> Result<Answer> {
     let ProveDomain { domain } = call.json()?;
     operator::check_domain(&domain)?;
-    let (from, authority) = (call.from()?, *call.app.did());
+    let (from, authority) = (call.from()?, call.app.did());
     let known = known(&call, &domain, &from)?;
     Ok(Answer::json(200, &known.unwrap_or_else(|| views::pending(&domain, &from, &authority))))
 }
@@ -23,7 +23,7 @@ pub(crate) async fn register(call: Call) -> Result<Answer> {
 pub(crate) async fn verify(call: Call) -> Result<Answer> {
     let ProveDomain { domain } = call.json()?;
     operator::check_domain(&domain)?;
-    let (from, authority) = (call.from()?, *call.app.did());
+    let (from, authority) = (call.from()?, call.app.did());
     let known = known(&call, &domain, &from);
     let id = known.as_ref().ok().and_then(|view| Some(view.as_ref()?.id.clone()));
     if call.part(0)? != id.unwrap_or_else(|| operator::id_of(&domain, &from)) {
@@ -62,7 +62,7 @@ pub(crate) async fn verify(call: Call) -> Result<Answer> {
 /// The operator of a domain, if it is the one who has signed.
 fn known(call: &Call, domain: &str, from: &Did) -> Result<Option<OperatorView>> {
     call.app.store.read(|db| match operator::by_domain(db, domain)? {
-        Some(known) if known.did == *from => views::operator(db, &known, call.app.did()).map(Some),
+        Some(known) if known.did == *from => views::operator(db, &known, &call.app.did()).map(Some),
         Some(_) => Err(Problem::new(Kind::DomainTaken, format!("another operator has proven {domain}"))),
         None => Ok(None),
     })
@@ -70,7 +70,7 @@ fn known(call: &Call, domain: &str, from: &Did) -> Result<Option<OperatorView>> 
 
 pub(crate) async fn rotate(call: Call) -> Result<Answer> {
     let Rotate { rotation } = call.json()?;
-    let (id, from, authority) = (call.part(0)?.to_owned(), call.from()?, *call.app.did());
+    let (id, from, authority) = (call.part(0)?.to_owned(), call.from()?, call.app.did());
     let times = (call.now, call.app.config().clock_skew);
     let statement = Rotation::verify(&rotation)?;
     let who = move |db: &rusqlite::Connection| {
@@ -104,5 +104,5 @@ pub(crate) async fn get(call: Call) -> Result<Answer> {
     let id = call.part(0)?;
     let found = call.app.store.read(|db| operator::by_id(db, id))?;
     let operator = found.ok_or_else(|| Problem::new(Kind::NotFound, "no operator of that id has proven its domain"))?;
-    Ok(Answer::json(200, &call.app.store.read(|db| views::operator(db, &operator, call.app.did()))?))
+    Ok(Answer::json(200, &call.app.store.read(|db| views::operator(db, &operator, &call.app.did()))?))
 }

@@ -41,9 +41,9 @@ pub(crate) async fn openapi(call: Call) -> Result<Answer> {
 }
 
 pub(crate) async fn jwks(call: Call) -> Result<Answer> {
-    let keys: Vec<_> = call.app.keys.counting(call.now).map(jwk_json).collect();
+    let keys: Vec<_> = call.app.keys.now().chain().counting(call.now).map(jwk_json).collect();
     let set = format!("{{\"keys\":[{}]}}", keys.join(","));
-    Ok(Answer::text("application/json", set).kept(300))
+    Ok(Answer::text("application/json", set).kept(call.app.config().keys_age))
 }
 
 pub(crate) async fn directory(call: Call) -> Result<Answer> {
@@ -89,12 +89,16 @@ async fn made(
 }
 
 pub(crate) async fn about(call: Call) -> Result<Answer> {
+    let keys = call.app.keys.now();
+    let chain = keys.chain();
     let about = About {
-        did: call.app.did().to_string(),
+        did: chain.current().to_string(),
         url: call.app.url().to_owned(),
         time: call.now,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        rotations: call.app.keys.rotations(),
+        rotations: chain.successors.iter().map(|successor| successor.rotation.clone()).collect(),
+        next: chain.next.as_ref().map(|next| next.rotation.clone()),
+        doubtful: chain.doubts.iter().map(|doubt| doubt.did.to_string()).collect(),
     };
     Ok(Answer::json(200, &about))
 }
@@ -110,7 +114,10 @@ pub(crate) async fn status_list(call: Call) -> Result<Answer> {
         let over = || Problem::new(Kind::NotFound, "the tokens of that list are over");
         let uri = format!("{}/v1/status/{list}", app.url());
         let draft = StatusListDraft { uri: &uri, now, lifetime, ttl: Some(renewal) };
-        Ok(statuses.sign(app.keys.of_list(list, now).ok_or_else(over)?, &draft)?)
+        let signer = app.keys.now().of_list(list, now).cloned().ok_or_else(over)?;
+        let unsigned = statuses.unsigned(signer.did(), &draft)?;
+        let signature = signer.sign_and_wait(unsigned.to_sign())?;
+        Ok(unsigned.finish(&signature))
     });
     // Caches between may keep it no longer than half a renewal: it is a revocation that waits.
     Ok(Answer::text("application/statuslist+jwt", signed.await?).kept((renewal / 2).min(30)))

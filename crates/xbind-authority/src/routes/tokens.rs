@@ -62,13 +62,15 @@ pub(crate) async fn issue(call: Call) -> Result<Answer> {
         let wanted = Wanted { did: from, scopes: wanted_scopes, ttl, id, challenge: ticket.id };
         token::issue(db, &wanted, now)
     };
+    call.app.keys.now().current()?.check()?; // nothing is put on record that nobody will sign
     let issued = call.app.decide(&call, "token.issued", who::as_agent(from, now), make).await?;
     let view = sign(
         &call.app,
         &issued,
         &Asks { from, audience: &audience, scopes: &scopes, ttl, now, id, cnf_jkt: None, on_behalf_of: None },
         text,
-    )?;
+    )
+    .await?;
     call.app.metrics.tokens.fetch_add(1, Ordering::Relaxed);
     Ok(Answer::json(201, &view))
 }
@@ -85,7 +87,7 @@ pub(crate) struct Asks<'a> {
     pub on_behalf_of: Option<(&'a str, &'a str)>,
 }
 
-pub(crate) fn sign(app: &App, issued: &Issued, asks: &Asks<'_>, id: String) -> Result<TokenView> {
+pub(crate) async fn sign(app: &App, issued: &Issued, asks: &Asks<'_>, id: String) -> Result<TokenView> {
     let audit_url = format!("{}/v1/audit/tokens/{id}", app.url());
     let status = StatusRef { index: issued.place, uri: format!("{}/v1/status/{}", app.url(), issued.list) };
     let claims = serde_json::json!({
@@ -107,8 +109,12 @@ pub(crate) fn sign(app: &App, issued: &Issued, asks: &Asks<'_>, id: String) -> R
         now,
         id: bytes,
     };
+    // By the key of its list: the next one may have begun since the token was given its place.
+    let signer = app.keys.now().of_list(issued.list, now).cloned().ok_or_else(Problem::internal)?;
+    let unsigned = draft.unsigned(signer.did())?;
+    let signature = signer.sign(unsigned.to_sign()).await?;
     Ok(TokenView {
-        token: xbind::issue(app.keys.current()?, &draft)?,
+        token: unsigned.finish(&signature),
         id,
         expires_at: now.saturating_add(ttl),
         scopes: scopes.iter().map(|scope| scope.to_string()).collect(),
@@ -184,7 +190,7 @@ pub(crate) enum Genuine {
 /// `internal`.
 pub(crate) fn genuine(app: &App, text: &str, now: u64) -> Result<Genuine> {
     let Some(Unverified { aud, sub, client_id }) = unverified(text) else { return Ok(Genuine::Other) };
-    let trust = app.keys.counting(now).fold(Trust::default(), |trust, did| trust.with_did(*did));
+    let trust = app.keys.now().chain().counting(now).fold(Trust::default(), |trust, did| trust.with_did(*did));
     let policy = TokenPolicy { clock_skew: 0, cache_bytes: 0, ..TokenPolicy::new(&aud) };
     let Ok(verifier) = TokenVerifier::new(policy, trust) else { return Ok(Genuine::Other) };
     // Its signature and form; what became of it stands in the database, and nobody presents it.

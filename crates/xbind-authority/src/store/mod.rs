@@ -91,6 +91,8 @@ impl Store {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         schema::migrate(&mut connection)?;
+        let now = i64::try_from(xbind_runtime::now()).unwrap_or(i64::MAX);
+        connection.execute("INSERT OR IGNORE INTO meta(name, value) VALUES ('began_at', ?1)", [now])?;
         let writer = Writer::start(connection, audit)?;
         Ok(Self { path: path.to_owned(), writer, readers: Mutex::default() })
     }
@@ -124,6 +126,18 @@ impl Store {
         self.writer.write(change).await
     }
 
+    /// The same on a thread that may wait.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_and_wait<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Change<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.map_err(|error| Problem::internal().because(error))?.block_on(self.write(change))
+    }
+
     /// How many commits there were, and how many changes they held.
     #[must_use]
     pub fn written(&self) -> (u64, u64) {
@@ -144,7 +158,7 @@ pub(crate) fn reader(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn configure(connection: &Connection) -> rusqlite::Result<()> {
+pub(crate) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;

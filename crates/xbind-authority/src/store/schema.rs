@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::store::{Fault, fault};
 
 /// Each step leads from the schema of its place to the next. Steps are added, never changed.
-const STEPS: &[&str] = &[V1, V2, V3, V4, V5];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6];
 
 const V1: &str = "
 CREATE TABLE meta(
@@ -136,6 +136,30 @@ CREATE INDEX logouts_by_session ON logouts(issuer, session);
 CREATE INDEX logouts_by_end ON logouts(until);
 ALTER TABLE tokens ADD COLUMN root INTEGER;
 CREATE INDEX tokens_by_root ON tokens(root) WHERE root IS NOT NULL;
+";
+
+/// The authority's next key before it signs anything, keys of it that are doubtful, what a command asks of a server that runs,
+/// and when each token was issued.
+const V6: &str = "
+ALTER TABLE authority_keys ADD COLUMN active_at INTEGER NOT NULL DEFAULT 0;
+UPDATE authority_keys SET active_at = added_at;
+CREATE TABLE authority_next(
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    rotation TEXT NOT NULL,
+    added_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE authority_doubts(
+    key BLOB PRIMARY KEY,
+    tainted_from INTEGER NOT NULL,
+    revoked INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE wishes(
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    step TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    outcome TEXT
+) STRICT;
+ALTER TABLE tokens ADD COLUMN issued_at INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// The schema of this version.

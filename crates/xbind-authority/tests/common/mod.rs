@@ -19,7 +19,9 @@ pub mod issuer;
 pub mod killed;
 pub mod oauth;
 pub mod probe;
+pub mod softhsm;
 pub mod story;
+pub mod transit;
 pub mod world;
 
 pub use folder::Folder;

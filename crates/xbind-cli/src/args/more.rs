@@ -17,7 +17,17 @@ pub(crate) enum Authority {
     Restore(Copy),
     /// Free a domain whose operator is gone; the server must not run
     Release(Release),
-    /// Give the authority a new key; the server must not run
+    /// The authority's keys, and where each stands
+    Keys(Data),
+    /// Make the authority's next key and tell others of it
+    PrepareKey(PrepareKey),
+    /// Let the key that is prepared sign
+    ActivateKey(ActivateKey),
+    /// Say that a key is doubtful: it signs nothing more, and its tokens since then are taken back
+    TaintKey(TaintKey),
+    /// Take a key back with all that it has signed
+    RevokeKey(RevokeKey),
+    /// Give the authority a new key at once: prepared, if one is, and activated
     RotateKey(RotateKey),
 }
 
@@ -44,6 +54,9 @@ pub(crate) struct Serve {
     /// A JSON file with the OIDC providers whose users agents may act for
     #[arg(long, value_name = "FILE")]
     pub(crate) issuers: Option<PathBuf>,
+    /// Change the authority's key by itself, so often: 2d or more
+    #[arg(long, value_parser = seconds, value_name = "TIME")]
+    pub(crate) rotate_every: Option<u64>,
     /// A line of JSON for each request goes to the end of this file
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,
@@ -76,11 +89,54 @@ pub(crate) struct Release {
 }
 
 #[derive(Group)]
-pub(crate) struct RotateKey {
+pub(crate) struct Data {
     /// Where everything is kept
     #[arg(long, value_name = "DIRECTORY", default_value = "authority")]
     pub(crate) data: PathBuf,
-    /// Only make the next key, so that verifiers learn its DID beforehand
+}
+
+#[derive(Group)]
+pub(crate) struct PrepareKey {
+    #[command(flatten)]
+    pub(crate) at: Data,
+    /// When it begins to sign by itself: up to 30d
+    #[arg(long, value_parser = seconds, default_value = "1d", value_name = "TIME")]
+    pub(crate) after: u64,
+}
+
+#[derive(Group)]
+pub(crate) struct ActivateKey {
+    #[command(flatten)]
+    pub(crate) at: Data,
+    /// Although verifiers may have a JWK set without it, and refuse tokens until they ask again
+    #[arg(long)]
+    pub(crate) at_once: bool,
+}
+
+#[derive(Group)]
+pub(crate) struct TaintKey {
+    #[command(flatten)]
+    pub(crate) at: Data,
+    /// The DID of the key
+    pub(crate) key: String,
+    /// Since then, in seconds since 1970 [default: now]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) since: Option<u64>,
+}
+
+#[derive(Group)]
+pub(crate) struct RevokeKey {
+    #[command(flatten)]
+    pub(crate) at: Data,
+    /// The DID of the key
+    pub(crate) key: String,
+}
+
+#[derive(Group)]
+pub(crate) struct RotateKey {
+    #[command(flatten)]
+    pub(crate) at: Data,
+    /// Only prepare the next key, which begins to sign after a day
     #[arg(long)]
     pub(crate) prepare: bool,
 }

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use xbind_authority::{Config, LogSink, Passphrase, Server, TlsFiles};
+use xbind_authority::{AuthorityKey, Config, LogSink, Passphrase, Server, Step, TlsFiles};
 use xbind_net::Roots;
 
-use crate::args::{Authority, Copy, Release, RotateKey, Serve};
+use crate::args::{ActivateKey, Authority, Copy, Data, PrepareKey, Release, RevokeKey, RotateKey, Serve, TaintKey};
 use crate::commands::Room;
 use crate::failure::{Failure, Result};
 use crate::said::Said;
 
+/// How long a key is prepared unless somebody says, in seconds.
+const A_DAY: u64 = 86_400;
 /// How often a command that runs until it is stopped looks up.
 pub(crate) const A_WHILE: Duration = Duration::from_secs(3600);
 
@@ -33,20 +35,70 @@ pub(crate) fn run(room: &Room<'_>, args: Authority) -> Result<Said> {
             xbind_authority::release(&data, passphrase.as_ref().map(|text| text.as_str()), &domain)?;
             Ok(Said::of(&json!({ "domain": domain, "status": "released" })))
         }
-        Authority::RotateKey(RotateKey { data, prepare }) => {
-            let passphrase = room.passphrases().of_authority(&data, false)?;
-            let passphrase = passphrase.as_ref().map(|text| text.as_str());
-            let keys = xbind_authority::rotate(&data, passphrase, prepare)?;
-            room.say(if prepare {
-                "next: let verifiers trust the new DID as well, then xbind authority rotate-key"
-            } else {
-                "next: xbind authority serve, a backup, and the new DID in the TXT records of domains to come"
-            });
-            let status = if prepare { "prepared" } else { "rotated" };
-            let said = json!({ "did": keys.did.as_str(), "before": keys.before.as_str(), "status": status });
-            Ok(Said::of(&said))
+        Authority::Keys(at) => keys(room, &at, &Step::List {}, None),
+        Authority::PrepareKey(PrepareKey { at, after }) => keys(
+            room,
+            &at,
+            &Step::Prepare { after },
+            Some("next: let verifiers that know DIDs trust the new one as well"),
+        ),
+        Authority::ActivateKey(ActivateKey { at, at_once }) => {
+            keys(room, &at, &Step::Activate { at_once }, Some(ROTATED))
         }
+        Authority::TaintKey(TaintKey { at, key, since }) => {
+            keys(room, &at, &Step::Taint { did: key, since }, Some(STOLEN))
+        }
+        Authority::RevokeKey(RevokeKey { at, key }) => keys(room, &at, &Step::Revoke { did: key }, Some(STOLEN)),
+        Authority::RotateKey(args) => rotate(room, &args),
     }
+}
+
+const ROTATED: &str = "next: a backup, and the new DID in the TXT records of domains to come";
+const STOLEN: &str =
+    "next: verifiers that know DIDs trust the new one, and that one no more; agents ask for tokens anew";
+
+fn take(room: &Room<'_>, Data { data }: &Data, step: &Step) -> Result<Vec<AuthorityKey>> {
+    // A server that runs has its keys open.
+    let passphrase =
+        if xbind_authority::is_served(data) { None } else { room.passphrases().of_authority(data, false)? };
+    Ok(xbind_authority::keys(data, passphrase.map(Passphrase::from).as_ref(), step)?)
+}
+
+fn in_state<'a>(keys: &'a [AuthorityKey], state: &str) -> Option<&'a str> {
+    keys.iter().find(|key| key.state == state).map(|key| key.did.as_str())
+}
+
+fn rotate(room: &Room<'_>, RotateKey { at, prepare }: &RotateKey) -> Result<Said> {
+    let (step, state, status, next) = if *prepare {
+        (
+            Step::Prepare { after: A_DAY },
+            "prepared",
+            "prepared",
+            "next: xbind authority activate-key, or wait for a day",
+        )
+    } else {
+        (Step::Rotate {}, "active", "rotated", ROTATED)
+    };
+    let keys = take(room, at, &step)?;
+    room.say(next);
+    let did = in_state(&keys, state);
+    let earlier = keys.iter().take_while(|key| Some(key.did.as_str()) != did);
+    Ok(Said::of(&json!({ "did": did, "before": earlier.last().map(|key| &key.did), "status": status })))
+}
+
+fn keys(room: &Room<'_>, at: &Data, step: &Step, next: Option<&str>) -> Result<Said> {
+    let keys = take(room, at, step)?;
+    if let Some(next) = next {
+        room.say(next);
+    }
+    let (did, prepared) = (in_state(&keys, "active"), in_state(&keys, "prepared"));
+    let line = |key: &AuthorityKey| {
+        let times = [("since", key.active_at), ("until", key.until), ("doubtful since", key.doubtful_from)];
+        let times = times.iter().filter_map(|(name, time)| time.map(|time| format!(" {name} {time}")));
+        format!("{} {}{}\n", key.did, key.state, times.collect::<String>())
+    };
+    let text = keys.iter().map(line).collect::<String>();
+    Ok(Said::of(&json!({ "did": did, "prepared": prepared, "keys": keys })).with_text(text))
 }
 
 fn serve(room: &Room<'_>, args: Serve) -> Result<Said> {
@@ -68,6 +120,7 @@ fn serve(room: &Room<'_>, args: Serve) -> Result<Said> {
         resolver: args.resolver,
         issuers: args.issuers,
         roots: Roots { pem: Vec::new(), files: room.common.ca.clone().into_iter().collect() },
+        rotate_every: args.rotate_every,
         passphrase,
         log,
         ..Config::new(args.data)

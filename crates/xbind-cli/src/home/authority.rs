@@ -32,9 +32,9 @@ impl Authority {
         if self.did.is_none() {
             return Ok(false);
         }
-        let before = (self.did.clone(), self.rotations.len());
+        let before = (self.did.clone(), self.rotations.clone());
         self.pin(client)?;
-        Ok(before != (self.did.clone(), self.rotations.len()))
+        Ok(before != (self.did.clone(), self.rotations.clone()))
     }
 
     /// The same, and whoever answers is taken for it where it is not known yet.
@@ -43,11 +43,13 @@ impl Authority {
         check_address(client, &about)?;
         let known = match self.known()? {
             Some(known) => known.follow(&about, xbind_runtime::now()).map_err(|refusal| client.failed(refusal))?,
-            None => Known::new(*xbind::VerifyingKey::from_did(&about.did)?.did()),
+            None => Known::new(*xbind::VerifyingKey::from_did(&about.did)?.did())
+                .follow(&about, xbind_runtime::now())
+                .map_err(|refusal| client.failed(refusal))?,
         };
         client.trust(*known.did());
         self.did = Some(known.did().to_string());
-        self.rotations = known.rotations().to_vec();
+        self.rotations = known.rotations();
         Ok(())
     }
 

@@ -150,6 +150,12 @@ answers! {
         /// The statements by which its key has changed, from the first on.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         rotations: Vec<String>,
+        /// The statement that leads to its next key, which signs nothing yet.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<String>,
+        /// Keys whose signatures do not count any more.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        doubtful: Vec<String>,
     }
     /// A TXT record.
     Txt {

@@ -101,6 +101,14 @@ impl StatusList {
     /// # Errors
     /// `INVALID_CONFIG` for a draft outside its bounds.
     pub fn sign(&self, key: &SigningKey, draft: &StatusListDraft<'_>) -> Result<String> {
+        Ok(self.unsigned(key.did(), draft)?.sign(key))
+    }
+
+    /// The list before it is signed, for an issuer whose key is elsewhere.
+    ///
+    /// # Errors
+    /// `INVALID_CONFIG` for a draft outside its bounds.
+    pub fn unsigned(&self, issuer: &Did, draft: &StatusListDraft<'_>) -> Result<UnsignedJws> {
         if !grant::is_name(draft.uri) {
             return Err(config("the address of the list is not 1 to 512 bytes without control characters"));
         }
@@ -110,7 +118,7 @@ impl StatusList {
         let expires_at = draft.now.checked_add(draft.lifetime);
         let expires_at = expires_at.ok_or_else(|| config("the time of expiry is beyond what can be counted"))?;
         let mut claims = Members::new();
-        claims.text("iss", key.did().as_str());
+        claims.text("iss", issuer.as_str());
         claims.text("sub", draft.uri);
         claims.number("iat", draft.now);
         claims.number("exp", expires_at);
@@ -118,7 +126,7 @@ impl StatusList {
             claims.number("ttl", ttl);
         }
         claims.raw("status_list", &self.json());
-        Ok(UnsignedJws::new(key.did(), TYPE, &claims.finish()).sign(key))
+        Ok(UnsignedJws::new(issuer, TYPE, &claims.finish()))
     }
 
     fn json(&self) -> String {

@@ -1,0 +1,185 @@
+//! An authority whose key is kept elsewhere.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test that panics fails"
+)]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::story::Story;
+use common::transit::{Mood, Transit};
+use common::{key, softhsm};
+use serde_json::json;
+use xbind_authority::{Config, Server, Step};
+
+const AUDIENCE: &str = "https://api.example.com";
+const SCOPES: &[&str] = &["read:payments"];
+
+fn directory(story: &Story) -> PathBuf {
+    story.folder.join("authority")
+}
+
+fn place(directory: &Path, places: &[String]) {
+    let path = directory.join("signers.json");
+    std::fs::write(&path, format!("[{}]", places.join(","))).unwrap();
+    #[cfg(unix)]
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+}
+
+fn take(story: &Story, step: &Step) -> Result<Vec<xbind_authority::AuthorityKey>, String> {
+    xbind_authority::keys(&directory(story), None, step).map_err(|fault| fault.to_string())
+}
+
+/// From the key in the file to the ones at the server, one version after the other.
+#[test]
+fn tokens_lists_and_answers_are_signed_elsewhere_and_the_log_here() {
+    let transit = Transit::start(&[key(40)]);
+    let mut story = Story::new();
+    let (_, _, agent) = story.begun(SCOPES);
+    let first = story.server.did();
+    let old = story.token(&agent, AUDIENCE, SCOPES).expect(201).json()["token"].clone();
+    place(&directory(&story), &[transit.place("")]);
+    take(&story, &Step::Rotate {}).unwrap();
+    assert_eq!(story.server.did(), *key(40).did());
+    assert!(!directory(&story).join("authority.1.key").exists(), "nothing of that key is here");
+    assert!(take(&story, &Step::Prepare { after: 86_400 }).unwrap_err().contains("no key that is new"));
+    transit.add(key(41));
+    let prepared = take(&story, &Step::Prepare { after: 86_400 }).unwrap();
+    assert_eq!(prepared[2].did, key(41).did().as_str());
+    take(&story, &Step::Activate { at_once: true }).unwrap();
+    for wanted in [41, 41] {
+        let answer = story.token(&agent, AUDIENCE, SCOPES).expect(201);
+        assert!(answer.field("signature-input").unwrap().contains(key(wanted).did().as_str()), "the answer is signed");
+        let token = answer.json()["token"].as_str().unwrap().to_owned();
+        let known = story.client.post("/v1/introspection", &json!({ "token": token })).expect(200).json();
+        assert_eq!(known["status"], "active");
+        let payload = data_encoding::BASE64URL_NOPAD.decode(token.split('.').nth(1).unwrap().as_bytes()).unwrap();
+        let claims: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+        let uri = claims["status"]["status_list"]["uri"].as_str().unwrap();
+        let text = story.client.get(uri.strip_prefix(story.server.url()).unwrap()).expect(200).body;
+        let did = *key(wanted).did();
+        xbind::read_status_list(&text, uri, xbind::ListSigner::Did(&did)).unwrap();
+        story.restart();
+    }
+    let known = story.client.post("/v1/introspection", &json!({ "token": old })).expect(200).json();
+    assert_eq!(known["status"], "active");
+    // One that was stolen there is followed by one that was not; where there is none, nothing happens.
+    let stolen = Step::Revoke { did: key(41).did().to_string() };
+    assert!(take(&story, &stolen).unwrap_err().contains("no key that is new"));
+    transit.add(key(42));
+    take(&story, &stolen).unwrap();
+    assert_eq!(story.server.did(), *key(42).did());
+    let wanted = xbind_runtime::Wanted { did: Some(first), ..Default::default() };
+    xbind_runtime::verify(&directory(&story).join("audit.jsonl"), wanted).unwrap();
+    // The file is needed, and for its owner alone.
+    let copy = story.folder.join("copy");
+    xbind_authority::backup(&directory(&story), &copy).unwrap();
+    assert!(copy.join("signers.json").exists());
+    story.restart_after(|| ());
+    let directory = directory(&story);
+    let spare = Server::start(Config::new(story.folder.join("other"))).unwrap();
+    std::mem::replace(&mut story.server, spare).stop();
+    let start = || Server::start(Config::new(&directory)).map(|server| server.did()).map_err(|fault| fault.to_string());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let path = directory.join("signers.json");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+        assert!(start().unwrap_err().contains("chmod 600"));
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    }
+    transit.be(Mood::Says(403, String::new()));
+    let refused = start().unwrap_err();
+    assert!(refused.contains("status 403"), "{refused}");
+    transit.be(Mood::Honest);
+    assert_eq!(start().unwrap(), *key(42).did());
+    place(&directory, &[]);
+    assert!(start().unwrap_err().contains("signers.json"));
+}
+
+#[test]
+fn a_signer_that_is_away_or_lies_ends_what_needs_it_and_nothing_else() {
+    let transit = Transit::start(&[key(40)]);
+    let mut story = Story::new();
+    let (_, _, agent) = story.begun(SCOPES);
+    place(&directory(&story), &[transit.place(r#","timeoutMs":500"#)]);
+    take(&story, &Step::Rotate {}).unwrap();
+    story.token(&agent, AUDIENCE, SCOPES).expect(201);
+    let records = |story: &Story| {
+        let log = std::fs::read_to_string(directory(story).join("audit.jsonl")).unwrap();
+        log.matches("\"token.issued\"").count()
+    };
+    for mood in [Mood::Silent, Mood::Another(9), Mood::Says(503, String::new())] {
+        transit.be(mood.clone());
+        let begin = Instant::now();
+        let answer = story.token(&agent, AUDIENCE, SCOPES).refused("signer-failed");
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (503, Some("SIGN_FAILED")), "{mood:?}");
+        assert!(answer.field("signature").is_none() && answer.field("retry-after").is_some());
+        assert!(begin.elapsed() < Duration::from_secs(20), "{mood:?}");
+        // What needs no signature goes on, and so does what was signed.
+        for path in ["/v1", "/live", "/ready", "/.well-known/jwks.json"] {
+            story.client.get(path).expect(200);
+        }
+        let before = records(&story);
+        if matches!(mood, Mood::Silent) {
+            story.token(&agent, AUDIENCE, SCOPES).refused("signer-failed");
+            assert_eq!(records(&story), before, "what nobody will sign is not put on record while that is known");
+        }
+        transit.be(Mood::Honest);
+        while story.token(&agent, AUDIENCE, SCOPES).status != 201 {
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+    // A step that needs a signature is not taken.
+    transit.add(key(41));
+    transit.be(Mood::Another(9));
+    assert!(take(&story, &Step::Rotate {}).is_err());
+    transit.be(Mood::Honest);
+    while take(&story, &Step::Rotate {}).is_err() {
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(story.server.did(), *key(41).did());
+}
+
+#[test]
+fn a_key_in_a_security_module_signs_and_is_missed_while_its_token_is_away() {
+    softhsm::with("a_key_in_a_security_module_signs_and_is_missed_while_its_token_is_away", |hsm| {
+        hsm.token("authority");
+        hsm.import("authority", "2026", "01", &key(40));
+        hsm.import("authority", "2027", "02", &key(41));
+        let mut story = Story::new();
+        let (_, _, agent) = story.begun(SCOPES);
+        place(&directory(&story), &[hsm.place("authority", "2026", ""), hsm.place("authority", "2027", "")]);
+        take(&story, &Step::Rotate {}).unwrap();
+        assert_eq!(story.server.did(), *key(40).did());
+        for _ in 0..20 {
+            story.token(&agent, AUDIENCE, SCOPES).expect(201);
+        }
+        story.restart();
+        take(&story, &Step::Rotate {}).unwrap();
+        assert_eq!(story.server.did(), *key(41).did());
+        story.token(&agent, AUDIENCE, SCOPES).expect(201);
+        std::fs::rename(hsm.path("tokens"), hsm.path("away")).unwrap();
+        std::fs::create_dir(hsm.path("tokens")).unwrap();
+        while story.token(&agent, AUDIENCE, SCOPES).status == 201 {}
+        story.token(&agent, AUDIENCE, SCOPES).refused("signer-failed");
+        story.client.get("/v1").expect(200);
+        std::fs::remove_dir(hsm.path("tokens")).unwrap();
+        std::fs::rename(hsm.path("away"), hsm.path("tokens")).unwrap();
+        while story.token(&agent, AUDIENCE, SCOPES).status != 201 {
+            thread::sleep(Duration::from_millis(50));
+        }
+        let directory = directory(&story);
+        drop(story.server);
+        for file in std::fs::read_dir(&directory).unwrap() {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            assert!(!bytes.windows(softhsm::PIN.len()).any(|window| window == softhsm::PIN.as_bytes()));
+        }
+    });
+}
