@@ -182,7 +182,9 @@ export class Crew {
   async end(): Promise<{ calls: number; lost: number; wrong: string[] }> {
     this.caller.child.stdin?.write('over\n')
     const over = (): number | undefined => this.caller.lines.find((line) => line.over !== undefined)?.over
-    await until('every call has ended', () => over() !== undefined, 3 * TIMEOUT_MS)
+    await until('every call has ended', () => over() !== undefined, 3 * TIMEOUT_MS).catch((error: Error) => {
+      throw new Error(`${error.message}; ${this.#missing()}`)
+    })
     await pause(500) // what workers have said may still be on its way
     const ended = this.caller.lines.filter((line) => line.over === undefined)
     const runs = this.#all.flatMap(({ lines }) => lines.map((line) => line.handled)).filter((it) => it !== undefined)
@@ -198,6 +200,16 @@ export class Crew {
         ...(ended.length === over() ? [] : [`${ended.length} of ${over()} calls have ended`]),
       ],
     }
+  }
+
+  /** Which calls have not ended, and whether anybody is there who could say so. */
+  #missing(): string {
+    const { child, lines } = this.caller
+    const have = new Set(lines.map(({ asked }) => Number(asked.split(' ')[1])))
+    const all = Array.from({ length: [...have].reduce((most, number) => Math.max(most, number), 0) }, (_, at) => at + 1)
+    const missing = all.filter((number) => !have.has(number)).slice(0, 20)
+    const state = `exit code ${child.exitCode}, signal ${child.signalCode}`
+    return `of ${all.length} calls ${have.size} have, the first others are ${missing.join(', ')}; the caller: ${state}`
   }
 
   async close(): Promise<void> {

@@ -25,7 +25,7 @@ class Book {
   early: Beat | undefined
 
   fits({ count, set }: Beat): boolean {
-    const all = [...this.words].sort(([one], [other]) => Buffer.compare(Buffer.from(one), Buffer.from(other)))
+    const all = [...this.words].toSorted(([one], [other]) => Buffer.compare(Buffer.from(one), Buffer.from(other)))
     const digests = all.map(([, { digest }]) => digest)
     return count === all.length && set === sha256('xbind-stops-v1\0', ...digests).toString('base64url')
   }

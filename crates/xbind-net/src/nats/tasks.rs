@@ -310,24 +310,26 @@ impl Task {
             let message = message.map_err(|_| Fault::Unavailable)?.ok_or(Fault::Unavailable)?;
             let Some(entry) = self.agents.entry(&mut watch, &message)? else { continue };
             at = at.max(entry.seq);
-            if let Some((host, did)) = split(entry.key) {
-                self.seen(&host, &did, &entry);
-            }
+            self.seen(&entry);
             is_whole |= entry.left == 0 || watch.taken >= watch.count;
         }
     }
 
-    /// Takes in what stands under that key. Whatever is neither a presence nor the word of its host somebody else wrote; and who has
-    /// run out is known without being told.
-    fn seen(&self, host: &NKey, did: &Did, entry: &Entry<'_>) {
+    /// Takes in what stands under that key, unless it is of this host. Whatever is neither a presence nor the word of its host
+    /// somebody else wrote; and who has run out is known without being told.
+    fn seen(&self, entry: &Entry<'_>) {
         let link = &self.link;
+        let Some((host, agent)) = entry.key.split_once('.').filter(|(host, _)| *host != link.host.as_str()) else {
+            return;
+        };
         let read = |text| Presence::read_entry(entry.key, text, &link.namespace, link.unix(), SKEW).ok();
         if let Some(presence) = entry.text().and_then(read) {
             return link.learn(&presence);
         }
-        let left = entry.removed.and_then(|left| envelope::read_leave(host, &link.namespace, entry.key, left));
-        if let Some(at) = left {
-            lock(&link.directory).leave(host, did, at);
+        let keys = NKey::parse(Role::User, host).ok().zip(xbind::cluster::token::did(agent));
+        let (Some((host, did)), Some(left)) = (keys, entry.removed) else { return };
+        if let Some(at) = envelope::read_leave(&host, &link.namespace, entry.key, left) {
+            lock(&link.directory).leave(&host, &did, at);
         }
     }
 
@@ -363,11 +365,6 @@ impl Task {
             }
         }
     }
-}
-
-fn split(key: &str) -> Option<(NKey, Did)> {
-    let (host, did) = key.split_once('.')?;
-    Some((NKey::parse(Role::User, host).ok()?, xbind::cluster::token::did(did)?))
 }
 
 /// Nobody else can tell how the numbers of NATS messages go on.
