@@ -54,6 +54,12 @@ export async function authority(...scopes: string[]) {
       child = (await begin('authority', 'serve', '--json', '--quiet', ...data, ...listen)).child
       return rotated as { before: string; did: string }
     },
+    /** It is killed, and is where it was, with more options. */
+    async serve(...more: string[]) {
+      await end('SIGKILL')
+      const listen = ['--listen', new URL(told.url).host, '--url', told.url, '--data', join(dir, 'authority')]
+      child = (await begin('authority', 'serve', '--json', '--quiet', ...listen, ...more)).child
+    },
     async stop() {
       await end('SIGTERM')
       rmSync(folder, { recursive: true })

@@ -8,8 +8,9 @@ use std::time::Duration;
 use common::exchange::{ACCESS_TOKEN, ID_TOKEN, Scene};
 use common::issuer::{IssuerKey, IssuerServer, Say};
 use common::key;
-use common::oauth::{form, jws};
+use common::oauth::{TYPE, form, jws, with_proof};
 use serde_json::{Value, json};
+use xbind::identity::jwk::thumbprint;
 
 fn said(token: &str) -> Value {
     let claims = data_encoding::BASE64URL_NOPAD.decode(token.split('.').nth(1).unwrap().as_bytes()).unwrap();
@@ -35,6 +36,28 @@ fn an_agent_acts_for_a_user_and_everybody_sees_for_whom() {
     let told =
         scene.story.client.ask(&scene.operator, "GET", "/v1/audit?limit=50", None).expect(200).json().to_string();
     assert!(told.contains(&format!("for {} alice: a read:x pay.one", scene.issuer.url())), "{told}");
+}
+
+#[test]
+fn a_token_for_a_user_is_bound_to_the_agents_key_where_that_is_proven() {
+    let mut scene = Scene::new();
+    let (user, agent) = (scene.user(&json!({})), key(2));
+    let request = with_proof(scene.request(&agent, &user, &[]), &scene.story.proof(&agent));
+    let given = scene.story.client.send(&request).expect(200).json();
+    assert_eq!(given["token_type"], "DPoP");
+    let claims = said(given["access_token"].as_str().unwrap());
+    assert_eq!(claims["cnf"], json!({ "jkt": thumbprint(agent.did()) }));
+    assert_eq!((&claims["sub"], &claims["act"]), (&json!("alice"), &json!({ "sub": agent.did().as_str() })));
+    let anothers = with_proof(scene.request(&agent, &user, &[]), &scene.story.proof(&key(3)));
+    assert_eq!(scene.story.client.send(&anothers).error(), "invalid_dpop_proof");
+    // Whoever the token concerns is told for whom it was got, also as it stands.
+    let asked = [
+        ("client_assertion_type", TYPE),
+        ("client_assertion", &*scene.story.assertion(&agent)),
+        ("token", given["access_token"].as_str().unwrap()),
+    ];
+    let told = scene.story.client.send(&form("/oauth/introspect", &asked)).expect(200).json();
+    assert_eq!((&told["active"], &told["sub"], &told["sub_id"]), (&json!(true), &json!("alice"), &claims["sub_id"]));
 }
 
 #[test]
