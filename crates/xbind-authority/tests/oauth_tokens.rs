@@ -116,6 +116,9 @@ fn a_token_is_told_of_to_whom_it_concerns() {
     assert_eq!(ask(&mut story, 6, &token), told, "its audience");
     let elsewhere = story.access_token(&agent, "https://api.example");
     assert_eq!(ask(&mut story, 6, &elsewhere), inactive, "an agent that it does not concern");
+    let heard = key(3).did().to_string();
+    let elsewhere = story.access_token(&agent, &heard);
+    assert_eq!(ask(&mut story, 6, &elsewhere), inactive, "another's audience");
     let named = story.client.get(&format!("/v1/agents/{audience}")).json()["alias"].as_str().unwrap().to_owned();
     let to_alias = story.access_token(&agent, &named);
     assert_eq!(ask(&mut story, 6, &to_alias)["active"], true, "its audience by its alias");
