@@ -1354,5 +1354,68 @@ export interface HandleSeen {
   /** What the handler threw. */
   error?: unknown;
 }
+/** An Ed25519 key of the transit engine of a Vault or OpenBao server: see `vault`. */
+export interface VaultKey {
+  /** `https://vault.example:8200`; on this machine http as well. */
+  readonly url: string;
+  /** Its name there. */
+  readonly key: string;
+  /** A file with the token, read for each signature: whoever renews it replaces it. */
+  readonly tokenFile: string;
+  /** Which version it has to be, by its DID; the newest unless given. */
+  readonly did?: string;
+  /** Where the engine is mounted: `transit`. */
+  readonly mount?: string;
+  /** In which namespace. */
+  readonly namespace?: string;
+  /** A PEM file with certificates to trust beside the usual ones. */
+  readonly caFile?: string;
+  /** How long a signature may take: 5000, at most 30,000. */
+  readonly timeoutMs?: number;
+}
+/** An Ed25519 key of a PKCS#11 module: see `pkcs11`. */
+export interface PKCS11Key {
+  /** The file of the module, which is loaded into this process. */
+  readonly module: string;
+  /** The label of the token. */
+  readonly token?: string;
+  /** Or the number of its slot. */
+  readonly slot?: number;
+  /** The label of the key. */
+  readonly key?: string;
+  /** Its id, in hex; with the label, or instead of it. */
+  readonly id?: string;
+  /** A file with the user's PIN. */
+  readonly pinFile?: string;
+  /** Or a variable of the environment with it. */
+  readonly pinEnv?: string;
+  /** Whose key it has to be. */
+  readonly did?: string;
+  /** How long a signature may take: 5000, at most 30,000. */
+  readonly timeoutMs?: number;
+}
+/**
+ * An identity provider whose key stays at a Vault or OpenBao server.
+ * Errors: SIGN_FAILED (the key cannot be asked for), INVALID_CONFIG.
+ *
+ * @example
+ * ```ts
+ * const kept = await vault({ url: 'https://vault.example:8200', key: 'writer', tokenFile: '/run/secrets/vault-token' })
+ * if (kept.ok) new AutoGenxBindAgent({ name: 'writer', identityProvider: kept.value })
+ * ```
+ */
+export declare function vault(key: VaultKey): Promise<Result<xBindIdentityProvider>>;
+/**
+ * An identity provider whose key stays in a security module, a smart card or SoftHSM.
+ * Errors: SIGN_FAILED (the key cannot be asked for), INVALID_CONFIG.
+ *
+ * @example
+ * ```ts
+ * const module = '/usr/lib/softhsm/libsofthsm2.so'
+ * const kept = await pkcs11({ module, token: 'agents', key: 'writer', pinFile: '/run/secrets/pin' })
+ * if (kept.ok) new AutoGenxBindAgent({ name: 'writer', identityProvider: kept.value })
+ * ```
+ */
+export declare function pkcs11(key: PKCS11Key): Promise<Result<xBindIdentityProvider>>;
 
 export {};

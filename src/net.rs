@@ -1,22 +1,19 @@
 //! Fetching, and the command `xbind`.
 
-use std::sync::LazyLock;
-
 use napi::bindgen_prelude::{Either, External};
+use xbind_binding::kept::{self, KeptPlace};
 use xbind_binding::net::{self, Fetched, Fetcher, Rules, World};
 use xbind_binding::registry::{self, Registry, RegistryRequest};
 use xbind_cli::Running;
 
 use crate::bytes::{Bytes, Copied};
 use crate::convert::{Fallible, Json};
-use crate::pass::{Give, Promised};
+use crate::pass::Promised;
 use crate::record::Soon;
 
 pub type FetcherRef = External<Fetcher>;
 pub type CommandRef = External<Running>;
 pub type RegistryRef = External<Registry>;
-
-static FETCHER: LazyLock<Fetcher> = LazyLock::new(net::fetcher);
 
 give! {
     [] Fetched => Either<Bytes, String>: |fetched| match fetched {
@@ -29,8 +26,10 @@ entries! {
     fn new_fetcher(world: Json<World>) -> FetcherRef = Fetcher::from;
     fn refuse_url(url: String, #[napi(ts_arg_type = "Rules['named']")] named: String) -> Option<String> = net::refuse_url;
     fn fetch(url: String, rules: Json<Rules>, fetcher: Option<&FetcherRef>) -> Promised<Fetched, Either<Bytes, String>>
-        as "Promise<Uint8Array | string>"
-        { Give::give(net::fetch(fetcher.map_or(&FETCHER, |fetcher| fetcher), url, &rules.0)) }
+        as "Promise<Uint8Array | string>" = net::fetch;
+    /// What a key that is kept elsewhere has signed; without data, its public key.
+    fn ask_kept(place: Json<KeptPlace>, did: Option<String>, data: Option<Bytes>) -> Soon<Vec<u8>, Bytes>
+        as "Promise<Fallible<Uint8Array>>" = kept::ask;
     fn open_registry(port: u32, agent: u32, at: String, resolves: bool) -> Fallible<RegistryRef> = registry::open;
     fn ask_registry(registry: &RegistryRef, request: Json<RegistryRequest>) -> Soon<String, String>
         as "Promise<Fallible<string>>" = registry::ask;

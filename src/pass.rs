@@ -59,6 +59,7 @@ give! {
     [T, U] Telling<T> => Promised<T, U>: |telling| Self(telling, PhantomData);
     [A: 'static, B] (A, B) => (External<A>, Json<B>): |(kept, says)| (External::new(kept), Json(says));
     [] [u8; 32] => Bytes: |bytes| Copied(bytes.to_vec());
+    [] Vec<u8> => Bytes: |bytes| Copied(bytes);
     [] xbind::Result<()> => Option<BindingError>: |done| done.err().map(BindingError::from);
     [T, U: Give<T>] xbind::Result<T> => Either<U, BindingError>: |done| match done {
         Ok(value) => Self::A(U::give(value)),

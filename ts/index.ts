@@ -38,6 +38,7 @@ export {
   type xBindIdentityProvider,
 } from './agent/config'
 export type { ReceiveOptions } from './agent/options'
+export { pkcs11, vault, type PKCS11Key, type VaultKey } from './agent/kept'
 export type { Address } from './agent/address'
 export type { HttpReach, ProxyUse } from './agent/reach'
 export { AutoGenxBindAgent } from './agent/agent'

@@ -1,11 +1,11 @@
 //! Agents that are reached over HTTP.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use xbind_binding::agent::Node;
-use xbind_binding::net::{self, Fetched, Fetcher, Rules};
+use xbind_binding::net::{self, Fetched, Rules};
 use xbind_binding::serve::{self, Reach, Server};
 
 use crate::pass::{Bytes, Enter, Give, Json, raised};
@@ -30,14 +30,12 @@ impl Give<(Vec<u8>, bool)> for (Bytes, bool) {
 type Served = (Server, Ready);
 type Document = (Option<Bytes>, Option<String>);
 
-static FETCHER: LazyLock<Fetcher> = LazyLock::new(net::fetcher);
-
 entries! {
     /// Why an address may not be asked, as far as its text tells.
     fn refuse_url(url: &str, named: &str) -> Option<String> = net::refuse_url;
     /// Fetches a document; it, or why there is none.
-    fn fetch(url: String, rules: Json<Rules>) -> Promised<Document> {
-        promised(net::fetch(&FETCHER, url, &rules.0), |fetched: Fetched| Ok(match fetched {
+    fn fetch(url: &str, rules: Json<Rules>) -> Promised<Document> {
+        promised(net::fetch(url, &rules.0, None), |fetched: Fetched| Ok(match fetched {
             Ok(document) => (Some(Give::give(document.bytes().to_vec())), None),
             Err(why) => (None, Some(why)),
         }))

@@ -357,6 +357,36 @@ export interface Refusal {
   readonly keysFailure?: string | undefined
 }
 
+/** Where a key is: with `module` in a token, else at a server. */
+export interface KeptPlace {
+  /** The file of a PKCS#11 module. */
+  readonly module?: string | undefined
+  /** The token's label. */
+  readonly token?: string | undefined
+  /** Or the number of its slot. */
+  readonly slot?: number | undefined
+  /** The key's id, in hex. */
+  readonly id?: string | undefined
+  /** A file with the PIN. */
+  readonly pinFile?: string | undefined
+  /** Or a variable of the environment with it. */
+  readonly pinEnv?: string | undefined
+  /** The address of a server. */
+  readonly url?: string | undefined
+  /** Where its engine is mounted. */
+  readonly mount?: string | undefined
+  /** In which namespace. */
+  readonly namespace?: string | undefined
+  /** A file with the token for it. */
+  readonly tokenFile?: string | undefined
+  /** A PEM file with certificates to trust beside the usual ones. */
+  readonly caFile?: string | undefined
+  /** The name or label of the key. */
+  readonly key?: string | undefined
+  /** How long a signature may take. */
+  readonly timeoutMs?: number | undefined
+}
+
 /** What is to be sealed. */
 export interface Draft {
   /** One of the operations of a message. */
@@ -945,7 +975,11 @@ export interface Binding {
   newFetcher(world: Json<World>): FetcherRef
   /** Why an address may not be asked, as far as its text tells. */
   refuseUrl(url: string, named: Rules['named']): string | null
+  /** Fetches a document, from the world as it is unless another one is given. */
   fetch(url: string, rules: Json<Rules>, fetcher?: FetcherRef): Promise<Uint8Array | string>
+  /** What a key that is kept elsewhere has signed; without data, its public key. */
+  /** What the key of that DID has signed, the newest one there without a DID; without bytes, its public key. */
+  askKept(place: Json<KeptPlace>, did?: string, data?: Uint8Array): Promise<Fallible<Uint8Array>>
   /** The authority at an address, behind a `#` its DID where that is known. With `resolves` the agent calls by the names there, too. */
   openRegistry(port: number, agent: number, at: string, resolves: boolean): Fallible<RegistryRef>
   /** A token, or the name that is registered now. */

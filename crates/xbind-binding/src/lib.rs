@@ -12,6 +12,7 @@ pub mod events;
 pub mod guard;
 pub mod http;
 pub mod judge;
+pub mod kept;
 pub mod key;
 pub mod message;
 pub mod nats;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 use xbind::{Error, ErrorKind};
@@ -45,10 +45,7 @@ impl From<&World> for Fetcher {
 }
 
 /// A client for the world as it is.
-#[must_use]
-pub fn fetcher() -> Fetcher {
-    Fetcher::new(settings())
-}
+static FETCHER: LazyLock<Fetcher> = LazyLock::new(|| Fetcher::new(settings()));
 
 /// How the agents of a bus reach addresses.
 #[derive(Debug, Deserialize)]
@@ -133,10 +130,10 @@ impl From<&Rules> for xbind_net::Rules {
 /// A document, or why there is none.
 pub type Fetched = Result<Document, String>;
 
-/// Fetches a document.
+/// Fetches a document, from the world as it is unless another one is given.
 #[must_use]
-pub fn fetch(fetcher: &Fetcher, url: String, rules: &Rules) -> Telling<Fetched> {
-    let (fetcher, rules) = (fetcher.clone(), rules.into());
+pub fn fetch(url: &str, rules: &Rules, fetcher: Option<&Fetcher>) -> Telling<Fetched> {
+    let (fetcher, url, rules) = (fetcher.unwrap_or(&FETCHER).clone(), url.to_owned(), rules.into());
     Box::new(move |tell| {
         fetcher.fetch_then(url, rules, move |fetched| tell(fetched.map_err(|error| error.to_string())))
     })

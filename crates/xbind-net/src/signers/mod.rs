@@ -68,6 +68,14 @@ impl KeptKeys {
     }
 }
 
+/// Has that done where waiting hurts nobody.
+pub fn wait(work: impl FnOnce() + Send + 'static) {
+    match thread::handle() {
+        Ok(thread) => drop(thread.spawn_blocking(work)),
+        Err(_) => work(), // which will not come far
+    }
+}
+
 /// A key that is elsewhere.
 #[derive(Clone)]
 pub struct Signer(Arc<Inner>);
