@@ -105,9 +105,11 @@ fn sign(signer: &Signer, bytes: Vec<u8>, tell: Box<dyn FnOnce(Result<Vec<u8>>) +
 }
 
 fn open(place: &KeptPlace, did: Option<&str>) -> Result<Signer> {
-    let found = KeptKeys::from(place).open().map_err(|fault| match fault {
-        SignerFault::Config(why) => Error::new(ErrorKind::InvalidConfig, why),
-        fault => Error::from(fault),
+    let found = KeptKeys::from(place).open().map_err(|fault| {
+        if let SignerFault::Config(why) = fault {
+            return Error::new(ErrorKind::InvalidConfig, why);
+        }
+        Error::from(fault)
     })?;
     let signer = found.into_iter().find(|signer| did.is_none_or(|did| signer.did().as_str() == did));
     let signer = signer.ok_or(SignerFault::NoKey)?;
