@@ -4,7 +4,7 @@ import { serveAgents, type ServeOptions } from '@private.me/autogen/http'
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 
 const open: (() => void)[] = []
 afterEach(() => open.splice(0).forEach((close) => close()))
@@ -212,4 +212,34 @@ test('what is refused behind a slow one is bounded, and none of it is lost', { t
   expect(told).toBe(0)
   finish()
   await expect.poll(() => told, { timeout: 40_000 }).toBe(requests * copies)
+})
+
+test('one whose body is not read yet is not silent; one that sends nothing is', { timeout: 60_000 }, async () => {
+  const timeouts = vi.spyOn(globalThis, 'setTimeout')
+  open.push(() => timeouts.mockRestore())
+  const limits = () => timeouts.mock.calls.filter(([, ms]) => ms === 30_000)
+  const callee = agent()
+  let [begun, finish] = [0, (): void => undefined]
+  const wait = new Promise<void>((resolve) => (finish = resolve))
+  callee.handle('wait', () => ((begun += 1), wait))
+  callee.handle('closed', () => undefined, { allow: [callee.getDID()] })
+  const { port, bodies } = await mounted(callee, ['wait', 'closed'])
+  const refused = post(Buffer.alloc(2000 * (bodies[1]?.length ?? 0), bodies[1]))
+  const [held, silent] = [connected(port), connected(port)]
+  timeouts.mockClear()
+  held.write(post(bodies[0] ?? EMPTY))
+  await expect.poll(() => begun).toBe(1)
+  held.write(refused)
+  await expect.poll(() => limits().length).toBe(2)
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  limits()[1]?.[0]()
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  expect(held.closed).toBe(false)
+  silent.write(post(EMPTY, 1 << 20).subarray(0, -1))
+  await expect.poll(() => limits().length).toBe(3)
+  limits()[2]?.[0]()
+  await expect.poll(() => silent.closed).toBe(true)
+  expect(held.closed).toBe(false)
+  finish()
+  await expect.poll(() => held.text().split('"NOT_ALLOWED"').length - 1, { timeout: 40_000 }).toBe(2000)
 })

@@ -25,7 +25,7 @@ impl<'a> Value<'a> {
 /// Hands on each member; `None` for anything else than such an object, and when `take` says so.
 pub(crate) fn read<'a>(json: &'a [u8], mut take: impl FnMut(&str, Value<'a>) -> Option<()>) -> Option<()> {
     let json = str::from_utf8(json).ok()?;
-    let is_plain = json.bytes().fold(true, |plain, byte| plain & (byte >= b' '));
+    let is_plain = is_plain(json.as_bytes());
     let mut rest = skip(skip(json).strip_prefix('{')?);
     let mut more = !rest.starts_with('}');
     while more {
@@ -37,6 +37,16 @@ pub(crate) fn read<'a>(json: &'a [u8], mut take: impl FnMut(&str, Value<'a>) -> 
         rest = if more { skip(rest.strip_prefix(',')?) } else { rest };
     }
     skip(rest.strip_prefix('}')?).is_empty().then_some(())
+}
+
+/// Whether no byte is a control character. Eight at a time: no compiler does that by itself where code is made small.
+fn is_plain(text: &[u8]) -> bool {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    let (words, rest) = text.as_chunks::<8>();
+    // The high bit of a byte of `below` is set where that byte, or a lower one, is less than b' '.
+    let below = |word: u64| word.wrapping_sub(EACH.wrapping_mul(0x20)) & !word & EACH.wrapping_mul(0x80);
+    words.iter().fold(0, |found, word| found | below(u64::from_le_bytes(*word))) == 0
+        && rest.iter().all(|byte| *byte >= b' ')
 }
 
 /// What follows white space.
@@ -72,7 +82,7 @@ fn string(text: &str, is_plain: bool) -> Option<(Text<'_>, &str)> {
         let quoted = text.get(..end.checked_add(2)?)?;
         return Some((Text::from(serde_json::from_str::<String>(quoted).ok()?), after));
     }
-    let is_text = is_plain || raw.bytes().all(|byte| byte >= b' ');
+    let is_text = is_plain || self::is_plain(raw.as_bytes());
     is_text.then_some((Text::from(raw), after))
 }
 
@@ -175,6 +185,21 @@ mod tests {
             assert_eq!((flat(json), by_serde(json)), (None, None), "{json}");
         }
         assert!(read(b"{\"a\":\"\xff\"}", |_, _| Some(())).is_none());
+    }
+
+    #[test]
+    fn a_control_character_is_found_wherever_it_stands() {
+        for length in 0..40 {
+            for other in [b' ', b'~', 0x7f, 0x80, 0xa0, 0xff] {
+                let plain = vec![other; length];
+                assert!(is_plain(&plain), "{length} {other}");
+                for (at, control) in (0..length).flat_map(|at| [0, 1, b'\n', 0x1f].map(|control| (at, control))) {
+                    let mut text = plain.clone();
+                    text[at] = control;
+                    assert!(!is_plain(&text), "{length} {other} {at} {control}");
+                }
+            }
+        }
     }
 
     proptest! {
