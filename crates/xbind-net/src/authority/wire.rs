@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::user_token::UserToken;
+
 /// For members that may be absent, but not `null`.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
     T::deserialize(value).map(Some)
@@ -79,6 +81,12 @@ requests! {
         /// How long it lives, in seconds; 3600 without.
         #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
         ttl: Option<u64>,
+        /// The token of the user for whom the agent is to act (RFC 8693 section 2.1); it acts for itself without.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        subject_token: Option<UserToken>,
+        /// What that is; beside it alone, and always.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        subject_token_type: Option<String>,
     }
     /// `POST /v1/tokens/{id}/revocation`, signed by the agent or its operator.
     Revoke {
