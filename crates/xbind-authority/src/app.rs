@@ -21,7 +21,9 @@ use crate::http::call::Call;
 use crate::http::metrics::Metrics;
 use crate::http::rate::Limiter;
 use crate::identity::Keys;
+use crate::issuers::Issuers;
 use crate::oauth::error::Code;
+use crate::oauth::sessions::Sessions;
 use crate::problem::{Kind, Problem, Result};
 use crate::store::{Change, Fault, Store, fault};
 use crate::ticket::Tickets;
@@ -67,6 +69,10 @@ pub(crate) struct App {
     pub(crate) keys: Keys,
     pub(crate) tickets: Tickets,
     pub(crate) dns: Dns,
+    /// Whose users agents may act for.
+    pub(crate) issuers: Issuers,
+    /// Sessions of users that are asked about.
+    pub(crate) sessions: Sessions,
     pub(crate) verifier: Verifier,
     pub(crate) by_address: Limiter<IpAddr>,
     pub(crate) by_did: Limiter<Did>,
@@ -98,6 +104,7 @@ impl App {
     /// A public URL that is none, a system without random source or resolver.
     pub(crate) fn new(
         config: Config,
+        issuers: Issuers,
         store: Store,
         audit: Arc<AuditLog>,
         keys: Keys,
@@ -121,6 +128,8 @@ impl App {
         Ok(Self {
             tickets: Tickets::new().map_err(|_| fault("the system gives no random bytes"))?,
             dns: Dns::new(config.resolver)?,
+            sessions: Sessions::default(),
+            issuers,
             by_address: Limiter::new(config.rate_per_address),
             by_did: Limiter::new(config.rate_per_did),
             config,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use xbind_net::Roots;
 use zeroize::Zeroizing;
 
 /// Certificate chain and private key, each a PEM file.
@@ -41,6 +42,10 @@ pub struct Config {
     pub dangerously_allow_plain_http: bool,
     /// The DNS resolver that is asked for TXT records; that of the system without it.
     pub resolver: Option<SocketAddr>,
+    /// The file with the issuers whose users agents may act for (docs/oauth.md); none without.
+    pub issuers: Option<PathBuf>,
+    /// Whose certificates are believed where issuers are asked.
+    pub roots: Roots,
     /// The passphrase of the authority's key file, which is not encrypted without one.
     pub passphrase: Option<Passphrase>,
     /// How far clocks may differ, in seconds.
@@ -129,6 +134,8 @@ impl Config {
             tls: None,
             dangerously_allow_plain_http: false,
             resolver: None,
+            issuers: None,
+            roots: Roots::default(),
             passphrase: None,
             clock_skew: 5,
             rate_per_address: Rate { burst: 200, per_second: 50 },

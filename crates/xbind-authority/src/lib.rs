@@ -20,6 +20,7 @@ pub mod domain;
 mod files;
 mod http;
 mod identity;
+pub mod issuers;
 pub mod oauth;
 pub mod openapi;
 pub mod problem;

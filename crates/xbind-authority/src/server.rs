@@ -20,6 +20,8 @@ use crate::dns::Dns;
 use crate::domain::{authority, operator};
 use crate::http::{accept, tls};
 use crate::identity::Keys;
+use crate::issuers::Issuers;
+use crate::oauth::sessions;
 use crate::problem::Problem;
 use crate::store::{Fault, Store, backup, fault, private};
 use crate::{files, identity, routes};
@@ -57,6 +59,7 @@ impl Server {
         let scheme = if acceptor.is_some() { "https" } else { "http" };
         let url = config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
         read_url(&url)?;
+        let issuers = Issuers::read(config.issuers.as_deref(), config.roots.clone(), config.clock_skew)?;
         let passphrase = config.passphrase.as_ref().map(Passphrase::text);
         let Opened { keys, audit, store } = Opened::of(&config.directory, passphrase)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -66,8 +69,9 @@ impl Server {
             .build()?;
         let app = {
             let _inside = runtime.enter();
-            Arc::new(App::new(config, store, audit, keys, url)?)
+            Arc::new(App::new(config, issuers, store, audit, keys, url)?)
         };
+        runtime.spawn(sessions::watch(app.clone()));
         let (stop, stopped) = watch::channel(false);
         let (tell, told) = channel();
         let own = app.clone();

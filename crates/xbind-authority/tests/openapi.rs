@@ -6,6 +6,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::client::Request;
+use common::issuer::IssuerKey;
 use common::key;
 use common::oauth::TYPE;
 use common::probe::{Probe, name};
@@ -49,6 +50,14 @@ fn every_route_status_and_problem_of_the_document_is_met() {
     let path = format!("/v1/operators/{theirs}/verification");
     probe.ask(Some(&other), "POST", &path, Some(domain), "domain-taken");
     probe.ask(None, "GET", &format!("/v1/operators/{id}"), None, "200");
+
+    let exchange = format!("/v1/operators/{id}/exchange");
+    let policy = json!({ "issuers": [] });
+    for (method, body) in [("PUT", Some(policy)), ("GET", None)] {
+        probe.ask(Some(&operator), method, &exchange, body.clone(), "200");
+        probe.ask(Some(&other), method, &exchange, body.clone(), "not-permitted");
+        probe.ask(Some(&operator), method, "/v1/operators/x/exchange", body, "not-found");
+    }
 
     let agents = format!("/v1/operators/{id}/agents");
     let enrol = json!({ "operator": id });
@@ -121,6 +130,10 @@ fn every_route_status_and_problem_of_the_document_is_met() {
     probe.ask(None, "GET", "/v1/status/0", None, "200");
     probe.ask(None, "GET", "/v1/status/7", None, "not-found");
     oauth(&mut probe, &agent);
+    let issuer = probe.issuer.url();
+    let policy = json!({ "issuers": [{ "issuer": issuer, "scopes": { "read": ["read:*"] }, "max_ttl": 60 }] });
+    probe.ask(Some(&operator), "PUT", &exchange, Some(policy), "200");
+    users(&mut probe, &agent);
     let trail = format!("/v1/audit/tokens/{}", issued.id);
     probe.ask(Some(&agent), "GET", &trail, None, "200");
     probe.ask(Some(&stranger), "GET", &trail, None, "not-permitted");
@@ -208,6 +221,29 @@ fn every_route_status_and_problem_of_the_document_is_met() {
         missing.extend(wanted.map(|what| (name(route), what)).filter(|wanted| !probe.met.contains(wanted)));
     }
     assert!(missing.is_empty(), "documented, and never met: {missing:?}");
+}
+
+/// A user's token exchanged, and the end of his session.
+fn users(probe: &mut Probe, agent: &SigningKey) {
+    let (now, issuer, key) = (xbind_runtime::now(), probe.issuer.url(), IssuerKey::ed25519(1));
+    let claims = json!({ "iss": issuer, "sub": "alice", "aud": "authority", "scope": "read", "iat": now, "exp": now.saturating_add(60) });
+    let (user, assertion) = (key.token("k", "at+jwt", &claims), probe.story.assertion(agent));
+    let asked = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("client_assertion_type", TYPE),
+        ("client_assertion", &assertion),
+        ("subject_token", &user),
+        ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+        ("scope", "read:x"),
+        ("audience", "a"),
+    ];
+    probe.form("/oauth/token", &asked, "200");
+    let events = json!({ "http://schemas.openid.net/event/backchannel-logout": {} });
+    let claims = json!({ "iss": issuer, "sub": "alice", "aud": "authority", "iat": now, "jti": "1", "events": events });
+    let logout = key.token("k", "logout+jwt", &claims);
+    for what in ["200", "invalid_request"] {
+        probe.form("/oauth/backchannel-logout", &[("logout_token", &logout)], what);
+    }
 }
 
 fn oauth(probe: &mut Probe, agent: &SigningKey) {

@@ -10,7 +10,7 @@ use common::{Folder, key};
 use xbind::ScopeSet;
 use xbind::record::Verdict;
 use xbind_authority::domain::token::{self, Wanted};
-use xbind_authority::domain::{agent, keys, name, nonce, operator};
+use xbind_authority::domain::{agent, exchange, keys, name, nonce, operator};
 use xbind_authority::problem::{Kind, Problem};
 use xbind_authority::store::{Change, Store, schema};
 use xbind_runtime::{Audit, AuditLog, Decided, Done, Durability, LogOptions, Taken};
@@ -234,6 +234,32 @@ fn records_without_an_id_are_of_whoever_has_all_that_the_key_has_proven() {
     assert!(!told(1, &[&first]) && !told(2, &[&first]));
     assert!(told(1, &[&first, &b.id]) && !told(1, &[&first, &id]));
     assert!(told(2, &[&first, &id]) && !told(2, &[&first, &b.id]));
+}
+
+#[test]
+fn tokens_of_the_fourth_schema_are_derived_from_nobodys() {
+    let folder = Folder::new();
+    {
+        let old = rusqlite::Connection::open(folder.join("test.db")).unwrap();
+        old.execute_batch(&schema::steps_to(4)).unwrap();
+        old.execute_batch("PRAGMA user_version = 4").unwrap();
+        let root = key(1).did().public_key().to_vec();
+        old.execute("INSERT INTO operators VALUES ('op', 'example.com', ?1, 100, 1, ?1)", [root]).unwrap();
+        let fingerprint = agent::fingerprint(key(2).did());
+        let sql = "INSERT INTO agents VALUES (1, 'op', ?1, 0, 'read:all', 100, 0, NULL, 0)";
+        old.execute(sql, [fingerprint]).unwrap();
+        old.execute("INSERT INTO tokens VALUES (1, ?1, ?2, 1, 900, 0)", ([1_u8; 16], [2_u8; 16])).unwrap();
+    }
+    let (store, _) = open(&folder);
+    assert!(!store.read(|db| token::by_id(db, &[1; 16])).unwrap().unwrap().revoked);
+    assert!(store.read(|db| exchange::of(db, "op")).unwrap().issuers.is_empty());
+    let narrowed = |change: &mut Change<'_>| {
+        let policy = |scopes: &str| serde_json::from_str(&format!(r#"{{"issuers":[{scopes}]}}"#)).unwrap();
+        exchange::set(change.db(), "op", &policy(r#"{"issuer":"https://a.example","scopes":{"pay":["read:*"]}}"#))?;
+        exchange::set(change.db(), "op", &policy(""))
+    };
+    run(store.write(narrowed)).unwrap();
+    assert!(!store.read(|db| token::by_id(db, &[1; 16])).unwrap().unwrap().revoked, "it was got for no user");
 }
 
 #[test]

@@ -52,6 +52,9 @@ pub(crate) enum Command {
     /// What an agent may ask tokens for
     #[command(subcommand)]
     AgentScopes(AgentScopes),
+    /// Whose users agents may act for
+    #[command(subcommand)]
+    Exchange(Exchange),
     /// Get a token, by proving the agent's key
     Issue(Issue),
     /// Verify a token: without a network, or with what the authority says of it now
@@ -159,6 +162,20 @@ pub(crate) struct OneAgent {
     /// Its DID or alias [default: the agent here]
     #[arg(long, value_name = "DID")]
     pub(crate) agent: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Exchange {
+    /// Say whose, and what each scope of a user gives
+    Set(SetExchange),
+    /// What was said
+    Show,
+}
+
+#[derive(Group)]
+pub(crate) struct SetExchange {
+    /// A JSON file with issuers, scopes and max_ttl; - reads it from stdin
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Group)]

@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{AUDIENCE, Desk, Ran, Story, while_it_runs, words};
+use common::{AUDIENCE, Desk, Folder, Ran, Story, while_it_runs, words};
 use serde_json::{Value, json};
 use xbind_authority::{Config, Server};
 use xbind_cli::{Exit, Kept};
@@ -33,6 +33,37 @@ fn an_authority_serves_is_copied_and_brought_back() {
     desk.run(&["authority", "release", "--data", &back, "--domain", "example.com"]).failed(Exit::Failed, "failed");
     let beyond = ["authority", "serve", "--data", &path("other"), "--listen", "0.0.0.0:0"];
     desk.run(&beyond).failed(Exit::Failed, "failed");
+}
+
+#[test]
+fn an_operator_says_whose_users_its_agents_may_act_for() {
+    let issuer = "https://login.example";
+    let issuers = Folder::new();
+    let file = issuers.join("issuers.json");
+    let entry = json!({ "issuer": issuer, "audience": "authority", "algorithms": ["ES256"] });
+    std::fs::write(&file, json!({ "issuers": [entry] }).to_string()).unwrap();
+    let story = Story::with(|config| config.issuers = Some(file));
+    story.operator();
+    let desk = &story.desk;
+    assert_eq!(desk.run(&["exchange", "show"]).done().json(), json!({ "issuers": [] }));
+    let policy =
+        json!({ "issuers": [{ "issuer": issuer, "scopes": { "pay": ["read:payments", "pay.*"] }, "max_ttl": 60 }] });
+    let path = desk.folder.join("exchange.json");
+    std::fs::write(&path, policy.to_string()).unwrap();
+    let path = path.to_str().unwrap();
+    assert_eq!(desk.run(&["exchange", "set", path]).done().json(), policy);
+    assert_eq!(desk.run(&["exchange", "show"]).done().json(), policy);
+    let shown = desk.run_plain(&["exchange", "show"]).done().out;
+    assert_eq!(shown, format!("{issuer} pay → read:payments pay.*\n"));
+    std::fs::write(path, policy.to_string().replace(issuer, "https://other.example")).unwrap();
+    desk.run(&["exchange", "set", path]).failed(Exit::Refused, "malformed");
+    for text in ["", "[]", r#"{"issuers":[],"issuers":[]}"#, r#"{"issuers":[],"more":1}"#] {
+        std::fs::write(path, text).unwrap();
+        desk.run(&["exchange", "set", path]).failed(Exit::Usage, "usage");
+    }
+    desk.run(&["exchange", "set", "nowhere.json"]).failed(Exit::Usage, "usage");
+    let serve = ["authority", "serve", "--data", &format!("{path}.d"), "--listen", "127.0.0.1:0", "--issuers", path];
+    desk.run(&serve).failed(Exit::Failed, "failed");
 }
 
 #[test]

@@ -56,7 +56,11 @@ impl Fetcher {
         told.recv().unwrap_or(Err(FetchError::Internal))
     }
 
-    pub(crate) async fn ask(&self, ask: Ask) -> Result<Answer, FetchError> {
+    /// Asks, on whatever executor of tokio this is awaited.
+    ///
+    /// # Errors
+    /// Any [`FetchError`] but those of documents.
+    pub async fn ask(&self, ask: Ask) -> Result<Answer, FetchError> {
         let late = FetchError::Timeout(u64::try_from(ask.timeout.as_millis()).unwrap_or(u64::MAX));
         let deadline = Instant::now().checked_add(ask.timeout).ok_or(late)?;
         timeout_at(deadline, self.ask_until(deadline, ask)).await.unwrap_or(Err(late))

@@ -58,10 +58,11 @@ pub(crate) fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// Whether the text is one JSON value without repeated members at any depth, nested at most [`MAX_DEPTH`] deep, whose
+/// Whether the text is one JSON value without repeated members at any depth, nested at most 16 deep, whose
 /// strings are text (no half of a surrogate pair) and whose numbers a double can hold. An array or object is itself the
 /// first level.
-pub(crate) fn is_strict(text: &str) -> bool {
+#[must_use]
+pub fn is_strict(text: &str) -> bool {
     is_strict_within(text, MAX_DEPTH)
 }
 

@@ -17,6 +17,7 @@ pub use error::{Error, ErrorKind, Handled, Result};
 pub use identity::did::Did;
 pub use identity::jwks::JwkSet;
 pub use identity::key::{KeyCache, SigningKey, VerifyingKey};
+pub use json::is_strict as is_strict_json;
 pub use message::card::{Card, CardDraft, CardMethod};
 pub use message::details::Details;
 pub use message::encryption::{

@@ -2,10 +2,12 @@
 
 pub mod agent;
 pub mod authority;
+pub mod exchange;
 pub mod keys;
 pub mod name;
 pub mod nonce;
 pub mod operator;
+pub mod root;
 pub mod token;
 
 use xbind::record::MAX_TEXT_BYTES;

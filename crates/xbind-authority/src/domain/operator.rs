@@ -264,6 +264,7 @@ pub fn release(db: &Connection, domain: &str) -> Result<Operator> {
         .ok_or_else(|| Problem::new(Kind::NotFound, format!("no operator has proven {domain}")))?;
     db.execute("UPDATE agents SET status = 2, reason = 'domain released' WHERE operator = ?1", [&operator.id])?;
     db.execute("DELETE FROM names WHERE domain = ?1", [domain])?;
+    db.execute("DELETE FROM exchange_policies WHERE operator = ?1", [&operator.id])?;
     // The row stays for its agents; what it is called frees the domain.
     db.execute("UPDATE operators SET domain = ?1 || ' ' || id WHERE id = ?2", (domain, &operator.id))?;
     Ok(operator)

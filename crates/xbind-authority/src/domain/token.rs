@@ -35,6 +35,8 @@ pub struct Wanted {
 pub struct Issued {
     /// For whom.
     pub agent: Agent,
+    /// Its row.
+    pub number: i64,
     /// The number of its status list.
     pub list: i64,
     /// Its place there.
@@ -64,7 +66,7 @@ pub fn issue(db: &Connection, wanted: &Wanted, now: u64) -> Result<Issued> {
         return Err(Problem::new(Kind::ChallengeOver, "the challenge was used before"));
     }
     let number = db.last_insert_rowid();
-    Ok(Issued { agent, list: number / PER_LIST, place: time(number % PER_LIST) })
+    Ok(Issued { agent, number, list: number / PER_LIST, place: time(number % PER_LIST) })
 }
 
 pub(crate) fn unregistered() -> Problem {

@@ -20,7 +20,6 @@ const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// An agent that has proven its key.
 pub(crate) struct Client {
     /// The agent, as it stood when it proved itself.
-    #[expect(dead_code, reason = "for grants that ask whose agent it is")]
     pub agent: Agent,
     /// The key that it has proven, and what of the request counts once.
     pub proven: Proven,

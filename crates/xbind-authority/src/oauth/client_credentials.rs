@@ -17,6 +17,7 @@ pub(crate) fn draft(asking: &Asking) -> Result<Draft> {
         ttl: DEFAULT_TOKEN_TTL,
         on_behalf_of: None,
         issued_token_type: None,
+        derived: None,
         once: Vec::new(),
     })
 }

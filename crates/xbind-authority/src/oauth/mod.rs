@@ -4,7 +4,10 @@
 pub(crate) mod client;
 pub(crate) mod client_credentials;
 pub mod error;
+pub(crate) mod exchange;
 pub(crate) mod form;
+pub(crate) mod logout;
+pub(crate) mod sessions;
 pub(crate) mod token;
 
 /// The paths, below the URL of the server.

@@ -10,11 +10,13 @@ use xbind_runtime::Decided;
 use crate::app::{App, Once};
 use crate::domain::agent::Agent;
 use crate::domain::note;
+use crate::domain::root::{self, Derived};
 use crate::domain::token::{self, Wanted};
 use crate::http::call::{Answer, Call};
 use crate::oauth::client::{self, Client};
 use crate::oauth::client_credentials;
 use crate::oauth::error::Code;
+use crate::oauth::exchange;
 use crate::oauth::form::Form;
 use crate::problem::{Problem, Result};
 use crate::routes::tokens::{Asks, sign};
@@ -47,6 +49,8 @@ pub(crate) struct Draft {
     pub on_behalf_of: Option<(String, String)>,
     /// `issued_token_type` of the answer (RFC 8693 section 2.2.1).
     pub issued_token_type: Option<&'static str>,
+    /// The token of that user from which it is derived.
+    pub derived: Option<Derived>,
     /// What is used up by it, beside the client's assertion.
     pub once: Vec<Once>,
 }
@@ -55,19 +59,25 @@ pub(crate) struct Draft {
 #[derive(Clone, Copy)]
 enum Grant {
     ClientCredentials,
+    TokenExchange,
 }
 
 impl Grant {
     fn of(name: &str) -> Result<Self> {
         match name {
             "client_credentials" => Ok(Self::ClientCredentials),
-            _ => Err(Problem::oauth(Code::UnsupportedGrantType, "the grants of this server are client_credentials")),
+            exchange::GRANT => Ok(Self::TokenExchange),
+            _ => Err(Problem::oauth(
+                Code::UnsupportedGrantType,
+                format!("the grants of this server are client_credentials and {}", exchange::GRANT),
+            )),
         }
     }
 
     async fn draft(self, asking: &Asking) -> Result<Draft> {
         match self {
             Self::ClientCredentials => client_credentials::draft(asking),
+            Self::TokenExchange => exchange::draft(asking).await,
         }
     }
 }
@@ -100,10 +110,27 @@ async fn issue(asking: Asking, draft: Result<Draft>) -> Result<Answer> {
         let draft = draft?;
         decided.to = VerifyingKey::from_did(&draft.audience).ok().map(|key| *key.did());
         let wanted = Wanted { did: from, scopes: draft.scopes.clone(), ttl: draft.ttl, id, challenge: id };
-        Ok((token::issue(db, &wanted, now)?, draft))
+        let issued = token::issue(db, &wanted, now)?;
+        if let Some(derived) = &draft.derived {
+            root::derive(db, derived, &draft.scopes, &issued, now)?;
+        }
+        Ok((issued, draft))
     };
     let (issued, draft) = app.decide_for(proven, now, "token.issued", who::as_agent(from, now), make).await?;
-    let asks = Asks { from, audience: &draft.audience, scopes: &draft.scopes, ttl: draft.ttl, now, id };
+    if let Some(derived) = &draft.derived {
+        app.sessions.watch(&app.issuers, derived, &issued.agent.operator, now);
+    }
+    let on_behalf_of = draft.on_behalf_of.as_ref().map(|(issuer, subject)| (issuer.as_str(), subject.as_str()));
+    let asks = Asks {
+        from,
+        audience: &draft.audience,
+        scopes: &draft.scopes,
+        ttl: draft.ttl,
+        now,
+        id,
+        cnf_jkt: dpop.as_deref(),
+        on_behalf_of,
+    };
     let view = sign(&app, &issued, &asks, text)?;
     app.metrics.tokens.fetch_add(1, Ordering::Relaxed);
     let token = AccessToken {

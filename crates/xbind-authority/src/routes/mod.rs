@@ -2,6 +2,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod audit;
+pub(crate) mod exchange;
 pub(crate) mod names;
 pub(crate) mod operators;
 pub(crate) mod public;
@@ -112,6 +113,9 @@ pub const ROUTES: &[Route] = routes! {
     Anybody "GET" "/v1/operators/{operator}" => operators::get, 200 JSON "OperatorView" {NotFound} "An operator whose domain is proven";
     Signed "POST" "/v1/operators/{operator}/rotations" ("Rotate") => operators::rotate, 200 JSON "OperatorView" {NotPermitted NotFound AgentTaken RotationRefused} "Replaces the root key of an operator";
 
+    Signed "GET" "/v1/operators/{operator}/exchange" => exchange::get, 200 JSON "ExchangePolicy" {NotPermitted NotFound} "Whose users the agents of an operator may act for";
+    Signed "PUT" "/v1/operators/{operator}/exchange" ("ExchangePolicy") => exchange::set, 200 JSON "ExchangePolicy" {NotPermitted NotFound} "Says whose users the agents of an operator may act for, and what that gives them";
+
     Signed "POST" "/v1/enrolments" ("Enrol") => agents::enrol, 200 JSON "Enrolment" {NotFound} "Proves the key of an agent for an operator, which can take it in then";
     Signed "POST" "/v1/operators/{operator}/agents" ("AddAgent") => agents::add, 201 JSON "OwnAgentView" {NotPermitted NotFound AgentTaken Conflict EnrolmentOver LimitReached} "Takes an agent in";
     Signed "GET" "/v1/operators/{operator}/agents" ["status" "after" "limit"] => agents::list, 200 JSON "AgentList" {NotPermitted NotFound} "The agents of an operator";
@@ -128,6 +132,7 @@ pub const ROUTES: &[Route] = routes! {
     Anybody "POST" "/v1/introspection" ("Introspect") => tokens::introspect, 200 JSON "Introspection" "Whether a token counts now";
 
     Client "POST" "/oauth/token" ("TokenRequest") => oauth::token::answer, 200 JSON "AccessToken" <UnsupportedGrantType InvalidScope InvalidTarget> "A token, for an OAuth client";
+    Client "POST" "/oauth/backchannel-logout" ("LogoutRequest") => oauth::logout::answer, 200 NONE "" "Ends what was derived from a session of a user, on the word of its issuer";
 
     Anybody "GET" "/v1/names/{name}" => names::get, 200 JSON "NameView" {NotFound NameWithdrawn} "What a name leads to";
     Signed "PUT" "/v1/names/{name}" ("PutName") => names::put, 200 JSON "NameView" {NotPermitted Inactive NameTaken LimitReached} "Registers a name for the signing agent";

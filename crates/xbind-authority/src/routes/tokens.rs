@@ -61,7 +61,12 @@ pub(crate) async fn issue(call: Call) -> Result<Answer> {
         token::issue(db, &wanted, now)
     };
     let issued = call.app.decide(&call, "token.issued", who::as_agent(from, now), make).await?;
-    let view = sign(&call.app, &issued, &Asks { from, audience: &audience, scopes: &scopes, ttl, now, id }, text)?;
+    let view = sign(
+        &call.app,
+        &issued,
+        &Asks { from, audience: &audience, scopes: &scopes, ttl, now, id, cnf_jkt: None, on_behalf_of: None },
+        text,
+    )?;
     call.app.metrics.tokens.fetch_add(1, Ordering::Relaxed);
     Ok(Answer::json(201, &view))
 }
@@ -74,6 +79,8 @@ pub(crate) struct Asks<'a> {
     pub ttl: u64,
     pub now: u64,
     pub id: [u8; 16],
+    pub cnf_jkt: Option<&'a str>,
+    pub on_behalf_of: Option<(&'a str, &'a str)>,
 }
 
 pub(crate) fn sign(app: &App, issued: &Issued, asks: &Asks<'_>, id: String) -> Result<TokenView> {
@@ -85,15 +92,15 @@ pub(crate) fn sign(app: &App, issued: &Issued, asks: &Asks<'_>, id: String) -> R
         "agent": issued.agent.alias(),
         "audit_url": audit_url,
     });
-    let Asks { from, audience, scopes, ttl, now, id: bytes } = *asks;
+    let Asks { from, audience, scopes, ttl, now, id: bytes, cnf_jkt, on_behalf_of } = *asks;
     let draft = TokenDraft {
         subject: from,
         audience,
         scopes,
         ttl,
         claims: &claims.to_string(),
-        cnf_jkt: None,
-        on_behalf_of: None,
+        cnf_jkt,
+        on_behalf_of,
         status: Some(&status),
         now,
         id: bytes,

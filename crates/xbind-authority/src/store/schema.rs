@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::store::{Fault, fault};
 
 /// Each step leads from the schema of its place to the next. Steps are added, never changed.
-const STEPS: &[&str] = &[V1, V2, V3, V4];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5];
 
 const V1: &str = "
 CREATE TABLE meta(
@@ -100,6 +100,42 @@ CREATE INDEX operator_keys_by_key ON operator_keys(key);
 const V4: &str = "
 UPDATE agents SET status = 2, reason = 'domain released'
     WHERE status != 2 AND operator IN (SELECT id FROM operators WHERE instr(domain, ' ') > 0);
+";
+
+/// Tokens that agents were given for those of users: what operators allow, the users' tokens from which others are derived, and
+/// what issuers have said of sessions that have ended.
+const V5: &str = "
+CREATE TABLE exchange_policies(
+    operator TEXT PRIMARY KEY REFERENCES operators(id),
+    policy TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE roots(
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    digest BLOB NOT NULL UNIQUE,
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    session TEXT,
+    expires_at INTEGER NOT NULL,
+    asked_at INTEGER NOT NULL,
+    ended INTEGER NOT NULL
+) STRICT;
+CREATE INDEX roots_by_subject ON roots(issuer, subject);
+CREATE INDEX roots_by_session ON roots(issuer, session);
+CREATE INDEX roots_by_expiry ON roots(expires_at);
+CREATE TABLE logouts(
+    issuer TEXT NOT NULL,
+    id TEXT NOT NULL,
+    subject TEXT,
+    session TEXT,
+    issued_at INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY(issuer, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX logouts_by_subject ON logouts(issuer, subject);
+CREATE INDEX logouts_by_session ON logouts(issuer, session);
+CREATE INDEX logouts_by_end ON logouts(until);
+ALTER TABLE tokens ADD COLUMN root INTEGER;
+CREATE INDEX tokens_by_root ON tokens(root) WHERE root IS NOT NULL;
 ";
 
 /// The schema of this version.

@@ -13,11 +13,14 @@
 
 pub mod client;
 pub mod dns;
+pub mod exchange;
 pub mod folder;
+pub mod issuer;
 pub mod killed;
 pub mod oauth;
 pub mod probe;
 pub mod story;
+pub mod world;
 
 pub use folder::Folder;
 use xbind::SigningKey;

@@ -8,6 +8,7 @@ use xbind_authority::openapi;
 use xbind_authority::routes::{Access, ROUTES, Route};
 
 use super::client::{Request, Response};
+use super::issuer::{IssuerKey, IssuerServer};
 use super::oauth::form;
 use super::story::Story;
 
@@ -16,6 +17,8 @@ pub type Met = BTreeSet<(String, String)>;
 
 pub struct Probe {
     pub story: Story,
+    /// Whose users there are; its key is the one of the seed 1.
+    pub issuer: IssuerServer,
     document: Value,
     pub met: Met,
 }
@@ -36,9 +39,16 @@ fn route_of(method: &str, target: &str) -> &'static Route {
 
 impl Probe {
     pub fn new() -> Self {
-        let mut story = Story::new();
+        let issuer = IssuerServer::start();
+        issuer.publishes(&[("k", &IssuerKey::ed25519(1))]);
+        let entry = json!({ "issuer": issuer.url(), "audience": "authority", "algorithms": ["EdDSA"] });
+        let mut story = Story::with(|config| {
+            let file = config.directory.with_file_name("issuers.json");
+            std::fs::write(&file, json!({ "issuers": [entry] }).to_string()).unwrap();
+            config.issuers = Some(file);
+        });
         let document = story.client.get("/openapi.json").expect(200).json();
-        Self { story, document, met: Met::new() }
+        Self { story, issuer, document, met: Met::new() }
     }
 
     #[track_caller]

@@ -41,6 +41,11 @@ impl Story {
 
     /// The same, with something done in between.
     pub fn restart_after(&mut self, between: impl FnOnce()) {
+        self.restart_with(|_| between());
+    }
+
+    /// The same, with something else in its configuration.
+    pub fn restart_with(&mut self, change: impl FnOnce(&mut Config)) {
         let mut config = Config::new(self.folder.join("authority"));
         config.resolver = Some(self.dns.address);
         config.listen = self.server.address();
@@ -52,7 +57,7 @@ impl Story {
             Server::start(spare).unwrap()
         };
         std::mem::replace(&mut self.server, nothing).stop();
-        between();
+        change(&mut config);
         self.server = Server::start(config).unwrap();
         self.client = Client::new(self.server.address());
     }

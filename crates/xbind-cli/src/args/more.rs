@@ -41,6 +41,9 @@ pub(crate) struct Serve {
     /// The DNS resolver [default: that of the system]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) resolver: Option<SocketAddr>,
+    /// A JSON file with the OIDC providers whose users agents may act for
+    #[arg(long, value_name = "FILE")]
+    pub(crate) issuers: Option<PathBuf>,
     /// A line of JSON for each request goes to the end of this file
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use xbind_authority::{Config, LogSink, Passphrase, Server, TlsFiles};
+use xbind_net::Roots;
 
 use crate::args::{Authority, Copy, Release, RotateKey, Serve};
 use crate::commands::Room;
@@ -65,6 +66,8 @@ fn serve(room: &Room<'_>, args: Serve) -> Result<Said> {
         tls,
         dangerously_allow_plain_http: args.dangerously_allow_plain_http,
         resolver: args.resolver,
+        issuers: args.issuers,
+        roots: Roots { pem: Vec::new(), files: room.common.ca.clone().into_iter().collect() },
         passphrase,
         log,
         ..Config::new(args.data)

@@ -6,6 +6,7 @@ mod authority;
 mod completions;
 mod dev;
 mod doctor;
+mod exchange;
 mod identity;
 mod operator;
 mod rotation;
@@ -50,6 +51,7 @@ pub(crate) fn dispatch(room: &Room<'_>, command: Command) -> Result<Said> {
         },
         Command::VerifyOperator(args) => operator::verify(room, &args),
         Command::AgentScopes(args) => agent::scopes(room, args),
+        Command::Exchange(args) => exchange::run(room, &args),
         Command::Issue(args) => token::issue(room, args),
         Command::Verify(args) => token::verify(room, &args),
         Command::Revoke(args) => token::revoke(room, args),

@@ -108,9 +108,14 @@ pub struct Story {
 
 impl Story {
     pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub fn with(change: impl FnOnce(&mut Config)) -> Self {
         let (authority, dns) = (Folder::new(), DnsServer::start());
         let mut config = Config::new(authority.join("authority"));
         config.resolver = Some(dns.address);
+        change(&mut config);
         let server = Server::start(config).unwrap();
         Self { desk: Desk::new(), dns, server, authority }
     }

@@ -1,13 +1,29 @@
 //! What goes over the wire as JSON, for the server and for those who ask it. Times are seconds since the epoch. Members that
 //! are not named here are refused in requests; `null` is no way to leave one out.
 
+use std::collections::BTreeMap;
+
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::user_token::UserToken;
 
 /// For members that may be absent, but not `null`.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
+///
+/// # Errors
+/// Those of the value.
+pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
     T::deserialize(value).map(Some)
+}
+
+/// For members that are arrays of objects: an array of what is in an object would be a second spelling of it.
+///
+/// # Errors
+/// Those of the value.
+pub fn objects<'de, T: DeserializeOwned, D: Deserializer<'de>>(value: D) -> Result<Vec<T>, D::Error> {
+    let all = Vec::<serde_json::Map<String, Value>>::deserialize(value)?;
+    all.into_iter().map(|one| T::deserialize(Value::Object(one)).map_err(D::Error::custom)).collect()
 }
 
 macro_rules! requests {
@@ -60,6 +76,22 @@ requests! {
         /// Why: at most 256 bytes.
         #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+    }
+    /// `PUT /v1/operators/{id}/exchange`, signed by the operator; and what stands there.
+    ExchangePolicy {
+        /// Each once, 16 at most.
+        #[serde(deserialize_with = "objects")]
+        issuers: Vec<ExchangeIssuer>,
+    }
+    /// An issuer whose users the agents of an operator may act for.
+    ExchangeIssuer {
+        /// Its `iss`, as it is configured at the authority.
+        issuer: String,
+        /// What each scope of a user gives to an agent that acts for him, 64 at most.
+        scopes: BTreeMap<String, Vec<String>>,
+        /// How long a token lives that is got so, in seconds; 3600 without.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        max_ttl: Option<u64>,
     }
     /// `POST /v1/challenges`.
     AskChallenge {

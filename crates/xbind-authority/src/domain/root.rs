@@ -1,0 +1,169 @@
+//! Users' tokens from which tokens of agents are derived, so that these end with them.
+
+use rusqlite::{Connection, OptionalExtension};
+use xbind::{Did, ScopeSet};
+use zeroize::Zeroizing;
+
+use crate::domain::agent::Agent;
+use crate::domain::token::{Issued, KEPT};
+use crate::domain::{agent, exchange, keys, seconds};
+use crate::issuers::{Logout, MAX_AGE, REMEMBERED, Subject};
+use crate::oauth::error::Code;
+use crate::problem::{Problem, Result};
+
+/// How many that are over one that comes clears away.
+const SWEEP: i64 = 4;
+
+/// What an agent has exchanged.
+#[derive(Clone)]
+pub(crate) struct Derived {
+    /// The user.
+    pub user: Subject,
+    /// His token, where the issuer is to be asked about it.
+    pub token: Option<Zeroizing<String>>,
+}
+
+/// Notes that a token is derived from that of a user. What the operator allows is looked at here, as it is now.
+///
+/// # Errors
+/// `invalid_request` for an issuer that the operator does not take, and a user who has signed out; `invalid_scope`.
+pub(crate) fn derive(db: &Connection, derived: &Derived, scopes: &ScopeSet, issued: &Issued, now: u64) -> Result<()> {
+    let user = &derived.user;
+    let policy = exchange::of(db, &issued.agent.operator)?;
+    let own = exchange::issuer(&policy, &user.issuer).ok_or_else(|| {
+        Problem::oauth(Code::InvalidRequest, "the operator of the agent takes no users of that issuer")
+    })?;
+    if let Some(missing) = exchange::first_missing(own, &user.scopes, scopes) {
+        let why = format!("the scopes of the user do not give {missing} to an agent");
+        return Err(Problem::oauth(Code::InvalidScope, why));
+    }
+    let over = || Problem::oauth(Code::InvalidRequest, "the session of the user has ended");
+    if has_ended(db, user)? {
+        return Err(over());
+    }
+    let sweep = "DELETE FROM roots WHERE number IN (SELECT number FROM roots r WHERE expires_at < ?1 \
+                 AND NOT EXISTS(SELECT 1 FROM tokens t WHERE t.root = r.number) LIMIT ?2)";
+    db.prepare_cached(sweep)?.execute((seconds(now.saturating_sub(KEPT)), SWEEP))?;
+    let sql = "INSERT INTO roots(digest, issuer, subject, session, expires_at, asked_at, ended) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0) \
+               ON CONFLICT(digest) DO UPDATE SET asked_at = max(asked_at, ?6) RETURNING number, ended != 0";
+    // Nothing is derived from it later, and what is derived is over by then.
+    let expires_at = user.expires_at.min(user.issued_at.saturating_add(MAX_AGE).saturating_add(MAX_AGE));
+    let row = (user.digest, &user.issuer, &user.subject, &user.session, seconds(expires_at), seconds(now));
+    let (number, ended): (i64, bool) = db.prepare_cached(sql)?.query_row(row, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if ended {
+        return Err(over());
+    }
+    db.prepare_cached("UPDATE tokens SET root = ?2 WHERE number = ?1")?.execute((issued.number, number))?;
+    Ok(())
+}
+
+/// Whether the issuer has said that the session is over in which that token was issued. Where it cannot be told which one that
+/// is, for one of both names none, it is.
+fn has_ended(db: &Connection, user: &Subject) -> Result<bool> {
+    let sql = "SELECT EXISTS(SELECT 1 FROM logouts WHERE issuer = ?1 AND session = ?3) \
+               OR EXISTS(SELECT 1 FROM logouts WHERE issuer = ?1 AND subject = ?2 AND issued_at >= ?4 \
+               AND (session IS NULL OR ?3 IS NULL))";
+    let row = (&user.issuer, &user.subject, &user.session, seconds(user.issued_at));
+    Ok(db.prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
+}
+
+/// Of an agent whose tokens for a user have ended.
+pub(crate) struct Ended {
+    pub agent: Agent,
+    /// By which records name it.
+    pub did: Option<Did>,
+    pub note: String,
+}
+
+/// Takes what an issuer says of a session, once, and ends what was derived from it.
+///
+/// # Errors
+/// `invalid_request` for what was said before.
+pub(crate) fn log_out(db: &Connection, logout: &Logout, now: u64) -> Result<Vec<Ended>> {
+    let sweep = "DELETE FROM logouts WHERE (issuer, id) IN (SELECT issuer, id FROM logouts WHERE until < ?1 LIMIT ?2)";
+    db.prepare_cached(sweep)?.execute((seconds(now), SWEEP))?;
+    let sql = "INSERT INTO logouts(issuer, id, subject, session, issued_at, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+               ON CONFLICT DO NOTHING";
+    let Logout { issuer, subject, session, id, issued_at } = logout;
+    let until = seconds(now.saturating_add(REMEMBERED));
+    if db.prepare_cached(sql)?.execute((issuer, id, subject, session, seconds(*issued_at), until))? == 0 {
+        return Err(Problem::oauth(Code::InvalidRequest, "the logout token was used before"));
+    }
+    let of_session = "SELECT number FROM roots WHERE issuer = ?1 AND session = ?3 AND ended = 0";
+    let of_subject = "SELECT number FROM roots WHERE issuer = ?1 AND subject = ?2 AND ended = 0 \
+                      AND (?3 IS NULL OR session IS NULL)";
+    let mut numbers = Vec::new();
+    for sql in [of_session, of_subject] {
+        let mut statement = db.prepare_cached(sql)?;
+        let rows = statement.query_map((issuer, subject, session), |row| row.get(0))?;
+        numbers.extend(rows.collect::<rusqlite::Result<Vec<i64>>>()?);
+    }
+    end(db, &numbers, now)
+}
+
+/// Ends what was derived from these tokens of users, for good.
+///
+/// # Errors
+/// `internal`.
+pub(crate) fn end(db: &Connection, numbers: &[i64], now: u64) -> Result<Vec<Ended>> {
+    let mut ended = Vec::new();
+    for number in numbers {
+        let sql = "UPDATE roots SET ended = 1 WHERE number = ?1 AND ended = 0 RETURNING issuer, subject";
+        let named = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let named: Option<(String, String)> = db.prepare_cached(sql)?.query_row([number], named).optional()?;
+        let Some((issuer, subject)) = named else { continue };
+        let sql =
+            "SELECT agent, count(*) FROM tokens WHERE root = ?1 AND revoked = 0 AND expires_at > ?2 GROUP BY agent";
+        let mut statement = db.prepare_cached(sql)?;
+        let rows = statement.query_map((number, seconds(now)), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        for row in rows {
+            let (own, count): (i64, i64) = row?;
+            let agent = agent::by_number(db, own)?;
+            let did = keys::of_agent(db, own)?.first().map(|key| key.did);
+            ended.push(Ended { agent, did, note: format!("{count} for {subject} of {issuer}") });
+        }
+        db.prepare_cached("UPDATE tokens SET revoked = 1 WHERE root = ?1")?.execute([number])?;
+    }
+    Ok(ended)
+}
+
+/// Notes that an issuer has just said that a token counts.
+///
+/// # Errors
+/// `internal`.
+pub(crate) fn note_asked(db: &Connection, digest: &[u8; 32], now: u64) -> Result<()> {
+    let sql = "UPDATE roots SET asked_at = max(asked_at, ?2) WHERE digest = ?1";
+    db.prepare_cached(sql)?.execute((digest, seconds(now)))?;
+    Ok(())
+}
+
+/// The row of a user's token.
+///
+/// # Errors
+/// `internal`.
+pub(crate) fn of_digest(db: &Connection, digest: &[u8; 32]) -> Result<Option<i64>> {
+    let sql = "SELECT number FROM roots WHERE digest = ?1 AND ended = 0";
+    Ok(db.prepare_cached(sql)?.query_row([digest], |row| row.get(0)).optional()?)
+}
+
+/// Of an issuer, the tokens of users that it was not asked about since then.
+///
+/// # Errors
+/// `internal`.
+pub(crate) fn not_asked_since(db: &Connection, issuer: &str, since: u64, now: u64) -> Result<Vec<i64>> {
+    let sql = "SELECT number FROM roots WHERE issuer = ?1 AND ended = 0 AND asked_at < ?2 AND expires_at > ?3";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map((issuer, seconds(since), seconds(now)), |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The issuers from whose users' tokens others are derived.
+///
+/// # Errors
+/// `internal`.
+pub(crate) fn issuers(db: &Connection) -> Result<Vec<String>> {
+    let mut statement = db.prepare_cached("SELECT DISTINCT issuer FROM roots WHERE ended = 0")?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}

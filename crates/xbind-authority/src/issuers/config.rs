@@ -1,0 +1,189 @@
+//! The file in which whoever runs the server says which issuers there are.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use xbind_net::authority::wire::{objects, present};
+use xbind_net::{Target, Whose};
+use zeroize::Zeroizing;
+
+use crate::issuers::jws::is_name;
+use crate::issuers::keys::Algorithm;
+use crate::store::{Fault, fault};
+
+/// The most issuers.
+const MAX_ISSUERS: usize = 64;
+/// The longest file, in bytes; and that of a secret.
+const MAX_FILE: u64 = 256 * 1024;
+const MAX_SECRET: u64 = 4096;
+/// For how long keys are believed that came last, in seconds, if the issuer cannot be asked; and what may be said instead.
+const DEFAULT_MAX_AGE: u64 = 3600;
+const MAX_AGES: std::ops::RangeInclusive<u64> = 60..=86_400;
+/// How often an issuer is asked whether a session still stands, in seconds; and what may be said instead.
+const DEFAULT_EVERY: u64 = 60;
+const EVERIES: std::ops::RangeInclusive<u64> = 1..=3600;
+/// For how long a good answer counts, in seconds, unless something else is said: so many times as long.
+const DEFAULT_STALE: u64 = 5;
+const MAX_STALE: u64 = 86_400;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(deserialize_with = "objects")]
+    issuers: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    issuer: String,
+    #[serde(default, deserialize_with = "present")]
+    jwks_uri: Option<String>,
+    audience: String,
+    #[serde(default, deserialize_with = "present")]
+    client_id: Option<String>,
+    algorithms: Vec<Algorithm>,
+    #[serde(default, deserialize_with = "present")]
+    introspection: Option<Asking>,
+    #[serde(default, deserialize_with = "present")]
+    max_age: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asking {
+    #[serde(default, deserialize_with = "present")]
+    endpoint: Option<String>,
+    client_id: String,
+    client_secret_file: PathBuf,
+    #[serde(default, deserialize_with = "present")]
+    every: Option<u64>,
+    #[serde(default, deserialize_with = "present")]
+    stale: Option<u64>,
+}
+
+/// What whoever runs the server says of an issuer.
+pub struct Settings {
+    /// The exact text of `iss`.
+    pub issuer: String,
+    /// Where its keys are; discovered without one.
+    pub(crate) jwks_uri: Option<String>,
+    /// What `aud` of users' tokens must name.
+    pub audience: String,
+    /// What `aud` of logout tokens must name: who the authority is where it is a client of the issuer.
+    pub(crate) client_id: String,
+    /// How it may sign.
+    pub(crate) algorithms: Vec<Algorithm>,
+    /// Whether and how it is asked about tokens.
+    pub(crate) introspection: Option<Introspection>,
+    /// How long keys are believed that came last, in seconds.
+    pub(crate) max_age: u64,
+}
+
+/// How an issuer is asked whether a token still counts (RFC 7662).
+pub(crate) struct Introspection {
+    /// Where; discovered without one.
+    pub(crate) endpoint: Option<String>,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: Zeroizing<String>,
+    /// How often, in seconds.
+    pub(crate) every: u64,
+    /// For how long a good answer counts, in seconds.
+    pub(crate) stale: u64,
+}
+
+impl Settings {
+    /// How often the issuer is asked about a session from which tokens are derived, and for how long a good answer counts, in
+    /// seconds; none where it is not asked.
+    #[must_use]
+    pub fn asked(&self) -> Option<(u64, u64)> {
+        self.introspection.as_ref().map(|asking| (asking.every, asking.stale))
+    }
+}
+
+/// Reads the file.
+pub(crate) fn read(path: &Path) -> Result<Vec<Settings>, Fault> {
+    let wrong = |why: String| fault(format!("{}: {why}", path.display()));
+    let text = text(path, MAX_FILE).map_err(&wrong)?;
+    if !text.trim_start().starts_with('{') || !xbind::is_strict_json(&text) {
+        return Err(wrong("no JSON object, or a member stands twice".to_owned()));
+    }
+    let file: File = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    if file.issuers.len() > MAX_ISSUERS {
+        return Err(wrong(format!("there are {MAX_ISSUERS} issuers at most")));
+    }
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    let mut names = HashSet::new();
+    let mut all = Vec::new();
+    for entry in file.issuers {
+        let issuer = entry.issuer.clone();
+        if !names.insert(issuer.clone()) {
+            return Err(wrong(format!("{issuer} stands there twice")));
+        }
+        all.push(settings(entry, folder).map_err(|why| wrong(format!("{issuer}: {why}")))?);
+    }
+    Ok(all)
+}
+
+fn settings(entry: Entry, folder: &Path) -> Result<Settings, String> {
+    check_url(&entry.issuer)?;
+    if entry.issuer.contains('?') {
+        return Err("an issuer has no query".to_owned());
+    }
+    let named = [Some(&entry.audience), entry.client_id.as_ref()];
+    if !named.into_iter().flatten().all(|name| is_name(name)) {
+        return Err("an audience and a client_id have 1 to 512 bytes without control characters".to_owned());
+    }
+    if entry.algorithms.is_empty() {
+        return Err("say which algorithms: RS256, ES256, EdDSA".to_owned());
+    }
+    entry.jwks_uri.as_deref().map(check_url).transpose()?;
+    let max_age = entry.max_age.unwrap_or(DEFAULT_MAX_AGE);
+    if !MAX_AGES.contains(&max_age) {
+        return Err(format!("max_age is {} to {} s", MAX_AGES.start(), MAX_AGES.end()));
+    }
+    Ok(Settings {
+        client_id: entry.client_id.unwrap_or_else(|| entry.audience.clone()),
+        issuer: entry.issuer,
+        jwks_uri: entry.jwks_uri,
+        audience: entry.audience,
+        algorithms: entry.algorithms,
+        introspection: entry.introspection.map(|asking| introspection(asking, folder)).transpose()?,
+        max_age,
+    })
+}
+
+fn introspection(asking: Asking, folder: &Path) -> Result<Introspection, String> {
+    let Asking { endpoint, client_id, client_secret_file, every, stale } = asking;
+    endpoint.as_deref().map(check_url).transpose()?;
+    let every = every.unwrap_or(DEFAULT_EVERY);
+    if !EVERIES.contains(&every) {
+        return Err(format!("every is {} to {} s", EVERIES.start(), EVERIES.end()));
+    }
+    let stale = stale.unwrap_or_else(|| every.saturating_mul(DEFAULT_STALE));
+    if !(every..=MAX_STALE).contains(&stale) {
+        return Err(format!("stale is {every}, which is every, to {MAX_STALE} s"));
+    }
+    let path = folder.join(client_secret_file);
+    let secret = Zeroizing::new(text(&path, MAX_SECRET).map_err(|why| format!("{}: {why}", path.display()))?);
+    let secret = Zeroizing::new(secret.trim_end_matches(['\r', '\n']).to_owned());
+    if !is_name(&client_id) || secret.is_empty() || secret.chars().any(char::is_control) {
+        return Err("client_id or secret is empty, or holds control characters".to_owned());
+    }
+    Ok(Introspection { endpoint, client_id, client_secret: secret, every, stale })
+}
+
+fn check_url(url: &str) -> Result<(), String> {
+    Target::parse(url, Whose::Owner).map(drop).map_err(|why| format!("{url}: {why}"))
+}
+
+/// A file that is no longer than that.
+fn text(path: &Path, max: u64) -> Result<String, String> {
+    let length = fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if length > max {
+        return Err(format!("the file has more than {max} bytes"));
+    }
+    fs::read_to_string(path).map_err(|error| error.to_string())
+}

@@ -1,0 +1,100 @@
+//! Asking an issuer whether a token still counts (RFC 7662).
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use data_encoding::BASE64;
+use serde::Deserialize;
+use xbind_net::{Ask, Target};
+use zeroize::Zeroizing;
+
+use crate::issuers::{Issuer, Refused};
+
+/// How long one question may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest answer, in bytes.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// What an issuer says of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// It counts, for that user.
+    Active,
+    /// It does not, any more.
+    Inactive,
+}
+
+#[derive(Deserialize)]
+struct Told {
+    active: bool,
+    #[serde(default)]
+    sub: Option<String>,
+    #[serde(default)]
+    iss: Option<String>,
+}
+
+impl Issuer {
+    /// The same as [`activity`](Self::activity), for whoever waits: few are asked about at once.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn activity_in_turn(&self, token: &str, subject: &str) -> Result<Activity, Refused> {
+        let turn = tokio::time::timeout(TIMEOUT, self.turns.acquire()).await;
+        let Ok(Ok(_turn)) = turn else {
+            return Err(Refused::unavailable("the issuer is asked about too many tokens"));
+        };
+        self.activity(token, subject).await
+    }
+
+    /// Whether a token of that user counts now; always where the issuer is not to be asked.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn activity(&self, token: &str, subject: &str) -> Result<Activity, Refused> {
+        let Some(asking) = &self.settings.introspection else { return Ok(Activity::Active) };
+        let cannot = |why: &dyn std::fmt::Display| {
+            Refused::unavailable(format!("the issuer cannot be asked whether the token counts: {why}"))
+        };
+        let endpoint = self.introspection_endpoint();
+        let endpoint = endpoint.ok_or_else(|| cannot(&"its discovery document has no introspection_endpoint"))?;
+        let whose = self.whose(&endpoint);
+        let credentials = Zeroizing::new(format!("{}:{}", form(&asking.client_id), form(&asking.client_secret)));
+        let ask = Ask {
+            method: "POST".to_owned(),
+            target: Target::parse(&endpoint, whose).map_err(|why| cannot(&why))?,
+            whose,
+            fields: vec![
+                ("accept".to_owned(), "application/json".to_owned()),
+                ("authorization".to_owned(), format!("Basic {}", BASE64.encode(credentials.as_bytes()))),
+                ("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()),
+            ],
+            body: format!("token={}&token_type_hint=access_token", form(token)).into_bytes(),
+            max_bytes: MAX_ANSWER,
+            timeout: TIMEOUT,
+        };
+        let answer = self.fetcher.ask(ask).await.map_err(|why| cannot(&why))?;
+        if answer.status != 200 {
+            return Err(cannot(&format!("it answered {}", answer.status)));
+        }
+        let text = str::from_utf8(&answer.body).unwrap_or_default();
+        if !xbind::is_strict_json(text) || !text.trim_start().starts_with('{') {
+            return Err(cannot(&"its answer is no JSON, or repeats a member"));
+        }
+        let told: Told = serde_json::from_str(text).map_err(|_| cannot(&"its answer does not say"))?;
+        let is_his =
+            told.sub.is_none_or(|sub| sub == subject) && told.iss.is_none_or(|iss| iss == self.settings.issuer);
+        Ok(if told.active && is_his { Activity::Active } else { Activity::Inactive })
+    }
+}
+
+/// `application/x-www-form-urlencoded` (RFC 6749 appendix B).
+fn form(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => out.push(char::from(byte)),
+            _ => write!(out, "%{byte:02X}").unwrap_or_default(),
+        }
+    }
+    out
+}

@@ -1,0 +1,73 @@
+//! Token exchange (RFC 8693): an agent gives the token of a user, and is given one of its own to act for him.
+
+use xbind::rights::MAX_TOKEN_TTL;
+use zeroize::Zeroizing;
+
+use crate::domain::exchange;
+use crate::domain::root::Derived;
+use crate::issuers::{Activity, Kind, Refused};
+use crate::oauth::client_credentials::{scopes, target};
+use crate::oauth::error::Code;
+use crate::oauth::token::{Asking, Draft};
+use crate::problem::{Kind as ProblemKind, Problem, Result};
+
+/// `grant_type`.
+pub(crate) const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// What is given.
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+/// Reads what is asked, and finds out whether the user's token holds. Whether the operator allows it is looked at when the token
+/// is issued.
+///
+/// # Errors
+/// `invalid_request` also for a user's token that does not hold (RFC 8693 section 2.2.2); `invalid_scope`, `invalid_target`,
+/// `temporarily_unavailable`.
+pub(crate) async fn draft(asking: &Asking) -> Result<Draft> {
+    let Asking { app, client, form, now, .. } = asking;
+    let wrong = |why: &'static str| Problem::oauth(Code::InvalidRequest, why);
+    let token = form.required("subject_token")?;
+    let kind = Kind::of(form.required("subject_token_type")?)
+        .ok_or_else(|| wrong("subject_token_type is none of access_token, id_token and jwt"))?;
+    if form.get("requested_token_type").is_some_and(|requested| requested != ACCESS_TOKEN) {
+        return Err(wrong("requested_token_type is another than that of an access token"));
+    }
+    if form.get("actor_token").or_else(|| form.get("actor_token_type")).is_some() {
+        return Err(wrong("the actor is the client, which has proven itself: there is no actor_token"));
+    }
+    let (scopes, audience) = (scopes(form)?, target(form)?);
+    let user = app.issuers.subject(token, kind, *now).await.map_err(refused)?;
+    let is_client = |actor: &String| *actor == client.proven.from.as_str() || *actor == client.agent.alias();
+    if !user.may_act.as_ref().is_none_or(is_client) {
+        return Err(wrong("may_act of the user's token names another actor"));
+    }
+    let policy = app.store.read(|db| exchange::of(db, &client.agent.operator))?;
+    let max_ttl = exchange::issuer(&policy, &user.issuer).map_or(MAX_TOKEN_TTL, exchange::max_ttl);
+    let ttl = user.expires_at.saturating_sub(*now).min(max_ttl).min(MAX_TOKEN_TTL);
+    let issuer = app.issuers.find(&user.issuer).ok_or_else(Problem::internal)?;
+    let is_asked = issuer.settings().asked().is_some();
+    if is_asked {
+        if !app.sessions.has_room(&user.digest, &client.agent.operator) {
+            return Err(Problem::new(ProblemKind::Busy, "too many sessions of users are asked about"));
+        }
+        let activity = issuer.activity_in_turn(token, &user.subject).await.map_err(refused)?;
+        if activity == Activity::Inactive {
+            return Err(wrong("the issuer says that the user's token does not count any more"));
+        }
+    }
+    Ok(Draft {
+        audience,
+        scopes,
+        ttl,
+        on_behalf_of: Some((user.issuer.clone(), user.subject.clone())),
+        issued_token_type: Some(ACCESS_TOKEN),
+        derived: Some(Derived { user, token: is_asked.then(|| Zeroizing::new(token.to_owned())) }),
+        once: Vec::new(),
+    })
+}
+
+pub(crate) fn refused(refused: Refused) -> Problem {
+    match refused {
+        Refused::Token(why) => Problem::oauth(Code::InvalidRequest, why),
+        Refused::Unavailable(why) => Problem::new(ProblemKind::Busy, why),
+    }
+}
