@@ -125,8 +125,9 @@ impl Subject {
     }
 }
 
+/// `scope`, or as Microsoft calls it, `scp`.
 fn scopes(claims: &Claims) -> Result<Vec<String>, Refused> {
-    match claims.get("scope") {
+    match claims.get("scope").or_else(|| claims.get("scp")) {
         None => Ok(Vec::new()),
         Some(Value::String(all)) if all.len() <= MAX_SCOPE => {
             Ok(all.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect())
