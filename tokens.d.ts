@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { ApprovedCall, AuditOptions, CallDecision, FetchDocument, Identity, Result, RevocationSource, RevocationSubject, TokenRequest, TokenVerifierOptions } from './index'
+import type { ApprovedCall, AuditOptions, CallDecision, FetchDocument, Identity, OnBehalfOf, Result, RevocationSource, RevocationSubject, TokenRequest, TokenVerifierOptions } from './index'
 export type { ApprovedCall, CallDecision, FetchDocument, FetchLimits, RevocationSource, RevocationSubject, TokenRequest, TokenVerifierOptions, TrustedIssuer } from './index'
 
 /**
@@ -75,7 +75,7 @@ export declare class RevocationList implements RevocationSource {
 export interface TokenClaims {
   /** Who vouches for the rights: a trusted DID, or the name of a trusted issuer. */
   readonly issuer: string;
-  /** Who may use them. */
+  /** Who may use them; of an exchanged token who acts, not the one on whose behalf. */
   readonly subject: string;
   /** Where they may be used, as the issuer wrote it. */
   readonly audience: string;
@@ -89,6 +89,8 @@ export interface TokenClaims {
   readonly expiresAt: number;
   /** From the outermost delegator to the subject, DIDs. */
   readonly chain: readonly string[];
+  /** For whom the first subject acts; the issuer's word. */
+  readonly onBehalfOf?: OnBehalfOf;
   /** The first issuer's further claims. */
   readonly claims: Readonly<Record<string, unknown>>;
   /**
@@ -126,7 +128,7 @@ export declare function delegateToken(holder: Identity, token: string, request: 
 export interface TokenDemands {
   /** What it must grant, all of it. */
   scopes?: readonly string[];
-  /** Who presents it, proven by other means: it must be the subject. Without, the token is taken from anybody. */
+  /** Who presents it, proven by other means: it must be the subject. Without, a token that is bound to no key is taken from anybody. */
   presenter?: string;
 }
 /**

@@ -231,9 +231,9 @@ class RequestVerifier:
         if self._approvers is not None:
             approved = _native.approve_request(self._verifier, request, own, self._approvers, self._audience, now)
             used = json.loads(approved)
-        granted = () if rights is None else (rights.scopes, rights.chain, rights.on_behalf_of)
+        scopes, chain, other = ((), (), None) if rights is None else (rights.scopes, rights.chain, rights.on_behalf_of)
         token = told.get("token")
-        verified = VerifiedRequest(told["from"], told["created"], told["nonce"], token, own, *granted)
+        verified = VerifiedRequest(told["from"], told["created"], told["nonce"], token, own, scopes, chain, other)
         return _Settled(verified, genuine, None if rights is None else rights.id, used)
 
     def _rights(self, genuine: _Genuine, needed: list[str]) -> TokenClaims | None:

@@ -95,7 +95,11 @@ export interface Present {
 }
 
 /** A token for the agent of that name or DID on a bus, of those that are here. */
-export async function agentToken(node: NodeRef, here: Iterable<Present>, wish: AgentTokenWish): Promise<Result<string>> {
+export async function agentToken(
+  node: NodeRef,
+  here: Iterable<Present>,
+  wish: AgentTokenWish,
+): Promise<Result<string>> {
   const read = wishIn(wish, 'getAgentToken()', ['agentId'])
   const { agentId } = wish
   checkString(agentId, 'agentId')

@@ -946,8 +946,8 @@ export interface Binding {
   fetch(url: string, rules: Json<Rules>, fetcher?: FetcherRef): Promise<Uint8Array | string>
   /** The authority at an address, behind a `#` its DID where that is known. With `resolves` the agent calls by the names there, too. */
   openRegistry(port: number, agent: number, at: string, resolves: boolean): Fallible<RegistryRef>
-  /** A token, or the name that is registered now. */
-  askRegistry(registry: RegistryRef, request: Json<RegistryRequest>): Promise<Fallible<string>>
+  /** A token, with that of a user one to act for him; or the name that is registered now. */
+  askRegistry(registry: RegistryRef, request: Json<RegistryRequest>, user?: string): Promise<Fallible<string>>
   startCommand(args: ReadonlyArray<string>): CommandRef
   nextOutput(command: CommandRef): Promise<string>
   stopCommand(command: CommandRef): boolean
