@@ -22,9 +22,9 @@ use crate::http::metrics::Metrics;
 use crate::http::rate::Limiter;
 use crate::identity::Keys;
 use crate::issuers::Issuers;
-use crate::oauth::error::Code;
 use crate::oauth::sessions::Sessions;
-use crate::problem::{Kind, Problem, Result};
+use crate::problem::Result;
+pub(crate) use crate::proven::{Once, Proven};
 use crate::store::{Change, Fault, Store, fault};
 use crate::ticket::Tickets;
 use crate::turns::Turns;
@@ -37,26 +37,6 @@ const MAX_AGE: u64 = 60;
 const SEARCHES: usize = 4;
 /// Status lists that are kept signed.
 const KEPT_LISTS: usize = 256;
-
-/// Who has proven himself, and what of his request counts once.
-#[derive(Clone, Debug)]
-pub(crate) struct Proven {
-    /// By which key.
-    pub from: Did,
-    /// What is used up by the decision, whatever it is.
-    pub once: Vec<Once>,
-}
-
-/// Something that counts once.
-#[derive(Clone, Debug)]
-pub(crate) struct Once {
-    /// By which the database knows it: of nothing else that counts once is it the same text.
-    pub claim: String,
-    /// The last second in which it could be accepted.
-    pub until: u64,
-    /// What whoever sends it again is told.
-    pub again: (Code, &'static str),
-}
 
 /// A server without its sockets.
 pub(crate) struct App {
@@ -232,6 +212,23 @@ impl App {
         self.write(proven.from, now, event, move |db, now| proven.claim(db, now), who, make, || ()).await
     }
 
+    /// The same where status lists change with it.
+    ///
+    /// # Errors
+    /// As [`decide_for`](Self::decide_for).
+    pub(crate) async fn decide_lists_for<W, T: Send + 'static>(
+        &self,
+        proven: Proven,
+        now: u64,
+        event: &'static str,
+        who: impl FnOnce(&Connection) -> Result<Who<W>> + Send + 'static,
+        make: impl FnOnce(&Connection, &W, &mut Decided) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let lists = self.lists.clone();
+        self.write(proven.from, now, event, move |db, now| proven.claim(db, now), who, make, move || lists.forget())
+            .await
+    }
+
     #[expect(clippy::too_many_arguments, reason = "the parts of a decision, each made by another")]
     async fn write<W, T: Send + 'static>(
         &self,
@@ -282,16 +279,23 @@ impl App {
         };
         self.store.write(change).await
     }
-}
 
-impl Proven {
-    fn claim(&self, db: &Connection, now: u64) -> Result<()> {
-        for Once { claim, until, again: (code, why) } in &self.once {
-            nonce::claim(db, claim, *until, now).map_err(|problem| {
-                if problem.kind() == Kind::Replayed { Problem::oauth(*code, *why) } else { problem }
-            })?;
-        }
-        Ok(())
+    /// The same for somebody who has proven himself otherwise than by signing the request.
+    ///
+    /// # Errors
+    /// Those of `who`; for what was used before the code that it says.
+    pub(crate) async fn claim_for<W: Send + 'static>(
+        &self,
+        proven: Proven,
+        now: u64,
+        who: impl FnOnce(&Connection) -> Result<Who<W>> + Send + 'static,
+    ) -> Result<W> {
+        let change = move |change: &mut Change<'_>| {
+            let Who { what, .. } = who(change.db())?;
+            proven.claim(change.db(), now)?;
+            Ok(what)
+        };
+        self.store.write(change).await
     }
 }
 

@@ -24,6 +24,7 @@ pub mod issuers;
 pub mod oauth;
 pub mod openapi;
 pub mod problem;
+mod proven;
 pub mod routes;
 mod server;
 pub mod store;

@@ -8,8 +8,9 @@ use std::time::Duration;
 use common::exchange::{ACCESS_TOKEN, ID_TOKEN, Scene};
 use common::issuer::{IssuerKey, IssuerServer, Say};
 use common::key;
-use common::oauth::{form, jws};
+use common::oauth::{TYPE, form, jws, with_proof};
 use serde_json::{Value, json};
+use xbind::identity::jwk::thumbprint;
 
 fn said(token: &str) -> Value {
     let claims = data_encoding::BASE64URL_NOPAD.decode(token.split('.').nth(1).unwrap().as_bytes()).unwrap();
@@ -34,7 +35,29 @@ fn an_agent_acts_for_a_user_and_everybody_sees_for_whom() {
     assert_eq!(scene.standing(token), "active");
     let told =
         scene.story.client.ask(&scene.operator, "GET", "/v1/audit?limit=50", None).expect(200).json().to_string();
-    assert!(told.contains(&format!("for alice of {}", scene.issuer.url())), "{told}");
+    assert!(told.contains(&format!("for {} alice: a read:x pay.one", scene.issuer.url())), "{told}");
+}
+
+#[test]
+fn a_token_for_a_user_is_bound_to_the_agents_key_where_that_is_proven() {
+    let mut scene = Scene::new();
+    let (user, agent) = (scene.user(&json!({})), key(2));
+    let request = with_proof(scene.request(&agent, &user, &[]), &scene.story.proof(&agent));
+    let given = scene.story.client.send(&request).expect(200).json();
+    assert_eq!(given["token_type"], "DPoP");
+    let claims = said(given["access_token"].as_str().unwrap());
+    assert_eq!(claims["cnf"], json!({ "jkt": thumbprint(agent.did()) }));
+    assert_eq!((&claims["sub"], &claims["act"]), (&json!("alice"), &json!({ "sub": agent.did().as_str() })));
+    let anothers = with_proof(scene.request(&agent, &user, &[]), &scene.story.proof(&key(3)));
+    assert_eq!(scene.story.client.send(&anothers).error(), "invalid_dpop_proof");
+    // Whoever the token concerns is told for whom it was got, also as it stands.
+    let asked = [
+        ("client_assertion_type", TYPE),
+        ("client_assertion", &*scene.story.assertion(&agent)),
+        ("token", given["access_token"].as_str().unwrap()),
+    ];
+    let told = scene.story.client.send(&form("/oauth/introspect", &asked)).expect(200).json();
+    assert_eq!((&told["active"], &told["sub"], &told["sub_id"]), (&json!(true), &json!("alice"), &claims["sub_id"]));
 }
 
 #[test]
@@ -137,76 +160,6 @@ fn users_tokens_of_others_forged_or_of_another_kind_are_refused() {
         scene.refused(&user, &[(name, value)], "invalid_request", why);
     }
     scene.exchange(&user, &[("requested_token_type", ACCESS_TOKEN)]).expect(200);
-}
-
-#[test]
-fn an_agent_that_signs_its_requests_gets_the_same_without_an_oauth_client() {
-    let mut scene = Scene::new();
-    let user = scene.user(&json!({}));
-    let given = scene.signed(&user, "read:x", &json!({})).expect(201).json();
-    let token = given["token"].as_str().unwrap();
-    let claims = said(token);
-    assert_eq!((&claims["sub"], &claims["scope"]), (&json!("alice"), &json!("read:x")));
-    assert_eq!(claims["act"], json!({ "sub": scene.agent.did().as_str() }));
-    assert_eq!(claims["sub_id"], json!({ "format": "iss_sub", "iss": scene.issuer.url(), "sub": "alice" }));
-    let lives = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
-    assert!((500..=600).contains(&lives), "no longer than the user's token: {lives}");
-    let short = scene.signed(&user, "read:x", &json!({ "ttl": 7 })).expect(201).json();
-    let short = said(short["token"].as_str().unwrap());
-    assert_eq!(short["exp"].as_u64().unwrap() - short["iat"].as_u64().unwrap(), 7);
-
-    let now = xbind_runtime::now();
-    let reader = scene.user(&json!({ "scope": "read" }));
-    scene.signed(&reader, "pay.one", &json!({})).refused("scope-denied");
-    scene.signed(&user, "pay.two", &json!({})).refused("scope-denied");
-    for (changes, code) in [
-        (json!({ "exp": now - 1 }), "TOKEN_EXPIRED"),
-        (json!({ "iat": now + 100 }), "TOKEN_NOT_YET_VALID"),
-        (json!({ "iss": "https://other.example" }), "UNTRUSTED_ISSUER"),
-        (json!({ "aud": "somebody" }), "WRONG_AUDIENCE"),
-        (json!({ "act": { "sub": "x" } }), "INVALID_TOKEN"),
-        (json!({ "may_act": { "sub": "x" } }), "NOT_ALLOWED"),
-    ] {
-        let other = scene.user(&changes);
-        scene.signed(&other, "read:x", &json!({})).refused("subject-refused").coded(code);
-    }
-    for more in [
-        json!({ "subject_token": null }),
-        json!({ "subject_token_type": null }),
-        json!({ "subject_token_type": "urn:ietf:params:oauth:token-type:saml2" }),
-        json!({ "subject_token": "" }),
-    ] {
-        let answer = scene.signed(&user, "read:x", &more);
-        assert!(answer.status == 400 || answer.json()["type"] == "urn:xbind:problem:subject-refused", "{answer:?}");
-    }
-
-    assert_eq!(scene.standing(token), "active");
-    let logout = scene.logout(&json!({}));
-    scene.tell(&logout).expect(200);
-    assert_eq!(scene.standing(token), "revoked");
-    scene.signed(&user, "read:x", &json!({})).refused("subject-refused").coded("REVOKED");
-    scene.say(&json!({ "issuers": [] }));
-    let other = scene.user(&json!({ "sub": "bob", "sid": "s2" }));
-    scene.signed(&other, "read:x", &json!({})).refused("subject-refused").coded("UNTRUSTED_ISSUER");
-    let told =
-        scene.story.client.ask(&scene.operator, "GET", "/v1/audit?limit=50", None).expect(200).json().to_string();
-    assert!(told.contains(&format!("a read:x for alice of {}", scene.issuer.url())), "{told}");
-}
-
-#[test]
-fn issuers_are_asked_for_nobody_who_could_not_ask_for_a_token() {
-    let mut scene = Scene::new();
-    let user = scene.user(&json!({}));
-    let stranger = key(77);
-    let challenge = scene.story.challenge(&stranger, "a", &["read:x"]);
-    let body = json!({ "challenge": challenge, "audience": "a", "scopes": ["read:x"], "subject_token": user,
-        "subject_token_type": ACCESS_TOKEN });
-    let answer = scene.story.client.ask(&stranger, "POST", "/v1/tokens", Some(&body));
-    answer.refused("not-permitted");
-    let agent = key(2);
-    let answer = scene.story.client.ask(&agent, "POST", "/v1/tokens", Some(&body));
-    answer.refused("challenge-over");
-    assert!(scene.issuer.asked("/jwks").is_empty());
 }
 
 #[test]

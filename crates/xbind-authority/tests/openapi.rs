@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use common::client::Request;
 use common::issuer::IssuerKey;
 use common::key;
-use common::oauth::TYPE;
+use common::oauth::{TYPE, with_proof};
 use common::probe::{Probe, name};
 use serde_json::{Value, json};
 use xbind::{Rotation, SigningKey};
@@ -28,6 +28,7 @@ fn every_route_status_and_problem_of_the_document_is_met() {
         "/openapi.json",
         "/v1",
         "/.well-known/jwks.json",
+        "/.well-known/oauth-authorization-server",
         "/.well-known/http-message-signatures-directory",
     ] {
         probe.ask(None, "GET", target, None, "200");
@@ -130,7 +131,7 @@ fn every_route_status_and_problem_of_the_document_is_met() {
     probe.ask(None, "POST", "/v1/introspection", Some(json!({ "token": issued.token })), "200");
     probe.ask(None, "GET", "/v1/status/0", None, "200");
     probe.ask(None, "GET", "/v1/status/7", None, "not-found");
-    oauth(&mut probe, &agent);
+    oauth(&mut probe, &agent, &other);
     let issuer = probe.issuer.url();
     let policy = json!({ "issuers": [{ "issuer": issuer, "scopes": { "read": ["read:*"] }, "max_ttl": 60 }] });
     probe.ask(Some(&operator), "PUT", &exchange, Some(policy), "200");
@@ -258,7 +259,7 @@ fn for_nobody(probe: &mut Probe, agent: &SigningKey) {
     probe.ask(Some(agent), "POST", "/v1/tokens", Some(body), "subject-refused");
 }
 
-fn oauth(probe: &mut Probe, agent: &SigningKey) {
+fn oauth(probe: &mut Probe, agent: &SigningKey, other: &SigningKey) {
     let mut ask = |changes: &[(&str, &str)], what: &str| {
         let assertion = probe.story.assertion(agent);
         let usual = [
@@ -278,6 +279,19 @@ fn oauth(probe: &mut Probe, agent: &SigningKey) {
     ask(&[("resource", "https://api.example")], "invalid_target");
     ask(&[("client_assertion", "x")], "invalid_client");
     ask(&[("grant_type", "")], "invalid_request");
+    let assertion = probe.story.assertion(agent);
+    let unproven = with_proof(probe.story.asks(&assertion), "x");
+    probe.send("POST", "/oauth/token", &unproven, "invalid_dpop_proof");
+    let token = probe.story.access_token(agent, "a");
+    let about = |probe: &mut Probe, key: &SigningKey, path: &str, what: &str| {
+        let assertion = probe.story.assertion(key);
+        let parameters = [("client_assertion_type", TYPE), ("client_assertion", &*assertion), ("token", &token)];
+        probe.form(path, &parameters, what);
+    };
+    about(probe, other, "/oauth/revoke", "unauthorized_client");
+    about(probe, agent, "/oauth/introspect", "200");
+    about(probe, agent, "/oauth/revoke", "200");
+    about(probe, agent, "/oauth/introspect", "200");
 }
 
 #[test]

@@ -128,7 +128,7 @@ pub(crate) fn end(db: &Connection, numbers: &[i64], now: u64) -> Result<Vec<Ende
             let (own, count): (i64, i64) = row?;
             let agent = agent::by_number(db, own)?;
             let did = keys::of_agent(db, own)?.first().map(|key| key.did);
-            ended.push(Ended { agent, did, note: format!("{count} for {subject} of {issuer}") });
+            ended.push(Ended { agent, did, note: format!("{count} for {issuer} {subject}") });
         }
         db.prepare_cached("UPDATE tokens SET revoked = 1 WHERE root = ?1")?.execute([number])?;
     }

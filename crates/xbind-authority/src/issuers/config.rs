@@ -129,8 +129,8 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Settings>, Fault> {
 
 fn settings(entry: Entry, folder: &Path) -> Result<Settings, String> {
     check_url(&entry.issuer)?;
-    if entry.issuer.contains('?') {
-        return Err("an issuer has no query".to_owned());
+    if entry.issuer.contains('?') || !is_name(&entry.issuer) {
+        return Err("an issuer has no query, and 512 bytes at most".to_owned());
     }
     let named = [Some(&entry.audience), entry.client_id.as_ref()];
     if !named.into_iter().flatten().all(|name| is_name(name)) {

@@ -34,14 +34,12 @@ macro_rules! codes {
 }
 
 codes! {
-    InvalidRequest = "invalid_request", 400, "The request cannot be read";
-    InvalidGrant = "invalid_grant", 400, "What is to be exchanged does not hold";
-    UnauthorizedClient = "unauthorized_client", 400, "The client may not use this grant";
+    InvalidRequest = "invalid_request", 400, "The request cannot be read, or the user's token does not hold";
+    UnauthorizedClient = "unauthorized_client", 400, "The token that is to be revoked is another client's";
     UnsupportedGrantType = "unsupported_grant_type", 400, "There is no such grant here";
     InvalidScope = "invalid_scope", 400, "The operator has not granted that scope, or none is asked for";
     InvalidTarget = "invalid_target", 400, "Not exactly one resource or audience is named";
     InvalidDpopProof = "invalid_dpop_proof", 400, "The DPoP proof does not hold, or was used before";
-    UnsupportedTokenType = "unsupported_token_type", 400, "Tokens of that type are not revoked here";
     InvalidClient = "invalid_client", 401, "The client does not prove who it is, or may do nothing";
     ServerError = "server_error", 500, "A fault of this server";
     TemporarilyUnavailable = "temporarily_unavailable", 503, "The server has too much to do";

@@ -15,6 +15,7 @@ use crate::domain::token::{self, Wanted};
 use crate::http::call::{Answer, Call};
 use crate::oauth::client::{self, Client};
 use crate::oauth::client_credentials;
+use crate::oauth::dpop;
 use crate::oauth::error::Code;
 use crate::oauth::exchange;
 use crate::oauth::form::Form;
@@ -62,15 +63,18 @@ enum Grant {
     TokenExchange,
 }
 
+/// Their names.
+pub(crate) const GRANTS: &[&str] = &["client_credentials", exchange::GRANT];
+
 impl Grant {
     fn of(name: &str) -> Result<Self> {
         match name {
             "client_credentials" => Ok(Self::ClientCredentials),
             exchange::GRANT => Ok(Self::TokenExchange),
-            _ => Err(Problem::oauth(
-                Code::UnsupportedGrantType,
-                format!("the grants of this server are client_credentials and {}", exchange::GRANT),
-            )),
+            _ => {
+                let why = format!("the grants of this server are {}", GRANTS.join(", "));
+                Err(Problem::oauth(Code::UnsupportedGrantType, why))
+            }
         }
     }
 
@@ -85,9 +89,16 @@ impl Grant {
 pub(crate) async fn answer(call: Call) -> Result<Answer> {
     let form = Form::parse(&call.body)?;
     let grant = Grant::of(form.required("grant_type")?)?;
-    let client = client::authenticate(&call, &form)?;
-    let asking = Asking { app: call.app.clone(), client, form, dpop: None, now: call.now };
-    let draft = grant.draft(&asking).await;
+    let mut client = client::authenticate(&call, &form)?;
+    let (dpop, refused) = match dpop::proven(&call, &mut client) {
+        Ok(dpop) => (dpop, None),
+        Err(problem) => (None, Some(problem)),
+    };
+    let asking = Asking { app: call.app.clone(), client, form, dpop, now: call.now };
+    let draft = match refused {
+        None => grant.draft(&asking).await,
+        Some(problem) => Err(problem),
+    };
     issue(asking, draft).await
 }
 
@@ -151,6 +162,7 @@ fn asked(form: &Form, draft: Option<&Draft>) -> Option<Box<str>> {
     };
     match on_behalf_of {
         None => note(&format!("{audience} {scopes}")),
-        Some((issuer, subject)) => note(&format!("{audience} {scopes} for {subject} of {issuer}")),
+        // Whatever else there is no room for.
+        Some((issuer, subject)) => note(&format!("for {issuer} {subject}: {audience} {scopes}")),
     }
 }

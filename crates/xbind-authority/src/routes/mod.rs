@@ -105,6 +105,7 @@ pub const ROUTES: &[Route] = routes! {
     Anybody "GET" "/openapi.json" => public::openapi, 200 JSON "OpenApi" "This document";
     Anybody "GET" "/.well-known/jwks.json" => public::jwks, 200 JSON "JwkSet" "The keys that sign tokens";
     Anybody "GET" "/.well-known/http-message-signatures-directory" => public::directory, 200 DIRECTORY "JwkSet" "The keys of the authority's agents, for Web Bot Auth";
+    Anybody "GET" "/.well-known/oauth-authorization-server" => oauth::metadata::answer, 200 JSON "OAuthMetadata" "What OAuth clients can do here";
     Anybody "GET" "/v1" => public::about, 200 JSON "About" "Who the authority is, and what its clock says";
     Anybody "GET" "/v1/status/{list}" => public::status_list, 200 STATUS_LIST "Text" {NotFound} "A signed list of what became of tokens";
 
@@ -131,7 +132,9 @@ pub const ROUTES: &[Route] = routes! {
     Signed "POST" "/v1/tokens/{id}/revocation" ("Revoke") => tokens::revoke, 204 NONE "" {NotFound Inactive} "Revokes a token";
     Anybody "POST" "/v1/introspection" ("Introspect") => tokens::introspect, 200 JSON "Introspection" "Whether a token counts now";
 
-    Client "POST" "/oauth/token" ("TokenRequest") => oauth::token::answer, 200 JSON "AccessToken" <UnsupportedGrantType InvalidScope InvalidTarget> "A token, for an OAuth client";
+    Client "POST" "/oauth/token" ("TokenRequest") => oauth::token::answer, 200 JSON "AccessToken" <UnsupportedGrantType InvalidScope InvalidTarget InvalidDpopProof> "A token, for an OAuth client";
+    Client "POST" "/oauth/introspect" ("TokenQuestion") => oauth::introspection::introspect, 200 JSON "TokenAnswer" "What a token says, for whom it concerns";
+    Client "POST" "/oauth/revoke" ("TokenQuestion") => oauth::introspection::revoke, 200 NONE "" <UnauthorizedClient> "Revokes a token of the client's own";
     Client "POST" "/oauth/backchannel-logout" ("LogoutRequest") => oauth::logout::answer, 200 NONE "" "Ends what was derived from a session of a user, on the word of its issuer";
 
     Anybody "GET" "/v1/names/{name}" => names::get, 200 JSON "NameView" {NotFound NameWithdrawn} "What a name leads to";

@@ -1,18 +1,20 @@
 //! Tokens: a challenge, a signed request that holds it, a token; and taking it back.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
 use xbind::rights::{DEFAULT_TOKEN_TTL, MAX_TOKEN_TTL};
 use xbind::{
-    Asked, Did, Evidence, MessageId, ScopeSet, StatusRef, TokenDraft, TokenPolicy, TokenVerifier, Trust, VerifyingKey,
+    Asked, Did, Evidence, MessageId, ScopeSet, StatusRef, TokenDraft, TokenPolicy, TokenVerifier, Trust, VerifiedToken,
+    VerifyingKey,
 };
 
 use crate::app::{App, Who};
 use crate::domain::agent::Status;
 use crate::domain::root::{self, Derived};
-use crate::domain::token::{self, Issued, Wanted};
+use crate::domain::token::{self, Issued, Known, Wanted};
 use crate::domain::{agent, keys, note};
 use crate::http::call::{Answer, Call};
 use crate::issuers::Kind as SubjectKind;
@@ -167,7 +169,7 @@ pub(crate) async fn revoke(call: Call) -> Result<Answer> {
         }
         Ok(Who { operator: known.agent.chain(), what: known })
     };
-    let make = move |db: &rusqlite::Connection, known: &token::Known, decided: &mut xbind_runtime::Decided| {
+    let make = move |db: &rusqlite::Connection, known: &Known, decided: &mut xbind_runtime::Decided| {
         decided.token = Some(id.text().to_string().into());
         decided.note = reason.as_deref().and_then(note);
         decided.to = keys::of_agent(db, known.agent.number)?.first().map(|key| key.did);
@@ -182,44 +184,64 @@ fn no_token() -> Problem {
     Problem::new(Kind::NotFound, "no token of that id is known, or it is not yours")
 }
 
-/// What a token says before its signature was looked at: for whom it is.
+/// What a token says before its signature was looked at: for whom it is, and who may present it.
 #[derive(Deserialize)]
 struct Unverified {
     aud: String,
+    sub: String,
+    client_id: Option<String>,
 }
 
 pub(crate) async fn introspect(call: Call) -> Result<Answer> {
     let Introspect { token } = call.json()?;
-    let status = standing(&call.app, &token, call.now)?;
+    let status = match genuine(&call.app, &token, call.now)? {
+        Genuine::Other => "invalid",
+        Genuine::Expired => "expired",
+        Genuine::Token(_, known) => match (known.revoked, known.agent.status) {
+            (true, _) | (_, Status::Revoked) => "revoked",
+            (false, Status::Suspended) => "suspended",
+            (false, Status::Active) => "active",
+        },
+    };
     Ok(Answer::json(200, &Introspection { active: status == "active", status: status.to_owned() }))
 }
 
-fn standing(app: &App, text: &str, now: u64) -> Result<&'static str> {
-    let Some(aud) = audience_of(text) else { return Ok("invalid") };
+/// What a text is.
+pub(crate) enum Genuine {
+    /// A token of this authority, or a chain that begins with one, whose signatures hold now; whose it is, and what became of it.
+    Token(Arc<VerifiedToken>, Box<Known>),
+    /// One that is over.
+    Expired,
+    /// Anything else.
+    Other,
+}
+
+/// # Errors
+/// `internal`.
+pub(crate) fn genuine(app: &App, text: &str, now: u64) -> Result<Genuine> {
+    let Some(Unverified { aud, sub, client_id }) = unverified(text) else { return Ok(Genuine::Other) };
     let trust = app.keys.counting(now).fold(Trust::default(), |trust, did| trust.with_did(*did));
     let policy = TokenPolicy { clock_skew: 0, cache_bytes: 0, ..TokenPolicy::new(&aud) };
-    let verifier = TokenVerifier::new(policy, trust)?;
-    // Its signature and form; what became of it stands in the database.
-    let asked = Asked { status: &|_, _| Evidence::Fresh(0), ..Asked::default() };
+    let Ok(verifier) = TokenVerifier::new(policy, trust) else { return Ok(Genuine::Other) };
+    // Its signature and form; what became of it stands in the database, and nobody presents it.
+    let presenter = VerifyingKey::from_did(client_id.as_deref().unwrap_or(&sub)).ok();
+    let presenter = presenter.as_ref().map(VerifyingKey::did);
+    let asked = Asked { presenter, status: &|_, _| Evidence::Fresh(0), ..Asked::default() };
     let verified = match verifier.verify(text, now, &asked) {
         Ok(verified) => verified,
-        Err(error) if error.kind() == xbind::ErrorKind::TokenExpired => return Ok("expired"),
-        Err(_) => return Ok("invalid"),
+        Err(error) if error.kind() == xbind::ErrorKind::TokenExpired => return Ok(Genuine::Expired),
+        Err(_) => return Ok(Genuine::Other),
     };
     // Of a chain, the token that it begins with.
     let first = verified.links().first().map_or_else(|| verified.id(), |link| link.id.as_str());
-    let Some(id) = MessageId::parse(first) else { return Ok("invalid") };
-    let Some(known) = app.store.read(|db| token::by_id(db, id.as_bytes()))? else { return Ok("invalid") };
-    Ok(match (known.revoked, known.agent.status) {
-        (true, _) | (_, Status::Revoked) => "revoked",
-        (false, Status::Suspended) => "suspended",
-        (false, Status::Active) => "active",
-    })
+    let Some(id) = MessageId::parse(first) else { return Ok(Genuine::Other) };
+    let known = app.store.read(|db| token::by_id(db, id.as_bytes()))?;
+    Ok(known.map_or(Genuine::Other, |known| Genuine::Token(verified, Box::new(known))))
 }
 
-fn audience_of(token: &str) -> Option<String> {
+fn unverified(token: &str) -> Option<Unverified> {
     let payload = BASE64URL_NOPAD.decode(token.split('.').nth(1)?.as_bytes()).ok()?;
-    serde_json::from_slice::<Unverified>(&payload).ok().map(|claims| claims.aud)
+    serde_json::from_slice(&payload).ok()
 }
 
 pub(crate) fn check_audience(audience: &str) -> Result<()> {
