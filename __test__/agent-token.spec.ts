@@ -318,11 +318,11 @@ test('the trail names the user, each agent and what it was given', async () => {
   const noted = records.map(
     (line) => JSON.parse(line) as { event: string; outcome: string; note?: string; code?: string },
   )
-  const of = `erin of ${own.users.url}`
+  const of = `for ${own.users.url} erin`
   expect(noted).toContainEqual(
-    expect.objectContaining({ event: 'token.issued', outcome: 'accepted', note: `${AUDIENCE} plan:read for ${of}` }),
+    expect.objectContaining({ event: 'token.issued', outcome: 'accepted', note: `${of}: ${AUDIENCE} plan:read` }),
   )
-  expect(noted).toContainEqual(expect.objectContaining({ event: 'session.ended', note: `1 for ${of}` }))
+  expect(noted).toContainEqual(expect.objectContaining({ event: 'session.ended', note: `1 ${of}` }))
   expect(noted).toContainEqual(expect.objectContaining({ event: 'token.issued', outcome: 'refused', code: 'REVOKED' }))
   expect(stdout).not.toContain(originalToken.slice(-40))
 })

@@ -63,7 +63,7 @@ fn an_agent_that_signs_its_requests_gets_the_same_without_an_oauth_client() {
     scene.signed(&other, "read:x", &json!({})).refused("subject-refused").coded("UNTRUSTED_ISSUER");
     let told =
         scene.story.client.ask(&scene.operator, "GET", "/v1/audit?limit=50", None).expect(200).json().to_string();
-    assert!(told.contains(&format!("a read:x for alice of {}", scene.issuer.url())), "{told}");
+    assert!(told.contains(&format!("for {} alice: a read:x", scene.issuer.url())), "{told}");
 }
 
 #[test]

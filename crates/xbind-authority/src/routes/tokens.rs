@@ -75,7 +75,7 @@ pub(crate) async fn issue(call: Call) -> Result<Answer> {
         })?;
         let derived = user?.map(|(derived, _)| derived);
         if let Some((issuer, subject)) = derived.as_ref().map(Derived::on_behalf_of) {
-            decided.note = note(&format!("{heard} {wanted_scopes} for {subject} of {issuer}"));
+            decided.note = note(&format!("for {issuer} {subject}: {heard} {wanted_scopes}"));
         }
         let wanted = Wanted { did: from, scopes: wanted_scopes, ttl, id, challenge: ticket.id };
         let issued = token::issue(db, &wanted, now)?;
