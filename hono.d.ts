@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { AutoGenxBindAgent, Identity, MessageBus } from './index'
+import type { AutoGenxBindAgent, Identity, MessageBus, OnBehalfOf } from './index'
 import type { RequestApproval, RequestVerifier, RequestVerifierOptions, ServeOptions } from './http'
 
 import { Context, MiddlewareHandler } from 'hono';
@@ -21,6 +21,8 @@ export interface RequestingAgent {
   readonly scopes: readonly string[];
   /** On whose behalf it acts, outermost first; empty without `trust`. */
   readonly chain: readonly string[];
+  /** For whom the first of them was given the rights; the word of the token's issuer. */
+  readonly onBehalfOf?: OnBehalfOf;
 }
 declare module "hono" {
   /** With who has sent the request. */

@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { AuditOptions, AutoGenxBindAgent, Identity, MessageBus, Result, RevocationSource, TokenVerifierOptions, XBindError } from './index'
+import type { AuditOptions, AutoGenxBindAgent, Identity, MessageBus, OnBehalfOf, Result, RevocationSource, TokenVerifierOptions, XBindError } from './index'
 
 import { IncomingMessage, ServerResponse } from 'node:http';
 /** Header fields: a `Headers`, pairs of name and value, or an object. */
@@ -254,6 +254,8 @@ export interface VerifiedRequest {
   readonly scopes: readonly string[];
   /** On whose behalf the sender acts, outermost first; empty without `trust`. */
   readonly chain: readonly string[];
+  /** For whom the first of them was given the rights; the word of the token's issuer. */
+  readonly onBehalfOf?: OnBehalfOf;
   /** The very bytes that were verified. */
   readonly body: Uint8Array;
   /** Unique for its sender. */

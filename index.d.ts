@@ -612,6 +612,35 @@ export type Receipted<T> = {
  * ```
  */
 export declare function isReceipt(value: unknown): value is DeliveryReceipt;
+/** For whom somebody acts, such as a person who signed in there. */
+export interface OnBehalfOf {
+  /** Who knows the subject by that name. */
+  readonly issuer: string;
+  /** Its name there. */
+  readonly subject: string;
+}
+/** What a token is to grant, to whom, where and for how long. */
+export interface TokenRequest {
+  /** The DID that may use the token. */
+  subject: string;
+  /** Where it may be used: a DID or a URI, compared exactly. */
+  audience: string;
+  /** What it grants, at most 64; none grants nothing. */
+  scopes: readonly string[];
+  /** Default 3600, at most 86 400. */
+  ttlSeconds?: number;
+  /** Further claims, plain data: none that the format names itself, nothing that JSON would lose. */
+  claims?: Record<string, unknown>;
+  /** Where the issuer publishes whether the token still stands (`StatusList`). */
+  status?: {
+    /** The place of this token in the list. */
+    readonly index: number;
+    /** Where the list is published. */
+    readonly uri: string;
+  };
+  /** Seconds since the epoch, for tests. */
+  now?: number;
+}
 /** A call that a handler answers. */
 export interface IncomingCall<P = unknown> {
   /** Unique for its caller. */
@@ -638,6 +667,8 @@ export interface IncomingCall<P = unknown> {
   readonly scopes: readonly string[];
   /** On whose behalf the caller acts: from the outermost delegator to the caller, DIDs; empty without a token. */
   readonly chain: readonly string[];
+  /** For whom the first of them was given the rights, such as a person who signed in there; the word of the token's issuer. */
+  readonly onBehalfOf: OnBehalfOf | undefined;
 }
 /** Where lines go: `console`, or a logger with these four methods. */
 export type Logger = Pick<Console, "debug" | "info" | "warn" | "error">;
@@ -658,6 +689,44 @@ export interface ProxyUse {
   url: string;
   /** Names, with all that is below them, IP addresses, or `*`, each with a port behind it or without. */
   except?: readonly string[];
+}
+/**
+ * An authority: its URL, best with its DID. Without, it is the one whose DID the server says when it is first asked. What it
+ * answers is signed by it, or is not believed.
+ */
+export type RegistryAddress = string | {
+  /** Who must answer. */
+  readonly did: string;
+  /** Where: https, or http on this machine; nothing behind host and port. */
+  readonly url: string;
+};
+/** A token that an agent asks its authority for. */
+export interface TokenWish {
+  /** Where it is to be used: what its verifier is called, such as a DID or a host. */
+  audience: string;
+  /** What for; its operator has to have granted each. */
+  scopes: readonly string[];
+  /** How long it lives, 1 to 86 400; default 3600. */
+  ttlSeconds?: number;
+  /**
+   * The access token of a user who has signed in: then the agent's token is one to act for him, and has no more than he has, and
+   * not for longer. It goes to the authority alone, and is not kept. Without it the agent acts for itself.
+   */
+  originalToken?: string;
+}
+/** A token for one of several agents, to act for a user. */
+export interface AgentTokenWish extends TokenWish {
+  /** Name or DID of the agent. */
+  agentId: string;
+  /** The access token of a user who has signed in. It goes to the authority alone, and is not kept. */
+  originalToken: string;
+}
+/** A name that is registered. */
+export interface Registered {
+  /** The whole name: the agent's own, and the domain of its operator. */
+  readonly name: string;
+  /** To whom it leads. */
+  readonly did: string;
 }
 /**
  * An in-process bus. The default one belongs to the module instance, so test files do not see each other. Of several agents of
@@ -700,6 +769,18 @@ export declare class MessageBus {
     readonly name: string | undefined;
   }[];
   /**
+   * A token for an agent here, to act for a user who has signed in: the agent's own `requestToken` with an `originalToken`.
+   * Errors: those of `requestToken`; AGENT_NOT_FOUND (it has to be on this bus, and of this thread), AMBIGUOUS_NAME.
+   *
+   * @example
+   * ```ts
+   * const bus = new MessageBus()
+   * const wish = { originalToken: token, audience: 'llm.example.com', scopes: ['llm:read'] }
+   * const narrower = await bus.getAgentToken({ agentId: 'researcher', ...wish })
+   * ```
+   */
+  getAgentToken(request: AgentTokenWish): Promise<Result<string>>;
+  /**
    * Stops an identity here, at once and for good: its queued and running calls, and those to it, end with REVOKED, handlers
    * that work on them see their signal abort, and it can neither call nor be called any more. What it has
    * approved, and tokens that it has issued or delegated, count no more. Errors: INVALID_DID.
@@ -707,32 +788,6 @@ export declare class MessageBus {
   stop(did: string): Result<void>;
   /** Closes the bus and every agent on it, also those of other threads. */
   close(): void;
-}
-/**
- * An authority: its URL, best with its DID. Without, it is the one whose DID the server says when it is first asked. What it
- * answers is signed by it, or is not believed.
- */
-export type RegistryAddress = string | {
-  /** Who must answer. */
-  readonly did: string;
-  /** Where: https, or http on this machine; nothing behind host and port. */
-  readonly url: string;
-};
-/** A token that an agent asks its authority for. */
-export interface TokenWish {
-  /** Where it is to be used: what its verifier is called, such as a DID or a host. */
-  audience: string;
-  /** What for; its operator has to have granted each. */
-  scopes: readonly string[];
-  /** How long it lives, 1 to 86 400; default 3600. */
-  ttlSeconds?: number;
-}
-/** A name that is registered. */
-export interface Registered {
-  /** The whole name: the agent's own, and the domain of its operator. */
-  readonly name: string;
-  /** To whom it leads. */
-  readonly did: string;
 }
 /** What a new agent is told; all of it may be left out. */
 export interface AgentConfig {
@@ -1032,28 +1087,6 @@ export type AnswerStream<T = unknown> = AsyncIterableIterator<T> & {
    */
   readonly result: Promise<Result<unknown>>;
 };
-/** What a token is to grant, to whom, where and for how long. */
-export interface TokenRequest {
-  /** The DID that may use the token. */
-  subject: string;
-  /** Where it may be used: a DID or a URI, compared exactly. */
-  audience: string;
-  /** What it grants, at most 64; none grants nothing. */
-  scopes: readonly string[];
-  /** Default 3600, at most 86 400. */
-  ttlSeconds?: number;
-  /** Further claims, plain data: none that the format names itself, nothing that JSON would lose. */
-  claims?: Record<string, unknown>;
-  /** Where the issuer publishes whether the token still stands (`StatusList`). */
-  status?: {
-    /** The place of this token in the list. */
-    readonly index: number;
-    /** Where the list is published. */
-    readonly uri: string;
-  };
-  /** Seconds since the epoch, for tests. */
-  now?: number;
-}
 /**
  * An agent with a cryptographic identity: calls other agents by name or DID, every message signed and verified.
  *
@@ -1253,7 +1286,7 @@ export declare class AutoGenxBindAgent {
   register(registryUrl?: RegistryAddress): Promise<Result<Registered>>;
   /**
    * A token of its authority: one that it got before while a fifth of its life is left, and asked for once for all who want it.
-   * Errors: those of `register`, and SCOPE_DENIED.
+   * Errors: those of `register`, SCOPE_DENIED; of a user's token INVALID_TOKEN, TOKEN_EXPIRED, UNTRUSTED_ISSUER.
    *
    * @example
    * ```ts

@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { ApprovedCall, AuditOptions, CallDecision, FetchDocument, Identity, Result, RevocationSource, RevocationSubject, TokenRequest, TokenVerifierOptions } from './index'
+import type { ApprovedCall, AuditOptions, CallDecision, FetchDocument, Identity, OnBehalfOf, Result, RevocationSource, RevocationSubject, TokenRequest, TokenVerifierOptions } from './index'
 export type { ApprovedCall, CallDecision, FetchDocument, FetchLimits, RevocationSource, RevocationSubject, TokenRequest, TokenVerifierOptions, TrustedIssuer } from './index'
 
 /**
@@ -89,13 +89,8 @@ export interface TokenClaims {
   readonly expiresAt: number;
   /** From the outermost delegator to the subject, DIDs. */
   readonly chain: readonly string[];
-  /** For whom the first subject acts, such as a person who signed in there; the issuer's word. */
-  readonly onBehalfOf?: {
-    /** Who knows the subject by that name. */
-    readonly issuer: string;
-    /** Its name there. */
-    readonly subject: string;
-  };
+  /** For whom the first subject acts; the issuer's word. */
+  readonly onBehalfOf?: OnBehalfOf;
   /** The first issuer's further claims. */
   readonly claims: Readonly<Record<string, unknown>>;
   /**

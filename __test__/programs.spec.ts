@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { broker, type Broker } from './helpers/nats-server.ts'
+import { workflow } from './helpers/workflow.ts'
 import { examples, fileOf, mark, outputs, pattern, program, programs, root } from './helpers/guides.ts'
 
 const execute = promisify(execFile)
@@ -13,10 +14,13 @@ const folder = mkdtempSync(join(root, 'target/programs-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 let server: Broker
+let users: Awaited<ReturnType<typeof workflow>>
 afterAll(() => server.kill())
+afterAll(() => users.stop())
 
 beforeAll(async () => {
   server = await broker()
+  users = await workflow()
   for (const document of programs) writeFileSync(join(folder, `${fileOf(document)}.mts`), program(document))
   const tsc = join(root, 'node_modules/typescript/bin/tsc')
   const options = ['--ignoreConfig', '--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node']
@@ -31,7 +35,7 @@ test.each(programs)('%s', async (document) => {
   expect(examples(document).length).toBeGreaterThan(2)
   const { stdout, stderr } = await execute(process.execPath, [`${fileOf(document)}.mjs`], {
     cwd: folder,
-    env: { ...process.env, PASSPHRASE: 'of this test', NATS_URL: server.url },
+    env: { ...process.env, PASSPHRASE: 'of this test', NATS_URL: server.url, ...users.env('alice') },
   })
   expect(stderr).toBe('')
   const printed = stdout.split(`${mark}\n`)

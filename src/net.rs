@@ -6,7 +6,7 @@ use xbind_binding::net::{self, Fetched, Fetcher, Rules, World};
 use xbind_binding::registry::{self, Registry, RegistryRequest};
 use xbind_cli::Running;
 
-use crate::bytes::{Bytes, Copied};
+use crate::bytes::{Bytes, Copied, SecretText};
 use crate::convert::{Fallible, Json};
 use crate::pass::Promised;
 use crate::record::Soon;
@@ -31,7 +31,7 @@ entries! {
     fn ask_kept(place: Json<KeptPlace>, did: Option<String>, data: Option<Bytes>) -> Soon<Vec<u8>, Bytes>
         as "Promise<Fallible<Uint8Array>>" = kept::ask;
     fn open_registry(port: u32, agent: u32, at: String, resolves: bool) -> Fallible<RegistryRef> = registry::open;
-    fn ask_registry(registry: &RegistryRef, request: Json<RegistryRequest>) -> Soon<String, String>
+    fn ask_registry(registry: &RegistryRef, request: Json<RegistryRequest>, user: Option<SecretText>) -> Soon<String, String>
         as "Promise<Fallible<string>>" = registry::ask;
     fn start_command(args: Vec<String>) -> CommandRef = Running::start;
     fn next_output(command: &CommandRef) -> Promised<String, String> as "Promise<string>" = Running::next;

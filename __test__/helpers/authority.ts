@@ -38,12 +38,20 @@ export async function authority(...scopes: string[]) {
   return {
     ...told,
     /** One of its agents, brought here with its key. */
-    async agent(who: 'alice' | 'bob', config: AgentConfig = {}) {
+    async agent(who: string, config: AgentConfig = {}) {
       const key = readFileSync(join(dir, 'profiles', who, 'keys/agent.key'), 'utf8')
       const { identityProvider: _, ...rest } = config
       return valueOf(await AutoGenxBindAgent.fromIdentity(key, { name: who, ...rest }))
     },
     key: (who: 'alice' | 'bob') => readFileSync(join(dir, 'profiles', who, 'keys/agent.key'), 'utf8'),
+    dir,
+    /** One more of its agents. */
+    async join(who: string, ...granted: string[]) {
+      const own = ['--profile', who, '--dir', dir]
+      await xbind('init', '--domain', 'dev.example', '--server', told.url, ...own)
+      await xbind('register', 'agent', ...own)
+      await xbind('agent-scopes', 'set', ...granted.flatMap((scope) => ['--scopes', scope]), ...own)
+    },
     xbind: (...own: string[]) => xbind(...own, '--dir', dir),
     /** It is killed, has a new key, and is where it was. */
     async rotate() {

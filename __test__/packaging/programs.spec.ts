@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { version } from '../../package.json'
 import { broker, type Broker } from '../helpers/nats-server.ts'
 import { examples, fileOf, mark, outputs, program, programs } from '../helpers/guides.ts'
+import { workflow } from '../helpers/workflow.ts'
 import { Project } from './project.ts'
 import { succeeded } from './tools.ts'
 
@@ -26,11 +27,14 @@ const installed = join(project.folder, 'node_modules/@private.me/autogen')
 process.env.PASSPHRASE = 'of this test'
 
 let server: Broker
+let users: Awaited<ReturnType<typeof workflow>>
 afterAll(() => server.kill())
+afterAll(() => users.stop())
 
 beforeAll(async () => {
   server = await broker()
-  process.env.NATS_URL = server.url
+  users = await workflow()
+  Object.assign(process.env, { NATS_URL: server.url }, users.env('alice'))
   await project.install()
   for (const document of programs) project.write(`${fileOf(document)}.mts`, program(document, installed))
   const files = programs.map((document) => `${fileOf(document)}.mts`)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from . import _native
 from ._check import name_of
 from ._errors import XBindError
+from ._verifier import OnBehalfOf
 
 if TYPE_CHECKING:
     import asyncio
@@ -60,7 +61,13 @@ class IncomingCall(Generic[P]):
     @property
     def chain(self) -> tuple[str, ...]:
         """On whose behalf the caller acts: from the outermost delegator to the caller, DIDs; empty without a token."""
-        return tuple((self._rights or "").split("\n")[1:])
+        return tuple((self._rights or "").partition("\n\n")[0].split("\n")[1:])
+
+    @property
+    def on_behalf_of(self) -> OnBehalfOf | None:
+        """For whom the first of them was given the rights, such as a person who signed in there; the word of the token's issuer."""
+        issuer, _, subject = (self._rights or "").partition("\n\n")[2].partition("\n")
+        return OnBehalfOf(issuer, subject) if issuer else None
 
     @property
     def cancelled(self) -> bool:

@@ -33,7 +33,7 @@ from ._http import Headers, head_text
 from ._recorder import Recorder, cut, did_in
 from ._revocation import Revocations, refuse_revoked, refuse_revoked_async, sources_in
 from ._tokens import covers
-from ._verifier import TokenClaims, TokenVerifier, Trust
+from ._verifier import OnBehalfOf, TokenClaims, TokenVerifier, Trust
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class VerifiedRequest:
     """What its token grants, where the verifier trusts somebody."""
     chain: tuple[str, ...] = ()
     """On whose behalf: from the outermost delegator to the sender."""
+    on_behalf_of: OnBehalfOf | None = None
+    """For whom the first of them was given the rights; the word of the token's issuer."""
 
 
 class _Genuine(NamedTuple):
@@ -229,9 +231,9 @@ class RequestVerifier:
         if self._approvers is not None:
             approved = _native.approve_request(self._verifier, request, own, self._approvers, self._audience, now)
             used = json.loads(approved)
-        scopes, chain = ((), ()) if rights is None else (rights.scopes, rights.chain)
+        scopes, chain, other = ((), (), None) if rights is None else (rights.scopes, rights.chain, rights.on_behalf_of)
         token = told.get("token")
-        verified = VerifiedRequest(told["from"], told["created"], told["nonce"], token, own, scopes, chain)
+        verified = VerifiedRequest(told["from"], told["created"], told["nonce"], token, own, scopes, chain, other)
         return _Settled(verified, genuine, None if rights is None else rights.id, used)
 
     def _rights(self, genuine: _Genuine, needed: list[str]) -> TokenClaims | None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import pickle
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,8 +13,10 @@ from private_me import (
     CallToApprove,
     HandlerError,
     Identity,
+    IncomingCall,
     KeyHistory,
     MessageVerifier,
+    OnBehalfOf,
     RevocationList,
     RevocationSubject,
     TokenVerifier,
@@ -347,3 +350,16 @@ def test_options_that_are_no_times_are_told():
         delegate_token(identity, b"x", subject=identity.did)
     with pytest.raises(TypeError):
         issue_token("identity", subject=identity.did, audience="x", scopes=[])
+
+
+def test_a_call_says_for_whom_its_caller_acts():
+    """What the native side says of a token: scopes, chain, and behind an empty line issuer and subject of a person."""
+    call = IncomingCall(SimpleNamespace(id="1", sender="did:key:x", method=None), 0, None)
+    assert (call.scopes, call.chain, call.on_behalf_of) == ((), (), None)
+    for rights, scopes, chain, other in [
+        ("a b\nx\ny", ("a", "b"), ("x", "y"), None),
+        ("a\nx\n\nhttps://login.example\nalice", ("a",), ("x",), OnBehalfOf("https://login.example", "alice")),
+        ("\nx\n\ni\ns", (), ("x",), OnBehalfOf("i", "s")),
+    ]:
+        call._rights = rights
+        assert (call.scopes, call.chain, call.on_behalf_of) == (scopes, chain, other)

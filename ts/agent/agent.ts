@@ -22,7 +22,7 @@ import type { Failure, KeyRef, NodeRef } from '../native/binding'
 import { drainMsIn, none, type ReceiveOptions } from './options'
 import { peerOf, type Peer, type PeerOptions } from './peer'
 import type { RemoteKey } from './provider'
-import type { Registered, RegistryAddress, TokenWish } from './registry'
+import { wishIn, type Registered, type RegistryAddress, type TokenWish } from './registry'
 import type { AnswerStream } from './stream'
 import type { Result } from '../result'
 import { delegateWith, grantWith, type TokenRequest } from '../tokens/token'
@@ -322,7 +322,7 @@ export class AutoGenxBindAgent {
 
   /**
    * A token of its authority: one that it got before while a fifth of its life is left, and asked for once for all who want it.
-   * Errors: those of `register`, and SCOPE_DENIED.
+   * Errors: those of `register`, SCOPE_DENIED; of a user's token INVALID_TOKEN, TOKEN_EXPIRED, UNTRUSTED_ISSUER.
    *
    * @example
    * ```ts
@@ -330,7 +330,7 @@ export class AutoGenxBindAgent {
    * ```
    */
   async requestToken(request: TokenWish): Promise<Result<string>> {
-    return await this.#member.registries.token(request)
+    return await this.#member.registries.token(wishIn(request, 'requestToken()'))
   }
 
   /**

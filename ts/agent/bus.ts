@@ -5,7 +5,8 @@ import { XBindError } from '../errors'
 import { native } from '../native'
 import { reachIn, type HttpReach } from './reach'
 import { read } from '../native/json'
-import { wakePort } from './port'
+import { agentsHere, wakePort } from './port'
+import { agentToken, type AgentTokenWish, type Present } from './registry'
 import { fail, ok, orThrow, type Result } from '../result'
 
 /** Holds the process while agents of a bus that is reached from elsewhere answer calls. */
@@ -92,6 +93,21 @@ export class MessageBus {
     readonly name: string | undefined
   }[] {
     return read(native.nodeAgents(this.#node)).map(({ did, name }) => ({ did, name }))
+  }
+
+  /**
+   * A token for an agent here, to act for a user who has signed in: the agent's own `requestToken` with an `originalToken`.
+   * Errors: those of `requestToken`; AGENT_NOT_FOUND (it has to be on this bus, and of this thread), AMBIGUOUS_NAME.
+   *
+   * @example
+   * ```ts
+   * const bus = new MessageBus()
+   * const wish = { originalToken: token, audience: 'llm.example.com', scopes: ['llm:read'] }
+   * const narrower = await bus.getAgentToken({ agentId: 'researcher', ...wish })
+   * ```
+   */
+  async getAgentToken(request: AgentTokenWish): Promise<Result<string>> {
+    return await agentToken(this.#node, agentsHere<Present>(), request)
   }
 
   /**

@@ -2,6 +2,7 @@ import type { XBindErrorCode } from '../errors'
 import { decode } from '../messages/payload'
 import { wordIn, type Progress } from './progress'
 import type { Answers } from '../native/binding'
+import type { OnBehalfOf } from '../tokens/token'
 
 /** A call that a handler answers. */
 export interface IncomingCall<P = unknown> {
@@ -29,6 +30,8 @@ export interface IncomingCall<P = unknown> {
   readonly scopes: readonly string[]
   /** On whose behalf the caller acts: from the outermost delegator to the caller, DIDs; empty without a token. */
   readonly chain: readonly string[]
+  /** For whom the first of them was given the rights, such as a person who signed in there; the word of the token's issuer. */
+  readonly onBehalfOf: OnBehalfOf | undefined
 }
 
 export type Answerer = (call: IncomingCall) => unknown
@@ -86,6 +89,7 @@ export class Incoming implements IncomingCall {
   #rights: string | undefined
   #scopes: readonly string[] = none
   #chain: readonly string[] = none
+  #onBehalfOf: OnBehalfOf | undefined
   readonly #ways: Ways
   readonly #ticket: Ticket
   readonly #seconds: number
@@ -115,7 +119,7 @@ export class Incoming implements IncomingCall {
     return true
   }
 
-  /** The token holds: its scopes in one line, each of its chain in another. */
+  /** The token holds: its scopes in one line, each of its chain in another, and behind an empty one for whom. */
   static grant(call: Incoming, rights: string | null): void {
     call.#rights = rights ?? undefined
   }
@@ -123,8 +127,10 @@ export class Incoming implements IncomingCall {
   #read(): void {
     if (this.#rights === undefined) return
     const [scopes = '', ...chain] = this.#rights.split('\n')
+    const [, issuer, subject] = chain.includes('') ? chain.splice(chain.indexOf('')) : []
     this.#scopes = Object.freeze(scopes === '' ? [] : scopes.split(' '))
     this.#chain = Object.freeze(chain)
+    if (issuer !== undefined && subject !== undefined) this.#onBehalfOf = Object.freeze({ issuer, subject })
     this.#rights = undefined
   }
 
@@ -136,6 +142,11 @@ export class Incoming implements IncomingCall {
   get chain(): readonly string[] {
     this.#read()
     return this.#chain
+  }
+
+  get onBehalfOf(): OnBehalfOf | undefined {
+    this.#read()
+    return this.#onBehalfOf
   }
 
   get issuedAt(): Date {

@@ -111,6 +111,10 @@ export class Member {
     return (this.#registries ??= new Registries(this, undefined))
   }
 
+  get name(): string | undefined {
+    return this.#agent.name
+  }
+
   get isClosed(): boolean {
     return this.#closed
   }

@@ -90,6 +90,11 @@ export class Port<Agent extends object = object> {
     this.#handled = new Handled(this.number, ask, schedule, soon, watch)
   }
 
+  /** In the order in which they came. */
+  get agents(): Iterable<Agent> {
+    return this.#agents.values()
+  }
+
   add(number: number, agent: Agent): void {
     this.#agents.set(number, agent)
     this.schedule() // a key that is elsewhere is asked to show itself
@@ -286,6 +291,11 @@ let current: Port<any> | undefined
 /** The port of this module instance; it closes when its last agent has. */
 export function openPort<Agent extends object>(ask: Members<Agent>): Port<Agent> {
   return (current ??= new Port(ask))
+}
+
+/** The agents of this thread. */
+export function agentsHere<Agent>(): Iterable<Agent> {
+  return current?.agents ?? []
 }
 
 /** Lets agents of this thread hear what happened to them, if there are any. */

@@ -3,8 +3,9 @@ import { checkObject, checkString, known, optional, strings, bounded } from '../
 import type { AgentCard } from './card'
 import { failure, isFailure } from '../errors'
 import { native } from '../native'
+import { short } from './log'
 import { json } from '../native/json'
-import type { Failure, RegistryRef } from '../native/binding'
+import type { Failure, NodeRef, RegistryRef } from '../native/binding'
 import { fail, ok, type Result } from '../result'
 
 /**
@@ -28,6 +29,19 @@ export interface TokenWish {
   scopes: readonly string[]
   /** How long it lives, 1 to 86 400; default 3600. */
   ttlSeconds?: number
+  /**
+   * The access token of a user who has signed in: then the agent's token is one to act for him, and has no more than he has, and
+   * not for longer. It goes to the authority alone, and is not kept. Without it the agent acts for itself.
+   */
+  originalToken?: string
+}
+
+/** A token for one of several agents, to act for a user. */
+export interface AgentTokenWish extends TokenWish {
+  /** Name or DID of the agent. */
+  agentId: string
+  /** The access token of a user who has signed in. It goes to the authority alone, and is not kept. */
+  originalToken: string
 }
 
 /** A name that is registered. */
@@ -47,6 +61,61 @@ export function registryIn(at: unknown, what: string): string {
   checkString(did, `${what}.did`)
   checkString(url, `${what}.url`)
   return `${url.replaceAll('#', '%23')}#${did}`
+}
+
+const WISHES = ['audience', 'scopes', 'ttlSeconds', 'originalToken']
+
+/** A wish, each of whose members was read once. */
+export interface ReadWish {
+  readonly audience: string
+  readonly scopes: string[]
+  readonly ttl: number | undefined
+  readonly originalToken: string | undefined
+}
+
+export function wishIn(wish: TokenWish, what: string, more: readonly string[] = []): ReadWish {
+  checkObject(wish, 'request')
+  known(wish, what, [...WISHES, ...more])
+  const { audience, scopes: wanted, ttlSeconds, originalToken } = wish
+  checkString(audience, 'audience')
+  const scopes = strings(wanted, 'scopes')
+  optional(ttlSeconds, (value) => bounded(value as number, 0, 'ttlSeconds', 1, 86_400), 'ttlSeconds')
+  // One that is missing by mistake must not give the agent its own rights.
+  if ('originalToken' in wish || more.length > 0) checkString(originalToken, 'originalToken')
+  if (originalToken === '') throw new TypeError('originalToken must be a token, not an empty string')
+  return { audience, scopes, ttl: ttlSeconds, originalToken }
+}
+
+/** An agent that is here. */
+export interface Present {
+  readonly node: NodeRef
+  readonly did: string
+  readonly name: string | undefined
+  readonly registries: Registries
+}
+
+/** A token for the agent of that name or DID on a bus, of those that are here. */
+export async function agentToken(
+  node: NodeRef,
+  here: Iterable<Present>,
+  wish: AgentTokenWish,
+): Promise<Result<string>> {
+  const read = wishIn(wish, 'getAgentToken()', ['agentId'])
+  const { agentId } = wish
+  checkString(agentId, 'agentId')
+  const found = [...here].filter((agent) => agent.node === node && (agent.did === agentId || agent.name === agentId))
+  const [agent] = found.slice(-1) // the newest of its DID
+  if (agent === undefined)
+    return fail(
+      failure(
+        'AGENT_NOT_FOUND',
+        `no agent of this thread on this bus is ${short(agentId)}`,
+        'make the agent first, on this bus and in this thread; one elsewhere asks by itself: requestToken({ originalToken })',
+      ),
+    )
+  if (found.some(({ did }) => did !== agent.did))
+    return fail(failure('AMBIGUOUS_NAME', `several agents here are ${short(agentId)}`, 'ask by the DID'))
+  return await agent.registries.token(read)
 }
 
 /** What may be asked for: by an agent that can say why it cannot ask. */
@@ -80,20 +149,14 @@ export class Registries {
     if (isFailure(registry)) return fail(registry)
     const card = await this.#asker.describe()
     if (!card.ok) return card
-    const name = await native.askRegistry(registry, json({ card: card.value.jws }))
+    const name = await native.askRegistry(registry, json({ card: card.value.jws }), undefined)
     return isFailure(name) ? fail(name) : ok({ name, did: this.#asker.did })
   }
 
-  async token(wish: TokenWish): Promise<Result<string>> {
-    checkObject(wish, 'request')
-    known(wish, 'requestToken()', ['audience', 'scopes', 'ttlSeconds'])
-    const { audience, scopes: wanted, ttlSeconds } = wish
-    checkString(audience, 'audience')
-    const scopes = strings(wanted, 'scopes')
-    optional(ttlSeconds, (value) => bounded(value as number, 0, 'ttlSeconds', 1, 86_400), 'ttlSeconds')
+  async token({ originalToken, ...wanted }: ReadWish): Promise<Result<string>> {
     const registry = this.#of(undefined)
     if (isFailure(registry)) return fail(registry)
-    const token = await native.askRegistry(registry, json({ audience, scopes, ttl: ttlSeconds }))
+    const token = await native.askRegistry(registry, json(wanted), originalToken)
     return isFailure(token) ? fail(token) : ok(token)
   }
 

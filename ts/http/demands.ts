@@ -1,6 +1,7 @@
 import type { AuditOptions } from '../agent/audit'
 import type { RevocationSource } from '../tokens/revocation'
 import type { TokenVerifierOptions } from '../tokens/demands'
+import type { OnBehalfOf } from '../tokens/token'
 import type { RequestApproval } from './approval'
 import type { SignatureProfile } from './sign'
 
@@ -70,6 +71,8 @@ export interface VerifiedRequest {
   readonly scopes: readonly string[]
   /** On whose behalf the sender acts, outermost first; empty without `trust`. */
   readonly chain: readonly string[]
+  /** For whom the first of them was given the rights; the word of the token's issuer. */
+  readonly onBehalfOf?: OnBehalfOf
   /** The very bytes that were verified. */
   readonly body: Uint8Array
   /** Unique for its sender. */

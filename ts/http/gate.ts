@@ -4,6 +4,7 @@ import type { Identity } from '../agent/identity'
 import { checkObject, known, strings } from '../check'
 import { isFailure } from '../errors'
 import { covers } from '../tokens/scope'
+import type { OnBehalfOf } from '../tokens/token'
 import { checkApproval, type RequestApproval } from './approval'
 import { problemOf, type Problem } from './problem'
 import { recordOf, responseFields, signerOf } from './sign'
@@ -28,6 +29,8 @@ export interface RequestingAgent {
   readonly scopes: readonly string[]
   /** On whose behalf it acts, outermost first; empty without `trust`. */
   readonly chain: readonly string[]
+  /** For whom the first of them was given the rights; the word of the token's issuer. */
+  readonly onBehalfOf?: OnBehalfOf
 }
 
 /** A request that may go on, with the bytes of its body, unless they were handed out before. */
@@ -76,9 +79,9 @@ export class Gate {
     const asked = await insideOf(this.#verifier).ask(request, demands)
     const verified = asked ?? (await this.#verifier.verify(request, demands))
     if (!verified.ok) return problemOf(verified.error, this.#verifier, demands)
-    const { from, scopes: granted, chain } = verified.value
+    const { from, scopes: granted, chain, onBehalfOf } = verified.value
     const agent = { did: from, scopes: Object.freeze([...granted]), chain: Object.freeze([...chain]) }
-    return { agent: Object.freeze(agent), body: verified.value.body }
+    return { agent: Object.freeze({ ...agent, ...(onBehalfOf && { onBehalfOf }) }), body: verified.value.body }
   }
 
   /** The fields that sign an answer; none where answers are not signed, or the request bears no signature to bind them to. */

@@ -982,8 +982,8 @@ export interface Binding {
   askKept(place: Json<KeptPlace>, did?: string, data?: Uint8Array): Promise<Fallible<Uint8Array>>
   /** The authority at an address, behind a `#` its DID where that is known. With `resolves` the agent calls by the names there, too. */
   openRegistry(port: number, agent: number, at: string, resolves: boolean): Fallible<RegistryRef>
-  /** A token, or the name that is registered now. */
-  askRegistry(registry: RegistryRef, request: Json<RegistryRequest>): Promise<Fallible<string>>
+  /** A token, with that of a user one to act for him; or the name that is registered now. */
+  askRegistry(registry: RegistryRef, request: Json<RegistryRequest>, user?: string): Promise<Fallible<string>>
   startCommand(args: ReadonlyArray<string>): CommandRef
   nextOutput(command: CommandRef): Promise<string>
   stopCommand(command: CommandRef): boolean

@@ -10,6 +10,14 @@ import { encodeJson } from '../messages/payload'
 import { fail, result, type Result } from '../result'
 import { notWhole } from './seconds'
 
+/** For whom somebody acts, such as a person who signed in there. */
+export interface OnBehalfOf {
+  /** Who knows the subject by that name. */
+  readonly issuer: string
+  /** Its name there. */
+  readonly subject: string
+}
+
 /** What a verified token says. Frozen, with everything in it. */
 export interface TokenClaims {
   /** Who vouches for the rights: a trusted DID, or the name of a trusted issuer. */
@@ -28,13 +36,8 @@ export interface TokenClaims {
   readonly expiresAt: number
   /** From the outermost delegator to the subject, DIDs. */
   readonly chain: readonly string[]
-  /** For whom the first subject acts, such as a person who signed in there; the issuer's word. */
-  readonly onBehalfOf?: {
-    /** Who knows the subject by that name. */
-    readonly issuer: string
-    /** Its name there. */
-    readonly subject: string
-  }
+  /** For whom the first subject acts; the issuer's word. */
+  readonly onBehalfOf?: OnBehalfOf
   /** The first issuer's further claims. */
   readonly claims: Readonly<Record<string, unknown>>
   /**

@@ -42,6 +42,7 @@ kinds! {
     NotProven = "not-proven", 401, "The request does not prove who sends it";
     NotPermitted = "not-permitted", 403, "Whoever sends it may not ask for this";
     ScopeDenied = "scope-denied", 403, "The operator has not granted that scope";
+    SubjectRefused = "subject-refused", 403, "The token of the user does not hold, or not any more";
     Inactive = "inactive", 403, "The agent is suspended or revoked";
     NotFound = "not-found", 404, "There is no such thing";
     MethodNotAllowed = "method-not-allowed", 405, "The path does not take this method";
@@ -94,6 +95,11 @@ impl Problem {
     pub fn oauth(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         let kind = if code == Code::InvalidClient { Kind::NotProven } else { Kind::Malformed };
         Self { oauth: Some(code), ..Self::new(kind, detail) }
+    }
+
+    /// A user's token that is not taken, and what docs/errors.md calls that.
+    pub fn subject(code: ErrorKind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { code: Some(code.code()), ..Self::new(Kind::SubjectRefused, detail) }
     }
 
     /// A fault that says nothing of itself to strangers.

@@ -75,6 +75,10 @@ fn no_exchange_gives_more_than_the_user_the_operator_and_the_agent_have() {
         let user = scene.user(&json!({ "scope": scope }));
         scene.refused(&user, &[], "invalid_scope", "do not give read:x");
     }
+    let by_microsoft = scene.user(&json!({ "scope": null, "scp": "read" }));
+    scene.token(&by_microsoft);
+    let both = scene.user(&json!({ "scope": "openid", "scp": "read" }));
+    scene.refused(&both, &[], "invalid_scope", "do not give read:x");
     let none = scene.user(&json!({ "scope": null }));
     scene.refused(&none, &[], "invalid_scope", "do not give");
     scene.refused(&user, &[("audience", "")], "invalid_target", "exactly one");

@@ -136,7 +136,7 @@ fn two_issuers_whose_keys_share_a_kid_are_never_mixed_up() {
     for issuer in [format!("{}/", one.url()), one.url().to_uppercase(), "https://login.example".to_owned()] {
         let token = key.token("k", "at+jwt", &but(&claims, "iss", issuer));
         let taken = runtime.block_on(issuers.subject(&token, Kind::AccessToken, NOW));
-        assert!(matches!(taken, Err(Refused::Token(why)) if why.contains("none of those")));
+        assert!(matches!(taken, Err(Refused::Token(why, _)) if why.contains("none of those")));
     }
 }
 

@@ -126,6 +126,7 @@ fn every_route_status_and_problem_of_the_document_is_met() {
     token(&mut probe, &stranger, "read:x", None, "not-permitted");
     token(&mut probe, &agent, "write:x", None, "scope-denied");
     token(&mut probe, &agent, "read:x", Some(json!("x")), "challenge-over");
+    for_nobody(&mut probe, &agent);
     let issued: wire::TokenView = serde_json::from_str(&token(&mut probe, &agent, "read:x", None, "201").body).unwrap();
     probe.ask(None, "POST", "/v1/introspection", Some(json!({ "token": issued.token })), "200");
     probe.ask(None, "GET", "/v1/status/0", None, "200");
@@ -249,6 +250,17 @@ fn users(probe: &mut Probe, agent: &SigningKey) {
     for what in ["200", "invalid_request"] {
         probe.form("/oauth/backchannel-logout", &[("logout_token", &logout)], what);
     }
+}
+
+/// A user's token by nobody whose users are known here.
+fn for_nobody(probe: &mut Probe, agent: &SigningKey) {
+    let asked = json!({ "did": agent.did().as_str(), "audience": "a", "scopes": ["read:x"] });
+    let given = probe.ask(None, "POST", "/v1/challenges", Some(asked), "200").json().get("challenge").cloned();
+    let user =
+        common::oauth::jws(&key(9), &json!({ "alg": "EdDSA", "kid": "k", "typ": "at+jwt" }), &json!({ "iss": "x" }));
+    let body = json!({ "challenge": given, "audience": "a", "scopes": ["read:x"], "subject_token": user,
+        "subject_token_type": "urn:ietf:params:oauth:token-type:access_token" });
+    probe.ask(Some(agent), "POST", "/v1/tokens", Some(body), "subject-refused");
 }
 
 fn oauth(probe: &mut Probe, agent: &SigningKey, other: &SigningKey) {

@@ -206,7 +206,7 @@ fn the_authority_has_a_new_key_and_what_the_old_one_signed_counts_until_it_is_ov
 fn token(registry: &Registry) -> xbind::Result<String> {
     let (tell, told) = channel();
     let wanted = xbind_net::authority::Wanted::new(AUDIENCE.to_owned(), vec!["read:payments".to_owned()], Some(1));
-    registry.token(wanted, move |token| drop(tell.send(token)));
+    registry.token(wanted, None, move |token| drop(tell.send(token)));
     told.recv().unwrap()
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use xbind::Result;
-use xbind_net::authority::Wanted;
+use xbind_net::authority::{UserToken, Wanted};
 
 use crate::net;
 use crate::number::Whole;
@@ -40,16 +40,17 @@ pub fn open(port: u32, agent: u32, at: &str, resolves: bool) -> Result<Registry>
     })
 }
 
-/// A token, or the name that is registered now.
+/// A token, with that of a user one to act for him; or the name that is registered now.
 #[must_use]
-pub fn ask(registry: &Registry, request: &RegistryRequest) -> Telling<Result<String>> {
+pub fn ask(registry: &Registry, request: &RegistryRequest, user: Option<&str>) -> Telling<Result<String>> {
     let registry = registry.clone();
     let RegistryRequest { audience, scopes, ttl, card } = request;
     match audience {
         Some(audience) => {
             let scopes = scopes.clone().unwrap_or_default();
             let wanted = Wanted::new(audience.clone(), scopes, ttl.as_ref().map(|ttl| ttl.0));
-            Box::new(move |tell| registry.token(wanted, tell))
+            let user = user.map(|text| UserToken::from(text.to_owned()));
+            Box::new(move |tell| registry.token(wanted, user, tell))
         }
         None => {
             let card = card.clone();

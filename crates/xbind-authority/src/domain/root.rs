@@ -1,7 +1,7 @@
 //! Users' tokens from which tokens of agents are derived, so that these end with them.
 
 use rusqlite::{Connection, OptionalExtension};
-use xbind::{Did, ScopeSet};
+use xbind::{Did, ErrorKind, ScopeSet};
 use zeroize::Zeroizing;
 
 use crate::domain::agent::Agent;
@@ -9,7 +9,7 @@ use crate::domain::token::{Issued, KEPT};
 use crate::domain::{agent, exchange, keys, seconds};
 use crate::issuers::{Logout, MAX_AGE, REMEMBERED, Subject};
 use crate::oauth::error::Code;
-use crate::problem::{Problem, Result};
+use crate::problem::{Kind, Problem, Result};
 
 /// How many that are over one that comes clears away.
 const SWEEP: i64 = 4;
@@ -23,21 +23,28 @@ pub(crate) struct Derived {
     pub token: Option<Zeroizing<String>>,
 }
 
+impl Derived {
+    /// Issuer and subject of whoever the agent acts for.
+    pub(crate) fn on_behalf_of(&self) -> (String, String) {
+        (self.user.issuer.clone(), self.user.subject.clone())
+    }
+}
+
 /// Notes that a token is derived from that of a user. What the operator allows is looked at here, as it is now.
 ///
 /// # Errors
-/// `invalid_request` for an issuer that the operator does not take, and a user who has signed out; `invalid_scope`.
+/// `subject-refused` for an issuer that the operator does not take, and a user who has signed out; `scope-denied`.
 pub(crate) fn derive(db: &Connection, derived: &Derived, scopes: &ScopeSet, issued: &Issued, now: u64) -> Result<()> {
     let user = &derived.user;
     let policy = exchange::of(db, &issued.agent.operator)?;
     let own = exchange::issuer(&policy, &user.issuer).ok_or_else(|| {
-        Problem::oauth(Code::InvalidRequest, "the operator of the agent takes no users of that issuer")
+        Problem::subject(ErrorKind::UntrustedIssuer, "the operator of the agent takes no users of that issuer")
     })?;
     if let Some(missing) = exchange::first_missing(own, &user.scopes, scopes) {
         let why = format!("the scopes of the user do not give {missing} to an agent");
-        return Err(Problem::oauth(Code::InvalidScope, why));
+        return Err(Problem::new(Kind::ScopeDenied, why));
     }
-    let over = || Problem::oauth(Code::InvalidRequest, "the session of the user has ended");
+    let over = || Problem::subject(ErrorKind::Revoked, "the session of the user has ended");
     if has_ended(db, user)? {
         return Err(over());
     }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use xbind::ErrorKind;
 use xbind_net::{Fetcher, Roots};
 
 pub use config::Settings;
@@ -32,15 +33,19 @@ use source::Source;
 /// Why a token of a user is not taken: a sentence that holds nothing of it but names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// It does not hold, or not for this.
-    Token(Cow<'static, str>),
+    /// It does not hold, or not for this; and what docs/errors.md calls that.
+    Token(Cow<'static, str>, ErrorKind),
     /// The issuer cannot be asked, so nobody can say whether it holds.
     Unavailable(Cow<'static, str>),
 }
 
 impl Refused {
     fn token(why: impl Into<Cow<'static, str>>) -> Self {
-        Self::Token(why.into())
+        Self::Token(why.into(), ErrorKind::InvalidToken)
+    }
+
+    const fn because(kind: ErrorKind, why: &'static str) -> Self {
+        Self::Token(Cow::Borrowed(why), kind)
     }
 
     fn unavailable(why: impl Into<Cow<'static, str>>) -> Self {
@@ -51,7 +56,7 @@ impl Refused {
     #[must_use]
     pub fn why(&self) -> &str {
         match self {
-            Self::Token(why) | Self::Unavailable(why) => why,
+            Self::Token(why, _) | Self::Unavailable(why) => why,
         }
     }
 }
@@ -133,8 +138,8 @@ impl Issuers {
 
     async fn verified(&self, unverified: Unverified<'_>, now: u64) -> Result<(&Arc<Issuer>, Claims), Refused> {
         let issuer = self.find(unverified.issuer()?);
-        let issuer =
-            issuer.ok_or_else(|| Refused::token("the issuer of the token is none of those configured here"))?;
+        let unknown = "the issuer of the token is none of those configured here";
+        let issuer = issuer.ok_or(Refused::because(ErrorKind::UntrustedIssuer, unknown))?;
         let key = issuer.key(&unverified.kid, now).await?;
         Ok((issuer, unverified.verified(&key)?))
     }

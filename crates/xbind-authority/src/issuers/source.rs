@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use xbind_net::{FetchError, Rules, Whose};
 
+use xbind::ErrorKind;
+
 use crate::issuers::keys::{Key, KeySet, MAX_BYTES};
 use crate::issuers::{Issuer, Refused};
 
@@ -77,7 +79,9 @@ impl Issuer {
         }
         let state = self.source.state();
         match state.keys_within(self.settings.max_age, now) {
-            Some(keys) => keys.find(kid).ok_or_else(|| Refused::token("the issuer has no key of that kid")),
+            Some(keys) => {
+                keys.find(kid).ok_or(Refused::because(ErrorKind::UntrustedIssuer, "the issuer has no key of that kid"))
+            }
             None => {
                 let why = state.failure.as_deref().unwrap_or("they were asked for a moment ago");
                 Err(Refused::unavailable(format!("the keys of the issuer cannot be had: {why}")))

@@ -1,7 +1,7 @@
 //! A user, as his token says.
 
 use serde_json::Value;
-use xbind::Digest;
+use xbind::{Digest, ErrorKind};
 
 use crate::issuers::jws::Claims;
 use crate::issuers::{Refused, Settings};
@@ -88,7 +88,7 @@ impl Subject {
         }
         let audiences = claims.audiences()?;
         if !audiences.contains(&settings.audience.as_str()) {
-            return Err(Refused::token("the token is for another audience"));
+            return Err(Refused::because(ErrorKind::WrongAudience, "the token is for another audience"));
         }
         let azp = claims.text("azp")?;
         let is_for_another = azp.map_or(audiences.len() > 1, |azp| azp != settings.audience);
@@ -103,14 +103,14 @@ impl Subject {
         let (issued_at, expires_at) = (claims.required_time("iat")?, claims.required_time("exp")?);
         let starts_at = claims.time("nbf")?.unwrap_or(issued_at).max(issued_at);
         if starts_at > now.saturating_add(skew) {
-            return Err(Refused::token("the token does not count yet"));
+            return Err(Refused::because(ErrorKind::TokenNotYetValid, "the token does not count yet"));
         }
         // What is derived from it cannot outlive it, so there is no use in one that is over.
         if expires_at <= now || expires_at <= issued_at {
-            return Err(Refused::token("the token has expired"));
+            return Err(Refused::because(ErrorKind::TokenExpired, "the token has expired"));
         }
         if issued_at.saturating_add(MAX_AGE) < now {
-            return Err(Refused::token("the token was issued more than a day ago"));
+            return Err(Refused::because(ErrorKind::TokenExpired, "the token was issued more than a day ago"));
         }
         Ok(Self {
             issuer: settings.issuer.clone(),
@@ -125,8 +125,9 @@ impl Subject {
     }
 }
 
+/// `scope`, or as Microsoft calls it, `scp`.
 fn scopes(claims: &Claims) -> Result<Vec<String>, Refused> {
-    match claims.get("scope") {
+    match claims.get("scope").or_else(|| claims.get("scp")) {
         None => Ok(Vec::new()),
         Some(Value::String(all)) if all.len() <= MAX_SCOPE => {
             Ok(all.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect())

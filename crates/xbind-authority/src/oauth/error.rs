@@ -60,7 +60,9 @@ impl Code {
             Kind::TooLarge | Kind::TooSlow | Kind::MediaType | Kind::TargetTooLong => {
                 return (Self::InvalidRequest, kind.status());
             }
-            Kind::Malformed
+            // RFC 8693 section 2.2.2.
+            Kind::SubjectRefused
+            | Kind::Malformed
             | Kind::MethodNotAllowed
             | Kind::DomainTaken
             | Kind::AgentTaken

@@ -1,8 +1,11 @@
 //! Token exchange (RFC 8693): an agent gives the token of a user, and is given one of its own to act for him.
 
 use xbind::rights::MAX_TOKEN_TTL;
+use xbind::{Did, ErrorKind};
 use zeroize::Zeroizing;
 
+use crate::app::App;
+use crate::domain::agent::Agent;
 use crate::domain::exchange;
 use crate::domain::root::Derived;
 use crate::issuers::{Activity, Kind, Refused};
@@ -35,39 +38,56 @@ pub(crate) async fn draft(asking: &Asking) -> Result<Draft> {
         return Err(wrong("the actor is the client, which has proven itself: there is no actor_token"));
     }
     let (scopes, audience) = (scopes(form)?, target(form)?);
-    let user = app.issuers.subject(token, kind, *now).await.map_err(refused)?;
-    let is_client = |actor: &String| *actor == client.proven.from.as_str() || *actor == client.agent.alias();
-    if !user.may_act.as_ref().is_none_or(is_client) {
-        return Err(wrong("may_act of the user's token names another actor"));
-    }
-    let policy = app.store.read(|db| exchange::of(db, &client.agent.operator))?;
-    let max_ttl = exchange::issuer(&policy, &user.issuer).map_or(MAX_TOKEN_TTL, exchange::max_ttl);
-    let ttl = user.expires_at.saturating_sub(*now).min(max_ttl).min(MAX_TOKEN_TTL);
-    let issuer = app.issuers.find(&user.issuer).ok_or_else(Problem::internal)?;
-    let is_asked = issuer.settings().asked().is_some();
-    if is_asked {
-        if !app.sessions.has_room(&user.digest, &client.agent.operator) {
-            return Err(Problem::new(ProblemKind::Busy, "too many sessions of users are asked about"));
-        }
-        let activity = issuer.activity_in_turn(token, &user.subject).await.map_err(refused)?;
-        if activity == Activity::Inactive {
-            return Err(wrong("the issuer says that the user's token does not count any more"));
-        }
-    }
+    let (derived, ttl) = user(app, &client.agent, client.proven.from, (token, kind), *now).await?;
     Ok(Draft {
         audience,
         scopes,
         ttl,
-        on_behalf_of: Some((user.issuer.clone(), user.subject.clone())),
+        on_behalf_of: Some(derived.on_behalf_of()),
         issued_token_type: Some(ACCESS_TOKEN),
-        derived: Some(Derived { user, token: is_asked.then(|| Zeroizing::new(token.to_owned())) }),
+        derived: Some(derived),
         once: Vec::new(),
     })
 }
 
+/// Finds out whether the token of a user holds for an agent that has proven that key, and for how many seconds what is derived
+/// from it may live.
+///
+/// # Errors
+/// `subject-refused`, `busy`.
+pub(crate) async fn user(
+    app: &App,
+    agent: &Agent,
+    from: Did,
+    (token, kind): (&str, Kind),
+    now: u64,
+) -> Result<(Derived, u64)> {
+    let user = app.issuers.subject(token, kind, now).await.map_err(refused)?;
+    let is_agent = |actor: &String| *actor == from.as_str() || *actor == agent.alias();
+    if !user.may_act.as_ref().is_none_or(is_agent) {
+        return Err(Problem::subject(ErrorKind::NotAllowed, "may_act of the user's token names another actor"));
+    }
+    let policy = app.store.read(|db| exchange::of(db, &agent.operator))?;
+    let max_ttl = exchange::issuer(&policy, &user.issuer).map_or(MAX_TOKEN_TTL, exchange::max_ttl);
+    let ttl = user.expires_at.saturating_sub(now).min(max_ttl).min(MAX_TOKEN_TTL);
+    let issuer = app.issuers.find(&user.issuer).ok_or_else(Problem::internal)?;
+    let is_asked = issuer.settings().asked().is_some();
+    if is_asked {
+        if !app.sessions.has_room(&user.digest, &agent.operator) {
+            return Err(Problem::new(ProblemKind::Busy, "too many sessions of users are asked about"));
+        }
+        let activity = issuer.activity_in_turn(token, &user.subject).await.map_err(refused)?;
+        if activity == Activity::Inactive {
+            let why = "the issuer says that the user's token does not count any more";
+            return Err(Problem::subject(ErrorKind::Revoked, why));
+        }
+    }
+    Ok((Derived { user, token: is_asked.then(|| Zeroizing::new(token.to_owned())) }, ttl))
+}
+
 pub(crate) fn refused(refused: Refused) -> Problem {
     match refused {
-        Refused::Token(why) => Problem::oauth(Code::InvalidRequest, why),
+        Refused::Token(why, kind) => Problem::subject(kind, why),
         Refused::Unavailable(why) => Problem::new(ProblemKind::Busy, why),
     }
 }

@@ -128,7 +128,7 @@ pub const ROUTES: &[Route] = routes! {
     Signed "POST" "/v1/agents/{did}/rotations" ("Rotate") => agents::rotate, 200 JSON "AgentView" {NotPermitted NotFound Inactive AgentTaken RotationRefused} "Takes the next key of an agent in";
 
     Anybody "POST" "/v1/challenges" ("AskChallenge") => tokens::challenge, 200 JSON "Challenge" "A challenge for one token";
-    Signed "POST" "/v1/tokens" ("AskToken") => tokens::issue, 201 JSON "TokenView" {NotPermitted Inactive ScopeDenied ChallengeOver SignerFailed} "A token, for whoever signs the challenge";
+    Signed "POST" "/v1/tokens" ("AskToken") => tokens::issue, 201 JSON "TokenView" {NotPermitted Inactive ScopeDenied SubjectRefused ChallengeOver SignerFailed} "A token, for whoever signs the challenge";
     Signed "POST" "/v1/tokens/{id}/revocation" ("Revoke") => tokens::revoke, 204 NONE "" {NotFound Inactive} "Revokes a token";
     Anybody "POST" "/v1/introspection" ("Introspect") => tokens::introspect, 200 JSON "Introspection" "Whether a token counts now";
 

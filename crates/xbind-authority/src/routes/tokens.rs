@@ -13,13 +13,17 @@ use xbind::{
 
 use crate::app::{App, Who};
 use crate::domain::agent::Status;
+use crate::domain::root::{self, Derived};
 use crate::domain::token::{self, Issued, Known, Wanted};
 use crate::domain::{agent, keys, note};
 use crate::http::call::{Answer, Call};
+use crate::issuers::Kind as SubjectKind;
+use crate::oauth::exchange;
 use crate::problem::{Kind, Problem, Result};
 use crate::routes::agents::check_reason;
 use crate::routes::who;
 use crate::wire::{AskChallenge, AskToken, Challenge, Introspect, Introspection, Revoke, TokenView};
+use xbind_net::authority::UserToken;
 
 /// How long a challenge can be signed, in seconds.
 const CHALLENGE_TTL: u64 = 60;
@@ -39,15 +43,25 @@ pub(crate) async fn challenge(call: Call) -> Result<Answer> {
 }
 
 pub(crate) async fn issue(call: Call) -> Result<Answer> {
-    let AskToken { challenge, audience, scopes, ttl } = call.json()?;
+    let AskToken { challenge, audience, scopes, ttl, subject_token, subject_token_type } = call.json()?;
     check_audience(&audience)?;
     let scopes = ScopeSet::of(&scopes)?;
+    let subject = subject_of(subject_token, subject_token_type)?;
     let ttl = ttl.unwrap_or(DEFAULT_TOKEN_TTL);
     if !(1..=MAX_TOKEN_TTL).contains(&ttl) {
         return Err(Problem::new(Kind::Malformed, format!("a token lives 1 to {MAX_TOKEN_TTL} s")));
     }
     let (from, now) = (call.from()?, call.now);
     let ticket = call.app.tickets.check(&challenge, CHALLENGE, &[from.as_str(), &audience, scopes.as_str()], now);
+    let user = match &subject {
+        // Nobody asks an issuer who could not ask for a token.
+        Some((token, kind)) if ticket.is_some() => {
+            let agent = call.app.store.read(|db| who::as_agent(from, now)(db))?.what;
+            exchange::user(&call.app, &agent, from, (token.text(), *kind), now).await.map(Some)
+        }
+        _ => Ok(None),
+    };
+    let ttl = user.as_ref().ok().and_then(Option::as_ref).map_or(ttl, |(_, most)| ttl.min(*most));
     let mut id = [0; 16];
     xbind_runtime::random(&mut id)?;
     let text = MessageId::from_bytes(id).text().to_string();
@@ -59,20 +73,41 @@ pub(crate) async fn issue(call: Call) -> Result<Answer> {
         let ticket = ticket.ok_or_else(|| {
             Problem::new(Kind::ChallengeOver, "the challenge has expired, or is for another DID, audience or scope")
         })?;
+        let derived = user?.map(|(derived, _)| derived);
+        if let Some((issuer, subject)) = derived.as_ref().map(Derived::on_behalf_of) {
+            decided.note = note(&format!("for {issuer} {subject}: {heard} {wanted_scopes}"));
+        }
         let wanted = Wanted { did: from, scopes: wanted_scopes, ttl, id, challenge: ticket.id };
-        token::issue(db, &wanted, now)
+        let issued = token::issue(db, &wanted, now)?;
+        if let Some(derived) = &derived {
+            root::derive(db, derived, &wanted.scopes, &issued, now)?;
+        }
+        Ok((issued, derived))
     };
     call.app.keys.now().current()?.check()?; // nothing is put on record that nobody will sign
-    let issued = call.app.decide(&call, "token.issued", who::as_agent(from, now), make).await?;
-    let view = sign(
-        &call.app,
-        &issued,
-        &Asks { from, audience: &audience, scopes: &scopes, ttl, now, id, cnf_jkt: None, on_behalf_of: None },
-        text,
-    )
-    .await?;
+    let (issued, derived) = call.app.decide(&call, "token.issued", who::as_agent(from, now), make).await?;
+    if let Some(derived) = &derived {
+        call.app.sessions.watch(&call.app.issuers, derived, &issued.agent.operator, now);
+    }
+    let on_behalf_of = derived.as_ref().map(|Derived { user, .. }| (user.issuer.as_str(), user.subject.as_str()));
+    let asks = Asks { from, audience: &audience, scopes: &scopes, ttl, now, id, cnf_jkt: None, on_behalf_of };
+    let view = sign(&call.app, &issued, &asks, text).await?;
     call.app.metrics.tokens.fetch_add(1, Ordering::Relaxed);
     Ok(Answer::json(201, &view))
+}
+
+/// For whom the agent is to act, if for somebody else.
+fn subject_of(token: Option<UserToken>, kind: Option<String>) -> Result<Option<(UserToken, SubjectKind)>> {
+    let wrong = |why: &'static str| Problem::new(Kind::Malformed, why);
+    match (token, kind) {
+        (None, None) => Ok(None),
+        (Some(token), Some(kind)) => {
+            let kind = SubjectKind::of(&kind)
+                .ok_or_else(|| wrong("subject_token_type is none of access_token, id_token and jwt"))?;
+            Ok(Some((token, kind)))
+        }
+        _ => Err(wrong("subject_token and subject_token_type come together")),
+    }
 }
 
 /// What a token is to say.

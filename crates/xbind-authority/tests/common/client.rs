@@ -54,6 +54,12 @@ impl Response {
         assert_eq!(self.problem(), slug, "{self:?}");
         self
     }
+
+    #[track_caller]
+    pub fn coded(self, code: &str) -> Self {
+        assert_eq!(self.json()["code"], code, "{self:?}");
+        self
+    }
 }
 
 impl Request {

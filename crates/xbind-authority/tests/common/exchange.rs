@@ -95,6 +95,15 @@ impl Scene {
         self.story.client.send(&request)
     }
 
+    /// The same by a signed request for a token, with members of its body replaced.
+    pub fn signed(&mut self, token: &str, scope: &str, changes: &Value) -> Response {
+        let agent = key(2);
+        let challenge = self.story.challenge(&agent, "a", &[scope]);
+        let body = json!({ "challenge": challenge, "audience": "a", "scopes": [scope], "subject_token": token,
+            "subject_token_type": ACCESS_TOKEN });
+        self.story.client.ask(&agent, "POST", "/v1/tokens", Some(&with(body, changes)))
+    }
+
     #[track_caller]
     pub fn refused(&mut self, token: &str, changes: &[(&str, &str)], error: &str, why: &str) {
         let answer = self.exchange(token, changes);

@@ -49,7 +49,7 @@ impl World {
     #[track_caller]
     pub fn refuses(&self, token: &str, why: &str) {
         match self.take(token) {
-            Err(Refused::Token(said)) if said.contains(why) => {}
+            Err(Refused::Token(said, _)) if said.contains(why) => {}
             other => panic!("{other:?} instead of {why:?}"),
         }
     }

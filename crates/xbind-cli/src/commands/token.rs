@@ -28,7 +28,7 @@ pub(crate) fn issue(room: &Room<'_>, args: Issue) -> Result<Said> {
     }
     let ask = AskChallenge { did: own.agent.did.clone(), audience: audience.clone(), scopes: scopes.clone() };
     let Challenge { challenge, .. } = own.client.send("POST", "/v1/challenges", &ask, Some(&own.key))?;
-    let ask = AskToken { challenge, audience, scopes, ttl };
+    let ask = AskToken { challenge, audience, scopes, ttl, subject_token: None, subject_token_type: None };
     let view: TokenView = own.client.send("POST", "/v1/tokens", &ask, Some(&own.key))?;
     let text = view.token.clone();
     if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {

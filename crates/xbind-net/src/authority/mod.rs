@@ -9,6 +9,7 @@
 //! | `refusal` | why there is none |
 //! | `registry` | what an agent asks: its name registered, names of others, tokens |
 //! | `names`, `tokens` | what is kept of the answers, and how long |
+//! | `user_token` | a secret on its way to the authority |
 
 mod client;
 mod known;
@@ -16,6 +17,7 @@ mod names;
 mod refusal;
 mod registry;
 mod tokens;
+mod user_token;
 pub mod wire;
 
 pub use client::{Client, Question};
@@ -23,3 +25,4 @@ pub use known::Known;
 pub use refusal::Refusal;
 pub use registry::{Registered, Registry};
 pub use tokens::Wanted;
+pub use user_token::{USER_TOKEN_TYPE, UserToken};

@@ -98,7 +98,11 @@ impl From<Refusal> for Error {
             Refusal::Problem { later: true, .. } => (ErrorKind::RegistryUnavailable, "try again in a moment"),
             Refusal::Problem { slug, code, .. } => match slug.as_str() {
                 "name-taken" | "name-withdrawn" => (ErrorKind::NameTaken, "choose another name"),
-                "scope-denied" => (ErrorKind::ScopeDenied, "its operator grants scopes: xbind agent-scopes set"),
+                "scope-denied" => (ErrorKind::ScopeDenied, SCOPES),
+                "subject-refused" => {
+                    let kind = code.unwrap_or(ErrorKind::InvalidToken);
+                    (kind, if kind == ErrorKind::UntrustedIssuer { USERS } else { SIGN_IN })
+                }
                 "inactive" => (ErrorKind::Revoked, "its operator lets a suspended agent go on: xbind reactivate"),
                 "not-permitted" => (ErrorKind::NotAllowed, "its operator takes it in: xbind register agent"),
                 "malformed" => (code.unwrap_or(ErrorKind::InvalidConfig), "correct what is asked for"),
@@ -114,5 +118,8 @@ impl From<Refusal> for Error {
 }
 
 const REACH: &str = "look whether it runs, and at its address: xbind health";
+const SCOPES: &str = "its operator grants scopes: xbind agent-scopes set, and those of users: xbind exchange set";
+const USERS: &str = "its operator says whose users its agents act for: xbind exchange set";
+const SIGN_IN: &str = "let the user sign in again";
 const CHANGED: &str =
     "give the DID of the authority with its address; behind a proxy, look whether that changes answers";

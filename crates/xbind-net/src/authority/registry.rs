@@ -10,6 +10,7 @@ use super::known::Known;
 use super::names::Names;
 use super::refusal::{Refusal, Result};
 use super::tokens::{Tokens, Wanted};
+use super::user_token::{USER_TOKEN_TYPE, UserToken};
 use super::wire::{AgentView, AskChallenge, AskToken, Challenge, NameView, PutName, TokenView};
 use crate::{Answer, Settings, thread};
 
@@ -66,10 +67,15 @@ impl Registry {
     }
 
     /// A token: one that was given before while at least a fifth of its life is left, else a new one, which is asked for
-    /// once for all who want it. `done` is told once.
-    pub fn token(&self, wanted: Wanted, done: impl FnOnce(xbind::Result<String>) + Send + 'static) {
+    /// once for all who want it. With the token of a user, which is not kept, it is one to act for him. `done` is told once.
+    pub fn token(
+        &self,
+        wanted: Wanted,
+        user: Option<UserToken>,
+        done: impl FnOnce(xbind::Result<String>) + Send + 'static,
+    ) {
         let (desk, tokens) = (self.desk.clone(), self.tokens.clone());
-        run(async move { tokens.token(&desk, wanted).await }, done);
+        run(async move { tokens.token(&desk, wanted, user).await }, done);
     }
 }
 
@@ -146,13 +152,14 @@ impl Desk {
         if view.name == name { Ok(view) } else { Err(Refusal::Strange("another name".to_owned())) }
     }
 
-    pub(super) async fn token(&self, wanted: &Wanted) -> Result<TokenView> {
+    pub(super) async fn token(&self, wanted: &Wanted, subject_token: Option<UserToken>) -> Result<TokenView> {
         let did = self.agent()?.did().to_string();
-        let Wanted { audience, scopes, ttl } = wanted.clone();
+        let Wanted { audience, scopes, ttl, .. } = wanted.clone();
         let ask = AskChallenge { did, audience: audience.clone(), scopes: scopes.clone() };
         let question = self.client.question("POST", "/v1/challenges")?.with(&ask)?;
         let Challenge { challenge, .. } = self.ask(question).await?.json()?;
-        let ask = AskToken { challenge, audience, scopes, ttl };
+        let subject_token_type = subject_token.as_ref().map(|_| USER_TOKEN_TYPE.to_owned());
+        let ask = AskToken { challenge, audience, scopes, ttl, subject_token, subject_token_type };
         self.ask(self.client.question("POST", "/v1/tokens")?.with(&ask)?).await?.json()
     }
 }

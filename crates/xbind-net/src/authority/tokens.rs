@@ -6,6 +6,8 @@ use xbind::{Error, ErrorKind};
 
 use super::refusal::Refusal;
 use super::registry::Desk;
+use super::user_token::UserToken;
+use super::wire::TokenView;
 
 /// Tokens of one agent that are kept.
 const MAX_TOKENS: usize = 256;
@@ -21,6 +23,8 @@ pub struct Wanted {
     pub scopes: Vec<String>,
     /// How long it lives, in seconds.
     pub ttl: Option<u64>,
+    /// By which the token of the user is known again for whom the agent acts.
+    user: Option<[u8; 32]>,
 }
 
 type Told = xbind::Result<Kept>;
@@ -29,6 +33,7 @@ type Told = xbind::Result<Kept>;
 struct Kept {
     token: String,
     renew_at: u64,
+    expires_at: u64,
 }
 
 /// The tokens of one agent.
@@ -46,7 +51,7 @@ impl Wanted {
     pub fn new(audience: String, mut scopes: Vec<String>, ttl: Option<u64>) -> Self {
         scopes.sort_unstable();
         scopes.dedup();
-        Self { audience, scopes, ttl }
+        Self { audience, scopes, ttl, user: None }
     }
 }
 
@@ -55,13 +60,19 @@ impl Tokens {
         Self::default()
     }
 
-    pub(super) async fn token(&self, desk: &Arc<Desk>, wanted: Wanted) -> xbind::Result<String> {
+    pub(super) async fn token(
+        &self,
+        desk: &Arc<Desk>,
+        wanted: Wanted,
+        user: Option<UserToken>,
+    ) -> xbind::Result<String> {
         // Whoever may not speak any more uses no token either.
         if let Err(refusal) = desk.agent() {
             self.all().clear();
             return Err(refusal.into());
         }
-        let mut coming = match self.find(desk, wanted)? {
+        let wanted = Wanted { user: user.as_ref().map(UserToken::digest), ..wanted };
+        let mut coming = match self.find(desk, wanted, user)? {
             Entry::Kept(kept) => return Ok(kept.token),
             Entry::Coming(coming) => coming,
         };
@@ -70,9 +81,10 @@ impl Tokens {
         told.unwrap_or_else(|| Err(lost())).map(|kept| kept.token)
     }
 
-    fn find(&self, desk: &Arc<Desk>, wanted: Wanted) -> xbind::Result<Entry> {
+    fn find(&self, desk: &Arc<Desk>, wanted: Wanted, user: Option<UserToken>) -> xbind::Result<Entry> {
         let now = xbind_runtime::now();
         let mut all = self.all();
+        all.retain(|_, entry| !matches!(entry, Entry::Kept(kept) if kept.expires_at <= now));
         match all.get(&wanted) {
             Some(Entry::Kept(kept)) if now < kept.renew_at => return Ok(Entry::Kept(kept.clone())),
             Some(Entry::Coming(coming)) => return Ok(Entry::Coming(coming.clone())),
@@ -91,8 +103,8 @@ impl Tokens {
         let (tokens, desk) = (self.clone(), desk.clone());
         tokio::spawn(async move {
             let mut flight = Flight { tokens, wanted, told: None };
-            let came = desk.token(&flight.wanted).await;
-            let told = flight.tokens.came(came, now);
+            let came = desk.token(&flight.wanted, user).await;
+            let told = flight.tokens.came(&flight.wanted, came, now);
             flight.told = told.as_ref().ok().cloned();
             drop(flight);
             tell.send_replace(Some(told));
@@ -100,18 +112,20 @@ impl Tokens {
         Ok(Entry::Coming(coming))
     }
 
-    fn came(&self, came: Result<super::wire::TokenView, Refusal>, asked_at: u64) -> Told {
+    fn came(&self, wanted: &Wanted, came: Result<TokenView, Refusal>, asked_at: u64) -> Told {
         match came {
-            Ok(view) => {
-                let life = view.expires_at.saturating_sub(asked_at);
-                let renew_at = view.expires_at.saturating_sub(life.div_ceil(LEFT));
-                Ok(Kept { token: view.token, renew_at })
+            Ok(TokenView { token, expires_at, .. }) => {
+                let life = expires_at.saturating_sub(asked_at);
+                Ok(Kept { token, renew_at: expires_at.saturating_sub(life.div_ceil(LEFT)), expires_at })
             }
             Err(refusal) => {
-                // With the agent's rights or its key, all that it was given may be gone.
-                if refusal.is("inactive") || refusal.is("scope-denied") || refusal.is("not-permitted") {
-                    self.all().retain(|_, entry| matches!(entry, Entry::Coming(_)));
-                }
+                // With the agent's rights or its key, all that it was given may be gone; with those of a user, what it was given
+                // for him.
+                let denied = refusal.is("scope-denied");
+                let all = refusal.is("inactive") || refusal.is("not-permitted") || (denied && wanted.user.is_none());
+                let of_user = wanted.user.filter(|_| denied || refusal.is("subject-refused"));
+                let is_gone = |kept: &Wanted| all || (of_user.is_some() && kept.user == of_user);
+                self.all().retain(|kept, entry| matches!(entry, Entry::Coming(_)) || !is_gone(kept));
                 Err(refusal.into())
             }
         }

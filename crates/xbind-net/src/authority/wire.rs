@@ -7,6 +7,8 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use super::user_token::UserToken;
+
 /// For members that may be absent, but not `null`.
 ///
 /// # Errors
@@ -111,6 +113,12 @@ requests! {
         /// How long it lives, in seconds; 3600 without.
         #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
         ttl: Option<u64>,
+        /// The token of the user for whom the agent is to act (RFC 8693 section 2.1); it acts for itself without.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        subject_token: Option<UserToken>,
+        /// What that is; beside it alone, and always.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        subject_token_type: Option<String>,
     }
     /// `POST /v1/tokens/{id}/revocation`, signed by the agent or its operator.
     Revoke {

@@ -1,0 +1,83 @@
+//! The same as token exchange, asked for in signed requests: what agents do that are no OAuth clients.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that panics fails")]
+
+mod common;
+
+use common::exchange::{ACCESS_TOKEN, Scene};
+use common::key;
+use serde_json::{Value, json};
+
+fn said(token: &str) -> Value {
+    let claims = data_encoding::BASE64URL_NOPAD.decode(token.split('.').nth(1).unwrap().as_bytes()).unwrap();
+    serde_json::from_slice(&claims).unwrap()
+}
+
+#[test]
+fn an_agent_that_signs_its_requests_gets_the_same_without_an_oauth_client() {
+    let mut scene = Scene::new();
+    let user = scene.user(&json!({}));
+    let given = scene.signed(&user, "read:x", &json!({})).expect(201).json();
+    let token = given["token"].as_str().unwrap();
+    let claims = said(token);
+    assert_eq!((&claims["sub"], &claims["scope"]), (&json!("alice"), &json!("read:x")));
+    assert_eq!(claims["act"], json!({ "sub": scene.agent.did().as_str() }));
+    assert_eq!(claims["sub_id"], json!({ "format": "iss_sub", "iss": scene.issuer.url(), "sub": "alice" }));
+    let lives = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
+    assert!((500..=600).contains(&lives), "no longer than the user's token: {lives}");
+    let short = scene.signed(&user, "read:x", &json!({ "ttl": 7 })).expect(201).json();
+    let short = said(short["token"].as_str().unwrap());
+    assert_eq!(short["exp"].as_u64().unwrap() - short["iat"].as_u64().unwrap(), 7);
+
+    let now = xbind_runtime::now();
+    let reader = scene.user(&json!({ "scope": "read" }));
+    scene.signed(&reader, "pay.one", &json!({})).refused("scope-denied");
+    scene.signed(&user, "pay.two", &json!({})).refused("scope-denied");
+    for (changes, code) in [
+        (json!({ "exp": now - 1 }), "TOKEN_EXPIRED"),
+        (json!({ "iat": now + 100 }), "TOKEN_NOT_YET_VALID"),
+        (json!({ "iss": "https://other.example" }), "UNTRUSTED_ISSUER"),
+        (json!({ "aud": "somebody" }), "WRONG_AUDIENCE"),
+        (json!({ "act": { "sub": "x" } }), "INVALID_TOKEN"),
+        (json!({ "may_act": { "sub": "x" } }), "NOT_ALLOWED"),
+    ] {
+        let other = scene.user(&changes);
+        scene.signed(&other, "read:x", &json!({})).refused("subject-refused").coded(code);
+    }
+    for more in [
+        json!({ "subject_token": null }),
+        json!({ "subject_token_type": null }),
+        json!({ "subject_token_type": "urn:ietf:params:oauth:token-type:saml2" }),
+        json!({ "subject_token": "" }),
+    ] {
+        let answer = scene.signed(&user, "read:x", &more);
+        assert!(answer.status == 400 || answer.json()["type"] == "urn:xbind:problem:subject-refused", "{answer:?}");
+    }
+
+    assert_eq!(scene.standing(token), "active");
+    let logout = scene.logout(&json!({}));
+    scene.tell(&logout).expect(200);
+    assert_eq!(scene.standing(token), "revoked");
+    scene.signed(&user, "read:x", &json!({})).refused("subject-refused").coded("REVOKED");
+    scene.say(&json!({ "issuers": [] }));
+    let other = scene.user(&json!({ "sub": "bob", "sid": "s2" }));
+    scene.signed(&other, "read:x", &json!({})).refused("subject-refused").coded("UNTRUSTED_ISSUER");
+    let told =
+        scene.story.client.ask(&scene.operator, "GET", "/v1/audit?limit=50", None).expect(200).json().to_string();
+    assert!(told.contains(&format!("for {} alice: a read:x", scene.issuer.url())), "{told}");
+}
+
+#[test]
+fn issuers_are_asked_for_nobody_who_could_not_ask_for_a_token() {
+    let mut scene = Scene::new();
+    let user = scene.user(&json!({}));
+    let stranger = key(77);
+    let challenge = scene.story.challenge(&stranger, "a", &["read:x"]);
+    let body = json!({ "challenge": challenge, "audience": "a", "scopes": ["read:x"], "subject_token": user,
+        "subject_token_type": ACCESS_TOKEN });
+    let answer = scene.story.client.ask(&stranger, "POST", "/v1/tokens", Some(&body));
+    answer.refused("not-permitted");
+    let agent = key(2);
+    let answer = scene.story.client.ask(&agent, "POST", "/v1/tokens", Some(&body));
+    answer.refused("challenge-over");
+    assert!(scene.issuer.asked("/jwks").is_empty());
+}
