@@ -40,6 +40,7 @@ const all: Record<string, unknown> = { ...main, ...messages, ...tokens, ...http,
 const instances: Record<string, object> = {
   AutoGenxBindAgent: agent,
   Identity: identity,
+  MessageBus: new main.MessageBus(),
   RequestVerifier: new http.RequestVerifier({ authorities: ['api.example'] }),
   TokenVerifier: new tokens.TokenVerifier({ audience: identity.did, trust: [identity.did] }),
 }

@@ -17,7 +17,9 @@ function findPyJWT(): Run | undefined {
   const env = { ...process.env, PYTHONPATH: target }
   const python = (...args: string[]) => spawnSync('python3', args, { encoding: 'utf8', env })
   if (python('--version').status !== 0) return missing('tokens are not tried with PyJWT: no python3 here')
-  const found = () => python('-c', 'import jwt, cryptography').status === 0
+  // Older ones know no JWK as text.
+  const program = 'import jwt, cryptography; assert tuple(map(int, jwt.__version__.split(".")[:2])) >= (2, 8)'
+  const found = () => python('-c', program).status === 0
   if (!found()) {
     mkdirSync(target, { recursive: true })
     const pip = python('-m', 'pip', 'install', '--quiet', '--target', target, 'PyJWT[crypto]')

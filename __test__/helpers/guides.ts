@@ -19,7 +19,7 @@ export const programs: string[] = [
   'README.md',
   ...readdirSync(join(root, 'docs/guides'))
     .map((file) => `docs/guides/${file}`)
-    .filter((file) => !/^```(python|sh run)$/m.test(readFileSync(join(root, file), 'utf8'))),
+    .filter((file) => /^```ts run$/m.test(readFileSync(join(root, file), 'utf8'))),
 ]
 
 export function examples(document: string, folder = root): Example[] {

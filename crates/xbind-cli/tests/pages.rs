@@ -81,7 +81,9 @@ fn the_page_of_the_command_names_all_there_is() {
     let commands = |text: &str| -> Vec<String> {
         let below = text.split("Commands:\n").nth(1).unwrap_or_default();
         let lines = below.lines().take_while(|line| !line.is_empty());
-        lines.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+        // What is indented further goes on with the line before.
+        let names = lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+        names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
     };
     let mut seen = 0;
     for command in commands(&help(&[])) {
