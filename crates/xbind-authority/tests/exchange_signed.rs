@@ -6,6 +6,7 @@ mod common;
 use common::exchange::{ACCESS_TOKEN, Scene};
 use common::key;
 use serde_json::{Value, json};
+use xbind::identity::jwk::thumbprint;
 
 fn said(token: &str) -> Value {
     let claims = data_encoding::BASE64URL_NOPAD.decode(token.split('.').nth(1).unwrap().as_bytes()).unwrap();
@@ -21,6 +22,7 @@ fn an_agent_that_signs_its_requests_gets_the_same_without_an_oauth_client() {
     let claims = said(token);
     assert_eq!((&claims["sub"], &claims["scope"]), (&json!("alice"), &json!("read:x")));
     assert_eq!(claims["act"], json!({ "sub": scene.agent.did().as_str() }));
+    assert_eq!(claims["cnf"], json!({ "jkt": thumbprint(scene.agent.did()) }));
     assert_eq!(claims["sub_id"], json!({ "format": "iss_sub", "iss": scene.issuer.url(), "sub": "alice" }));
     let lives = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
     assert!((500..=600).contains(&lives), "no longer than the user's token: {lives}");

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
+use xbind::identity::jwk::thumbprint;
 use xbind::rights::{DEFAULT_TOKEN_TTL, MAX_TOKEN_TTL};
 use xbind::{
     Asked, Did, Evidence, MessageId, ScopeSet, StatusRef, TokenDraft, TokenPolicy, TokenVerifier, Trust, VerifiedToken,
@@ -90,7 +91,10 @@ pub(crate) async fn issue(call: Call) -> Result<Answer> {
         call.app.sessions.watch(&call.app.issuers, derived, &issued.agent.operator, now);
     }
     let on_behalf_of = derived.as_ref().map(|Derived { user, .. }| (user.issuer.as_str(), user.subject.as_str()));
-    let asks = Asks { from, audience: &audience, scopes: &scopes, ttl, now, id, cnf_jkt: None, on_behalf_of };
+    // The key has signed the request: what is got for a user is good for nobody else.
+    let jkt = on_behalf_of.map(|_| thumbprint(&from));
+    let asks =
+        Asks { from, audience: &audience, scopes: &scopes, ttl, now, id, cnf_jkt: jkt.as_deref(), on_behalf_of };
     let view = sign(&call.app, &issued, &asks, text).await?;
     call.app.metrics.tokens.fetch_add(1, Ordering::Relaxed);
     Ok(Answer::json(201, &view))
