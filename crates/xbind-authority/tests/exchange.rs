@@ -106,6 +106,15 @@ fn a_token_that_is_got_lives_no_longer_than_any_of_them_says() {
     assert_eq!(scene.exchange(&long, &[]).expect(200).json()["expires_in"], 7);
     scene.say(&day);
     assert_eq!(scene.exchange(&long, &[]).expect(200).json()["expires_in"], 86_400);
+    // What lives longer than the operator says by now does not count any more.
+    let given = scene.token(&long);
+    scene.say(&json!({ "issuers": [{ "issuer": scene.issuer.url(), "scopes": { "read": ["read:*"] } }] }));
+    assert_eq!(scene.standing(&given), "revoked", "a day is more than an hour");
+    let given = scene.token(&long);
+    scene.say(&day);
+    assert_eq!(scene.standing(&given), "active");
+    scene.say(&short);
+    assert_eq!(scene.standing(&given), "revoked");
     let over = scene.user(&json!({ "exp": now - 1 }));
     scene.refused(&over, &[], "invalid_request", "expired");
 }
@@ -310,6 +319,17 @@ fn an_issuer_that_is_asked_says_whether_a_session_goes_on() {
     until(|| tokens.iter().all(|token| scene.standing(token) == "revoked"));
     scene.issuer.says("/introspect", active());
     scene.refused(&user, &[], "invalid_request", "has ended");
+}
+
+#[test]
+fn an_issuer_is_asked_for_no_operator_that_does_not_take_its_users() {
+    let mut scene = Scene::with(&introspected(3600));
+    scene.issuer.says("/introspect", Say::Json(json!({ "active": true })));
+    scene.say(&json!({ "issuers": [] }));
+    let user = scene.user(&json!({}));
+    scene.refused(&user, &[], "invalid_request", "no users of that issuer");
+    scene.signed(&user, "read:x", &json!({})).refused("subject-refused").coded("UNTRUSTED_ISSUER");
+    assert!(scene.issuer.asked("/introspect").is_empty());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 use xbind::rights::{DEFAULT_TOKEN_TTL, MAX_TOKEN_TTL};
-use xbind::{Scope, ScopeSet};
+use xbind::{ErrorKind, Scope, ScopeSet};
 
 use crate::problem::{Kind, Problem, Result};
 use crate::wire::{ExchangeIssuer, ExchangePolicy};
@@ -84,7 +84,9 @@ const REVOKE: &str = "UPDATE tokens SET revoked = 1 WHERE root IS NOT NULL AND r
 fn is_less(new: &ExchangePolicy, old: &ExchangePolicy) -> bool {
     old.issuers.iter().any(|old| {
         let Some(new) = issuer(new, &old.issuer) else { return true };
-        old.scopes.iter().any(|(user, given)| {
+        let is_shorter = max_ttl(new) < max_ttl(old);
+        is_shorter
+            || old.scopes.iter().any(|(user, given)| {
                 let now = new.scopes.get(user).and_then(|given| ScopeSet::of(given).ok()).unwrap_or_default();
                 ScopeSet::of(given).is_ok_and(|before| now.first_missing(&before).is_some())
             })
@@ -95,6 +97,15 @@ fn is_less(new: &ExchangePolicy, old: &ExchangePolicy) -> bool {
 #[must_use]
 pub fn issuer<'a>(policy: &'a ExchangePolicy, issuer: &str) -> Option<&'a ExchangeIssuer> {
     policy.issuers.iter().find(|own| own.issuer == issuer)
+}
+
+/// The same of one whose users the operator takes.
+///
+/// # Errors
+/// `subject-refused` for any other.
+pub(crate) fn taken<'a>(policy: &'a ExchangePolicy, name: &str) -> Result<&'a ExchangeIssuer> {
+    let why = "the operator of the agent takes no users of that issuer";
+    issuer(policy, name).ok_or_else(|| Problem::subject(ErrorKind::UntrustedIssuer, why))
 }
 
 /// How long a token lives at the most that is got from that issuer's users, in seconds.

@@ -68,7 +68,8 @@ pub(crate) async fn user(
         return Err(Problem::subject(ErrorKind::NotAllowed, "may_act of the user's token names another actor"));
     }
     let policy = app.store.read(|db| exchange::of(db, &agent.operator))?;
-    let max_ttl = exchange::issuer(&policy, &user.issuer).map_or(MAX_TOKEN_TTL, exchange::max_ttl);
+    // The issuer is asked for no operator that does not take its users.
+    let max_ttl = exchange::max_ttl(exchange::taken(&policy, &user.issuer)?);
     let ttl = user.expires_at.saturating_sub(now).min(max_ttl).min(MAX_TOKEN_TTL);
     let issuer = app.issuers.find(&user.issuer).ok_or_else(Problem::internal)?;
     let is_asked = issuer.settings().asked().is_some();

@@ -123,7 +123,7 @@ async fn issue(asking: Asking, draft: Result<Draft>) -> Result<Answer> {
         let wanted = Wanted { did: from, scopes: draft.scopes.clone(), ttl: draft.ttl, id, challenge: id };
         let issued = token::issue(db, &wanted, now)?;
         if let Some(derived) = &draft.derived {
-            root::derive(db, derived, &draft.scopes, &issued, now)?;
+            root::derive(db, derived, &wanted, &issued, now)?;
         }
         Ok((issued, draft))
     };

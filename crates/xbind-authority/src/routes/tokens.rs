@@ -81,7 +81,7 @@ pub(crate) async fn issue(call: Call) -> Result<Answer> {
         let wanted = Wanted { did: from, scopes: wanted_scopes, ttl, id, challenge: ticket.id };
         let issued = token::issue(db, &wanted, now)?;
         if let Some(derived) = &derived {
-            root::derive(db, derived, &wanted.scopes, &issued, now)?;
+            root::derive(db, derived, &wanted, &issued, now)?;
         }
         Ok((issued, derived))
     };
@@ -93,8 +93,7 @@ pub(crate) async fn issue(call: Call) -> Result<Answer> {
     let on_behalf_of = derived.as_ref().map(|Derived { user, .. }| (user.issuer.as_str(), user.subject.as_str()));
     // The key has signed the request: what is got for a user is good for nobody else.
     let jkt = on_behalf_of.map(|_| thumbprint(&from));
-    let asks =
-        Asks { from, audience: &audience, scopes: &scopes, ttl, now, id, cnf_jkt: jkt.as_deref(), on_behalf_of };
+    let asks = Asks { from, audience: &audience, scopes: &scopes, ttl, now, id, cnf_jkt: jkt.as_deref(), on_behalf_of };
     let view = sign(&call.app, &issued, &asks, text).await?;
     call.app.metrics.tokens.fetch_add(1, Ordering::Relaxed);
     Ok(Answer::json(201, &view))
