@@ -333,6 +333,22 @@ fn an_issuer_is_asked_for_no_operator_that_does_not_take_its_users() {
 }
 
 #[test]
+fn a_logout_from_which_nothing_follows_has_no_list_signed_anew() {
+    let mut scene = Scene::new();
+    let user = scene.user(&json!({}));
+    let token = scene.token(&user);
+    let list = scene.story.client.get("/v1/status/0").expect(200).body;
+    let (signed, bob) = (xbind_runtime::now(), scene.logout(&json!({ "sub": "bob", "sid": "s9" })));
+    until(|| xbind_runtime::now() > signed);
+    scene.tell(&bob).expect(200);
+    assert!(scene.story.client.get("/v1/status/0").expect(200).body == list, "it was signed anew");
+    let alice = scene.logout(&json!({}));
+    scene.tell(&alice).expect(200);
+    assert!(scene.story.client.get("/v1/status/0").expect(200).body != list);
+    assert_eq!(scene.standing(&token), "revoked");
+}
+
+#[test]
 fn what_nobody_can_be_asked_about_any_more_ends() {
     let mut scene = Scene::with(&introspected(2));
     let users = [scene.user(&json!({})), scene.user(&json!({ "sid": "s2" }))];
