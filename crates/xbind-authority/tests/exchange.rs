@@ -322,6 +322,23 @@ fn an_issuer_that_is_asked_says_whether_a_session_goes_on() {
 }
 
 #[test]
+fn a_question_that_nobody_answers_holds_up_the_end_of_no_other_session() {
+    let mut scene = Scene::with(&introspected(3600));
+    let users = [scene.user(&json!({})), scene.user(&json!({ "sid": "s2" }))];
+    let active = || Box::new(Say::Json(json!({ "active": true })));
+    scene.issuer.says("/introspect", *active());
+    let tokens = users.each_ref().map(|user| scene.token(user));
+    scene.issuer.says("/introspect", Say::Where(users[1].clone(), Box::new(Say::Hold), active()));
+    until(|| !scene.issuer.asked("/introspect held").is_empty());
+    let inactive = Box::new(Say::Json(json!({ "active": false })));
+    scene.issuer.says("/introspect", Say::Where(users[1].clone(), Box::new(Say::Hold), inactive));
+    until(|| scene.standing(&tokens[0]) == "revoked");
+    let [held, let_go] = ["held", "let go"].map(|what| scene.issuer.asked(&format!("/introspect {what}")).len());
+    assert!(held > let_go, "it ended while another was asked about: {held} {let_go}");
+    assert_eq!(scene.standing(&tokens[1]), "active");
+}
+
+#[test]
 fn an_issuer_is_asked_for_no_operator_that_does_not_take_its_users() {
     let mut scene = Scene::with(&introspected(3600));
     scene.issuer.says("/introspect", Say::Json(json!({ "active": true })));
