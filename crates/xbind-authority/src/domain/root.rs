@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::agent::Agent;
 use crate::domain::token::{Issued, KEPT, Wanted};
-use crate::domain::{agent, exchange, keys, seconds};
+use crate::domain::{agent, exchange, keys, seconds, word};
 use crate::issuers::{Logout, MAX_AGE, REMEMBERED, Subject};
 use crate::oauth::error::Code;
 use crate::problem::{Kind, Problem, Result};
@@ -130,7 +130,7 @@ pub(crate) fn end(db: &Connection, numbers: &[i64], now: u64) -> Result<Vec<Ende
             let (own, count): (i64, i64) = row?;
             let agent = agent::by_number(db, own)?;
             let did = keys::of_agent(db, own)?.first().map(|key| key.did);
-            ended.push(Ended { agent, did, note: format!("{count} for {issuer} {subject}") });
+            ended.push(Ended { agent, did, note: format!("{count} for {} {}", word(&issuer), word(&subject)) });
         }
         db.prepare_cached("UPDATE tokens SET revoked = 1 WHERE root = ?1")?.execute([number])?;
     }

@@ -9,9 +9,9 @@ use xbind_runtime::Decided;
 
 use crate::app::{App, Once};
 use crate::domain::agent::Agent;
-use crate::domain::note;
 use crate::domain::root::{self, Derived};
 use crate::domain::token::{self, Wanted};
+use crate::domain::{note, note_token};
 use crate::http::call::{Answer, Call};
 use crate::oauth::client::{self, Client};
 use crate::oauth::client_credentials;
@@ -159,11 +159,8 @@ async fn issue(asking: Asking, draft: Result<Draft>) -> Result<Answer> {
 fn asked(form: &Form, draft: Option<&Draft>) -> Option<Box<str>> {
     let Some(Draft { audience, scopes, on_behalf_of, .. }) = draft else {
         let texts: Vec<_> = ["resource", "audience", "scope"].into_iter().flat_map(|name| form.all(name)).collect();
-        return note(&texts.join(" "));
+        return note(&format!("asked: {}", texts.join(" ")));
     };
-    match on_behalf_of {
-        None => note(&format!("{audience} {scopes}")),
-        // Whatever else there is no room for.
-        Some((issuer, subject)) => note(&format!("for {issuer} {subject}: {audience} {scopes}")),
-    }
+    let user = on_behalf_of.as_ref().map(|(issuer, subject)| (issuer.as_str(), subject.as_str()));
+    note_token(user, audience, scopes)
 }

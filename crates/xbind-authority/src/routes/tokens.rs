@@ -16,7 +16,7 @@ use crate::app::{App, Who};
 use crate::domain::agent::Status;
 use crate::domain::root::{self, Derived};
 use crate::domain::token::{self, Issued, Known, Wanted};
-use crate::domain::{agent, keys, note};
+use crate::domain::{agent, keys, note, note_token};
 use crate::http::call::{Answer, Call};
 use crate::issuers::Kind as SubjectKind;
 use crate::oauth::exchange;
@@ -70,13 +70,13 @@ pub(crate) async fn issue(call: Call) -> Result<Answer> {
     let make = move |db: &rusqlite::Connection, _: &agent::Agent, decided: &mut xbind_runtime::Decided| {
         decided.token = Some(jti.into());
         decided.to = VerifyingKey::from_did(&heard).ok().map(|key| *key.did());
-        decided.note = note(&format!("{heard} {wanted_scopes}"));
+        decided.note = note_token(None, &heard, &wanted_scopes);
         let ticket = ticket.ok_or_else(|| {
             Problem::new(Kind::ChallengeOver, "the challenge has expired, or is for another DID, audience or scope")
         })?;
         let derived = user?.map(|(derived, _)| derived);
-        if let Some((issuer, subject)) = derived.as_ref().map(Derived::on_behalf_of) {
-            decided.note = note(&format!("for {issuer} {subject}: {heard} {wanted_scopes}"));
+        if let Some(Derived { user, .. }) = &derived {
+            decided.note = note_token(Some((&user.issuer, &user.subject)), &heard, &wanted_scopes);
         }
         let wanted = Wanted { did: from, scopes: wanted_scopes, ttl, id, challenge: ticket.id };
         let issued = token::issue(db, &wanted, now)?;
@@ -252,9 +252,11 @@ fn unverified(token: &str) -> Option<Unverified> {
     serde_json::from_slice(&payload).ok()
 }
 
+/// One word of a record.
 pub(crate) fn check_audience(audience: &str) -> Result<()> {
-    if (1..=MAX_AUDIENCE).contains(&audience.len()) && !audience.chars().any(char::is_control) {
+    let is_word = !audience.chars().any(|letter| letter.is_control() || letter.is_whitespace());
+    if is_word && (1..=MAX_AUDIENCE).contains(&audience.len()) {
         return Ok(());
     }
-    Err(Problem::new(Kind::Malformed, "an audience is 1 to 512 bytes without control characters"))
+    Err(Problem::new(Kind::Malformed, "an audience is 1 to 512 bytes without white space and control characters"))
 }

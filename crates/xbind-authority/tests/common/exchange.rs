@@ -98,6 +98,19 @@ impl Scene {
         form("/oauth/token", &all)
     }
 
+    /// A request by the agent for a token to act for itself.
+    pub fn own(&self, by: &SigningKey, audience: &str) -> Request {
+        let assertion = self.story.assertion(by);
+        let all = [
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", TYPE),
+            ("client_assertion", &assertion),
+            ("scope", "read:x"),
+            ("audience", audience),
+        ];
+        form("/oauth/token", &all)
+    }
+
     pub fn exchange(&mut self, token: &str, changes: &[(&str, &str)]) -> Response {
         let request = self.request(&key(2), token, changes);
         self.story.client.send(&request)
