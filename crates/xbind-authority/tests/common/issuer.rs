@@ -105,10 +105,10 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         state.asked.entry(format!("{path}{what}")).or_default().push(all.clone());
         state.says.get(&path).cloned().unwrap_or(Say::Status(404))
     };
-    let say = match note("") {
-        Say::Where(text, then, or) => *if all.contains(&text) { then } else { or },
-        other => other,
-    };
+    let mut say = note("");
+    if let Say::Where(text, then, or) = say {
+        say = *if all.contains(&text) { then } else { or };
+    }
     let send = |stream: &mut TcpStream, status: u16, more: &str, body: &[u8]| {
         let length = body.len();
         let head = format!(
