@@ -106,6 +106,15 @@ fn a_token_that_is_got_lives_no_longer_than_any_of_them_says() {
     assert_eq!(scene.exchange(&long, &[]).expect(200).json()["expires_in"], 7);
     scene.say(&day);
     assert_eq!(scene.exchange(&long, &[]).expect(200).json()["expires_in"], 86_400);
+    // What lives longer than the operator says by now does not count any more.
+    let given = scene.token(&long);
+    scene.say(&json!({ "issuers": [{ "issuer": scene.issuer.url(), "scopes": { "read": ["read:*"] } }] }));
+    assert_eq!(scene.standing(&given), "revoked", "a day is more than an hour");
+    let given = scene.token(&long);
+    scene.say(&day);
+    assert_eq!(scene.standing(&given), "active");
+    scene.say(&short);
+    assert_eq!(scene.standing(&given), "revoked");
     let over = scene.user(&json!({ "exp": now - 1 }));
     scene.refused(&over, &[], "invalid_request", "expired");
 }
@@ -310,6 +319,50 @@ fn an_issuer_that_is_asked_says_whether_a_session_goes_on() {
     until(|| tokens.iter().all(|token| scene.standing(token) == "revoked"));
     scene.issuer.says("/introspect", active());
     scene.refused(&user, &[], "invalid_request", "has ended");
+}
+
+#[test]
+fn a_question_that_nobody_answers_holds_up_the_end_of_no_other_session() {
+    let mut scene = Scene::with(&introspected(3600));
+    let users = [scene.user(&json!({})), scene.user(&json!({ "sid": "s2" }))];
+    let active = || Box::new(Say::Json(json!({ "active": true })));
+    scene.issuer.says("/introspect", *active());
+    let tokens = users.each_ref().map(|user| scene.token(user));
+    scene.issuer.says("/introspect", Say::Where(users[1].clone(), Box::new(Say::Hold), active()));
+    until(|| !scene.issuer.asked("/introspect held").is_empty());
+    let inactive = Box::new(Say::Json(json!({ "active": false })));
+    scene.issuer.says("/introspect", Say::Where(users[1].clone(), Box::new(Say::Hold), inactive));
+    until(|| scene.standing(&tokens[0]) == "revoked");
+    let [held, let_go] = ["held", "let go"].map(|what| scene.issuer.asked(&format!("/introspect {what}")).len());
+    assert!(held > let_go, "it ended while another was asked about: {held} {let_go}");
+    assert_eq!(scene.standing(&tokens[1]), "active");
+}
+
+#[test]
+fn an_issuer_is_asked_for_no_operator_that_does_not_take_its_users() {
+    let mut scene = Scene::with(&introspected(3600));
+    scene.issuer.says("/introspect", Say::Json(json!({ "active": true })));
+    scene.say(&json!({ "issuers": [] }));
+    let user = scene.user(&json!({}));
+    scene.refused(&user, &[], "invalid_request", "no users of that issuer");
+    scene.signed(&user, "read:x", &json!({})).refused("subject-refused").coded("UNTRUSTED_ISSUER");
+    assert!(scene.issuer.asked("/introspect").is_empty());
+}
+
+#[test]
+fn a_logout_from_which_nothing_follows_has_no_list_signed_anew() {
+    let mut scene = Scene::new();
+    let user = scene.user(&json!({}));
+    let token = scene.token(&user);
+    let list = scene.story.client.get("/v1/status/0").expect(200).body;
+    let (signed, bob) = (xbind_runtime::now(), scene.logout(&json!({ "sub": "bob", "sid": "s9" })));
+    until(|| xbind_runtime::now() > signed);
+    scene.tell(&bob).expect(200);
+    assert!(scene.story.client.get("/v1/status/0").expect(200).body == list, "it was signed anew");
+    let alice = scene.logout(&json!({}));
+    scene.tell(&alice).expect(200);
+    assert!(scene.story.client.get("/v1/status/0").expect(200).body != list);
+    assert_eq!(scene.standing(&token), "revoked");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod common;
 use common::exchange::{ACCESS_TOKEN, Scene};
 use common::key;
 use serde_json::{Value, json};
+use xbind::identity::jwk::thumbprint;
 
 fn said(token: &str) -> Value {
     let claims = data_encoding::BASE64URL_NOPAD.decode(token.split('.').nth(1).unwrap().as_bytes()).unwrap();
@@ -21,6 +22,7 @@ fn an_agent_that_signs_its_requests_gets_the_same_without_an_oauth_client() {
     let claims = said(token);
     assert_eq!((&claims["sub"], &claims["scope"]), (&json!("alice"), &json!("read:x")));
     assert_eq!(claims["act"], json!({ "sub": scene.agent.did().as_str() }));
+    assert_eq!(claims["cnf"], json!({ "jkt": thumbprint(scene.agent.did()) }));
     assert_eq!(claims["sub_id"], json!({ "format": "iss_sub", "iss": scene.issuer.url(), "sub": "alice" }));
     let lives = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
     assert!((500..=600).contains(&lives), "no longer than the user's token: {lives}");
@@ -80,4 +82,35 @@ fn issuers_are_asked_for_nobody_who_could_not_ask_for_a_token() {
     let answer = scene.story.client.ask(&agent, "POST", "/v1/tokens", Some(&body));
     answer.refused("challenge-over");
     assert!(scene.issuer.asked("/jwks").is_empty());
+}
+
+#[test]
+fn no_agent_has_it_recorded_that_it_acts_for_somebody() {
+    let mut scene = Scene::new();
+    let agent = key(2);
+    let forged = format!("for {} alice: https://api", scene.issuer.url());
+    for audience in [forged.as_str(), "a b", "a\u{a0}b", "a\tb"] {
+        let body = json!({ "did": agent.did().as_str(), "audience": audience, "scopes": ["read:x"] });
+        scene.story.client.post("/v1/challenges", &body).refused("malformed");
+        let body = json!({ "challenge": "c", "audience": audience, "scopes": ["read:x"] });
+        scene.story.client.ask(&agent, "POST", "/v1/tokens", Some(&body)).refused("malformed");
+        let (request, is_form) = (scene.own(&agent, audience), !audience.contains('\t'));
+        let error = if is_form { "invalid_target" } else { "invalid_request" };
+        assert_eq!(scene.story.client.send(&request).error(), error);
+    }
+    let user = scene.user(&json!({ "sub": "bob: a%20 read:x\u{202e}" }));
+    let given = scene.signed(&user, "read:x", &json!({})).expect(201).json();
+    scene.token(&user);
+    assert_eq!(said(given["token"].as_str().unwrap())["sub"], "bob: a%20 read:x\u{202e}");
+    let logout = scene.logout(&json!({}));
+    scene.tell(&logout).expect(200);
+    let told = scene.story.client.ask(&scene.operator, "GET", "/v1/audit?limit=50", None).expect(200).json();
+    let notes: Vec<_> = told["records"].as_array().unwrap().iter().map(|record| record["note"].to_string()).collect();
+    let refused = format!("\"asked: {forged} read:x\"");
+    assert!(notes.contains(&refused), "{notes:?} without {refused}");
+    let whose = format!("for {} bob:%20a%2520%20read:x%E2%80%AE", scene.issuer.url());
+    let acts = notes.iter().filter(|note| **note == format!("\"{whose}: a read:x\"")).count();
+    assert_eq!(acts, 2, "{notes:?}");
+    assert!(notes.contains(&format!("\"2 {whose}\"")), "{notes:?}");
+    assert!(!notes.iter().any(|note| note.starts_with("\"for") && note.contains("alice")), "{notes:?}");
 }

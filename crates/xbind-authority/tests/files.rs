@@ -6,6 +6,7 @@ mod common;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
 use common::client::Client;
+use common::exchange::Scene;
 use common::key;
 use common::story::Story;
 use serde_json::json;
@@ -132,6 +133,32 @@ fn a_copy_of_a_server_that_runs_comes_back_and_accepts_nothing_twice() {
         xbind_runtime::Wanted { did: Some(did), ..xbind_runtime::Wanted::default() },
     )
     .unwrap();
+}
+
+#[test]
+fn users_who_signed_out_after_a_copy_was_made_are_not_taken_again() {
+    let mut scene = Scene::new();
+    let user = scene.user(&json!({}));
+    let folder = |name: &str| scene.story.folder.join(name);
+    let (own, copy, gone) = (folder("authority"), folder("copy"), folder("gone"));
+    backup(&own, &copy).unwrap();
+    scene.token(&user);
+    let logout = scene.logout(&json!({}));
+    scene.tell(&logout).expect(200);
+    scene.restart_after(|| {
+        std::fs::rename(&own, &gone).unwrap();
+        restore(&copy, &own).unwrap();
+    });
+    // Nobody has told this server that she is gone.
+    let restored = xbind_runtime::now();
+    while xbind_runtime::now() <= restored {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let why = "may have ended before the server was brought back";
+    scene.refused(&user, &[], "invalid_request", why);
+    scene.signed(&user, "read:x", &json!({})).refused("subject-refused").coded("TOKEN_EXPIRED");
+    let anew = scene.user(&json!({ "iat": xbind_runtime::now() }));
+    scene.token(&anew);
 }
 
 #[test]

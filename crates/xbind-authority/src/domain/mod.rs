@@ -10,8 +10,10 @@ pub mod operator;
 pub mod root;
 pub mod token;
 
+use std::fmt::Write as _;
+
 use xbind::record::MAX_TEXT_BYTES;
-use xbind::{Did, VerifyingKey};
+use xbind::{Did, ScopeSet, VerifyingKey};
 
 use crate::problem::{Problem, Result};
 
@@ -23,6 +25,27 @@ pub fn note(text: &str) -> Option<Box<str>> {
         end = end.saturating_sub(1);
     }
     text.get(..end).filter(|text| !text.is_empty()).map(Into::into)
+}
+
+/// What a token is for, and for whom, so that nobody who asks can have it read as something else: an audience has no white space.
+pub(crate) fn note_token(user: Option<(&str, &str)>, audience: &str, scopes: &ScopeSet) -> Option<Box<str>> {
+    match user {
+        None => note(&format!("{audience} {scopes}")),
+        // Whatever else there is no room for.
+        Some((issuer, subject)) => note(&format!("for {} {}: {audience} {scopes}", word(issuer), word(subject))),
+    }
+}
+
+/// A text as one word of a note: all but printable ASCII, and `%`, is `%` and two digits.
+pub(crate) fn word(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'!'..=b'~' if byte != b'%' => out.push(char::from(byte)),
+            _ => write!(out, "%{byte:02X}").unwrap_or_default(),
+        }
+    }
+    out
 }
 
 /// A DID of a key that stands in the database.

@@ -1,12 +1,12 @@
 //! Users' tokens from which tokens of agents are derived, so that these end with them.
 
 use rusqlite::{Connection, OptionalExtension};
-use xbind::{Did, ErrorKind, ScopeSet};
+use xbind::{Did, ErrorKind};
 use zeroize::Zeroizing;
 
 use crate::domain::agent::Agent;
-use crate::domain::token::{Issued, KEPT};
-use crate::domain::{agent, exchange, keys, seconds};
+use crate::domain::token::{Issued, KEPT, Wanted};
+use crate::domain::{agent, exchange, keys, seconds, word};
 use crate::issuers::{Logout, MAX_AGE, REMEMBERED, Subject};
 use crate::oauth::error::Code;
 use crate::problem::{Kind, Problem, Result};
@@ -33,13 +33,15 @@ impl Derived {
 /// Notes that a token is derived from that of a user. What the operator allows is looked at here, as it is now.
 ///
 /// # Errors
-/// `subject-refused` for an issuer that the operator does not take, and a user who has signed out; `scope-denied`.
-pub(crate) fn derive(db: &Connection, derived: &Derived, scopes: &ScopeSet, issued: &Issued, now: u64) -> Result<()> {
-    let user = &derived.user;
+/// `subject-refused` for an issuer that the operator does not take, and a user who has signed out; `scope-denied`; `busy` for a
+/// life that the operator has made shorter since it was asked for.
+pub(crate) fn derive(db: &Connection, derived: &Derived, wanted: &Wanted, issued: &Issued, now: u64) -> Result<()> {
+    let (user, scopes) = (&derived.user, &wanted.scopes);
     let policy = exchange::of(db, &issued.agent.operator)?;
-    let own = exchange::issuer(&policy, &user.issuer).ok_or_else(|| {
-        Problem::subject(ErrorKind::UntrustedIssuer, "the operator of the agent takes no users of that issuer")
-    })?;
+    let own = exchange::taken(&policy, &user.issuer)?;
+    if wanted.ttl > exchange::max_ttl(own) {
+        return Err(Problem::new(Kind::Busy, "the operator allows less by now: ask again"));
+    }
     if let Some(missing) = exchange::first_missing(own, &user.scopes, scopes) {
         let why = format!("the scopes of the user do not give {missing} to an agent");
         return Err(Problem::new(Kind::ScopeDenied, why));
@@ -128,7 +130,7 @@ pub(crate) fn end(db: &Connection, numbers: &[i64], now: u64) -> Result<Vec<Ende
             let (own, count): (i64, i64) = row?;
             let agent = agent::by_number(db, own)?;
             let did = keys::of_agent(db, own)?.first().map(|key| key.did);
-            ended.push(Ended { agent, did, note: format!("{count} for {issuer} {subject}") });
+            ended.push(Ended { agent, did, note: format!("{count} for {} {}", word(&issuer), word(&subject)) });
         }
         db.prepare_cached("UPDATE tokens SET revoked = 1 WHERE root = ?1")?.execute([number])?;
     }
@@ -173,4 +175,53 @@ pub(crate) fn issuers(db: &Connection) -> Result<Vec<String>> {
     let mut statement = db.prepare_cached("SELECT DISTINCT issuer FROM roots WHERE ended = 0")?;
     let rows = statement.query_map([], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use xbind::{ScopeSet, SigningKey};
+
+    use super::*;
+    use crate::domain::{operator, token};
+    use crate::store::schema;
+
+    #[test]
+    fn nothing_lives_longer_than_the_operator_allows_when_it_is_issued() -> Result<()> {
+        let db = Connection::open_in_memory()?;
+        db.execute_batch(&schema::steps_to(schema::VERSION))?;
+        let (root, did) = (SigningKey::from_seed(&[1; 32]), *SigningKey::from_seed(&[2; 32]).did());
+        let own = operator::add(&db, "example.com", root.verifying_key(), 100)?;
+        let scopes = ScopeSet::parse("read:all")?;
+        agent::add(&db, &own, &did, &scopes, 100)?;
+        let user = Subject {
+            issuer: "https://a.example".to_owned(),
+            subject: "alice".to_owned(),
+            session: None,
+            digest: [3; 32],
+            scopes: vec!["read".to_owned()],
+            may_act: None,
+            issued_at: 100,
+            expires_at: 90_000,
+        };
+        let derived = Derived { user, token: None };
+        let mut n = 0;
+        let mut asked = |policy: &str, ttl: u64| -> Result<Option<Kind>> {
+            let policy = serde_json::from_str(policy).map_err(|error| Problem::internal().because(error))?;
+            exchange::set(&db, &own.id, &policy)?;
+            n += 1;
+            let wanted = Wanted { did, scopes: scopes.clone(), ttl, id: [n; 16], challenge: [n; 16] };
+            let issued = token::issue(&db, &wanted, 100)?;
+            Ok(derive(&db, &derived, &wanted, &issued, 100).err().map(|problem| problem.kind()))
+        };
+        let of = |more: &str| {
+            format!(r#"{{"issuers":[{{"issuer":"https://a.example","scopes":{{"read":["read:*"]}}{more}}}]}}"#)
+        };
+        assert_eq!(asked(&of(r#","max_ttl":86400"#), 86_400)?, None);
+        assert_eq!(asked(&of(r#","max_ttl":7"#), 7)?, None);
+        assert_eq!(asked(&of(r#","max_ttl":7"#), 8)?, Some(Kind::Busy));
+        assert_eq!(asked(&of(""), 3600)?, None);
+        assert_eq!(asked(&of(""), 3601)?, Some(Kind::Busy));
+        assert_eq!(asked(r#"{"issuers":[]}"#, 1)?, Some(Kind::SubjectRefused));
+        Ok(())
+    }
 }

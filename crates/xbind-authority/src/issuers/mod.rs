@@ -88,13 +88,8 @@ impl Issuers {
     pub fn read(file: Option<&Path>, roots: Roots, skew: u64) -> Result<Self, Fault> {
         let settings = file.map(config::read).transpose()?.unwrap_or_default();
         // What is asked for again, and when, is decided by each source.
-        let fetcher = Fetcher::new(xbind_net::Settings { roots, interval: Duration::ZERO, ..Default::default() });
-        let issuer = |settings: Settings| {
-            let (source, turns) = (Source::default(), Semaphore::new(TURNS));
-            let issuer = Issuer { source, turns, fetcher: fetcher.clone(), settings };
-            (issuer.settings.issuer.clone(), Arc::new(issuer))
-        };
-        Ok(Self { known: settings.into_iter().map(issuer).collect(), skew })
+        let net = xbind_net::Settings { roots, interval: Duration::ZERO, ..Default::default() };
+        Ok(Self { known: settings.into_iter().map(|own| (own.issuer.clone(), Issuer::new(own, &net))).collect(), skew })
     }
 
     /// Whether there is none.
@@ -146,6 +141,12 @@ impl Issuers {
 }
 
 impl Issuer {
+    /// It has a fetcher of its own: whose name or server does not answer holds up no other.
+    fn new(settings: Settings, net: &xbind_net::Settings) -> Arc<Self> {
+        let (fetcher, turns) = (Fetcher::new(net.clone()), Semaphore::new(TURNS));
+        Arc::new(Self { settings, source: Source::default(), fetcher, turns })
+    }
+
     /// What whoever runs the server says of it.
     #[must_use]
     pub const fn settings(&self) -> &Settings {

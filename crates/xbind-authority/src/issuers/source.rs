@@ -178,3 +178,51 @@ fn origin(url: &str) -> &str {
     let end = url.get(after..).and_then(|rest| rest.find(['/', '?'])).map_or(url.len(), |at| after.saturating_add(at));
     url.get(..end).unwrap_or(url)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::issuers::{Algorithm, Settings};
+
+    fn settings(name: &str) -> Settings {
+        Settings {
+            issuer: format!("https://{name}"),
+            jwks_uri: None,
+            audience: String::new(),
+            client_id: String::new(),
+            algorithms: vec![Algorithm::EdDsa],
+            introspection: None,
+            max_age: 60,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_issuer_whose_name_nobody_answers_for_holds_up_no_other() {
+        let (release, held) = mpsc::channel::<()>();
+        let (held, waiting) = (Mutex::new(held), Arc::new(AtomicUsize::new(0)));
+        let counted = waiting.clone();
+        let lookup = move |name: &str| {
+            if name == "silent.example" {
+                counted.fetch_add(1, Ordering::SeqCst);
+                held.lock().unwrap_or_else(PoisonError::into_inner).recv().unwrap_or_default();
+            }
+            Err(io::ErrorKind::NotFound.into())
+        };
+        let net = xbind_net::Settings { lookup: Arc::new(lookup), interval: Duration::ZERO, ..Default::default() };
+        let [silent, other] = ["silent.example", "other.example"].map(|name| Issuer::new(settings(name), &net));
+        for n in 0..8 {
+            let silent = silent.clone();
+            tokio::spawn(async move { silent.fetch(&format!("https://silent.example/{n}")).await });
+        }
+        while waiting.load(Ordering::SeqCst) < 8 {
+            tokio::task::yield_now().await;
+        }
+        let told = other.fetch("https://other.example/").await;
+        assert_eq!(told.err(), Some(FetchError::NoAddress.to_string()));
+        drop(release);
+    }
+}

@@ -68,10 +68,16 @@ pub(crate) async fn user(
         return Err(Problem::subject(ErrorKind::NotAllowed, "may_act of the user's token names another actor"));
     }
     let policy = app.store.read(|db| exchange::of(db, &agent.operator))?;
-    let max_ttl = exchange::issuer(&policy, &user.issuer).map_or(MAX_TOKEN_TTL, exchange::max_ttl);
+    // The issuer is asked for no operator that does not take its users.
+    let max_ttl = exchange::max_ttl(exchange::taken(&policy, &user.issuer)?);
     let ttl = user.expires_at.saturating_sub(now).min(max_ttl).min(MAX_TOKEN_TTL);
     let issuer = app.issuers.find(&user.issuer).ok_or_else(Problem::internal)?;
     let is_asked = issuer.settings().asked().is_some();
+    let sure_from = app.restored_at().map(|at| at.saturating_add(app.config().clock_skew));
+    if !is_asked && sure_from.is_some_and(|from| user.issued_at <= from) {
+        let why = "the user's session may have ended before the server was brought back from a copy";
+        return Err(Problem::subject(ErrorKind::TokenExpired, why));
+    }
     if is_asked {
         if !app.sessions.has_room(&user.digest, &agent.operator) {
             return Err(Problem::new(ProblemKind::Busy, "too many sessions of users are asked about"));

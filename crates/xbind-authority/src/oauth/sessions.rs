@@ -99,8 +99,7 @@ pub(crate) async fn watch(app: Arc<App>) {
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(TICK).await;
-                // What could not be done is done the next time, or is stale then.
-                drop(ask(&app, &issuer, every).await);
+                ask(&app, &issuer, every).await;
             }
         });
     }
@@ -121,11 +120,11 @@ async fn end_unknown(app: &App) -> Result<()> {
     Ok(())
 }
 
-async fn ask(app: &App, issuer: &Arc<Issuer>, every: u64) -> Result<()> {
+/// What comes is written as it comes: whoever does not answer holds up nobody else's end.
+async fn ask(app: &App, issuer: &Arc<Issuer>, every: u64) {
     let now = xbind_runtime::now();
     let mut due = app.sessions.due(&issuer.settings().issuer, every, now).into_iter();
     let mut asked = JoinSet::new();
-    let (mut active, mut inactive) = (Vec::new(), Vec::new());
     loop {
         while asked.len() < AT_ONCE
             && let Some((digest, session)) = due.next()
@@ -133,24 +132,28 @@ async fn ask(app: &App, issuer: &Arc<Issuer>, every: u64) -> Result<()> {
             let issuer = issuer.clone();
             asked.spawn(async move { (digest, issuer.activity(&session.token, &session.subject).await) });
         }
-        match asked.join_next().await {
-            Some(Ok((digest, Ok(Activity::Active)))) => active.push(digest),
-            Some(Ok((digest, Ok(Activity::Inactive)))) => inactive.push(digest),
-            Some(_) => {} // nobody knows, until it is stale
-            None => break,
+        let Some(first) = asked.join_next().await else { return };
+        let mut came = vec![first];
+        came.extend(std::iter::from_fn(|| asked.try_join_next()));
+        // Of whom nobody knows, it is asked again, until it is stale; and so where nothing can be written.
+        let known = came.into_iter().filter_map(|one| one.ok().and_then(|(digest, told)| Some((digest, told.ok()?))));
+        let (active, inactive): (Vec<_>, Vec<_>) = known.partition(|(_, told)| *told == Activity::Active);
+        for (digest, _) in inactive {
+            drop(end_inactive(app, digest, now).await);
+        }
+        if !active.is_empty() {
+            let note = move |change: &mut crate::store::Change<'_>| {
+                active.iter().try_for_each(|(digest, _)| root::note_asked(change.db(), digest, now))
+            };
+            drop(app.store.write(note).await);
         }
     }
-    if !active.is_empty() {
-        let note = move |change: &mut crate::store::Change<'_>| {
-            active.iter().try_for_each(|digest| root::note_asked(change.db(), digest, now))
-        };
-        app.store.write(note).await?;
-    }
-    for digest in inactive {
-        let numbers = app.store.read(|db| root::of_digest(db, &digest))?;
-        logout::end(app, now, move |change| root::end(change.db(), numbers.as_slice(), now)).await?;
-        app.sessions.forget(&digest);
-    }
+}
+
+async fn end_inactive(app: &App, digest: [u8; 32], now: u64) -> Result<()> {
+    let numbers = app.store.read(|db| root::of_digest(db, &digest))?;
+    logout::end(app, now, move |change| root::end(change.db(), numbers.as_slice(), now)).await?;
+    app.sessions.forget(&digest);
     Ok(())
 }
 

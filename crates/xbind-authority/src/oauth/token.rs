@@ -9,9 +9,9 @@ use xbind_runtime::Decided;
 
 use crate::app::{App, Once};
 use crate::domain::agent::Agent;
-use crate::domain::note;
 use crate::domain::root::{self, Derived};
 use crate::domain::token::{self, Wanted};
+use crate::domain::{note, note_token};
 use crate::http::call::{Answer, Call};
 use crate::oauth::client::{self, Client};
 use crate::oauth::client_credentials;
@@ -123,7 +123,7 @@ async fn issue(asking: Asking, draft: Result<Draft>) -> Result<Answer> {
         let wanted = Wanted { did: from, scopes: draft.scopes.clone(), ttl: draft.ttl, id, challenge: id };
         let issued = token::issue(db, &wanted, now)?;
         if let Some(derived) = &draft.derived {
-            root::derive(db, derived, &draft.scopes, &issued, now)?;
+            root::derive(db, derived, &wanted, &issued, now)?;
         }
         Ok((issued, draft))
     };
@@ -159,11 +159,8 @@ async fn issue(asking: Asking, draft: Result<Draft>) -> Result<Answer> {
 fn asked(form: &Form, draft: Option<&Draft>) -> Option<Box<str>> {
     let Some(Draft { audience, scopes, on_behalf_of, .. }) = draft else {
         let texts: Vec<_> = ["resource", "audience", "scope"].into_iter().flat_map(|name| form.all(name)).collect();
-        return note(&texts.join(" "));
+        return note(&format!("asked: {}", texts.join(" ")));
     };
-    match on_behalf_of {
-        None => note(&format!("{audience} {scopes}")),
-        // Whatever else there is no room for.
-        Some((issuer, subject)) => note(&format!("for {issuer} {subject}: {audience} {scopes}")),
-    }
+    let user = on_behalf_of.as_ref().map(|(issuer, subject)| (issuer.as_str(), subject.as_str()));
+    note_token(user, audience, scopes)
 }

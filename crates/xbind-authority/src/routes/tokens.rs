@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
+use xbind::identity::jwk::thumbprint;
 use xbind::rights::{DEFAULT_TOKEN_TTL, MAX_TOKEN_TTL};
 use xbind::{
     Asked, Did, Evidence, MessageId, ScopeSet, StatusRef, TokenDraft, TokenPolicy, TokenVerifier, Trust, VerifiedToken,
@@ -15,7 +16,7 @@ use crate::app::{App, Who};
 use crate::domain::agent::Status;
 use crate::domain::root::{self, Derived};
 use crate::domain::token::{self, Issued, Known, Wanted};
-use crate::domain::{agent, keys, note};
+use crate::domain::{agent, keys, note, note_token};
 use crate::http::call::{Answer, Call};
 use crate::issuers::Kind as SubjectKind;
 use crate::oauth::exchange;
@@ -69,18 +70,18 @@ pub(crate) async fn issue(call: Call) -> Result<Answer> {
     let make = move |db: &rusqlite::Connection, _: &agent::Agent, decided: &mut xbind_runtime::Decided| {
         decided.token = Some(jti.into());
         decided.to = VerifyingKey::from_did(&heard).ok().map(|key| *key.did());
-        decided.note = note(&format!("{heard} {wanted_scopes}"));
+        decided.note = note_token(None, &heard, &wanted_scopes);
         let ticket = ticket.ok_or_else(|| {
             Problem::new(Kind::ChallengeOver, "the challenge has expired, or is for another DID, audience or scope")
         })?;
         let derived = user?.map(|(derived, _)| derived);
-        if let Some((issuer, subject)) = derived.as_ref().map(Derived::on_behalf_of) {
-            decided.note = note(&format!("for {issuer} {subject}: {heard} {wanted_scopes}"));
+        if let Some(Derived { user, .. }) = &derived {
+            decided.note = note_token(Some((&user.issuer, &user.subject)), &heard, &wanted_scopes);
         }
         let wanted = Wanted { did: from, scopes: wanted_scopes, ttl, id, challenge: ticket.id };
         let issued = token::issue(db, &wanted, now)?;
         if let Some(derived) = &derived {
-            root::derive(db, derived, &wanted.scopes, &issued, now)?;
+            root::derive(db, derived, &wanted, &issued, now)?;
         }
         Ok((issued, derived))
     };
@@ -90,7 +91,9 @@ pub(crate) async fn issue(call: Call) -> Result<Answer> {
         call.app.sessions.watch(&call.app.issuers, derived, &issued.agent.operator, now);
     }
     let on_behalf_of = derived.as_ref().map(|Derived { user, .. }| (user.issuer.as_str(), user.subject.as_str()));
-    let asks = Asks { from, audience: &audience, scopes: &scopes, ttl, now, id, cnf_jkt: None, on_behalf_of };
+    // The key has signed the request: what is got for a user is good for nobody else.
+    let jkt = on_behalf_of.map(|_| thumbprint(&from));
+    let asks = Asks { from, audience: &audience, scopes: &scopes, ttl, now, id, cnf_jkt: jkt.as_deref(), on_behalf_of };
     let view = sign(&call.app, &issued, &asks, text).await?;
     call.app.metrics.tokens.fetch_add(1, Ordering::Relaxed);
     Ok(Answer::json(201, &view))
@@ -249,9 +252,11 @@ fn unverified(token: &str) -> Option<Unverified> {
     serde_json::from_slice(&payload).ok()
 }
 
+/// One word of a record.
 pub(crate) fn check_audience(audience: &str) -> Result<()> {
-    if (1..=MAX_AUDIENCE).contains(&audience.len()) && !audience.chars().any(char::is_control) {
+    let is_word = !audience.chars().any(|letter| letter.is_control() || letter.is_whitespace());
+    if is_word && (1..=MAX_AUDIENCE).contains(&audience.len()) {
         return Ok(());
     }
-    Err(Problem::new(Kind::Malformed, "an audience is 1 to 512 bytes without control characters"))
+    Err(Problem::new(Kind::Malformed, "an audience is 1 to 512 bytes without white space and control characters"))
 }

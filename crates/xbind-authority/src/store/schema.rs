@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::store::{Fault, fault};
 
 /// Each step leads from the schema of its place to the next. Steps are added, never changed.
-const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7];
 
 const V1: &str = "
 CREATE TABLE meta(
@@ -160,6 +160,11 @@ CREATE TABLE wishes(
     outcome TEXT
 ) STRICT;
 ALTER TABLE tokens ADD COLUMN issued_at INTEGER NOT NULL DEFAULT 0;
+";
+
+/// What an operator takes away from its agents is found by agent, and not among the tokens of all that act for users.
+const V7: &str = "
+CREATE INDEX tokens_of_users ON tokens(agent) WHERE root IS NOT NULL;
 ";
 
 /// The schema of this version.

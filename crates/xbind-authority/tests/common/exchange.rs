@@ -57,8 +57,16 @@ impl Scene {
     }
 
     pub fn restart(&mut self) {
+        self.restart_after(|| ());
+    }
+
+    /// The same, with something done in between, and clocks that do not differ.
+    pub fn restart_after(&mut self, between: impl FnOnce()) {
         let file = self.folder.join("issuers.json");
-        self.story.restart_with(|config| config.issuers = Some(file));
+        self.story.restart_with(|config| {
+            between();
+            (config.issuers, config.clock_skew) = (Some(file), 0);
+        });
     }
 
     /// Claims of a user's token that holds.
@@ -87,6 +95,19 @@ impl Scene {
         ];
         all.retain(|(name, _)| !changes.iter().any(|(other, _)| other == name));
         all.extend(changes.iter().filter(|(_, value)| !value.is_empty()));
+        form("/oauth/token", &all)
+    }
+
+    /// A request by the agent for a token to act for itself.
+    pub fn own(&self, by: &SigningKey, audience: &str) -> Request {
+        let assertion = self.story.assertion(by);
+        let all = [
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", TYPE),
+            ("client_assertion", &assertion),
+            ("scope", "read:x"),
+            ("audience", audience),
+        ];
         form("/oauth/token", &all)
     }
 

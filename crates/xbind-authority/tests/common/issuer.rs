@@ -25,6 +25,10 @@ pub enum Say {
     Bytes(Vec<u8>),
     /// Nothing, for that long.
     Silence(Duration),
+    /// Nothing, until whoever asks lets go: it is noted when that begins (` held`) and ends (` let go`).
+    Hold,
+    /// One thing where the request holds that text, and else another.
+    Where(String, Box<Say>, Box<Say>),
 }
 
 #[derive(Default)]
@@ -95,12 +99,16 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     };
     let head = String::from_utf8_lossy(&text[..end]).into_owned();
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-    let say = {
+    let all = String::from_utf8_lossy(&text).into_owned();
+    let note = |what: &str| {
         let mut state = state.lock().unwrap();
-        let all = String::from_utf8_lossy(&text).into_owned();
-        state.asked.entry(path.clone()).or_default().push(all);
+        state.asked.entry(format!("{path}{what}")).or_default().push(all.clone());
         state.says.get(&path).cloned().unwrap_or(Say::Status(404))
     };
+    let mut say = note("");
+    if let Say::Where(text, then, or) = say {
+        say = *if all.contains(&text) { then } else { or };
+    }
     let send = |stream: &mut TcpStream, status: u16, more: &str, body: &[u8]| {
         let length = body.len();
         let head = format!(
@@ -118,6 +126,13 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
             std::thread::sleep(time);
             Ok(())
         }
+        Say::Hold => {
+            note(" held");
+            drop(stream.read(&mut buffer));
+            note(" let go");
+            Ok(())
+        }
+        Say::Where(..) => panic!("one such within another"),
     }
 }
 
