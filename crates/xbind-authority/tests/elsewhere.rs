@@ -183,3 +183,25 @@ fn a_key_in_a_security_module_signs_and_is_missed_while_its_token_is_away() {
         }
     });
 }
+
+#[test]
+fn a_server_starts_whose_next_key_cannot_be_made() {
+    let transit = Transit::start(&[key(40)]);
+    let mut story = Story::new();
+    let (_, _, agent) = story.begun(SCOPES);
+    place(&directory(&story), &[transit.place("")]);
+    take(&story, &Step::Rotate {}).unwrap();
+    let begun = xbind_runtime::now();
+    story.restart_with(|config| {
+        (config.rotate_every, config.notice, config.keys_age) = (Some(2), 1, 1);
+        while xbind_runtime::now() < begun + 2 {
+            thread::sleep(Duration::from_millis(50));
+        }
+    });
+    story.token(&agent, AUDIENCE, SCOPES).expect(201);
+    transit.add(key(41));
+    while story.server.did() != *key(41).did() {
+        thread::sleep(Duration::from_millis(50));
+    }
+    story.token(&agent, AUDIENCE, SCOPES).expect(201);
+}
