@@ -129,10 +129,10 @@ impl Keychain {
             if let Some(doubt) = doubt {
                 authority::doubt(change.db(), first, &doubt)?;
             }
-            records.into_iter().for_each(|record| change.record(record));
             let chain = authority::chain(change.db(), first)?;
             let view = view(&chain, now);
             within(change, &view)?;
+            records.into_iter().for_each(|record| change.record(record)); // what fails after this stands there all the same
             let keys = Arc::new(keys.after(chain, new));
             change.after(move || {
                 *slot.write().unwrap_or_else(PoisonError::into_inner) = keys;

@@ -205,3 +205,24 @@ fn a_server_starts_whose_next_key_cannot_be_made() {
     }
     story.token(&agent, AUDIENCE, SCOPES).expect(201);
 }
+
+#[test]
+fn what_was_signed_after_its_time_is_not_done() {
+    let transit = Transit::start(&[key(40)]);
+    let story = Story::new();
+    let first = story.server.did();
+    place(&directory(&story), &[transit.place("")]);
+    transit.be(Mood::Late(2500));
+    let db = rusqlite::Connection::open(directory(&story).join("authority.db")).unwrap();
+    let until = i64::try_from(xbind_runtime::now() + 2).unwrap();
+    db.execute(r#"INSERT INTO wishes(step, until) VALUES ('{"step":"rotate"}', ?1)"#, [until]).unwrap();
+    let outcome = loop {
+        let outcome: Option<String> = db.query_row("SELECT outcome FROM wishes", [], |row| row.get(0)).unwrap();
+        match outcome {
+            Some(outcome) => break outcome,
+            None => thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    assert!(outcome.contains("too old"), "{outcome}");
+    assert_eq!(story.server.did(), first);
+}
