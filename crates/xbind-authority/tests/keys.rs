@@ -306,3 +306,20 @@ fn what_a_command_gave_up_is_not_done_nor_put_on_record() {
     assert_eq!(xbind_authority::keys(&again, None, &Step::List {}).unwrap().len(), 1);
     assert_eq!(server.did(), first);
 }
+
+#[test]
+fn a_key_that_began_ahead_of_the_clock_can_be_replaced() {
+    let folder = Folder::new();
+    let directory = folder.join("authority");
+    let take = |step: &Step| xbind_authority::keys(&directory, None, step).map_err(|fault| fault.to_string());
+    let first = Server::start(Config::new(&directory)).unwrap().did();
+    let second = did(&take(&Step::Rotate {}).unwrap()[1].did);
+    let db = rusqlite::Connection::open(directory.join("authority.db")).unwrap();
+    db.execute("UPDATE authority_keys SET added_at = added_at + 86400, active_at = active_at + 86400", []).unwrap();
+    let taken = take(&Step::Revoke { did: second.to_string() }).unwrap();
+    assert_eq!(states(&taken), ["retiring", "revoked", "active"]);
+    let server = Server::start(Config::new(&directory)).unwrap();
+    assert_eq!(server.did().as_str(), taken[2].did);
+    let said = about(&mut Client::new(server.address()));
+    assert_eq!(Known::new(first).follow(&said, xbind_runtime::now()).unwrap().did(), &server.did());
+}
