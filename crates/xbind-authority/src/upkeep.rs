@@ -42,7 +42,7 @@ pub(crate) fn begin(app: &App) -> Result<()> {
 fn look(app: &App) -> Result<()> {
     let granted = wishes::grant(&app.keys, &app.store);
     let taken = due(app).map_or(Ok(()), |step| app.keys.take(&app.store, &step, |_, _| Ok(())).map(drop));
-    granted.and(taken)
+    granted.and(taken).and(app.keys.search())
 }
 
 /// The step whose time came.
