@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
@@ -20,7 +19,7 @@ use tokio::sync::oneshot;
 use xbind::VerifyingKey;
 use zeroize::Zeroizing;
 
-use super::{Answer, Keeper, MAX_WAITING, PATIENCE, Result, Signer, SignerFault, secret, trimmed};
+use super::{Answer, Keeper, MAX_WAITING, Result, Signer, SignerFault, patience, secret, trimmed, within};
 
 /// Modules of one process.
 const MAX_MODULES: usize = 16;
@@ -85,7 +84,7 @@ struct Kept {
 }
 
 impl Pkcs11Key {
-    pub(super) fn open(&self) -> Result<Vec<Signer>> {
+    pub(super) async fn open(&self) -> Result<Vec<Signer>> {
         let wrong = |why| Err(SignerFault::Config(why));
         if self.token.is_some() == self.slot.is_some() {
             return wrong("a token is named by its label or by its slot");
@@ -105,12 +104,8 @@ impl Pkcs11Key {
         let key = self.key.clone().map(String::into_bytes);
         let place = Arc::new(Place { token: self.token.clone(), slot: self.slot, key, id, pin });
         let kept = Kept { module: self.module.clone(), place };
-        let answer = kept.ask(None)?;
-        let (tell, told) = std::sync::mpsc::channel();
-        drop(crate::thread::handle()?.spawn(async move { drop(tell.send(answer.await)) }));
-        let patience = self.timeout_ms.unwrap_or(PATIENCE);
-        let waited = told.recv_timeout(Duration::from_millis(patience)).map_err(|_| SignerFault::Slow(patience))?;
-        let point = waited.unwrap_or(Err(SignerFault::Internal))?;
+        let told = within(patience(self.timeout_ms), kept.ask(None)?).await?;
+        let point = told.unwrap_or(Err(SignerFault::Internal))?;
         let key = VerifyingKey::from_slice(&point).map_err(|_| SignerFault::NotEd25519)?;
         Ok(vec![Signer::new(key, Box::new(kept), self.timeout_ms)])
     }
