@@ -23,6 +23,8 @@ use super::{Answer, Keeper, MAX_WAITING, Result, Signer, SignerFault, patience, 
 
 /// Modules of one process.
 const MAX_MODULES: usize = 16;
+/// PINs of one token that are remembered because it has refused them.
+const MAX_REFUSED: usize = 64;
 
 /// A key of a token.
 #[derive(Clone, Debug, Deserialize)]
@@ -158,8 +160,8 @@ struct Module {
     /// Loaded and initialized, and whether that was done here.
     context: Option<(Pkcs11, bool)>,
     opened: HashMap<Arc<Place>, Opened>,
-    /// PINs that a token has refused: each further try may be its last.
-    refused: HashMap<Arc<Place>, Zeroizing<String>>,
+    /// PINs that a token has refused, whichever key they were for: each further try may be its last.
+    refused: HashMap<String, Vec<Zeroizing<String>>>,
 }
 
 struct Opened {
@@ -230,25 +232,29 @@ impl Module {
 
     fn open(&mut self, place: &Arc<Place>) -> Result<Opened> {
         let pin = place.pin.read()?;
-        if pin.as_ref().is_some_and(|pin| self.refused.get(place) == Some(pin)) {
-            return Err(SignerFault::Pin);
-        }
         let context = self.context()?;
         let slot = slot_of(context, place)?;
+        let token = context.get_token_info(slot).map_err(|error| fault_of(&error))?;
         let session = context.open_ro_session(slot).map_err(|error| fault_of(&error))?;
         if let Some(pin) = pin {
+            let name = [token.manufacturer_id(), token.model(), token.serial_number(), token.label()].join("\n");
+            let refused = self.refused.entry(name).or_default();
+            // The last try is its owner's.
+            if refused.contains(&pin) || token.user_pin_final_try() || token.user_pin_locked() {
+                return Err(SignerFault::Pin);
+            }
             match session.login(UserType::User, Some(&AuthPin::from(pin.as_str()))) {
                 Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {}
                 Err(error) => {
                     let fault = fault_of(&error);
                     if fault == SignerFault::Pin {
-                        self.refused.insert(place.clone(), pin);
+                        refused.truncate(MAX_REFUSED.saturating_sub(1));
+                        refused.insert(0, pin);
                     }
                     return Err(fault);
                 }
             }
         }
-        self.refused.remove(place);
         let private = the_only(&session, &place.template(ObjectClass::PRIVATE_KEY))?;
         let of_private = [AttributeType::KeyType, AttributeType::Id];
         let (mut is_edwards, mut public) = (false, place.template(ObjectClass::PUBLIC_KEY));
