@@ -128,6 +128,12 @@ describe('a server that signs', () => {
     ] as const) {
       expect([wrong, codeOf(await vault({ ...place(), ...wrong }))]).toEqual([wrong, code])
     }
+    // What is inherited counts, and what is read is what was checked.
+    const inherits = Object.assign(Object.create({ did: Identity.generate().did }) as object, place())
+    expect(codeOf(await vault(inherits as never))).toBe('SIGN_FAILED')
+    const answers = ['writer', '../sys']
+    const changes = Object.defineProperty(place(), 'key', { get: () => answers.shift(), enumerable: true })
+    expect(await callsAndIsCalled(valueOf(await vault(changes)))).toBe(identities[1].did)
     await expect(vault({ ...place(), token: TOKEN } as never)).rejects.toThrow('token')
     await expect(vault({ ...place(), timeoutMs: 0 })).rejects.toMatchObject({ code: 'INVALID_CONFIG' })
     await expect(vault({ ...place(), key: 1 as never })).rejects.toThrow(TypeError)

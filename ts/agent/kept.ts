@@ -61,11 +61,10 @@ const OF_PKCS11 = ['module', 'token', 'key', 'id', 'pinFile', 'pinEnv']
  * ```
  */
 export async function vault(key: VaultKey): Promise<Result<xBindIdentityProvider>> {
-  checkObject(key, 'key')
-  known(key, 'vault()', [...OF_VAULT, 'did', 'timeoutMs'])
-  for (const name of ['url', 'key', 'tokenFile'] as const) checkString(key[name], name)
-  for (const name of ['mount', 'namespace', 'caFile'] as const) optional(key[name], checkString, name)
-  return kept({ ...key })
+  const place = once(key, 'vault()', [...OF_VAULT, 'did', 'timeoutMs'])
+  for (const name of ['url', 'key', 'tokenFile'] as const) checkString(place[name], name)
+  for (const name of ['mount', 'namespace', 'caFile'] as const) optional(place[name], checkString, name)
+  return kept(place)
 }
 
 /**
@@ -80,12 +79,18 @@ export async function vault(key: VaultKey): Promise<Result<xBindIdentityProvider
  * ```
  */
 export async function pkcs11(key: PKCS11Key): Promise<Result<xBindIdentityProvider>> {
-  checkObject(key, 'key')
-  known(key, 'pkcs11()', [...OF_PKCS11, 'slot', 'did', 'timeoutMs'])
-  checkString(key.module, 'module')
-  for (const name of ['token', 'key', 'id', 'pinFile', 'pinEnv'] as const) optional(key[name], checkString, name)
-  bounded(key.slot, 0, 'slot', 0, Number.MAX_SAFE_INTEGER)
-  return kept({ ...key })
+  const place = once(key, 'pkcs11()', [...OF_PKCS11, 'slot', 'did', 'timeoutMs'])
+  checkString(place.module, 'module')
+  for (const name of ['token', 'key', 'id', 'pinFile', 'pinEnv'] as const) optional(place[name], checkString, name)
+  bounded(place.slot, 0, 'slot', 0, Number.MAX_SAFE_INTEGER)
+  return kept(place)
+}
+
+/** A plain copy of options, each of them read once, those that are inherited too: what is checked is what counts. */
+function once<T extends object>(options: T, what: string, names: readonly string[]): T {
+  checkObject(options, 'key')
+  known(options, what, names)
+  return Object.fromEntries(names.map((name) => [name, options[name as keyof T]])) as T
 }
 
 async function kept({ did: wanted, ...place }: VaultKey | PKCS11Key): Promise<Result<xBindIdentityProvider>> {

@@ -85,9 +85,10 @@ fn make(path: &Path, passphrase: Option<&str>) -> Result<SigningKey, Fault> {
 /// As [`open`]; none that is new where keys are kept elsewhere.
 pub(crate) fn fresh(directory: &Path, chain: &Chain, passphrase: Option<&str>) -> Result<Signer, Fault> {
     let elsewhere = signer::elsewhere(directory)?;
-    if !elsewhere.is_empty() {
-        let unused = elsewhere.into_iter().find(|signer| !chain.knows(signer.did()));
-        return unused.ok_or_else(|| fault(format!("{} names no key that is new", signer::FILE)));
+    if !elsewhere.signers.is_empty() || elsewhere.fault.is_some() {
+        let unused = elsewhere.signers.into_iter().find(|signer| !chain.knows(signer.did()));
+        let why = elsewhere.fault.map_or_else(String::new, |why| format!(": {why}"));
+        return unused.ok_or_else(|| fault(format!("{} names no key that is new{why}", signer::FILE)));
     }
     let place = chain.successors.len().saturating_add(1);
     let mut key = open(directory, place, passphrase)?;
@@ -109,7 +110,8 @@ impl Keys {
     /// The first one, and those that the database says have followed, or are to.
     ///
     /// # Errors
-    /// A key that is needed and not there, or is not the one that its statement names.
+    /// A key that is needed and not there, or is not the one that its statement names. Where a place that keeps keys elsewhere
+    /// tells none, it may have had it: that key is away.
     pub(crate) fn read(
         directory: &Path,
         first: SigningKey,
@@ -124,14 +126,15 @@ impl Keys {
         let later = chain.signed().skip(1).map(|(did, successor)| (did, Self::is_needed(successor, now)));
         let next = chain.next.iter().map(|next| (&next.read.new, true));
         for (at, (did, is_needed)) in later.chain(next).enumerate() {
-            if let Some(signer) = elsewhere.iter().find(|signer| signer.did() == did) {
+            if let Some(signer) = elsewhere.signers.iter().find(|signer| signer.did() == did) {
                 held.push(signer.clone());
                 continue;
             }
             let path = path(directory, at.saturating_add(1));
-            match read(directory, &path, passphrase)? {
-                Some(key) if key.did() == did => held.push(Signer::Here(Arc::new(key))),
-                None if !is_needed => {}
+            match (read(directory, &path, passphrase)?, &elsewhere.fault) {
+                (Some(key), _) if key.did() == did => held.push(Signer::Here(Arc::new(key))),
+                (None, _) if !is_needed => {}
+                (None, Some(why)) => held.push(Signer::Away(*did, why.clone())),
                 _ => {
                     let name = signer::FILE;
                     return Err(fault(format!("{} has not the key {did}, nor does {name} name it", path.display())));
@@ -144,6 +147,18 @@ impl Keys {
     /// The same after a change, with one more key where there is one.
     pub(crate) fn after(&self, chain: Chain, new: Option<Signer>) -> Self {
         Self { chain, held: self.held.iter().cloned().chain(new).collect() }
+    }
+
+    /// The first that is away.
+    pub(crate) fn away(&self) -> Option<&Signer> {
+        self.held.iter().find(|signer| signer.is_away())
+    }
+
+    /// The same, with those that were away and have been found.
+    pub(crate) fn with(&self, found: &[Signer]) -> Self {
+        let find = |held: &Signer| found.iter().find(|signer| held.is_away() && signer.did() == held.did());
+        let held = self.held.iter().map(|held| find(held).unwrap_or(held).clone()).collect();
+        Self { chain: self.chain.clone(), held }
     }
 
     /// What each key may do.

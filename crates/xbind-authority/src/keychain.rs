@@ -2,7 +2,9 @@
 //! step is one change of the database with its record; killed anywhere, it was made or was not.
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use xbind::record::Verdict;
@@ -15,7 +17,7 @@ use crate::domain::authority::{self, Chain, Doubt};
 use crate::domain::note;
 use crate::identity::{self, Keys};
 use crate::problem::{Kind, Problem, Result};
-use crate::signer::Signer;
+use crate::signer::{self, Signer};
 use crate::store::{Change, Store};
 
 /// What is to become of the authority's keys.
@@ -50,6 +52,9 @@ pub enum Step {
     },
 }
 
+/// How often a key that is away is looked for.
+const SEARCH: Duration = Duration::from_secs(1);
+
 /// Where a key of the authority stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorityKey {
@@ -76,6 +81,8 @@ pub(crate) struct Keychain {
     keys_age: u64,
     keys: Arc<RwLock<Arc<Keys>>>,
     lists: Arc<Lists>,
+    /// Who looks for keys that are away, and when that began.
+    search: Mutex<Option<(Instant, JoinHandle<()>)>>,
 }
 
 /// A step that was thought through, and has its signatures.
@@ -91,7 +98,7 @@ struct Plan {
 impl Keychain {
     pub(crate) fn new(directory: PathBuf, passphrase: Option<Passphrase>, keys_age: u64, keys: Keys) -> Self {
         let keys = Arc::new(RwLock::new(Arc::new(keys)));
-        Self { directory, passphrase, keys_age, keys, lists: Arc::default() }
+        Self { directory, passphrase, keys_age, keys, lists: Arc::default(), search: Mutex::default() }
     }
 
     /// As they are now.
@@ -102,6 +109,31 @@ impl Keychain {
     /// What is kept that these keys have signed.
     pub(crate) const fn lists(&self) -> &Arc<Lists> {
         &self.lists
+    }
+
+    /// Looks for keys that are away, on a thread of its own: it may take long, and nobody waits for it.
+    ///
+    /// # Errors
+    /// `signer-failed` as long as one is.
+    pub(crate) fn search(&self) -> Result<()> {
+        let keys = self.now();
+        let Some(away) = keys.away() else { return Ok(()) };
+        let mut search = self.search.lock().unwrap_or_else(PoisonError::into_inner);
+        if search.as_ref().is_none_or(|(begin, thread)| thread.is_finished() && begin.elapsed() >= SEARCH) {
+            let (directory, slot) = (self.directory.clone(), self.keys.clone());
+            let look = move || {
+                let Ok(found) = signer::elsewhere(&directory) else { return };
+                let mut keys = slot.write().unwrap_or_else(PoisonError::into_inner);
+                *keys = Arc::new(keys.with(&found.signers));
+            };
+            let thread = thread::Builder::new().name("xbind-search".to_owned()).spawn(look);
+            *search = Some((Instant::now(), thread.map_err(|error| Problem::internal().because(error))?));
+        }
+        drop(search);
+        away.check().map_err(|why| {
+            let told = format!("the key {} is away: {}", away.did(), why.detail());
+            why.because(told)
+        })
     }
 
     /// Takes a step, one at a time, and tells how the keys stand then. `within` is done in the same change. Not for the threads
@@ -129,10 +161,10 @@ impl Keychain {
             if let Some(doubt) = doubt {
                 authority::doubt(change.db(), first, &doubt)?;
             }
-            records.into_iter().for_each(|record| change.record(record));
             let chain = authority::chain(change.db(), first)?;
             let view = view(&chain, now);
             within(change, &view)?;
+            records.into_iter().for_each(|record| change.record(record)); // what fails after this stands there all the same
             let keys = Arc::new(keys.after(chain, new));
             change.after(move || {
                 *slot.write().unwrap_or_else(PoisonError::into_inner) = keys;

@@ -81,7 +81,7 @@ impl Server {
         };
         runtime.spawn(sessions::watch(app.clone()));
         // A key whose time came while no server ran signs from the first answer on.
-        upkeep::look(&app).map_err(|problem| fault(problem.cause().unwrap_or_else(|| problem.detail()).to_owned()))?;
+        upkeep::begin(&app).map_err(|problem| fault(problem.cause().unwrap_or_else(|| problem.detail()).to_owned()))?;
         let (stop, stopped) = watch::channel(false);
         let (tell, told) = channel();
         let own = app.clone();

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use xbind::{Did, SigningKey};
-use xbind_net::signers::{self, KeptKeys};
+use xbind_net::signers::{self, KeptKeys, SignerFault};
 
 use crate::files;
 use crate::problem::{Problem, Result};
@@ -18,6 +18,8 @@ pub(crate) const FILE: &str = "signers.json";
 pub(crate) enum Signer {
     Here(Arc<SigningKey>),
     Elsewhere(signers::Signer),
+    /// One that its place did not tell, and why. Everything that needs it fails until it does.
+    Away(Did, SignerFault),
 }
 
 impl Signer {
@@ -25,7 +27,12 @@ impl Signer {
         match self {
             Self::Here(key) => key.did(),
             Self::Elsewhere(signer) => signer.did(),
+            Self::Away(did, _) => did,
         }
+    }
+
+    pub(crate) const fn is_away(&self) -> bool {
+        matches!(self, Self::Away(..))
     }
 
     /// Whether it makes sense to ask for a signature.
@@ -36,6 +43,7 @@ impl Signer {
         match self {
             Self::Here(_) => Ok(()),
             Self::Elsewhere(signer) => signer.check().map_err(failed),
+            Self::Away(_, why) => Err(failed(why.clone())),
         }
     }
 
@@ -47,6 +55,7 @@ impl Signer {
         match self {
             Self::Here(key) => Ok(key.sign(text.as_bytes())),
             Self::Elsewhere(signer) => signer.sign(text.as_bytes()).await.map_err(failed),
+            Self::Away(_, why) => Err(failed(why.clone())),
         }
     }
 
@@ -58,29 +67,41 @@ impl Signer {
         match self {
             Self::Here(key) => Ok(key.sign(text.as_bytes())),
             Self::Elsewhere(signer) => signer.sign_and_wait(text.as_bytes()).map_err(failed),
+            Self::Away(_, why) => Err(failed(why.clone())),
         }
     }
 }
 
-fn failed(fault: signers::SignerFault) -> Problem {
+fn failed(fault: SignerFault) -> Problem {
     Problem::from(xbind::Error::from(fault))
 }
 
-/// All keys that are kept elsewhere for the server of that directory, the newest of each place first.
+/// What is kept elsewhere for a server.
+#[derive(Default)]
+pub(crate) struct Elsewhere {
+    /// All keys, the newest of each place first.
+    pub(crate) signers: Vec<Signer>,
+    /// The first place that told none, and why.
+    pub(crate) fault: Option<SignerFault>,
+}
+
+/// Asks every place that the directory of a server names, one after the other.
 ///
 /// # Errors
-/// A file that others may read, or that says nothing; keys that cannot be asked for.
-pub(crate) fn elsewhere(directory: &Path) -> std::result::Result<Vec<Signer>, Fault> {
-    let path = directory.join(FILE);
+/// A file that others may read, or that says nothing.
+pub(crate) fn elsewhere(directory: &Path) -> std::result::Result<Elsewhere, Fault> {
+    let (path, mut found) = (directory.join(FILE), Elsewhere::default());
     if !files::file(directory, &path)? {
-        return Ok(Vec::new());
+        return Ok(found);
     }
     let wrong = |why: &dyn std::fmt::Display| fault(format!("{}: {why}", path.display()));
     let places: Vec<KeptKeys> = serde_json::from_slice(&std::fs::read(&path)?).map_err(|error| wrong(&error))?;
-    let mut found = Vec::new();
     for place in places {
-        let signers = place.open().map_err(|error| wrong(&error))?;
-        found.extend(signers.into_iter().map(Signer::Elsewhere));
+        match place.open() {
+            Ok(signers) => found.signers.extend(signers.into_iter().map(Signer::Elsewhere)),
+            Err(why @ SignerFault::Config(_)) => return Err(wrong(&why)),
+            Err(why) => drop(found.fault.get_or_insert(why)),
+        }
     }
     Ok(found)
 }

@@ -27,22 +27,36 @@ pub(crate) fn run(app: &Arc<App>, stop: &Receiver<()>) {
     }
 }
 
-pub(crate) fn look(app: &App) -> Result<()> {
-    wishes::grant(&app.keys, &app.store)?;
+/// What a server that starts must not begin without: the key whose time came signs. That asks nobody for a signature.
+///
+/// # Errors
+/// Those of [`Keychain::take`](crate::keychain::Keychain::take).
+pub(crate) fn begin(app: &App) -> Result<()> {
+    match due(app) {
+        Some(step @ Step::Activate { .. }) => app.keys.take(&app.store, &step, |_, _| Ok(())).map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// One thing that fails keeps no other from being done.
+fn look(app: &App) -> Result<()> {
+    let granted = wishes::grant(&app.keys, &app.store);
+    let taken = due(app).map_or(Ok(()), |step| app.keys.take(&app.store, &step, |_, _| Ok(())).map(drop));
+    granted.and(taken).and(app.keys.search())
+}
+
+/// The step whose time came.
+fn due(app: &App) -> Option<Step> {
     let (keys, now) = (app.keys.now(), xbind_runtime::now());
     let chain = keys.chain();
-    let step = match (&chain.next, app.config().rotate_every) {
-        (Some(next), _) if next.read.active_from <= now => Step::Activate { at_once: true },
+    match (&chain.next, app.config().rotate_every) {
+        (Some(next), _) if next.read.active_from <= now => Some(Step::Activate { at_once: true }),
         (None, Some(every)) => {
             let due = chain.active_at().saturating_add(every);
             let notice = app.config().notice.min(every);
-            if now.saturating_add(notice) < due {
-                return Ok(());
-            }
-            Step::Prepare { after: due.saturating_sub(now).max(app.config().keys_age) }
+            let after = due.saturating_sub(now).max(app.config().keys_age);
+            (due <= now.saturating_add(notice)).then_some(Step::Prepare { after })
         }
-        _ => return Ok(()),
-    };
-    app.keys.take(&app.store, &step, |_, _| Ok(()))?;
-    Ok(())
+        _ => None,
+    }
 }

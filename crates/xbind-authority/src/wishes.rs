@@ -67,16 +67,18 @@ pub(crate) fn ask(directory: &Path, database: &Path, step: &Step) -> std::result
 /// # Errors
 /// Those of the database.
 pub(crate) fn grant(keychain: &Keychain, store: &Store) -> Result<()> {
-    let now = xbind_runtime::now();
     let sql = "SELECT number, step, until FROM wishes WHERE outcome IS NULL ORDER BY number LIMIT 1";
     let find = |db: &Connection| {
         let row =
             |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?));
         Ok(db.prepare_cached(sql)?.query_row([], row).optional()?)
     };
+    let in_time = |until: i64| seconds(xbind_runtime::now()) <= until;
+    let late = || Problem::internal().because("what was asked is too old, or cannot be read");
     while let Some((number, text, until)) = store.read(find)? {
         let note = move |db: &Connection, outcome: &Outcome| -> Result<()> {
             let text = serde_json::to_string(outcome).map_err(|_| Problem::internal())?;
+            let now = xbind_runtime::now();
             // Nobody waits for those that are older.
             db.execute(
                 "DELETE FROM wishes WHERE until < ?1 AND number != ?2",
@@ -87,12 +89,13 @@ pub(crate) fn grant(keychain: &Keychain, store: &Store) -> Result<()> {
                 _ => Ok(()),
             }
         };
-        let step = serde_json::from_str::<Step>(&text).ok().filter(|_| seconds(now) <= until);
+        let step = serde_json::from_str::<Step>(&text).ok().filter(|_| in_time(until));
         let granted = match &step {
-            Some(step) => {
-                keychain.take(store, step, move |change, keys| note(change.db(), &Outcome::Done(keys.to_vec())))
-            }
-            None => Err(Problem::internal().because("what was asked is too old, or cannot be read")),
+            Some(step) => keychain.take(store, step, move |change, keys| {
+                // Whoever signs may take long.
+                if in_time(until) { note(change.db(), &Outcome::Done(keys.to_vec())) } else { Err(late()) }
+            }),
+            None => Err(late()),
         };
         let Err(problem) = granted else { continue };
         let why = problem.cause().unwrap_or_else(|| problem.detail()).to_owned();

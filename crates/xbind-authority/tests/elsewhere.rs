@@ -9,6 +9,7 @@
 mod common;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use common::story::Story;
 use common::transit::{Mood, Transit};
 use common::{key, softhsm};
 use serde_json::json;
-use xbind_authority::{Config, Server, Step};
+use xbind_authority::{Config, LogSink, Server, Step};
 
 const AUDIENCE: &str = "https://api.example.com";
 const SCOPES: &[&str] = &["read:payments"];
@@ -94,10 +95,6 @@ fn tokens_lists_and_answers_are_signed_elsewhere_and_the_log_here() {
         assert!(start().unwrap_err().contains("chmod 600"));
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
     }
-    transit.be(Mood::Says(403, String::new()));
-    let refused = start().unwrap_err();
-    assert!(refused.contains("status 403"), "{refused}");
-    transit.be(Mood::Honest);
     assert_eq!(start().unwrap(), *key(42).did());
     place(&directory, &[]);
     assert!(start().unwrap_err().contains("signers.json"));
@@ -182,4 +179,111 @@ fn a_key_in_a_security_module_signs_and_is_missed_while_its_token_is_away() {
             assert!(!bytes.windows(softhsm::PIN.len()).any(|window| window == softhsm::PIN.as_bytes()));
         }
     });
+}
+
+#[test]
+fn a_server_starts_whose_next_key_cannot_be_made() {
+    let transit = Transit::start(&[key(40)]);
+    let mut story = Story::new();
+    let (_, _, agent) = story.begun(SCOPES);
+    place(&directory(&story), &[transit.place("")]);
+    take(&story, &Step::Rotate {}).unwrap();
+    let begun = xbind_runtime::now();
+    story.restart_with(|config| {
+        (config.rotate_every, config.notice, config.keys_age) = (Some(2), 1, 1);
+        while xbind_runtime::now() < begun + 2 {
+            thread::sleep(Duration::from_millis(50));
+        }
+    });
+    story.token(&agent, AUDIENCE, SCOPES).expect(201);
+    transit.add(key(41));
+    while story.server.did() != *key(41).did() {
+        thread::sleep(Duration::from_millis(50));
+    }
+    story.token(&agent, AUDIENCE, SCOPES).expect(201);
+}
+
+#[test]
+fn what_was_signed_after_its_time_is_not_done() {
+    let transit = Transit::start(&[key(40)]);
+    let story = Story::new();
+    let first = story.server.did();
+    place(&directory(&story), &[transit.place("")]);
+    transit.be(Mood::Late(2500));
+    let db = rusqlite::Connection::open(directory(&story).join("authority.db")).unwrap();
+    let until = i64::try_from(xbind_runtime::now() + 2).unwrap();
+    db.execute(r#"INSERT INTO wishes(step, until) VALUES ('{"step":"rotate"}', ?1)"#, [until]).unwrap();
+    let outcome = loop {
+        let outcome: Option<String> = db.query_row("SELECT outcome FROM wishes", [], |row| row.get(0)).unwrap();
+        match outcome {
+            Some(outcome) => break outcome,
+            None => thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    assert!(outcome.contains("too old"), "{outcome}");
+    assert_eq!(story.server.did(), first);
+}
+
+#[test]
+fn a_server_whose_signer_is_away_starts_and_finds_it_again() {
+    let transit = Transit::start(&[key(40)]);
+    let mut story = Story::new();
+    let (_, _, agent) = story.begun(SCOPES);
+    place(&directory(&story), &[transit.place("")]);
+    take(&story, &Step::Rotate {}).unwrap();
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    for (status, said) in [(403, "status 403"), (404, "no such key")] {
+        transit.be(Mood::Says(status, String::new()));
+        let log = lines.clone();
+        story.restart_with(|config| {
+            config.log = Some(LogSink(Arc::new(move |line| log.lock().unwrap().push(line.to_owned()))))
+        });
+        assert_eq!(story.server.did(), *key(40).did());
+        let answer = story.token(&agent, AUDIENCE, SCOPES).refused("signer-failed");
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (503, Some("SIGN_FAILED")));
+        story.client.get("/v1").expect(200);
+        let is_said = |line: &String| line.contains(key(40).did().as_str()) && line.contains(said);
+        while !lines.lock().unwrap().iter().any(is_said) {
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert!(take(&story, &Step::Prepare { after: 86_400 }).unwrap_err().contains(said));
+        transit.be(Mood::Honest);
+        while story.token(&agent, AUDIENCE, SCOPES).status != 201 {
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+    // A key that is there and another is no key that is away.
+    transit.be(Mood::Says(503, String::new()));
+    let directory = directory(&story);
+    drop(story.server);
+    let file = directory.join("authority.1.key");
+    std::fs::copy(directory.join("authority.key"), &file).unwrap();
+    let refused = Server::start(Config::new(&directory)).unwrap_err().to_string();
+    assert!(refused.contains("authority.1.key"), "{refused}");
+}
+
+#[test]
+fn a_key_that_is_lost_elsewhere_is_followed_by_the_one_that_is_prepared() {
+    let (lost, next) = (Transit::start(&[key(40)]), Transit::start(&[key(41)]));
+    let mut story = Story::new();
+    let (_, _, agent) = story.begun(SCOPES);
+    place(&directory(&story), &[lost.place("")]);
+    take(&story, &Step::Rotate {}).unwrap();
+    let old = story.token(&agent, AUDIENCE, SCOPES).expect(201).json()["token"].clone();
+    place(&directory(&story), &[lost.place(""), next.place("")]);
+    take(&story, &Step::Prepare { after: 86_400 }).unwrap();
+    let directory = directory(&story);
+    story.restart_after(|| {
+        lost.be(Mood::Says(404, String::new()));
+        let take = |step: &Step| xbind_authority::keys(&directory, None, step).map_err(|fault| fault.to_string());
+        assert_eq!(take(&Step::List {}).unwrap().len(), 3);
+        let taken = take(&Step::Revoke { did: key(40).did().to_string() }).unwrap();
+        assert_eq!(taken.iter().map(|key| key.state.as_str()).collect::<Vec<_>>(), ["retiring", "revoked", "active"]);
+    });
+    assert_eq!(story.server.did(), *key(41).did());
+    story.token(&agent, AUDIENCE, SCOPES).expect(201);
+    let known = story.client.post("/v1/introspection", &json!({ "token": old })).expect(200).json();
+    assert_eq!(known["status"], "invalid");
+    let list = story.client.get("/v1/status/1");
+    list.refused("signer-failed");
 }

@@ -274,3 +274,52 @@ fn what_a_command_asked_is_done_once_in_its_time_or_never() {
     server.stop();
     assert!(!xbind_authority::is_served(&folder.join("authority")));
 }
+
+#[test]
+fn what_a_command_gave_up_is_not_done_nor_put_on_record() {
+    let folder = Folder::new();
+    let directory = folder.join("authority");
+    let server = Server::start(Config::new(&directory)).unwrap();
+    let first = server.did();
+    let db = rusqlite::Connection::open(directory.join("authority.db")).unwrap();
+    // Its outcome finds nobody.
+    db.execute_batch("CREATE TRIGGER gone BEFORE UPDATE ON wishes BEGIN SELECT RAISE(IGNORE); END").unwrap();
+    let until = i64::try_from(xbind_runtime::now() + 3600).unwrap();
+    db.execute("INSERT INTO wishes(step, until) VALUES ('{\"step\":\"rotate\"}', ?1)", [until]).unwrap();
+    while !directory.join("authority.1.key").exists() {
+        thread::sleep(std::time::Duration::from_millis(20));
+    }
+    server.stop();
+    let log = std::fs::read_to_string(directory.join("audit.jsonl")).unwrap();
+    assert!(!log.contains("authority."), "{log}");
+    db.execute_batch("DROP TRIGGER gone").unwrap();
+    // A server that is brought back does nothing that was asked before.
+    let (copy, again) = (folder.join("copy"), folder.join("again"));
+    xbind_authority::backup(&directory, &copy).unwrap();
+    xbind_authority::restore(&copy, &again).unwrap();
+    let restored = rusqlite::Connection::open(again.join("authority.db")).unwrap();
+    let wishes = |db: &rusqlite::Connection| {
+        db.query_row("SELECT count(*) FROM wishes", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!([wishes(&db), wishes(&restored)], [1, 0]);
+    let server = Server::start(Config::new(&again)).unwrap();
+    assert_eq!(xbind_authority::keys(&again, None, &Step::List {}).unwrap().len(), 1);
+    assert_eq!(server.did(), first);
+}
+
+#[test]
+fn a_key_that_began_ahead_of_the_clock_can_be_replaced() {
+    let folder = Folder::new();
+    let directory = folder.join("authority");
+    let take = |step: &Step| xbind_authority::keys(&directory, None, step).map_err(|fault| fault.to_string());
+    let first = Server::start(Config::new(&directory)).unwrap().did();
+    let second = did(&take(&Step::Rotate {}).unwrap()[1].did);
+    let db = rusqlite::Connection::open(directory.join("authority.db")).unwrap();
+    db.execute("UPDATE authority_keys SET added_at = added_at + 86400, active_at = active_at + 86400", []).unwrap();
+    let taken = take(&Step::Revoke { did: second.to_string() }).unwrap();
+    assert_eq!(states(&taken), ["retiring", "revoked", "active"]);
+    let server = Server::start(Config::new(&directory)).unwrap();
+    assert_eq!(server.did().as_str(), taken[2].did);
+    let said = about(&mut Client::new(server.address()));
+    assert_eq!(Known::new(first).follow(&said, xbind_runtime::now()).unwrap().did(), &server.did());
+}

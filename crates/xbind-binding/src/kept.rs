@@ -6,7 +6,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 use xbind::{Error, ErrorKind, Result};
-use xbind_net::signers::{self, KeptKeys, Pkcs11Key, Signer, SignerFault, VaultKey};
+use xbind_net::signers::{KeptKeys, Pkcs11Key, Signer, SignerFault, VaultKey};
 
 use crate::number::Whole;
 use crate::record::Telling;
@@ -91,11 +91,13 @@ pub fn ask(place: &KeptPlace, did: Option<&str>, bytes: Option<&[u8]>) -> Tellin
         let before = bytes.as_ref().and_then(|_| known().get(&name).cloned()); // without bytes it is looked at anew
         match (before, bytes) {
             (Some(signer), Some(bytes)) => sign(&signer, bytes, tell),
-            (_, bytes) => signers::wait(move || match (open(&place, did.as_deref()), bytes) {
-                (Ok(signer), Some(bytes)) => sign(&signer, bytes, tell),
-                (Ok(signer), None) => tell(Ok(signer.did().public_key().to_vec())),
-                (Err(error), _) => tell(Err(error)),
-            }),
+            (_, bytes) => {
+                KeptKeys::from(&place).open_then(move |opened| match (choose(opened, &place, did.as_deref()), bytes) {
+                    (Ok(signer), Some(bytes)) => sign(&signer, bytes, tell),
+                    (Ok(signer), None) => tell(Ok(signer.did().public_key().to_vec())),
+                    (Err(error), _) => tell(Err(error)),
+                })
+            }
         }
     })
 }
@@ -104,8 +106,13 @@ fn sign(signer: &Signer, bytes: Vec<u8>, tell: Box<dyn FnOnce(Result<Vec<u8>>) +
     signer.sign_then(bytes, move |signed| tell(signed.map(|signature| signature.to_vec()).map_err(Error::from)));
 }
 
-fn open(place: &KeptPlace, did: Option<&str>) -> Result<Signer> {
-    let found = KeptKeys::from(place).open().map_err(|fault| {
+/// Of what is there, the key that is wanted. It is remembered.
+fn choose(
+    opened: std::result::Result<Vec<Signer>, SignerFault>,
+    place: &KeptPlace,
+    did: Option<&str>,
+) -> Result<Signer> {
+    let found = opened.map_err(|fault| {
         if let SignerFault::Config(why) = fault {
             return Error::new(ErrorKind::InvalidConfig, why);
         }

@@ -15,6 +15,9 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::session::UserType;
+use cryptoki::types::AuthPin;
 use softhsm::SoftHsm;
 use xbind::SigningKey;
 use xbind_net::signers::{KeptKeys, Signer, SignerFault};
@@ -179,5 +182,36 @@ fn what_is_no_module_and_what_never_answers_holds_up_nobody_else() {
         assert_eq!(open(&silent).unwrap_err(), SignerFault::Slow(200));
         assert_eq!(open(&silent).unwrap_err(), SignerFault::Slow(200));
         sign(&open(&good).unwrap(), b"bytes").unwrap();
+    });
+}
+
+#[test]
+fn a_pin_that_is_refused_is_tried_for_no_other_key_of_the_token() {
+    softhsm::with("a_pin_that_is_refused_is_tried_for_no_other_key_of_the_token", |hsm| {
+        hsm.token("token");
+        hsm.import("token", "one", "01", &key(1));
+        hsm.import("token", "two", "02", &key(2));
+        std::fs::write(hsm.path("pin"), "stale-pin").unwrap();
+        assert_eq!(open(&hsm.place("token", "one", "")).unwrap_err(), SignerFault::Pin);
+        // It would be taken now, were it tried.
+        let set_pin = |from: &str, to: &str| {
+            let context = Pkcs11::new(softhsm::module().unwrap()).unwrap();
+            assert!(context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).is_err(), "it is in use");
+            let slot = context.get_slots_with_initialized_token().unwrap()[0];
+            let session = context.open_rw_session(slot).unwrap();
+            session.login(UserType::User, Some(&AuthPin::from(from))).unwrap();
+            session.set_pin(&AuthPin::from(from), &AuthPin::from(to)).unwrap();
+            session.logout().unwrap();
+            slot.id()
+        };
+        let slot = set_pin(softhsm::PIN, "stale-pin");
+        for name in ["two", "one"] {
+            assert_eq!(open(&hsm.place("token", name, "")).unwrap_err(), SignerFault::Pin);
+        }
+        let by_slot = hsm.place("token", "two", "").replacen(r#""token":"token""#, &format!(r#""slot":{slot}"#), 1);
+        assert_eq!(open(&by_slot).unwrap_err(), SignerFault::Pin);
+        set_pin("stale-pin", softhsm::PIN);
+        std::fs::write(hsm.path("pin"), softhsm::PIN).unwrap();
+        assert_eq!(open(&hsm.place("token", "two", "")).unwrap().did(), key(2).did());
     });
 }

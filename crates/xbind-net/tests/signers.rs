@@ -165,3 +165,24 @@ fn no_token_is_told() {
     let said = format!("{place:?} {signer:?} {fault:?} {fault} {error:?} {error} {:?}", error.hint());
     assert!(!said.contains(&transit.token()), "{said}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_token_file_that_gives_nothing_stops_nobody_else() {
+    let (stuck, other) = (Transit::start(&[key(1)]), Transit::start(&[key(2)]));
+    let signer = open(&stuck, r#","timeoutMs":300"#).unwrap().remove(0);
+    let going = open(&other, "").unwrap().remove(0);
+    // Whoever opens it waits for a writer.
+    std::fs::remove_file(stuck.token_file()).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(stuck.token_file()).status().unwrap().success());
+    let (tell, told) = std::sync::mpsc::channel();
+    for _ in 0..50 {
+        let tell = tell.clone();
+        signer.sign_then(b"bytes".to_vec(), move |signed| tell.send(signed.map(|_| ())).unwrap());
+    }
+    assert_eq!(going.sign_and_wait(b"bytes").unwrap(), key(2).sign(b"bytes"));
+    assert_eq!(open(&other, "").unwrap()[0].did(), key(2).did());
+    for _ in 0..50 {
+        assert_eq!(told.recv_timeout(Duration::from_secs(20)).unwrap(), Err(SignerFault::Slow(300)));
+    }
+}

@@ -24,6 +24,8 @@ pub enum Mood {
     Replaces(String),
     /// It tells the token that it was shown.
     Echo,
+    /// It answers, but only after so many milliseconds.
+    Late(u64),
     /// It never answers.
     Silent,
 }
@@ -126,6 +128,9 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     let mood = state.lock().unwrap().mood.clone();
+    if let Mood::Late(ms) = mood {
+        thread::sleep(Duration::from_millis(ms));
+    }
     let (status, text) = match mood {
         Mood::Silent => {
             thread::sleep(Duration::from_secs(20));
@@ -137,7 +142,7 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
             std::fs::write(&state.lock().unwrap().file, new)?;
             (403, json!({ "errors": ["permission denied"] }).to_string())
         }
-        Mood::Honest | Mood::Another(_) | Mood::Replaces(_) => honest(&first, &token, &body, state),
+        Mood::Honest | Mood::Another(_) | Mood::Replaces(_) | Mood::Late(_) => honest(&first, &token, &body, state),
     };
     let location = if status == 307 { "location: http://127.0.0.1:1/\r\n" } else { "" };
     let length = text.len();

@@ -61,19 +61,33 @@ impl KeptKeys {
     /// # Errors
     /// Any [`SignerFault`] but those of signing.
     pub fn open(&self) -> Result<Vec<Signer>> {
-        match self {
-            Self::Vault(vault) => vault.open(),
-            Self::Pkcs11(pkcs11) => pkcs11.open(),
-        }
+        let (tell, told) = std::sync::mpsc::channel();
+        self.open_then(move |opened| drop(tell.send(opened)));
+        told.recv().unwrap_or(Err(SignerFault::Internal))
+    }
+
+    /// The same on the thread of this crate: `done` is told once.
+    pub fn open_then(&self, done: impl FnOnce(Result<Vec<Signer>>) + Send + 'static) {
+        let place = self.clone();
+        let Ok(thread) = thread::handle() else { return done(Err(SignerFault::Internal)) };
+        let opening = thread.spawn(async move {
+            match place {
+                Self::Vault(vault) => vault.open().await,
+                Self::Pkcs11(pkcs11) => pkcs11.open().await,
+            }
+        });
+        drop(thread.spawn(async move { done(opening.await.unwrap_or(Err(SignerFault::Internal))) }));
     }
 }
 
-/// Has that done where waiting hurts nobody.
-pub fn wait(work: impl FnOnce() + Send + 'static) {
-    match thread::handle() {
-        Ok(thread) => drop(thread.spawn_blocking(work)),
-        Err(_) => work(), // which will not come far
-    }
+/// How long a signature may take, as its owner said it.
+fn patience(timeout_ms: Option<u64>) -> Duration {
+    Duration::from_millis(timeout_ms.unwrap_or(PATIENCE).clamp(1, 30_000))
+}
+
+async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Result<T> {
+    let late = |_| SignerFault::Slow(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
+    timeout(patience, work).await.map_err(late)
 }
 
 /// A key that is elsewhere.
@@ -91,7 +105,7 @@ struct Inner {
 
 impl Signer {
     fn new(key: VerifyingKey, keeper: Box<dyn Keeper>, timeout_ms: Option<u64>) -> Self {
-        let patience = Duration::from_millis(timeout_ms.unwrap_or(PATIENCE).clamp(1, 30_000));
+        let patience = patience(timeout_ms);
         let room = Arc::new(Semaphore::new(MAX_WAITING));
         Self(Arc::new(Inner { key, keeper, patience, room, rest: Mutex::default() }))
     }
@@ -151,8 +165,7 @@ impl Signer {
         let thread = thread::handle().map_err(|_| SignerFault::Internal)?;
         Ok(thread.spawn(async move {
             let _place = place;
-            let late = || SignerFault::Slow(u64::try_from(inner.patience.as_millis()).unwrap_or(u64::MAX));
-            let signed = timeout(inner.patience, inner.keeper.sign(&bytes)).await.unwrap_or_else(|_| Err(late()));
+            let signed = within(inner.patience, inner.keeper.sign(&bytes)).await.flatten();
             let rest = signed.as_ref().err().filter(|fault| fault.is_absence()).cloned();
             let rest = rest.and_then(|fault| Some((Instant::now().checked_add(REST)?, fault)));
             *inner.rest.lock().unwrap_or_else(PoisonError::into_inner) = rest;

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
@@ -20,10 +19,12 @@ use tokio::sync::oneshot;
 use xbind::VerifyingKey;
 use zeroize::Zeroizing;
 
-use super::{Answer, Keeper, MAX_WAITING, PATIENCE, Result, Signer, SignerFault, secret, trimmed};
+use super::{Answer, Keeper, MAX_WAITING, Result, Signer, SignerFault, patience, secret, trimmed, within};
 
 /// Modules of one process.
 const MAX_MODULES: usize = 16;
+/// PINs of one token that are remembered because it has refused them.
+const MAX_REFUSED: usize = 64;
 
 /// A key of a token.
 #[derive(Clone, Debug, Deserialize)]
@@ -85,7 +86,7 @@ struct Kept {
 }
 
 impl Pkcs11Key {
-    pub(super) fn open(&self) -> Result<Vec<Signer>> {
+    pub(super) async fn open(&self) -> Result<Vec<Signer>> {
         let wrong = |why| Err(SignerFault::Config(why));
         if self.token.is_some() == self.slot.is_some() {
             return wrong("a token is named by its label or by its slot");
@@ -105,12 +106,8 @@ impl Pkcs11Key {
         let key = self.key.clone().map(String::into_bytes);
         let place = Arc::new(Place { token: self.token.clone(), slot: self.slot, key, id, pin });
         let kept = Kept { module: self.module.clone(), place };
-        let answer = kept.ask(None)?;
-        let (tell, told) = std::sync::mpsc::channel();
-        drop(crate::thread::handle()?.spawn(async move { drop(tell.send(answer.await)) }));
-        let patience = self.timeout_ms.unwrap_or(PATIENCE);
-        let waited = told.recv_timeout(Duration::from_millis(patience)).map_err(|_| SignerFault::Slow(patience))?;
-        let point = waited.unwrap_or(Err(SignerFault::Internal))?;
+        let told = within(patience(self.timeout_ms), kept.ask(None)?).await?;
+        let point = told.unwrap_or(Err(SignerFault::Internal))?;
         let key = VerifyingKey::from_slice(&point).map_err(|_| SignerFault::NotEd25519)?;
         Ok(vec![Signer::new(key, Box::new(kept), self.timeout_ms)])
     }
@@ -163,8 +160,8 @@ struct Module {
     /// Loaded and initialized, and whether that was done here.
     context: Option<(Pkcs11, bool)>,
     opened: HashMap<Arc<Place>, Opened>,
-    /// PINs that a token has refused: each further try may be its last.
-    refused: HashMap<Arc<Place>, Zeroizing<String>>,
+    /// PINs that a token has refused, whichever key they were for: each further try may be its last.
+    refused: HashMap<String, Vec<Zeroizing<String>>>,
 }
 
 struct Opened {
@@ -235,25 +232,29 @@ impl Module {
 
     fn open(&mut self, place: &Arc<Place>) -> Result<Opened> {
         let pin = place.pin.read()?;
-        if pin.as_ref().is_some_and(|pin| self.refused.get(place) == Some(pin)) {
-            return Err(SignerFault::Pin);
-        }
         let context = self.context()?;
         let slot = slot_of(context, place)?;
+        let token = context.get_token_info(slot).map_err(|error| fault_of(&error))?;
         let session = context.open_ro_session(slot).map_err(|error| fault_of(&error))?;
         if let Some(pin) = pin {
+            let name = [token.manufacturer_id(), token.model(), token.serial_number(), token.label()].join("\n");
+            let refused = self.refused.entry(name).or_default();
+            // The last try is its owner's.
+            if refused.contains(&pin) || token.user_pin_final_try() || token.user_pin_locked() {
+                return Err(SignerFault::Pin);
+            }
             match session.login(UserType::User, Some(&AuthPin::from(pin.as_str()))) {
                 Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {}
                 Err(error) => {
                     let fault = fault_of(&error);
                     if fault == SignerFault::Pin {
-                        self.refused.insert(place.clone(), pin);
+                        refused.truncate(MAX_REFUSED.saturating_sub(1));
+                        refused.insert(0, pin);
                     }
                     return Err(fault);
                 }
             }
         }
-        self.refused.remove(place);
         let private = the_only(&session, &place.template(ObjectClass::PRIVATE_KEY))?;
         let of_private = [AttributeType::KeyType, AttributeType::Id];
         let (mut is_edwards, mut public) = (false, place.template(ObjectClass::PUBLIC_KEY));

@@ -8,9 +8,11 @@ use std::time::Duration;
 use base64_simd::STANDARD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 use xbind::VerifyingKey;
+use zeroize::Zeroizing;
 
-use super::{Answer, Keeper, Result, Signer, SignerFault, secret};
+use super::{Answer, Keeper, Result, Signer, SignerFault, secret, within};
 use crate::{Ask, Fetcher, Roots, Settings, Target, Whose};
 
 /// The longest answer.
@@ -50,6 +52,8 @@ struct Engine {
     key: String,
     namespace: Option<String>,
     token_file: PathBuf,
+    /// Who reads that file: one at a time, however long it takes.
+    reading: Arc<Semaphore>,
 }
 
 /// One version of a key.
@@ -83,15 +87,10 @@ struct Signed {
 }
 
 impl VaultKey {
-    pub(super) fn open(&self) -> Result<Vec<Signer>> {
+    pub(super) async fn open(&self) -> Result<Vec<Signer>> {
         let engine = Arc::new(self.engine()?);
-        let (tell, told) = std::sync::mpsc::channel();
-        let asked = engine.clone();
-        let thread = crate::thread::handle()?;
-        drop(thread.spawn(async move {
-            drop(tell.send(asked.ask::<Keys>("GET", "keys", Vec::new()).await));
-        }));
-        let Keys { kind, derived, keys } = told.recv().unwrap_or(Err(SignerFault::Internal))?;
+        let asked = engine.ask::<Keys>("GET", "keys", Vec::new());
+        let Keys { kind, derived, keys } = within(TIMEOUT, asked).await??;
         if kind != "ed25519" || derived {
             return Err(SignerFault::NotEd25519);
         }
@@ -132,6 +131,7 @@ impl VaultKey {
             key: self.key.clone(),
             namespace: self.namespace.clone(),
             token_file: self.token_file.clone(),
+            reading: Arc::new(Semaphore::new(1)),
         })
     }
 }
@@ -139,10 +139,10 @@ impl VaultKey {
 impl Engine {
     /// Asks, with the token that is in the file. One that was replaced meanwhile is tried, too.
     async fn ask<T: DeserializeOwned>(&self, method: &str, what: &str, body: Vec<u8>) -> Result<T> {
-        let token = secret(&self.token_file)?;
+        let token = self.token().await?;
         let mut answer = self.ask_with(&token, method, what, body.clone()).await?;
         if answer.status == 403 {
-            let now = secret(&self.token_file)?;
+            let now = self.token().await?;
             if now != token {
                 answer = self.ask_with(&now, method, what, body).await?;
             }
@@ -152,6 +152,17 @@ impl Engine {
             404 => Err(SignerFault::NoKey),
             status => Err(SignerFault::Status(status)),
         }
+    }
+
+    /// What stands in the file now. It is read where waiting hurts nobody: it may be far away.
+    async fn token(&self) -> Result<Zeroizing<String>> {
+        let alone = self.reading.clone().acquire_owned().await.map_err(|_| SignerFault::Internal)?;
+        let file = self.token_file.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let _alone = alone;
+            secret(&file)
+        });
+        read.await.unwrap_or(Err(SignerFault::Internal))
     }
 
     async fn ask_with(&self, token: &str, method: &str, what: &str, body: Vec<u8>) -> Result<crate::Answer> {
