@@ -18,9 +18,10 @@ test('the parts come in order, and then what the generator returned', async () =
 
 test('parts come while the others are made', async () => {
   let goOn!: () => void
+  const gate = new Promise<void>((resolve) => (goOn = resolve))
   const { reader } = pair(async function* () {
     yield 'first'
-    await new Promise<void>((resolve) => (goOn = resolve))
+    await gate
     yield 'second'
   })
   const stream = reader.stream('writer', null)
