@@ -11,11 +11,11 @@ use xbind::record::Verdict;
 use xbind::{Did, Rotation, VerifyingKey};
 use xbind_runtime::Decided;
 
-use crate::app::Lists;
 use crate::config::Passphrase;
 use crate::domain::authority::{self, Chain, Doubt};
 use crate::domain::note;
 use crate::identity::{self, Keys};
+use crate::lists::Lists;
 use crate::problem::{Kind, Problem, Result};
 use crate::signer::{self, Signer};
 use crate::store::{Change, Store};

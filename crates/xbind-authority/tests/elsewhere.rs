@@ -8,11 +8,14 @@
 
 mod common;
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::client::{Request, read};
 use common::story::Story;
 use common::transit::{Mood, Transit};
 use common::{key, softhsm};
@@ -35,6 +38,13 @@ fn place(directory: &Path, places: &[String]) {
 
 fn take(story: &Story, step: &Step) -> Result<Vec<xbind_authority::AuthorityKey>, String> {
     xbind_authority::keys(&directory(story), None, step).map_err(|fault| fault.to_string())
+}
+
+/// Sends a request, whose answer is read later.
+fn begin(story: &Story, request: &Request) -> TcpStream {
+    let mut stream = TcpStream::connect(story.server.address()).unwrap();
+    stream.write_all(&request.bytes(&story.client.host())).unwrap();
+    stream
 }
 
 /// From the key in the file to the ones at the server, one version after the other.
@@ -286,4 +296,22 @@ fn a_key_that_is_lost_elsewhere_is_followed_by_the_one_that_is_prepared() {
     assert_eq!(known["status"], "invalid");
     let list = story.client.get("/v1/status/1");
     list.refused("signer-failed");
+}
+
+#[test]
+fn a_list_whose_signature_takes_long_holds_up_no_other() {
+    let transit = Transit::start(&[key(40)]);
+    let mut story = Story::new();
+    let (_, _, agent) = story.begun(SCOPES);
+    story.token(&agent, AUDIENCE, SCOPES).expect(201);
+    place(&directory(&story), &[transit.place(r#","timeoutMs":30000"#)]);
+    take(&story, &Step::Rotate {}).unwrap();
+    story.token(&agent, AUDIENCE, SCOPES).expect(201);
+    transit.be(Mood::Held);
+    let mut slow = begin(&story, &Request::new("GET", "/v1/status/1", None));
+    transit.has_held(1);
+    story.client.get("/v1/status/0").expect(200);
+    story.client.get("/.well-known/http-message-signatures-directory").expect(200);
+    transit.be(Mood::Honest);
+    read(&mut slow).unwrap().expect(200);
 }
