@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use rusqlite::Connection;
+use tokio::sync::Semaphore;
 use xbind::Did;
 use xbind::http::profile::Profile;
 use xbind::http::target::{Authority, Scheme};
@@ -32,6 +33,8 @@ use crate::turns::Turns;
 const TRACKED: usize = 100_000;
 /// The oldest signature that is looked at, in seconds.
 const MAX_AGE: u64 = 60;
+/// Signatures of answers to strangers at once, where the key is elsewhere: each of those may take long.
+const FOR_STRANGERS: usize = 8;
 /// Searches of the log at once, one of them for each operator and its agents.
 const SEARCHES: usize = 4;
 
@@ -55,6 +58,8 @@ pub(crate) struct App {
     pub(crate) by_did: Limiter<Did>,
     pub(crate) metrics: Metrics,
     pub(crate) lists: Arc<Lists>,
+    /// What strangers may use of a key that is elsewhere.
+    pub(crate) for_strangers: Arc<Semaphore>,
     /// Searches of the log at once, by the ids of operators; others wait.
     pub(crate) searches: Arc<Turns<String>>,
     url: String,
@@ -116,6 +121,7 @@ impl App {
             metrics: Metrics::default(),
             lists: keys.lists().clone(),
             keys,
+            for_strangers: Arc::new(Semaphore::new(FOR_STRANGERS)),
             searches: Turns::new(SEARCHES, 1),
             url,
             scheme,
@@ -312,10 +318,12 @@ impl Verifier {
         self.registered.authenticate(head, now)
     }
 
-    pub(crate) fn accept(&self, store: &Store, request: &AuthenticRequest, body: &[u8], now: u64) -> Result<()> {
+    /// Accepts a request once, and says whether its sender is registered.
+    pub(crate) fn accept(&self, store: &Store, request: &AuthenticRequest, body: &[u8], now: u64) -> Result<bool> {
         let is_known = store.read(|db| operator::is_known(db, request.from()))?;
         let verifier = if is_known { &self.registered } else { &self.strangers };
-        Ok(verifier.accept(request, body, now)?)
+        verifier.accept(request, body, now)?;
+        Ok(is_known)
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::client::{Request, read};
+use common::client::{Request, Response, read};
 use common::story::Story;
 use common::transit::{Mood, Transit};
 use common::{key, softhsm};
@@ -314,4 +314,35 @@ fn a_list_whose_signature_takes_long_holds_up_no_other() {
     story.client.get("/.well-known/http-message-signatures-directory").expect(200);
     transit.be(Mood::Honest);
     read(&mut slow).unwrap().expect(200);
+}
+
+#[test]
+fn strangers_use_up_little_of_a_signer_elsewhere() {
+    let transit = Transit::start(&[key(40)]);
+    let mut story = Story::new();
+    let (_, _, agent) = story.begun(SCOPES);
+    place(&directory(&story), &[transit.place(r#","timeoutMs":30000"#)]);
+    take(&story, &Step::Rotate {}).unwrap();
+    let host = story.client.host();
+    let of = |key: &xbind::SigningKey| Request::new("GET", "/v1", None).signed(key, &host);
+    let (copy, is_signed) = (of(&agent), |answer: &Response| answer.field("signature").is_some());
+    assert!(is_signed(&story.client.send(&copy).expect(200)));
+    assert!(is_signed(&story.client.send(&of(&key(60))).expect(200)), "there is room for a stranger");
+    transit.be(Mood::Held);
+    let mut strangers: Vec<_> = (61..69).map(|seed| begin(&story, &of(&key(seed)))).collect();
+    transit.has_held(8);
+    strangers.truncate(4);
+    thread::sleep(Duration::from_millis(200)); // who does not wait any more is still signed for
+    for seed in 70..80 {
+        assert!(!is_signed(&story.client.send(&of(&key(seed))).expect(200)));
+    }
+    assert!(!is_signed(&story.client.send(&copy).refused("replayed")), "somebody else has copied it");
+    assert_eq!(transit.held(), 8);
+    let known = begin(&story, &of(&agent));
+    transit.has_held(9);
+    transit.be(Mood::Honest);
+    for mut stream in strangers.into_iter().chain([known]) {
+        assert!(is_signed(&read(&mut stream).unwrap().expect(200)));
+    }
+    while !is_signed(&story.client.send(&of(&key(60))).expect(200)) {}
 }
