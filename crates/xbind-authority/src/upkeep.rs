@@ -50,7 +50,7 @@ fn due(app: &App) -> Option<Step> {
     let (keys, now) = (app.keys.now(), xbind_runtime::now());
     let chain = keys.chain();
     match (&chain.next, app.config().rotate_every) {
-        (Some(next), _) if next.read.active_from <= now => Some(Step::Activate { at_once: true }),
+        (Some(next), _) if next.begins_at(app.config().keys_age) <= now => Some(Step::Activate { at_once: true }),
         (None, Some(every)) => {
             let due = chain.active_at().saturating_add(every);
             let notice = app.config().notice.min(every);

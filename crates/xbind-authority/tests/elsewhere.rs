@@ -346,3 +346,26 @@ fn strangers_use_up_little_of_a_signer_elsewhere() {
     }
     while !is_signed(&story.client.send(&of(&key(60))).expect(200)) {}
 }
+
+#[test]
+fn a_key_begins_no_earlier_than_everybody_knows_it_however_long_its_signatures_take() {
+    let transit = Transit::start(&[key(40)]);
+    let story = Story::new();
+    place(&directory(&story), &[transit.place("")]);
+    take(&story, &Step::Rotate {}).unwrap();
+    transit.add(key(41));
+    transit.be(Mood::Held);
+    let (prepared, told_at) = thread::scope(|scope| {
+        let preparing = scope.spawn(|| take(&story, &Step::Prepare { after: 300 }).unwrap());
+        transit.has_held(1);
+        let begun = xbind_runtime::now();
+        while xbind_runtime::now() < begun + 2 {
+            thread::sleep(Duration::from_millis(50));
+        }
+        let told_at = xbind_runtime::now();
+        transit.be(Mood::Honest);
+        (preparing.join().unwrap().pop().unwrap(), told_at)
+    });
+    assert_eq!((prepared.did.as_str(), prepared.state.as_str()), (key(41).did().as_str(), "prepared"));
+    assert!(prepared.active_at.unwrap() >= told_at + 300);
+}
