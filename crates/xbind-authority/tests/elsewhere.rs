@@ -206,6 +206,14 @@ fn a_server_starts_whose_next_key_cannot_be_made() {
         }
     });
     story.token(&agent, AUDIENCE, SCOPES).expect(201);
+    // It is tried again, after twice as long each time.
+    let (begin, told) = (Instant::now(), transit.told());
+    while begin.elapsed() < Duration::from_secs(4) {
+        thread::sleep(Duration::from_millis(50));
+    }
+    let tried = transit.told() - told;
+    let looks = begin.elapsed().as_millis() / 500;
+    assert!(tried <= 2 + usize::try_from(looks.ilog2()).unwrap(), "{tried} of {looks}");
     transit.add(key(41));
     while story.server.did() != *key(41).did() {
         thread::sleep(Duration::from_millis(50));

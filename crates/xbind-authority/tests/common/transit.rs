@@ -37,6 +37,7 @@ struct State {
     token: String,
     mood: Mood,
     held: usize,
+    told: usize,
     file: PathBuf,
 }
 
@@ -58,7 +59,7 @@ impl Transit {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let keys = keys.iter().map(SigningKey::duplicate).collect();
         let (token, file) = ("hvs.the-first-token".to_owned(), folder.join("token"));
-        let state = Arc::new(Mutex::new(State { keys, token, mood: Mood::Honest, held: 0, file }));
+        let state = Arc::new(Mutex::new(State { keys, token, mood: Mood::Honest, held: 0, told: 0, file }));
         let own = state.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -106,6 +107,11 @@ impl Transit {
     /// How many wait for another mood, or did when it changed.
     pub fn held(&self) -> usize {
         self.state.lock().unwrap().held
+    }
+
+    /// How often it has told its keys.
+    pub fn told(&self) -> usize {
+        self.state.lock().unwrap().told
     }
 
     /// A new version of the key.
@@ -182,13 +188,14 @@ fn mood(state: &Mutex<State>) -> Mood {
 }
 
 fn honest(first: &str, token: &str, body: &[u8], state: &Mutex<State>) -> (u16, String) {
-    let state = state.lock().unwrap();
+    let mut state = state.lock().unwrap();
     let refused = |status, why: &str| (status, json!({ "errors": [why] }).to_string());
     if token != state.token {
         return refused(403, "permission denied");
     }
     match first.trim_end() {
         "GET /v1/transit/keys/authority HTTP/1.1" => {
+            state.told += 1;
             let keys = state.keys.iter().enumerate().map(|(at, key)| {
                 let public = BASE64.encode(key.did().public_key());
                 (
