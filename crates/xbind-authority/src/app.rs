@@ -1,11 +1,10 @@
 //! What all requests share.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use hyper::body::Bytes;
 use rusqlite::Connection;
+use tokio::sync::Semaphore;
 use xbind::Did;
 use xbind::http::profile::Profile;
 use xbind::http::target::{Authority, Scheme};
@@ -22,6 +21,7 @@ use crate::http::metrics::Metrics;
 use crate::http::rate::Limiter;
 use crate::issuers::Issuers;
 use crate::keychain::Keychain;
+use crate::lists::Lists;
 use crate::oauth::sessions::Sessions;
 use crate::problem::Result;
 pub(crate) use crate::proven::{Once, Proven};
@@ -33,10 +33,10 @@ use crate::turns::Turns;
 const TRACKED: usize = 100_000;
 /// The oldest signature that is looked at, in seconds.
 const MAX_AGE: u64 = 60;
+/// Signatures of answers to strangers at once, where the key is elsewhere: each of those may take long.
+const FOR_STRANGERS: usize = 8;
 /// Searches of the log at once, one of them for each operator and its agents.
 const SEARCHES: usize = 4;
-/// Status lists that are kept signed.
-const KEPT_LISTS: usize = 256;
 
 /// A server without its sockets.
 pub(crate) struct App {
@@ -58,6 +58,8 @@ pub(crate) struct App {
     pub(crate) by_did: Limiter<Did>,
     pub(crate) metrics: Metrics,
     pub(crate) lists: Arc<Lists>,
+    /// What strangers may use of a key that is elsewhere.
+    pub(crate) for_strangers: Arc<Semaphore>,
     /// Searches of the log at once, by the ids of operators; others wait.
     pub(crate) searches: Arc<Turns<String>>,
     url: String,
@@ -119,6 +121,7 @@ impl App {
             metrics: Metrics::default(),
             lists: keys.lists().clone(),
             keys,
+            for_strangers: Arc::new(Semaphore::new(FOR_STRANGERS)),
             searches: Turns::new(SEARCHES, 1),
             url,
             scheme,
@@ -315,10 +318,12 @@ impl Verifier {
         self.registered.authenticate(head, now)
     }
 
-    pub(crate) fn accept(&self, store: &Store, request: &AuthenticRequest, body: &[u8], now: u64) -> Result<()> {
+    /// Accepts a request once, and says whether its sender is registered.
+    pub(crate) fn accept(&self, store: &Store, request: &AuthenticRequest, body: &[u8], now: u64) -> Result<bool> {
         let is_known = store.read(|db| operator::is_known(db, request.from()))?;
         let verifier = if is_known { &self.registered } else { &self.strangers };
-        Ok(verifier.accept(request, body, now)?)
+        verifier.accept(request, body, now)?;
+        Ok(is_known)
     }
 }
 
@@ -337,51 +342,4 @@ pub(crate) fn read_url(url: &str) -> std::result::Result<(Scheme, String), Fault
         (text == authority).then_some((scheme, text))
     };
     read().ok_or_else(|| fault(format!("{url:?} is no URL like https://authority.example")))
-}
-
-/// What is made for many and changes seldom, as it was made last: status lists, and the directory.
-#[derive(Default)]
-pub(crate) struct Lists {
-    kept: Mutex<Kept>,
-    /// One is made at a time: who waits for another finds it made.
-    pub(crate) making: tokio::sync::Mutex<()>,
-}
-
-/// The directory of keys; no status list has that number.
-pub(crate) const DIRECTORY: i64 = -1;
-
-#[derive(Default)]
-struct Kept {
-    change: u64,
-    made: HashMap<i64, (Bytes, u64)>,
-}
-
-impl Lists {
-    /// One that is not older than that; otherwise the number of changes until now, to be given to [`keep`](Self::keep).
-    pub(crate) fn find(&self, list: i64, not_before: u64) -> std::result::Result<Bytes, u64> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        match kept.made.get(&list) {
-            Some((text, at)) if *at >= not_before => Ok(text.clone()),
-            _ => Err(kept.change),
-        }
-    }
-
-    /// Keeps one unless something has changed since it was asked what stands in it.
-    pub(crate) fn keep(&self, list: i64, text: Bytes, at: u64, change: u64) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.change != change {
-            return;
-        }
-        if kept.made.len() >= KEPT_LISTS {
-            kept.made.clear();
-        }
-        kept.made.insert(list, (text, at));
-    }
-
-    /// Something has changed.
-    pub(crate) fn forget(&self) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.change = kept.change.wrapping_add(1);
-        kept.made.retain(|list, _| *list == DIRECTORY);
-    }
 }

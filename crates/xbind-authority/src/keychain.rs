@@ -11,11 +11,11 @@ use xbind::record::Verdict;
 use xbind::{Did, Rotation, VerifyingKey};
 use xbind_runtime::Decided;
 
-use crate::app::Lists;
 use crate::config::Passphrase;
 use crate::domain::authority::{self, Chain, Doubt};
 use crate::domain::note;
 use crate::identity::{self, Keys};
+use crate::lists::Lists;
 use crate::problem::{Kind, Problem, Result};
 use crate::signer::{self, Signer};
 use crate::store::{Change, Store};
@@ -148,9 +148,10 @@ impl Keychain {
         within: impl FnOnce(&Change<'_>, &[AuthorityKey]) -> Result<()> + Send + 'static,
     ) -> Result<Vec<AuthorityKey>> {
         let (keys, now) = (self.now(), xbind_runtime::now());
-        let plan = self.plan(&keys, step, now)?;
+        let (plan, keys_age) = (self.plan(&keys, step, now)?, self.keys_age);
         let (slot, lists, first) = (self.keys.clone(), self.lists.clone(), keys.chain().first);
         let change = move |change: &mut Change<'_>| {
+            let now = xbind_runtime::now(); // its signatures may have taken long
             let Plan { statement, new, activates, doubt, records } = plan;
             if let Some(statement) = statement {
                 authority::prepare(change.db(), first, &statement, now)?;
@@ -162,7 +163,7 @@ impl Keychain {
                 authority::doubt(change.db(), first, &doubt)?;
             }
             let chain = authority::chain(change.db(), first)?;
-            let view = view(&chain, now);
+            let view = view(&chain, keys_age, now);
             within(change, &view)?;
             records.into_iter().for_each(|record| change.record(record)); // what fails after this stands there all the same
             let keys = Arc::new(keys.after(chain, new));
@@ -181,13 +182,13 @@ impl Keychain {
         match step {
             Step::List {} => {}
             Step::Prepare { after } => {
-                let after = (*after).max(self.keys_age); // no verifier has a JWK set without it then
+                let after = (*after).max(self.keys_age);
                 let new = self.sign_over(keys, &mut plan, (now, after, authority::OVERLAP))?;
                 plan.record("authority.prepared", by, new, now);
             }
             Step::Activate { at_once } => {
                 let next = chain.next.as_ref().ok_or_else(|| conflict("no key is prepared"))?;
-                let wait = next.added_at.saturating_add(self.keys_age).saturating_sub(now);
+                let wait = next.known_at(self.keys_age).saturating_sub(now);
                 if wait > 0 && !at_once {
                     return Err(conflict(format!("verifiers may have a JWK set without that key for {wait} s still")));
                 }
@@ -264,7 +265,7 @@ impl Plan {
 }
 
 /// All keys, from the first on.
-pub(crate) fn view(chain: &Chain, now: u64) -> Vec<AuthorityKey> {
+pub(crate) fn view(chain: &Chain, keys_age: u64, now: u64) -> Vec<AuthorityKey> {
     let key = |did: &Did, active_at, until| AuthorityKey {
         did: did.to_string(),
         state: chain.state(did, now).map_or_else(String::new, |state| state.as_str().to_owned()),
@@ -275,7 +276,7 @@ pub(crate) fn view(chain: &Chain, now: u64) -> Vec<AuthorityKey> {
     let begins = [Some(chain.began_at)].into_iter().chain(chain.successors.iter().map(|one| Some(one.active_at)));
     let signed = chain.signed().zip(begins);
     let signed = signed.map(|((did, by), begin)| key(did, begin, by.map(|by| by.read.old_until())));
-    let next = chain.next.iter().map(|next| key(&next.read.new, Some(next.read.active_from), None));
+    let next = chain.next.iter().map(|next| key(&next.read.new, Some(next.begins_at(keys_age)), None));
     let has_signed = |did: &Did| chain.signed().any(|(known, _)| known == did);
     let given_up = chain.doubts.iter().filter(|doubt| !has_signed(&doubt.did));
     signed.chain(next).chain(given_up.map(|doubt| key(&doubt.did, None, None))).collect()

@@ -22,6 +22,7 @@ mod http;
 mod identity;
 pub mod issuers;
 mod keychain;
+mod lists;
 pub mod oauth;
 pub mod openapi;
 pub mod problem;

@@ -35,6 +35,10 @@ impl Signer {
         matches!(self, Self::Away(..))
     }
 
+    pub(crate) const fn is_here(&self) -> bool {
+        matches!(self, Self::Here(_))
+    }
+
     /// Whether it makes sense to ask for a signature.
     ///
     /// # Errors

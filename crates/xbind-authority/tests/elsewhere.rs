@@ -8,11 +8,14 @@
 
 mod common;
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::client::{Request, Response, read};
 use common::story::Story;
 use common::transit::{Mood, Transit};
 use common::{key, softhsm};
@@ -35,6 +38,13 @@ fn place(directory: &Path, places: &[String]) {
 
 fn take(story: &Story, step: &Step) -> Result<Vec<xbind_authority::AuthorityKey>, String> {
     xbind_authority::keys(&directory(story), None, step).map_err(|fault| fault.to_string())
+}
+
+/// Sends a request, whose answer is read later.
+fn begin(story: &Story, request: &Request) -> TcpStream {
+    let mut stream = TcpStream::connect(story.server.address()).unwrap();
+    stream.write_all(&request.bytes(&story.client.host())).unwrap();
+    stream
 }
 
 /// From the key in the file to the ones at the server, one version after the other.
@@ -196,6 +206,14 @@ fn a_server_starts_whose_next_key_cannot_be_made() {
         }
     });
     story.token(&agent, AUDIENCE, SCOPES).expect(201);
+    // It is tried again, after twice as long each time.
+    let (begin, told) = (Instant::now(), transit.told());
+    while begin.elapsed() < Duration::from_secs(4) {
+        thread::sleep(Duration::from_millis(50));
+    }
+    let tried = transit.told() - told;
+    let looks = begin.elapsed().as_millis() / 500;
+    assert!(tried <= 2 + usize::try_from(looks.ilog2()).unwrap(), "{tried} of {looks}");
     transit.add(key(41));
     while story.server.did() != *key(41).did() {
         thread::sleep(Duration::from_millis(50));
@@ -286,4 +304,76 @@ fn a_key_that_is_lost_elsewhere_is_followed_by_the_one_that_is_prepared() {
     assert_eq!(known["status"], "invalid");
     let list = story.client.get("/v1/status/1");
     list.refused("signer-failed");
+}
+
+#[test]
+fn a_list_whose_signature_takes_long_holds_up_no_other() {
+    let transit = Transit::start(&[key(40)]);
+    let mut story = Story::new();
+    let (_, _, agent) = story.begun(SCOPES);
+    story.token(&agent, AUDIENCE, SCOPES).expect(201);
+    place(&directory(&story), &[transit.place(r#","timeoutMs":30000"#)]);
+    take(&story, &Step::Rotate {}).unwrap();
+    story.token(&agent, AUDIENCE, SCOPES).expect(201);
+    transit.be(Mood::Held);
+    let mut slow = begin(&story, &Request::new("GET", "/v1/status/1", None));
+    transit.has_held(1);
+    story.client.get("/v1/status/0").expect(200);
+    story.client.get("/.well-known/http-message-signatures-directory").expect(200);
+    transit.be(Mood::Honest);
+    read(&mut slow).unwrap().expect(200);
+}
+
+#[test]
+fn strangers_use_up_little_of_a_signer_elsewhere() {
+    let transit = Transit::start(&[key(40)]);
+    let mut story = Story::new();
+    let (_, _, agent) = story.begun(SCOPES);
+    place(&directory(&story), &[transit.place(r#","timeoutMs":30000"#)]);
+    take(&story, &Step::Rotate {}).unwrap();
+    let host = story.client.host();
+    let of = |key: &xbind::SigningKey| Request::new("GET", "/v1", None).signed(key, &host);
+    let (copy, is_signed) = (of(&agent), |answer: &Response| answer.field("signature").is_some());
+    assert!(is_signed(&story.client.send(&copy).expect(200)));
+    assert!(is_signed(&story.client.send(&of(&key(60))).expect(200)), "there is room for a stranger");
+    transit.be(Mood::Held);
+    let mut strangers: Vec<_> = (61..69).map(|seed| begin(&story, &of(&key(seed)))).collect();
+    transit.has_held(8);
+    strangers.truncate(4);
+    thread::sleep(Duration::from_millis(200)); // who does not wait any more is still signed for
+    for seed in 70..80 {
+        assert!(!is_signed(&story.client.send(&of(&key(seed))).expect(200)));
+    }
+    assert!(!is_signed(&story.client.send(&copy).refused("replayed")), "somebody else has copied it");
+    assert_eq!(transit.held(), 8);
+    let known = begin(&story, &of(&agent));
+    transit.has_held(9);
+    transit.be(Mood::Honest);
+    for mut stream in strangers.into_iter().chain([known]) {
+        assert!(is_signed(&read(&mut stream).unwrap().expect(200)));
+    }
+    while !is_signed(&story.client.send(&of(&key(60))).expect(200)) {}
+}
+
+#[test]
+fn a_key_begins_no_earlier_than_everybody_knows_it_however_long_its_signatures_take() {
+    let transit = Transit::start(&[key(40)]);
+    let story = Story::new();
+    place(&directory(&story), &[transit.place("")]);
+    take(&story, &Step::Rotate {}).unwrap();
+    transit.add(key(41));
+    transit.be(Mood::Held);
+    let (prepared, told_at) = thread::scope(|scope| {
+        let preparing = scope.spawn(|| take(&story, &Step::Prepare { after: 300 }).unwrap());
+        transit.has_held(1);
+        let begun = xbind_runtime::now();
+        while xbind_runtime::now() < begun + 2 {
+            thread::sleep(Duration::from_millis(50));
+        }
+        let told_at = xbind_runtime::now();
+        transit.be(Mood::Honest);
+        (preparing.join().unwrap().pop().unwrap(), told_at)
+    });
+    assert_eq!((prepared.did.as_str(), prepared.state.as_str()), (key(41).did().as_str(), "prepared"));
+    assert!(prepared.active_at.unwrap() >= told_at + 300);
 }

@@ -137,7 +137,8 @@ fn users_tokens_of_others_forged_or_of_another_kind_are_refused() {
     assert!(other.asked("/jwks").is_empty());
     let forged = IssuerKey::ed25519(9).token("k", "at+jwt", &scene.claims());
     scene.refused(&forged, &[], "invalid_request", "signature");
-    let id_token = scene.key.token("k", "JWT", &scene.claims());
+    let id_token = common::oauth::with(scene.claims(), &json!({ "scope": null }));
+    let id_token = scene.key.token("k", "JWT", &id_token);
     let given = scene.exchange(&id_token, &[("subject_token_type", ID_TOKEN), ("scope", "read:name")]).expect(200);
     assert_eq!(said(given.json()["access_token"].as_str().unwrap())["sub"], "alice");
     scene.refused(&id_token, &[("subject_token_type", ID_TOKEN)], "invalid_scope", "do not give read:x");

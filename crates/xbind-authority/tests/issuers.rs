@@ -213,7 +213,7 @@ fn an_id_token_is_for_its_client_alone_and_stands_for_openid() {
     let key = IssuerKey::p256();
     world.issuer.publishes(&[("k", &key)]);
     let take = |typ: &str, claims: &Value, kind: Kind| world.take_at(&key.token("k", typ, claims), kind, NOW);
-    let claims = world.claims();
+    let claims = but(&world.claims(), "scope", Value::Null);
     assert_eq!(take("JWT", &claims, Kind::IdToken).unwrap().scopes, ["openid"]);
     let several = but(&claims, "aud", json!([AUDIENCE, "other"]));
     take("JWT", &several, Kind::IdToken).unwrap_err();
@@ -221,8 +221,12 @@ fn an_id_token_is_for_its_client_alone_and_stands_for_openid() {
     take("JWT", &but(&claims, "azp", "other"), Kind::IdToken).unwrap_err();
     take("JWT", &but(&several, "azp", AUDIENCE), Kind::IdToken).unwrap();
     take("at+jwt", &claims, Kind::IdToken).unwrap_err();
-    // Whoever calls it something else gains nothing that it does not say.
-    let bare = but(&claims, "scope", Value::Null);
-    assert!(take("JWT", &bare, Kind::AccessToken).unwrap().scopes.is_empty());
-    assert!(take("JWT", &bare, Kind::Jwt).unwrap().scopes.is_empty());
+    // Whoever calls it something else gains nothing that it does not say, nor who calls an access token so.
+    assert!(take("JWT", &claims, Kind::AccessToken).unwrap().scopes.is_empty());
+    assert!(take("JWT", &claims, Kind::Jwt).unwrap().scopes.is_empty());
+    for (name, value) in [("scope", json!("pay")), ("scope", json!("")), ("scp", json!("pay")), ("scp", json!(["pay"]))]
+    {
+        let said = take("JWT", &but(&claims, name, value), Kind::IdToken).unwrap_err();
+        assert!(said.why().contains("an access token"), "{said:?}");
+    }
 }

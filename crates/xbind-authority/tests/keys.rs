@@ -230,7 +230,8 @@ fn a_server_changes_its_key_on_schedule_and_tells_of_it_before() {
             break key;
         }
     };
-    story.restart_after(|| {
+    story.restart_with(|config| {
+        config.keys_age = 1;
         while xbind_runtime::now() < prepared.active_at.unwrap() {
             thread::sleep(std::time::Duration::from_millis(50));
         }

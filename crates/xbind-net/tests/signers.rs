@@ -124,6 +124,14 @@ fn a_signer_that_hangs_holds_nobody_up_for_long() {
 }
 
 #[test]
+fn a_signer_has_as_long_as_its_owner_says() {
+    let transit = Transit::start(&[key(1)]);
+    let signer = open(&transit, r#","timeoutMs":30000"#).unwrap().remove(0);
+    transit.be(Mood::Late(10_500)); // longer than a place has to tell its keys
+    assert_eq!(signer.sign_and_wait(b"a"), Ok(key(1).sign(b"a")));
+}
+
+#[test]
 fn what_is_no_signer_is_refused_when_it_is_opened() {
     let transit = Transit::start(&[key(1)]);
     let keys = |kind: &str, key: &str| {

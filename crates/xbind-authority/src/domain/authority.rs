@@ -38,6 +38,21 @@ pub struct Next {
     pub added_at: u64,
 }
 
+impl Next {
+    /// When nobody has a JWK set without it any more, of those that may keep one for so many seconds.
+    #[must_use]
+    pub const fn known_at(&self, keys_age: u64) -> u64 {
+        self.added_at.saturating_add(keys_age)
+    }
+
+    /// When it begins to sign by itself: when its statement says, and not before everybody knows it. Its signatures may have
+    /// taken long.
+    #[must_use]
+    pub fn begins_at(&self, keys_age: u64) -> u64 {
+        self.read.active_from.max(self.known_at(keys_age))
+    }
+}
+
 /// One that is not to be trusted.
 #[derive(Clone, Copy, Debug)]
 pub struct Doubt {
@@ -256,4 +271,22 @@ pub fn doubt(db: &Connection, first: Did, doubt: &Doubt) -> Result<()> {
     let sql = "UPDATE tokens SET revoked = 1 WHERE number >= ?1 AND number < ?2 AND (issued_at >= ?3 OR issued_at = 0)";
     db.execute(sql, (begin, end, from))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use xbind::SigningKey;
+
+    use super::*;
+
+    #[test]
+    fn a_key_begins_when_it_was_to_and_everybody_knows_it() {
+        let [old, new] = [1, 2].map(|seed| *SigningKey::from_seed(&[seed; 32]).did());
+        for (added_at, active_from, begins_at) in
+            [(100, 400, 400), (100, 86_500, 86_500), (160, 400, 460), (160, 100, 460), (u64::MAX, 400, u64::MAX)]
+        {
+            let read = Rotation { old, new, issued_at: 100, active_from, overlap: OVERLAP };
+            assert_eq!(Next { rotation: String::new(), read, added_at }.begins_at(300), begins_at);
+        }
+    }
 }

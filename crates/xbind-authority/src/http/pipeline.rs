@@ -42,6 +42,8 @@ struct Seen {
     to_client: bool,
     /// The head of a request whose signature holds: the answer is signed for it.
     signed: Option<Parts>,
+    /// Whether somebody who is registered sent it, the first time and not too soon.
+    is_known: bool,
 }
 
 impl Seen {
@@ -83,7 +85,7 @@ pub(crate) async fn answer(app: Arc<App>, route: &'static Route, request: Reques
     seen.log(&app, route.method, route.path, &answered, took);
     let mut response = respond(answered, seen.announced, seen.to_client);
     if let Some(request) = seen.signed {
-        sign(&app, &request, &mut response).await;
+        sign(&app, &request, &mut response, seen.is_known).await;
     }
     response.map(Body::from)
 }
@@ -120,11 +122,12 @@ async fn run(app: &Arc<App>, route: &'static Route, request: Request<Body>, seen
     let body = read(app, &parts, body).await?;
     let now = xbind_runtime::now();
     if let Some(signed) = &signed {
-        app.verifier.accept(&app.store, signed, &body, now)?;
+        let is_known = app.verifier.accept(&app.store, signed, &body, now)?;
         // Copies of what it has signed use up nothing of its own.
         let left = take(&app.by_did, *signed.from());
         seen.announced = left.as_ref().ok().map(|left| ("did", app.by_did.rate(), *left));
         left?;
+        seen.is_known = is_known;
     }
     if body.is_empty() == route.body.is_some() {
         return Err(Problem::new(
@@ -179,8 +182,8 @@ fn head<'a>(app: &App, parts: &'a Parts, fields: &'a [(&'a str, &'a str)]) -> Re
 }
 
 /// Signs what is answered to a signed request, for it alone. What cannot be signed goes out as it is: nobody takes it for
-/// signed.
-async fn sign(app: &App, request: &Parts, response: &mut Response<Bytes>) {
+/// signed. Strangers have a small part of what a signer elsewhere can do.
+async fn sign(app: &App, request: &Parts, response: &mut Response<Bytes>, is_known: bool) {
     let keys = app.keys.now();
     let Ok(signer) = keys.current() else { return };
     let prepared = || {
@@ -190,7 +193,19 @@ async fn sign(app: &App, request: &Parts, response: &mut Response<Bytes>) {
         response::prepare(signer.did(), &answer, response.body(), &head(app, request, &asked), draft).ok()
     };
     let Some(unsigned) = prepared() else { return };
-    let Ok(signature) = signer.sign(unsigned.to_sign()).await else { return };
+    let signature = if is_known || signer.is_here() {
+        signer.sign(unsigned.to_sign()).await
+    } else {
+        let Ok(place) = app.for_strangers.clone().try_acquire_owned() else { return };
+        let (signer, text) = (signer.clone(), unsigned.to_sign().to_owned());
+        // It goes on although nobody waits for it any more, and so its place is taken for as long.
+        let signing = tokio::spawn(async move {
+            let _place = place;
+            signer.sign(&text).await
+        });
+        signing.await.unwrap_or_else(|_| Err(Problem::internal()))
+    };
+    let Ok(signature) = signature else { return };
     for (name, value) in unsigned.finish(&signature) {
         if let Ok(value) = HeaderValue::from_str(&value) {
             response.headers_mut().insert(name, value);

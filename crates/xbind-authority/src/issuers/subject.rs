@@ -15,6 +15,8 @@ const MAX_SCOPE: usize = 8192;
 /// Claims of what is no token to act by: an end of a session, what is good for the holder of a key only, and what somebody
 /// acts by already.
 const NEVER: [&str; 3] = ["act", "cnf", "events"];
+/// Where the scopes of an access token stand: there, or as Microsoft calls it.
+const SCOPES: [&str; 2] = ["scope", "scp"];
 /// What a user's ID token stands for.
 const OPENID: &str = "openid";
 
@@ -95,6 +97,9 @@ impl Subject {
         if kind == Kind::IdToken && is_for_another {
             return Err(Refused::token("the ID token was issued to another client"));
         }
+        if kind == Kind::IdToken && SCOPES.iter().any(|name| claims.has(name)) {
+            return Err(Refused::token("a token with scopes is an access token, and no ID token"));
+        }
         let subject = claims.required("sub")?;
         // A DID is a key's here, and whoever has the key speaks for it himself.
         if subject.len() > MAX_SUBJECT || subject.starts_with("did:") {
@@ -125,9 +130,8 @@ impl Subject {
     }
 }
 
-/// `scope`, or as Microsoft calls it, `scp`.
 fn scopes(claims: &Claims) -> Result<Vec<String>, Refused> {
-    match claims.get("scope").or_else(|| claims.get("scp")) {
+    match SCOPES.iter().find_map(|name| claims.get(name)) {
         None => Ok(Vec::new()),
         Some(Value::String(all)) if all.len() <= MAX_SCOPE => {
             Ok(all.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect())

@@ -7,10 +7,11 @@ use xbind::Did;
 use xbind::record::Verdict;
 use xbind_runtime::Decided;
 
-use crate::app::{App, Lists};
+use crate::app::App;
 use crate::domain::note;
 use crate::domain::root::{self, Ended};
 use crate::http::call::{Answer, Call};
+use crate::lists::Lists;
 use crate::oauth::exchange::refused;
 use crate::oauth::form::Form;
 use crate::problem::Result;

@@ -1,14 +1,17 @@
 //! What anybody may know: health, keys, the status of tokens.
 
+use std::sync::Arc;
+
 use data_encoding::BASE64URL_NOPAD;
 use hyper::body::Bytes;
 use xbind::identity::jwk::jwk_json;
 use xbind::{Digest, StatusListDraft};
 use xbind_runtime::Audit;
 
-use crate::app::{App, DIRECTORY};
+use crate::app::App;
 use crate::domain::{keys, token};
 use crate::http::call::{Answer, Call};
+use crate::lists::DIRECTORY;
 use crate::problem::{Kind, Problem, Result};
 use crate::wire::About;
 
@@ -47,10 +50,13 @@ pub(crate) async fn jwks(call: Call) -> Result<Answer> {
 }
 
 pub(crate) async fn directory(call: Call) -> Result<Answer> {
-    let set = made(&call, DIRECTORY, DIRECTORY_AGE, |app, now| {
-        let keys = app.store.read(|db| keys::current(db, MAX_DIRECTORY, now))?;
-        let keys: Vec<_> = keys.iter().map(|key| thumbprinted(key)).collect();
-        Ok(format!("{{\"keys\":[{}]}}", keys.join(",")))
+    let set = made(&call, DIRECTORY, DIRECTORY_AGE, |app, now| async move {
+        let look = move |app: &App| {
+            let keys = app.store.read(|db| keys::current(db, MAX_DIRECTORY, now))?;
+            let keys: Vec<_> = keys.iter().map(|key| thumbprinted(key)).collect();
+            Ok(format!("{{\"keys\":[{}]}}", keys.join(",")))
+        };
+        looked_up(&app, look).await
     });
     Ok(Answer::text("application/http-message-signatures-directory+json", set.await?).kept(DIRECTORY_AGE))
 }
@@ -62,30 +68,41 @@ fn thumbprinted(key: &[u8]) -> String {
     format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}","kid":"{kid}","alg":"EdDSA","use":"sig"}}"#)
 }
 
-/// What is kept, or is made now, by one at a time.
-async fn made(
+/// What is kept, or is made now: once for all who ask for it, whether they wait or not.
+async fn made<M: Future<Output = Result<String>> + Send + 'static>(
     call: &Call,
     list: i64,
     age: u64,
-    make: impl FnOnce(&App, u64) -> Result<String> + Send + 'static,
+    make: impl FnOnce(Arc<App>, u64) -> M + Send + 'static,
 ) -> Result<Bytes> {
-    let find = |app: &App| app.lists.find(list, xbind_runtime::now().saturating_sub(age));
+    let find = move |app: &App| app.lists.find(list, xbind_runtime::now().saturating_sub(age));
     if let Ok(found) = find(&call.app) {
         return Ok(found);
     }
-    let _alone = call.app.lists.making.lock().await;
-    let change = match find(&call.app) {
-        Ok(found) => return Ok(found),
-        Err(change) => change,
-    };
+    let turn = call.app.lists.turns.enter(list).await?;
     let app = call.app.clone();
-    let making = tokio::task::spawn_blocking(move || {
+    let making = tokio::spawn(async move {
+        let _turn = turn;
+        let change = match find(&app) {
+            Ok(found) => return Ok(found),
+            Err(change) => change,
+        };
         let now = xbind_runtime::now();
-        let text = Bytes::from(make(&app, now)?);
+        let text = Bytes::from(make(app.clone(), now).await?);
         app.lists.keep(list, text.clone(), now, change);
         Ok(text)
     });
     making.await.unwrap_or_else(|_| Err(Problem::internal()))
+}
+
+/// Looks at much of the database: one at a time, where that holds up nobody.
+async fn looked_up<T: Send + 'static>(
+    app: &Arc<App>,
+    look: impl FnOnce(&App) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let _alone = app.lists.making.lock().await;
+    let app = app.clone();
+    tokio::task::spawn_blocking(move || look(&app)).await.unwrap_or_else(|_| Err(Problem::internal()))
 }
 
 pub(crate) async fn about(call: Call) -> Result<Answer> {
@@ -109,14 +126,18 @@ pub(crate) async fn status_list(call: Call) -> Result<Answer> {
     let list = list.ok_or_else(|| Problem::new(Kind::NotFound, "no token has a place in that list"))?;
     let lifetime = call.app.config().status_lifetime.max(RENEWALS);
     let renewal = lifetime / RENEWALS;
-    let signed = made(&call, list, renewal, move |app, now| {
-        let statuses = app.store.read(|db| token::status_list(db, list))?;
+    let signed = made(&call, list, renewal, move |app, now| async move {
         let over = || Problem::new(Kind::NotFound, "the tokens of that list are over");
-        let uri = format!("{}/v1/status/{list}", app.url());
-        let draft = StatusListDraft { uri: &uri, now, lifetime, ttl: Some(renewal) };
         let signer = app.keys.now().of_list(list, now).cloned().ok_or_else(over)?;
-        let unsigned = statuses.unsigned(signer.did(), &draft)?;
-        let signature = signer.sign_and_wait(unsigned.to_sign())?;
+        signer.check()?;
+        let did = *signer.did();
+        let look = move |app: &App| {
+            let statuses = app.store.read(|db| token::status_list(db, list))?;
+            let uri = format!("{}/v1/status/{list}", app.url());
+            Ok(statuses.unsigned(&did, &StatusListDraft { uri: &uri, now, lifetime, ttl: Some(renewal) })?)
+        };
+        let unsigned = looked_up(&app, look).await?;
+        let signature = signer.sign(unsigned.to_sign()).await?;
         Ok(unsigned.finish(&signature))
     });
     // Caches between may keep it no longer than half a renewal: it is a revocation that waits.

@@ -26,6 +26,8 @@ pub enum Mood {
     Echo,
     /// It answers, but only after so many milliseconds.
     Late(u64),
+    /// It answers when it is in another mood, as it is then.
+    Held,
     /// It never answers.
     Silent,
 }
@@ -34,6 +36,8 @@ struct State {
     keys: Vec<SigningKey>,
     token: String,
     mood: Mood,
+    held: usize,
+    told: usize,
     file: PathBuf,
 }
 
@@ -55,7 +59,7 @@ impl Transit {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let keys = keys.iter().map(SigningKey::duplicate).collect();
         let (token, file) = ("hvs.the-first-token".to_owned(), folder.join("token"));
-        let state = Arc::new(Mutex::new(State { keys, token, mood: Mood::Honest, file }));
+        let state = Arc::new(Mutex::new(State { keys, token, mood: Mood::Honest, held: 0, told: 0, file }));
         let own = state.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -93,6 +97,23 @@ impl Transit {
         self.state.lock().unwrap().mood = mood;
     }
 
+    /// Returns when so many wait for another mood.
+    pub fn has_held(&self, count: usize) {
+        while self.held() < count {
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// How many wait for another mood, or did when it changed.
+    pub fn held(&self) -> usize {
+        self.state.lock().unwrap().held
+    }
+
+    /// How often it has told its keys.
+    pub fn told(&self) -> usize {
+        self.state.lock().unwrap().told
+    }
+
     /// A new version of the key.
     pub fn add(&self, key: SigningKey) {
         self.state.lock().unwrap().keys.push(key);
@@ -127,7 +148,7 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    let mood = state.lock().unwrap().mood.clone();
+    let mood = mood(state);
     if let Mood::Late(ms) = mood {
         thread::sleep(Duration::from_millis(ms));
     }
@@ -142,7 +163,9 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
             std::fs::write(&state.lock().unwrap().file, new)?;
             (403, json!({ "errors": ["permission denied"] }).to_string())
         }
-        Mood::Honest | Mood::Another(_) | Mood::Replaces(_) | Mood::Late(_) => honest(&first, &token, &body, state),
+        Mood::Honest | Mood::Another(_) | Mood::Replaces(_) | Mood::Late(_) | Mood::Held => {
+            honest(&first, &token, &body, state)
+        }
     };
     let location = if status == 307 { "location: http://127.0.0.1:1/\r\n" } else { "" };
     let length = text.len();
@@ -152,14 +175,27 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     stream.write_all(text.as_bytes())
 }
 
+fn mood(state: &Mutex<State>) -> Mood {
+    let is_held = |state: &State| matches!(state.mood, Mood::Held);
+    {
+        let mut state = state.lock().unwrap();
+        state.held += usize::from(is_held(&state));
+    }
+    while is_held(&state.lock().unwrap()) {
+        thread::sleep(Duration::from_millis(5));
+    }
+    state.lock().unwrap().mood.clone()
+}
+
 fn honest(first: &str, token: &str, body: &[u8], state: &Mutex<State>) -> (u16, String) {
-    let state = state.lock().unwrap();
+    let mut state = state.lock().unwrap();
     let refused = |status, why: &str| (status, json!({ "errors": [why] }).to_string());
     if token != state.token {
         return refused(403, "permission denied");
     }
     match first.trim_end() {
         "GET /v1/transit/keys/authority HTTP/1.1" => {
+            state.told += 1;
             let keys = state.keys.iter().enumerate().map(|(at, key)| {
                 let public = BASE64.encode(key.did().public_key());
                 (

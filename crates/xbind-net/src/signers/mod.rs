@@ -32,6 +32,8 @@ pub use vault::VaultKey;
 const MAX_WAITING: usize = 256;
 /// How long one may take unless its owner says otherwise, in milliseconds.
 const PATIENCE: u64 = 5000;
+/// How long it may take whatever its owner says, in milliseconds.
+const MAX_PATIENCE: u64 = 30_000;
 /// How long nobody is asked again who was not there, or gave no answer.
 const REST: Duration = Duration::from_secs(1);
 /// The longest secret in a file, in bytes.
@@ -82,7 +84,7 @@ impl KeptKeys {
 
 /// How long a signature may take, as its owner said it.
 fn patience(timeout_ms: Option<u64>) -> Duration {
-    Duration::from_millis(timeout_ms.unwrap_or(PATIENCE).clamp(1, 30_000))
+    Duration::from_millis(timeout_ms.unwrap_or(PATIENCE).clamp(1, MAX_PATIENCE))
 }
 
 async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Result<T> {

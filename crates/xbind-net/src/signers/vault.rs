@@ -12,12 +12,12 @@ use tokio::sync::Semaphore;
 use xbind::VerifyingKey;
 use zeroize::Zeroizing;
 
-use super::{Answer, Keeper, Result, Signer, SignerFault, secret, within};
+use super::{Answer, Keeper, MAX_PATIENCE, Result, Signer, SignerFault, secret, within};
 use crate::{Ask, Fetcher, Roots, Settings, Target, Whose};
 
 /// The longest answer.
 const MAX_BYTES: usize = 64 << 10;
-/// How long a request may take, whoever waits for it.
+/// How long it may take to tell its keys.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A key of a transit engine, with all its versions: each is a key of its own, and known by its public key.
@@ -183,7 +183,7 @@ impl Engine {
             fields,
             body,
             max_bytes: MAX_BYTES,
-            timeout: TIMEOUT,
+            timeout: Duration::from_millis(MAX_PATIENCE), // whoever asks has less
         };
         Ok(self.fetcher.ask(ask).await?)
     }
