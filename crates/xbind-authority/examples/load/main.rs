@@ -1,5 +1,5 @@
-//! What a server takes: durable tokens a second with 64 clients beside the cost of the signatures alone, and what it costs to have
-//! many agents. `cargo run --release -p xbind-authority --example load -- 10 1000000`: seconds, and agents (2 and 20,000
+//! What a server takes: durable tokens a second with 64 clients beside the cost of the signatures alone, exchanges of users' tokens
+//! beside verification alone, and what it costs to have many agents. `cargo run --release -p xbind-authority --example load -- 10 1000000`: seconds, and agents (2 and 20,000
 //! without).
 #![allow(
     clippy::unwrap_used,
@@ -13,14 +13,21 @@
 #[path = "../../tests/common/mod.rs"]
 mod common;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::client::{Client, Request};
+use common::exchange::{ACCESS_TOKEN, GRANT, Scene};
+use common::issuer::IssuerKey;
+use common::oauth::{TYPE, claims, form, jws};
 use common::story::Story;
 use common::{Folder, key};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
+};
 use serde_json::json;
 use xbind::{ScopeSet, SigningKey};
 use xbind_authority::domain::{agent, operator};
@@ -35,6 +42,9 @@ fn main() {
     let (seconds, agents) = (number(1, 2), number(2, 20_000));
     signatures();
     tokens(Duration::from_secs(seconds));
+    for key in [IssuerKey::rsa(1), IssuerKey::p256(), IssuerKey::ed25519(1)] {
+        exchanges(Duration::from_secs(seconds), key);
+    }
     for count in [agents / 100, agents / 10, agents] {
         registered(count);
     }
@@ -72,45 +82,115 @@ fn tokens(time: Duration) {
         story.agent(&operator, &id, &agent_key(n), &["read:payments"]);
     }
     let before = counts(&mut story.client);
-    let stop = Arc::new(AtomicBool::new(false));
-    let (address, began) = (story.server.address(), Instant::now());
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|n| {
-            let stop = stop.clone();
-            thread::spawn(move || {
-                let (key, mut client, mut times) = (agent_key(n), Client::new(address), Vec::new());
-                let scopes = json!(["read:payments"]);
-                let asked = json!({ "did": key.did().as_str(), "audience": "a", "scopes": scopes });
-                while !stop.load(Ordering::Relaxed) {
-                    let challenge = client.post("/v1/challenges", &asked).expect(200).json()["challenge"].clone();
-                    let body = json!({ "challenge": challenge, "audience": "a", "scopes": scopes });
-                    let host = client.host();
-                    let request = Request::new("POST", "/v1/tokens", Some(&body)).signed(&key, &host);
-                    let began = Instant::now();
-                    client.send(&request).expect(201);
-                    times.push(began.elapsed());
-                }
-                times
-            })
-        })
-        .collect();
-    thread::sleep(time);
-    stop.store(true, Ordering::Relaxed);
-    let mut times: Vec<_> = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
-    let took = began.elapsed().as_secs_f64();
+    let mut times = crowd(story.server.address(), time, |n, client| {
+        let (key, scopes) = (agent_key(n), json!(["read:payments"]));
+        let asked = json!({ "did": key.did().as_str(), "audience": "a", "scopes": scopes });
+        let challenge = client.post("/v1/challenges", &asked).expect(200).json()["challenge"].clone();
+        let body = json!({ "challenge": challenge, "audience": "a", "scopes": scopes });
+        let host = client.host();
+        let request = Request::new("POST", "/v1/tokens", Some(&body)).signed(&key, &host);
+        let began = Instant::now();
+        client.send(&request).expect(201);
+        began.elapsed()
+    });
     let after = counts(&mut story.client);
-    let (commits, count) = (after - before, times.len());
-    println!(
-        "durable tokens          {:>10.0}/s with {CLIENTS} clients, client and server on this machine",
-        count as f64 / took
-    );
-    println!(
-        "a token                 {:>10.1?} p50, {:.1?} p99",
-        percentile(&mut times, 50),
-        percentile(&mut times, 99)
-    );
+    println!("durable tokens          {}", told(&mut times, time));
     // Each commit of the database is one write to the disk, and its records one to two.
-    println!("tokens a commit         {:>10.1}", count as f64 / commits);
+    println!("tokens a commit         {:>10.1}", times.len() as f64 / (after - before));
+}
+
+/// A user's token for each agent, exchanged again and again with an assertion that is new; beside what cannot be left out: both are
+/// verified, and a token is signed.
+fn exchanges(time: Duration, issuer_key: IssuerKey) {
+    let alg = issuer_key.alg();
+    let mut scene = Scene::with(&json!({ "algorithms": [alg] }));
+    scene.issuer.publishes(&[("k", &issuer_key)]);
+    scene.key = issuer_key;
+    let operator = key(1);
+    for n in 0..CLIENTS {
+        scene.story.agent(&operator, &scene.operator_id, &agent_key(n), &["read:*"]);
+    }
+    let users: Vec<_> =
+        (0..CLIENTS).map(|n| scene.user(&json!({ "sub": format!("user{n}"), "sid": format!("s{n}") }))).collect();
+    verification(alg, &scene.key, &users[0]);
+    let (address, url) = (scene.story.server.address(), scene.story.server.url().to_owned());
+    let mut times = crowd(address, time, |n, client| {
+        let key = agent_key(n);
+        let assertion = jws(&key, &json!({ "alg": "EdDSA" }), &claims(key.did().as_str(), &url));
+        let request = form(
+            "/oauth/token",
+            &[
+                ("grant_type", GRANT),
+                ("client_assertion_type", TYPE),
+                ("client_assertion", &assertion),
+                ("subject_token", &users[n as usize]),
+                ("subject_token_type", ACCESS_TOKEN),
+                ("scope", "read:x"),
+                ("audience", "a"),
+            ],
+        );
+        let began = Instant::now();
+        client.send(&request).expect(200);
+        began.elapsed()
+    });
+    println!("exchanges, {alg}        {}", told(&mut times, time));
+}
+
+fn verification(alg: &str, issuer_key: &IssuerKey, token: &str) {
+    let (input, signature) = token.rsplit_once('.').unwrap();
+    let signature = data_encoding::BASE64URL_NOPAD.decode(signature.as_bytes()).unwrap();
+    let public = issuer_key.public();
+    let holds = || match issuer_key {
+        IssuerKey::Rsa(_) => RsaPublicKeyComponents { n: &public[..], e: &[1, 0, 1] }
+            .verify(&RSA_PKCS1_2048_8192_SHA256, input.as_bytes(), &signature)
+            .is_ok(),
+        IssuerKey::P256(_) => {
+            UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &public).verify(input.as_bytes(), &signature).is_ok()
+        }
+        IssuerKey::Ed25519(_) => UnparsedPublicKey::new(&ED25519, &public).verify(input.as_bytes(), &signature).is_ok(),
+    };
+    let (agent, rounds) = (key(2), 2000);
+    let assertion = agent.sign(b"an assertion");
+    let began = Instant::now();
+    for _ in 0..rounds {
+        assert!(holds() && agent.verifying_key().verify(b"an assertion", &assertion));
+    }
+    let verified = began.elapsed() / rounds;
+    let began = Instant::now();
+    for _ in 0..rounds {
+        let _ = agent.sign(b"a token");
+    }
+    let all = verified + began.elapsed() / rounds;
+    println!(
+        "verification alone, {alg} {verified:>8.1?} an exchange, {:.0}/s on one core; with the token's signature {:.0}/s",
+        1.0 / verified.as_secs_f64(),
+        1.0 / all.as_secs_f64()
+    );
+}
+
+/// Lets each client ask again and again, for that long, and tells how long each took.
+fn crowd(address: SocketAddr, time: Duration, ask: impl Fn(u32, &mut Client) -> Duration + Sync) -> Vec<Duration> {
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let (stop, ask) = (&stop, &ask);
+        let asks = move |n| {
+            let (mut client, mut times) = (Client::new(address), Vec::new());
+            while !stop.load(Ordering::Relaxed) {
+                times.push(ask(n, &mut client));
+            }
+            times
+        };
+        let clients: Vec<_> = (0..CLIENTS).map(|n| scope.spawn(move || asks(n))).collect();
+        thread::sleep(time);
+        stop.store(true, Ordering::Relaxed);
+        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    })
+}
+
+fn told(times: &mut [Duration], time: Duration) -> String {
+    let (p50, p99) = (percentile(times, 50), percentile(times, 99));
+    let rate = times.len() as f64 / time.as_secs_f64();
+    format!("{rate:>10.0}/s, {p50:.1?} p50, {p99:.1?} p99 with {CLIENTS} clients, client and server on this machine")
 }
 
 fn counts(client: &mut Client) -> f64 {
