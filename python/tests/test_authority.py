@@ -145,6 +145,9 @@ async def test_options_that_are_none(own, bus):
     for address in ("", "https://host.example/path", "ftp://x", "http://host.example", f"{own.url}#{own.did}"):
         with pytest.raises(XBindError, match="INVALID_CONFIG"):
             Agent(bus=bus, registry=address)
+    with pytest.raises(XBindError, match="INVALID_CONFIG") as raised:
+        Agent(bus=bus, registry="https://user:se-cret@host.example")
+    assert "se-cret" not in f"{raised.value!r} {raised.value} {vars(raised.value)}"
     with pytest.raises(XBindError, match="INVALID_DID"):
         Agent(bus=bus, registry=Located("did:key:x", own.url))
     assert bus.agents() == []

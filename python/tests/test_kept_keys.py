@@ -27,6 +27,7 @@ async def calls_and_is_called(kept: KeptKey) -> str:
         plain.handle(lambda call: call.sender)
         assert await plain.call("kept", 1) == [1, "kept"]
         assert set(await asyncio.gather(*(agent.call("plain", n) for n in range(50)))) == {agent.did}
+        assert (await plain.describe("kept")).did == agent.did
     assert kept.get_did() == agent.did
     return agent.did
 
