@@ -121,6 +121,29 @@ async def test_an_authority_that_is_away_or_another_one(own, bus, nowhere):
     bus.close()
 
 
+async def test_whoever_gives_up_waits_no_longer_for_an_authority_that_hangs(bus):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        async with Agent("alice", bus=bus, registry=f"http://127.0.0.1:{silent.getsockname()[1]}") as alice:
+            asked = [asyncio.ensure_future(alice.request_token(**MINE)) for _ in range(3)]
+            connection, _ = await asyncio.to_thread(silent.accept)
+            asked[0].cancel()
+            done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+            assert done == {asked[0]} and asked[0].cancelled()
+            connection.close()
+            for each in asked[1:]:
+                assert await code_of(each) == "REGISTRY_UNAVAILABLE"
+
+
+def test_what_was_given_in_one_event_loop_is_there_in_the_next(own, bus):
+    async def start() -> tuple[Agent, str]:
+        alice = await own.agent("alice", bus)
+        return alice, await alice.request_token(**MINE)
+
+    alice, token = asyncio.run(start())
+    assert asyncio.run(alice.request_token(**MINE)) == token
+    bus.close()
+
+
 @pytest.mark.parametrize("how", ["now", "later"])
 async def test_a_key_that_is_elsewhere_signs(own, bus, how):
     keystore = Keystore(how)
