@@ -139,6 +139,9 @@ test('options that are none', async () => {
     expect(() => new AutoGenxBindAgent(config(registry))).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG' }))
   }
   expect(() => new AutoGenxBindAgent(config({ url: own.url, did: 'did:key:x' }))).toThrow(/did/i)
+  expect(() => new AutoGenxBindAgent(config('https://user:se-cret@host.example'))).toThrow(
+    expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.not.stringContaining('se-cret') as string }),
+  )
   expect(bus.agents()).toEqual([])
   for (const registry of [null, 1, { url: own.url }, { url: own.url, did: own.did, x: 1 }]) {
     expect(() => new AutoGenxBindAgent(config(registry))).toThrow(TypeError)

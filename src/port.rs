@@ -11,7 +11,7 @@ use xbind_binding::judge::{Answers, Needs};
 use xbind_binding::nats::{self, AgentWord, Cluster, Nats};
 use xbind_binding::nats_service::{self, CalloutKeys, Said, Service, Serving, Word};
 use xbind_binding::tape::Tape;
-use xbind_binding::{port, ports};
+use xbind_binding::{port, ports, registry};
 
 use crate::bytes::Bytes;
 use crate::convert::{BindingError, Content, Fallible, Json};
@@ -42,6 +42,7 @@ entries! {
     fn new_node(max_lifetime: f64, log: Option<&LogRef>, dangerously_unrecorded: bool) -> NodeRef = agent::new_node;
     fn shared_node(name: String) -> Fallible<NodeRef> = Node::shared;
     fn node_agents(node: &NodeRef) -> Json<Vec<Agent>> = agent::agents;
+    fn agent_of(port: u32, node: &NodeRef, id: String) -> Fallible<u32> = registry::agent_of;
     fn stop_on_node(node: &NodeRef, did: String) -> Fallible<()> = agent::stop;
     fn close_node(node: &NodeRef) = Node::close;
     /// Connects a bus to those of other machines, in the name of an identity where there is one.
@@ -55,8 +56,7 @@ entries! {
     /// Begins what an owner runs for the buses on its brokers.
     fn serve_nats(serving: Json<Serving>, key: &KeyRef) -> AsyncTask<Work<Service, ServiceRef>>
         as "Promise<Fallible<ServiceRef>>" = nats_service::serve;
-    fn tell_service(service: &ServiceRef, word: Json<Word>) -> Soon<Said, Json<Said>> as "Promise<Fallible<Json<Said>>>"
-        = Service::told;
+    fn tell_service(service: &ServiceRef, word: Json<Word>) -> Soon<Said, Json<Said>> as "Promise<Fallible<Json<Said>>>" = Service::told;
     fn callout_keys(issuer: &KeyRef) -> Fallible<Json<CalloutKeys>> = nats_service::callout_keys;
     fn join(
         port: u32, node: &NodeRef, options: Json<Options>, key: Option<&KeyRef>, provider: Option<String>,

@@ -30,10 +30,12 @@ from ._identity import Identity, IdentityProvider, did_to_public_key, public_key
 from ._inbox import Message
 from ._incoming import IncomingCall
 from ._issuer import TrustedIssuer
+from ._kept import KeptKey, pkcs11, vault
 from ._messages import MessageOp, MessageVerifier, SealedMessage, VerifiedMessage, seal
 from ._progress import Progress
 from ._reach import HttpReach, ProxyUse
 from ._receipts import VerifiedReceipt, verify_receipt
+from ._registry import Registered, RegistryAddress
 from ._requests import RequestVerifier, VerifiedRequest
 from ._revocation import RevocationList, RevocationSource, RevocationSubject
 from ._rotation import KeyHistory, KeyState, Rotation, sign_rotation, verify_rotation
@@ -76,6 +78,7 @@ __all__ = [
     "Identity",
     "IdentityProvider",
     "IncomingCall",
+    "KeptKey",
     "KeyHistory",
     "KeyState",
     "Listening",
@@ -89,6 +92,8 @@ __all__ = [
     "Present",
     "Progress",
     "ProxyUse",
+    "Registered",
+    "RegistryAddress",
     "RemoteError",
     "RequestVerifier",
     "RevocationList",
@@ -119,12 +124,14 @@ __all__ = [
     "issue_token",
     "listen",
     "open_audit_log",
+    "pkcs11",
     "public_key_to_did",
     "seal",
     "serve_agents",
     "sign_request",
     "sign_response",
     "sign_rotation",
+    "vault",
     "verify_approval",
     "verify_audit",
     "verify_card",

@@ -11,7 +11,7 @@ from ._errors import XBindError
 
 
 class Located(NamedTuple):
-    """An agent at a URL, which must answer as that DID."""
+    """An agent, or an authority, at a URL: it must answer as that DID."""
 
     did: str
     """Who must answer."""

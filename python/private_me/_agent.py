@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, NoReturn, TypeVar, overload
 
 from . import _native
@@ -13,7 +13,7 @@ from ._audit import AuditLog
 from ._bus import MessageBus
 from ._calls import CallReceipt, DeliveryReceipt, opened
 from ._card import AgentCard, card_in
-from ._check import MAX_WHOLE, UNSET, Unset, check_str, given, milliseconds, optional, strings, whole
+from ._check import MAX_WHOLE, UNSET, Unset, check_str, milliseconds, optional, whole
 from ._errors import XBindError
 from ._guard import Allow, ApprovalPolicy, Handler, Policy
 from ._identity import Identity, IdentityProvider, passphrase_in, read_key, write_key_async
@@ -21,15 +21,16 @@ from ._inbox import Message
 from ._member import Member
 from ._methods import DESCRIBE, method_of, name_of_method
 from ._progress import Progress
+from ._registry import RegistryAddress
 from ._revocation import Revocations
+from ._rights import Rights
 from ._stream import AnswerStream
-from ._tokens import StatusRef, granted
 from ._verifier import Trust
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Agent:
+class Agent(Rights):
     """An agent with a cryptographic identity: calls other agents by name or DID, every message signed and verified.
 
     It belongs to the thread in which it is made, and lives in the event loop that runs there.
@@ -38,7 +39,7 @@ class Agent:
     ...     await researcher.call("writer", {"topic": "identity"})
     """
 
-    __slots__ = ("_member", "__weakref__")
+    __slots__ = ()
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class Agent:
         on_handler_error: Callable[..., Any] | None = None,
         verbose: bool = False,
         addresses: Iterable[str] | None = None,
+        registry: RegistryAddress | Unset = UNSET,
         audit: AuditLog | Unset = UNSET,
         dangerously_continue_unrecorded: bool | Unset = UNSET,
     ) -> None:
@@ -69,6 +71,7 @@ class Agent:
         - `handler`: answers calls from the start: everybody's, until `handle()` sets a policy.
         - `on_handler_error`: told of what a handler raises; by default it goes to the log `private_me`.
         - `verbose`: a line in the log for each message. `addresses`: URLs where it is, for its card.
+        - `registry`: the authority of its operator, a URL or a `Located`: then it calls by the names there, too.
         - `audit`: where it puts on record what it decides about calls, by default its bus's log: `open_audit_log`. What cannot be
           recorded is not done (AUDIT_FAILED), but with `dangerously_continue_unrecorded`.
 
@@ -78,7 +81,7 @@ class Agent:
             name, key=None, identity=identity, bus=bus, timeout=timeout, message_ttl=message_ttl,
             max_payload_bytes=max_payload_bytes, inbox_messages=inbox_messages, inbox_bytes=inbox_bytes,
             concurrency=concurrency, handler=handler, on_handler_error=on_handler_error, verbose=verbose,
-            addresses=addresses, audit=audit, dangerously_continue_unrecorded=dangerously_continue_unrecorded,
+            addresses=addresses, registry=registry, audit=audit, dangerously_continue_unrecorded=dangerously_continue_unrecorded,
         )  # fmt: skip
 
     @classmethod
@@ -99,6 +102,7 @@ class Agent:
         on_handler_error: Callable[..., Any] | None = None,
         verbose: bool = False,
         addresses: Iterable[str] | None = None,
+        registry: RegistryAddress | Unset = UNSET,
         audit: AuditLog | Unset = UNSET,
         dangerously_continue_unrecorded: bool | Unset = UNSET,
     ) -> Agent:
@@ -116,7 +120,7 @@ class Agent:
                 name, key=key, identity=None, bus=bus, timeout=timeout, message_ttl=message_ttl,
                 max_payload_bytes=max_payload_bytes, inbox_messages=inbox_messages, inbox_bytes=inbox_bytes,
                 concurrency=concurrency, handler=handler, on_handler_error=on_handler_error, verbose=verbose,
-                addresses=addresses, audit=audit, dangerously_continue_unrecorded=dangerously_continue_unrecorded,
+                addresses=addresses, registry=registry, audit=audit, dangerously_continue_unrecorded=dangerously_continue_unrecorded,
             )  # fmt: skip
         finally:
             _native.destroy_key(key)  # the agent has its own by now
@@ -324,38 +328,6 @@ class Agent:
         ended = await ask(self._member, recipient_in(to), None, asked)
         answer = opened(ended)
         return card_in(answer, ended[1], _native.known_session(self._member.node, ended[1]))
-
-    def grant(
-        self,
-        *,
-        subject: str,
-        audience: str,
-        scopes: Iterable[str],
-        ttl: int | None = None,
-        claims: Mapping[str, Any] | None = None,
-        status: StatusRef | None = None,
-        now: int | None = None,
-    ) -> str:
-        """Grants scopes with this agent's key: a token that agents which trust this one's DID accept. See `issue_token`."""
-        grant = granted(subject, check_str(audience, "audience"), strings(scopes, "scopes"), ttl, claims, status, now)
-        return self._member.recorded("token.issued", _native.issue_token(self._member.key, grant))
-
-    def delegate(
-        self,
-        token: str,
-        *,
-        subject: str,
-        audience: str | Unset = UNSET,
-        scopes: Iterable[str] | Unset = UNSET,
-        ttl: int | None = None,
-        status: StatusRef | None = None,
-        now: int | None = None,
-    ) -> str:
-        """Hands on a part of the rights in a token that was issued to this agent. See `delegate_token`."""
-        own = given(audience, check_str, "audience")
-        grant = granted(subject, own, given(scopes, strings, "scopes"), ttl, None, status, now)
-        delegated = _native.delegate_token(self._member.key, check_str(token, "token"), grant)
-        return self._member.recorded("token.delegated", delegated)
 
     async def export_identity(self, *, passphrase: str | Unset = UNSET) -> bytes:
         """The private key as PKCS#8 DER; with a passphrase encrypted, which another thread works on.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from . import _native
 from ._audit import AuditLog, recording_in
 from ._check import UNSET, Unset, check_str, given, whole
 from ._reach import HttpReach, reach_by, reach_in
+from ._registry import wish_in
 from ._waiting import check_fork
 
 
@@ -59,6 +61,21 @@ class MessageBus:
         """Who is here, in the order in which they came."""
         check_fork()
         return present(_native.node_agents(self._node))
+
+    async def get_agent_token(
+        self, *, agent_id: str, original_token: str, audience: str, scopes: Iterable[str], ttl: int | None = None
+    ) -> str:
+        """A token for an agent here, to act for a user who has signed in: the agent's own `request_token` with an `original_token`.
+        `agent_id` is its name or DID; it has to be on this bus, and of this thread.
+
+        Raises what `request_token` raises, AGENT_NOT_FOUND, AMBIGUOUS_NAME.
+        """
+        from ._port import current  # which knows of all that are here
+
+        wish = wish_in(audience, scopes, ttl, check_str(original_token, "original_token"))
+        port = current()
+        number = _native.agent_of(port.number, self._node, check_str(agent_id, "agent_id"))
+        return await port.agents[number].token(wish)
 
     def stop(self, did: str) -> None:
         """Stops an identity here, at once and for good: its calls, and those to it, end with REVOKED, handlers that work on them

@@ -19,6 +19,7 @@ from ._check import (
     check_bytes,
     check_callable,
     check_str,
+    given,
     milliseconds,
     optional,
     whole,
@@ -31,6 +32,7 @@ from ._journal import Journal, short
 from ._methods import Offers
 from ._port import current
 from ._recorder import record_text, statement_record
+from ._registry import Registered, Registries, RegistryAddress, Wish, registry_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,6 +62,7 @@ class Member:
         on_handler_error: Callable[..., Any] | None,
         verbose: bool,
         addresses: Iterable[str] | None,
+        registry: RegistryAddress | Unset,
         audit: AuditLog | Unset,
         dangerously_continue_unrecorded: bool | Unset,
     ) -> None:
@@ -74,6 +77,7 @@ class Member:
         self.timeout = milliseconds(timeout, 30_000, "timeout")
         self.longest = whole(max_payload_bytes, 1 << 20, "max_payload_bytes", 1, MAX_TIMER)
         named = check_addresses(addresses)
+        authority = given(registry, registry_in, "registry")
         self._signer = None if identity is None else Signer(identity)
         provider = None if self._signer is None else self._signer.did
         self.journal = Journal(self.name or "", verbose, on_handler_error)
@@ -90,8 +94,13 @@ class Member:
         log, unrecorded = recording_in(audit, dangerously_continue_unrecorded)
         self.port = current()
         self.number = _native.join(self.port.number, self.node, json.dumps(options), key, provider, log, unrecorded)
-        self.port.agents[self.number] = self
         self.did = _native.agent_did(self.port.number, self.number)
+        try:
+            self._registries = Registries(self.port.number, self.number, self.did, authority)
+        except BaseException:  # without its authority there is no agent
+            _native.close_agent(self.port.number, self.number)
+            raise
+        self.port.agents[self.number] = self
         if self.name is None:
             self.journal = Journal(short(self.did), verbose, on_handler_error)
         self.inbox = Inbox(self)
@@ -124,6 +133,17 @@ class Member:
         """The card of what it offers."""
         self.check()
         return await self._card.of(self.offers)
+
+    async def register(self, registry: RegistryAddress | Unset) -> Registered:
+        """Its name, at its own authority, or another one."""
+        at = given(registry, registry_in, "registry")
+        self.check()
+        return await self._registries.register(at, self.card)
+
+    async def token(self, wish: Wish) -> str:
+        """A token of its authority."""
+        self.check()
+        return await self._registries.token(wish)
 
     async def _describe(self, _: object) -> dict[str, str]:
         return {"card": (await self.card()).jws}
@@ -208,6 +228,7 @@ class Member:
     def left(self) -> None:
         """It is on the bus no more."""
         self.is_closed = True
+        self._registries.forget()
         self.inbox.close(closed)
         if self._draining is not None and not self._draining.done():
             self._draining.set_result(None)

@@ -16,11 +16,13 @@ from ._agent import Agent
 from ._bus import MessageBus
 from ._calls import DeliveryReceipt
 from ._card import AgentCard
+from ._check import UNSET, Unset
 from ._errors import HandlerError, RemoteError, XBindError
 from ._guard import Handler
 from ._identity import Identity, IdentityProvider
 from ._inbox import Message
 from ._incoming import IncomingCall
+from ._registry import RegistryAddress
 from ._stream import AnswerStream
 
 
@@ -115,6 +117,14 @@ class AutoGenxBindAgent:
     async def describe(self, to: Address | None = None) -> Result:
         """What this agent offers or another one."""
         return await _result(self.agent.describe(to))
+
+    async def register(self, registry: RegistryAddress | Unset = UNSET) -> Result:
+        """Registers its name within the domain of its operator, with its card; the value is a `Registered`."""
+        return await _result(self.agent.register(registry))
+
+    async def request_token(self, **request: Any) -> Result:
+        """A token of its authority; the request as `Agent.request_token` takes it."""
+        return await _result(self.agent.request_token(**request))
 
     async def export_identity(self, **options: Any) -> Result:
         """The private key as PKCS#8 DER; with `passphrase` encrypted."""

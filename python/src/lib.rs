@@ -66,6 +66,7 @@ macro_rules! kept {
 
 use pyo3::types::PyModuleMethods;
 
+mod authority;
 mod events;
 mod http;
 mod json;
@@ -83,8 +84,18 @@ mod wake;
 /// The native side of `private_me`.
 #[pyo3::pymodule(gil_used = false)]
 fn _native(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
-    for add in [http::add, json::add, key::add, message::add, nats::add, net::add, port::add, record::add, rights::add]
-    {
+    for add in [
+        authority::add,
+        http::add,
+        json::add,
+        key::add,
+        message::add,
+        nats::add,
+        net::add,
+        port::add,
+        record::add,
+        rights::add,
+    ] {
         add(module)?;
     }
     module.add("TooLong", module.py().get_type::<json::TooLong>())?;

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from authority import Workflow
 from brokers import Broker
 
 import private_me._bus
@@ -58,3 +59,19 @@ def test_the_programs_of_the_guide_run(capsys, monkeypatch, tmp_path):
         "True",
         "{'price': 7} call result",
     ]
+
+
+def test_the_program_of_the_guide_about_users_runs(capsys, monkeypatch):
+    guide = HERE.parent / "docs" / "guides" / "agent-tokens.md"
+    if not guide.exists():
+        pytest.skip("the guide is in the repository alone")
+    own = Workflow()
+    known = {"XBIND_DIR": own.authority.dir, "AUTHORITY_URL": own.authority.url, "AUTHORITY_DID": own.authority.did}
+    for name, value in {**known, "USER_TOKEN": own.users.token("alice")}.items():
+        monkeypatch.setenv(name, str(value))
+    try:
+        [program] = BLOCK.findall(guide.read_text())
+        exec(compile(program, str(guide), "exec"), {"__name__": "guide"})
+    finally:
+        own.end()
+    assert capsys.readouterr().out.splitlines() == ["notes for alice", "SCOPE_DENIED"]

@@ -5,7 +5,7 @@ import { XBindError } from '../errors'
 import { native } from '../native'
 import { reachIn, type HttpReach } from './reach'
 import { read } from '../native/json'
-import { agentsHere, wakePort } from './port'
+import { agentHere, wakePort } from './port'
 import { agentToken, type AgentTokenWish, type Present } from './registry'
 import { fail, ok, orThrow, type Result } from '../result'
 
@@ -107,7 +107,7 @@ export class MessageBus {
    * ```
    */
   async getAgentToken(request: AgentTokenWish): Promise<Result<string>> {
-    return await agentToken(this.#node, agentsHere<Present>(), request)
+    return await agentToken((agentId) => agentHere<Present>(this.#node, agentId), request)
   }
 
   /**

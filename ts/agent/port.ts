@@ -2,7 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { types } from 'node:util'
 import { answered, Calls, delivered, failed, kept, now } from './calls'
 import { refuseChannel } from './channels'
-import type { Failure } from '../native/binding'
+import { isFailure } from '../errors'
+import type { Failure, NodeRef } from '../native/binding'
 import { Events } from '../native/events'
 import { Handled, isThenable, unsent } from './handled'
 import type { Guard } from './guard'
@@ -90,9 +91,8 @@ export class Port<Agent extends object = object> {
     this.#handled = new Handled(this.number, ask, schedule, soon, watch)
   }
 
-  /** In the order in which they came. */
-  get agents(): Iterable<Agent> {
-    return this.#agents.values()
+  agent(number: number): Agent | undefined {
+    return this.#agents.get(number)
   }
 
   add(number: number, agent: Agent): void {
@@ -293,9 +293,10 @@ export function openPort<Agent extends object>(ask: Members<Agent>): Port<Agent>
   return (current ??= new Port(ask))
 }
 
-/** The agents of this thread. */
-export function agentsHere<Agent>(): Iterable<Agent> {
-  return current?.agents ?? []
+/** The agent of that name or DID on a bus, of those of this thread. */
+export function agentHere<Agent extends object>(node: NodeRef, id: string): Agent | Failure {
+  const number = native.agentOf(current?.number ?? 0, node, id)
+  return isFailure(number) ? number : (current?.agent(number) as Agent)
 }
 
 /** Lets agents of this thread hear what happened to them, if there are any. */

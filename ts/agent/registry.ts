@@ -3,9 +3,8 @@ import { checkObject, checkString, known, optional, strings, bounded } from '../
 import type { AgentCard } from './card'
 import { failure, isFailure } from '../errors'
 import { native } from '../native'
-import { short } from './log'
 import { json } from '../native/json'
-import type { Failure, NodeRef, RegistryRef } from '../native/binding'
+import type { Failure, RegistryRef } from '../native/binding'
 import { fail, ok, type Result } from '../result'
 
 /**
@@ -88,34 +87,19 @@ export function wishIn(wish: TokenWish, what: string, more: readonly string[] = 
 
 /** An agent that is here. */
 export interface Present {
-  readonly node: NodeRef
-  readonly did: string
-  readonly name: string | undefined
   readonly registries: Registries
 }
 
-/** A token for the agent of that name or DID on a bus, of those that are here. */
+/** A token for the agent of that name or DID, of those that are here: `find` gives it. */
 export async function agentToken(
-  node: NodeRef,
-  here: Iterable<Present>,
+  find: (agentId: string) => Present | Failure,
   wish: AgentTokenWish,
 ): Promise<Result<string>> {
   const read = wishIn(wish, 'getAgentToken()', ['agentId'])
   const { agentId } = wish
   checkString(agentId, 'agentId')
-  const found = [...here].filter((agent) => agent.node === node && (agent.did === agentId || agent.name === agentId))
-  const [agent] = found.slice(-1) // the newest of its DID
-  if (agent === undefined)
-    return fail(
-      failure(
-        'AGENT_NOT_FOUND',
-        `no agent of this thread on this bus is ${short(agentId)}`,
-        'make the agent first, on this bus and in this thread; one elsewhere asks by itself: requestToken({ originalToken })',
-      ),
-    )
-  if (found.some(({ did }) => did !== agent.did))
-    return fail(failure('AMBIGUOUS_NAME', `several agents here are ${short(agentId)}`, 'ask by the DID'))
-  return await agent.registries.token(read)
+  const agent = find(agentId)
+  return isFailure(agent) ? fail(agent) : await agent.registries.token(read)
 }
 
 /** What may be asked for: by an agent that can say why it cannot ask. */

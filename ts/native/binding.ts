@@ -996,6 +996,8 @@ export interface Binding {
   sharedNode(name: string): Fallible<NodeRef>
   /** The agents of a node. */
   nodeAgents(node: NodeRef): Json<ReadonlyArray<Agent>>
+  /** The agent of that DID or name among those of a port that are on a node, the newest of its DID. */
+  agentOf(port: number, node: NodeRef, id: string): Fallible<number>
   /** Closes the agents of a DID. */
   stopOnNode(node: NodeRef, did: string): Fallible<undefined>
   closeNode(node: NodeRef): void

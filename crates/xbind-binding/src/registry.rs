@@ -1,12 +1,15 @@
 //! What an agent asks of the authority of its operator.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
-use xbind::Result;
+use xbind::{Error, ErrorKind, Result};
 use xbind_net::authority::{UserToken, Wanted};
+use xbind_runtime::{Agent, Node};
 
 use crate::net;
 use crate::number::Whole;
-use crate::ports::with;
+use crate::ports::{self, with};
 use crate::record::Telling;
 use crate::serve::reach_addresses;
 
@@ -38,6 +41,27 @@ pub fn open(port: u32, agent: u32, at: &str, resolves: bool) -> Result<Registry>
         }
         Registry::new(&agent, at, resolves, net::settings())
     })
+}
+
+/// The agent of that DID or name among those of a port that are on a node, the newest of its DID.
+///
+/// # Errors
+/// `AGENT_NOT_FOUND`, `AMBIGUOUS_NAME`.
+pub fn agent_of(port: u32, node: &Arc<Node>, id: &str) -> Result<u32> {
+    let is_it =
+        |agent: &Agent| Arc::ptr_eq(agent.node(), node) && (agent.did().as_str() == id || agent.name() == Some(id));
+    let found = ports::ask(port, Vec::new(), |port| port.agents());
+    let found: Vec<_> = found.into_iter().filter(|(_, agent)| is_it(agent)).collect();
+    let id = || id.chars().filter(char::is_ascii_graphic).take(64).collect::<String>();
+    let Some((number, newest)) = found.iter().max_by_key(|(number, _)| number) else {
+        return Err(Error::new(ErrorKind::AgentNotFound, format!("no agent of this thread on this bus is {}", id()))
+            .with_hint("make the agent first, on this bus and in this thread; one elsewhere asks by itself, with the user's token"));
+    };
+    if found.iter().any(|(_, other)| other.did() != newest.did()) {
+        return Err(Error::new(ErrorKind::AmbiguousName, format!("several agents here are {}", id()))
+            .with_hint("ask by the DID"));
+    }
+    Ok(*number)
 }
 
 /// A token, with that of a user one to act for him; or the name that is registered now.

@@ -25,7 +25,7 @@ impl Client {
         let roots = Roots { pem: Vec::new(), files: ca.cloned().into_iter().collect() };
         let client = authority::Client::new(server, Settings { roots, ..Settings::default() });
         client.map(|inner| Self { inner, authority: None }).map_err(|why| {
-            Failure::usage(format!("{server} is no address of an authority: {why}"))
+            Failure::usage(format!("the address of the authority cannot be used: {why}"))
                 .hint("give https://authority.example, or http://localhost:8080 on this machine")
         })
     }

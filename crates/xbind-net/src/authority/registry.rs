@@ -46,8 +46,9 @@ impl Registry {
     /// `INVALID_CONFIG`, `INVALID_DID`.
     pub fn new(agent: &Arc<Agent>, at: &str, resolves: bool, settings: Settings) -> xbind::Result<Self> {
         let (server, did) = at.split_once('#').map_or((at, None), |(server, did)| (server, Some(did)));
+        // Without the address: it may hold a password.
         let wrong = |why| {
-            Error::new(ErrorKind::InvalidConfig, format!("{server} is no address of an authority: {why}"))
+            Error::new(ErrorKind::InvalidConfig, format!("the address of the authority cannot be used: {why}"))
                 .with_hint("give https://authority.example, or http://localhost:8080 on this machine")
         };
         let client = Client::new(server, settings).map_err(wrong)?;

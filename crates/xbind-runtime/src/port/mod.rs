@@ -139,6 +139,11 @@ impl Port {
         agent.ok_or_else(closed)
     }
 
+    /// All its agents, by their numbers: the newest has the highest.
+    pub fn agents(&self) -> Vec<(u32, Arc<Agent>)> {
+        self.agents.guard().by_number.iter().map(|(number, agent)| (*number, agent.clone())).collect()
+    }
+
     /// The identity provider's answer to [`Event::Sign`]; none if it failed. False if it is not by the key of its DID,
     /// though somebody waits for it.
     pub fn signed(&self, number: u32, round: u32, signature: Option<[u8; 64]>) -> bool {
