@@ -116,7 +116,7 @@ test('README.md is short: at most 900 words beside its code', () => {
   expect(words.length).toBeLessThanOrEqual(900)
 })
 
-test('README.md leads to every guide, and has no passphrase of its own', () => {
+test('README.md leads to the guides, and has no passphrase of its own', () => {
   const readme = read('README.md')
   for (const file of [
     'streaming',

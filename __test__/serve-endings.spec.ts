@@ -88,7 +88,8 @@ test(
       'AGENT_CLOSED unknown': [0, 1],
     }
     expect([...ends].filter(([call, end]) => !mayRun[end]?.includes(runs.get(call) ?? 0))).toEqual([])
-    expect([ends.size, [...ends.values()].includes('ok')]).toEqual([32 * 60, true])
+    expect(ends.size).toBe(32 * 60)
+    expect([...ends.values()].filter((end) => end === 'ok').length).toBeGreaterThan(16 * 60)
   },
 )
 

@@ -68,6 +68,15 @@ function connected(port: number): Socket & { text: () => string } {
   return Object.assign(socket, { text: () => text })
 }
 
+/** Waits until no more is read of what was sent. */
+async function quiet(there: Socket): Promise<void> {
+  let before = -1
+  while (before !== there.bytesRead) {
+    before = there.bytesRead
+    await new Promise((resolve) => setTimeout(resolve, 500))
+  }
+}
+
 /** One whose method `wait` works until its signal aborts. */
 function waiting() {
   const callee = agent()
@@ -203,11 +212,7 @@ test('what is refused behind a slow one is bounded, and none of it is lost', { t
   const [there] = await accepted
   await expect.poll(() => begun).toBe(1)
   for (let n = 0; n < requests; n++) socket.write(post(Buffer.alloc(copies * refused.length, refused)))
-  let before = -1
-  while (before !== there.bytesRead) {
-    before = there.bytesRead
-    await new Promise((resolve) => setTimeout(resolve, 500))
-  }
+  await quiet(there)
   expect(there.bytesRead).toBeLessThan(2 << 20)
   expect(told).toBe(0)
   finish()
@@ -223,18 +228,20 @@ test('one whose body is not read yet is not silent; one that sends nothing is', 
   const wait = new Promise<void>((resolve) => (finish = resolve))
   callee.handle('wait', () => ((begun += 1), wait))
   callee.handle('closed', () => undefined, { allow: [callee.getDID()] })
-  const { port, bodies } = await mounted(callee, ['wait', 'closed'])
+  const { server, port, bodies } = await mounted(callee, ['wait', 'closed'])
   const refused = post(Buffer.alloc(2000 * (bodies[1]?.length ?? 0), bodies[1]))
-  const [held, silent] = [connected(port), connected(port)]
+  const accepted = once(server, 'connection') as Promise<[Socket]>
+  const held = connected(port)
+  const [there] = await accepted
+  const silent = connected(port)
   timeouts.mockClear()
   held.write(post(bodies[0] ?? EMPTY))
   await expect.poll(() => begun).toBe(1)
   held.write(refused)
   await expect.poll(() => limits().length).toBe(2)
-  await new Promise((resolve) => setTimeout(resolve, 500))
+  await expect.poll(() => there.bytesRead).toBeGreaterThan(256 << 10)
+  await quiet(there)
   limits()[1]?.[0]()
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  expect(held.closed).toBe(false)
   silent.write(post(EMPTY, 1 << 20).subarray(0, -1))
   await expect.poll(() => limits().length).toBe(3)
   limits()[2]?.[0]()

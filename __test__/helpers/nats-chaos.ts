@@ -10,6 +10,8 @@ export interface Ended {
   ended: number
   code: string
   handled: string
+  /** How many calls there were, when no more are made, and when all have ended. */
+  all?: number
   over?: number
 }
 
@@ -31,6 +33,8 @@ const SEED = '9'
 
 /** How a call may end that had to do with what was wrong. */
 const ENDS = ['ok', 'AGENT_CLOSED', 'AGENT_NOT_FOUND', 'BROKER_UNAVAILABLE', 'INBOX_FULL', 'TIMEOUT']
+
+const isCall = ({ all, over }: Ended): boolean => all === undefined && over === undefined
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -186,7 +190,7 @@ export class Crew {
       throw new Error(`${error.message}; ${this.#missing()}`)
     })
     await pause(500) // what workers have said may still be on its way
-    const ended = this.caller.lines.filter((line) => line.over === undefined)
+    const ended = this.caller.lines.filter(isCall)
     const runs = this.#all.flatMap(({ lines }) => lines.map((line) => line.handled)).filter((it) => it !== undefined)
     const run = new Set<unknown>()
     const twice = runs.filter((asked) => run.size === run.add(asked).size)
@@ -205,11 +209,12 @@ export class Crew {
   /** Which calls have not ended, and whether anybody is there who could say so. */
   #missing(): string {
     const { child, lines } = this.caller
-    const have = new Set(lines.map(({ asked }) => Number(asked.split(' ')[1])))
-    const all = Array.from({ length: [...have].reduce((most, number) => Math.max(most, number), 0) }, (_, at) => at + 1)
-    const missing = all.filter((number) => !have.has(number)).slice(0, 20)
+    const have = new Set(lines.filter(isCall).map(({ asked }) => Number(asked.split(' ')[1])))
+    const all = lines.find((line) => line.all !== undefined)?.all
     const state = `exit code ${child.exitCode}, signal ${child.signalCode}`
-    return `of ${all.length} calls ${have.size} have, the first others are ${missing.join(', ')}; the caller: ${state}`
+    if (all === undefined) return `${have.size} have, and the caller has not heard that it is over: ${state}`
+    const missing = Array.from({ length: all }, (_, at) => at + 1).filter((number) => !have.has(number))
+    return `of ${all} calls ${have.size} have, not ${missing.slice(0, 20).join(', ')}; the caller: ${state}`
   }
 
   async close(): Promise<void> {

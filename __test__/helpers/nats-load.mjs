@@ -26,6 +26,7 @@ const asking = setInterval(() => {
 }, Number(everyMs))
 process.stdin.once('data', async () => {
   clearInterval(asking)
+  say({ all: next })
   while (running.size > 0) await Promise.all(running)
   say({ over: next })
   await bus.drain()
