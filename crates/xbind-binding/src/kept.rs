@@ -120,10 +120,12 @@ fn choose(
     })?;
     let signer = found.into_iter().find(|signer| did.is_none_or(|did| signer.did().as_str() == did));
     let signer = signer.ok_or(SignerFault::NoKey)?;
+    let name = (format!("{place:?}"), signer.did().to_string());
     let mut known = known();
-    if known.len() >= MAX_KEYS {
-        known.clear();
+    if known.len() >= MAX_KEYS && !known.contains_key(&name) {
+        let one = known.keys().next().cloned();
+        one.map(|one| known.remove(&one));
     }
-    known.insert((format!("{place:?}"), signer.did().to_string()), signer.clone());
+    known.insert(name, signer.clone());
     Ok(signer)
 }

@@ -58,6 +58,19 @@ fn a_key_in_a_token_signs_and_stays_there() {
             sign(&one, &[n]).unwrap();
         }
         println!("200 signatures, one at a time: {:?}", begin.elapsed());
+        // By another name of the module it is the same one, which is not begun anew.
+        let (module, alias) = (softhsm::module().unwrap(), hsm.path("alias.so"));
+        std::os::unix::fs::symlink(module, &alias).unwrap();
+        let by_alias = |key| hsm.place("first", key, "").replacen(&format!("{module:?}"), &format!("{alias:?}"), 1);
+        assert_eq!(open(&by_alias("agent")).unwrap().did(), key(1).did());
+        assert_eq!(
+            thread::scope(|scope| {
+                let signs = scope.spawn(|| (0..50_u8).all(|n| sign(&two, &[n]).is_ok()));
+                let fails = (0..10).all(|_| open(&by_alias("nobody")).is_err());
+                (fails, signs.join().unwrap())
+            }),
+            (true, true)
+        );
         // By its id, and with the PIN from the environment.
         let place = hsm.place("first", "agent", r#","id":"01""#);
         assert_eq!(open(&place).unwrap().did(), key(1).did());

@@ -174,15 +174,58 @@ fn no_token_is_told() {
     assert!(!said.contains(&transit.token()), "{said}");
 }
 
+/// Whoever opens that file waits for a writer.
+#[cfg(unix)]
+fn stop(file: impl AsRef<std::path::Path>) {
+    drop(std::fs::remove_file(&file));
+    assert!(std::process::Command::new("mkfifo").arg(file.as_ref()).status().unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn certificates_that_do_not_come_stop_nobody_else() {
+    let (stuck, other) = (Transit::start(&[key(1)]), Transit::start(&[key(2)]));
+    let going = open(&other, "").unwrap().remove(0);
+    let file = std::env::temp_dir().join(format!("xbind-no-certificates-{}", std::process::id()));
+    stop(&file);
+    let (tell, told) = std::sync::mpsc::channel();
+    let place: KeptKeys = serde_json::from_str(&stuck.place(&format!(r#","caFile":{file:?}"#))).unwrap();
+    place.open_then(move |opened| tell.send(opened.map(|_| ())).unwrap());
+    assert_eq!(going.sign_and_wait(b"bytes").unwrap(), key(2).sign(b"bytes"));
+    assert_eq!(told.recv_timeout(Duration::from_secs(20)).unwrap(), Err(SignerFault::Slow(10_000)));
+    drop(std::fs::OpenOptions::new().write(true).open(&file).unwrap()); // whoever waits for a writer has seen one
+    std::fs::remove_file(&file).unwrap();
+    let fault = SignerFault::Fetch(FetchError::Roots);
+    assert_eq!(place.open().unwrap_err(), fault);
+    for none in [&b""[..], b"no certificate", &[b'x'; 2 << 20]] {
+        std::fs::write(&file, none).unwrap();
+        assert_eq!(place.open().unwrap_err(), fault);
+    }
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn a_time_that_no_signature_may_take_is_refused() {
+    let transit = Transit::start(&[key(1)]);
+    for time in [0, 30_001, u64::MAX] {
+        let more = format!(r#","timeoutMs":{time}"#);
+        assert!(matches!(open(&transit, &more), Err(SignerFault::Config(_))), "{time}");
+    }
+    assert!(open(&transit, r#","timeoutMs":30000"#).is_ok());
+}
+
 #[cfg(unix)]
 #[test]
 fn a_token_file_that_gives_nothing_stops_nobody_else() {
     let (stuck, other) = (Transit::start(&[key(1)]), Transit::start(&[key(2)]));
     let signer = open(&stuck, r#","timeoutMs":300"#).unwrap().remove(0);
     let going = open(&other, "").unwrap().remove(0);
-    // Whoever opens it waits for a writer.
-    std::fs::remove_file(stuck.token_file()).unwrap();
-    assert!(std::process::Command::new("mkfifo").arg(stuck.token_file()).status().unwrap().success());
+    stop(stuck.token_file());
+    // However often it is opened: there are 16 threads for such things.
+    let place: KeptKeys = serde_json::from_str(&stuck.place("")).unwrap();
+    for _ in 0..40 {
+        place.open_then(drop);
+    }
     let (tell, told) = std::sync::mpsc::channel();
     for _ in 0..50 {
         let tell = tell.clone();

@@ -9,7 +9,7 @@ use super::registry::Desk;
 use super::user_token::UserToken;
 use super::wire::TokenView;
 
-/// Tokens of one agent that are kept.
+/// Tokens of one agent that are kept, for itself, and as many for users: whoever brings users' tokens takes no place of its own.
 const MAX_TOKENS: usize = 256;
 /// A token is renewed when this part of its life is left.
 const LEFT: u64 = 5;
@@ -90,13 +90,7 @@ impl Tokens {
             Some(Entry::Coming(coming)) => return Ok(Entry::Coming(coming.clone())),
             _ => {}
         }
-        if all.len() >= MAX_TOKENS && !all.contains_key(&wanted) {
-            all.retain(|_, entry| matches!(entry, Entry::Coming(_)));
-            if all.len() >= MAX_TOKENS {
-                let why = format!("{MAX_TOKENS} tokens are asked for already");
-                return Err(Error::new(ErrorKind::RegistryUnavailable, why).with_hint("try again in a moment"));
-            }
-        }
+        make_room(&mut all, &wanted)?;
         let (tell, coming) = watch::channel(None);
         all.insert(wanted.clone(), Entry::Coming(coming.clone()));
         drop(all);
@@ -136,6 +130,21 @@ impl Tokens {
     }
 }
 
+/// Forgets what is kept where one more would be too many; what is under way stays.
+fn make_room(all: &mut HashMap<Wanted, Entry>, wanted: &Wanted) -> xbind::Result<()> {
+    let is_such = |other: &Wanted| other.user.is_some() == wanted.user.is_some();
+    let is_full = |all: &HashMap<Wanted, Entry>| all.keys().filter(|other| is_such(other)).count() >= MAX_TOKENS;
+    if all.contains_key(wanted) || !is_full(all) {
+        return Ok(());
+    }
+    all.retain(|other, entry| !is_such(other) || matches!(entry, Entry::Coming(_)));
+    if is_full(all) {
+        let why = format!("{MAX_TOKENS} tokens are asked for already");
+        return Err(Error::new(ErrorKind::RegistryUnavailable, why).with_hint("try again in a moment"));
+    }
+    Ok(())
+}
+
 /// What is under way is over, however it ends.
 struct Flight {
     tokens: Tokens,
@@ -150,5 +159,33 @@ impl Drop for Flight {
             Some(kept) => drop(all.insert(self.wanted.clone(), Entry::Kept(kept))),
             None => drop(all.remove(&self.wanted)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that panics fails")]
+
+    use super::*;
+
+    fn wanted(audience: usize, user: Option<u8>) -> Wanted {
+        let user = user.map(|user| [user; 32]);
+        Wanted { user, ..Wanted::new(audience.to_string(), Vec::new(), None) }
+    }
+
+    #[test]
+    fn users_tokens_take_no_place_of_the_agents_own() {
+        let kept = || Entry::Kept(Kept { token: String::new(), renew_at: 0, expires_at: 0 });
+        let coming = || Entry::Coming(watch::channel(None).1);
+        let mut all: HashMap<_, _> = (0..MAX_TOKENS).map(|n| (wanted(n, Some(1)), coming())).collect();
+        all.insert(wanted(0, None), kept());
+        assert_eq!(make_room(&mut all, &wanted(0, Some(2))).unwrap_err().kind(), ErrorKind::RegistryUnavailable);
+        make_room(&mut all, &wanted(1, None)).unwrap();
+        make_room(&mut all, &wanted(3, Some(1))).unwrap();
+        assert!(all.len() == MAX_TOKENS + 1 && all.contains_key(&wanted(0, None)));
+        // What is kept goes where there is no more room for its like.
+        all.insert(wanted(5, Some(1)), kept());
+        make_room(&mut all, &wanted(0, Some(2))).unwrap();
+        assert!(!all.contains_key(&wanted(5, Some(1))) && all.contains_key(&wanted(0, None)));
     }
 }

@@ -12,9 +12,10 @@ mod pkcs11;
 mod vault;
 
 use std::fmt;
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -23,7 +24,7 @@ use tokio::time::timeout;
 use xbind::{Did, VerifyingKey};
 use zeroize::Zeroizing;
 
-use crate::thread;
+use crate::{FetchError, thread};
 pub use fault::SignerFault;
 pub use pkcs11::Pkcs11Key;
 pub use vault::VaultKey;
@@ -38,6 +39,8 @@ const MAX_PATIENCE: u64 = 30_000;
 const REST: Duration = Duration::from_secs(1);
 /// The longest secret in a file, in bytes.
 const MAX_SECRET: usize = 4096;
+/// The longest file of certificates, in bytes.
+const MAX_CERTIFICATES: usize = 1 << 20;
 
 pub(crate) type Result<T> = std::result::Result<T, SignerFault>;
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>>> + Send + 'a>>;
@@ -83,8 +86,11 @@ impl KeptKeys {
 }
 
 /// How long a signature may take, as its owner said it.
-fn patience(timeout_ms: Option<u64>) -> Duration {
-    Duration::from_millis(timeout_ms.unwrap_or(PATIENCE).clamp(1, MAX_PATIENCE))
+fn patience(timeout_ms: Option<u64>) -> Result<Duration> {
+    match timeout_ms.unwrap_or(PATIENCE) {
+        ms @ 1..=MAX_PATIENCE => Ok(Duration::from_millis(ms)),
+        _ => Err(SignerFault::Config("the signer's timeoutMs is 1 to 30000")),
+    }
 }
 
 async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Result<T> {
@@ -106,8 +112,7 @@ struct Inner {
 }
 
 impl Signer {
-    fn new(key: VerifyingKey, keeper: Box<dyn Keeper>, timeout_ms: Option<u64>) -> Self {
-        let patience = patience(timeout_ms);
+    fn new(key: VerifyingKey, keeper: Box<dyn Keeper>, patience: Duration) -> Self {
         let room = Arc::new(Semaphore::new(MAX_WAITING));
         Self(Arc::new(Inner { key, keeper, patience, room, rest: Mutex::default() }))
     }
@@ -183,14 +188,47 @@ impl fmt::Debug for Signer {
     }
 }
 
+/// Whose turn it is to read a file that may be far away.
+static READING: Mutex<Vec<(PathBuf, Weak<Semaphore>)>> = Mutex::new(Vec::new());
+
+/// Reads a file where waiting hurts nobody. One that gives nothing holds one thread, whoever wants it and however often.
+async fn elsewhere<T: Send + 'static>(path: &Path, read: fn(&Path) -> Result<T>) -> Result<T> {
+    let turn = turn_of(path).acquire_owned().await.map_err(|_| SignerFault::Internal)?;
+    let path = path.to_owned();
+    let reading = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        read(&path)
+    });
+    reading.await.unwrap_or(Err(SignerFault::Internal))
+}
+
+fn turn_of(path: &Path) -> Arc<Semaphore> {
+    let mut all = READING.lock().unwrap_or_else(PoisonError::into_inner);
+    all.retain(|(_, turn)| turn.strong_count() > 0);
+    if let Some(turn) = all.iter().find(|(of, _)| of == path).and_then(|(_, turn)| turn.upgrade()) {
+        return turn;
+    }
+    let turn = Arc::new(Semaphore::new(1));
+    all.push((path.to_owned(), Arc::downgrade(&turn)));
+    turn
+}
+
 /// One line of text in a file, read anew each time: whoever keeps it may replace it.
 fn secret(path: &Path) -> Result<Zeroizing<String>> {
-    use std::io::Read;
     let mut text = Zeroizing::new(String::with_capacity(MAX_SECRET));
-    let file = std::fs::File::open(path).map_err(|_| SignerFault::Secret)?;
-    let limit = u64::try_from(MAX_SECRET).unwrap_or(u64::MAX);
-    file.take(limit).read_to_string(&mut text).map_err(|_| SignerFault::Secret)?;
+    opened(path, MAX_SECRET).and_then(|mut file| file.read_to_string(&mut text)).map_err(|_| SignerFault::Secret)?;
     trimmed(&text)
+}
+
+/// Certificates in a file.
+fn certificates(path: &Path) -> Result<Vec<u8>> {
+    let mut pem = Vec::new();
+    let read = opened(path, MAX_CERTIFICATES).and_then(|mut file| file.read_to_end(&mut pem));
+    if read.is_ok_and(|read| read < MAX_CERTIFICATES) { Ok(pem) } else { Err(FetchError::Roots.into()) }
+}
+
+fn opened(path: &Path, most: usize) -> std::io::Result<impl Read> {
+    Ok(std::fs::File::open(path)?.take(u64::try_from(most).unwrap_or(u64::MAX)))
 }
 
 fn trimmed(text: &str) -> Result<Zeroizing<String>> {

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use xbind::VerifyingKey;
 use zeroize::Zeroizing;
 
-use super::{Answer, Keeper, MAX_WAITING, Result, Signer, SignerFault, patience, secret, trimmed, within};
+use super::{Answer, Keeper, MAX_WAITING, Result, Signer, SignerFault, elsewhere, patience, secret, trimmed, within};
 
 /// Modules of one process.
 const MAX_MODULES: usize = 16;
@@ -88,6 +88,7 @@ struct Kept {
 impl Pkcs11Key {
     pub(super) async fn open(&self) -> Result<Vec<Signer>> {
         let wrong = |why| Err(SignerFault::Config(why));
+        let patience = patience(self.timeout_ms)?;
         if self.token.is_some() == self.slot.is_some() {
             return wrong("a token is named by its label or by its slot");
         }
@@ -105,12 +106,18 @@ impl Pkcs11Key {
         };
         let key = self.key.clone().map(String::into_bytes);
         let place = Arc::new(Place { token: self.token.clone(), slot: self.slot, key, id, pin });
-        let kept = Kept { module: self.module.clone(), place };
-        let told = within(patience(self.timeout_ms), kept.ask(None)?).await?;
+        let module = within(patience, elsewhere(&self.module, one_file)).await??;
+        let kept = Kept { module, place };
+        let told = within(patience, kept.ask(None)?).await?;
         let point = told.unwrap_or(Err(SignerFault::Internal))?;
         let key = VerifyingKey::from_slice(&point).map_err(|_| SignerFault::NotEd25519)?;
-        Ok(vec![Signer::new(key, Box::new(kept), self.timeout_ms)])
+        Ok(vec![Signer::new(key, Box::new(kept), patience)])
     }
+}
+
+/// The file behind all its names: a module is loaded once, by whichever it is called. What the loader has to search for stays as it is.
+fn one_file(path: &Path) -> Result<PathBuf> {
+    Ok(std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
 }
 
 impl Keeper for Kept {

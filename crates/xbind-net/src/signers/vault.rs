@@ -8,11 +8,11 @@ use std::time::Duration;
 use base64_simd::STANDARD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
 use xbind::VerifyingKey;
-use zeroize::Zeroizing;
 
-use super::{Answer, Keeper, MAX_PATIENCE, Result, Signer, SignerFault, secret, within};
+use super::{
+    Answer, Keeper, MAX_PATIENCE, Result, Signer, SignerFault, certificates, elsewhere, patience, secret, within,
+};
 use crate::{Ask, Fetcher, Roots, Settings, Target, Whose};
 
 /// The longest answer.
@@ -52,8 +52,6 @@ struct Engine {
     key: String,
     namespace: Option<String>,
     token_file: PathBuf,
-    /// Who reads that file: one at a time, however long it takes.
-    reading: Arc<Semaphore>,
 }
 
 /// One version of a key.
@@ -88,16 +86,25 @@ struct Signed {
 
 impl VaultKey {
     pub(super) async fn open(&self) -> Result<Vec<Signer>> {
-        let engine = Arc::new(self.engine()?);
-        let asked = engine.ask::<Keys>("GET", "keys", Vec::new());
-        let Keys { kind, derived, keys } = within(TIMEOUT, asked).await??;
+        let patience = patience(self.timeout_ms)?;
+        let mut engine = self.engine()?;
+        let asking = async {
+            if let Some(file) = &self.ca_file {
+                let roots = Roots { pem: vec![elsewhere(file, certificates).await?], files: Vec::new() };
+                roots.check()?;
+                engine.fetcher = Fetcher::new(Settings { roots, ..Settings::default() });
+            }
+            engine.ask::<Keys>("GET", "keys", Vec::new()).await
+        };
+        let Keys { kind, derived, keys } = within(TIMEOUT, asking).await??;
+        let engine = Arc::new(engine);
         if kind != "ed25519" || derived {
             return Err(SignerFault::NotEd25519);
         }
         let signers = keys.into_iter().rev().map(|(number, PublicKey { public_key })| {
             let bytes = STANDARD.decode_to_vec(&public_key).map_err(|_| SignerFault::Strange)?;
             let key = VerifyingKey::from_slice(&bytes).map_err(|_| SignerFault::NotEd25519)?;
-            Ok(Signer::new(key, Box::new(Version { engine: engine.clone(), number }), self.timeout_ms))
+            Ok(Signer::new(key, Box::new(Version { engine: engine.clone(), number }), patience))
         });
         let signers = signers.collect::<Result<Vec<_>>>()?;
         if signers.is_empty() { Err(SignerFault::NoKey) } else { Ok(signers) }
@@ -123,15 +130,13 @@ impl VaultKey {
         if self.namespace.as_ref().is_some_and(|name| !name.split('/').all(is_plain)) {
             return Err(SignerFault::Config("the signer's namespace is no plain name"));
         }
-        let roots = Roots { pem: Vec::new(), files: self.ca_file.iter().cloned().collect() };
         Ok(Engine {
-            fetcher: Fetcher::new(Settings { roots, ..Settings::default() }),
+            fetcher: Fetcher::new(Settings::default()),
             url: url.to_owned(),
             mount: mount.to_owned(),
             key: self.key.clone(),
             namespace: self.namespace.clone(),
             token_file: self.token_file.clone(),
-            reading: Arc::new(Semaphore::new(1)),
         })
     }
 }
@@ -139,10 +144,10 @@ impl VaultKey {
 impl Engine {
     /// Asks, with the token that is in the file. One that was replaced meanwhile is tried, too.
     async fn ask<T: DeserializeOwned>(&self, method: &str, what: &str, body: Vec<u8>) -> Result<T> {
-        let token = self.token().await?;
+        let token = elsewhere(&self.token_file, secret).await?;
         let mut answer = self.ask_with(&token, method, what, body.clone()).await?;
         if answer.status == 403 {
-            let now = self.token().await?;
+            let now = elsewhere(&self.token_file, secret).await?;
             if now != token {
                 answer = self.ask_with(&now, method, what, body).await?;
             }
@@ -152,17 +157,6 @@ impl Engine {
             404 => Err(SignerFault::NoKey),
             status => Err(SignerFault::Status(status)),
         }
-    }
-
-    /// What stands in the file now. It is read where waiting hurts nobody: it may be far away.
-    async fn token(&self) -> Result<Zeroizing<String>> {
-        let alone = self.reading.clone().acquire_owned().await.map_err(|_| SignerFault::Internal)?;
-        let file = self.token_file.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let _alone = alone;
-            secret(&file)
-        });
-        read.await.unwrap_or(Err(SignerFault::Internal))
     }
 
     async fn ask_with(&self, token: &str, method: &str, what: &str, body: Vec<u8>) -> Result<crate::Answer> {

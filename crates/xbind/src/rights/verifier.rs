@@ -137,12 +137,6 @@ impl VerifiedToken {
         self.on_behalf_of.as_ref().map(|(issuer, subject)| (issuer.as_str(), subject.as_str()))
     }
 
-    /// Whether it is bound to the key of whom it was issued to (claim `cnf`): it counts only where its presenter is proven.
-    #[must_use]
-    pub const fn is_bound(&self) -> bool {
-        self.is_bound
-    }
-
     /// The audience of the policy that it was verified with.
     #[must_use]
     pub fn audience(&self) -> &str {
