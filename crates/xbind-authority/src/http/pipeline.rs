@@ -240,7 +240,7 @@ fn members(query: &str, known: &[&str]) -> Result<Vec<(String, String)>> {
     let mut members: Vec<(String, String)> = Vec::new();
     for member in query.split('&').filter(|_| !query.is_empty()) {
         let (name, value) = member.split_once('=').unwrap_or((member, ""));
-        let value = decoded(value).ok_or_else(|| wrong("the query is not percent-encoded UTF-8".to_owned()))?;
+        let value = percent_decoded(value).ok_or_else(|| wrong("the query is not percent-encoded UTF-8".to_owned()))?;
         if !known.contains(&name) {
             return Err(wrong(format!("the query of this path has {}", shown(known))));
         }
@@ -256,7 +256,7 @@ fn shown(known: &[&str]) -> String {
     if known.is_empty() { "no members".to_owned() } else { format!("the members {}", known.join(", ")) }
 }
 
-fn decoded(text: &str) -> Option<String> {
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((byte, after)) = rest.split_first() {

@@ -150,12 +150,11 @@ impl Source {
 
 impl State {
     fn keys_within(&self, seconds: u64, now: u64) -> Option<&Arc<KeySet>> {
-        self.keys.as_ref().filter(|_| now.saturating_sub(self.came_at) < seconds)
+        self.keys.as_ref().filter(|_| age(self.came_at, now).is_some_and(|age| age < seconds))
     }
 
-    /// A clock that was set back does not keep anybody from asking.
     fn is_cool(&self, now: u64) -> bool {
-        self.asked_at.is_none_or(|at| now < at || now.saturating_sub(at) >= COOLDOWN)
+        self.asked_at.and_then(|at| age(at, now)).is_none_or(|age| age >= COOLDOWN)
     }
 
     /// What could not be had leaves what there was.
@@ -170,6 +169,11 @@ impl State {
             Err(why) => self.failure = Some(why),
         }
     }
+}
+
+/// How long ago that was, in seconds; nobody knows if the clock was set back since. Who began a moment earlier is no such clock.
+const fn age(at: u64, now: u64) -> Option<u64> {
+    if at > now.saturating_add(COOLDOWN) { None } else { Some(now.saturating_sub(at)) }
 }
 
 /// Scheme and authority, as they are written.
@@ -198,6 +202,18 @@ mod tests {
             introspection: None,
             max_age: 60,
         }
+    }
+
+    #[test]
+    fn keys_are_believed_for_their_time_whatever_becomes_of_the_clock() {
+        let keys = KeySet::parse(br#"{"keys":[]}"#, &[Algorithm::EdDsa]);
+        let mut state = State::default();
+        state.came(Ok(Told { keys: keys.unwrap(), endpoint: None }), 1000);
+        state.asked_at = Some(1000);
+        let is_believed = |now| state.keys_within(60, now).is_some();
+        assert!(is_believed(1000) && is_believed(1059) && is_believed(999));
+        assert!(!is_believed(1060) && !is_believed(969));
+        assert!(state.is_cool(1030) && !state.is_cool(1029) && !state.is_cool(999) && state.is_cool(969));
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! Bodies of type `application/x-www-form-urlencoded`, read strictly.
 
+use crate::http::pipeline::percent_decoded;
 use crate::oauth::error::Code;
 use crate::problem::{Problem, Result};
 
@@ -10,7 +11,6 @@ const MAX_NAME: usize = 128;
 const REPEATED: [&str; 2] = ["resource", "audience"];
 
 /// Parameters, decoded, in their order. One without a value is as if it were left out (RFC 6749 section 3.2).
-#[derive(Debug)]
 pub(crate) struct Form(Vec<(String, String)>);
 
 impl Form {
@@ -65,22 +65,7 @@ impl Form {
 }
 
 fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let (hex, after) = rest.split_at_checked(2)?;
-                rest = after;
-                let hex = str::from_utf8(hex).ok().filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
-                u8::from_str_radix(hex, 16).ok()?
-            }
-            byte => *byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
+    percent_decoded(&text.replace('+', " "))
 }
 
 #[cfg(test)]
