@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension};
 use xbind::{Did, ErrorKind};
 use zeroize::Zeroizing;
 
-use crate::domain::agent::Agent;
+use crate::domain::agent::{Agent, Status};
 use crate::domain::token::{Issued, KEPT, Wanted};
 use crate::domain::{agent, exchange, keys, seconds, word};
 use crate::issuers::{Logout, MAX_AGE, REMEMBERED, Subject};
@@ -154,6 +154,18 @@ pub(crate) fn note_asked(db: &Connection, digest: &[u8; 32], now: u64) -> Result
 pub(crate) fn of_digest(db: &Connection, digest: &[u8; 32]) -> Result<Option<i64>> {
     let sql = "SELECT number FROM roots WHERE digest = ?1 AND ended = 0";
     Ok(db.prepare_cached(sql)?.query_row([digest], |row| row.get(0)).optional()?)
+}
+
+/// Whether a token that is derived from that of a user counts still, or will again.
+///
+/// # Errors
+/// `internal`.
+pub(crate) fn counts(db: &Connection, digest: &[u8; 32], now: u64) -> Result<bool> {
+    let sql = "SELECT EXISTS(SELECT 1 FROM roots r JOIN tokens t ON t.root = r.number JOIN agents a ON a.number = t.agent \
+               WHERE r.digest = ?1 AND r.ended = 0 AND t.revoked = 0 AND t.expires_at > ?2 AND t.number > a.void_to \
+               AND a.status != ?3)";
+    let row = (digest, seconds(now), Status::Revoked.number());
+    Ok(db.prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
 }
 
 /// Of an issuer, the tokens of users that it was not asked about since then.
