@@ -97,7 +97,7 @@ pub(crate) fn log_out(db: &Connection, logout: &Logout, now: u64) -> Result<Vec<
     let Logout { issuer, subject, session, id, issued_at } = logout;
     let until = seconds(now.saturating_add(REMEMBERED));
     if db.prepare_cached(sql)?.execute((issuer, id, subject, session, seconds(*issued_at), until))? == 0 {
-        return Err(Problem::oauth(Code::InvalidRequest, "the logout token was used before"));
+        return Err(used_before());
     }
     let of_session = "SELECT number FROM roots WHERE issuer = ?1 AND session = ?3 AND ended = 0";
     let of_subject = "SELECT number FROM roots WHERE issuer = ?1 AND subject = ?2 AND ended = 0 \
@@ -109,6 +109,19 @@ pub(crate) fn log_out(db: &Connection, logout: &Logout, now: u64) -> Result<Vec<
         numbers.extend(rows.collect::<rusqlite::Result<Vec<i64>>>()?);
     }
     end(db, &numbers, now)
+}
+
+fn used_before() -> Problem {
+    Problem::oauth(Code::InvalidRequest, "the logout token was used before")
+}
+
+/// Whether it was said before, as far as a reader sees.
+///
+/// # Errors
+/// `invalid_request` for what was.
+pub(crate) fn check_unused(db: &Connection, logout: &Logout) -> Result<()> {
+    let sql = "SELECT 1 FROM logouts WHERE issuer = ?1 AND id = ?2";
+    if db.prepare_cached(sql)?.exists((&logout.issuer, &logout.id))? { Err(used_before()) } else { Ok(()) }
 }
 
 /// Ends what was derived from these tokens of users, for good.
