@@ -89,3 +89,35 @@ fn an_issuer_is_not_asked_about_what_has_ended() {
     scene.token(&user);
     until_asked_again(&scene);
 }
+
+#[test]
+fn a_users_token_outlives_a_time_in_which_nobody_could_be_asked() {
+    let mut scene = Scene::with(&introspected(2));
+    let user = scene.user(&json!({}));
+    scene.issuer.says("/introspect", active());
+    let first = scene.token(&user);
+    scene.issuer.says("/introspect", Say::Status(500));
+    until(|| scene.standing(&first) == "revoked");
+    scene.refused(&user, &[], "temporarily_unavailable", "answered 500");
+    scene.issuer.says("/introspect", active());
+    let second = scene.token(&user);
+    assert_eq!(scene.standing(&first), "revoked");
+    // Nor does a restart end it.
+    scene.restart();
+    until(|| scene.standing(&second) == "revoked");
+    scene.token(&user);
+}
+
+#[test]
+fn what_ends_while_nobody_can_be_asked_does_not_come_back() {
+    let mut scene = Scene::with(&introspected(2));
+    let user = scene.user(&json!({}));
+    scene.issuer.says("/introspect", active());
+    let token = scene.token(&user);
+    scene.issuer.says("/introspect", Say::Status(500));
+    until(|| scene.standing(&token) == "revoked");
+    let logout = scene.logout(&json!({}));
+    scene.tell(&logout).expect(200);
+    scene.issuer.says("/introspect", active());
+    scene.refused(&user, &[], "invalid_request", "has ended");
+}

@@ -13,7 +13,7 @@ use crate::domain::root::{self, Derived};
 use crate::issuers::{Activity, Issuer, Issuers};
 use crate::oauth::logout;
 use crate::problem::Result;
-use crate::store::Store;
+use crate::store::{Change, Store};
 
 /// The most sessions, in all and by agents of one operator.
 const MAX_SESSIONS: usize = 10_000;
@@ -150,7 +150,7 @@ async fn end_unknown(app: &App) -> Result<()> {
     let now = xbind_runtime::now();
     for issuer in known.into_iter().filter(|issuer| app.issuers.find(issuer).is_none()) {
         let numbers = app.store.read(|db| root::not_asked_since(db, &issuer, u64::MAX, now))?;
-        logout::end(app, now, move |change| root::end(change.db(), &numbers, now)).await?;
+        logout::end(app, now, move |change| root::end(change.db(), &numbers, root::OVER, now)).await?;
     }
     Ok(())
 }
@@ -177,7 +177,7 @@ async fn ask(app: &App, issuer: &Arc<Issuer>, every: u64) {
             drop(end_inactive(app, digest, now).await);
         }
         if !active.is_empty() {
-            let note = move |change: &mut crate::store::Change<'_>| {
+            let note = move |change: &mut Change<'_>| {
                 active.iter().try_for_each(|(digest, _)| root::note_asked(change.db(), digest, now))
             };
             drop(app.store.write(note).await);
@@ -187,20 +187,25 @@ async fn ask(app: &App, issuer: &Arc<Issuer>, every: u64) {
 
 async fn end_inactive(app: &App, digest: [u8; 32], now: u64) -> Result<()> {
     let numbers = app.store.read(|db| root::of_digest(db, &digest))?;
-    logout::end(app, now, move |change| root::end(change.db(), numbers.as_slice(), now)).await?;
+    logout::end(app, now, move |change| root::end(change.db(), numbers.as_slice(), root::OVER, now)).await?;
     app.sessions.forget(&digest);
     Ok(())
 }
 
+/// Nobody has said of the users' tokens that they are over: whoever exchanges one again has the issuer asked about it.
 async fn end_stale(app: &App) -> Result<()> {
     let now = xbind_runtime::now();
     for issuer in app.issuers.all() {
         let Some((_, stale)) = issuer.settings().asked() else { continue };
-        let since = now.saturating_sub(stale);
-        let numbers = app.store.read(|db| root::not_asked_since(db, &issuer.settings().issuer, since, now))?;
-        if !numbers.is_empty() {
-            logout::end(app, now, move |change| root::end(change.db(), &numbers, now)).await?;
+        let (issuer, since) = (issuer.settings().issuer.clone(), now.saturating_sub(stale));
+        if app.store.read(|db| root::not_asked_since(db, &issuer, since, now))?.is_empty() {
+            continue;
         }
+        let end = move |change: &mut Change<'_>| {
+            let numbers = root::not_asked_since(change.db(), &issuer, since, now)?;
+            root::end(change.db(), &numbers, root::UNKNOWN, now)
+        };
+        logout::end(app, now, end).await?;
     }
     Ok(())
 }
