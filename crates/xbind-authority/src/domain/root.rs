@@ -48,10 +48,7 @@ pub(crate) fn derive(db: &Connection, derived: &Derived, wanted: &Wanted, issued
     if wanted.ttl > exchange::max_ttl(own) {
         return Err(Problem::new(Kind::Busy, "the operator allows less by now: ask again"));
     }
-    if let Some(missing) = exchange::first_missing(own, &user.scopes, scopes) {
-        let why = format!("the scopes of the user do not give {missing} to an agent");
-        return Err(Problem::new(Kind::ScopeDenied, why));
-    }
+    exchange::check_scopes(own, &user.scopes, scopes)?;
     let over = || Problem::subject(ErrorKind::Revoked, "the session of the user has ended");
     if has_ended(db, user)? {
         return Err(over());

@@ -58,7 +58,7 @@ pub(crate) async fn issue(call: Call) -> Result<Answer> {
         // Nobody asks an issuer who could not ask for a token.
         Some((token, kind)) if ticket.is_some() => {
             let agent = call.app.store.read(|db| who::as_agent(from, now)(db))?.what;
-            exchange::user(&call.app, &agent, from, (token.text(), *kind), now).await.map(Some)
+            exchange::user(&call.app, &agent, from, (token.text(), *kind), &scopes, now).await.map(Some)
         }
         _ => Ok(None),
     };
