@@ -117,8 +117,9 @@ impl Issuers {
     pub async fn subject(&self, token: &str, kind: Kind, now: u64) -> Result<Subject, Refused> {
         let unverified = Unverified::parse(token)?;
         kind.check(&unverified.typ)?;
+        let input = unverified.input;
         let (issuer, claims) = self.verified(unverified, now).await?;
-        Subject::read(&claims, &issuer.settings, kind, token, (now, self.skew))
+        Subject::read(&claims, &issuer.settings, kind, input, (now, self.skew))
     }
 
     /// What an issuer says of a session that has ended.
