@@ -58,6 +58,11 @@ impl Lists {
         kept.made.insert(list, (text, at));
     }
 
+    /// How many changes there were.
+    pub(crate) fn change(&self) -> u64 {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).change
+    }
+
     /// Something has changed.
     pub(crate) fn forget(&self) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

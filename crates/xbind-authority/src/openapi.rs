@@ -65,7 +65,7 @@ fn operation(route: &Route) -> Value {
     let security = match route.access {
         Access::Signed => json!([{ "signature": [] }]),
         Access::Anybody => json!([{}, { "signature": [] }]),
-        Access::Client => json!([]), // it proves itself in the form
+        Access::Client | Access::Issuer => json!([]), // it proves itself in the form
     };
     operation.insert("security".to_owned(), security);
     let parameter = |place: &'static str| move |name: &str| json!({ "name": name, "in": place, "required": place == "path", "schema": schema_of(name) });
@@ -108,7 +108,7 @@ fn responses(route: &Route) -> Value {
         json!({ "description": "It is done", "content": content(media, schema) })
     };
     responses.insert(status.to_string(), done);
-    if route.access == Access::Client {
+    if route.access.is_oauth() {
         for (status, codes) in errors(route) {
             let when: Vec<_> = codes.iter().map(|code| format!("{}: {}", code.name(), code.when())).collect();
             let error = json!({ "description": when.join("; "), "content": content("application/json", "OAuthError") });

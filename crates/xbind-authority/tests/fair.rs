@@ -9,6 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::client::{Request, read};
+use common::exchange::Scene;
+use common::issuer::Say;
 use common::key;
 use common::story::Story;
 use serde_json::json;
@@ -71,4 +73,59 @@ fn copies_of_a_request_use_up_nothing_of_whoever_signed_it() {
         story.client.send(&captured).refused("replayed");
     }
     story.client.ask(&signer, "POST", "/v1/operators", Some(&body)).expect(200);
+}
+
+#[test]
+fn a_slow_issuer_is_asked_for_one_operator_though_another_asks_for_much() {
+    let asking = json!({ "client_id": "a", "client_secret_file": "secret", "every": 3600, "stale": 3600 });
+    let mut scene = Scene::with(&json!({ "introspection": asking }));
+    let (operator, agent, host) = (key(5), key(6), scene.story.client.host());
+    let id = scene.story.operator(&operator, "other.example");
+    scene.story.agent(&operator, &id, &agent, &["read:*"]);
+    let policy = json!({ "issuers": [{ "issuer": scene.issuer.url(), "scopes": { "read": ["read:*"] } }] });
+    let path = format!("/v1/operators/{id}/exchange");
+    scene.story.client.ask(&operator, "PUT", &path, Some(&policy)).expect(200);
+    let [slow, quick] = ["s1", "s2"].map(|session| scene.user(&json!({ "sid": session })));
+    let active = Box::new(Say::Json(json!({ "active": true })));
+    scene.issuer.says("/introspect", Say::Where(slow.clone(), Box::new(Say::Hold), active));
+    // Questions are given up after 5 s: whoever is answered only then may have waited for that, or the machine is slow.
+    let is_answered_meanwhile = (0..5).any(|_| {
+        let count = |scene: &Scene, what: &str| scene.issuer.asked(&format!("/introspect {what}")).len();
+        let (before, let_go) = (count(&scene, "held"), count(&scene, "let go"));
+        let held: Vec<_> = (0..40)
+            .map(|_| {
+                let mut stream = TcpStream::connect(scene.story.server.address()).unwrap();
+                stream.write_all(&scene.request(&key(2), &slow, &[]).bytes(&host)).unwrap();
+                stream
+            })
+            .collect();
+        let began = Instant::now();
+        while count(&scene, "held") < before + 8 && began.elapsed() < Duration::from_secs(60) {
+            thread::sleep(Duration::from_millis(10));
+        }
+        thread::sleep(Duration::from_millis(200)); // as many as ever get a place
+        let status = scene.story.client.send(&scene.request(&agent, &quick, &[])).status;
+        let is_answered_meanwhile = status == 200 && count(&scene, "let go") == let_go;
+        drop(held);
+        while count(&scene, "let go") < count(&scene, "held") {
+            thread::sleep(Duration::from_millis(10));
+        }
+        is_answered_meanwhile
+    });
+    assert!(is_answered_meanwhile);
+}
+
+#[test]
+fn an_issuer_is_asked_for_nothing_that_nobody_will_get() {
+    let asking = json!({ "client_id": "a", "client_secret_file": "secret" });
+    let mut scene = Scene::with(&json!({ "introspection": asking }));
+    scene.issuer.says("/introspect", Say::Json(json!({ "active": true })));
+    let [user, reader] = [json!({}), json!({ "scope": "read" })].map(|changes| scene.user(&changes));
+    scene.refused(&user, &[("scope", "pay.two")], "invalid_scope", "not granted to this agent");
+    scene.refused(&reader, &[("scope", "pay.one")], "invalid_scope", "do not give pay.one");
+    scene.signed(&user, "pay.two", &json!({})).refused("scope-denied");
+    scene.signed(&reader, "pay.one", &json!({})).refused("scope-denied");
+    assert!(scene.issuer.asked("/introspect").is_empty());
+    scene.token(&reader);
+    assert!(!scene.issuer.asked("/introspect").is_empty());
 }

@@ -223,3 +223,32 @@ fn a_file_of_issuers_says_each_thing_once_and_nothing_else() {
         assert!(read(&folder, &json!({ "issuers": [but(&good, "introspection", asking)] })).is_err(), "{name} {value}");
     }
 }
+
+#[test]
+fn a_file_of_issuers_and_one_of_a_secret_are_files_of_bounded_length() {
+    let folder = Folder::new();
+    let asking = json!({ "client_id": "a", "client_secret_file": "secret" });
+    let entry =
+        json!({ "issuer": "https://login.example", "audience": "a", "algorithms": ["ES256"], "introspection": asking });
+    let secret = |text: &str| std::fs::write(folder.join("secret"), text).unwrap();
+    secret(&"s".repeat(4096));
+    read(&folder, &json!({ "issuers": [entry] })).unwrap();
+    secret(&"s".repeat(4097));
+    let why = |entry: &Value| read(&folder, &json!({ "issuers": [entry] })).err().unwrap();
+    assert!(why(&entry).contains("more than 4096 bytes"), "{}", why(&entry));
+    let of = |path: &str| but(&entry, "introspection", but(&asking, "client_secret_file", path));
+    for path in ["/dev/null", "/"].into_iter().filter(|path| std::path::Path::new(path).exists()) {
+        assert!(why(&of(path)).contains("it is no file"), "{}", why(&of(path)));
+    }
+    // Of these nobody says how long they are.
+    if std::path::Path::new("/proc/self/smaps").exists() {
+        assert!(why(&of("/proc/self/smaps")).contains("more than 4096 bytes"), "{}", why(&of("/proc/self/smaps")));
+    }
+    let read = |path: &std::path::Path| {
+        let read = xbind_authority::issuers::Issuers::read(Some(path), xbind_net::Roots::default(), 5);
+        read.err().map(|fault| fault.to_string()).unwrap()
+    };
+    assert!(read(folder.path()).contains("it is no file"));
+    std::fs::write(folder.join("long"), format!("{{{}", " ".repeat(256 * 1024))).unwrap();
+    assert!(read(&folder.join("long")).contains("more than 262144 bytes"));
+}

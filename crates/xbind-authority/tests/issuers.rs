@@ -37,6 +37,19 @@ fn a_token_of_each_algorithm_says_who_its_user_is() {
 }
 
 #[test]
+fn a_token_with_another_signature_is_the_same() {
+    let (world, key) = (World::new(), IssuerKey::p256());
+    world.issuer.publishes(&[("k", &key)]);
+    let claims = world.claims();
+    let tokens = [(); 2].map(|()| key.token("k", "at+jwt", &claims));
+    assert_ne!(tokens[0], tokens[1]);
+    let [first, second] = tokens.map(|token| world.take(&token).unwrap().digest);
+    assert_eq!(first, second);
+    let other = key.token("k", "at+jwt", &but(&claims, "jti", "2"));
+    assert_ne!(world.take(&other).unwrap().digest, first);
+}
+
+#[test]
 fn an_algorithm_fits_its_key_and_the_issuers_list_or_nothing_is_verified() {
     let keys = [("rsa", IssuerKey::rsa(1)), ("ec", IssuerKey::p256()), ("ed", IssuerKey::ed25519(1))];
     let world = World::new();

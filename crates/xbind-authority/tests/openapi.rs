@@ -359,7 +359,7 @@ fn the_page_lists_every_problem_and_route() {
     let codes: Vec<_> = Code::ALL.iter().map(|code| (code.name(), code.status())).collect();
     assert_eq!(rows, codes);
     for route in ROUTES {
-        let page = if route.access == Access::Client { &oauth } else { &page };
+        let page = if route.access.is_oauth() { &oauth } else { &page };
         assert!(page.contains(&format!("`{}`", route.path)), "{} is not on the page", route.path);
     }
 }

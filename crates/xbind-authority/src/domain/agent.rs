@@ -43,7 +43,7 @@ impl Status {
     }
 
     /// As the database holds it. What it does not know is the worst.
-    const fn number(self) -> i64 {
+    pub(crate) const fn number(self) -> i64 {
         match self {
             Self::Active => 0,
             Self::Suspended => 1,

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 use xbind::rights::{DEFAULT_TOKEN_TTL, MAX_TOKEN_TTL};
-use xbind::{ErrorKind, Scope, ScopeSet};
+use xbind::{ErrorKind, ScopeSet};
 
 use crate::problem::{Kind, Problem, Result};
 use crate::wire::{ExchangeIssuer, ExchangePolicy};
@@ -114,11 +114,15 @@ pub fn max_ttl(own: &ExchangeIssuer) -> u64 {
     own.max_ttl.unwrap_or(DEFAULT_TOKEN_TTL)
 }
 
-/// The first of these scopes that the scopes of a user give to nobody who acts for him.
-#[must_use]
-pub fn first_missing<'a>(own: &ExchangeIssuer, user: &[String], asked: &'a ScopeSet) -> Option<Scope<'a>> {
+/// Whether the scopes of a user give all of these to whoever acts for him.
+///
+/// # Errors
+/// `scope-denied`.
+pub(crate) fn check_scopes(own: &ExchangeIssuer, user: &[String], asked: &ScopeSet) -> Result<()> {
     let given: Vec<_> = user.iter().filter_map(|scope| ScopeSet::of(own.scopes.get(scope)?).ok()).collect();
-    asked.iter().find(|scope| !given.iter().any(|set| set.covers(*scope)))
+    let Some(missing) = asked.iter().find(|scope| !given.iter().any(|set| set.covers(*scope))) else { return Ok(()) };
+    let why = format!("the scopes of the user do not give {missing} to an agent");
+    Err(Problem::new(Kind::ScopeDenied, why))
 }
 
 #[cfg(test)]

@@ -4,12 +4,18 @@ use rusqlite::{Connection, OptionalExtension};
 use xbind::{Did, ErrorKind};
 use zeroize::Zeroizing;
 
-use crate::domain::agent::Agent;
+use crate::domain::agent::{Agent, Status};
 use crate::domain::token::{Issued, KEPT, Wanted};
 use crate::domain::{agent, exchange, keys, seconds, word};
 use crate::issuers::{Logout, MAX_AGE, REMEMBERED, Subject};
 use crate::oauth::error::Code;
 use crate::problem::{Kind, Problem, Result};
+
+/// `ended` of a row: what is derived from that token of a user counts; never any more; or not, until its issuer says again that it
+/// does, for nobody could say so for too long.
+const GOES_ON: i64 = 0;
+pub(crate) const OVER: i64 = 1;
+pub(crate) const UNKNOWN: i64 = 2;
 
 /// How many that are over one that comes clears away.
 const SWEEP: i64 = 4;
@@ -33,7 +39,7 @@ impl Derived {
 /// Notes that a token is derived from that of a user. What the operator allows is looked at here, as it is now.
 ///
 /// # Errors
-/// `subject-refused` for an issuer that the operator does not take, and a user who has signed out; `scope-denied`; `busy` for a
+/// `subject-refused` for an issuer that the operator does not take, and a user whose session is over; `scope-denied`; `busy` for a
 /// life that the operator has made shorter since it was asked for.
 pub(crate) fn derive(db: &Connection, derived: &Derived, wanted: &Wanted, issued: &Issued, now: u64) -> Result<()> {
     let (user, scopes) = (&derived.user, &wanted.scopes);
@@ -42,10 +48,7 @@ pub(crate) fn derive(db: &Connection, derived: &Derived, wanted: &Wanted, issued
     if wanted.ttl > exchange::max_ttl(own) {
         return Err(Problem::new(Kind::Busy, "the operator allows less by now: ask again"));
     }
-    if let Some(missing) = exchange::first_missing(own, &user.scopes, scopes) {
-        let why = format!("the scopes of the user do not give {missing} to an agent");
-        return Err(Problem::new(Kind::ScopeDenied, why));
-    }
+    exchange::check_scopes(own, &user.scopes, scopes)?;
     let over = || Problem::subject(ErrorKind::Revoked, "the session of the user has ended");
     if has_ended(db, user)? {
         return Err(over());
@@ -54,11 +57,15 @@ pub(crate) fn derive(db: &Connection, derived: &Derived, wanted: &Wanted, issued
                  AND NOT EXISTS(SELECT 1 FROM tokens t WHERE t.root = r.number) LIMIT ?2)";
     db.prepare_cached(sweep)?.execute((seconds(now.saturating_sub(KEPT)), SWEEP))?;
     let sql = "INSERT INTO roots(digest, issuer, subject, session, expires_at, asked_at, ended) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0) \
-               ON CONFLICT(digest) DO UPDATE SET asked_at = max(asked_at, ?6) RETURNING number, ended != 0";
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+               ON CONFLICT(digest) DO UPDATE SET asked_at = max(asked_at, ?6), ended = CASE ended WHEN ?8 THEN ?7 ELSE ended END \
+               RETURNING number, ended != ?7";
+    // Where an issuer is asked it has just said that the token counts.
+    let healed = if derived.token.is_some() { UNKNOWN } else { GOES_ON };
     // Nothing is derived from it later, and what is derived is over by then.
     let expires_at = user.expires_at.min(user.issued_at.saturating_add(MAX_AGE).saturating_add(MAX_AGE));
-    let row = (user.digest, &user.issuer, &user.subject, &user.session, seconds(expires_at), seconds(now));
+    let Subject { digest, issuer, subject, session, .. } = user;
+    let row = (digest, issuer, subject, session, seconds(expires_at), seconds(now), GOES_ON, healed);
     let (number, ended): (i64, bool) = db.prepare_cached(sql)?.query_row(row, |row| Ok((row.get(0)?, row.get(1)?)))?;
     if ended {
         return Err(over());
@@ -97,30 +104,45 @@ pub(crate) fn log_out(db: &Connection, logout: &Logout, now: u64) -> Result<Vec<
     let Logout { issuer, subject, session, id, issued_at } = logout;
     let until = seconds(now.saturating_add(REMEMBERED));
     if db.prepare_cached(sql)?.execute((issuer, id, subject, session, seconds(*issued_at), until))? == 0 {
-        return Err(Problem::oauth(Code::InvalidRequest, "the logout token was used before"));
+        return Err(used_before());
     }
-    let of_session = "SELECT number FROM roots WHERE issuer = ?1 AND session = ?3 AND ended = 0";
-    let of_subject = "SELECT number FROM roots WHERE issuer = ?1 AND subject = ?2 AND ended = 0 \
+    let of_session = "SELECT number FROM roots WHERE issuer = ?1 AND session = ?3 AND ended != ?4";
+    let of_subject = "SELECT number FROM roots WHERE issuer = ?1 AND subject = ?2 AND ended != ?4 \
                       AND (?3 IS NULL OR session IS NULL)";
     let mut numbers = Vec::new();
     for sql in [of_session, of_subject] {
         let mut statement = db.prepare_cached(sql)?;
-        let rows = statement.query_map((issuer, subject, session), |row| row.get(0))?;
+        let rows = statement.query_map((issuer, subject, session, OVER), |row| row.get(0))?;
         numbers.extend(rows.collect::<rusqlite::Result<Vec<i64>>>()?);
     }
-    end(db, &numbers, now)
+    end(db, &numbers, OVER, now)
 }
 
-/// Ends what was derived from these tokens of users, for good.
+fn used_before() -> Problem {
+    Problem::oauth(Code::InvalidRequest, "the logout token was used before")
+}
+
+/// Whether it was said before, as far as a reader sees.
+///
+/// # Errors
+/// `invalid_request` for what was.
+pub(crate) fn check_unused(db: &Connection, logout: &Logout) -> Result<()> {
+    let sql = "SELECT 1 FROM logouts WHERE issuer = ?1 AND id = ?2";
+    if db.prepare_cached(sql)?.exists((&logout.issuer, &logout.id))? { Err(used_before()) } else { Ok(()) }
+}
+
+/// Ends what was derived from these tokens of users, for good; and of the tokens themselves, why: [`OVER`] or [`UNKNOWN`]. What is
+/// over stays so.
 ///
 /// # Errors
 /// `internal`.
-pub(crate) fn end(db: &Connection, numbers: &[i64], now: u64) -> Result<Vec<Ended>> {
+pub(crate) fn end(db: &Connection, numbers: &[i64], why: i64, now: u64) -> Result<Vec<Ended>> {
     let mut ended = Vec::new();
     for number in numbers {
-        let sql = "UPDATE roots SET ended = 1 WHERE number = ?1 AND ended = 0 RETURNING issuer, subject";
+        let sql = "UPDATE roots SET ended = ?2 WHERE number = ?1 AND ended NOT IN (?2, ?3) RETURNING issuer, subject";
         let named = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-        let named: Option<(String, String)> = db.prepare_cached(sql)?.query_row([number], named).optional()?;
+        let row = (number, why, OVER);
+        let named: Option<(String, String)> = db.prepare_cached(sql)?.query_row(row, named).optional()?;
         let Some((issuer, subject)) = named else { continue };
         let sql =
             "SELECT agent, count(*) FROM tokens WHERE root = ?1 AND revoked = 0 AND expires_at > ?2 GROUP BY agent";
@@ -147,13 +169,25 @@ pub(crate) fn note_asked(db: &Connection, digest: &[u8; 32], now: u64) -> Result
     Ok(())
 }
 
-/// The row of a user's token.
+/// The row of a user's token that is not over.
 ///
 /// # Errors
 /// `internal`.
 pub(crate) fn of_digest(db: &Connection, digest: &[u8; 32]) -> Result<Option<i64>> {
-    let sql = "SELECT number FROM roots WHERE digest = ?1 AND ended = 0";
-    Ok(db.prepare_cached(sql)?.query_row([digest], |row| row.get(0)).optional()?)
+    let sql = "SELECT number FROM roots WHERE digest = ?1 AND ended != ?2";
+    Ok(db.prepare_cached(sql)?.query_row((digest, OVER), |row| row.get(0)).optional()?)
+}
+
+/// Whether a token that is derived from that of a user counts still, or will again.
+///
+/// # Errors
+/// `internal`.
+pub(crate) fn counts(db: &Connection, digest: &[u8; 32], now: u64) -> Result<bool> {
+    let sql = "SELECT EXISTS(SELECT 1 FROM roots r JOIN tokens t ON t.root = r.number JOIN agents a ON a.number = t.agent \
+               WHERE r.digest = ?1 AND r.ended = ?4 AND t.revoked = 0 AND t.expires_at > ?2 AND t.number > a.void_to \
+               AND a.status != ?3)";
+    let row = (digest, seconds(now), Status::Revoked.number(), GOES_ON);
+    Ok(db.prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
 }
 
 /// Of an issuer, the tokens of users that it was not asked about since then.
@@ -161,9 +195,9 @@ pub(crate) fn of_digest(db: &Connection, digest: &[u8; 32]) -> Result<Option<i64
 /// # Errors
 /// `internal`.
 pub(crate) fn not_asked_since(db: &Connection, issuer: &str, since: u64, now: u64) -> Result<Vec<i64>> {
-    let sql = "SELECT number FROM roots WHERE issuer = ?1 AND ended = 0 AND asked_at < ?2 AND expires_at > ?3";
+    let sql = "SELECT number FROM roots WHERE issuer = ?1 AND ended = ?4 AND asked_at < ?2 AND expires_at > ?3";
     let mut statement = db.prepare_cached(sql)?;
-    let rows = statement.query_map((issuer, seconds(since), seconds(now)), |row| row.get(0))?;
+    let rows = statement.query_map((issuer, seconds(since), seconds(now), GOES_ON), |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -172,8 +206,8 @@ pub(crate) fn not_asked_since(db: &Connection, issuer: &str, since: u64, now: u6
 /// # Errors
 /// `internal`.
 pub(crate) fn issuers(db: &Connection) -> Result<Vec<String>> {
-    let mut statement = db.prepare_cached("SELECT DISTINCT issuer FROM roots WHERE ended = 0")?;
-    let rows = statement.query_map([], |row| row.get(0))?;
+    let mut statement = db.prepare_cached("SELECT DISTINCT issuer FROM roots WHERE ended = ?1")?;
+    let rows = statement.query_map([GOES_ON], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

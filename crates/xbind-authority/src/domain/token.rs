@@ -51,12 +51,7 @@ pub fn issue(db: &Connection, wanted: &Wanted, now: u64) -> Result<Issued> {
     let agent = agent::by_key(db, &wanted.did)?.ok_or_else(unregistered)?;
     agent::check_active(&agent)?;
     keys::check(db, &agent, &wanted.did, now)?;
-    if wanted.scopes.is_empty() {
-        return Err(Problem::new(Kind::Malformed, "a token is for one scope at least"));
-    }
-    if let Some(missing) = agent.scopes.first_missing(&wanted.scopes) {
-        return Err(Problem::new(Kind::ScopeDenied, format!("the scope {missing} was not granted to this agent")));
-    }
+    check_scopes(&agent, &wanted.scopes)?;
     let sweep = "DELETE FROM tokens WHERE number IN (SELECT number FROM tokens WHERE expires_at < ?1 LIMIT ?2)";
     db.prepare_cached(sweep)?.execute((seconds(now.saturating_sub(KEPT)), SWEEP))?;
     let sql = "INSERT INTO tokens(id, challenge, agent, expires_at, revoked, issued_at) VALUES (?1, ?2, ?3, ?4, 0, ?5) \
@@ -67,6 +62,22 @@ pub fn issue(db: &Connection, wanted: &Wanted, now: u64) -> Result<Issued> {
     }
     let number = db.last_insert_rowid();
     Ok(Issued { agent, number, list: number / PER_LIST, place: time(number % PER_LIST) })
+}
+
+/// Whether an agent may ask for these at all.
+///
+/// # Errors
+/// `malformed` for none; `scope-denied`.
+pub(crate) fn check_scopes(agent: &Agent, wanted: &ScopeSet) -> Result<()> {
+    if wanted.is_empty() {
+        return Err(Problem::new(Kind::Malformed, "a token is for one scope at least"));
+    }
+    match agent.scopes.first_missing(wanted) {
+        None => Ok(()),
+        Some(missing) => {
+            Err(Problem::new(Kind::ScopeDenied, format!("the scope {missing} was not granted to this agent")))
+        }
+    }
 }
 
 pub(crate) fn unregistered() -> Problem {

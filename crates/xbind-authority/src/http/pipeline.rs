@@ -78,7 +78,7 @@ impl Seen {
 /// Answers a request for that route.
 pub(crate) async fn answer(app: Arc<App>, route: &'static Route, request: Request<Body>) -> Response<Body> {
     let began = Instant::now();
-    let mut seen = Seen { to_client: route.access == Access::Client, ..Seen::default() };
+    let mut seen = Seen { to_client: route.access.is_oauth(), ..Seen::default() };
     let answered = run(&app, route, request, &mut seen).await;
     let took = began.elapsed();
     app.metrics.answered(route.path, seen.status(&answered), took);
@@ -93,15 +93,38 @@ pub(crate) async fn answer(app: Arc<App>, route: &'static Route, request: Reques
 /// Answers a request that no route takes.
 pub(crate) async fn refuse(app: Arc<App>, request: Request<Body>, kind: Kind, detail: &'static str) -> Response<Body> {
     let mut seen = Seen::default();
-    let limited = limit(&app, &request, &mut seen);
-    let answered = limited.and_then(|_| Err(Problem::new(kind, detail)));
+    let address = origin(&request, &mut seen);
+    let limited = count(&app, address, &mut seen).and_then(|()| check_target(&request));
+    let answered = limited.and_then(|()| Err(Problem::new(kind, detail)));
     app.metrics.answered("", seen.status(&answered), Duration::ZERO);
     seen.log(&app, "", "", &answered, Duration::ZERO);
     respond(answered, seen.announced, false).map(Body::from)
 }
 
 async fn run(app: &Arc<App>, route: &'static Route, request: Request<Body>, seen: &mut Seen) -> Result<Answer> {
-    let address = limit(app, &request, seen)?;
+    let address = origin(&request, seen);
+    if route.access != Access::Issuer {
+        count(app, address, seen)?;
+    }
+    match call(app, route, request, address, seen).await {
+        Ok(call) => (route.handler)(call).await,
+        Err(problem) => {
+            if route.access == Access::Issuer {
+                count(app, address, seen)?;
+            }
+            Err(problem)
+        }
+    }
+}
+
+async fn call(
+    app: &Arc<App>,
+    route: &'static Route,
+    request: Request<Body>,
+    address: IpAddr,
+    seen: &mut Seen,
+) -> Result<Call> {
+    check_target(&request)?;
     let (mut parts, body) = request.into_parts();
     let path = RawPathParams::from_request_parts(&mut parts, &())
         .await
@@ -110,7 +133,7 @@ async fn run(app: &Arc<App>, route: &'static Route, request: Request<Body>, seen
     let query = members(parts.uri.query().unwrap_or_default(), route.query)?;
     let now = xbind_runtime::now();
     let signed = match route.access {
-        Access::Client => None,
+        Access::Client | Access::Issuer => None,
         Access::Anybody if !parts.headers.contains_key("signature-input") => None,
         Access::Anybody | Access::Signed => {
             let signed = authenticate(app, &parts, now)?;
@@ -139,23 +162,30 @@ async fn run(app: &Arc<App>, route: &'static Route, request: Request<Body>, seen
         return Err(Problem::new(Kind::MediaType, format!("the body has to be {}", route.media())));
     }
     let fields = parts.headers;
-    (route.handler)(Call { app: app.clone(), path, query, fields, body, signed, address, now }).await
+    Ok(Call { app: app.clone(), path, query, fields, body, signed, address, now })
 }
 
-fn limit(app: &App, request: &Request<Body>, seen: &mut Seen) -> Result<IpAddr> {
+/// Whence it comes: of IPv6, its /64.
+fn origin(request: &Request<Body>, seen: &mut Seen) -> IpAddr {
     let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-    let network = network(peer);
-    let left = take(&app.by_address, network);
     seen.address = Some(peer);
+    network(peer)
+}
+
+fn count(app: &App, address: IpAddr, seen: &mut Seen) -> Result<()> {
+    let left = take(&app.by_address, address);
     seen.announced = left.as_ref().ok().map(|left| ("address", app.by_address.rate(), *left));
-    left?;
+    left.map(drop)
+}
+
+fn check_target(request: &Request<Body>) -> Result<()> {
     if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET_BYTES) {
         return Err(Problem::new(
             Kind::TargetTooLong,
             format!("a request target has {MAX_TARGET_BYTES} bytes at most"),
         ));
     }
-    Ok(network)
+    Ok(())
 }
 
 pub(crate) fn take<K: Eq + std::hash::Hash>(limiter: &Limiter<K>, key: K) -> Result<Left> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -16,8 +17,8 @@ use crate::store::{Fault, fault};
 /// The most issuers.
 const MAX_ISSUERS: usize = 64;
 /// The longest file, in bytes; and that of a secret.
-const MAX_FILE: u64 = 256 * 1024;
-const MAX_SECRET: u64 = 4096;
+const MAX_FILE: usize = 256 * 1024;
+const MAX_SECRET: usize = 4096;
 /// For how long keys are believed that came last, in seconds, if the issuer cannot be asked; and what may be said instead.
 const DEFAULT_MAX_AGE: u64 = 3600;
 const MAX_AGES: std::ops::RangeInclusive<u64> = 60..=86_400;
@@ -167,7 +168,7 @@ fn introspection(asking: Asking, folder: &Path) -> Result<Introspection, String>
         return Err(format!("stale is {every}, which is every, to {MAX_STALE} s"));
     }
     let path = folder.join(client_secret_file);
-    let secret = Zeroizing::new(text(&path, MAX_SECRET).map_err(|why| format!("{}: {why}", path.display()))?);
+    let secret = text(&path, MAX_SECRET).map_err(|why| format!("{}: {why}", path.display()))?;
     let secret = Zeroizing::new(secret.trim_end_matches(['\r', '\n']).to_owned());
     if !is_name(&client_id) || secret.is_empty() || secret.chars().any(char::is_control) {
         return Err("client_id or secret is empty, or holds control characters".to_owned());
@@ -179,11 +180,20 @@ fn check_url(url: &str) -> Result<(), String> {
     Target::parse(url, Whose::Owner).map(drop).map_err(|why| format!("{url}: {why}"))
 }
 
-/// A file that is no longer than that.
-fn text(path: &Path, max: u64) -> Result<String, String> {
-    let length = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if length > max {
+/// A file that is no longer than that, whatever is said of its length.
+fn text(path: &Path, max: usize) -> Result<Zeroizing<String>, String> {
+    let cannot = |error: std::io::Error| error.to_string();
+    // A pipe is waited for when it is opened.
+    if !fs::metadata(path).map_err(cannot)?.is_file() {
+        return Err("it is no file but a directory, a device or a pipe".to_owned());
+    }
+    let most = max.saturating_add(1);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(most));
+    let file = fs::File::open(path).map_err(cannot)?;
+    file.take(u64::try_from(most).unwrap_or(u64::MAX)).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() > max {
         return Err(format!("the file has more than {max} bytes"));
     }
-    fs::read_to_string(path).map_err(|error| error.to_string())
+    let text = str::from_utf8(&bytes).map_err(|_| "the file is not UTF-8".to_owned())?;
+    Ok(Zeroizing::new(text.to_owned()))
 }

@@ -34,12 +34,12 @@ struct Told {
 }
 
 impl Issuer {
-    /// The same as [`activity`](Self::activity), for whoever waits: few are asked about at once.
+    /// The same as [`activity`](Self::activity), for an agent of that operator that waits: few are asked about at once.
     ///
     /// # Errors
     /// `Unavailable`.
-    pub async fn activity_in_turn(&self, token: &str, subject: &str) -> Result<Activity, Refused> {
-        let turn = tokio::time::timeout(TIMEOUT, self.turns.acquire()).await;
+    pub async fn activity_in_turn(&self, operator: &str, token: &str, subject: &str) -> Result<Activity, Refused> {
+        let turn = tokio::time::timeout(TIMEOUT, self.turns.enter(operator.to_owned())).await;
         let Ok(Ok(_turn)) = turn else {
             return Err(Refused::unavailable("the issuer is asked about too many tokens"));
         };

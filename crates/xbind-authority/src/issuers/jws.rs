@@ -18,7 +18,8 @@ pub(crate) fn is_name(text: &str) -> bool {
 
 /// One whose signature was not looked at yet.
 pub(crate) struct Unverified<'a> {
-    input: &'a str,
+    /// What is signed: header and claims. Of one such text there can be several signatures.
+    pub(crate) input: &'a str,
     signature: Vec<u8>,
     algorithm: Algorithm,
     /// Which key of its issuer.

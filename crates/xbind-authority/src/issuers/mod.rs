@@ -15,7 +15,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use xbind::ErrorKind;
 use xbind_net::{Fetcher, Roots};
 
@@ -27,6 +26,7 @@ pub(crate) use subject::REMEMBERED;
 pub use subject::{Kind, MAX_AGE, Subject};
 
 use crate::store::Fault;
+use crate::turns::Turns;
 use jws::{Claims, Unverified};
 use source::Source;
 
@@ -73,12 +73,13 @@ pub struct Issuer {
     settings: Settings,
     source: Source,
     fetcher: Fetcher,
-    /// Whose token it is asked about, before it is exchanged: others wait.
-    turns: Semaphore,
+    /// For whose agents it is asked about a token that is to be exchanged, by the ids of operators: others wait.
+    turns: Arc<Turns<String>>,
 }
 
-/// Questions about tokens that wait for an exchange, at once.
+/// Questions for which an exchange waits, at once; and for the agents of one operator.
 const TURNS: usize = 16;
+const TURNS_EACH: usize = 8;
 
 impl Issuers {
     /// Reads the file in which they stand; none without a file. Nothing is asked yet.
@@ -116,8 +117,9 @@ impl Issuers {
     pub async fn subject(&self, token: &str, kind: Kind, now: u64) -> Result<Subject, Refused> {
         let unverified = Unverified::parse(token)?;
         kind.check(&unverified.typ)?;
+        let input = unverified.input;
         let (issuer, claims) = self.verified(unverified, now).await?;
-        Subject::read(&claims, &issuer.settings, kind, token, (now, self.skew))
+        Subject::read(&claims, &issuer.settings, kind, input, (now, self.skew))
     }
 
     /// What an issuer says of a session that has ended.
@@ -143,7 +145,7 @@ impl Issuers {
 impl Issuer {
     /// It has a fetcher of its own: whose name or server does not answer holds up no other.
     fn new(settings: Settings, net: &xbind_net::Settings) -> Arc<Self> {
-        let (fetcher, turns) = (Fetcher::new(net.clone()), Semaphore::new(TURNS));
+        let (fetcher, turns) = (Fetcher::new(net.clone()), Turns::new(TURNS, TURNS_EACH));
         Arc::new(Self { settings, source: Source::default(), fetcher, turns })
     }
 

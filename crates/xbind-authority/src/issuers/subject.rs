@@ -65,7 +65,8 @@ pub struct Subject {
     pub subject: String,
     /// In which session, if it says so.
     pub session: Option<String>,
-    /// What the token is known by here: its SHA-256.
+    /// What the token is known by here: the SHA-256 of its header and claims, for whoever has it can make another of its signature
+    /// (ES256), which holds as well.
     pub digest: [u8; 32],
     /// What the user may do there. Of an ID token, `openid` alone.
     pub scopes: Vec<String>,
@@ -82,7 +83,7 @@ impl Subject {
         claims: &Claims,
         settings: &Settings,
         kind: Kind,
-        token: &str,
+        input: &str,
         (now, skew): (u64, u64),
     ) -> Result<Self, Refused> {
         if let Some(never) = NEVER.iter().find(|never| claims.has(never)) {
@@ -121,7 +122,7 @@ impl Subject {
             issuer: settings.issuer.clone(),
             subject: subject.to_owned(),
             session: claims.text("sid")?.map(str::to_owned),
-            digest: *Digest::of(token.as_bytes()).as_bytes(),
+            digest: *Digest::of(input.as_bytes()).as_bytes(),
             scopes: if kind == Kind::IdToken { vec![OPENID.to_owned()] } else { scopes(claims)? },
             may_act: may_act(claims)?,
             issued_at,

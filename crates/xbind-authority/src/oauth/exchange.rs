@@ -1,13 +1,13 @@
 //! Token exchange (RFC 8693): an agent gives the token of a user, and is given one of its own to act for him.
 
 use xbind::rights::MAX_TOKEN_TTL;
-use xbind::{Did, ErrorKind};
+use xbind::{Did, ErrorKind, ScopeSet};
 use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::domain::agent::Agent;
-use crate::domain::exchange;
 use crate::domain::root::Derived;
+use crate::domain::{exchange, token};
 use crate::issuers::{Activity, Kind, Refused};
 use crate::oauth::client_credentials::{scopes, target};
 use crate::oauth::error::Code;
@@ -38,7 +38,7 @@ pub(crate) async fn draft(asking: &Asking) -> Result<Draft> {
         return Err(wrong("the actor is the client, which has proven itself: there is no actor_token"));
     }
     let (scopes, audience) = (scopes(form)?, target(form)?);
-    let (derived, ttl) = user(app, &client.agent, client.proven.from, (token, kind), *now).await?;
+    let (derived, ttl) = user(app, &client.agent, client.proven.from, (token, kind), &scopes, *now).await?;
     Ok(Draft {
         audience,
         scopes,
@@ -50,26 +50,28 @@ pub(crate) async fn draft(asking: &Asking) -> Result<Draft> {
     })
 }
 
-/// Finds out whether the token of a user holds for an agent that has proven that key, and for how many seconds what is derived
-/// from it may live.
+/// Finds out whether the token of a user holds for an agent that has proven that key and asks for these scopes, and for how many
+/// seconds what is derived from it may live.
 ///
 /// # Errors
-/// `subject-refused`, `busy`.
+/// `subject-refused`, `busy`; `scope-denied` where its issuer would be asked for nothing.
 pub(crate) async fn user(
     app: &App,
     agent: &Agent,
     from: Did,
-    (token, kind): (&str, Kind),
+    (text, kind): (&str, Kind),
+    scopes: &ScopeSet,
     now: u64,
 ) -> Result<(Derived, u64)> {
-    let user = app.issuers.subject(token, kind, now).await.map_err(refused)?;
+    let user = app.issuers.subject(text, kind, now).await.map_err(refused)?;
     let is_agent = |actor: &String| *actor == from.as_str() || *actor == agent.alias();
     if !user.may_act.as_ref().is_none_or(is_agent) {
         return Err(Problem::subject(ErrorKind::NotAllowed, "may_act of the user's token names another actor"));
     }
     let policy = app.store.read(|db| exchange::of(db, &agent.operator))?;
-    // The issuer is asked for no operator that does not take its users.
-    let max_ttl = exchange::max_ttl(exchange::taken(&policy, &user.issuer)?);
+    // The issuer is asked for no operator that does not take its users, and for nothing that nobody will get.
+    let own = exchange::taken(&policy, &user.issuer)?;
+    let max_ttl = exchange::max_ttl(own);
     let ttl = user.expires_at.saturating_sub(now).min(max_ttl).min(MAX_TOKEN_TTL);
     let issuer = app.issuers.find(&user.issuer).ok_or_else(Problem::internal)?;
     let is_asked = issuer.settings().asked().is_some();
@@ -79,16 +81,18 @@ pub(crate) async fn user(
         return Err(Problem::subject(ErrorKind::TokenExpired, why));
     }
     if is_asked {
+        token::check_scopes(agent, scopes)?;
+        exchange::check_scopes(own, &user.scopes, scopes)?;
         if !app.sessions.has_room(&user.digest, &agent.operator) {
             return Err(Problem::new(ProblemKind::Busy, "too many sessions of users are asked about"));
         }
-        let activity = issuer.activity_in_turn(token, &user.subject).await.map_err(refused)?;
+        let activity = issuer.activity_in_turn(&agent.operator, text, &user.subject).await.map_err(refused)?;
         if activity == Activity::Inactive {
             let why = "the issuer says that the user's token does not count any more";
             return Err(Problem::subject(ErrorKind::Revoked, why));
         }
     }
-    Ok((Derived { user, token: is_asked.then(|| Zeroizing::new(token.to_owned())) }, ttl))
+    Ok((Derived { user, token: is_asked.then(|| Zeroizing::new(text.to_owned())) }, ttl))
 }
 
 pub(crate) fn refused(refused: Refused) -> Problem {

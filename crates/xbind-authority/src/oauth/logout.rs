@@ -11,19 +11,36 @@ use crate::app::App;
 use crate::domain::note;
 use crate::domain::root::{self, Ended};
 use crate::http::call::{Answer, Call};
+use crate::http::pipeline;
+use crate::issuers::Logout;
 use crate::lists::Lists;
 use crate::oauth::exchange::refused;
 use crate::oauth::form::Form;
 use crate::problem::Result;
 use crate::store::Change;
 
-/// The issuer has signed the token, and that is all that counts: whoever brings it.
+/// The issuer has signed the token, and that is all that counts: whoever brings it, and whoever else is at that address, which is
+/// counted for what does not hold, and for copies. The issuer is counted for what it says itself.
 pub(crate) async fn answer(call: Call) -> Result<Answer> {
-    let form = Form::parse(&call.body)?;
     let (app, now) = (&call.app, call.now);
-    let logout = app.issuers.logout(form.required("logout_token")?, now).await.map_err(refused)?;
+    let logout = match verified(&call).await {
+        Ok(logout) => logout,
+        Err(problem) => {
+            pipeline::take(&app.by_address, call.address)?;
+            return Err(problem);
+        }
+    };
+    pipeline::take(&app.by_issuer, logout.issuer.clone())?;
     end(app, now, move |change| root::log_out(change.db(), &logout, now)).await?;
     Ok(Answer { status: 200, content_type: "", max_age: None, body: Bytes::new() })
+}
+
+async fn verified(call: &Call) -> Result<Logout> {
+    let form = Form::parse(&call.body)?;
+    let token = form.required("logout_token")?;
+    let logout = call.app.issuers.logout(token, call.now).await.map_err(refused)?;
+    call.app.store.read(|db| root::check_unused(db, &logout))?;
+    Ok(logout)
 }
 
 /// Ends what was derived from sessions, and puts that on record for each operator concerned.

@@ -1,5 +1,5 @@
-//! Sessions of users about which issuers are asked again and again, for as long as tokens are derived from them. Users' tokens
-//! are kept in memory alone: after a restart nobody can be asked, so what was derived ends as if nobody answered.
+//! Sessions of users about which issuers are asked again and again, for as long as a token counts that is derived from them. Users'
+//! tokens are kept in memory alone: after a restart nobody can be asked, so what was derived ends as if nobody answered.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +13,7 @@ use crate::domain::root::{self, Derived};
 use crate::issuers::{Activity, Issuer, Issuers};
 use crate::oauth::logout;
 use crate::problem::Result;
+use crate::store::{Change, Store};
 
 /// The most sessions, in all and by agents of one operator.
 const MAX_SESSIONS: usize = 10_000;
@@ -24,8 +25,11 @@ const TICK: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(crate) struct Sessions {
-    held: Mutex<HashMap<[u8; 32], Session>>,
+    held: Mutex<Held>,
 }
+
+/// By what users' tokens are known by.
+type Held = HashMap<[u8; 32], Session>;
 
 #[derive(Clone)]
 struct Session {
@@ -35,33 +39,37 @@ struct Session {
     subject: String,
     token: Zeroizing<String>,
     due_at: u64,
+    /// The end of the last that is derived from it.
     expires_at: u64,
 }
 
 impl Sessions {
     /// Whether one more can be asked about for that operator.
     pub(crate) fn has_room(&self, digest: &[u8; 32], operator: &str) -> bool {
-        let held = self.held();
-        let own = || held.values().filter(|session| session.operator == operator).count();
-        held.contains_key(digest) || (held.len() < MAX_SESSIONS && own() < MAX_EACH)
+        has_room(&self.held(), digest, operator)
     }
 
-    /// From now on it is asked about. Where there is no room after all, what is derived ends soon.
-    pub(crate) fn watch(&self, issuers: &Issuers, derived: &Derived, operator: &str, now: u64) {
+    /// From now on it is asked about, as long as a token lives that is derived from it for so many seconds. Where there is no room
+    /// after all, what is derived ends soon.
+    pub(crate) fn watch(&self, issuers: &Issuers, derived: &Derived, operator: &str, ttl: u64, now: u64) {
         let Derived { user, token: Some(token) } = derived else { return };
         let Some((every, _)) = issuers.find(&user.issuer).and_then(|issuer| issuer.settings().asked()) else { return };
-        if !self.has_room(&user.digest, operator) {
-            return;
+        let (due_at, expires_at) = (now.saturating_add(every), now.saturating_add(ttl).min(user.expires_at));
+        let mut held = self.held();
+        if let Some(session) = held.get_mut(&user.digest) {
+            session.due_at = due_at;
+            session.expires_at = session.expires_at.max(expires_at);
+        } else if has_room(&held, &user.digest, operator) {
+            let session = Session {
+                operator: operator.to_owned(),
+                issuer: user.issuer.clone(),
+                subject: user.subject.clone(),
+                token: token.clone(),
+                due_at,
+                expires_at,
+            };
+            held.insert(user.digest, session);
         }
-        let session = Session {
-            operator: operator.to_owned(),
-            issuer: user.issuer.clone(),
-            subject: user.subject.clone(),
-            token: token.clone(),
-            due_at: now.saturating_add(every),
-            expires_at: user.expires_at,
-        };
-        self.held().insert(user.digest, session);
     }
 
     /// Those of an issuer that are to be asked about now; they are not due again before the next time.
@@ -80,9 +88,27 @@ impl Sessions {
         self.held().remove(digest);
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<[u8; 32], Session>> {
+    /// Forgets those of whose tokens none counts any more.
+    fn forget_over(&self, store: &Store, now: u64) -> Result<()> {
+        let digests: Vec<_> = self.held().keys().copied().collect();
+        for digest in digests {
+            // Whoever derives one more meanwhile waits here, and it is held anew.
+            let mut held = self.held();
+            if !store.read(|db| root::counts(db, &digest, now))? {
+                held.remove(&digest);
+            }
+        }
+        Ok(())
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn has_room(held: &Held, digest: &[u8; 32], operator: &str) -> bool {
+    let own = || held.values().filter(|session| session.operator == operator).count();
+    held.contains_key(digest) || (held.len() < MAX_SESSIONS && own() < MAX_EACH)
 }
 
 /// Asks until the server ends: each issuer by itself, so that none waits for another, and what is stale for nobody.
@@ -103,9 +129,18 @@ pub(crate) async fn watch(app: Arc<App>) {
             }
         });
     }
+    let mut looked_at = None;
     loop {
         tokio::time::sleep(TICK).await;
         drop(end_stale(&app).await);
+        // Whatever takes tokens away changes a list.
+        let change = Some(app.lists.change());
+        if looked_at != change {
+            let own = app.clone();
+            let looked =
+                tokio::task::spawn_blocking(move || own.sessions.forget_over(&own.store, xbind_runtime::now()));
+            looked_at = looked.await.is_ok_and(|looked| looked.is_ok()).then_some(change).flatten();
+        }
     }
 }
 
@@ -115,7 +150,7 @@ async fn end_unknown(app: &App) -> Result<()> {
     let now = xbind_runtime::now();
     for issuer in known.into_iter().filter(|issuer| app.issuers.find(issuer).is_none()) {
         let numbers = app.store.read(|db| root::not_asked_since(db, &issuer, u64::MAX, now))?;
-        logout::end(app, now, move |change| root::end(change.db(), &numbers, now)).await?;
+        logout::end(app, now, move |change| root::end(change.db(), &numbers, root::OVER, now)).await?;
     }
     Ok(())
 }
@@ -142,7 +177,7 @@ async fn ask(app: &App, issuer: &Arc<Issuer>, every: u64) {
             drop(end_inactive(app, digest, now).await);
         }
         if !active.is_empty() {
-            let note = move |change: &mut crate::store::Change<'_>| {
+            let note = move |change: &mut Change<'_>| {
                 active.iter().try_for_each(|(digest, _)| root::note_asked(change.db(), digest, now))
             };
             drop(app.store.write(note).await);
@@ -152,20 +187,25 @@ async fn ask(app: &App, issuer: &Arc<Issuer>, every: u64) {
 
 async fn end_inactive(app: &App, digest: [u8; 32], now: u64) -> Result<()> {
     let numbers = app.store.read(|db| root::of_digest(db, &digest))?;
-    logout::end(app, now, move |change| root::end(change.db(), numbers.as_slice(), now)).await?;
+    logout::end(app, now, move |change| root::end(change.db(), numbers.as_slice(), root::OVER, now)).await?;
     app.sessions.forget(&digest);
     Ok(())
 }
 
+/// Nobody has said of the users' tokens that they are over: whoever exchanges one again has the issuer asked about it.
 async fn end_stale(app: &App) -> Result<()> {
     let now = xbind_runtime::now();
     for issuer in app.issuers.all() {
         let Some((_, stale)) = issuer.settings().asked() else { continue };
-        let since = now.saturating_sub(stale);
-        let numbers = app.store.read(|db| root::not_asked_since(db, &issuer.settings().issuer, since, now))?;
-        if !numbers.is_empty() {
-            logout::end(app, now, move |change| root::end(change.db(), &numbers, now)).await?;
+        let (issuer, since) = (issuer.settings().issuer.clone(), now.saturating_sub(stale));
+        if app.store.read(|db| root::not_asked_since(db, &issuer, since, now))?.is_empty() {
+            continue;
         }
+        let end = move |change: &mut Change<'_>| {
+            let numbers = root::not_asked_since(change.db(), &issuer, since, now)?;
+            root::end(change.db(), &numbers, root::UNKNOWN, now)
+        };
+        logout::end(app, now, end).await?;
     }
     Ok(())
 }

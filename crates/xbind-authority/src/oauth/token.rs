@@ -130,7 +130,7 @@ async fn issue(asking: Asking, draft: Result<Draft>) -> Result<Answer> {
     app.keys.now().current()?.check()?; // nothing is put on record that nobody will sign
     let (issued, draft) = app.decide_for(proven, now, "token.issued", who::as_agent(from, now), make).await?;
     if let Some(derived) = &draft.derived {
-        app.sessions.watch(&app.issuers, derived, &issued.agent.operator, now);
+        app.sessions.watch(&app.issuers, derived, &issued.agent.operator, draft.ttl, now);
     }
     let on_behalf_of = draft.on_behalf_of.as_ref().map(|(issuer, subject)| (issuer.as_str(), subject.as_str()));
     let asks = Asks {

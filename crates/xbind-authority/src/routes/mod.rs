@@ -31,6 +31,16 @@ pub enum Access {
     Signed,
     /// An OAuth client, which proves itself in the form that is its request's body.
     Client,
+    /// An issuer of users' tokens, whose word is in that form: whoever brings it is counted only where it does not hold.
+    Issuer,
+}
+
+impl Access {
+    /// Whether requests are forms, and refusals those of OAuth.
+    #[must_use]
+    pub const fn is_oauth(self) -> bool {
+        matches!(self, Self::Client | Self::Issuer)
+    }
 }
 
 /// A method of a path.
@@ -61,10 +71,7 @@ impl Route {
     /// The media type of its body.
     #[must_use]
     pub const fn media(&self) -> &'static str {
-        match self.access {
-            Access::Anybody | Access::Signed => JSON,
-            Access::Client => FORM,
-        }
+        if self.access.is_oauth() { FORM } else { JSON }
     }
 }
 
@@ -135,7 +142,7 @@ pub const ROUTES: &[Route] = routes! {
     Client "POST" "/oauth/token" ("TokenRequest") => oauth::token::answer, 200 JSON "AccessToken" <UnsupportedGrantType InvalidScope InvalidTarget InvalidDpopProof> "A token, for an OAuth client";
     Client "POST" "/oauth/introspect" ("TokenQuestion") => oauth::introspection::introspect, 200 JSON "TokenAnswer" "What a token says, for whom it concerns";
     Client "POST" "/oauth/revoke" ("TokenQuestion") => oauth::introspection::revoke, 200 NONE "" <UnauthorizedClient> "Revokes a token of the client's own";
-    Client "POST" "/oauth/backchannel-logout" ("LogoutRequest") => oauth::logout::answer, 200 NONE "" "Ends what was derived from a session of a user, on the word of its issuer";
+    Issuer "POST" "/oauth/backchannel-logout" ("LogoutRequest") => oauth::logout::answer, 200 NONE "" "Ends what was derived from a session of a user, on the word of its issuer";
 
     Anybody "GET" "/v1/names/{name}" => names::get, 200 JSON "NameView" {NotFound NameWithdrawn} "What a name leads to";
     Signed "PUT" "/v1/names/{name}" ("PutName") => names::put, 200 JSON "NameView" {NotPermitted Inactive NameTaken LimitReached} "Registers a name for the signing agent";

@@ -58,7 +58,7 @@ pub(crate) async fn issue(call: Call) -> Result<Answer> {
         // Nobody asks an issuer who could not ask for a token.
         Some((token, kind)) if ticket.is_some() => {
             let agent = call.app.store.read(|db| who::as_agent(from, now)(db))?.what;
-            exchange::user(&call.app, &agent, from, (token.text(), *kind), now).await.map(Some)
+            exchange::user(&call.app, &agent, from, (token.text(), *kind), &scopes, now).await.map(Some)
         }
         _ => Ok(None),
     };
@@ -88,7 +88,7 @@ pub(crate) async fn issue(call: Call) -> Result<Answer> {
     call.app.keys.now().current()?.check()?; // nothing is put on record that nobody will sign
     let (issued, derived) = call.app.decide(&call, "token.issued", who::as_agent(from, now), make).await?;
     if let Some(derived) = &derived {
-        call.app.sessions.watch(&call.app.issuers, derived, &issued.agent.operator, now);
+        call.app.sessions.watch(&call.app.issuers, derived, &issued.agent.operator, ttl, now);
     }
     let on_behalf_of = derived.as_ref().map(|Derived { user, .. }| (user.issuer.as_str(), user.subject.as_str()));
     // The key has signed the request: what is got for a user is good for nobody else.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use xbind::SigningKey;
+use xbind_authority::Config;
 
 use super::client::{Request, Response};
 use super::issuer::{IssuerKey, IssuerServer};
@@ -62,10 +63,18 @@ impl Scene {
 
     /// The same, with something done in between, and clocks that do not differ.
     pub fn restart_after(&mut self, between: impl FnOnce()) {
+        self.restart_with(|config| {
+            between();
+            config.clock_skew = 0;
+        });
+    }
+
+    /// The same, with something else in its configuration.
+    pub fn restart_with(&mut self, change: impl FnOnce(&mut Config)) {
         let file = self.folder.join("issuers.json");
         self.story.restart_with(|config| {
-            between();
-            (config.issuers, config.clock_skew) = (Some(file), 0);
+            config.issuers = Some(file);
+            change(config);
         });
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use xbind::SigningKey;
 use xbind_authority::openapi;
-use xbind_authority::routes::{Access, ROUTES, Route};
+use xbind_authority::routes::{ROUTES, Route};
 
 use super::client::{Request, Response};
 use super::issuer::{IssuerKey, IssuerServer};
@@ -94,7 +94,7 @@ impl Probe {
         let response = self.story.client.send(request);
         let route = route_of(method, target);
         let status = response.status.to_string();
-        let to_client = route.access == Access::Client;
+        let to_client = route.access.is_oauth();
         let said = match response.status {
             ..300 => status.clone(),
             _ if to_client => response.error(),
