@@ -21,7 +21,11 @@ pub(crate) async fn answer(call: Call) -> Result<Answer> {
     let form = Form::parse(&call.body)?;
     let (app, now) = (&call.app, call.now);
     let logout = app.issuers.logout(form.required("logout_token")?, now).await.map_err(refused)?;
-    end(app, now, move |change| root::log_out(change.db(), &logout, now)).await?;
+    let ended = end(app, now, move |change| root::log_out(change.db(), &logout, now)).await;
+    ended.map_err(|problem| {
+        let why = problem.cause().unwrap_or_else(|| problem.detail()).to_owned();
+        problem.because(why)
+    })?;
     Ok(Answer { status: 200, content_type: "", max_age: None, body: Bytes::new() })
 }
 
