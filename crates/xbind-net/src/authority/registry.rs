@@ -57,7 +57,9 @@ impl Registry {
         if resolves {
             agent.resolve_names_with(Arc::new(Names::new(desk.clone())));
         }
-        Ok(Self { tokens: Tokens::new(), desk })
+        let tokens = Tokens::new();
+        agent.lend_tokens_by(Arc::new(tokens.clone()));
+        Ok(Self { tokens, desk })
     }
 
     /// Registers the agent's name within the domain of its operator, or says anew what it offers. `done` is told once.
