@@ -99,15 +99,17 @@ test('what a card names is a word of a stranger, who reaches nothing of this mac
 test('an answer that the authority has not signed is none', async () => {
   const bus = kept(new MessageBus())
   const mallory = kept(new AutoGenxBindAgent({ name: 'mallory', agentOptions: { bus } })).handle(() => 'from mallory')
+  let address = ''
   const lie = (path: string) =>
     path === '/v1'
-      ? { did: own.did, url: `http://127.0.0.1`, time: 0, version: '0' }
+      ? { did: own.did, url: address, time: 0, version: '0' }
       : {
           name: path.slice('/v1/names/'.length),
           registered_at: 0,
           agent: { did: mallory.getDID(), alias: 'x', operator: 'x', domain: 'x', status: 'active', keys: [] },
         }
   const { url, paths } = await stranger(lie)
+  address = url
   const asking = await agent('alice', at(bus, { url, did: own.did }))
   expect(errorOf(await asking.call('bob.dev.example', 1))).toMatchObject({
     code: 'REGISTRY_UNAVAILABLE',
@@ -117,6 +119,19 @@ test('an answer that the authority has not signed is none', async () => {
   // The true one, by the DID of another.
   const wrong = await agent('alice', at(bus, { url: own.url, did: mallory.getDID() }))
   expect(errorOf(await wrong.requestToken({ audience: AUDIENCE, scopes: [SCOPE] })).code).toBe('REGISTRY_UNAVAILABLE')
+})
+
+test('an authority that is reached by another address says so', async () => {
+  const url = own.url.replace('localhost', '127.0.0.1').replace('[::1]', '127.0.0.1')
+  const other = url === own.url ? own.url.replace('127.0.0.1', 'localhost') : url
+  for (const registry of [{ url: other, did: own.did }, other]) {
+    const config = { name: 'alice', ...at(kept(new MessageBus()), registry) }
+    const alice = valueOf(await AutoGenxBindAgent.fromIdentity(own.key('alice'), config))
+    const refused = errorOf(await kept(alice).requestToken({ audience: AUDIENCE, scopes: [SCOPE] }))
+    expect(refused.code).toBe('INVALID_CONFIG')
+    expect(refused.message).toContain(`${other} says that it is reached by ${own.url}`)
+    expect(refused.hint).toBe('give that address')
+  }
 })
 
 test('a registry that is away: names fail closed', async () => {

@@ -675,7 +675,7 @@ export interface SourcePolicy {
   readonly maxBytes: number
   /** How long each is relied upon, in seconds. */
   readonly maxAge: number
-  /** How old a copy may be before the next is asked for, in seconds. */
+  /** How old a copy may be before the next is asked for, in seconds; at least 30. */
   readonly refresh: number
   /** Where they are fetched from; by default where a trusted issuer's own token points. */
   readonly origins?: ReadonlyArray<string> | undefined

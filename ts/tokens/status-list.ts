@@ -135,7 +135,7 @@ export class StatusList {
 export interface StatusListSourceOptions {
   /** How long a list is relied upon after it was signed, whatever it says itself; default 86 400. */
   maxAgeSeconds?: number
-  /** How old a copy may be before the next is asked for; default 300. While none comes, the old one serves its time. */
+  /** How old a copy may be before the next is asked for; default 300, at least 30. While none comes, the old one serves its time. */
   refreshSeconds?: number
   /**
    * Default 1000. Half of it is for issuers that a verifier with this source trusts, each an equal part; of the other half,
@@ -213,10 +213,11 @@ export class StatusListSource implements RevocationSource {
     checkFunction(fetch, 'fetch')
     checkFunction(now, 'now')
     if (typeof offline !== 'boolean') throw new TypeError('offline must be a boolean')
+    const refresh = bounded(refreshSeconds, 300, 'refreshSeconds', 1, 86_400)
     this.#fetch = offline ? undefined : fetch
     this.#now = now
     const policy = {
-      refresh: bounded(refreshSeconds, 300, 'refreshSeconds', 1, 86_400),
+      refresh: offline ? Number.MAX_SAFE_INTEGER : refresh,
       maxLists: bounded(maxLists, 1000, 'maxLists', 1, 100_000),
       maxBytes: bounded(maxBytes, 64 << 20, 'maxBytes', 1 << 20, 2 ** 40),
       maxAge: bounded(maxAgeSeconds, 86_400, 'maxAgeSeconds', 1, 31_536_000),

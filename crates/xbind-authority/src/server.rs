@@ -278,6 +278,9 @@ impl Opened {
                 directory.display()
             )));
         }
+        if is_served(directory) {
+            return Err(fault(format!("another server runs on {}: stop it first", directory.display())));
+        }
         let first = identity::open(directory, 0, passphrase)?;
         let options = LogOptions { durability: Durability::Always, max_file_bytes: MAX_LOG_BYTES, first: None };
         let (audit, _) = AuditLog::open_with(&directory.join(LOG), first.duplicate(), options)?;

@@ -126,7 +126,9 @@ fn users_tokens_of_others_forged_or_of_another_kind_are_refused() {
     other.publishes(&[("k", &scene.key)]);
     for (changes, why) in [
         (json!({ "iss": other.url() }), "none of those configured"),
-        (json!({ "aud": "somebody" }), "another audience"),
+        (json!({ "aud": "somebody" }), "another audience, somebody, than authority"),
+        (json!({ "aud": format!("some{}", "body".repeat(40)) }), "another audience than authority"),
+        (json!({ "aud": "ein jemand" }), "another audience than authority"),
         (json!({ "events": {} }), "events"),
         (json!({ "act": { "sub": "x" } }), "act"),
         (json!({ "cnf": { "jkt": "x" } }), "cnf"),
@@ -247,7 +249,7 @@ fn a_logout_token_is_the_issuers_and_counts_once() {
         (json!({ "events": {} }), "no session"),
         (json!({ "events": { "http://schemas.openid.net/event/backchannel-logout": null } }), "no session"),
         (json!({ "nonce": "n" }), "nonce"),
-        (json!({ "aud": "other" }), "another audience"),
+        (json!({ "aud": "other" }), "another audience, other, than authority"),
         (json!({ "iss": "https://login.example" }), "none of those"),
         (json!({ "iat": null }), "no iat"),
         (json!({ "iat": now + 60 }), "not count yet"),
@@ -261,6 +263,8 @@ fn a_logout_token_is_the_issuers_and_counts_once() {
         assert_eq!(answer.error(), "invalid_request");
         assert!(answer.body.contains(why), "{answer:?} instead of {why}");
     }
+    let logged = |why: &str| scene.log.lock().unwrap().iter().any(|line| line.contains(&format!("\"cause\":\"{why}")));
+    assert!(logged("WRONG_AUDIENCE: the token is for another audience, other, than authority"));
     let forged = IssuerKey::ed25519(9).token("k", "logout+jwt", &said(&scene.logout(&json!({}))));
     scene.tell(&forged).expect(400);
     for user in [user.clone(), scene.key.token("k", "JWT", &scene.claims())] {
@@ -271,6 +275,7 @@ fn a_logout_token_is_the_issuers_and_counts_once() {
     let logout = scene.logout(&json!({}));
     scene.tell(&logout).expect(200);
     assert!(scene.tell(&logout).expect(400).body.contains("used before"));
+    assert!(scene.log.lock().unwrap().last().unwrap().contains("used before"));
     scene.restart();
     assert!(scene.tell(&logout).expect(400).body.contains("used before"));
     assert_eq!(scene.standing(&token), "revoked");

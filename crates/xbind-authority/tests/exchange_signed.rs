@@ -4,6 +4,7 @@
 mod common;
 
 use common::exchange::{ACCESS_TOKEN, Scene};
+use common::issuer::Say;
 use common::key;
 use serde_json::{Value, json};
 use xbind::identity::jwk::thumbprint;
@@ -113,4 +114,28 @@ fn no_agent_has_it_recorded_that_it_acts_for_somebody() {
     assert_eq!(acts, 2, "{notes:?}");
     assert!(notes.contains(&format!("\"2 {whose}\"")), "{notes:?}");
     assert!(!notes.iter().any(|note| note.starts_with("\"for") && note.contains("alice")), "{notes:?}");
+}
+
+#[test]
+fn an_issuer_that_never_says_whether_a_token_counts_is_not_asked_again_and_again() {
+    let asking = json!({ "client_id": "authority", "client_secret_file": "secret" });
+    let mut scene = Scene::with(&json!({ "introspection": asking }));
+    let user = scene.user(&json!({}));
+    for (status, error, told) in [
+        (400, "unsupported_token_type", "invalid_request"),
+        (401, "invalid_client", "invalid_request"),
+        (400, "temporarily_unavailable", "temporarily_unavailable"),
+        (500, "unsupported_token_type", "temporarily_unavailable"),
+    ] {
+        scene.issuer.says("/introspect", Say::Refuses(status, json!({ "error": error })));
+        scene.refused(&user, &[], told, &format!("answered {status}, {error}"));
+    }
+    for error in [json!("No"), json!("a".repeat(65)), json!(""), json!(7)] {
+        scene.issuer.says("/introspect", Say::Refuses(400, json!({ "error": error })));
+        let answer = scene.exchange(&user, &[]).expect(503);
+        assert!(answer.body.contains("it answered 400\""), "{answer:?}");
+    }
+    scene.signed(&user, "read:x", &json!({})).refused("busy");
+    scene.issuer.says("/introspect", Say::Refuses(400, json!({ "error": "unsupported_token_type" })));
+    scene.signed(&user, "read:x", &json!({})).refused("subject-refused").coded("INVALID_CONFIG");
 }

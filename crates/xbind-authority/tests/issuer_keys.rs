@@ -215,8 +215,11 @@ fn a_file_of_issuers_says_each_thing_once_and_nothing_else() {
         assert!(read(&folder, &file).is_err(), "{file}");
     }
     assert!(read(&folder, &json!({ "issuers": [["https://login.example", "a", ["ES256"]]] })).is_err());
-    std::fs::write(folder.join("secret"), "open sesame\n").unwrap();
+    common::exchange::secret(&folder.join("secret"), 0o644);
     let asking = json!({ "client_id": "a", "client_secret_file": "secret", "every": 1 });
+    let why = read(&folder, &json!({ "issuers": [but(&good, "introspection", asking.clone())] })).err().unwrap();
+    assert!(why.to_string().ends_with("secret: it may be read by others: chmod 600"), "{why}");
+    common::exchange::secret(&folder.join("secret"), 0o640);
     read(&folder, &json!({ "issuers": [but(&good, "introspection", asking.clone())] })).unwrap();
     for (name, value) in [("every", 0), ("every", 3601), ("stale", 0), ("stale", 86_401)] {
         let asking = but(&asking, name, value);

@@ -148,7 +148,7 @@ pub struct SourcePolicy {
     pub max_bytes: Whole,
     /// How long each is relied upon, in seconds.
     pub max_age: Whole,
-    /// How old a copy may be before the next is asked for, in seconds.
+    /// How old a copy may be before the next is asked for, in seconds; at least 30.
     pub refresh: Whole,
     /// Where they are fetched from; by default where a trusted issuer's own token points.
     pub origins: Option<Vec<String>>,
@@ -180,14 +180,14 @@ impl ListSource {
     #[must_use]
     pub fn new(policy: &SourcePolicy) -> Self {
         let SourcePolicy { max_lists, max_bytes, max_age, refresh, origins } = policy;
-        let lists = StatusLists::within(max_lists.size(), max_bytes.size(), max_age.0);
         let documents = Documents::new(
             origins.clone().map(|all| all.into_iter().collect()),
             max_lists.size(),
             refresh.0,
             max_age.0,
         );
-        Self { lists: Arc::new(lists), documents }
+        let lists = StatusLists::within(max_lists.size(), max_bytes.size(), max_age.0);
+        Self { lists: Arc::new(lists.refreshed_after(documents.refresh())), documents }
     }
 
     /// How many bytes the lists take.

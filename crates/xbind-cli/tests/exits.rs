@@ -159,4 +159,6 @@ fn quiet_says_nothing_but_data_and_errors() {
     assert_eq!(said(&["init", "--domain", "example.com", "--quiet"]), "");
     assert!(said(&["init", "--domain", "example.com", "--quiet"]).starts_with("error: "));
     assert!(said(&["init", "--operator", "--domain", "example.com"]).starts_with("next: "));
+    let planner = ["init", "--domain", "example.com", "--profile", "planner"];
+    assert!(said(&planner).starts_with("next: xbind register agent --profile planner\n"));
 }

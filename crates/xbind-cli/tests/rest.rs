@@ -187,7 +187,13 @@ fn an_authority_with_a_new_key_is_followed() {
     assert_eq!((&prepared["before"], &prepared["status"]), (&json!(first), &json!("prepared")));
     let at = ["--data", data.to_str().unwrap()];
     let keys = |step: &[&str]| desk.run(&[&["authority"][..], step, &at].concat());
-    keys(&["activate-key"]).failed(Exit::Failed, "failed");
+    let early = keys(&["activate-key"]);
+    assert!(early.said.contains("wait that long, or activate it with --at-once"), "{early:?}");
+    early.failed(Exit::Failed, "failed");
+    let plain = desk.run_plain(&["authority", "keys", at[0], at[1]]).done().out;
+    let lines: Vec<_> = plain.lines().collect();
+    assert!(lines[0].starts_with(&format!("{first} active, active from 20")), "{plain}");
+    assert!(lines[1].contains(" prepared, active from 20") && lines[1].ends_with(" UTC"), "{plain}");
     let listed = keys(&["keys"]).done().json();
     assert_eq!((&listed["did"], &listed["prepared"]), (&json!(first), &prepared["did"]));
     let rotated = desk.run(&rotate).done().json();
@@ -203,7 +209,12 @@ fn an_authority_with_a_new_key_is_followed() {
         }
     }
     // A key that is doubtful counts for nobody who has looked.
+    let before_that = desk.run_plain(&["authority", "keys", at[0], at[1]]).done().out;
+    assert!(before_that.contains(", counts until 20"), "{before_that}");
     keys(&["taint-key", &first]).done();
+    let plain = desk.run_plain(&["authority", "keys", at[0], at[1]]).done().out;
+    assert!(plain.contains(&format!("{first} tainted, ")) && plain.contains(", doubtful since 20"), "{plain}");
+    assert!(!keys(&["activate-key"]).said.contains("hint"), "there is nothing to wait for");
     issue();
     let verify = ["verify", "--token", before.as_str().unwrap(), "--aud", AUDIENCE];
     assert_eq!(desk.run(&verify).exit, Exit::Invalid);
@@ -310,7 +321,10 @@ fn what_was_decided_is_read_and_verified() {
     let of_agent = events(&["--agent", who["agent"]["did"].as_str().unwrap()]);
     assert_eq!(of_agent, ["agent.registered", "agent.scopes", "token.issued"]);
     let plain = desk.run_plain(&["audit", "tail", "--limit", "10"]).done();
-    assert!(plain.out.lines().any(|line| line.contains(" token.issued ")), "{plain:?}");
+    assert!(plain.out.lines().any(|line| line.contains(" token.issued accepted did:")), "{plain:?}");
+    desk.run(&["issue", "--scope", "admin:all", "--aud", AUDIENCE]).failed(Exit::Refused, "scope-denied");
+    let plain = desk.run_plain(&["audit", "tail", "--limit", "10"]).done();
+    assert!(plain.out.lines().any(|line| line.contains(" token.issued SCOPE_DENIED did:")), "{plain:?}");
     desk.run(&["audit", "tail", "--agent", "a&b=c"]).failed(Exit::Usage, "usage");
 
     let log = story.directory().join("audit.jsonl");

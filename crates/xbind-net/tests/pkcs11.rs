@@ -127,6 +127,9 @@ fn a_pin_that_is_refused_is_not_tried_again() {
         hsm.token("token");
         hsm.import("token", "agent", "01", &key(1));
         let place = hsm.place("token", "agent", "");
+        let error = open(&place.replacen(&format!(r#","pinFile":{:?}"#, hsm.path("pin")), "", 1)).unwrap_err();
+        assert_eq!(error, SignerFault::NoPin);
+        assert!(xbind::Error::from(error).hint().unwrap().contains("pinFile"));
         std::fs::write(hsm.path("pin"), "another-pin").unwrap();
         for _ in 0..20 {
             let fault = open(&place).unwrap_err();
@@ -189,7 +192,9 @@ fn what_is_no_module_and_what_never_answers_holds_up_nobody_else() {
             assert!(made.unwrap().success());
         }
         for name in ["text.so", "other.so", "none.so"] {
-            assert_eq!(open(&of(&hsm.path(name))).unwrap_err(), SignerFault::Module, "{name}");
+            let fault = open(&of(&hsm.path(name))).unwrap_err();
+            assert_eq!(fault, SignerFault::NotLoaded(hsm.path(name)));
+            assert!(fault.to_string().contains(&*hsm.path(name).to_string_lossy()), "{fault}");
         }
         let silent = of(&hsm.path("silent.so")).replacen(r#""pinFile""#, r#""timeoutMs":200,"pinFile""#, 1);
         assert_eq!(open(&silent).unwrap_err(), SignerFault::Slow(200));

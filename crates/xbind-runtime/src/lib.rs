@@ -19,6 +19,7 @@ mod sync;
 pub mod transport;
 
 pub use agent::inbox::Letter;
+pub use agent::lent::Lender;
 pub use agent::{Agent, AgentOptions, Signer};
 pub use guard::case::{Guarded, Question, Testimony};
 pub use guard::policy::{Allow, ApprovalPolicy, MethodPolicy, Policies, Policy};

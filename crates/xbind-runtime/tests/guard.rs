@@ -10,8 +10,8 @@
 
 mod common;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use common::calls::{call, err, join, ok};
 use common::policies::{
@@ -19,7 +19,7 @@ use common::policies::{
 };
 use common::{World, key};
 use xbind::{Decision, Did, ErrorKind, ScopeSet};
-use xbind_runtime::{Allow, MethodPolicy, Policies, Policy, Witness};
+use xbind_runtime::{Allow, Lender, MethodPolicy, Policies, Policy, Witness};
 
 #[test]
 fn a_list_decides_before_anything_is_looked_at() {
@@ -114,6 +114,59 @@ fn who_was_stopped_vouches_for_nobody_any_more() {
         assert_eq!(ask(&mut world), [code; 2], "{stopped}");
         assert_eq!(seen.borrow().len(), if revoked { 2 } else { 4 });
     }
+}
+
+/// What its tokens are known by, and which of them were found revoked.
+#[derive(Default)]
+struct Lending(Mutex<Vec<u64>>);
+
+impl Lender for Lending {
+    fn mark(&self, token: &str) -> u64 {
+        token.len().try_into().unwrap()
+    }
+
+    fn revoked(&self, mark: u64) {
+        self.0.lock().unwrap().push(mark);
+    }
+}
+
+#[test]
+fn whoever_lends_tokens_hears_of_those_that_somebody_has_signed_are_revoked() {
+    let mut world = World::calm(2);
+    let server = join(&world, 0, 1, None);
+    let callers = [join(&world, 0, 2, None), join(&world, 1, 3, None)];
+    serve(&world, &server, judging(server.did(), "invoice.pay"), Witness::default());
+    let lent = callers.each_ref().map(|caller| {
+        let lending = Arc::new(Lending::default());
+        caller.lend_tokens_by(lending.clone());
+        lending
+    });
+    let tokens = callers.each_ref().map(|caller| token(&world, caller.did(), server.did(), 600));
+    let ask = |world: &mut World, what: [Option<String>; 2]| {
+        let [one, other] = what;
+        let answers = [(&callers[0], one), (&callers[1], other)]
+            .map(|(caller, what)| present(world, caller, server.did(), "1", what, 1000));
+        world.run_for(100);
+        answers.map(|answer| answer.borrow().clone().expect("it has ended").err())
+    };
+    let heard = || lent.each_ref().map(|lending| lending.0.lock().unwrap().clone());
+    let both = |change: fn(&String) -> Option<String>| tokens.each_ref().map(change);
+    assert_eq!(ask(&mut world, both(|token| Some(token.clone()))), [None; 2]);
+    assert_eq!(ask(&mut world, [None, None]), [Some(ErrorKind::ScopeDenied); 2]);
+    assert_eq!(heard(), [[0; 0]; 2]);
+    world.nodes[0].stop(key(ISSUER).did());
+    assert_eq!(ask(&mut world, [None, None]), [Some(ErrorKind::ScopeDenied); 2]);
+    assert_eq!(heard(), [[0; 0]; 2], "of nothing that was presented");
+    assert_eq!(ask(&mut world, both(|token| Some(token.clone()))), [Some(ErrorKind::Revoked); 2]);
+    assert_eq!(ask(&mut world, both(|token| Some(format!("{token}~a.b.c")))), [Some(ErrorKind::Revoked); 2]);
+    let marks = tokens.each_ref().map(|token| vec![u64::try_from(token.len()).unwrap(); 2]);
+    assert_eq!(heard(), marks);
+    // What is said on this side says nothing of the token.
+    for (caller, node) in callers.iter().zip(&world.nodes) {
+        node.stop(caller.did());
+    }
+    assert_eq!(ask(&mut world, both(|token| Some(token.clone()))), [Some(ErrorKind::Revoked); 2]);
+    assert_eq!(heard(), marks);
 }
 
 #[test]

@@ -212,6 +212,34 @@ fn status_lists_are_asked_for_where_there_is_time() {
 }
 
 #[test]
+fn a_list_is_asked_for_again_when_its_owner_wants_it_though_there_is_little_time() {
+    let lists = Arc::new(StatusLists::new(10, 86_400).refreshed_after(60));
+    let judge = judge(&[], Revocations { status: vec![lists.clone()], ..Revocations::default() });
+    let text = token(Some(&StatusRef { index: 3, uri: LIST.to_owned() }));
+    let hasty = Answers::default();
+    let sign = |list: &StatusList, now| {
+        list.sign(&operator(), &StatusListDraft { uri: LIST, now, lifetime: 600, ttl: None }).unwrap()
+    };
+    let asks = |now| {
+        let ruling = rule(&judge, &text, now, &hasty);
+        matches!(ruling, Ruling::Needs(needs) if matches!(needs[..], [Need::Lists(_)]))
+    };
+    let issuer = operator().did().to_string();
+    let mut list = StatusList::new(Bits::One, 100).unwrap();
+    assert!(!asks(NOW), "none came yet: whoever has no time does without");
+    judge.put_list(&lists, &sign(&list, NOW), LIST, &issuer, NOW).unwrap();
+    assert_eq!((asks(NOW), asks(NOW + 59), asks(NOW + 60), asks(NOW + 400)), (false, false, true, true));
+    let without = judge.judge(&Presentation { token: "none", scopes: &[], presenter: None, now: NOW + 60 }, &hasty);
+    assert_eq!(refused(without).error.kind(), ErrorKind::InvalidToken, "only a token that holds makes anybody ask");
+    // Where none comes, the old one serves its time.
+    let sought = Answers { lists_sought: true, ..Answers::default() };
+    assert_eq!(held(rule(&judge, &text, NOW + 60, &sought)).grade, Grade::Fresh);
+    list.set(3, 1).unwrap();
+    judge.put_list(&lists, &sign(&list, NOW + 60), LIST, &issuer, NOW + 60).unwrap();
+    assert_eq!(refused(rule(&judge, &text, NOW + 61, &hasty)).error.kind(), ErrorKind::Revoked);
+}
+
+#[test]
 fn what_an_approver_is_asked_and_answers_has_one_reading() {
     let recipient = *operator().did();
     let call = xbind::ApprovedCall {

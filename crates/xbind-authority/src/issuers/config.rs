@@ -168,7 +168,11 @@ fn introspection(asking: Asking, folder: &Path) -> Result<Introspection, String>
         return Err(format!("stale is {every}, which is every, to {MAX_STALE} s"));
     }
     let path = folder.join(client_secret_file);
-    let secret = text(&path, MAX_SECRET).map_err(|why| format!("{}: {why}", path.display()))?;
+    let named = |why: String| format!("{}: {why}", path.display());
+    if is_open_to_all(&path) {
+        return Err(named("it may be read by others: chmod 600".to_owned()));
+    }
+    let secret = text(&path, MAX_SECRET).map_err(named)?;
     let secret = Zeroizing::new(secret.trim_end_matches(['\r', '\n']).to_owned());
     if !is_name(&client_id) || secret.is_empty() || secret.chars().any(char::is_control) {
         return Err("client_id or secret is empty, or holds control characters".to_owned());
@@ -178,6 +182,17 @@ fn introspection(asking: Asking, folder: &Path) -> Result<Introspection, String>
 
 fn check_url(url: &str) -> Result<(), String> {
     Target::parse(url, Whose::Owner).map(drop).map_err(|why| format!("{url}: {why}"))
+}
+
+/// Whether everybody on this machine may read or write the file. Whoever mounts secrets may do it by links, and for a group.
+#[cfg(unix)]
+fn is_open_to_all(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| std::os::unix::fs::MetadataExt::mode(&found) & 0o007 != 0)
+}
+
+#[cfg(not(unix))]
+const fn is_open_to_all(_: &Path) -> bool {
+    false
 }
 
 /// A file that is no longer than that, whatever is said of its length.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 use serde::Deserialize;
+use xbind::ErrorKind;
 use xbind_net::{Ask, Target};
 use zeroize::Zeroizing;
 
@@ -14,6 +15,8 @@ use crate::issuers::{Issuer, Refused};
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest answer, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
+/// The longest code of a refusal that is shown, in bytes.
+const MAX_CODE: usize = 64;
 
 /// What an issuer says of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +77,7 @@ impl Issuer {
         };
         let answer = self.fetcher.ask(ask).await.map_err(|why| cannot(&why))?;
         if answer.status != 200 {
-            return Err(cannot(&format!("it answered {}", answer.status)));
+            return Err(refusal(answer.status, &answer.body));
         }
         let text = str::from_utf8(&answer.body).unwrap_or_default();
         if !xbind::is_strict_json(text) || !text.trim_start().starts_with('{') {
@@ -85,6 +88,26 @@ impl Issuer {
             told.sub.is_none_or(|sub| sub == subject) && told.iss.is_none_or(|iss| iss == self.settings.issuer);
         Ok(if told.active && is_his { Activity::Active } else { Activity::Inactive })
     }
+}
+
+/// What an issuer that says no may say of it (RFC 6749 section 5.2).
+#[derive(Deserialize)]
+struct Denied {
+    error: String,
+}
+
+/// It may know later, but where it says that it is asked what it does not tell: then what the file says of it is wrong.
+fn refusal(status: u16, body: &[u8]) -> Refused {
+    let denied: Option<Denied> = serde_json::from_slice(body).ok();
+    let is_code = |error: &String| {
+        (1..=MAX_CODE).contains(&error.len()) && error.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    let error = denied.map(|denied| denied.error).filter(is_code);
+    let said = error.as_ref().map(|error| format!(", {error}")).unwrap_or_default();
+    let why = format!("the issuer cannot be asked whether the token counts: it answered {status}{said}");
+    let is_final = matches!(status, 400 | 401 | 403)
+        && error.is_some_and(|error| !matches!(&*error, "temporarily_unavailable" | "server_error" | "slow_down"));
+    if is_final { Refused::because(ErrorKind::InvalidConfig, why) } else { Refused::unavailable(why) }
 }
 
 /// `application/x-www-form-urlencoded` (RFC 6749 appendix B).

@@ -2,12 +2,15 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value};
+use xbind::ErrorKind;
 
 use crate::issuers::Refused;
 use crate::issuers::keys::{Algorithm, Key};
 
 /// The longest token of a user, in bytes.
 pub(crate) const MAX_TOKEN: usize = 16 * 1024;
+/// The longest name of an audience that is shown, in bytes.
+const MAX_SHOWN: usize = 128;
 /// Header members that would bring a key, another reading, or more that must be understood.
 const NEVER: [&str; 7] = ["b64", "crit", "enc", "jku", "jwk", "x5u", "zip"];
 
@@ -123,6 +126,14 @@ impl Claims {
     /// The same, where it must be there.
     pub(crate) fn required_time(&self, name: &'static str) -> Result<u64, Refused> {
         self.time(name)?.ok_or_else(|| Refused::token(format!("the token has no {name}")))
+    }
+
+    /// Why it is not for that one: whom it names, if that can be shown.
+    pub(crate) fn not_for(&self, wanted: &str) -> Refused {
+        let audiences = self.audiences().unwrap_or_default();
+        let is_plain = |name: &&&str| name.len() <= MAX_SHOWN && name.bytes().all(|byte| byte.is_ascii_graphic());
+        let named = audiences.iter().find(is_plain).map(|name| format!(", {name},")).unwrap_or_default();
+        Refused::because(ErrorKind::WrongAudience, format!("the token is for another audience{named} than {wanted}"))
     }
 
     /// For whom it is: one or several.

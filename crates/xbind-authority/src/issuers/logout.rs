@@ -43,7 +43,7 @@ impl Logout {
             return Err(Refused::token("a logout token has no nonce"));
         }
         if claims.audiences()?.iter().all(|audience| *audience != settings.client_id) {
-            return Err(Refused::token("the token is for another audience"));
+            return Err(claims.not_for(&settings.client_id));
         }
         let issued_at = claims.required_time("iat")?;
         if issued_at > now.saturating_add(skew) {

@@ -33,7 +33,8 @@ use source::Source;
 /// Why a token of a user is not taken: a sentence that holds nothing of it but names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// It does not hold, or not for this; and what docs/errors.md calls that.
+    /// It does not hold, or not for this; and what docs/errors.md calls that. `InvalidConfig`: what whoever runs the server says
+    /// of its issuer is wrong.
     Token(Cow<'static, str>, ErrorKind),
     /// The issuer cannot be asked, so nobody can say whether it holds.
     Unavailable(Cow<'static, str>),
@@ -44,8 +45,8 @@ impl Refused {
         Self::Token(why.into(), ErrorKind::InvalidToken)
     }
 
-    const fn because(kind: ErrorKind, why: &'static str) -> Self {
-        Self::Token(Cow::Borrowed(why), kind)
+    fn because(kind: ErrorKind, why: impl Into<Cow<'static, str>>) -> Self {
+        Self::Token(why.into(), kind)
     }
 
     fn unavailable(why: impl Into<Cow<'static, str>>) -> Self {
@@ -136,7 +137,7 @@ impl Issuers {
     async fn verified(&self, unverified: Unverified<'_>, now: u64) -> Result<(&Arc<Issuer>, Claims), Refused> {
         let issuer = self.find(unverified.issuer()?);
         let unknown = "the issuer of the token is none of those configured here";
-        let issuer = issuer.ok_or(Refused::because(ErrorKind::UntrustedIssuer, unknown))?;
+        let issuer = issuer.ok_or_else(|| Refused::because(ErrorKind::UntrustedIssuer, unknown))?;
         let key = issuer.key(&unverified.kid, now).await?;
         Ok((issuer, unverified.verified(&key)?))
     }

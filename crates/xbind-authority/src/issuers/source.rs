@@ -80,7 +80,8 @@ impl Issuer {
         let state = self.source.state();
         match state.keys_within(self.settings.max_age, now) {
             Some(keys) => {
-                keys.find(kid).ok_or(Refused::because(ErrorKind::UntrustedIssuer, "the issuer has no key of that kid"))
+                let why = "the issuer has no key of that kid";
+                keys.find(kid).ok_or_else(|| Refused::because(ErrorKind::UntrustedIssuer, why))
             }
             None => {
                 let why = state.failure.as_deref().unwrap_or("they were asked for a moment ago");

@@ -91,7 +91,7 @@ impl Subject {
         }
         let audiences = claims.audiences()?;
         if !audiences.contains(&settings.audience.as_str()) {
-            return Err(Refused::because(ErrorKind::WrongAudience, "the token is for another audience"));
+            return Err(claims.not_for(&settings.audience));
         }
         let azp = claims.text("azp")?;
         let is_for_another = azp.map_or(audiences.len() > 1, |azp| azp != settings.audience);

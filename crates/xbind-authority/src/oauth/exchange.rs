@@ -95,9 +95,15 @@ pub(crate) async fn user(
     Ok((Derived { user, token: is_asked.then(|| Zeroizing::new(text.to_owned())) }, ttl))
 }
 
+/// The log says why, too: who tells of a logout, or asks for an agent, may show nobody what he is answered.
 pub(crate) fn refused(refused: Refused) -> Problem {
-    match refused {
+    let cause = match &refused {
+        Refused::Token(why, kind) => format!("{}: {why}", kind.code()),
+        Refused::Unavailable(why) => why.to_string(),
+    };
+    let problem = match refused {
         Refused::Token(why, kind) => Problem::subject(kind, why),
         Refused::Unavailable(why) => Problem::new(ProblemKind::Busy, why),
-    }
+    };
+    problem.because(cause)
 }

@@ -31,7 +31,11 @@ pub(crate) async fn answer(call: Call) -> Result<Answer> {
         }
     };
     pipeline::take(&app.by_issuer, logout.issuer.clone())?;
-    end(app, now, move |change| root::log_out(change.db(), &logout, now)).await?;
+    let ended = end(app, now, move |change| root::log_out(change.db(), &logout, now)).await;
+    ended.map_err(|problem| {
+        let why = problem.cause().unwrap_or_else(|| problem.detail()).to_owned();
+        problem.because(why)
+    })?;
     Ok(Answer { status: 200, content_type: "", max_age: None, body: Bytes::new() })
 }
 

@@ -1,8 +1,10 @@
 //! A user of an issuer on this machine, and an agent that acts for him.
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::{Value, json};
 use xbind::SigningKey;
-use xbind_authority::Config;
+use xbind_authority::{Config, LogSink};
 
 use super::client::{Request, Response};
 use super::issuer::{IssuerKey, IssuerServer};
@@ -24,6 +26,15 @@ pub struct Scene {
     pub operator: SigningKey,
     pub agent: SigningKey,
     folder: Folder,
+    /// Lines of the server's log.
+    pub log: Arc<Mutex<Vec<String>>>,
+}
+
+/// A file with a secret, with that mode.
+pub fn secret(path: &std::path::Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, "open sesame\n").unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
 impl Scene {
@@ -38,11 +49,16 @@ impl Scene {
         issuer.publishes(&[("k", &key)]);
         let entry = json!({ "issuer": issuer.url(), "audience": AUTHORITY, "algorithms": ["EdDSA"] });
         let file = folder.join("issuers.json");
-        std::fs::write(folder.join("secret"), "open sesame\n").unwrap();
+        secret(&folder.join("secret"), 0o600);
         std::fs::write(&file, json!({ "issuers": [with(entry, more)] }).to_string()).unwrap();
-        let mut story = Story::with(|config| config.issuers = Some(file));
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = log.clone();
+        let mut story = Story::with(|config| {
+            config.issuers = Some(file);
+            config.log = Some(LogSink(Arc::new(move |line| lines.lock().unwrap().push(line.to_owned()))));
+        });
         let (operator_id, operator, agent) = story.begun(&["read:*", "pay.one"]);
-        let mut scene = Self { story, issuer, key, operator_id, operator, agent, folder };
+        let mut scene = Self { story, issuer, key, operator_id, operator, agent, folder, log };
         scene.allow(&json!({ "read": ["read:*"], "pay": ["pay.*"], "openid": ["read:name"] }));
         scene
     }

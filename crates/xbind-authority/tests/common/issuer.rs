@@ -21,6 +21,7 @@ pub const DISCOVERY: &str = "/.well-known/openid-configuration";
 pub enum Say {
     Json(Value),
     Status(u16),
+    Refuses(u16, Value),
     Redirect(String),
     Bytes(Vec<u8>),
     /// Nothing, for that long.
@@ -121,6 +122,7 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         Say::Json(value) => send(&mut stream, 200, "", value.to_string().as_bytes()),
         Say::Bytes(bytes) => send(&mut stream, 200, "", &bytes),
         Say::Status(status) => send(&mut stream, status, "", b"{}"),
+        Say::Refuses(status, value) => send(&mut stream, status, "", value.to_string().as_bytes()),
         Say::Redirect(to) => send(&mut stream, 302, &format!("location: {to}\r\n"), b"{}"),
         Say::Silence(time) => {
             std::thread::sleep(time);

@@ -99,7 +99,7 @@ pub(crate) struct Data {
 pub(crate) struct PrepareKey {
     #[command(flatten)]
     pub(crate) at: Data,
-    /// When it begins to sign by itself: up to 30d
+    /// When it begins to sign by itself: up to 30d, and after 5m at the earliest, whatever is said
     #[arg(long, value_parser = seconds, default_value = "1d", value_name = "TIME")]
     pub(crate) after: u64,
 }

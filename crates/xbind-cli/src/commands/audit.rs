@@ -88,14 +88,15 @@ fn page(own: &OfOperator, args: &Tail, after: Option<u64>, limit: u64) -> Result
     own.client.get(&format!("/v1/audit?{query}"), Some(&own.key))
 }
 
-/// Time, what happened, to whom, and what there is to say of it.
+/// Time, what happened and what came of it, to whom, and what there is to say of it.
 fn line(record: &Value) -> String {
     let word = |name: &str| match record.get(name) {
         Some(Value::String(text)) => plain(text),
         Some(other) => plain(&other.to_string()),
         None => "-".to_owned(),
     };
-    ["time", "event", "from", "to", "token", "note"].map(word).join(" ")
+    let outcome = if record.get("code").is_some() { "code" } else { "outcome" };
+    ["time", "event", outcome, "from", "to", "token", "note"].map(word).join(" ")
 }
 
 fn verify(room: &Room<'_>, args: &VerifyLog) -> Result<Said> {

@@ -11,6 +11,7 @@ use xbind_net::Roots;
 use crate::args::{ActivateKey, Authority, Copy, Data, PrepareKey, Release, RevokeKey, RotateKey, Serve, TaintKey};
 use crate::commands::Room;
 use crate::failure::{Failure, Result};
+use crate::plain::utc;
 use crate::said::Said;
 
 /// How long a key is prepared unless somebody says, in seconds.
@@ -43,7 +44,12 @@ pub(crate) fn run(room: &Room<'_>, args: Authority) -> Result<Said> {
             Some("next: let verifiers that know DIDs trust the new one as well"),
         ),
         Authority::ActivateKey(ActivateKey { at, at_once }) => {
-            keys(room, &at, &Step::Activate { at_once }, Some(ROTATED))
+            keys(room, &at, &Step::Activate { at_once }, Some(ROTATED)).map_err(|failure| {
+                let is_prepared =
+                    || take(room, &at, &Step::List {}).is_ok_and(|keys| in_state(&keys, "prepared").is_some());
+                let may_wait = !at_once && is_prepared();
+                if may_wait { failure.hint("wait that long, or activate it with --at-once") } else { failure }
+            })
         }
         Authority::TaintKey(TaintKey { at, key, since }) => {
             keys(room, &at, &Step::Taint { did: key, since }, Some(STOLEN))
@@ -93,8 +99,9 @@ fn keys(room: &Room<'_>, at: &Data, step: &Step, next: Option<&str>) -> Result<S
     }
     let (did, prepared) = (in_state(&keys, "active"), in_state(&keys, "prepared"));
     let line = |key: &AuthorityKey| {
-        let times = [("since", key.active_at), ("until", key.until), ("doubtful since", key.doubtful_from)];
-        let times = times.iter().filter_map(|(name, time)| time.map(|time| format!(" {name} {time}")));
+        let times =
+            [("active from", key.active_at), ("counts until", key.until), ("doubtful since", key.doubtful_from)];
+        let times = times.iter().filter_map(|(name, time)| time.map(|time| format!(", {name} {}", utc(time))));
         format!("{} {}{}\n", key.did, key.state, times.collect::<String>())
     };
     let text = keys.iter().map(line).collect::<String>();

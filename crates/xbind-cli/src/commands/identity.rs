@@ -33,9 +33,12 @@ pub(crate) fn init(room: &Room<'_>, args: &Init) -> Result<Said> {
             room.home.save_agent(&agent)?;
         }
     }
-    room.say(match role {
-        Role::Operator => "next: xbind register operator",
-        Role::Agent => "next: xbind register agent --operator-id …",
+    let profile = room.common.profile.as_ref().map(|name| format!(" --profile {name}")).unwrap_or_default();
+    room.say(&match role {
+        Role::Operator => format!("next: xbind register operator{profile}"),
+        // An operator who is here takes it in by itself.
+        Role::Agent if room.home.operator().is_ok() => format!("next: xbind register agent{profile}"),
+        Role::Agent => format!("next: xbind register agent{profile} --operator-id …"),
     });
     Ok(shown(room, role, &did))
 }

@@ -8,7 +8,7 @@ use xbind::http::profile::Profile;
 use xbind::http::response::{self, ResponsePolicy};
 use xbind::http::sign::{NewFields, RequestDraft, UnsignedHttp, prepare};
 use xbind::http::target::Scheme;
-use xbind::{Did, SigningKey};
+use xbind::{Did, Error, ErrorKind, SigningKey};
 
 use super::known::Known;
 use super::refusal::{Refusal, Result};
@@ -18,6 +18,8 @@ use crate::{Answer, Ask, FetchError, Fetcher, Settings, Target, Whose};
 /// The longest answer: the list of a thousand agents fits.
 const MAX_BYTES: usize = 16 << 20;
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// What is shown of an address that a stranger gives.
+const MAX_SHOWN: usize = 256;
 /// How long a signature counts, and how far the clock of the server may be from ours, in seconds.
 const TTL: u64 = 60;
 
@@ -95,6 +97,16 @@ impl Client {
         succeeded(answer)?.json()
     }
 
+    /// Signatures are for the address that the authority has by its own word.
+    pub(super) fn check_address(&self, about: &About) -> Result<()> {
+        if about.url == self.server {
+            return Ok(());
+        }
+        let url: String = about.url.chars().take(MAX_SHOWN).collect();
+        let why = format!("{} says that it is reached by {url}", self.server);
+        Err(Error::new(ErrorKind::InvalidConfig, why).with_hint("give that address").into())
+    }
+
     /// Asks there a question that is signed, and whose answer must be signed by the authority that is known, or by the one that
     /// this one has signed its place over to.
     pub(super) async fn ask(&self, question: Question, known: &Mutex<Known>) -> Result<Answer> {
@@ -107,6 +119,7 @@ impl Client {
                 let about = self.about().await?;
                 let followed = lock().follow(&about, xbind_runtime::now())?;
                 if *followed.did() == did {
+                    self.check_address(&about)?; // to another one nothing is proven, and no answer is signed
                     return Err(Refusal::Unproven(why));
                 }
                 asked.check(&answer, followed.did())?;

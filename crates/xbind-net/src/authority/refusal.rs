@@ -101,7 +101,7 @@ impl From<Refusal> for Error {
                 "scope-denied" => (ErrorKind::ScopeDenied, SCOPES),
                 "subject-refused" => {
                     let kind = code.unwrap_or(ErrorKind::InvalidToken);
-                    (kind, if kind == ErrorKind::UntrustedIssuer { USERS } else { SIGN_IN })
+                    (kind, of_user(kind))
                 }
                 "inactive" => (ErrorKind::Revoked, "its operator lets a suspended agent go on: xbind reactivate"),
                 "not-permitted" => (ErrorKind::NotAllowed, "its operator takes it in: xbind register agent"),
@@ -117,9 +117,23 @@ impl From<Refusal> for Error {
     }
 }
 
+/// What to do about a user's token that is not taken.
+#[expect(clippy::wildcard_enum_match_arm, reason = "of all others a new one is the way out")]
+const fn of_user(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::UntrustedIssuer => USERS,
+        ErrorKind::WrongAudience => ACCESS_TOKEN,
+        ErrorKind::InvalidConfig => ISSUER,
+        _ => SIGN_IN,
+    }
+}
+
 const REACH: &str = "look whether it runs, and at its address: xbind health";
 const SCOPES: &str = "its operator grants scopes: xbind agent-scopes set, and those of users: xbind exchange set";
 const USERS: &str = "its operator says whose users its agents act for: xbind exchange set";
+const ACCESS_TOKEN: &str =
+    "take the access token, not the ID token, and have the provider name the authority's audience in it";
+const ISSUER: &str = "whoever runs the authority corrects what its file says of the provider: docs/oauth.md";
 const SIGN_IN: &str = "let the user sign in again";
 const CHANGED: &str =
     "give the DID of the authority with its address; behind a proxy, look whether that changes answers";

@@ -58,7 +58,9 @@ impl Registry {
         if resolves {
             agent.resolve_names_with(Arc::new(Names::new(desk.clone())));
         }
-        Ok(Self { tokens: Tokens::new(), desk })
+        let tokens = Tokens::new();
+        agent.lend_tokens_by(Arc::new(tokens.clone()));
+        Ok(Self { tokens, desk })
     }
 
     /// Registers the agent's name within the domain of its operator, or says anew what it offers. `done` is told once.
@@ -107,10 +109,7 @@ impl Desk {
     async fn authority(&self) -> Result<&Mutex<Known>> {
         let find = async || {
             let about = self.client.about().await?;
-            if about.url != self.client.server() {
-                let why = format!("{} says that it is reached by {}", self.client.server(), about.url);
-                return Err(Refusal::Own(Error::new(ErrorKind::InvalidConfig, why).with_hint("give that address")));
-            }
+            self.client.check_address(&about)?;
             Ok(Mutex::new(Known::new(*VerifyingKey::from_did(&about.did)?.did())))
         };
         self.authority.get_or_try_init(find).await

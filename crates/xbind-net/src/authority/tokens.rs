@@ -1,8 +1,10 @@
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 use xbind::{Error, ErrorKind};
+use xbind_runtime::Lender;
 
 use super::refusal::Refusal;
 use super::registry::Desk;
@@ -11,6 +13,8 @@ use super::wire::TokenView;
 
 /// Tokens of one agent that are kept, for itself, and as many for users: whoever brings users' tokens takes no place of its own.
 const MAX_TOKENS: usize = 256;
+/// Whoever says that a token was revoked makes nobody ask for another one earlier than so many seconds after that was asked for.
+const REST: u64 = 10;
 /// A token is renewed when this part of its life is left.
 const LEFT: u64 = 5;
 
@@ -32,13 +36,18 @@ type Told = xbind::Result<Kept>;
 #[derive(Clone)]
 struct Kept {
     token: String,
+    mark: u64,
+    asked_at: u64,
     renew_at: u64,
     expires_at: u64,
 }
 
 /// The tokens of one agent.
 #[derive(Clone, Default)]
-pub(super) struct Tokens(Arc<Mutex<HashMap<Wanted, Entry>>>);
+pub(super) struct Tokens {
+    all: Arc<Mutex<HashMap<Wanted, Entry>>>,
+    marks: RandomState,
+}
 
 enum Entry {
     Kept(Kept),
@@ -110,7 +119,8 @@ impl Tokens {
         match came {
             Ok(TokenView { token, expires_at, .. }) => {
                 let life = expires_at.saturating_sub(asked_at);
-                Ok(Kept { token, renew_at: expires_at.saturating_sub(life.div_ceil(LEFT)), expires_at })
+                let renew_at = expires_at.saturating_sub(life.div_ceil(LEFT));
+                Ok(Kept { mark: self.mark(&token), token, asked_at, renew_at, expires_at })
             }
             Err(refusal) => {
                 // With the agent's rights or its key, all that it was given may be gone; with those of a user, what it was given
@@ -126,7 +136,25 @@ impl Tokens {
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<Wanted, Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lender for Tokens {
+    fn mark(&self, token: &str) -> u64 {
+        self.marks.hash_one(token)
+    }
+
+    /// The next who wants the same asks the authority, which says whether there is another one.
+    fn revoked(&self, mark: u64) {
+        self.forget(mark, xbind_runtime::now());
+    }
+}
+
+impl Tokens {
+    fn forget(&self, mark: u64, now: u64) {
+        let is_gone = |kept: &Kept| kept.mark == mark && kept.asked_at.saturating_add(REST) <= now;
+        self.all().retain(|_, entry| !matches!(entry, Entry::Kept(kept) if is_gone(kept)));
     }
 }
 
@@ -175,7 +203,8 @@ mod tests {
 
     #[test]
     fn users_tokens_take_no_place_of_the_agents_own() {
-        let kept = || Entry::Kept(Kept { token: String::new(), renew_at: 0, expires_at: 0 });
+        let mark = Tokens::new().mark("");
+        let kept = || Entry::Kept(Kept { token: String::new(), mark, asked_at: 0, renew_at: 0, expires_at: 0 });
         let coming = || Entry::Coming(watch::channel(None).1);
         let mut all: HashMap<_, _> = (0..MAX_TOKENS).map(|n| (wanted(n, Some(1)), coming())).collect();
         all.insert(wanted(0, None), kept());
@@ -187,5 +216,26 @@ mod tests {
         all.insert(wanted(5, Some(1)), kept());
         make_room(&mut all, &wanted(0, Some(2))).unwrap();
         assert!(!all.contains_key(&wanted(5, Some(1))) && all.contains_key(&wanted(0, None)));
+    }
+
+    #[test]
+    fn a_token_that_was_found_revoked_is_forgotten_but_not_again_and_again() {
+        let tokens = Tokens::new();
+        let wanted = |audience: &str| Wanted::new(audience.to_owned(), Vec::new(), None);
+        let keep = |audience: &str, asked_at: u64| {
+            let token = format!("token for {audience}");
+            let (mark, renew_at, expires_at) = (tokens.mark(&token), 3000, 4000);
+            tokens.all().insert(wanted(audience), Entry::Kept(Kept { token, mark, asked_at, renew_at, expires_at }));
+            mark
+        };
+        let (one, other) = (keep("one", 1000), keep("other", 1000));
+        assert_ne!(one, other);
+        tokens.forget(tokens.mark("unknown"), 2000);
+        tokens.forget(one, 1009);
+        assert_eq!(tokens.all().len(), 2, "it was asked for a moment ago");
+        tokens.forget(one, 1010);
+        assert!(!tokens.all().contains_key(&wanted("one")) && tokens.all().contains_key(&wanted("other")));
+        tokens.forget(keep("one", 1010), 1019);
+        assert!(tokens.all().contains_key(&wanted("one")));
     }
 }

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::path::PathBuf;
 
 use xbind::{Error, ErrorKind};
 
@@ -32,7 +33,13 @@ pub enum SignerFault {
     Several,
     /// The token has refused the PIN, which is not tried again before it is another one.
     Pin,
-    /// The module cannot be loaded, or has failed.
+    /// The token wants a PIN, and none is named.
+    NoPin,
+    /// That file is no module that can be loaded.
+    NotLoaded(PathBuf),
+    /// The module of that file does not begin.
+    NotBegun(PathBuf),
+    /// The module has failed.
     Module,
     /// It is a key for something else than Ed25519.
     NotEd25519,
@@ -43,7 +50,29 @@ pub enum SignerFault {
 impl SignerFault {
     /// Whether nobody is there to be asked, so that the next who asks had better not wait as long.
     pub(crate) const fn is_absence(&self) -> bool {
-        matches!(self, Self::Slow(_) | Self::Fetch(_) | Self::Module | Self::NoToken)
+        matches!(
+            self,
+            Self::Slow(_) | Self::Fetch(_) | Self::Module | Self::NotLoaded(_) | Self::NotBegun(_) | Self::NoToken
+        )
+    }
+
+    /// What to do about it.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "there is nothing to do about the others here")]
+    const fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Lied => "its key was replaced, or it is not what it says: look there before you go on",
+            Self::Secret => "look whether the file or variable is there, may be read, and holds one line",
+            Self::NoKey => "look at its label and id there; both halves of the pair need them",
+            Self::NoToken => "look at its label; SoftHSM finds its tokens by the variable SOFTHSM2_CONF",
+            Self::Several => "name the key by its id as well, and the token by its slot",
+            Self::Pin => "it is not tried again before it is another one: a token locks itself after a few",
+            Self::NoPin => "name a file with it as pinFile, or a variable of the environment as pinEnv",
+            Self::NotLoaded(_) => "look whether it is there, and a PKCS#11 library for this system",
+            Self::NotBegun(_) => {
+                "it may miss settings of its own: SoftHSM the file that the variable SOFTHSM2_CONF names"
+            }
+            _ => return None,
+        })
     }
 }
 
@@ -62,7 +91,10 @@ impl fmt::Display for SignerFault {
             Self::NoToken => "the PKCS#11 module has no such token",
             Self::Several => "several tokens or keys of the PKCS#11 module are named so",
             Self::Pin => "the token has refused its PIN",
-            Self::Module => "the PKCS#11 module cannot be loaded, or has failed",
+            Self::NoPin => "the token wants a PIN, and none is named",
+            Self::NotLoaded(path) => return write!(f, "the PKCS#11 module {} cannot be loaded", path.display()),
+            Self::NotBegun(path) => return write!(f, "the PKCS#11 module {} does not begin", path.display()),
+            Self::Module => "the PKCS#11 module has failed",
             Self::NotEd25519 => "the signer's key is not for Ed25519",
             Self::Internal => "asking the signer has failed",
         })
@@ -80,9 +112,9 @@ impl From<FetchError> for SignerFault {
 impl From<SignerFault> for Error {
     fn from(fault: SignerFault) -> Self {
         let error = Self::new(ErrorKind::SignFailed, fault.to_string());
-        if fault == SignerFault::Lied {
-            return error.with_hint("its key was replaced, or it is not what it says: look there before you go on");
+        match fault.hint() {
+            Some(hint) => error.with_hint(hint),
+            None => error,
         }
-        error
     }
 }

@@ -191,7 +191,7 @@ impl Module {
     fn serve(&mut self, place: &Arc<Place>, bytes: Option<&[u8]>) -> Result<Vec<u8>> {
         let served = self.try_to_serve(place, bytes);
         match served {
-            Err(SignerFault::Module | SignerFault::NoToken | SignerFault::NoKey) => {
+            Err(SignerFault::Module | SignerFault::NotBegun(_) | SignerFault::NoToken | SignerFault::NoKey) => {
                 self.begin_anew();
                 self.try_to_serve(place, bytes)
             }
@@ -226,11 +226,11 @@ impl Module {
         let context = match self.context.take() {
             Some(context) => context,
             None => {
-                let context = Pkcs11::new(&self.path).map_err(|_| SignerFault::Module)?;
+                let context = Pkcs11::new(&self.path).map_err(|_| SignerFault::NotLoaded(self.path.clone()))?;
                 match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
                     Ok(()) => (context, true),
                     Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => (context, false),
-                    Err(_) => return Err(SignerFault::Module),
+                    Err(_) => return Err(SignerFault::NotBegun(self.path.clone())),
                 }
             }
         };
@@ -243,6 +243,7 @@ impl Module {
         let slot = slot_of(context, place)?;
         let token = context.get_token_info(slot).map_err(|error| fault_of(&error))?;
         let session = context.open_ro_session(slot).map_err(|error| fault_of(&error))?;
+        let wants_pin = token.login_required() && pin.is_none();
         if let Some(pin) = pin {
             let name = [token.manufacturer_id(), token.model(), token.serial_number(), token.label()].join("\n");
             let refused = self.refused.entry(name).or_default();
@@ -262,7 +263,10 @@ impl Module {
                 }
             }
         }
-        let private = the_only(&session, &place.template(ObjectClass::PRIVATE_KEY))?;
+        let private = match the_only(&session, &place.template(ObjectClass::PRIVATE_KEY)) {
+            Err(SignerFault::NoKey) if wants_pin => return Err(SignerFault::NoPin), // it shows private keys after a login
+            private => private?,
+        };
         let of_private = [AttributeType::KeyType, AttributeType::Id];
         let (mut is_edwards, mut public) = (false, place.template(ObjectClass::PUBLIC_KEY));
         for attribute in session.get_attributes(private, &of_private).map_err(|error| fault_of(&error))? {

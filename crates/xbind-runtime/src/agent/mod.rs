@@ -2,6 +2,7 @@
 
 pub(crate) mod ending;
 pub(crate) mod inbox;
+pub(crate) mod lent;
 pub(crate) mod line;
 pub(crate) mod lookup;
 pub(crate) mod outbox;
@@ -19,6 +20,7 @@ use xbind::message::card::DESCRIBE;
 use xbind::{Did, Error, ErrorKind, MessageId, Policy, Result, Session, SigningKey, VerifyingKey};
 
 use crate::agent::inbox::Inbox;
+use crate::agent::lent::Lender;
 use crate::agent::outbox::Outbox;
 use crate::agent::room::{Load, Room};
 use crate::guard::policy::{Allow, Policies};
@@ -93,6 +95,7 @@ pub struct Agent {
     pub(crate) remote: Option<Box<VerifyingKey>>,
     /// Who knows names that its node does not.
     registry: OnceLock<Arc<dyn Resolver>>,
+    lender: OnceLock<Arc<dyn Lender>>,
     /// None before the first message: most agents of a large fleet are idle.
     memory: OnceLock<Arc<Memory>>,
     pub(crate) options: AgentOptions,
@@ -139,6 +142,7 @@ impl Agent {
             key: Mutex::new(key),
             remote,
             registry: OnceLock::new(),
+            lender: OnceLock::new(),
             memory: OnceLock::new(),
             options,
             recording: recording.map(Box::new),

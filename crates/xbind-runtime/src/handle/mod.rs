@@ -68,7 +68,7 @@ const STREAM_TOTAL: Duration = Duration::from_secs(600);
 pub struct Handle {
     node: Arc<Node>,
     desk: Arc<Desk>,
-    agent: Arc<Agent>,
+    pub(crate) agent: Arc<Agent>,
     number: u32,
 }
 

@@ -151,6 +151,7 @@ impl Port {
             again,
             patience: total.map(|total| Patience { each: timeout.unwrap_or(total), until }),
             sink: window.filter(|_| !one_way).map(Sink::new),
+            lent: caller.lent(token.as_ref()),
             kept: receipt.then(|| Box::new(Kept { jws: Box::default(), body: body.clone() })),
             ..Call::new(caller.clone(), id)
         };

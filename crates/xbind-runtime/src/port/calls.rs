@@ -65,6 +65,8 @@ pub(crate) struct Call {
     pub(crate) kept: Option<Box<Kept>>,
     /// What its answers are read with, where it was encrypted.
     pub(crate) answers: Option<Arc<Answers>>,
+    /// The token that it presents, where its lender wants to hear of it.
+    pub(crate) lent: Option<u64>,
 }
 
 /// Who hears of the end of a call.
@@ -98,6 +100,7 @@ impl Call {
             last_word: None,
             kept: None,
             answers: None,
+            lent: None,
         }
     }
 

@@ -23,6 +23,8 @@ pub(crate) enum Task {
     AskSession(Arc<Agent>, Remote),
     /// It has asked.
     SessionAsked(Arc<Agent>, Remote, Outcome),
+    /// Somebody has found the token revoked that this agent was lent.
+    LentInVain(Arc<Agent>, u64),
     /// Agents have come or gone.
     AgentsChanged(Arc<Node>),
 }
@@ -71,6 +73,7 @@ impl Drop for Entry {
                     Task::Approval(port, ticket, outcome) => port.approver_answered(ticket, outcome),
                     Task::AskSession(agent, peer) => agent.port.ask_session(&agent, peer),
                     Task::SessionAsked(agent, peer, outcome) => agent.node.session_asked(&agent, &peer, outcome),
+                    Task::LentInVain(agent, mark) => agent.lent_in_vain(mark),
                     Task::AgentsChanged(node) => node.routes.agents_changed(),
                 }
             }

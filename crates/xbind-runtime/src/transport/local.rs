@@ -240,6 +240,7 @@ fn reply_came(port: &Arc<Port>, id: &MessageId, number: u64, message: VerifiedMe
         Box::new(Receipt { call: asked.jws, answer, request: asked.body, result })
     });
     let outcome = outcome_of(message);
+    call.was_answered(&outcome);
     if let Purpose::Session(peer, _) = &call.purpose
         && !(outcome.is_full() || outcome.is(ErrorKind::ReplayWindowFull))
     {

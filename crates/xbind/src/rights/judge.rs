@@ -205,8 +205,8 @@ impl Judge {
     fn needs(&self, presentation: &Presentation<'_>, answers: &Answers) -> Result<Vec<Need>> {
         let asks = answers.sources && answers.standing.is_none();
         let seeks_keys = answers.patient && !answers.keys_sought && !self.keys.is_empty();
-        let seeks_lists = answers.patient && !answers.lists_sought && !self.revocations.status.is_empty();
-        if !(asks || seeks_keys || seeks_lists) {
+        let may_seek = !answers.lists_sought && !self.revocations.status.is_empty();
+        if !(asks || seeks_keys || may_seek) {
             return Ok(Vec::new());
         }
         let now = presentation.now;
@@ -233,7 +233,14 @@ impl Judge {
         if asks {
             needs.push(Need::Standing(verified.links().to_vec()));
         }
-        if seeks_lists && verified.links().iter().any(|link| link.status.is_some()) {
+        // Where there is little time, what is at hand will do for as long as its owner says.
+        let due = |link: &Link| {
+            let is_due = |lists: &Arc<StatusLists>, status| lists.is_due(&link.issuer, status, now);
+            link.status.as_ref().is_some_and(|status| {
+                answers.patient || self.revocations.status.iter().any(|lists| is_due(lists, status))
+            })
+        };
+        if may_seek && verified.links().iter().any(due) {
             needs.push(Need::Lists(verified.links().to_vec()));
         }
         Ok(needs)

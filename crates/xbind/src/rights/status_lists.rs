@@ -34,6 +34,7 @@ const MAX_UNREADABLE: usize = 64;
 pub struct StatusLists {
     room: Room,
     max_age: u64,
+    refresh: u64,
     kept: RwLock<Shelves>,
 }
 
@@ -73,7 +74,23 @@ impl StatusLists {
     /// The same, with room for so many bytes.
     #[must_use]
     pub fn within(capacity: usize, bytes: usize, max_age: u64) -> Self {
-        Self { room: Room { lists: capacity, bytes }, max_age, kept: RwLock::default() }
+        Self { room: Room { lists: capacity, bytes }, max_age, refresh: u64::MAX, kept: RwLock::default() }
+    }
+
+    /// The same, of which each has to be asked for again so many seconds after it came. Until the next one comes, it is relied
+    /// upon as before.
+    #[must_use]
+    pub fn refreshed_after(mut self, seconds: u64) -> Self {
+        self.refresh = seconds;
+        self
+    }
+
+    /// Whether the list that answers for that token is to be asked for again.
+    #[must_use]
+    pub fn is_due(&self, issuer: &str, status: &StatusRef, now: u64) -> bool {
+        let kept = self.read();
+        let list = kept.issuers.get(issuer).and_then(|shelf| shelf.lists.get(&status.uri));
+        list.is_some_and(|list| now.saturating_sub(list.received_at) >= self.refresh)
     }
 
     /// Tells whose tokens are trusted here: its lists have room whatever strangers put in.
