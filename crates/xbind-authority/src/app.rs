@@ -208,7 +208,7 @@ impl App {
     ) -> Result<T> {
         let signed = call.signed()?;
         let (from, claim, until) = (*signed.from(), signed.claim(), signed.until());
-        let once = move |db: &Connection, now| nonce::claim(db, &claim, until, now);
+        let once = move |db: &Connection, now| nonce::claim(db, &claim, until, now).map(Ok);
         self.write(from, call.now, event, once, who, make, after).await
     }
 
@@ -250,7 +250,7 @@ impl App {
         from: Did,
         now: u64,
         event: &'static str,
-        once: impl FnOnce(&Connection, u64) -> Result<()> + Send + 'static,
+        once: impl FnOnce(&Connection, u64) -> Result<Result<()>> + Send + 'static,
         who: impl FnOnce(&Connection) -> Result<Who<W>> + Send + 'static,
         make: impl FnOnce(&Connection, &W, &mut Decided) -> Result<T> + Send + 'static,
         after: impl FnOnce() + Send + 'static,
@@ -258,11 +258,14 @@ impl App {
         let by = self.did();
         let change = move |change: &mut Change<'_>| {
             let Who { operator, what } = who(change.db())?;
-            once(change.db(), now)?;
+            let used_up = once(change.db(), now)?;
             let mut decided = Decided::new(event, Verdict::Accepted, by, now);
             decided.from = Some(from);
             decided.chain = operator;
-            let made = change.part(|change| make(change.db(), &what, &mut decided))?;
+            let made = change.part(|change| {
+                let made = make(change.db(), &what, &mut decided);
+                used_up.and(made)
+            })?;
             change.after(after);
             if let Err(problem) = &made {
                 decided.outcome = Verdict::Refused;
@@ -307,7 +310,7 @@ impl App {
     ) -> Result<W> {
         let change = move |change: &mut Change<'_>| {
             let Who { what, .. } = who(change.db())?;
-            proven.claim(change.db(), now)?;
+            proven.claim(change.db(), now)??;
             Ok(what)
         };
         self.store.write(change).await

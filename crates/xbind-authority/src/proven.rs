@@ -12,7 +12,9 @@ use crate::problem::{Kind, Problem, Result};
 pub(crate) struct Proven {
     /// By which key.
     pub from: Did,
-    /// What is used up by the decision, whatever it is.
+    /// What proves it: whoever sends that again proves nothing.
+    pub proof: Once,
+    /// What else is used up by the decision, whatever it is.
     pub once: Vec<Once>,
 }
 
@@ -28,16 +30,25 @@ pub(crate) struct Once {
 }
 
 impl Proven {
-    /// Uses all of it up.
+    /// Uses all of it up. What was used before beside the proof is within: it is refused to somebody who is proven.
     ///
     /// # Errors
-    /// What each says of being used before.
-    pub(crate) fn claim(&self, db: &Connection, now: u64) -> Result<()> {
-        for Once { claim, until, again: (code, why) } in &self.once {
-            nonce::claim(db, claim, *until, now).map_err(|problem| {
-                if problem.kind() == Kind::Replayed { Problem::oauth(*code, *why) } else { problem }
-            })?;
+    /// What the proof says of being used before.
+    pub(crate) fn claim(&self, db: &Connection, now: u64) -> Result<Result<()>> {
+        self.proof.claim(db, now)??;
+        self.once.iter().try_fold(Ok(()), |all, once| Ok(all.and(once.claim(db, now)?)))
+    }
+}
+
+impl Once {
+    /// # Errors
+    /// Within, what it says of being used before.
+    fn claim(&self, db: &Connection, now: u64) -> Result<Result<()>> {
+        let (code, why) = self.again;
+        match nonce::claim(db, &self.claim, self.until, now) {
+            Err(problem) if problem.kind() == Kind::Replayed => Ok(Err(Problem::oauth(code, why))),
+            Err(problem) => Err(problem),
+            Ok(()) => Ok(Ok(())),
         }
-        Ok(())
     }
 }

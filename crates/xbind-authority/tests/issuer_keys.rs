@@ -90,6 +90,21 @@ fn keys_that_change_are_asked_for_once_in_a_while_and_believed_no_longer_than_it
 }
 
 #[test]
+fn a_key_that_was_taken_back_counts_no_longer_than_the_page_says() {
+    for (max_age, counts) in [(60, 30), (120, 30), (180, 30), (240, 40), (600, 100)] {
+        let world = World::with(&json!({ "max_age": max_age }));
+        let (old, new) = (IssuerKey::ed25519(1), IssuerKey::ed25519(2));
+        let token = old.token("old", "at+jwt", &world.claims());
+        world.issuer.publishes(&[("old", &old)]);
+        world.take(&token).unwrap();
+        world.issuer.publishes(&[("new", &new)]);
+        world.take_at(&token, Kind::AccessToken, NOW + counts - 1).unwrap();
+        assert_eq!(world.issuer.asked("/jwks").len(), 1, "{max_age}");
+        world.take_at(&token, Kind::AccessToken, NOW + counts).unwrap_err();
+    }
+}
+
+#[test]
 fn all_who_ask_at_once_share_one_question() {
     let world = World::new();
     let key = IssuerKey::ed25519(1);

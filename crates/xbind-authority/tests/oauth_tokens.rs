@@ -90,10 +90,17 @@ fn a_proof_that_does_not_hold_gives_no_token() {
     refused(&mut story, "once more", &proof);
     story.restart();
     refused(&mut story, "after a restart", &proof);
-    // A refusal by the proof is on record, and a proof that was used before leaves the assertion as it is.
+    // A refusal by the proof is on record, and the assertion is used up by it, also where the proof was used before.
+    let assertion = story.assertion(&agent);
+    let again = with_proof(story.asks(&assertion), &proof);
+    assert_eq!(story.client.send(&again).expect(400).error(), "invalid_dpop_proof");
+    let fresh = with_proof(story.asks(&assertion), &story.proof(&agent));
+    assert_eq!(story.client.send(&fresh).expect(401).error(), "invalid_client");
     let records = story.client.ask(&key(1), "GET", "/v1/audit?limit=100", None).expect(200).json();
     let is_refusal = |record: &&Value| record["code"] == "INVALID_DPOP_PROOF";
-    assert_eq!(records["records"].as_array().unwrap().iter().filter(is_refusal).count(), 22);
+    assert_eq!(records["records"].as_array().unwrap().iter().filter(is_refusal).count(), 25);
+    let last = records["records"].as_array().unwrap().iter().rfind(is_refusal).unwrap();
+    assert_eq!((&last["event"], &last["note"]), (&json!("token.issued"), &json!("a read:x")));
 }
 
 #[test]

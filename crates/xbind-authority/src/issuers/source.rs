@@ -13,7 +13,7 @@ use crate::issuers::{Issuer, Refused};
 
 /// How many seconds lie between two questions.
 const COOLDOWN: u64 = 30;
-/// Keys are asked for again after this part of the time for which they are believed.
+/// Keys are asked for again after this part of the time for which they are believed, and not sooner than that.
 const REFRESH: u64 = 6;
 /// How long one question may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -57,7 +57,7 @@ struct Told {
 impl Issuer {
     /// Its key of that `kid`.
     pub(crate) async fn key(self: &Arc<Self>, kid: &str, now: u64) -> Result<Arc<Key>, Refused> {
-        let refresh = self.settings.max_age.checked_div(REFRESH).unwrap_or_default();
+        let refresh = self.settings.max_age.checked_div(REFRESH).unwrap_or_default().max(COOLDOWN);
         let fresh = || self.source.state().keys_within(refresh, now)?.find(kid);
         if let Some(key) = fresh() {
             return Ok(key);

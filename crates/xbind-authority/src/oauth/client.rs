@@ -59,9 +59,9 @@ pub(crate) fn authenticate(call: &Call, form: &Form) -> Result<Client> {
         return Err(unproven(REPLAYED));
     }
     pipeline::take(&app.by_did, did)?;
-    let once =
+    let proof =
         Once { claim, until: assertion.expires_at().saturating_add(skew), again: (Code::InvalidClient, REPLAYED) };
-    Ok(Client { agent, proven: Proven { from: did, once: vec![once] } })
+    Ok(Client { agent, proven: Proven { from: did, proof, once: Vec::new() } })
 }
 
 const REPLAYED: &str = "the client assertion was used before";
