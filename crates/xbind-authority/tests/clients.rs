@@ -13,7 +13,7 @@ use common::key;
 use common::story::Story;
 use serde_json::{Value, json};
 use xbind::ErrorKind;
-use xbind_authority::{Config, Server};
+use xbind_authority::{Config, Server, Step};
 use xbind_net::Settings;
 use xbind_net::authority::{Registry, Wanted};
 use xbind_runtime::{Agent, AgentOptions, Node, NodeOptions, Port, Signer, Time};
@@ -131,4 +131,34 @@ fn a_refusal_that_nobody_has_signed_is_no_decision() {
         let message = refused.message();
         assert!(message.len() < 1100 && !message.contains(char::is_control), "{} {message:.80}", message.len());
     }
+}
+
+#[test]
+fn tokens_of_a_key_that_is_doubtful_are_not_handed_out_again() {
+    let mut story = Story::new();
+    story.begun(&[SCOPE]);
+    let (_port, agent) = agent();
+    let at = format!("{}#{}", story.server.url(), story.server.did());
+    let of = || Registry::new(&agent, &at, false, Settings::default()).unwrap();
+    let directory = story.folder.join("authority");
+    let take = |step: Step| drop(xbind_authority::keys(&directory, None, &step).unwrap());
+    let registry = of();
+    let kept = token(&registry, "kept").unwrap();
+    // A key that was replaced as planned goes on for what it has signed.
+    let first = story.server.did();
+    take(Step::Rotate {});
+    let second = story.server.did();
+    assert_ne!(first, second);
+    let of_second = token(&registry, "second").unwrap();
+    assert_eq!(token(&registry, "kept").unwrap(), kept);
+    // What signs is the same as before, so that only asking tells.
+    take(Step::Taint { did: first.to_string(), since: None });
+    assert_eq!(story.server.did(), second);
+    token(&registry, "third").unwrap();
+    assert_ne!(token(&registry, "kept").unwrap(), kept);
+    assert_eq!(token(&registry, "second").unwrap(), of_second);
+    // And one that signed until now.
+    take(Step::Revoke { did: second.to_string() });
+    token(&registry, "fourth").unwrap();
+    assert_ne!(token(&registry, "second").unwrap(), of_second);
 }

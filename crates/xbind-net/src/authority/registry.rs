@@ -1,8 +1,8 @@
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use serde::Serialize;
 use tokio::sync::{OnceCell, oneshot};
-use xbind::{Error, ErrorKind, VerifyingKey};
+use xbind::{Did, Error, ErrorKind, VerifyingKey};
 use xbind_runtime::Agent;
 
 use super::client::{Client, Question};
@@ -11,7 +11,7 @@ use super::names::Names;
 use super::refusal::{Refusal, Result};
 use super::tokens::{Tokens, Wanted};
 use super::user_token::{USER_TOKEN_TYPE, UserToken};
-use super::wire::{AgentView, AskChallenge, AskToken, Challenge, NameView, PutName, TokenView};
+use super::wire::{About, AgentView, AskChallenge, AskToken, Challenge, NameView, PutName, TokenView};
 use crate::{Answer, Settings, thread};
 
 /// What an agent asks of the authority of its operator. All of it is signed by the agent, and each answer by the authority.
@@ -114,6 +114,20 @@ impl Desk {
             Ok(Mutex::new(Known::new(*VerifyingKey::from_did(&about.did)?.did())))
         };
         self.authority.get_or_try_init(find).await
+    }
+
+    /// The keys whose tokens may count, by what is known of the authority.
+    pub(super) fn counting(&self, now: u64) -> Vec<Did> {
+        let known = self.authority.get().map(|known| known.lock().unwrap_or_else(PoisonError::into_inner));
+        known.map(|known| known.counting(now).collect()).unwrap_or_default()
+    }
+
+    /// Looks whether a key that it had before counts no more. It says so in an answer that it signs.
+    pub(super) async fn look_at_keys(&self) -> Result<()> {
+        let about: About = self.ask(self.client.question("GET", "/v1")?).await?.json()?;
+        let mut known = self.authority().await?.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = known.follow(&about, xbind_runtime::now())?;
+        Ok(())
     }
 
     /// Asks in the name of the agent.

@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::Deserialize;
 use tokio::sync::watch;
-use xbind::{Error, ErrorKind};
+use xbind::{Did, Error, ErrorKind};
 
 use super::refusal::Refusal;
 use super::registry::Desk;
@@ -32,6 +33,8 @@ type Told = xbind::Result<Kept>;
 #[derive(Clone)]
 struct Kept {
     token: String,
+    /// Whose key has signed it.
+    issuer: String,
     renew_at: u64,
     expires_at: u64,
 }
@@ -83,8 +86,10 @@ impl Tokens {
 
     fn find(&self, desk: &Arc<Desk>, wanted: Wanted, user: Option<UserToken>) -> xbind::Result<Entry> {
         let now = xbind_runtime::now();
+        // What a key has signed that is doubtful by now is taken nowhere.
+        let counting = desk.counting(now);
         let mut all = self.all();
-        all.retain(|_, entry| !matches!(entry, Entry::Kept(kept) if kept.expires_at <= now));
+        all.retain(|_, entry| !matches!(entry, Entry::Kept(kept) if kept.expires_at <= now || !kept.is_of(&counting)));
         match all.get(&wanted) {
             Some(Entry::Kept(kept)) if now < kept.renew_at => return Ok(Entry::Kept(kept.clone())),
             Some(Entry::Coming(coming)) => return Ok(Entry::Coming(coming.clone())),
@@ -104,6 +109,9 @@ impl Tokens {
         tokio::spawn(async move {
             let mut flight = Flight { tokens, wanted, told: None };
             let came = desk.token(&flight.wanted, user).await;
+            if came.is_ok() && flight.tokens.are_of_earlier(&desk.counting(now)) {
+                drop(desk.look_at_keys().await); // what cannot be known now is asked with the next
+            }
             let told = flight.tokens.came(&flight.wanted, came, now);
             flight.told = told.as_ref().ok().cloned();
             drop(flight);
@@ -116,7 +124,8 @@ impl Tokens {
         match came {
             Ok(TokenView { token, expires_at, .. }) => {
                 let life = expires_at.saturating_sub(asked_at);
-                Ok(Kept { token, renew_at: expires_at.saturating_sub(life.div_ceil(LEFT)), expires_at })
+                let renew_at = expires_at.saturating_sub(life.div_ceil(LEFT));
+                Ok(Kept { issuer: issuer_of(&token).unwrap_or_default(), token, renew_at, expires_at })
             }
             Err(refusal) => {
                 // With the agent's rights or its key, all that it was given may be gone; with those of a user, what it was given
@@ -131,9 +140,31 @@ impl Tokens {
         }
     }
 
+    /// Whether some are kept of a key that was replaced.
+    fn are_of_earlier(&self, counting: &[Did]) -> bool {
+        let current = counting.get(..1).unwrap_or_default();
+        self.all().values().any(|entry| matches!(entry, Entry::Kept(kept) if !kept.is_of(current)))
+    }
+
     fn all(&self) -> MutexGuard<'_, HashMap<Wanted, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Kept {
+    fn is_of(&self, keys: &[Did]) -> bool {
+        keys.iter().any(|did| did.as_str() == self.issuer)
+    }
+}
+
+/// Who has issued a token that the authority has given.
+fn issuer_of(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Claims {
+        iss: String,
+    }
+    let payload = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(token.split('.').nth(1)?).ok()?;
+    serde_json::from_slice(&payload).ok().map(|Claims { iss }| iss)
 }
 
 /// What is under way is over, however it ends.
