@@ -21,13 +21,13 @@ use xbind_runtime::{Agent, AgentOptions, Node, NodeOptions, Port, Signer, Time};
 const SCOPE: &str = "read:payments";
 
 /// The agent of the story, as its owner has it.
-fn agent() -> (Arc<Port>, Arc<Agent>) {
+fn agent() -> (Arc<Port>, u32, Arc<Agent>) {
     let port = Port::new(Box::new(|| ()), Time::System);
     let name = Some("writer".to_owned());
     let number =
         port.join(&Node::new(NodeOptions::default()), Signer::Local(key(2)), name, AgentOptions::default()).unwrap();
     let agent = port.agent(number).unwrap();
-    (port, agent)
+    (port, number, agent)
 }
 
 fn token(registry: &Registry, audience: &str) -> xbind::Result<String> {
@@ -79,7 +79,7 @@ fn problem(slug: &str, more: &Value) -> String {
 fn a_refusal_that_nobody_has_signed_is_no_decision() {
     let mut story = Story::new();
     story.begun(&[SCOPE]);
-    let (_port, agent) = agent();
+    let (_port, _, agent) = agent();
     let (url, address) = (story.server.url().to_owned(), story.server.address());
     let of = |at: &str| Registry::new(&agent, at, false, Settings::default()).unwrap();
     let (given, met) = (of(&format!("{url}#{}", story.server.did())), of(&url));
@@ -137,7 +137,7 @@ fn a_refusal_that_nobody_has_signed_is_no_decision() {
 fn tokens_of_a_key_that_is_doubtful_are_not_handed_out_again() {
     let mut story = Story::new();
     story.begun(&[SCOPE]);
-    let (_port, agent) = agent();
+    let (_port, _, agent) = agent();
     let at = format!("{}#{}", story.server.url(), story.server.did());
     let of = || Registry::new(&agent, &at, false, Settings::default()).unwrap();
     let directory = story.folder.join("authority");
@@ -161,4 +161,26 @@ fn tokens_of_a_key_that_is_doubtful_are_not_handed_out_again() {
     take(Step::Revoke { did: second.to_string() });
     token(&registry, "fourth").unwrap();
     assert_ne!(token(&registry, "second").unwrap(), of_second);
+}
+
+#[test]
+fn who_closes_waits_for_no_authority() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, number, agent) = agent();
+    let at = format!("http://127.0.0.1:{}#{}", silent.local_addr().unwrap().port(), key(9).did());
+    let registry = Registry::new(&agent, &at, false, Settings::default()).unwrap();
+    drop(agent);
+    let asked = [
+        thread::spawn({
+            let registry = registry.clone();
+            move || token(&registry, "any")
+        }),
+        thread::spawn(move || register(&registry)),
+    ];
+    let held = [silent.accept().unwrap(), silent.accept().unwrap()];
+    port.close(number);
+    for asked in asked {
+        assert_eq!(asked.join().unwrap().unwrap_err().kind(), ErrorKind::AgentClosed);
+    }
+    drop(held);
 }

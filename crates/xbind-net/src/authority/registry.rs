@@ -1,7 +1,9 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::{OnceCell, oneshot};
+use tokio::time::timeout;
 use xbind::{Did, Error, ErrorKind, VerifyingKey};
 use xbind_runtime::Agent;
 
@@ -13,6 +15,9 @@ use super::tokens::{Tokens, Wanted};
 use super::user_token::{USER_TOKEN_TYPE, UserToken};
 use super::wire::{About, AgentView, AskChallenge, AskToken, Challenge, NameView, PutName, TokenView};
 use crate::{Answer, Settings, thread};
+
+/// How often whoever waits for an answer looks whether the agent is still there.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What an agent asks of the authority of its operator. All of it is signed by the agent, and each answer by the authority.
 #[derive(Clone)]
@@ -64,7 +69,7 @@ impl Registry {
     /// Registers the agent's name within the domain of its operator, or says anew what it offers. `done` is told once.
     pub fn register(&self, card: Option<String>, done: impl FnOnce(xbind::Result<Registered>) + Send + 'static) {
         let desk = self.desk.clone();
-        run(async move { Ok(desk.register(card).await?) }, done);
+        self.run(async move { Ok(desk.register(card).await?) }, done);
     }
 
     /// A token: one that was given before while at least a fifth of its life is left, else a new one, which is asked for
@@ -76,21 +81,31 @@ impl Registry {
         done: impl FnOnce(xbind::Result<String>) + Send + 'static,
     ) {
         let (desk, tokens) = (self.desk.clone(), self.tokens.clone());
-        run(async move { tokens.token(&desk, wanted, user).await }, done);
+        self.run(async move { tokens.token(&desk, wanted, user).await }, done);
     }
-}
 
-fn run<T: Send + 'static>(
-    work: impl Future<Output = xbind::Result<T>> + Send + 'static,
-    done: impl FnOnce(xbind::Result<T>) + Send + 'static,
-) {
-    let internal = || Error::new(ErrorKind::Internal, "an internal fault ended this call");
-    match thread::handle() {
-        Ok(thread) => drop(thread.spawn(async move {
-            let worked = tokio::spawn(work); // a panic ends this request alone
-            done(worked.await.unwrap_or_else(|_| Err(internal())));
-        })),
-        Err(_) => done(Err(internal())),
+    /// For as long as the agent may speak.
+    fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = xbind::Result<T>> + Send + 'static,
+        done: impl FnOnce(xbind::Result<T>) + Send + 'static,
+    ) {
+        let internal = || Error::new(ErrorKind::Internal, "an internal fault ended this call");
+        let Ok(thread) = thread::handle() else { return done(Err(internal())) };
+        let desk = self.desk.clone();
+        thread.spawn(async move {
+            let mut working = tokio::spawn(work); // a panic ends this request alone
+            let worked = loop {
+                if let Ok(worked) = timeout(LOOK, &mut working).await {
+                    break worked.unwrap_or_else(|_| Err(internal()));
+                }
+                if let Err(refusal) = desk.agent() {
+                    working.abort();
+                    break Err(refusal.into());
+                }
+            };
+            done(worked);
+        });
     }
 }
 
@@ -139,7 +154,7 @@ impl Desk {
         agent.sign(unsigned.to_sign().as_bytes().to_vec(), move |signature| tell.send(signature).unwrap_or_default());
         drop(agent); // nobody is kept open by a provider that does not answer
         let failed = || Error::new(ErrorKind::SignFailed, "the request to the registry was not signed");
-        let wait = tokio::time::timeout(std::time::Duration::from_secs(30), told).await;
+        let wait = timeout(Duration::from_secs(30), told).await;
         let signature = wait.ok().and_then(std::result::Result::ok).flatten().ok_or_else(failed)?;
         self.client.ask(question.with_fields(unsigned.finish(&signature)), authority).await
     }
