@@ -128,10 +128,62 @@ test('an authority that is reached by another address says so', async () => {
     const config = { name: 'alice', ...at(kept(new MessageBus()), registry) }
     const alice = valueOf(await AutoGenxBindAgent.fromIdentity(own.key('alice'), config))
     const refused = errorOf(await kept(alice).requestToken({ audience: AUDIENCE, scopes: [SCOPE] }))
-    expect(refused.code).toBe('INVALID_CONFIG')
+    // Nobody has signed that: with a DID it is not believed, but told.
+    expect(refused.code).toBe(typeof registry === 'string' ? 'INVALID_CONFIG' : 'REGISTRY_UNAVAILABLE')
     expect(refused.message).toContain(`${other} says that it is reached by ${own.url}`)
-    expect(refused.hint).toBe('give that address')
   }
+})
+
+test('a refusal that the authority has not signed decides nothing', async () => {
+  const bus = kept(new MessageBus())
+  let said: readonly [number, string]
+  const server = createServer((request, response) => {
+    request.resume()
+    response.writeHead(said[0], { 'content-type': 'application/problem+json' })
+    response.end(JSON.stringify({ type: `urn:xbind:problem:${said[1]}`, code: 'REVOKED', detail: '\u001b[2J' }))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  kept({ close: () => server.close() })
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const wish = { audience: AUDIENCE, scopes: [SCOPE] }
+  for (const registry of [{ url, did: own.did }, url]) {
+    const alice = await agent('alice', at(bus, registry))
+    for (const each of [
+      [403, 'inactive'],
+      [403, 'subject-refused'],
+      [404, 'not-found'],
+      [410, 'name-withdrawn'],
+      [503, 'inactive'],
+      [503, 'busy'],
+      [429, 'rate-limited'],
+    ] as const) {
+      said = each
+      for (const refused of [
+        await alice.call('bob.dev.example', 1),
+        await alice.register(),
+        await alice.requestToken(wish),
+        await alice.requestToken({ ...wish, originalToken: 'x' }),
+      ]) {
+        const error = errorOf(refused)
+        expect(error, said.join(' ')).toMatchObject({ code: 'REGISTRY_UNAVAILABLE', retryable: true })
+        expect(error.message).not.toContain('\u001b')
+      }
+    }
+    alice.close()
+  }
+})
+
+test('who closes waits for no authority', async () => {
+  const server = createServer(() => {})
+  const asked = new Promise((resolve) => server.once('request', resolve))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  kept({ close: () => (server.closeAllConnections(), server.close()) })
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const alice = await agent('alice', at(kept(new MessageBus()), { url, did: own.did }))
+  const waits = alice.requestToken({ audience: AUDIENCE, scopes: [SCOPE] })
+  await asked
+  alice.close()
+  expect(errorOf(await waits).code).toBe('AGENT_CLOSED')
 })
 
 test('a registry that is away: names fail closed', async () => {
@@ -157,6 +209,13 @@ test('options that are none', async () => {
   expect(() => new AutoGenxBindAgent(config('https://user:se-cret@host.example'))).toThrow(
     expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.not.stringContaining('se-cret') as string }),
   )
+  for (const registry of [
+    'https://a.example\ud800',
+    { url: 'https://a\udc00', did: own.did },
+    { url: own.url, did: '\ud800' },
+  ]) {
+    expect(() => new AutoGenxBindAgent(config(registry))).toThrow(/half a surrogate pair/)
+  }
   expect(bus.agents()).toEqual([])
   for (const registry of [null, 1, { url: own.url }, { url: own.url, did: own.did, x: 1 }]) {
     expect(() => new AutoGenxBindAgent(config(registry))).toThrow(TypeError)
@@ -165,6 +224,18 @@ test('options that are none', async () => {
   expect(errorOf(await alice.register()).code).toBe('INVALID_CONFIG')
   expect(errorOf(await alice.requestToken({ audience: AUDIENCE, scopes: [SCOPE] })).code).toBe('INVALID_CONFIG')
   await expect(alice.requestToken({ audience: AUDIENCE } as never)).rejects.toThrow(TypeError)
+  // What is no text would be asked for as another one.
+  for (const half of ['\ud800', 'a\udc00b', '\udc00\ud800']) {
+    for (const wish of [{ audience: half }, { scopes: [SCOPE, half] }, { originalToken: half }]) {
+      await expect(alice.requestToken({ audience: AUDIENCE, scopes: [SCOPE], ...wish })).rejects.toMatchObject({
+        code: 'INVALID_CONFIG',
+        message: expect.stringContaining('half a surrogate pair') as string,
+      })
+    }
+    const wish = { agentId: half, originalToken: 'x', audience: AUDIENCE, scopes: [SCOPE] }
+    await expect(bus.getAgentToken(wish)).rejects.toMatchObject({ code: 'INVALID_CONFIG' })
+    await expect(alice.register(`https://a.example/${half}`)).rejects.toMatchObject({ code: 'INVALID_CONFIG' })
+  }
   await expect(alice.requestToken({ audience: AUDIENCE, scopes: [], x: 1 } as never)).rejects.toThrow(/no option x/)
 })
 

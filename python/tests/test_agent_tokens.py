@@ -185,6 +185,9 @@ async def test_what_is_no_wish_is_a_mistake_of_whoever_made_it(own, bus):
     ):  # fmt: skip
         with pytest.raises(TypeError):
             await bus.get_agent_token(**{**wish, **wrong})
+    for text in ("original_token", "agent_id", "audience"):  # half a surrogate pair would be asked for as another text
+        with pytest.raises(ValueError, match=text):
+            await bus.get_agent_token(**{**wish, text: "\ud800"})
     for name in wish:
         with pytest.raises(TypeError):
             await bus.get_agent_token(**{each: value for each, value in wish.items() if each != name})

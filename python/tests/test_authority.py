@@ -134,6 +134,18 @@ async def test_whoever_gives_up_waits_no_longer_for_an_authority_that_hangs(bus)
                 assert await code_of(each) == "REGISTRY_UNAVAILABLE"
 
 
+async def test_who_closes_waits_for_no_authority(bus):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        at = Located(Identity().did, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        alice = Agent("alice", bus=bus, registry=at)
+        asked = [asyncio.ensure_future(alice.request_token(**MINE)), asyncio.ensure_future(alice.register())]
+        held = [await asyncio.to_thread(silent.accept) for _ in asked]
+        await alice.close()
+        assert [await code_of(each) for each in asked] == ["AGENT_CLOSED"] * 2
+        for connection, _ in held:
+            connection.close()
+
+
 def test_what_was_given_in_one_event_loop_is_there_in_the_next(own, bus):
     async def start() -> tuple[Agent, str]:
         alice = await own.agent("alice", bus)
@@ -173,6 +185,9 @@ async def test_options_that_are_none(own, bus):
     assert "se-cret" not in f"{raised.value!r} {raised.value} {vars(raised.value)}"
     with pytest.raises(XBindError, match="INVALID_DID"):
         Agent(bus=bus, registry=Located("did:key:x", own.url))
+    for half in ("https://a.example\ud800", Located(own.did, "\udc00"), Located("\ud800", own.url)):
+        with pytest.raises(ValueError, match="surrogate"):
+            Agent(bus=bus, registry=half)
     assert bus.agents() == []
 
     alice = await own.agent("alice", bus)

@@ -1,11 +1,11 @@
 // What an agent asks of the authority of its operator.
-import { checkObject, checkString, known, optional, strings, bounded } from '../check'
+import { checkObject, checkString, halved, known, optional, strings, bounded } from '../check'
 import type { AgentCard } from './card'
 import { failure, isFailure } from '../errors'
 import { native } from '../native'
 import { json } from '../native/json'
 import type { Failure, RegistryRef } from '../native/binding'
-import { fail, ok, type Result } from '../result'
+import { fail, ok, orThrow, type Result } from '../result'
 
 /**
  * An authority: its URL, best with its DID. Without, it is the one whose DID the server says when it is first asked. What it
@@ -53,13 +53,24 @@ export interface Registered {
 
 /** An address as the native side reads it: `url#did`. */
 export function registryIn(at: unknown, what: string): string {
-  if (typeof at === 'string') return at.replaceAll('#', '%23') // what is behind it would be read as a DID
+  if (typeof at === 'string') return withoutDID(at, what)
   if (typeof at !== 'object' || at === null) checkString(at, what)
   known(at as object, what, ['did', 'url'])
   const { did, url } = at as { did: unknown; url: unknown }
-  checkString(did, `${what}.did`)
-  checkString(url, `${what}.url`)
-  return `${url.replaceAll('#', '%23')}#${did}`
+  checkText(did, `${what}.did`)
+  return `${withoutDID(url, `${what}.url`)}#${did}`
+}
+
+/** What is behind a # would be read as a DID. */
+function withoutDID(url: unknown, what: string): string {
+  checkText(url, what)
+  return url.replaceAll('#', '%23')
+}
+
+/** One that is no text in UTF-8 would be asked for as another. */
+function checkText(value: unknown, what: string): asserts value is string {
+  checkString(value, what)
+  orThrow(halved(value, what))
 }
 
 const WISHES = ['audience', 'scopes', 'ttlSeconds', 'originalToken']
@@ -76,11 +87,12 @@ export function wishIn(wish: TokenWish, what: string, more: readonly string[] = 
   checkObject(wish, 'request')
   known(wish, what, [...WISHES, ...more])
   const { audience, scopes: wanted, ttlSeconds, originalToken } = wish
-  checkString(audience, 'audience')
+  checkText(audience, 'audience')
   const scopes = strings(wanted, 'scopes')
+  for (const [i, scope] of scopes.entries()) checkText(scope, `scopes[${i}]`)
   optional(ttlSeconds, (value) => bounded(value as number, 0, 'ttlSeconds', 1, 86_400), 'ttlSeconds')
   // One that is missing by mistake must not give the agent its own rights.
-  if ('originalToken' in wish || more.length > 0) checkString(originalToken, 'originalToken')
+  if ('originalToken' in wish || more.length > 0) checkText(originalToken, 'originalToken')
   if (originalToken === '') throw new TypeError('originalToken must be a token, not an empty string')
   return { audience, scopes, ttl: ttlSeconds, originalToken }
 }
@@ -97,7 +109,7 @@ export async function agentToken(
 ): Promise<Result<string>> {
   const read = wishIn(wish, 'getAgentToken()', ['agentId'])
   const { agentId } = wish
-  checkString(agentId, 'agentId')
+  checkText(agentId, 'agentId')
   const agent = find(agentId)
   return isFailure(agent) ? fail(agent) : await agent.registries.token(read)
 }

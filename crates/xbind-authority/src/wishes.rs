@@ -12,6 +12,7 @@ use crate::domain::seconds;
 use crate::files;
 use crate::keychain::{AuthorityKey, Keychain, Step};
 use crate::problem::{Problem, Result};
+use crate::server::is_served;
 use crate::store::{Fault, Store, configure, fault, schema};
 
 /// How long a command waits, and how long its wish may be done.
@@ -29,7 +30,7 @@ enum Outcome {
 /// Asks the server of that directory, and waits for its answer.
 ///
 /// # Errors
-/// What the server said against it; one that does not answer, which will not do it any more.
+/// What the server said against it; one that does not answer, or is gone, which will not do it any more.
 pub(crate) fn ask(directory: &Path, database: &Path, step: &Step) -> std::result::Result<Vec<AuthorityKey>, Fault> {
     files::directory(directory)?;
     files::file(directory, database)?;
@@ -47,7 +48,9 @@ pub(crate) fn ask(directory: &Path, database: &Path, step: &Step) -> std::result
     let begin = Instant::now();
     loop {
         let sql = "DELETE FROM wishes WHERE number = ?1 AND (outcome IS NOT NULL OR ?2) RETURNING outcome";
-        let is_over = begin.elapsed() > PATIENCE;
+        // Another command has the log as well, and hears nobody.
+        let is_gone = !is_served(directory);
+        let is_over = is_gone || begin.elapsed() > PATIENCE;
         let outcome: Option<Option<String>> = db.query_row(sql, (number, is_over), |row| row.get(0)).optional()?;
         match outcome {
             Some(Some(text)) => {
@@ -57,6 +60,11 @@ pub(crate) fn ask(directory: &Path, database: &Path, step: &Step) -> std::result
                 };
             }
             None if !is_over => thread::sleep(LOOK),
+            _ if is_gone => {
+                let why =
+                    "a server that has stopped, or another command, had that directory: nothing was changed, try again";
+                return Err(fault(why));
+            }
             _ => return Err(fault("the server of that directory does not answer: nothing was changed")),
         }
     }

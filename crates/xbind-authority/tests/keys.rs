@@ -309,6 +309,29 @@ fn what_a_command_gave_up_is_not_done_nor_put_on_record() {
 }
 
 #[test]
+fn a_command_that_had_the_directory_is_no_server_that_is_waited_for() {
+    let folder = Folder::new();
+    let directory = folder.join("authority");
+    Server::start(Config::new(&directory)).unwrap().stop();
+    let db = rusqlite::Connection::open(directory.join("authority.db")).unwrap();
+    let wishes = || db.query_row("SELECT count(*) FROM wishes", [], |row| row.get::<_, i64>(0)).unwrap();
+    let other = std::fs::File::open(directory.join("audit.jsonl.lock")).unwrap();
+    other.lock().unwrap();
+    let asked = thread::spawn({
+        let directory = directory.clone();
+        move || xbind_authority::keys(&directory, None, &Step::Rotate {}).map_err(|fault| fault.to_string())
+    });
+    while wishes() == 0 {
+        thread::sleep(std::time::Duration::from_millis(20));
+    }
+    drop(other);
+    let refused = asked.join().unwrap().unwrap_err();
+    assert!(refused.contains("another command"), "{refused}");
+    assert_eq!(wishes(), 0);
+    assert_eq!(xbind_authority::keys(&directory, None, &Step::List {}).unwrap().len(), 1);
+}
+
+#[test]
 fn a_key_that_began_ahead_of_the_clock_can_be_replaced() {
     let folder = Folder::new();
     let directory = folder.join("authority");

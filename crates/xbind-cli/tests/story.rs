@@ -154,7 +154,21 @@ fn an_operator_says_whose_users_its_agents_may_act_for() {
         std::fs::write(path, text).unwrap();
         desk.run(&["exchange", "set", path]).failed(Exit::Usage, "usage");
     }
-    desk.run(&["exchange", "set", "nowhere.json"]).failed(Exit::Usage, "usage");
+    let nowhere = desk.folder.join("nowhere.json");
+    let folder = desk.folder.join(".");
+    std::fs::write(path, " ".repeat(96 * 1024 + 1)).unwrap();
+    let mut others = vec![
+        (path, "more than 98304 bytes"),
+        (nowhere.to_str().unwrap(), "nowhere.json"),
+        (folder.to_str().unwrap(), "no file"),
+    ];
+    if cfg!(unix) {
+        others.extend([("/dev/null", "no file"), ("/dev/zero", "no file")]);
+    }
+    for (other, why) in others {
+        let said = desk.run(&["exchange", "set", other]).failed(Exit::Usage, "usage");
+        assert!(said["message"].as_str().unwrap().contains(why), "{other}: {said}");
+    }
     let serve = ["authority", "serve", "--data", &format!("{path}.d"), "--listen", "127.0.0.1:0", "--issuers", path];
     desk.run(&serve).failed(Exit::Failed, "failed");
 }

@@ -1,5 +1,6 @@
-use std::io;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio_rustls::TlsConnector;
@@ -12,6 +13,9 @@ use tokio_rustls::rustls::{CertificateError, ClientConfig, ConfigBuilder, Error,
 
 use crate::FetchError;
 use crate::connect::Stream;
+
+/// A file of roots is shorter, in bytes.
+const MAX_FILE: u64 = 8 << 20;
 
 /// Whose certificates are believed: Mozilla's roots, which come with the program, and more that the owner adds, as for a
 /// company's own authority or a proxy that opens TLS.
@@ -48,12 +52,19 @@ pub(crate) fn builder(roots: &Roots) -> Result<ConfigBuilder<ClientConfig, Wants
         add(&mut store, pem)?;
     }
     for file in &roots.files {
-        add(&mut store, &std::fs::read(file).map_err(|_| FetchError::Roots)?)?;
+        add(&mut store, &read(file).map_err(|_| FetchError::Roots)?)?;
     }
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|_| FetchError::Internal)?;
     Ok(builder.with_root_certificates(store))
+}
+
+/// One that is longer is no file of certificates.
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let mut pem = Vec::new();
+    let end = File::open(file)?.take(MAX_FILE).read_to_end(&mut pem)?;
+    if u64::try_from(end).is_ok_and(|end| end < MAX_FILE) { Ok(pem) } else { Err(io::ErrorKind::FileTooLarge.into()) }
 }
 
 fn add(store: &mut RootCertStore, pem: &[u8]) -> Result<(), FetchError> {

@@ -97,6 +97,8 @@ fn roots_from_a_file_and_what_is_none() {
         assert_eq!(get(Roots { files: vec![file.clone()], ..Roots::default() }), Err(FetchError::Roots));
         assert_eq!(get(Roots { pem: vec![pem], ..Roots::default() }), Err(FetchError::Roots));
     }
+    std::fs::write(&file, [&authority.pem()[..], &vec![b'\n'; 8 << 20]].concat()).unwrap();
+    assert_eq!(get(Roots { files: vec![file.clone()], ..Roots::default() }), Err(FetchError::Roots));
     std::fs::remove_dir_all(&folder).unwrap();
     assert_eq!(get(Roots { files: vec![file], ..trusting(&[&authority]) }), Err(FetchError::Roots));
 }

@@ -11,7 +11,7 @@ use xbind::http::target::Scheme;
 use xbind::{Did, Error, ErrorKind, SigningKey};
 
 use super::known::Known;
-use super::refusal::{Refusal, Result};
+use super::refusal::{Refusal, Result, is_later, shown};
 use super::wire::About;
 use crate::{Answer, Ask, FetchError, Fetcher, Settings, Target, Whose};
 
@@ -88,23 +88,28 @@ impl Client {
     pub fn ask_and_wait(&self, question: Question, authority: Option<&Did>) -> Result<Answer> {
         let asked = question.clone_head();
         let answer = self.fetcher.ask_and_wait(question.into_ask())?;
-        believed(authority.map_or(Ok(()), |authority| asked.check(&answer, authority)), answer)
+        authority.map_or(Ok(()), |authority| asked.check(&answer, authority))?;
+        succeeded(answer)
     }
 
-    /// Who the authority says it is, on the thread of this crate.
+    /// Who the authority says it is, on the thread of this crate. Nobody has signed it, nor that it is not told.
     pub(super) async fn about(&self) -> Result<About> {
         let answer = self.fetcher.ask(self.question("GET", "/v1")?.into_ask()).await?;
-        succeeded(answer)?.json()
+        if !is_success(&answer) {
+            return Err(Refusal::unsigned(&answer));
+        }
+        let about: About = answer.json()?;
+        Ok(About { did: shown(&about.did), url: shown(&about.url), ..about })
     }
 
     /// Signatures are for the address that the authority has by its own word.
-    pub(super) fn check_address(&self, about: &About) -> Result<()> {
+    pub(super) fn check_address(&self, about: &About) -> xbind::Result<()> {
         if about.url == self.server {
             return Ok(());
         }
         let url: String = about.url.chars().take(MAX_SHOWN).collect();
         let why = format!("{} says that it is reached by {url}", self.server);
-        Err(Error::new(ErrorKind::InvalidConfig, why).with_hint("give that address").into())
+        Err(Error::new(ErrorKind::InvalidConfig, why).with_hint("give that address"))
     }
 
     /// Asks there a question that is signed, and whose answer must be signed by the authority that is known, or by the one that
@@ -114,31 +119,20 @@ impl Client {
         let asked = question.clone_head();
         let answer = self.fetcher.ask(question.into_ask()).await?;
         let did = *lock().did();
-        let checked = match asked.check(&answer, &did) {
-            Err(Refusal::Unproven(why)) if answer.status != 429 && answer.status != 503 => {
+        match asked.check(&answer, &did) {
+            Err(Refusal::Unproven(why)) => {
                 let about = self.about().await?;
                 let followed = lock().follow(&about, xbind_runtime::now())?;
                 if *followed.did() == did {
-                    self.check_address(&about)?; // to another one nothing is proven, and no answer is signed
-                    return Err(Refusal::Unproven(why));
+                    // To another address nothing is proven, and no answer is signed: not this one either.
+                    return Err(Refusal::Unproven(self.check_address(&about).err().unwrap_or(why)));
                 }
                 asked.check(&answer, followed.did())?;
                 *lock() = followed;
-                Ok(())
             }
-            checked => checked,
-        };
-        believed(checked, answer)
-    }
-}
-
-/// What was answered, if it is the authority's. That nothing can be had now is believed of anybody: a limit by address is told
-/// before anything is proven or signed, and whoever stands on the way could as well say nothing.
-fn believed(checked: Result<()>, answer: Answer) -> Result<Answer> {
-    match (checked, succeeded(answer)) {
-        (Err(Refusal::Unproven(_)), Err(later @ Refusal::Problem { later: true, .. })) => Err(later),
-        (Err(refusal), _) => Err(refusal),
-        (Ok(()), answered) => answered,
+            checked => checked?,
+        }
+        succeeded(answer)
     }
 }
 
@@ -215,8 +209,8 @@ impl Question {
             self.with_head(|asked| response::verify(&policy, &head, &answer.body, asked, xbind_runtime::now()));
         match verified {
             Ok(_) => Ok(()),
-            // Of a proxy on the way, which has no time.
-            Err(_) if answer.status >= 500 => Err(Refusal::of(answer)),
+            // A limit by address, which is told before anything is proven; a proxy on the way, which has no time.
+            Err(_) if is_later(answer) => Err(Refusal::unsigned(answer)),
             Err(error) => Err(Refusal::Unproven(error)),
         }
     }
@@ -228,7 +222,11 @@ impl Question {
 }
 
 fn succeeded(answer: Answer) -> Result<Answer> {
-    if (200..300).contains(&answer.status) { Ok(answer) } else { Err(Refusal::of(&answer)) }
+    if is_success(&answer) { Ok(answer) } else { Err(Refusal::of(&answer)) }
+}
+
+fn is_success(answer: &Answer) -> bool {
+    (200..300).contains(&answer.status)
 }
 
 impl Answer {

@@ -8,10 +8,14 @@ use super::wire::About;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
     did: Did,
-    rotations: Vec<String>,
-    /// The key that it is to have, by a statement of the one that it has.
-    next: Option<(Did, String)>,
+    /// The statements that have led there.
+    rotations: Vec<Statement>,
+    /// The one that leads to the key that it is to have, of the one that it has.
+    next: Option<Statement>,
 }
+
+/// As it was read, and as it is written.
+type Statement = (Rotation, String);
 
 impl Known {
     /// By its DID.
@@ -32,15 +36,15 @@ impl Known {
         {
             (known.next, rotations) = (Some(next), earlier);
         }
+        let read = |text: &String| Ok((Rotation::verify(text)?, text.clone()));
+        known.rotations = rotations.iter().map(read).collect::<Result<_>>()?;
         let mut next = known.did;
-        for rotation in rotations.iter().rev() {
-            let rotation = Rotation::verify(rotation)?;
+        for (rotation, _) in known.rotations.iter().rev() {
             if rotation.new != next {
                 return Err(Error::new(ErrorKind::InvalidToken, "the rotations lead to another authority").into());
             }
             next = rotation.old;
         }
-        known.rotations = rotations.to_vec();
         Ok(known)
     }
 
@@ -53,21 +57,21 @@ impl Known {
     /// The statements that have led there, and one that leads on, if there is one.
     #[must_use]
     pub fn rotations(&self) -> Vec<String> {
-        self.rotations.iter().chain(self.next.iter().map(|(_, rotation)| rotation)).cloned().collect()
+        self.rotations.iter().chain(&self.next).map(|(_, text)| text.clone()).collect()
     }
 
     /// Every DID whose tokens may count now: the one that is to sign next among them, so that nobody has to look in the very moment.
     pub fn counting(&self, now: u64) -> impl Iterator<Item = Did> {
-        let rotations = self.rotations.iter().filter_map(|rotation| Rotation::verify(rotation).ok());
-        let earlier = rotations.filter(move |rotation| !rotation.is_emergency() && now < rotation.old_until());
-        let next = self.next.iter().map(|(did, _)| *did);
+        let earlier = self.rotations.iter().map(|(rotation, _)| rotation);
+        let earlier = earlier.filter(move |rotation| !rotation.is_emergency() && now < rotation.old_until());
+        let next = self.next.iter().map(|(rotation, _)| rotation.new);
         [self.did].into_iter().chain(earlier.map(|rotation| rotation.old)).chain(next)
     }
 
-    /// The key that a statement of the current one leads to.
-    fn leads_on(&self, rotation: &str) -> Option<(Did, String)> {
-        let read = Rotation::verify(rotation).ok().filter(|read| read.old == self.did)?;
-        Some((read.new, rotation.to_owned()))
+    /// A statement of the current key.
+    fn leads_on(&self, text: &str) -> Option<Statement> {
+        let read = Rotation::verify(text).ok().filter(|read| read.old == self.did)?;
+        Some((read, text.to_owned()))
     }
 
     /// The same authority, as it says now who it is: with another key only where each key has signed over to the next.
@@ -78,21 +82,17 @@ impl Known {
         let changed = || Refusal::Changed { was: self.did, is: about.did.clone() };
         let mut known = self.clone();
         for text in &about.rotations {
-            let Ok(rotation) = Rotation::verify(text) else { continue };
-            if rotation.old == known.did {
-                known.did = rotation.new;
-                known.rotations.push(text.clone());
+            if let Some(statement) = known.leads_on(text) {
+                known.did = statement.0.new;
+                known.rotations.push(statement);
             }
         }
         if known.did.as_str() != about.did {
             return Err(changed());
         }
         // What is over leads nowhere any more, nor does what leads from a key that is doubtful, or to it.
-        let is_over = |text: &String| Rotation::verify(text).is_ok_and(|rotation| rotation.old_until() <= now);
-        let over = known.rotations.iter().take_while(|text| is_over(text)).count();
-        let is_doubtful = |text: &String| {
-            Rotation::verify(text).is_ok_and(|rotation| about.doubtful.iter().any(|did| did == rotation.old.as_str()))
-        };
+        let over = known.rotations.iter().take_while(|(rotation, _)| rotation.old_until() <= now).count();
+        let is_doubtful = |(rotation, _): &Statement| about.doubtful.iter().any(|did| did == rotation.old.as_str());
         let doubtful = known.rotations.iter().rposition(is_doubtful).map_or(0, |last| last.saturating_add(1));
         known.rotations.drain(..over.max(doubtful));
         known.next = about.next.as_deref().and_then(|next| known.leads_on(next));

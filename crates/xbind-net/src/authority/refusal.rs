@@ -7,6 +7,13 @@ use crate::{Answer, FetchError};
 
 /// What is shown of a DID that a stranger gives.
 const MAX_DID: usize = 64;
+/// The longest sentence of a server that is shown, in characters.
+const MAX_SENTENCE: usize = 1000;
+/// The longest end of a `type`.
+const MAX_SLUG: usize = 64;
+/// That nothing can be had now, told by whoever has not signed it: a limit by address before anything is proven, a server that
+/// cannot sign.
+const LATER: [&str; 6] = ["rate-limited", "internal", "busy", "dns-unavailable", "audit-failed", "signer-failed"];
 
 pub(super) type Result<T> = std::result::Result<T, Refusal>;
 
@@ -46,24 +53,49 @@ impl Refusal {
     pub(super) fn of(answer: &Answer) -> Self {
         let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let text = |member: &str| problem.get(member).and_then(Value::as_str);
-        let slug = text("type").and_then(|kind| kind.strip_prefix("urn:xbind:problem:"));
-        let later = answer.status == 429 || answer.status >= 500;
+        let is_slug =
+            |slug: &&str| slug.len() <= MAX_SLUG && slug.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'-'));
+        let slug = text("type").and_then(|kind| kind.strip_prefix("urn:xbind:problem:")).filter(is_slug);
         match (slug, answer.media_type.as_str()) {
             (Some(slug), "application/problem+json") => Self::Problem {
                 slug: slug.to_owned(),
-                detail: text("detail").unwrap_or(slug).to_owned(),
+                detail: shown(text("detail").unwrap_or(slug)),
                 code: text("code").and_then(ErrorKind::from_code),
-                later,
+                later: is_later(answer),
             },
             _ => Self::Strange(format!("status {} and no problem of an authority", answer.status)),
         }
     }
 
-    /// Whether it is that problem.
+    /// What is believed of such an answer where nobody has signed it: that nothing can be had now, for whoever stands on the way
+    /// could as well say nothing. Nothing else that it says is a decision of the authority.
+    pub(super) fn unsigned(answer: &Answer) -> Self {
+        let mut said = Self::of(answer);
+        if let Self::Problem { slug, code, later, .. } = &mut said {
+            *code = None;
+            if !*later || !LATER.contains(&slug.as_str()) {
+                return Self::Strange(format!("status {} without a signature", answer.status));
+            }
+        }
+        said
+    }
+
+    /// Whether the authority has decided so: that problem, and for good.
     #[must_use]
     pub fn is(&self, problem: &str) -> bool {
-        matches!(self, Self::Problem { slug, .. } if slug == problem)
+        matches!(self, Self::Problem { slug, later: false, .. } if slug == problem)
     }
+}
+
+/// Whether an answer says that there may be another later.
+pub(super) const fn is_later(answer: &Answer) -> bool {
+    answer.status == 429 || answer.status >= 500
+}
+
+/// Words of a server, as they stand in errors: none of them moves a cursor, or fills a log.
+pub(super) fn shown(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().take(MAX_SENTENCE).map(plain).collect()
 }
 
 impl fmt::Display for Refusal {

@@ -1,8 +1,10 @@
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::{OnceCell, oneshot};
-use xbind::{Error, ErrorKind, VerifyingKey};
+use tokio::time::timeout;
+use xbind::{Did, Error, ErrorKind, VerifyingKey};
 use xbind_runtime::Agent;
 
 use super::client::{Client, Question};
@@ -11,8 +13,11 @@ use super::names::Names;
 use super::refusal::{Refusal, Result};
 use super::tokens::{Tokens, Wanted};
 use super::user_token::{USER_TOKEN_TYPE, UserToken};
-use super::wire::{AgentView, AskChallenge, AskToken, Challenge, NameView, PutName, TokenView};
+use super::wire::{About, AgentView, AskChallenge, AskToken, Challenge, NameView, PutName, TokenView};
 use crate::{Answer, Settings, thread};
+
+/// How often whoever waits for an answer looks whether the agent is still there.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What an agent asks of the authority of its operator. All of it is signed by the agent, and each answer by the authority.
 #[derive(Clone)]
@@ -66,7 +71,7 @@ impl Registry {
     /// Registers the agent's name within the domain of its operator, or says anew what it offers. `done` is told once.
     pub fn register(&self, card: Option<String>, done: impl FnOnce(xbind::Result<Registered>) + Send + 'static) {
         let desk = self.desk.clone();
-        run(async move { Ok(desk.register(card).await?) }, done);
+        self.run(async move { Ok(desk.register(card).await?) }, done);
     }
 
     /// A token: one that was given before while at least a fifth of its life is left, else a new one, which is asked for
@@ -78,21 +83,31 @@ impl Registry {
         done: impl FnOnce(xbind::Result<String>) + Send + 'static,
     ) {
         let (desk, tokens) = (self.desk.clone(), self.tokens.clone());
-        run(async move { tokens.token(&desk, wanted, user).await }, done);
+        self.run(async move { tokens.token(&desk, wanted, user).await }, done);
     }
-}
 
-fn run<T: Send + 'static>(
-    work: impl Future<Output = xbind::Result<T>> + Send + 'static,
-    done: impl FnOnce(xbind::Result<T>) + Send + 'static,
-) {
-    let internal = || Error::new(ErrorKind::Internal, "an internal fault ended this call");
-    match thread::handle() {
-        Ok(thread) => drop(thread.spawn(async move {
-            let worked = tokio::spawn(work); // a panic ends this request alone
-            done(worked.await.unwrap_or_else(|_| Err(internal())));
-        })),
-        Err(_) => done(Err(internal())),
+    /// For as long as the agent may speak.
+    fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = xbind::Result<T>> + Send + 'static,
+        done: impl FnOnce(xbind::Result<T>) + Send + 'static,
+    ) {
+        let internal = || Error::new(ErrorKind::Internal, "an internal fault ended this call");
+        let Ok(thread) = thread::handle() else { return done(Err(internal())) };
+        let desk = self.desk.clone();
+        thread.spawn(async move {
+            let mut working = tokio::spawn(work); // a panic ends this request alone
+            let worked = loop {
+                if let Ok(worked) = timeout(LOOK, &mut working).await {
+                    break worked.unwrap_or_else(|_| Err(internal()));
+                }
+                if let Err(refusal) = desk.agent() {
+                    working.abort();
+                    break Err(refusal.into());
+                }
+            };
+            done(worked);
+        });
     }
 }
 
@@ -115,6 +130,20 @@ impl Desk {
         self.authority.get_or_try_init(find).await
     }
 
+    /// The keys whose tokens may count, by what is known of the authority.
+    pub(super) fn counting(&self, now: u64) -> Vec<Did> {
+        let known = self.authority.get().map(|known| known.lock().unwrap_or_else(PoisonError::into_inner));
+        known.map(|known| known.counting(now).collect()).unwrap_or_default()
+    }
+
+    /// Looks whether a key that it had before counts no more. It says so in an answer that it signs.
+    pub(super) async fn look_at_keys(&self) -> Result<()> {
+        let about: About = self.ask(self.client.question("GET", "/v1")?).await?.json()?;
+        let mut known = self.authority().await?.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = known.follow(&about, xbind_runtime::now())?;
+        Ok(())
+    }
+
     /// Asks in the name of the agent.
     pub(super) async fn ask(&self, question: Question) -> Result<Answer> {
         let authority = self.authority().await?;
@@ -124,7 +153,7 @@ impl Desk {
         agent.sign(unsigned.to_sign().as_bytes().to_vec(), move |signature| tell.send(signature).unwrap_or_default());
         drop(agent); // nobody is kept open by a provider that does not answer
         let failed = || Error::new(ErrorKind::SignFailed, "the request to the registry was not signed");
-        let wait = tokio::time::timeout(std::time::Duration::from_secs(30), told).await;
+        let wait = timeout(Duration::from_secs(30), told).await;
         let signature = wait.ok().and_then(std::result::Result::ok).flatten().ok_or_else(failed)?;
         self.client.ask(question.with_fields(unsigned.finish(&signature)), authority).await
     }

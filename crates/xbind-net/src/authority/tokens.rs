@@ -2,8 +2,9 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::Deserialize;
 use tokio::sync::watch;
-use xbind::{Error, ErrorKind};
+use xbind::{Did, Error, ErrorKind};
 use xbind_runtime::Lender;
 
 use super::refusal::Refusal;
@@ -38,6 +39,8 @@ struct Kept {
     token: String,
     mark: u64,
     asked_at: u64,
+    /// Whose key has signed it.
+    issuer: String,
     renew_at: u64,
     expires_at: u64,
 }
@@ -92,8 +95,10 @@ impl Tokens {
 
     fn find(&self, desk: &Arc<Desk>, wanted: Wanted, user: Option<UserToken>) -> xbind::Result<Entry> {
         let now = xbind_runtime::now();
+        // What a key has signed that is doubtful by now is taken nowhere.
+        let counting = desk.counting(now);
         let mut all = self.all();
-        all.retain(|_, entry| !matches!(entry, Entry::Kept(kept) if kept.expires_at <= now));
+        all.retain(|_, entry| !matches!(entry, Entry::Kept(kept) if kept.expires_at <= now || !kept.is_of(&counting)));
         match all.get(&wanted) {
             Some(Entry::Kept(kept)) if now < kept.renew_at => return Ok(Entry::Kept(kept.clone())),
             Some(Entry::Coming(coming)) => return Ok(Entry::Coming(coming.clone())),
@@ -107,6 +112,9 @@ impl Tokens {
         tokio::spawn(async move {
             let mut flight = Flight { tokens, wanted, told: None };
             let came = desk.token(&flight.wanted, user).await;
+            if came.is_ok() && flight.tokens.are_of_earlier(&desk.counting(now)) {
+                drop(desk.look_at_keys().await); // what cannot be known now is asked with the next
+            }
             let told = flight.tokens.came(&flight.wanted, came, now);
             flight.told = told.as_ref().ok().cloned();
             drop(flight);
@@ -120,7 +128,8 @@ impl Tokens {
             Ok(TokenView { token, expires_at, .. }) => {
                 let life = expires_at.saturating_sub(asked_at);
                 let renew_at = expires_at.saturating_sub(life.div_ceil(LEFT));
-                Ok(Kept { mark: self.mark(&token), token, asked_at, renew_at, expires_at })
+                let (issuer, mark) = (issuer_of(&token).unwrap_or_default(), self.mark(&token));
+                Ok(Kept { token, mark, issuer, asked_at, renew_at, expires_at })
             }
             Err(refusal) => {
                 // With the agent's rights or its key, all that it was given may be gone; with those of a user, what it was given
@@ -133,6 +142,12 @@ impl Tokens {
                 Err(refusal.into())
             }
         }
+    }
+
+    /// Whether some are kept of a key that was replaced.
+    fn are_of_earlier(&self, counting: &[Did]) -> bool {
+        let current = counting.get(..1).unwrap_or_default();
+        self.all().values().any(|entry| matches!(entry, Entry::Kept(kept) if !kept.is_of(current)))
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<Wanted, Entry>> {
@@ -173,6 +188,22 @@ fn make_room(all: &mut HashMap<Wanted, Entry>, wanted: &Wanted) -> xbind::Result
     Ok(())
 }
 
+impl Kept {
+    fn is_of(&self, keys: &[Did]) -> bool {
+        keys.iter().any(|did| did.as_str() == self.issuer)
+    }
+}
+
+/// Who has issued a token that the authority has given.
+fn issuer_of(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Claims {
+        iss: String,
+    }
+    let payload = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(token.split('.').nth(1)?).ok()?;
+    serde_json::from_slice(&payload).ok().map(|Claims { iss }| iss)
+}
+
 /// What is under way is over, however it ends.
 struct Flight {
     tokens: Tokens,
@@ -204,7 +235,16 @@ mod tests {
     #[test]
     fn users_tokens_take_no_place_of_the_agents_own() {
         let mark = Tokens::new().mark("");
-        let kept = || Entry::Kept(Kept { token: String::new(), mark, asked_at: 0, renew_at: 0, expires_at: 0 });
+        let kept = || {
+            Entry::Kept(Kept {
+                token: String::new(),
+                mark,
+                issuer: String::new(),
+                asked_at: 0,
+                renew_at: 0,
+                expires_at: 0,
+            })
+        };
         let coming = || Entry::Coming(watch::channel(None).1);
         let mut all: HashMap<_, _> = (0..MAX_TOKENS).map(|n| (wanted(n, Some(1)), coming())).collect();
         all.insert(wanted(0, None), kept());
@@ -225,7 +265,10 @@ mod tests {
         let keep = |audience: &str, asked_at: u64| {
             let token = format!("token for {audience}");
             let (mark, renew_at, expires_at) = (tokens.mark(&token), 3000, 4000);
-            tokens.all().insert(wanted(audience), Entry::Kept(Kept { token, mark, asked_at, renew_at, expires_at }));
+            tokens.all().insert(
+                wanted(audience),
+                Entry::Kept(Kept { token, mark, issuer: String::new(), asked_at, renew_at, expires_at }),
+            );
             mark
         };
         let (one, other) = (keep("one", 1000), keep("other", 1000));
