@@ -211,7 +211,7 @@ pub struct Answers {
 
 impl From<&xbind::Answers> for Answers {
     fn from(answers: &xbind::Answers) -> Self {
-        let xbind::Answers { sources, patient, ref standing, keys_sought, lists_sought } = *answers;
+        let xbind::Answers { sources, patient, ref standing, keys_sought, lists_sought, .. } = *answers;
         let (keys_sought, lists_sought) = (Some(keys_sought), Some(lists_sought));
         Self { sources, patient, standing: standing.clone(), keys_sought, lists_sought }
     }
@@ -221,7 +221,7 @@ impl From<Answers> for xbind::Answers {
     fn from(answers: Answers) -> Self {
         let Answers { sources, patient, standing, keys_sought, lists_sought } = answers;
         let [keys_sought, lists_sought] = [keys_sought, lists_sought].map(|sought| sought == Some(true));
-        Self { sources, standing, patient, keys_sought, lists_sought }
+        Self { sources, standing, patient, keys_sought, lists_sought, ..Self::default() }
     }
 }
 

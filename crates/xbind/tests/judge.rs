@@ -216,7 +216,7 @@ fn a_list_is_asked_for_again_when_its_owner_wants_it_though_there_is_little_time
     let lists = Arc::new(StatusLists::new(10, 86_400).refreshed_after(60));
     let judge = judge(&[], Revocations { status: vec![lists.clone()], ..Revocations::default() });
     let text = token(Some(&StatusRef { index: 3, uri: LIST.to_owned() }));
-    let hasty = Answers::default();
+    let hasty = Answers { renews: true, ..Answers::default() };
     let sign = |list: &StatusList, now| {
         list.sign(&operator(), &StatusListDraft { uri: LIST, now, lifetime: 600, ttl: None }).unwrap()
     };
@@ -231,6 +231,7 @@ fn a_list_is_asked_for_again_when_its_owner_wants_it_though_there_is_little_time
     assert_eq!((asks(NOW), asks(NOW + 59), asks(NOW + 60), asks(NOW + 400)), (false, false, true, true));
     let without = judge.judge(&Presentation { token: "none", scopes: &[], presenter: None, now: NOW + 60 }, &hasty);
     assert_eq!(refused(without).error.kind(), ErrorKind::InvalidToken, "only a token that holds makes anybody ask");
+    assert_eq!(held(rule(&judge, &text, NOW + 60, &Answers::default())).grade, Grade::Fresh, "nobody can be asked");
     // Where none comes, the old one serves its time.
     let sought = Answers { lists_sought: true, ..Answers::default() };
     assert_eq!(held(rule(&judge, &text, NOW + 60, &sought)).grade, Grade::Fresh);

@@ -166,6 +166,7 @@ impl Case {
         if !self.policy.wants_token() {
             return Ok(());
         }
+        state.answers.renews = true; // what is at hand does for as long as its owner says
         let presented = self.presented();
         let (Some(judge), Some(token)) = (&self.policy.judge, presented.token) else {
             return Err(Verdict::Refuse(denied(self.policy.scopes.as_str(), "")));

@@ -35,6 +35,8 @@ pub struct Answers {
     pub standing: Option<Vec<Option<bool>>>,
     /// Documents may be fetched: there is time.
     pub patient: bool,
+    /// Status lists at hand whose owner wants them anew may be fetched, and nothing else where there is no time.
+    pub renews: bool,
     /// Keys were asked for, whatever came of it.
     pub keys_sought: bool,
     /// Status lists were asked for, whatever came of it.
@@ -205,7 +207,8 @@ impl Judge {
     fn needs(&self, presentation: &Presentation<'_>, answers: &Answers) -> Result<Vec<Need>> {
         let asks = answers.sources && answers.standing.is_none();
         let seeks_keys = answers.patient && !answers.keys_sought && !self.keys.is_empty();
-        let may_seek = !answers.lists_sought && !self.revocations.status.is_empty();
+        let may_seek =
+            (answers.patient || answers.renews) && !answers.lists_sought && !self.revocations.status.is_empty();
         if !(asks || seeks_keys || may_seek) {
             return Ok(Vec::new());
         }
@@ -233,7 +236,6 @@ impl Judge {
         if asks {
             needs.push(Need::Standing(verified.links().to_vec()));
         }
-        // Where there is little time, what is at hand will do for as long as its owner says.
         let due = |link: &Link| {
             let is_due = |lists: &Arc<StatusLists>, status| lists.is_due(&link.issuer, status, now);
             link.status.as_ref().is_some_and(|status| {
