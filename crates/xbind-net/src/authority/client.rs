@@ -8,7 +8,7 @@ use xbind::http::profile::Profile;
 use xbind::http::response::{self, ResponsePolicy};
 use xbind::http::sign::{NewFields, RequestDraft, UnsignedHttp, prepare};
 use xbind::http::target::Scheme;
-use xbind::{Did, SigningKey};
+use xbind::{Did, Error, ErrorKind, SigningKey};
 
 use super::known::Known;
 use super::refusal::{Refusal, Result};
@@ -35,6 +35,7 @@ pub struct Question {
     whose: Whose,
     fields: Vec<(String, String)>,
     body: Vec<u8>,
+    timeout: Duration,
 }
 
 impl Client {
@@ -51,6 +52,17 @@ impl Client {
             return Err("there is more than scheme, host and port".to_owned());
         }
         Ok(Self { fetcher: Fetcher::new(settings), server: server.to_owned() })
+    }
+
+    /// The same, where the owner of a program gives the address.
+    ///
+    /// # Errors
+    /// `INVALID_CONFIG`.
+    pub(super) fn configured(server: &str, settings: Settings) -> xbind::Result<Self> {
+        Self::new(server, settings).map_err(|why| {
+            Error::new(ErrorKind::InvalidConfig, format!("{server} is no address of an authority: {why}"))
+                .with_hint("give https://authority.example, or http://localhost:8080 on this machine")
+        })
     }
 
     /// Its address.
@@ -95,6 +107,17 @@ impl Client {
         succeeded(answer)?.json()
     }
 
+    /// Who the authority is now: what it says is signed by the key that it names, and that one follows from the key that is known.
+    pub(super) async fn follow(&self, known: &Known, asker: &SigningKey, timeout: Duration) -> Result<Known> {
+        let question = self.question("GET", "/v1")?.within(timeout).signed(asker)?;
+        let asked = question.clone_head();
+        let answer = succeeded(self.fetcher.ask(question.into_ask()).await?)?;
+        let about: About = answer.json()?;
+        let followed = known.follow(&about, xbind_runtime::now())?;
+        asked.check(&answer, followed.did())?;
+        Ok(followed)
+    }
+
     /// Asks there a question that is signed, and whose answer must be signed by the authority that is known, or by the one that
     /// this one has signed its place over to.
     pub(super) async fn ask(&self, question: Question, known: &Mutex<Known>) -> Result<Answer> {
@@ -131,7 +154,20 @@ fn believed(checked: Result<()>, answer: Answer) -> Result<Answer> {
 
 impl Question {
     fn new(method: &'static str, target: Target, whose: Whose) -> Self {
-        Self { method, target, whose, fields: vec![("accept".to_owned(), "*/*".to_owned())], body: Vec::new() }
+        Self {
+            method,
+            target,
+            whose,
+            fields: vec![("accept".to_owned(), "*/*".to_owned())],
+            body: Vec::new(),
+            timeout: TIMEOUT,
+        }
+    }
+
+    /// The answer has to be here within so long.
+    pub(super) const fn within(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
     }
 
     /// With a body.
@@ -189,8 +225,9 @@ impl Question {
     }
 
     fn clone_head(&self) -> Self {
-        let Self { method, target, whose, fields, .. } = self;
-        Self { method, target: target.clone(), whose: *whose, fields: fields.clone(), body: Vec::new() }
+        let Self { method, target, whose, fields, timeout, .. } = self;
+        let (target, fields) = (target.clone(), fields.clone());
+        Self { method, target, whose: *whose, fields, body: Vec::new(), timeout: *timeout }
     }
 
     /// Whether an answer is one to this question, by that authority.
@@ -209,8 +246,8 @@ impl Question {
     }
 
     fn into_ask(self) -> Ask {
-        let Self { method, target, whose, fields, body } = self;
-        Ask { method: method.to_owned(), target, whose, fields, body, max_bytes: MAX_BYTES, timeout: TIMEOUT }
+        let Self { method, target, whose, fields, body, timeout } = self;
+        Ask { method: method.to_owned(), target, whose, fields, body, max_bytes: MAX_BYTES, timeout }
     }
 }
 

@@ -46,11 +46,7 @@ impl Registry {
     /// `INVALID_CONFIG`, `INVALID_DID`.
     pub fn new(agent: &Arc<Agent>, at: &str, resolves: bool, settings: Settings) -> xbind::Result<Self> {
         let (server, did) = at.split_once('#').map_or((at, None), |(server, did)| (server, Some(did)));
-        let wrong = |why| {
-            Error::new(ErrorKind::InvalidConfig, format!("{server} is no address of an authority: {why}"))
-                .with_hint("give https://authority.example, or http://localhost:8080 on this machine")
-        };
-        let client = Client::new(server, settings).map_err(wrong)?;
+        let client = Client::configured(server, settings)?;
         let did = did.map(VerifyingKey::from_did).transpose()?;
         let authority = OnceCell::new_with(did.map(|key| Mutex::new(Known::new(*key.did()))));
         let desk = Arc::new(Desk { agent: Arc::downgrade(agent), client, authority });
@@ -79,7 +75,8 @@ impl Registry {
     }
 }
 
-fn run<T: Send + 'static>(
+/// Work on the thread of this crate. `done` is told once.
+pub(super) fn run<T: Send + 'static>(
     work: impl Future<Output = xbind::Result<T>> + Send + 'static,
     done: impl FnOnce(xbind::Result<T>) + Send + 'static,
 ) {
