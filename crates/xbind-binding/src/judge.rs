@@ -4,14 +4,16 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use xbind::{Error, Held, KeysState, Need, Presentation, Refused, Result, Revocations, Ruling, Scope, TokenPolicy};
+use xbind::{
+    Error, Held, KeysOf, KeysState, Need, Presentation, Refused, Result, Revocations, Ruling, Scope, TokenPolicy,
+};
 
 use crate::did::did;
 use crate::number::{seconds, whole};
 use crate::record::Telling;
 use crate::revocation::ListSource;
 use crate::token::{OnBehalfOf, Status};
-use crate::trust::Authorities;
+use crate::trust::{Authorities, Trustees};
 
 pub use crate::trust::JudgePolicy;
 
@@ -55,7 +57,7 @@ impl Judge {
     ) -> Result<Self> {
         let lists = lists.into_iter().cloned().collect();
         let status = sources.into_iter().map(|source| source.lists.clone()).collect();
-        let (trust, fetched, authorities) = policy.trust()?;
+        let Trustees { trust, fetched, authorities } = policy.trustees()?;
         let core = TokenPolicy {
             clock_skew: policy.clock_skew.0,
             max_lifetime: policy.max_lifetime.0,
@@ -337,10 +339,14 @@ pub struct Refusal {
 }
 
 impl From<Refused> for Refusal {
-    fn from(Refused { error, grade, keys, authority }: Refused) -> Self {
-        let (keys_of, of_keys) = keys.unzip();
-        let (authority, of_authority) = authority.unzip();
-        let state = of_keys.or(of_authority).unwrap_or(KeysState::Unasked);
+    fn from(Refused { error, grade, keys }: Refused) -> Self {
+        let (of, state) = keys.unzip();
+        let (keys_of, authority) = match of {
+            Some(KeysOf::Issuer(issuer)) => (Some(issuer), None),
+            Some(KeysOf::Authority(authority)) => (None, Some(authority)),
+            None => (None, None),
+        };
+        let state = state.unwrap_or(KeysState::Unasked);
         let keys_asked = state != KeysState::Unasked;
         let keys_failure = if let KeysState::Failed(why) = state { Some(why) } else { None };
         Self {

@@ -59,9 +59,16 @@ pub struct Authority {
     pub url: String,
 }
 
+/// Who is trusted.
+pub(crate) struct Trustees {
+    pub(crate) trust: Trust,
+    /// Issuers whose keys are fetched.
+    pub(crate) fetched: Vec<String>,
+    pub(crate) authorities: Authorities,
+}
+
 impl JudgePolicy {
-    /// Who is trusted, the issuers whose keys are fetched, and the authorities that are followed.
-    pub(crate) fn trust(&self) -> Result<(Trust, Vec<String>, Authorities)> {
+    pub(crate) fn trustees(&self) -> Result<Trustees> {
         let (mut trust, mut fetched, mut followers) = (Trust::default(), Vec::new(), Vec::new());
         for (at, trusted) in self.trust.iter().enumerate() {
             let placed = |error: Error| at_place(&error, "trust", at);
@@ -82,7 +89,7 @@ impl JudgePolicy {
                 }
             };
         }
-        Ok((trust, fetched, Authorities(followers.into())))
+        Ok(Trustees { trust, fetched, authorities: Authorities(followers.into()) })
     }
 
     /// A DID that is trusted by itself, too, would count whatever its authority says of it.
@@ -137,7 +144,9 @@ fn ask(follower: &Follower, judge: &Weak<xbind::Judge>, now: u64, done: Option<B
 }
 
 /// Tells when the last who holds it has let it go, however that comes.
-struct Done(Mutex<Option<Box<dyn FnOnce(()) + Send>>>);
+struct Done(Mutex<Option<Tell>>);
+
+type Tell = Box<dyn FnOnce(()) + Send>;
 
 impl Drop for Done {
     fn drop(&mut self) {

@@ -42,7 +42,7 @@ pub use rights::delegation::{DelegationDraft, delegate};
 pub use rights::dpop::{DpopProof, DpopRequest, dpop_proof};
 pub use rights::evidence::{Grade, Revocations};
 pub use rights::grant::Link;
-pub use rights::issuer_keys::KeysState;
+pub use rights::issuer_keys::{KeysOf, KeysState};
 pub use rights::judge::{Answers, Held, Judge, Need, Presentation, Refused, Ruling};
 pub use rights::key_history::{KeyHistory, KeyState};
 pub use rights::presented::Presented;

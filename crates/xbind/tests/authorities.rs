@@ -7,7 +7,7 @@ mod common;
 use common::{NOW, recipient as agent};
 use std::sync::{Arc, Mutex};
 use xbind::{
-    Answers, AuthorityKey, ErrorKind, Held, Judge, KeysState, Need, Presentation, Refused, Revocations, Ruling,
+    Answers, AuthorityKey, ErrorKind, Held, Judge, KeysOf, KeysState, Need, Presentation, Refused, Revocations, Ruling,
     ScopeSet, SigningKey, TokenDraft, TokenPolicy, Trust, issue,
 };
 
@@ -57,7 +57,7 @@ const SOUGHT: Answers = Answers { keys_sought: true, ..PATIENT };
 fn held(judge: &Judge, token: &str, now: u64) -> Held {
     match judge.judge(&presentation(token, now), &PATIENT) {
         Ruling::Held(held) => held,
-        other => panic!("{other:?}"),
+        other @ (Ruling::Refused(_) | Ruling::Needs(_)) => panic!("{other:?}"),
     }
 }
 
@@ -67,7 +67,7 @@ fn refused(judge: &Judge, token: &str, now: u64, answers: &Answers) -> Refused {
             assert_eq!(refused.error.kind(), ErrorKind::UntrustedIssuer);
             refused
         }
-        other => panic!("{other:?}"),
+        other @ (Ruling::Held(_) | Ruling::Needs(_)) => panic!("{other:?}"),
     }
 }
 
@@ -77,7 +77,7 @@ fn asks(judge: &Judge, token: &str, now: u64) -> bool {
             assert!(matches!(needs[..], [Need::Authorities]), "{needs:?}");
             true
         }
-        _ => false,
+        Ruling::Held(_) | Ruling::Refused(_) => false,
     }
 }
 
@@ -85,12 +85,15 @@ fn asks(judge: &Judge, token: &str, now: u64) -> bool {
 fn nothing_counts_until_the_authority_has_said_so_nor_when_that_was_long_ago() {
     let (judge, first) = (judge(&[HERE]), key(60));
     let text = token(&first);
-    assert_eq!(refused(&judge, &text, NOW, &HASTY).authority, Some((HERE.to_owned(), KeysState::Unasked)));
+    assert_eq!(
+        refused(&judge, &text, NOW, &HASTY).keys,
+        Some((KeysOf::Authority(HERE.to_owned()), KeysState::Unasked))
+    );
     assert!(asks(&judge, &text, NOW) && asks(&judge, &text, NOW), "whoever comes meanwhile waits for the same");
     assert_eq!(judge.authorities_to_ask(NOW), [HERE]);
     judge.authority_came(HERE, NOW, Err("no route".to_owned()));
     let failed = KeysState::Failed("no route".to_owned());
-    assert_eq!(refused(&judge, &text, NOW + 4, &SOUGHT).authority, Some((HERE.to_owned(), failed)));
+    assert_eq!(refused(&judge, &text, NOW + 4, &SOUGHT).keys, Some((KeysOf::Authority(HERE.to_owned()), failed)));
     assert!(!asks(&judge, &text, NOW + 4) && asks(&judge, &text, NOW + 5));
     judge.authority_came(HERE, NOW + 5, Ok(vec![lasting(&first)]));
     let known = held(&judge, &text, NOW + 5);
@@ -102,7 +105,7 @@ fn nothing_counts_until_the_authority_has_said_so_nor_when_that_was_long_ago() {
     assert_eq!(lost.error.kind(), ErrorKind::UntrustedIssuer);
     assert!(asks(&judge, &text, NOW + 305));
     let away = refused(&judge, &text, NOW + 305, &SOUGHT);
-    assert!(matches!(away.authority, Some((_, KeysState::Failed(_)))), "{away:?}");
+    assert!(matches!(away.keys, Some((_, KeysState::Failed(_)))), "{away:?}");
     assert!(away.error.message().contains(first.did().as_str()), "{}", away.error);
     judge.authority_came(HERE, NOW + 305, Ok(vec![lasting(&first)]));
     held(&judge, &text, NOW + 305);

@@ -59,8 +59,9 @@ impl Client {
     /// # Errors
     /// `INVALID_CONFIG`.
     pub(super) fn configured(server: &str, settings: Settings) -> xbind::Result<Self> {
+        // Without the address: it may hold a password.
         Self::new(server, settings).map_err(|why| {
-            Error::new(ErrorKind::InvalidConfig, format!("{server} is no address of an authority: {why}"))
+            Error::new(ErrorKind::InvalidConfig, format!("the address of the authority cannot be used: {why}"))
                 .with_hint("give https://authority.example, or http://localhost:8080 on this machine")
         })
     }

@@ -16,6 +16,15 @@ pub(crate) struct Ages {
 /// Of JWK sets.
 const KEYS: Ages = Ages { refresh: 600, max_age: 3600, cooldown: 30 };
 
+/// Whose keys are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeysOf {
+    /// An issuer's, by its name in tokens.
+    Issuer(String),
+    /// An authority's, by what it is called here.
+    Authority(String),
+}
+
 /// How the keys of an issuer came, or did not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeysState {

@@ -6,7 +6,7 @@ use crate::identity::jwks::JwkSet;
 use crate::rights::authorities::{Authorities, AuthorityKey};
 use crate::rights::evidence::{Grade, Revocations, Weighing};
 use crate::rights::grant::Link;
-use crate::rights::issuer_keys::{IssuerKeys, KeysState};
+use crate::rights::issuer_keys::{IssuerKeys, KeysOf, KeysState};
 use crate::rights::revocation::Standing;
 use crate::rights::scope::Scope;
 use crate::rights::status_list::ListSigner;
@@ -88,15 +88,13 @@ pub struct Refused {
     pub error: Error,
     /// With `REVOCATION_UNKNOWN`, what evidence there was.
     pub grade: Grade,
-    /// With `UNTRUSTED_ISSUER`, whose keys would have had to be fetched, and how that went.
-    pub keys: Option<(String, KeysState)>,
-    /// With `UNTRUSTED_ISSUER`, the authority that would have had to know the DID, and whether it was asked.
-    pub authority: Option<(String, KeysState)>,
+    /// With `UNTRUSTED_ISSUER`, who would have had to be asked, and how that went.
+    pub keys: Option<(KeysOf, KeysState)>,
 }
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
-        Self { error, grade: Grade::Unchecked, keys: None, authority: None }
+        Self { error, grade: Grade::Unchecked, keys: None }
     }
 }
 
@@ -304,10 +302,13 @@ impl Judge {
         }
         if !self.keys.is_empty() {
             let issuer = self.verifier.missing_key(presentation.token).map(|(issuer, _)| issuer);
-            refused.keys = issuer.and_then(|issuer| Some((issuer.clone(), self.keys.state(&issuer)?)));
+            refused.keys = issuer.and_then(|issuer| {
+                let state = self.keys.state(&issuer)?;
+                Some((KeysOf::Issuer(issuer), state))
+            });
         }
         if !self.authorities.is_empty() && self.verifier.is_of_strange_did(presentation.token) {
-            refused.authority = self.authorities.state();
+            refused.keys = self.authorities.state().map(|(name, state)| (KeysOf::Authority(name), state));
         }
         refused
     }
