@@ -10,6 +10,8 @@ use crate::Settings;
 
 /// How long the answer may take, while tokens wait for it.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// What is kept of a reason, in characters: a stranger may have written it.
+const MAX_REASON: usize = 256;
 
 /// An authority that is followed from a DID that it had, for whoever accepts its tokens. It never goes back to a key that was
 /// left behind.
@@ -70,7 +72,9 @@ impl Follower {
 impl Followed {
     async fn ask(&self) -> std::result::Result<Vec<AuthorityKey>, String> {
         let known = self.known().clone();
-        let followed = self.client.follow(&known, &self.asker, TIMEOUT).await.map_err(|refusal| refusal.to_string())?;
+        let followed = self.client.follow(&known, &self.asker, TIMEOUT).await;
+        let reason = |why: String| why.chars().filter(|char| !char.is_control()).take(MAX_REASON).collect::<String>();
+        let followed = followed.map_err(|refusal| reason(refusal.to_string()))?;
         let keys = followed.keys().collect();
         *self.known() = followed;
         Ok(keys)

@@ -204,10 +204,8 @@ impl Judge {
 
     /// Takes in which DIDs an authority has, or why it does not say so. `asked_at` is when it was asked.
     pub fn authority_came(&self, name: &str, asked_at: u64, said: std::result::Result<Vec<AuthorityKey>, String>) {
-        for (lists, key) in
-            self.revocations.status.iter().flat_map(|lists| said.iter().flatten().map(move |key| (lists, key)))
-        {
-            lists.trust(key.did.as_str());
+        for lists in &self.revocations.status {
+            said.iter().flatten().for_each(|key| lists.trust(key.did.as_str()));
         }
         self.authorities.came(name, asked_at, said);
     }
