@@ -219,6 +219,10 @@ describe('questions', () => {
     }
     expect(await refused(own.did)).toContain(`the authority was ${own.did}, and is ${mallory.did} now`)
     expect(await refused(mallory.did)).toContain("the answer is not the authority's")
+    const other = own.url.replace('127.0.0.1', 'localhost')
+    const elsewhere = verifying(seconds(), { trust: [{ did: own.did, url: other }] }).verifier
+    const why = errorOf(await elsewhere.verify(signed(keyOf(own)))).message
+    expect(why).toContain(`${other} says that it is reached by ${own.url}`)
     const truth = await (await fetch(`${own.url}/v1`)).text() // signed for nobody
     said = () => truth
     expect(await refused(own.did)).toContain("the answer is not the authority's")

@@ -18,6 +18,8 @@ use crate::{Answer, Ask, FetchError, Fetcher, Settings, Target, Whose};
 /// The longest answer: the list of a thousand agents fits.
 const MAX_BYTES: usize = 16 << 20;
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// What is shown of an address that a stranger gives.
+const MAX_SHOWN: usize = 256;
 /// How long a signature counts, and how far the clock of the server may be from ours, in seconds.
 const TTL: u64 = 60;
 
@@ -108,11 +110,27 @@ impl Client {
         succeeded(answer)?.json()
     }
 
+    /// Signatures are for the address that the authority has by its own word.
+    pub(super) fn check_address(&self, about: &About) -> Result<()> {
+        if about.url == self.server {
+            return Ok(());
+        }
+        let url: String = about.url.chars().take(MAX_SHOWN).collect();
+        let why = format!("{} says that it is reached by {url}", self.server);
+        Err(Error::new(ErrorKind::InvalidConfig, why).with_hint("give that address").into())
+    }
+
     /// Who the authority is now: what it says is signed by the key that it names, and that one follows from the key that is known.
     pub(super) async fn follow(&self, known: &Known, asker: &SigningKey, timeout: Duration) -> Result<Known> {
         let question = self.question("GET", "/v1")?.within(timeout).signed(asker)?;
         let asked = question.clone_head();
-        let answer = succeeded(self.fetcher.ask(question.into_ask()).await?)?;
+        let answer = match succeeded(self.fetcher.ask(question.into_ask()).await?) {
+            Err(refusal) if refusal.is("not-proven") => {
+                self.check_address(&self.about().await?)?; // to another one nothing is proven
+                return Err(refusal);
+            }
+            answered => answered?,
+        };
         let about: About = answer.json()?;
         let followed = known.follow(&about, xbind_runtime::now())?;
         asked.check(&answer, followed.did())?;

@@ -103,10 +103,7 @@ impl Desk {
     async fn authority(&self) -> Result<&Mutex<Known>> {
         let find = async || {
             let about = self.client.about().await?;
-            if about.url != self.client.server() {
-                let why = format!("{} says that it is reached by {}", self.client.server(), about.url);
-                return Err(Refusal::Own(Error::new(ErrorKind::InvalidConfig, why).with_hint("give that address")));
-            }
+            self.client.check_address(&about)?;
             Ok(Mutex::new(Known::new(*VerifyingKey::from_did(&about.did)?.did())))
         };
         self.authority.get_or_try_init(find).await
