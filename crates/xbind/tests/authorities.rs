@@ -5,7 +5,7 @@
 mod common;
 
 use common::{NOW, recipient as agent};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use xbind::{
     Answers, AuthorityKey, ErrorKind, Held, Judge, KeysOf, KeysState, Need, Presentation, Refused, Revocations, Ruling,
     ScopeSet, SigningKey, TokenDraft, TokenPolicy, Trust, issue,
@@ -49,10 +49,9 @@ fn presentation(token: &str, now: u64) -> Presentation<'_> {
     Presentation { token, scopes: &[], presenter: None, now }
 }
 
-const HASTY: Answers =
-    Answers { sources: false, standing: None, patient: false, keys_sought: false, lists_sought: false };
-const PATIENT: Answers = Answers { patient: true, ..HASTY };
-const SOUGHT: Answers = Answers { keys_sought: true, ..PATIENT };
+static HASTY: LazyLock<Answers> = LazyLock::new(Answers::default);
+static PATIENT: LazyLock<Answers> = LazyLock::new(|| Answers { patient: true, ..Answers::default() });
+static SOUGHT: LazyLock<Answers> = LazyLock::new(|| Answers { keys_sought: true, ..PATIENT.clone() });
 
 fn held(judge: &Judge, token: &str, now: u64) -> Held {
     match judge.judge(&presentation(token, now), &PATIENT) {
