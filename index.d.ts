@@ -969,12 +969,25 @@ export interface TrustedIssuer {
     keys: readonly object[];
   } | string;
 }
+/**
+ * An authority whose key changes: it is followed from a DID that it has, or had, and tokens count that are by one of its keys
+ * now. It is asked by the built-in client, and what it says counts for 300 s.
+ */
+export interface TrustedAuthority {
+  /** A DID of the authority, of whichever of its keys. */
+  did: string;
+  /** Where it is: https, or http on this machine; nothing behind host and port. */
+  url: string;
+}
 /** For whom tokens are verified, whose are accepted, and where revocations are asked. */
 export interface TokenVerifierOptions extends AuditOptions {
   /** The recipient, exactly as tokens name it. */
   audience: string;
-  /** DIDs whose tokens are accepted, and issuers known by their JWKS. */
-  trust: readonly (string | TrustedIssuer)[];
+  /**
+   * Whose tokens are accepted: DIDs, each for as long as this verifier lives, authorities whose DID changes, and issuers known by
+   * their JWKS.
+   */
+  trust: readonly (string | TrustedAuthority | TrustedIssuer)[];
   /** Seconds since the epoch; the system clock by default. */
   now?: () => number;
   /** Default 30. */
@@ -997,7 +1010,7 @@ export interface TokenVerifierOptions extends AuditOptions {
 export interface HandleOptions {
   /** DIDs, or a predicate over the proven DID; everyone by default. */
   allow?: readonly string[] | ((from: string) => boolean);
-  /** Whose tokens are accepted: DIDs, and issuers with their JWKS. With it, a call must present a token for this agent. */
+  /** Whose tokens are accepted: DIDs, authorities, and issuers with their JWKS. With it, a call must present a token for this agent. */
   trust?: TokenVerifierOptions["trust"];
   /** What the token must grant, all of it. */
   scopes?: readonly string[];

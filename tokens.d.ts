@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { ApprovedCall, AuditOptions, CallDecision, FetchDocument, Identity, OnBehalfOf, Result, RevocationSource, RevocationSubject, TokenRequest, TokenVerifierOptions } from './index'
-export type { ApprovedCall, CallDecision, FetchDocument, FetchLimits, RevocationSource, RevocationSubject, TokenRequest, TokenVerifierOptions, TrustedIssuer } from './index'
+export type { ApprovedCall, CallDecision, FetchDocument, FetchLimits, RevocationSource, RevocationSubject, TokenRequest, TokenVerifierOptions, TrustedAuthority, TrustedIssuer } from './index'
 
 /**
  * Whether who holds the scope `granted` holds `needed` too. A last segment `*` covers everything below: `invoice.*` covers
@@ -132,7 +132,8 @@ export interface TokenDemands {
   presenter?: string;
 }
 /**
- * Verifies tokens and delegations for one audience, offline but for issuers whose keys or status lists are fetched.
+ * Verifies tokens and delegations for one audience, offline but for authorities that are followed, and issuers whose keys or
+ * status lists are fetched.
  *
  * @example
  * ```ts
@@ -146,7 +147,7 @@ export declare class TokenVerifier {
   constructor(options: TokenVerifierOptions);
   /**
    * Verifies a token or a delegation: the checks of docs/tokens.md, in that order. Fetches the keys of an issuer that is
-   * trusted by the URL of its JWK set, and status lists.
+   * trusted by the URL of its JWK set, and status lists, and asks authorities that are trusted by DID and URL.
    * Errors: INVALID_TOKEN, INVALID_DELEGATION, UNTRUSTED_ISSUER, WRONG_AUDIENCE, TOKEN_NOT_YET_VALID, TOKEN_EXPIRED,
    * SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, INVALID_DID (the presenter), INVALID_CONFIG (a scope that is none), AUDIT_FAILED.
    *
@@ -158,7 +159,10 @@ export declare class TokenVerifier {
    * ```
    */
   verify(token: string, options?: TokenDemands): Promise<Result<TokenClaims>>;
-  /** The same without I/O: an issuer whose keys are not in memory answers UNTRUSTED_ISSUER, a source that needs time does not know. */
+  /**
+   * The same without waiting: an issuer whose keys are not in memory answers UNTRUSTED_ISSUER, a source that needs time does not
+   * know. Where `verify` has asked an authority before, it is asked again in the background.
+   */
   verifySync(token: string, options?: TokenDemands): Result<TokenClaims>;
 }
 /**

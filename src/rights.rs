@@ -30,9 +30,9 @@ entries! {
         = Judge::new;
     fn keys_came(judge: &JudgeRef, issuer: String, asked_at: f64, jwks: Option<String>, why: String) -> Option<String>
         = Judge::keys_came;
-    fn put_issuers_list(
-        judge: &JudgeRef, lists: &ListsRef, text: String, uri: String, issuer: String, now: f64,
-    ) -> Option<BindingError> = Judge::put_list;
+    fn ask_authorities(judge: &JudgeRef, now: f64) -> crate::pass::Promised<(), ()> as "Promise<void>" = Judge::ask_authorities;
+    fn put_issuers_list(judge: &JudgeRef, lists: &ListsRef, text: String, uri: String, issuer: String, now: f64)
+        -> Option<BindingError> = Judge::put_list;
     fn judge_token(
         judge: &JudgeRef, token: String, now: f64, scopes: Vec<String>, presenter: Option<String>, answers: Json<Answers>,
     ) -> Json<Judged> = Judge::judge;

@@ -1,7 +1,7 @@
 // Rights: granted, handed on, verified, taken back; keys that follow each other; calls that somebody else approves.
 export { covers } from './tokens/scope'
 export { delegateToken, issueToken, type TokenClaims, type TokenRequest } from './tokens/token'
-export type { TokenDemands, TokenVerifierOptions, TrustedIssuer } from './tokens/demands'
+export type { TokenDemands, TokenVerifierOptions, TrustedAuthority, TrustedIssuer } from './tokens/demands'
 export { TokenVerifier } from './tokens/token-verifier'
 export { RevocationList, type RevocationSource, type RevocationSubject } from './tokens/revocation'
 export { StatusList, StatusListSource, type StatusEvidence, type StatusListSourceOptions } from './tokens/status-list'

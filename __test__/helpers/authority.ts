@@ -53,6 +53,18 @@ export async function authority(...scopes: string[]) {
       await xbind('agent-scopes', 'set', ...granted.flatMap((scope) => ['--scopes', scope]), ...own)
     },
     xbind: (...own: string[]) => xbind(...own, '--dir', dir),
+    /** A step of its key, while it runs. */
+    step: (name: string, ...args: string[]) => xbind('authority', name, ...args, '--data', join(dir, 'authority')),
+    /** It is killed, and back when that is done. */
+    async away(meanwhile: () => Promise<void>) {
+      await end('SIGKILL')
+      try {
+        await meanwhile()
+      } finally {
+        const listen = ['--listen', new URL(told.url).host, '--url', told.url, '--data', join(dir, 'authority')]
+        child = (await begin('authority', 'serve', '--json', '--quiet', ...listen)).child
+      }
+    },
     /** It is killed, has a new key, and is where it was. */
     async rotate() {
       await end('SIGKILL')

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from . import _native
+from ._address import Located
 from ._audit import AuditLog
 from ._check import UNSET, Unset, check_bool, check_callable, check_str, given, milliseconds, name_of, strings, time_told, whole
 from ._errors import XBindError
@@ -21,12 +22,14 @@ from ._recorder import Recorder, did_in
 from ._revocation import Revocations, RevocationSource, RevocationSubject, list_of, sources_in
 from ._status_source import asks_itself, fetching, lists_of, refresh
 from ._tokens import StatusRef
+from ._waiting import wait_for
 
 Evidence: TypeAlias = Literal["fresh", "unchecked", "stale", "absent", "unreadable", "unknown"]
 """What an answer about revocation rests on."""
 
 
-Trust: TypeAlias = "Sequence[str | TrustedIssuer]"
+Trust: TypeAlias = "Sequence[str | Located | TrustedIssuer]"
+"""Whose tokens are accepted: DIDs, an authority whose DID changes, by one of them and its URL, and issuers with their keys."""
 
 
 Asked: TypeAlias = "tuple[str, list[str], str | None]"
@@ -89,7 +92,7 @@ class TokenVerifier:
         audit: AuditLog | Unset = UNSET,
         dangerously_continue_unrecorded: bool | Unset = UNSET,
     ) -> None:
-        """`trust` names DIDs whose tokens are accepted, and issuers with their keys. All of `revocations` are asked about every
+        """`trust` names DIDs whose tokens are accepted, authorities as `Located`, and issuers with their keys. All of `revocations` are asked about every
         link of a chain. `fetch` is a client of your own for JWK sets, as behind a proxy. With
         `audit` what it decides is on record, and else it lets nothing through: AUDIT_FAILED.
 
@@ -151,7 +154,7 @@ class TokenVerifier:
 
     async def verify_async(self, token: str, *, scopes: Iterable[str] = (), presenter: str | Unset = UNSET) -> TokenClaims:
         """The same, for sources that take their time. Fetches the keys of an issuer that is trusted by the URL of its JWK set, and
-        status lists.
+        status lists, and asks authorities that are trusted.
         """
         asked, recorder = self._asked(token, scopes, presenter), self._recorder
         if recorder is None:
@@ -188,7 +191,7 @@ class TokenVerifier:
         answers: dict[str, Any] = asked["answers"]
         later: list[bool] = []
         standing = self._standing(asked["links"], later) if asked["standing"] else None
-        if not later and "keys" not in asked and not asked["lists"]:
+        if not later and not ("keys" in asked or asked["authorities"] or asked["lists"]):
             return json.dumps(answers if standing is None else {**answers, "standing": standing})
 
         async def find() -> str:
@@ -205,13 +208,15 @@ class TokenVerifier:
         links: list[dict[str, Any]] = needs["links"]
         told = {
             **answers,
-            "keysSought": answers["keysSought"] or issuer is not None,
+            "keysSought": answers["keysSought"] or issuer is not None or needs["authorities"],
             "listsSought": answers["listsSought"] or needs["lists"],
         }
         now = self._time()
         seeking: list[Awaitable[Any]] = []
         if needs["lists"]:
             seeking += [refresh(each, self._judge, links, now, self._time) for each in self._lists]
+        if needs["authorities"]:
+            seeking.append(wait_for(_native.ask_authorities(self._judge, now)))
         if issuer in self._remote:
             seeking.append(self._fetch_keys(issuer, self._remote[issuer], now))
         standing = _settled(standing) if standing is None or isinstance(standing, list) else standing
@@ -309,11 +314,14 @@ def _conclusion(answers: Sequence[Any]) -> bool | None:
 def _trusted(trust: Any) -> tuple[list[Any], dict[str, str]]:
     """As the native side takes it, and where the keys of some issuers are fetched."""
     if isinstance(trust, (str, bytes)) or not isinstance(trust, Sequence):
-        raise TypeError(f"trust must be a list of DIDs and issuers, not {name_of(trust)}")
+        raise TypeError(f"trust must be a list of DIDs, authorities and issuers, not {name_of(trust)}")
     trusted: list[Any] = []
     names: set[str] = set()
     remote: dict[str, str] = {}
     for at, each in enumerate(trust):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        if isinstance(each, Located):
+            trusted.append({"did": check_str(each.did, f"trust[{at}].did"), "url": check_str(each.url, f"trust[{at}].url")})
+            continue
         if not isinstance(each, TrustedIssuer):
             trusted.append(check_str(each, f"trust[{at}]"))
             continue
@@ -350,6 +358,13 @@ def _refused(refusal: dict[str, Any], reasons: Sequence[str]) -> XBindError:
         because = f" ({', '.join(reasons)})" if reasons else ""
         grade: str = refusal["revocation"]
         hint = f"the evidence is {grade}{because}: {_REMEDIES.get(grade, 'ask again')}"
+    elif (authority := refusal.get("authority")) is not None:
+        if why is not None:
+            message = f"{message}: {authority} did not say whether it has that DID: {why}"
+            return XBindError("UNTRUSTED_ISSUER", message, None, True)
+        asked = f"{authority} has no such DID, and is asked again after 5 s at the earliest"
+        unasked = f"verify_async() asks {authority} which DIDs it has, verify() does not wait for it"
+        hint = asked if refusal["keysAsked"] else unasked
     elif issuer is not None and why is not None:
         return XBindError("UNTRUSTED_ISSUER", f"the keys of {issuer} were not fetched: {why}", None, True)
     elif issuer is not None:

@@ -61,6 +61,10 @@ entries! {
     /// The keys of an issuer that were asked for at that time, or why there are none; why they cannot be used.
     fn keys_came(judge: &JudgeRef, issuer: &str, asked_at: f64, jwks: Option<&str>, why: &str) -> Option<String>
         = Judge::keys_came;
+    /// Asks the authorities that may be asked now which keys they have.
+    fn ask_authorities(judge: &JudgeRef, now: f64) -> crate::soon::Promised<()> {
+        crate::soon::promised(judge.enter().ask_authorities(now), Ok)
+    }
     /// Takes in a status list that was fetched for a link of a token.
     fn put_issuers_list(judge: &JudgeRef, lists: &ListsRef, text: &str, uri: &str, issuer: &str, now: f64) -> PyResult<()>
         = Judge::put_list;

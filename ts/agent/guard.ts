@@ -14,7 +14,7 @@ import { answersText, TokenVerifier, witnessOf, type Witness } from '../tokens/t
 export interface HandleOptions {
   /** DIDs, or a predicate over the proven DID; everyone by default. */
   allow?: readonly string[] | ((from: string) => boolean)
-  /** Whose tokens are accepted: DIDs, and issuers with their JWKS. With it, a call must present a token for this agent. */
+  /** Whose tokens are accepted: DIDs, authorities, and issuers with their JWKS. With it, a call must present a token for this agent. */
   trust?: TokenVerifierOptions['trust']
   /** What the token must grant, all of it. */
   scopes?: readonly string[]

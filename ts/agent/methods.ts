@@ -7,7 +7,7 @@ import { Guard, type ApprovalPolicy, type HandleOptions } from './guard'
 import type { Handler } from './config'
 import { checkedParts, isParts } from './parts'
 import { NoMethod, Schema, type StandardSchema } from './schema'
-import type { TrustedIssuer } from '../tokens/demands'
+import type { TrustedAuthority, TrustedIssuer } from '../tokens/demands'
 
 /** What a method takes and gives, and who may call it. What is left out of the policy is that of the handler without a name. */
 export interface MethodOptions<I = unknown, O = unknown> extends HandleOptions {
@@ -199,8 +199,11 @@ function copied(options: HandleOptions): HandleOptions {
   }
 }
 
-function issuerOf(each: string | TrustedIssuer): string | TrustedIssuer {
+type Trusted = string | TrustedAuthority | TrustedIssuer
+
+function issuerOf(each: Trusted): Trusted {
   if (typeof each !== 'object' || !isPlain(each)) return each
+  if (!('jwks' in each)) return { ...each }
   const { jwks } = each
   if (typeof jwks !== 'object' || !isPlain(jwks) || !Array.isArray(jwks.keys)) return { ...each }
   const keys = jwks.keys.map((key: object) => (isPlain(key) ? { ...key } : key))

@@ -239,31 +239,6 @@ export interface RequestDecision {
   readonly now: number
 }
 
-/** Whose tokens count, and for how long. */
-export interface JudgePolicy {
-  /** For whom tokens have to be. */
-  readonly audience: string
-  /** By how many seconds clocks may differ. */
-  readonly clockSkew: number
-  /** The longest life in seconds. */
-  readonly maxLifetime: number
-  /** Whose tokens count. */
-  readonly trust: ReadonlyArray<Trusted>
-  /** Tokens of which nobody knows whether they were revoked are accepted. */
-  readonly acceptUnknown: boolean
-}
-
-/** Whose tokens count: a DID's, or those of an issuer with other keys. */
-export type Trusted = string | Issuer
-
-/** An issuer that is no DID. */
-export interface Issuer {
-  /** As its tokens name it. */
-  readonly issuer: string
-  /** A JWK set; none where its keys are fetched. */
-  readonly jwks?: string | undefined
-}
-
 /** What has been found out so far. */
 export interface Answers {
   /** There are sources to ask about every link. */
@@ -285,6 +260,8 @@ export type Judged = Token | Refusal | Needs
 export interface Needs {
   /** The issuer whose keys have to be fetched. */
   readonly keys?: string | undefined
+  /** Authorities have to be asked which keys they have. */
+  readonly authorities: boolean
   /** Status lists have to be fetched. */
   readonly lists: boolean
   /** Sources have to be asked. */
@@ -351,7 +328,9 @@ export interface Refusal {
   readonly revocation: Token['revocation']
   /** The issuer whose keys are not there. */
   readonly keysOf?: string | undefined
-  /** Whether they were asked for. */
+  /** Where the authority is that does not know the DID. */
+  readonly authority?: string | undefined
+  /** Whether they were asked for, or it was asked. */
   readonly keysAsked: boolean
   /** Why they did not come. */
   readonly keysFailure?: string | undefined
@@ -789,6 +768,39 @@ export interface Status {
   readonly index: number
   /** Where the list is published. */
   readonly uri: string
+}
+
+/** Whose tokens count, and for how long. */
+export interface JudgePolicy {
+  /** For whom tokens have to be. */
+  readonly audience: string
+  /** By how many seconds clocks may differ. */
+  readonly clockSkew: number
+  /** The longest life in seconds. */
+  readonly maxLifetime: number
+  /** Whose tokens count. */
+  readonly trust: ReadonlyArray<Trusted>
+  /** Tokens of which nobody knows whether they were revoked are accepted. */
+  readonly acceptUnknown: boolean
+}
+
+/** Whose tokens count: a DID's, those of an issuer with other keys, or those of an authority whose DID changes. */
+export type Trusted = string | Issuer | Authority
+
+/** An issuer that is no DID. */
+export interface Issuer {
+  /** As its tokens name it. */
+  readonly issuer: string
+  /** A JWK set; none where its keys are fetched. */
+  readonly jwks?: string | undefined
+}
+
+/** An authority that is followed. */
+export interface Authority {
+  /** A DID that it has, or had. */
+  readonly did: string
+  /** Where it is. */
+  readonly url: string
 }
 
 export type SignedHttp = ReadonlyArray<string> | UnsignedRef | Failure
@@ -1234,6 +1246,8 @@ export interface Binding {
   ): Fallible<JudgeRef>
   /** The keys of an issuer, or why there are none; says why they cannot be used. */
   keysCame(judge: JudgeRef, issuer: string, askedAt: number, jwks: string | undefined, why: string): string | null
+  /** Asks the authorities that may be asked now; what they say, the judge has when this comes. */
+  askAuthorities(judge: JudgeRef, now: number): Promise<void>
   /** Takes in a status list that was fetched for a link of a token. */
   putIssuersList(
     judge: JudgeRef,

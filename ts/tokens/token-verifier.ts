@@ -7,15 +7,13 @@ import type {
   Needs,
   Refusal as TokenRefusal,
   Token as VerifiedToken,
-  Trusted,
 } from '../native/binding'
 import { OPTIONS, type TokenDemands, type TokenVerifierOptions } from './demands'
 import type { Evidence } from './evidence'
 import { didIn, Recorder, type Entry } from '../agent/audit'
 import { bounded, checkFunction, checkNumber, checkObject, checkString, known, optional, strings } from '../check'
-import { failure, isFailure, XBindError } from '../errors'
-import { fetchPublic, isFetchable, JWKS, sharedFetch, type FetchDocument } from './fetch'
-import { jwksText } from './jwks'
+import { failure, isFailure } from '../errors'
+import { fetchPublic, type sharedFetch } from './fetch'
 import { native } from '../native'
 import { json, read } from '../native/json'
 import { fail, ok, orThrow, type Result } from '../result'
@@ -24,6 +22,7 @@ import { systemTime } from './seconds'
 import { sorted, standingNow, standingOf, type Standing } from './sources'
 import type { VerifiersLists } from './status-list'
 import type { TokenClaims } from './token'
+import { readTrust } from './trust'
 
 interface Known {
   readonly claims: TokenClaims
@@ -55,7 +54,8 @@ export interface Witness {
 export let witnessOf: (verifier: TokenVerifier) => Witness
 
 /**
- * Verifies tokens and delegations for one audience, offline but for issuers whose keys or status lists are fetched.
+ * Verifies tokens and delegations for one audience, offline but for authorities that are followed, and issuers whose keys or
+ * status lists are fetched.
  *
  * @example
  * ```ts
@@ -112,7 +112,7 @@ export class TokenVerifier {
 
   /**
    * Verifies a token or a delegation: the checks of docs/tokens.md, in that order. Fetches the keys of an issuer that is
-   * trusted by the URL of its JWK set, and status lists.
+   * trusted by the URL of its JWK set, and status lists, and asks authorities that are trusted by DID and URL.
    * Errors: INVALID_TOKEN, INVALID_DELEGATION, UNTRUSTED_ISSUER, WRONG_AUDIENCE, TOKEN_NOT_YET_VALID, TOKEN_EXPIRED,
    * SCOPE_DENIED, REVOKED, REVOCATION_UNKNOWN, INVALID_DID (the presenter), INVALID_CONFIG (a scope that is none), AUDIT_FAILED.
    *
@@ -137,7 +137,10 @@ export class TokenVerifier {
     return still
   }
 
-  /** The same without I/O: an issuer whose keys are not in memory answers UNTRUSTED_ISSUER, a source that needs time does not know. */
+  /**
+   * The same without waiting: an issuer whose keys are not in memory answers UNTRUSTED_ISSUER, a source that needs time does not
+   * know. Where `verify` has asked an authority before, it is asked again in the background.
+   */
   verifySync(token: string, options: TokenDemands = {}): Result<TokenClaims> {
     const asked = this.#asked(token, options)
     const verified = this.#verifyNow(token, asked)
@@ -249,19 +252,19 @@ export class TokenVerifier {
   }
 
   #answer(needs: Needs, answers: Told): Told | Promise<Told> {
-    const { keys, lists, links } = needs
+    const { keys, authorities, lists, links } = needs
     const told: Told = {
       ...answers,
-      keysSought: answers.keysSought || keys !== undefined,
+      keysSought: answers.keysSought || keys !== undefined || authorities,
       listsSought: answers.listsSought || lists,
     }
     const standing = needs.standing ? standingOf(this.#sources(), links, this.#sourceTimeoutMs) : answers.standing
-    if (keys === undefined && !lists && !(standing instanceof Promise)) return { ...told, standing }
+    if (keys === undefined && !authorities && !lists && !(standing instanceof Promise)) return { ...told, standing }
     return this.#fetched(needs, told, standing)
   }
 
   async #fetched(
-    { keys, lists, links }: Needs,
+    { keys, authorities, lists, links }: Needs,
     told: Told,
     asked: Standing | undefined | Promise<Standing>,
   ): Promise<Told> {
@@ -270,6 +273,7 @@ export class TokenVerifier {
       asked,
       lists ? this.#fetchLists(links, now) : told.reasons,
       keys === undefined ? undefined : this.#fetchKeys(keys, now),
+      authorities ? native.askAuthorities(this.#judge, now) : undefined,
     ])
     return { ...told, standing, ...(reasons && { reasons }) }
   }
@@ -306,10 +310,19 @@ export function answersText({ sources, patient, standing, keysSought, listsSough
 
 /** A refusal with what to do about it, which only this side can name. */
 function explained(refusal: TokenRefusal, reasons: readonly string[] = []): Failure {
-  const { code, message, retryable, revocation, keysOf, keysAsked, keysFailure } = refusal
+  const { code, message, retryable, revocation, keysOf, authority, keysAsked, keysFailure } = refusal
   if (code === 'REVOCATION_UNKNOWN') {
     const why = reasons.length === 0 ? '' : ` (${reasons.join(', ')})`
     return { code, message, retryable, hint: `the evidence is ${revocation}${why}: ${remedies[revocation]}` }
+  }
+  if (authority !== undefined) {
+    if (keysFailure !== undefined) {
+      const why = `${message}: ${authority} did not say whether it has that DID: ${keysFailure}`
+      return failure('UNTRUSTED_ISSUER', why, undefined, true)
+    }
+    const asked = `${authority} has no such DID, and is asked again after 5 s at the earliest`
+    const unasked = `verify() asks ${authority} which DIDs it has, verifySync() does not wait for it`
+    return { code, message, retryable, hint: keysAsked ? asked : unasked }
   }
   if (keysOf === undefined) return refusal
   if (keysFailure !== undefined) {
@@ -355,41 +368,4 @@ function frozen<T>(value: T): T {
     Object.freeze(value)
   }
   return value
-}
-
-interface Trust {
-  /** In the order of the option, of whose places errors speak. */
-  readonly trusted: Trusted[]
-  readonly remote: Map<string, ReturnType<typeof sharedFetch>>
-}
-
-function readTrust(trust: TokenVerifierOptions['trust'], fetch: FetchDocument): Trust {
-  if (!Array.isArray(trust)) throw new TypeError('trust must be a list of DIDs and issuers')
-  const trusted: Trusted[] = []
-  const remote: Trust['remote'] = new Map()
-  const names = new Set<string>()
-  for (const each of trust as TokenVerifierOptions['trust']) {
-    if (typeof each === 'string') {
-      trusted.push(each)
-      continue
-    }
-    checkObject(each, 'trust')
-    known(each, 'trust', ['issuer', 'jwks'])
-    const { issuer, jwks } = each
-    checkString(issuer, 'trust.issuer')
-    if (names.has(issuer)) {
-      throw new XBindError(failure('INVALID_CONFIG', `trust names ${issuer} twice`, 'put its keys into one JWK set'))
-    }
-    if (typeof jwks === 'string') {
-      if (!isFetchable(jwks)) {
-        throw new XBindError(failure('INVALID_CONFIG', 'trust.jwks is no https URL in its plain spelling'))
-      }
-      remote.set(issuer, sharedFetch(jwks, JWKS, fetch))
-      trusted.push({ issuer })
-    } else {
-      trusted.push({ issuer, jwks: jwksText(jwks, 'trust.jwks') })
-    }
-    names.add(issuer)
-  }
-  return { trusted, remote }
 }

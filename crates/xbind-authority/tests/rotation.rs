@@ -296,6 +296,24 @@ fn what_leads_from_key_to_key_is_believed_where_each_has_signed() {
         let refused = known.follow(&about(key, &rotations), now);
         assert!(matches!(refused, Err(Refusal::Changed { .. })), "{rotations:?}");
     }
+    // What is doubtful counts no more, and never again; what came before it does.
+    let doubts = |of: &SigningKey| wire::About {
+        doubtful: vec![of.did().to_string()],
+        ..about(&c, &[rotation(&a, &b, 60), rotation(&b, &c, 60)])
+    };
+    for known in [&known, &followed] {
+        let doubted = known.follow(&doubts(&b), now).unwrap();
+        let again = doubted.follow(&about(&c, &[]), now).unwrap();
+        for doubted in [doubted, again] {
+            assert_eq!(doubted.counting(now).collect::<Vec<_>>(), [*c.did(), *a.did()]);
+            assert!(doubted.rotations().is_empty(), "what is kept knows no doubts");
+        }
+    }
+    let first = followed.follow(&doubts(&a), now).unwrap();
+    assert_eq!(first.counting(now).collect::<Vec<_>>(), [*c.did(), *b.did()]);
+    assert_eq!(first.rotations().len(), 1);
+    let all = followed.follow(&doubts(&c), now).unwrap();
+    assert_eq!(all.counting(now).collect::<Vec<_>>(), [*a.did(), *b.did()]);
     // An emergency leaves nothing to the key before.
     let known = known.follow(&about(&b, &[rotation(&a, &b, 0)]), now).unwrap();
     assert_eq!(known.counting(now).collect::<Vec<_>>(), [*b.did()]);

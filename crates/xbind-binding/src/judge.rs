@@ -5,72 +5,22 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use xbind::{
-    Error, Held, JwkSet, KeysState, Need, Presentation, Refused, Result, Revocations, Ruling, Scope, TokenPolicy, Trust,
+    Error, Held, KeysOf, KeysState, Need, Presentation, Refused, Result, Revocations, Ruling, Scope, TokenPolicy,
 };
 
-use crate::did::{at_place, did};
-use crate::number::{Whole, seconds, whole};
+use crate::did::did;
+use crate::number::{seconds, whole};
+use crate::record::Telling;
 use crate::revocation::ListSource;
 use crate::token::{OnBehalfOf, Status};
+use crate::trust::{Authorities, Trustees};
 
-/// Whose tokens count, and for how long.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct JudgePolicy {
-    /// For whom tokens have to be.
-    pub audience: String,
-    /// By how many seconds clocks may differ.
-    pub clock_skew: Whole,
-    /// The longest life in seconds.
-    pub max_lifetime: Whole,
-    /// Whose tokens count.
-    pub trust: Vec<Trusted>,
-    /// Tokens of which nobody knows whether they were revoked are accepted.
-    pub accept_unknown: bool,
-}
-
-/// Whose tokens count: a DID's, or those of an issuer with other keys.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Trusted {
-    /// A DID.
-    Did(String),
-    /// An issuer.
-    Issuer(Issuer),
-}
-
-/// An issuer that is no DID.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Issuer {
-    /// As its tokens name it.
-    pub issuer: String,
-    /// A JWK set; none where its keys are fetched.
-    pub jwks: Option<String>,
-}
-
-impl JudgePolicy {
-    fn trust(&self) -> Result<(Trust, Vec<String>)> {
-        let (mut trust, mut fetched) = (Trust::default(), Vec::new());
-        for (at, trusted) in self.trust.iter().enumerate() {
-            trust = match trusted {
-                Trusted::Did(text) => trust.with_did(did(text).map_err(|error| at_place(&error, "trust", at))?),
-                Trusted::Issuer(Issuer { issuer, jwks: Some(jwks) }) => {
-                    trust.with_issuer(issuer, JwkSet::parse(jwks)?)?
-                }
-                Trusted::Issuer(Issuer { issuer, jwks: None }) => {
-                    fetched.push(issuer.clone());
-                    trust
-                }
-            };
-        }
-        Ok((trust, fetched))
-    }
-}
+pub use crate::trust::JudgePolicy;
 
 /// A judge of tokens, for a face that keeps what it has told.
 pub struct Judge {
     core: Arc<xbind::Judge>,
+    authorities: Authorities,
     /// What the face remembers by its place here. An object of its own for each might be given back late, however many are
     /// verified before.
     known: RefCell<Vec<(String, Held)>>,
@@ -107,7 +57,7 @@ impl Judge {
     ) -> Result<Self> {
         let lists = lists.into_iter().cloned().collect();
         let status = sources.into_iter().map(|source| source.lists.clone()).collect();
-        let (trust, fetched) = policy.trust()?;
+        let Trustees { trust, fetched, authorities } = policy.trustees()?;
         let core = TokenPolicy {
             clock_skew: policy.clock_skew.0,
             max_lifetime: policy.max_lifetime.0,
@@ -115,7 +65,8 @@ impl Judge {
         };
         let revocations = Revocations { lists, status, accept_unknown: policy.accept_unknown };
         let core = Arc::new(xbind::Judge::new(core, trust, &fetched, revocations)?);
-        Ok(Self { core, known: RefCell::default() })
+        authorities.serve(&core);
+        Ok(Self { core, authorities, known: RefCell::default() })
     }
 
     /// The judge itself.
@@ -128,6 +79,12 @@ impl Judge {
     #[must_use]
     pub fn keys_came(&self, issuer: &str, asked_at: f64, jwks: Option<&str>, why: &str) -> Option<String> {
         self.core.keys_came(issuer, whole(asked_at), jwks.ok_or_else(|| why.to_owned()))
+    }
+
+    /// Asks the authorities that may be asked now; what they say, the judge has when this comes.
+    #[must_use]
+    pub fn ask_authorities(&self, now: f64) -> Telling<()> {
+        self.authorities.ask(&self.core, whole(now))
     }
 
     /// Takes in a status list that was fetched for a link of a token.
@@ -243,6 +200,8 @@ pub struct Needs {
     /// The issuer whose keys have to be fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys: Option<String>,
+    /// Authorities have to be asked which keys they have.
+    pub authorities: bool,
     /// Status lists have to be fetched.
     pub lists: bool,
     /// Sources have to be asked.
@@ -257,10 +216,12 @@ impl Needs {
     /// What a judge needs.
     #[must_use]
     pub fn new(answers: &xbind::Answers, needs: Vec<Need>) -> Self {
-        let mut all = Self { keys: None, lists: false, standing: false, links: Vec::new(), answers: answers.into() };
+        let (links, answers) = (Vec::new(), answers.into());
+        let mut all = Self { keys: None, authorities: false, lists: false, standing: false, links, answers };
         for need in needs {
             match need {
                 Need::Keys { issuer } => all.keys = Some(issuer),
+                Need::Authorities => all.authorities = true,
                 Need::Lists(links) => (all.lists, all.links) = (true, links.iter().map(Link::from).collect()),
                 Need::Standing(links) => (all.standing, all.links) = (true, links.iter().map(Link::from).collect()),
             }
@@ -367,7 +328,10 @@ pub struct Refusal {
     /// The issuer whose keys are not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys_of: Option<String>,
-    /// Whether they were asked for.
+    /// Where the authority is that does not know the DID.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
+    /// Whether they were asked for, or it was asked.
     pub keys_asked: bool,
     /// Why they did not come.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -376,7 +340,13 @@ pub struct Refusal {
 
 impl From<Refused> for Refusal {
     fn from(Refused { error, grade, keys }: Refused) -> Self {
-        let (keys_of, state) = keys.map_or((None, KeysState::Unasked), |(of, state)| (Some(of), state));
+        let (of, state) = keys.unzip();
+        let (keys_of, authority) = match of {
+            Some(KeysOf::Issuer(issuer)) => (Some(issuer), None),
+            Some(KeysOf::Authority(authority)) => (None, Some(authority)),
+            None => (None, None),
+        };
+        let state = state.unwrap_or(KeysState::Unasked);
         let keys_asked = state != KeysState::Unasked;
         let keys_failure = if let KeysState::Failed(why) = state { Some(why) } else { None };
         Self {
@@ -386,6 +356,7 @@ impl From<Refused> for Refusal {
             retryable: error.kind().retryable(),
             revocation: grade.as_str(),
             keys_of,
+            authority,
             keys_asked,
             keys_failure,
         }

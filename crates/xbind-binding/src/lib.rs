@@ -28,3 +28,4 @@ pub mod serve;
 pub mod statement;
 pub mod tape;
 pub mod token;
+pub mod trust;

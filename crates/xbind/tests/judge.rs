@@ -8,9 +8,9 @@ use common::{NOW, recipient as agent, sender as operator};
 use serde_json::json;
 use std::sync::Arc;
 use xbind::{
-    Answers, Bits, ErrorKind, Grade, Held, Judge, KeysState, ListSigner, Need, Presentation, Refused, RevocationList,
-    Revocations, Ruling, Scope, ScopeSet, SigningKey, StatusList, StatusListDraft, StatusLists, StatusRef, TokenDraft,
-    TokenPolicy, Trust, issue,
+    Answers, Bits, ErrorKind, Grade, Held, Judge, KeysOf, KeysState, ListSigner, Need, Presentation, Refused,
+    RevocationList, Revocations, Ruling, Scope, ScopeSet, SigningKey, StatusList, StatusListDraft, StatusLists,
+    StatusRef, TokenDraft, TokenPolicy, Trust, issue,
 };
 
 const AUDIENCE: &str = "https://api.example";
@@ -142,13 +142,13 @@ fn keys_are_asked_for_once_in_half_a_minute_and_forgotten_after_an_hour() {
     let sought = Answers { keys_sought: true, ..patient.clone() };
 
     let unasked = refused(rule(&judge, &text, NOW, &hasty));
-    assert_eq!(unasked.keys, Some((ISSUER.to_owned(), KeysState::Unasked)));
+    assert_eq!(unasked.keys, Some((KeysOf::Issuer(ISSUER.to_owned()), KeysState::Unasked)));
     assert!(asks_for_keys(&rule(&judge, &text, NOW, &patient)));
     assert!(asks_for_keys(&rule(&judge, &text, NOW, &patient)), "whoever comes meanwhile waits for the same");
     assert_eq!(judge.keys_came(ISSUER, NOW, Err("no route".to_owned())), Some("no route".to_owned()));
     let failed = refused(rule(&judge, &text, NOW, &sought));
     assert_eq!(failed.error.kind(), ErrorKind::UntrustedIssuer);
-    assert_eq!(failed.keys, Some((ISSUER.to_owned(), KeysState::Failed("no route".to_owned()))));
+    assert_eq!(failed.keys, Some((KeysOf::Issuer(ISSUER.to_owned()), KeysState::Failed("no route".to_owned()))));
     assert!(!asks_for_keys(&rule(&judge, &text, NOW + 29, &patient)));
     assert!(asks_for_keys(&rule(&judge, &text, NOW + 30, &patient)));
     assert!(judge.keys_came(ISSUER, NOW + 30, Ok("{}")).is_some());

@@ -37,6 +37,7 @@ pub struct Question {
     whose: Whose,
     fields: Vec<(String, String)>,
     body: Vec<u8>,
+    timeout: Duration,
 }
 
 impl Client {
@@ -53,6 +54,18 @@ impl Client {
             return Err("there is more than scheme, host and port".to_owned());
         }
         Ok(Self { fetcher: Fetcher::new(settings), server: server.to_owned() })
+    }
+
+    /// The same, where the owner of a program gives the address.
+    ///
+    /// # Errors
+    /// `INVALID_CONFIG`.
+    pub(super) fn configured(server: &str, settings: Settings) -> xbind::Result<Self> {
+        // Without the address: it may hold a password.
+        Self::new(server, settings).map_err(|why| {
+            Error::new(ErrorKind::InvalidConfig, format!("the address of the authority cannot be used: {why}"))
+                .with_hint("give https://authority.example, or http://localhost:8080 on this machine")
+        })
     }
 
     /// Its address.
@@ -112,6 +125,23 @@ impl Client {
         Err(Error::new(ErrorKind::InvalidConfig, why).with_hint("give that address"))
     }
 
+    /// Who the authority is now: what it says is signed by the key that it names, and that one follows from the key that is known.
+    pub(super) async fn follow(&self, known: &Known, asker: &SigningKey, timeout: Duration) -> Result<Known> {
+        let question = self.question("GET", "/v1")?.within(timeout).signed(asker)?;
+        let asked = question.clone_head();
+        let answer = match succeeded(self.fetcher.ask(question.into_ask()).await?) {
+            Err(refusal) if refusal.is("not-proven") => {
+                self.check_address(&self.about().await?)?; // to another one nothing is proven
+                return Err(refusal);
+            }
+            answered => answered?,
+        };
+        let about: About = answer.json()?;
+        let followed = known.follow(&about, xbind_runtime::now())?;
+        asked.check(&answer, followed.did())?;
+        Ok(followed)
+    }
+
     /// Asks there a question that is signed, and whose answer must be signed by the authority that is known, or by the one that
     /// this one has signed its place over to.
     pub(super) async fn ask(&self, question: Question, known: &Mutex<Known>) -> Result<Answer> {
@@ -138,7 +168,20 @@ impl Client {
 
 impl Question {
     fn new(method: &'static str, target: Target, whose: Whose) -> Self {
-        Self { method, target, whose, fields: vec![("accept".to_owned(), "*/*".to_owned())], body: Vec::new() }
+        Self {
+            method,
+            target,
+            whose,
+            fields: vec![("accept".to_owned(), "*/*".to_owned())],
+            body: Vec::new(),
+            timeout: TIMEOUT,
+        }
+    }
+
+    /// The answer has to be here within so long.
+    pub(super) const fn within(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
     }
 
     /// With a body.
@@ -196,8 +239,9 @@ impl Question {
     }
 
     fn clone_head(&self) -> Self {
-        let Self { method, target, whose, fields, .. } = self;
-        Self { method, target: target.clone(), whose: *whose, fields: fields.clone(), body: Vec::new() }
+        let Self { method, target, whose, fields, timeout, .. } = self;
+        let (target, fields) = (target.clone(), fields.clone());
+        Self { method, target, whose: *whose, fields, body: Vec::new(), timeout: *timeout }
     }
 
     /// Whether an answer is one to this question, by that authority.
@@ -216,8 +260,8 @@ impl Question {
     }
 
     fn into_ask(self) -> Ask {
-        let Self { method, target, whose, fields, body } = self;
-        Ask { method: method.to_owned(), target, whose, fields, body, max_bytes: MAX_BYTES, timeout: TIMEOUT }
+        let Self { method, target, whose, fields, body, timeout } = self;
+        Ask { method: method.to_owned(), target, whose, fields, body, max_bytes: MAX_BYTES, timeout }
     }
 }
 

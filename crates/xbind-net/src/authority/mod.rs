@@ -6,12 +6,14 @@
 //! | [`wire`] | requests and answers, for the server and for those who ask it |
 //! | `client` | one request, one answer |
 //! | `known` | whose answers they are, however its keys change |
+//! | `follower` | the same, for whoever accepts its tokens |
 //! | `refusal` | why there is none |
 //! | `registry` | what an agent asks: its name registered, names of others, tokens |
 //! | `names`, `tokens` | what is kept of the answers, and how long |
 //! | `user_token` | a secret on its way to the authority |
 
 mod client;
+mod follower;
 mod known;
 mod names;
 mod refusal;
@@ -21,6 +23,7 @@ mod user_token;
 pub mod wire;
 
 pub use client::{Client, Question};
+pub use follower::Follower;
 pub use known::Known;
 pub use refusal::Refusal;
 pub use registry::{Registered, Registry};

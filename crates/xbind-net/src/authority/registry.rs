@@ -51,12 +51,7 @@ impl Registry {
     /// `INVALID_CONFIG`, `INVALID_DID`.
     pub fn new(agent: &Arc<Agent>, at: &str, resolves: bool, settings: Settings) -> xbind::Result<Self> {
         let (server, did) = at.split_once('#').map_or((at, None), |(server, did)| (server, Some(did)));
-        // Without the address: it may hold a password.
-        let wrong = |why| {
-            Error::new(ErrorKind::InvalidConfig, format!("the address of the authority cannot be used: {why}"))
-                .with_hint("give https://authority.example, or http://localhost:8080 on this machine")
-        };
-        let client = Client::new(server, settings).map_err(wrong)?;
+        let client = Client::configured(server, settings)?;
         let did = did.map(VerifyingKey::from_did).transpose()?;
         let authority = OnceCell::new_with(did.map(|key| Mutex::new(Known::new(*key.did()))));
         let desk = Arc::new(Desk { agent: Arc::downgrade(agent), client, authority });
@@ -92,12 +87,10 @@ impl Registry {
         work: impl Future<Output = xbind::Result<T>> + Send + 'static,
         done: impl FnOnce(xbind::Result<T>) + Send + 'static,
     ) {
-        let internal = || Error::new(ErrorKind::Internal, "an internal fault ended this call");
-        let Ok(thread) = thread::handle() else { return done(Err(internal())) };
         let desk = self.desk.clone();
-        thread.spawn(async move {
-            let mut working = tokio::spawn(work); // a panic ends this request alone
-            let worked = loop {
+        let watched = async move {
+            let mut working = tokio::spawn(work);
+            loop {
                 if let Ok(worked) = timeout(LOOK, &mut working).await {
                     break worked.unwrap_or_else(|_| Err(internal()));
                 }
@@ -105,10 +98,26 @@ impl Registry {
                     working.abort();
                     break Err(refusal.into());
                 }
-            };
-            done(worked);
-        });
+            }
+        };
+        run(watched, done);
     }
+}
+
+/// Work on the thread of this crate. `done` is told once.
+pub(super) fn run<T: Send + 'static>(
+    work: impl Future<Output = xbind::Result<T>> + Send + 'static,
+    done: impl FnOnce(xbind::Result<T>) + Send + 'static,
+) {
+    let Ok(thread) = thread::handle() else { return done(Err(internal())) };
+    thread.spawn(async move {
+        let worked = tokio::spawn(work); // a panic ends this request alone
+        done(worked.await.unwrap_or_else(|_| Err(internal())));
+    });
+}
+
+fn internal() -> Error {
+    Error::new(ErrorKind::Internal, "an internal fault ended this call")
 }
 
 impl Desk {

@@ -54,7 +54,7 @@ impl Drop for Inquiry {
         let mut answers = take(&mut self.answers);
         for need in &self.needs {
             match need {
-                Need::Keys { .. } => answers.keys_sought = true,
+                Need::Keys { .. } | Need::Authorities => answers.keys_sought = true,
                 Need::Lists(_) => answers.lists_sought = true,
                 Need::Standing(_) => drop(answers.standing.get_or_insert_default()),
             }

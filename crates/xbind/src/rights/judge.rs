@@ -3,15 +3,17 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
 use crate::identity::jwks::JwkSet;
+use crate::rights::authorities::{Authorities, AuthorityKey};
 use crate::rights::evidence::{Grade, Revocations, Weighing};
 use crate::rights::grant::Link;
-use crate::rights::issuer_keys::{IssuerKeys, KeysState};
+use crate::rights::issuer_keys::{IssuerKeys, KeysOf, KeysState};
 use crate::rights::revocation::Standing;
 use crate::rights::scope::Scope;
 use crate::rights::status_list::ListSigner;
 use crate::rights::status_lists::{Evidence, StatusLists};
-use crate::rights::verifier::{Asked, TokenPolicy, TokenVerifier, Trust, VerifiedToken};
-use std::sync::Arc;
+use crate::rights::trust::Trust;
+use crate::rights::verifier::{Asked, TokenPolicy, TokenVerifier, VerifiedToken};
+use std::sync::{Arc, OnceLock};
 
 /// One presentation of a token.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +39,7 @@ pub struct Answers {
     pub patient: bool,
     /// Status lists at hand whose owner wants them anew may be fetched, and nothing else where there is no time.
     pub renews: bool,
-    /// Keys were asked for, whatever came of it.
+    /// Keys, or authorities, were asked for, whatever came of it.
     pub keys_sought: bool,
     /// Status lists were asked for, whatever came of it.
     pub lists_sought: bool,
@@ -51,6 +53,8 @@ pub enum Need {
         /// By its name in tokens.
         issuer: String,
     },
+    /// Which DIDs the authorities have that [`Judge::authorities_to_ask`] names; [`Judge::authority_came`] takes them.
+    Authorities,
     /// The status lists that these links name, where they may be fetched; [`Judge::put_list`] takes them.
     Lists(Vec<Link>),
     /// What sources elsewhere know of each link, for [`Answers::standing`].
@@ -86,8 +90,8 @@ pub struct Refused {
     pub error: Error,
     /// With `REVOCATION_UNKNOWN`, what evidence there was.
     pub grade: Grade,
-    /// With `UNTRUSTED_ISSUER`, whose keys would have had to be fetched, and how that went.
-    pub keys: Option<(String, KeysState)>,
+    /// With `UNTRUSTED_ISSUER`, who would have had to be asked, and how that went.
+    pub keys: Option<(KeysOf, KeysState)>,
 }
 
 impl From<Error> for Refused {
@@ -100,8 +104,13 @@ impl From<Error> for Refused {
 pub struct Judge {
     verifier: TokenVerifier,
     keys: IssuerKeys,
+    authorities: Authorities,
+    renew: OnceLock<Renew>,
     revocations: Revocations,
 }
+
+/// Is told which authority is to be asked, and when that is.
+type Renew = Box<dyn Fn(&str, u64) + Send + Sync>;
 
 impl Judge {
     /// A judge. `fetched` are issuers whose keys come from elsewhere; `trust` need not name them.
@@ -115,13 +124,22 @@ impl Judge {
         for lists in &revocations.status {
             trust.names().for_each(|issuer| lists.trust(issuer));
         }
-        Ok(Self { verifier: TokenVerifier::new(policy, trust)?, keys: IssuerKeys::new(fetched), revocations })
+        let authorities = Authorities::new(&trust.authorities);
+        let verifier = TokenVerifier::new(policy, trust)?;
+        Ok(Self { verifier, keys: IssuerKeys::new(fetched), authorities, renew: OnceLock::new(), revocations })
+    }
+
+    /// Has authorities asked before their answers are over, so that nobody waits: `renew` is told which and when, any number of
+    /// times while the answer is on its way, and does not block. Without it they are asked when somebody needs them. The
+    /// first one to be set stays.
+    pub fn renew_with(&self, renew: impl Fn(&str, u64) + Send + Sync + 'static) {
+        drop(self.renew.set(Box::new(renew)));
     }
 
     /// Judges a token: the checks of docs/tokens.md, in that order. What has to be found out first it asks for, and is
     /// asked again, with what came of it, by what holds then.
     pub fn judge(&self, presentation: &Presentation<'_>, answers: &Answers) -> Ruling {
-        self.keys.forget_old(presentation.now, |issuer| self.forget_keys(issuer));
+        self.settle(presentation.now);
         let needs = match self.needs(presentation, answers) {
             Ok(needs) => needs,
             Err(error) => return Ruling::Refused(self.refused(presentation, error, Grade::Unchecked)),
@@ -150,7 +168,7 @@ impl Judge {
         presentation: &Presentation<'_>,
         answers: &Answers,
     ) -> std::result::Result<Grade, Refused> {
-        self.keys.forget_old(presentation.now, |issuer| self.forget_keys(issuer));
+        self.settle(presentation.now);
         let weighing = self.weighing(presentation, answers);
         let verified = asking(presentation, &weighing, |asked| {
             if held.generation == self.verifier.generation() {
@@ -180,6 +198,20 @@ impl Judge {
         }
     }
 
+    /// The authorities that may be asked now, by their names.
+    #[must_use]
+    pub fn authorities_to_ask(&self, now: u64) -> Vec<String> {
+        self.authorities.to_ask(now)
+    }
+
+    /// Takes in which DIDs an authority has, or why it does not say so. `asked_at` is when it was asked.
+    pub fn authority_came(&self, name: &str, asked_at: u64, said: std::result::Result<Vec<AuthorityKey>, String>) {
+        for lists in &self.revocations.status {
+            said.iter().flatten().for_each(|key| lists.trust(key.did.as_str()));
+        }
+        self.authorities.came(name, asked_at, said);
+    }
+
     /// Takes a status list in that was fetched for a link of that issuer's.
     ///
     /// # Errors
@@ -191,6 +223,18 @@ impl Judge {
                 let key = crate::identity::key::VerifyingKey::from_did(issuer)?;
                 lists.put(text, uri, ListSigner::Did(key.did()), now)
             }
+        }
+    }
+
+    /// What is known of others, as it is at this time.
+    fn settle(&self, now: u64) {
+        self.keys.forget_old(now, |issuer| self.forget_keys(issuer));
+        if self.authorities.is_empty() {
+            return;
+        }
+        self.authorities.settle(now, &self.verifier);
+        if let Some(renew) = self.renew.get() {
+            self.authorities.due(now).iter().for_each(|name| renew(name, now));
         }
     }
 
@@ -206,7 +250,8 @@ impl Judge {
     /// What has to be found out first. Only a token that passes every other check makes anybody ask.
     fn needs(&self, presentation: &Presentation<'_>, answers: &Answers) -> Result<Vec<Need>> {
         let asks = answers.sources && answers.standing.is_none();
-        let seeks_keys = answers.patient && !answers.keys_sought && !self.keys.is_empty();
+        let knows_all = self.keys.is_empty() && self.authorities.is_empty();
+        let seeks_keys = answers.patient && !answers.keys_sought && !knows_all;
         let may_seek =
             (answers.patient || answers.renews) && !answers.lists_sought && !self.revocations.status.is_empty();
         if !(asks || seeks_keys || may_seek) {
@@ -224,8 +269,12 @@ impl Judge {
             Err(error) if seeks_keys && error.kind() == ErrorKind::UntrustedIssuer => {
                 let missing = self.verifier.missing_key(presentation.token);
                 let issuer = missing.map(|(issuer, _)| issuer).filter(|issuer| self.keys.may_be_asked(issuer, now));
-                let Some(issuer) = issuer else { return Err(error) };
-                return Ok(vec![Need::Keys { issuer }]);
+                let need = match issuer {
+                    Some(issuer) => Need::Keys { issuer },
+                    None if self.may_be_followed(presentation.token, now) => Need::Authorities,
+                    None => return Err(error),
+                };
+                return Ok(vec![need]);
             }
             Err(error) => return Err(error),
         };
@@ -248,11 +297,25 @@ impl Judge {
         Ok(needs)
     }
 
+    /// Whether an authority may have come to have the DID of a token.
+    fn may_be_followed(&self, token: &str, now: u64) -> bool {
+        !self.authorities.to_ask(now).is_empty() && self.verifier.is_of_strange_did(token)
+    }
+
     fn refused(&self, presentation: &Presentation<'_>, error: Error, grade: Grade) -> Refused {
         let mut refused = Refused { grade, ..error.into() };
-        if refused.error.kind() == ErrorKind::UntrustedIssuer && !self.keys.is_empty() {
+        if refused.error.kind() != ErrorKind::UntrustedIssuer {
+            return refused;
+        }
+        if !self.keys.is_empty() {
             let issuer = self.verifier.missing_key(presentation.token).map(|(issuer, _)| issuer);
-            refused.keys = issuer.and_then(|issuer| Some((issuer.clone(), self.keys.state(&issuer)?)));
+            refused.keys = issuer.and_then(|issuer| {
+                let state = self.keys.state(&issuer)?;
+                Some((KeysOf::Issuer(issuer), state))
+            });
+        }
+        if !self.authorities.is_empty() && self.verifier.is_of_strange_did(presentation.token) {
+            refused.keys = self.authorities.state().map(|(name, state)| (KeysOf::Authority(name), state));
         }
         refused
     }

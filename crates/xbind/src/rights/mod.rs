@@ -3,6 +3,7 @@
 pub(crate) mod approval;
 pub(crate) mod approval_request;
 pub(crate) mod assertion;
+pub(crate) mod authorities;
 pub(crate) mod bits;
 pub(crate) mod cache;
 pub(crate) mod delegation;
@@ -20,6 +21,7 @@ pub(crate) mod scope;
 pub(crate) mod status_list;
 pub(crate) mod status_lists;
 pub(crate) mod token;
+pub(crate) mod trust;
 pub(crate) mod verifier;
 
 pub use approval::{MAX_APPROVAL_BYTES, MAX_APPROVAL_TTL};

@@ -12,8 +12,8 @@ use crate::rights::revocation::{Standing, StatusRef};
 use crate::rights::scope::{Scope, ScopeSet};
 use crate::rights::status_lists::Evidence;
 use crate::rights::token::MAX_TOKEN_TTL;
+use crate::rights::trust::Trust;
 use crate::time::{self, Untimely};
-use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -40,41 +40,6 @@ impl TokenPolicy {
             max_lifetime: MAX_TOKEN_TTL,
             cache_bytes: 1 << 20,
         }
-    }
-}
-
-/// Whose tokens are accepted; nobody's, to begin with.
-#[derive(Clone, Debug, Default)]
-pub struct Trust {
-    dids: HashSet<Did>,
-    issuers: HashMap<String, JwkSet>,
-}
-
-impl Trust {
-    /// Trusts a DID: its key is its name.
-    #[must_use]
-    pub fn with_did(mut self, did: Did) -> Self {
-        self.dids.insert(did);
-        self
-    }
-
-    /// Trusts an issuer by the exact text of its `iss`, for tokens signed with one of these keys. An empty set stands
-    /// for keys that are still to be fetched.
-    ///
-    /// # Errors
-    /// `INVALID_CONFIG` for a name that is a DID, empty, longer than 512 bytes, or has control characters in it.
-    pub fn with_issuer(mut self, issuer: &str, keys: JwkSet) -> Result<Self> {
-        if issuer.starts_with("did:") || !grant::is_name(issuer) {
-            let why = "an issuer with a JWK set is named by an address, not a DID";
-            return Err(Error::new(ErrorKind::InvalidConfig, why));
-        }
-        self.issuers.insert(issuer.to_owned(), keys);
-        Ok(self)
-    }
-
-    /// Who is trusted: DIDs, and issuers by name.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.dids.iter().map(Did::as_str).chain(self.issuers.keys().map(String::as_str))
     }
 }
 
@@ -261,14 +226,37 @@ impl TokenVerifier {
         known.get(&root.kid).is_none().then_some((root.link.issuer, root.kid))
     }
 
+    /// Whether the token is of a DID that is not trusted.
+    pub(crate) fn is_of_strange_did(&self, token: &str) -> bool {
+        let Some(issuer) = Chain::parse(token).ok().and_then(|chain| self.keys.get(&chain.root.link.issuer).ok())
+        else {
+            return false;
+        };
+        !self.trust.read().unwrap_or_else(PoisonError::into_inner).counts(issuer.did())
+    }
+
     /// Replaces the keys of an issuer that is trusted by name, and forgets what was verified. Tells whether it is trusted.
     pub fn set_keys(&self, issuer: &str, keys: JwkSet) -> bool {
         let mut trust = self.trust.write().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = trust.issuers.get_mut(issuer) else { return false };
         *known = keys;
+        self.forget();
+        true
+    }
+
+    /// Replaces the DIDs that authorities have now, and forgets what was verified if they are others.
+    pub(crate) fn set_followed<'a>(&self, dids: impl Iterator<Item = &'a Did> + Clone) {
+        if self.trust.read().unwrap_or_else(PoisonError::into_inner).followed.iter().eq(dids.clone()) {
+            return;
+        }
+        let mut trust = self.trust.write().unwrap_or_else(PoisonError::into_inner);
+        trust.followed = dids.copied().collect();
+        self.forget();
+    }
+
+    fn forget(&self) {
         self.cache.clear();
         self.generation.fetch_add(1, Ordering::AcqRel);
-        true
     }
 
     /// Changes with every replacement of keys: what was verified before is to be verified anew.
@@ -302,17 +290,20 @@ impl TokenVerifier {
 
     /// The key of the first issuer, which must be trusted: all else hangs on it.
     fn root_key(&self, trust: &Trust, root: &Grant) -> Result<Arc<VerifyingKey>> {
-        let untrusted = |why: &'static str| Error::new(ErrorKind::UntrustedIssuer, why);
+        let untrusted = |why: String| Error::new(ErrorKind::UntrustedIssuer, why);
         if !root.link.issuer.starts_with("did:") {
-            let keys =
-                trust.issuers.get(&root.link.issuer).ok_or_else(|| untrusted("the token's issuer is not trusted"))?;
-            let key = keys.get(&root.kid).ok_or_else(|| untrusted("the issuer's key of that kid is not known"))?;
+            let keys = trust
+                .issuers
+                .get(&root.link.issuer)
+                .ok_or_else(|| untrusted("the token's issuer is not trusted".to_owned()))?;
+            let key =
+                keys.get(&root.kid).ok_or_else(|| untrusted("the issuer's key of that kid is not known".to_owned()))?;
             root.check_named_terms(&self.keys)?;
             return Ok(Arc::new(key.clone()));
         }
         let key = root.did_issuer(&self.keys)?;
-        if !trust.dids.contains(key.did()) {
-            return Err(untrusted("the token's issuer is not trusted"));
+        if !trust.counts(key.did()) {
+            return Err(untrusted(format!("the token's issuer {} is not trusted", key.did())));
         }
         root.check_did_terms(&key, &self.keys)?;
         Ok(key)
