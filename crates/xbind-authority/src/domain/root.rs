@@ -31,8 +31,8 @@ pub(crate) struct Derived {
 
 impl Derived {
     /// Issuer and subject of whoever the agent acts for.
-    pub(crate) fn on_behalf_of(&self) -> (String, String) {
-        (self.user.issuer.clone(), self.user.subject.clone())
+    pub(crate) fn on_behalf_of(&self) -> (&str, &str) {
+        (&self.user.issuer, &self.user.subject)
     }
 }
 
