@@ -252,6 +252,7 @@ fn a_file_of_issuers_and_one_of_a_secret_are_files_of_bounded_length() {
     let asking = json!({ "client_id": "a", "client_secret_file": "secret" });
     let entry =
         json!({ "issuer": "https://login.example", "audience": "a", "algorithms": ["ES256"], "introspection": asking });
+    common::exchange::secret(&folder.join("secret"), 0o600);
     let secret = |text: &str| std::fs::write(folder.join("secret"), text).unwrap();
     secret(&"s".repeat(4096));
     read(&folder, &json!({ "issuers": [entry] })).unwrap();

@@ -173,10 +173,10 @@ fn introspection(asking: Asking, folder: &Path) -> Result<Introspection, String>
     }
     let path = folder.join(client_secret_file);
     let named = |why: String| format!("{}: {why}", path.display());
+    let secret = text(&path, MAX_SECRET).map_err(named)?;
     if is_open_to_all(&path) {
         return Err(named("it may be read by others: chmod 600".to_owned()));
     }
-    let secret = text(&path, MAX_SECRET).map_err(named)?;
     let secret = Zeroizing::new(secret.trim_end_matches(['\r', '\n']).to_owned());
     if !is_name(&client_id) || secret.is_empty() || secret.chars().any(char::is_control) {
         return Err("client_id or secret is empty, or holds control characters".to_owned());
