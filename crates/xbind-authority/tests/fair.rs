@@ -77,7 +77,7 @@ fn copies_of_a_request_use_up_nothing_of_whoever_signed_it() {
 
 #[test]
 fn a_slow_issuer_is_asked_for_one_operator_though_another_asks_for_much() {
-    let asking = json!({ "client_id": "a", "client_secret_file": "secret", "every": 3600, "stale": 3600 });
+    let asking = json!({ "client_id": "a", "client_secret_file": "secret", "every": 3600 });
     let mut scene = Scene::with(&json!({ "introspection": asking }));
     let (operator, agent, host) = (key(5), key(6), scene.story.client.host());
     let id = scene.story.operator(&operator, "other.example");

@@ -206,7 +206,7 @@ fn sets_and_documents_that_are_huge_slow_elsewhere_or_anothers_are_not_taken() {
 fn a_file_of_issuers_says_each_thing_once_and_nothing_else() {
     let folder = Folder::new();
     let good = json!({ "issuer": "https://login.example", "audience": "a", "algorithms": ["ES256"] });
-    assert!(!read(&folder, &json!({ "issuers": [good] })).unwrap().is_empty());
+    assert!(read(&folder, &json!({ "issuers": [good] })).unwrap().find("https://login.example").is_some());
     for (name, value) in [
         ("issuer", json!("http://login.example")),
         ("issuer", json!("https://login.example?x")),
@@ -236,9 +236,13 @@ fn a_file_of_issuers_says_each_thing_once_and_nothing_else() {
     assert!(why.to_string().ends_with("secret: it may be read by others: chmod 600"), "{why}");
     common::exchange::secret(&folder.join("secret"), 0o640);
     read(&folder, &json!({ "issuers": [but(&good, "introspection", asking.clone())] })).unwrap();
-    for (name, value) in [("every", 0), ("every", 3601), ("stale", 0), ("stale", 86_401)] {
+    for (name, value) in [("every", 0), ("every", 3601), ("stale", 0), ("stale", 7), ("stale", 86_401)] {
         let asking = but(&asking, name, value);
         assert!(read(&folder, &json!({ "issuers": [but(&good, "introspection", asking)] })).is_err(), "{name} {value}");
+    }
+    for (every, stale) in [(1, 8), (3600, 3607)] {
+        let asking = but(&but(&asking, "every", every), "stale", stale);
+        read(&folder, &json!({ "issuers": [but(&good, "introspection", asking)] })).unwrap();
     }
 }
 
@@ -248,6 +252,7 @@ fn a_file_of_issuers_and_one_of_a_secret_are_files_of_bounded_length() {
     let asking = json!({ "client_id": "a", "client_secret_file": "secret" });
     let entry =
         json!({ "issuer": "https://login.example", "audience": "a", "algorithms": ["ES256"], "introspection": asking });
+    common::exchange::secret(&folder.join("secret"), 0o600);
     let secret = |text: &str| std::fs::write(folder.join("secret"), text).unwrap();
     secret(&"s".repeat(4096));
     read(&folder, &json!({ "issuers": [entry] })).unwrap();

@@ -92,7 +92,7 @@ fn an_issuer_is_not_asked_about_what_has_ended() {
 
 #[test]
 fn a_users_token_outlives_a_time_in_which_nobody_could_be_asked() {
-    let mut scene = Scene::with(&introspected(2));
+    let mut scene = Scene::with(&introspected(8));
     let user = scene.user(&json!({}));
     scene.issuer.says("/introspect", active());
     let first = scene.token(&user);
@@ -110,7 +110,7 @@ fn a_users_token_outlives_a_time_in_which_nobody_could_be_asked() {
 
 #[test]
 fn what_ends_while_nobody_can_be_asked_does_not_come_back() {
-    let mut scene = Scene::with(&introspected(2));
+    let mut scene = Scene::with(&introspected(8));
     let user = scene.user(&json!({}));
     scene.issuer.says("/introspect", active());
     let token = scene.token(&user);
@@ -120,4 +120,26 @@ fn what_ends_while_nobody_can_be_asked_does_not_come_back() {
     scene.tell(&logout).expect(200);
     scene.issuer.says("/introspect", active());
     scene.refused(&user, &[], "invalid_request", "has ended");
+}
+
+#[test]
+fn a_question_that_nobody_answers_holds_up_no_later_one_about_another_session() {
+    let mut scene = Scene::with(&introspected(3600));
+    let [user, slow] = ["s1", "s2"].map(|session| scene.user(&json!({ "sid": session })));
+    scene.issuer.says("/introspect", active());
+    let token = scene.token(&user);
+    scene.token(&slow);
+    scene.issuer.says("/introspect", Say::Where(slow, Box::new(Say::Hold), Box::new(active())));
+    let count = |what: &str| scene.issuer.asked(&format!("/introspect{what}")).len();
+    let asked = || scene.issuer.asked("/introspect").iter().filter(|text| text.contains(&user)).count();
+    // For each question that is held for 5 s, how often it had been asked about the other when that began.
+    let (mut held, mut before) = (0, 0);
+    until(|| {
+        if count(" held") > held {
+            (held, before) = (count(" held"), asked());
+        }
+        let is_asked = held > 0 && asked() > before + 1;
+        is_asked && count(" let go") < held
+    });
+    assert_eq!(scene.standing(&token), "active");
 }

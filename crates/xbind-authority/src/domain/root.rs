@@ -17,6 +17,10 @@ const GOES_ON: i64 = 0;
 pub(crate) const OVER: i64 = 1;
 pub(crate) const UNKNOWN: i64 = 2;
 
+/// By how much the clock may have been set back, in seconds, since it was noted when an issuer was asked: more, and nobody knows
+/// when that was.
+const AHEAD: u64 = 30;
+
 /// How many that are over one that comes clears away.
 const SWEEP: i64 = 4;
 
@@ -31,8 +35,8 @@ pub(crate) struct Derived {
 
 impl Derived {
     /// Issuer and subject of whoever the agent acts for.
-    pub(crate) fn on_behalf_of(&self) -> (String, String) {
-        (self.user.issuer.clone(), self.user.subject.clone())
+    pub(crate) fn on_behalf_of(&self) -> (&str, &str) {
+        (&self.user.issuer, &self.user.subject)
     }
 }
 
@@ -58,14 +62,16 @@ pub(crate) fn derive(db: &Connection, derived: &Derived, wanted: &Wanted, issued
     db.prepare_cached(sweep)?.execute((seconds(now.saturating_sub(KEPT)), SWEEP))?;
     let sql = "INSERT INTO roots(digest, issuer, subject, session, expires_at, asked_at, ended) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
-               ON CONFLICT(digest) DO UPDATE SET asked_at = max(asked_at, ?6), ended = CASE ended WHEN ?8 THEN ?7 ELSE ended END \
+               ON CONFLICT(digest) DO UPDATE SET asked_at = CASE WHEN asked_at > ?9 THEN ?6 ELSE max(asked_at, ?6) END, \
+               ended = CASE ended WHEN ?8 THEN ?7 ELSE ended END \
                RETURNING number, ended != ?7";
     // Where an issuer is asked it has just said that the token counts.
     let healed = if derived.token.is_some() { UNKNOWN } else { GOES_ON };
     // Nothing is derived from it later, and what is derived is over by then.
     let expires_at = user.expires_at.min(user.issued_at.saturating_add(MAX_AGE).saturating_add(MAX_AGE));
     let Subject { digest, issuer, subject, session, .. } = user;
-    let row = (digest, issuer, subject, session, seconds(expires_at), seconds(now), GOES_ON, healed);
+    let ahead = seconds(now.saturating_add(AHEAD));
+    let row = (digest, issuer, subject, session, seconds(expires_at), seconds(now), GOES_ON, healed, ahead);
     let (number, ended): (i64, bool) = db.prepare_cached(sql)?.query_row(row, |row| Ok((row.get(0)?, row.get(1)?)))?;
     if ended {
         return Err(over());
@@ -159,13 +165,14 @@ pub(crate) fn end(db: &Connection, numbers: &[i64], why: i64, now: u64) -> Resul
     Ok(ended)
 }
 
-/// Notes that an issuer has just said that a token counts.
+/// Notes that an issuer that was asked then has said that a token counts.
 ///
 /// # Errors
 /// `internal`.
-pub(crate) fn note_asked(db: &Connection, digest: &[u8; 32], now: u64) -> Result<()> {
-    let sql = "UPDATE roots SET asked_at = max(asked_at, ?2) WHERE digest = ?1";
-    db.prepare_cached(sql)?.execute((digest, seconds(now)))?;
+pub(crate) fn note_asked(db: &Connection, digest: &[u8; 32], at: u64) -> Result<()> {
+    let sql =
+        "UPDATE roots SET asked_at = CASE WHEN asked_at > ?3 THEN ?2 ELSE max(asked_at, ?2) END WHERE digest = ?1";
+    db.prepare_cached(sql)?.execute((digest, seconds(at), seconds(at.saturating_add(AHEAD))))?;
     Ok(())
 }
 
@@ -190,14 +197,20 @@ pub(crate) fn counts(db: &Connection, digest: &[u8; 32], now: u64) -> Result<boo
     Ok(db.prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
 }
 
-/// Of an issuer, the tokens of users that it was not asked about since then.
+/// By `roots_asked`, whose condition is that text: [`GOES_ON`].
+const NOT_ASKED: &str = "SELECT number FROM roots WHERE issuer = ?1 AND ended = 0 AND asked_at < ?2 AND expires_at > ?3 \
+                         UNION ALL \
+                         SELECT number FROM roots WHERE issuer = ?1 AND ended = 0 AND asked_at > ?4 AND expires_at > ?3";
+
+/// Of an issuer, the tokens of users that it was not asked about since then, or of which nobody knows when: by a clock that was
+/// set back, that is still to come.
 ///
 /// # Errors
 /// `internal`.
 pub(crate) fn not_asked_since(db: &Connection, issuer: &str, since: u64, now: u64) -> Result<Vec<i64>> {
-    let sql = "SELECT number FROM roots WHERE issuer = ?1 AND ended = ?4 AND asked_at < ?2 AND expires_at > ?3";
-    let mut statement = db.prepare_cached(sql)?;
-    let rows = statement.query_map((issuer, seconds(since), seconds(now), GOES_ON), |row| row.get(0))?;
+    let ahead = since.max(now.saturating_add(AHEAD)); // none twice
+    let mut statement = db.prepare_cached(NOT_ASKED)?;
+    let rows = statement.query_map((issuer, seconds(since), seconds(now), seconds(ahead)), |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -256,6 +269,38 @@ mod tests {
         assert_eq!(asked(&of(""), 3600)?, None);
         assert_eq!(asked(&of(""), 3601)?, Some(Kind::Busy));
         assert_eq!(asked(r#"{"issuers":[]}"#, 1)?, Some(Kind::SubjectRefused));
+        // By a clock that was set back since the last time.
+        db.execute_batch("UPDATE roots SET asked_at = 131")?;
+        assert_eq!((not_asked_since(&db, "https://a.example", 1, 100)?.len(), asked(&of(""), 1)?), (1, None));
+        assert!(not_asked_since(&db, "https://a.example", 1, 100)?.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn of_which_tokens_nobody_has_been_asked_is_found_without_a_walk_over_all() -> rusqlite::Result<()> {
+        let db = Connection::open_in_memory()?;
+        db.execute_batch(&schema::steps_to(schema::VERSION))?;
+        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {NOT_ASKED}"))?;
+        let plan = statement.query_map(("https://a.example", 1, 1, 1), |row| row.get(3))?;
+        let plan = plan.collect::<rusqlite::Result<Vec<String>>>()?.join("\n");
+        assert!(plan.matches("roots_asked (issuer=? AND asked_at").count() == 2 && !plan.contains("SCAN"), "{plan}");
+        Ok(())
+    }
+
+    #[test]
+    fn what_an_issuer_has_said_at_a_time_to_come_counts_no_longer_than_what_it_says_now() -> Result<()> {
+        let db = Connection::open_in_memory()?;
+        db.execute_batch(&schema::steps_to(schema::VERSION))?;
+        let sql = "INSERT INTO roots(digest, issuer, subject, expires_at, asked_at, ended) VALUES (?1, 'a', 'x', 9000, ?2, ?3)";
+        for (digest, asked_at, ended) in [(1, 1000, GOES_ON), (2, 1030, GOES_ON), (3, 1031, GOES_ON), (4, 1031, OVER)] {
+            db.execute(sql, ([digest; 32], asked_at, ended))?;
+        }
+        let stale = |since: u64| not_asked_since(&db, "a", since, 1000);
+        assert_eq!((stale(1000)?, stale(1001)?, stale(u64::MAX)?), (vec![3], vec![1, 3], vec![1, 2, 3]));
+        for digest in 1..=4 {
+            note_asked(&db, &[digest; 32], 1000)?;
+        }
+        assert_eq!((stale(1000)?, stale(1001)?), (vec![], vec![1, 3]), "noted once more, but never as earlier");
         Ok(())
     }
 }

@@ -25,8 +25,11 @@ const MAX_AGES: std::ops::RangeInclusive<u64> = 60..=86_400;
 /// How often an issuer is asked whether a session still stands, in seconds; and what may be said instead.
 const DEFAULT_EVERY: u64 = 60;
 const EVERIES: std::ops::RangeInclusive<u64> = 1..=3600;
-/// For how long a good answer counts, in seconds, unless something else is said: so many times as long.
+/// For how long a good answer counts, in seconds, unless something else is said: so many times as long, and so much longer at
+/// least. What may be said instead leaves time to look who is to be asked about, to ask, and to write what is said.
 const DEFAULT_STALE: u64 = 5;
+const DEFAULT_LONGER: u64 = 30;
+const MIN_LONGER: u64 = 7;
 const MAX_STALE: u64 = 86_400;
 
 #[derive(Deserialize)]
@@ -163,16 +166,17 @@ fn introspection(asking: Asking, folder: &Path) -> Result<Introspection, String>
     if !EVERIES.contains(&every) {
         return Err(format!("every is {} to {} s", EVERIES.start(), EVERIES.end()));
     }
-    let stale = stale.unwrap_or_else(|| every.saturating_mul(DEFAULT_STALE));
-    if !(every..=MAX_STALE).contains(&stale) {
-        return Err(format!("stale is {every}, which is every, to {MAX_STALE} s"));
+    let usual = every.saturating_mul(DEFAULT_STALE).max(every.saturating_add(DEFAULT_LONGER));
+    let (stale, least) = (stale.unwrap_or(usual), every.saturating_add(MIN_LONGER));
+    if !(least..=MAX_STALE).contains(&stale) {
+        return Err(format!("stale is {least}, which is {MIN_LONGER} more than every, to {MAX_STALE} s"));
     }
     let path = folder.join(client_secret_file);
     let named = |why: String| format!("{}: {why}", path.display());
+    let secret = text(&path, MAX_SECRET).map_err(named)?;
     if is_open_to_all(&path) {
         return Err(named("it may be read by others: chmod 600".to_owned()));
     }
-    let secret = text(&path, MAX_SECRET).map_err(named)?;
     let secret = Zeroizing::new(secret.trim_end_matches(['\r', '\n']).to_owned());
     if !is_name(&client_id) || secret.is_empty() || secret.chars().any(char::is_control) {
         return Err("client_id or secret is empty, or holds control characters".to_owned());

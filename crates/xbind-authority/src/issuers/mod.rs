@@ -94,12 +94,6 @@ impl Issuers {
         Ok(Self { known: settings.into_iter().map(|own| (own.issuer.clone(), Issuer::new(own, &net))).collect(), skew })
     }
 
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
-    }
-
     /// All of them.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Issuer>> {
         self.known.values()

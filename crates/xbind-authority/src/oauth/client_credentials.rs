@@ -11,15 +11,7 @@ use crate::routes::tokens::check_audience;
 
 pub(crate) fn draft(asking: &Asking) -> Result<Draft> {
     let (scopes, audience) = (scopes(&asking.form)?, target(&asking.form)?);
-    Ok(Draft {
-        audience,
-        scopes,
-        ttl: DEFAULT_TOKEN_TTL,
-        on_behalf_of: None,
-        issued_token_type: None,
-        derived: None,
-        once: Vec::new(),
-    })
+    Ok(Draft { audience, scopes, ttl: DEFAULT_TOKEN_TTL, derived: None })
 }
 
 /// What is asked for. There are no scopes that somebody gets who names none.

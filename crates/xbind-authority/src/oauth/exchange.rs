@@ -16,8 +16,8 @@ use crate::problem::{Kind as ProblemKind, Problem, Result};
 
 /// `grant_type`.
 pub(crate) const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-/// What is given.
-const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+/// What is given: `issued_token_type` of the answer (section 2.2.1).
+pub(crate) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// Reads what is asked, and finds out whether the user's token holds. Whether the operator allows it is looked at when the token
 /// is issued.
@@ -39,15 +39,7 @@ pub(crate) async fn draft(asking: &Asking) -> Result<Draft> {
     }
     let (scopes, audience) = (scopes(form)?, target(form)?);
     let (derived, ttl) = user(app, &client.agent, client.proven.from, (token, kind), &scopes, *now).await?;
-    Ok(Draft {
-        audience,
-        scopes,
-        ttl,
-        on_behalf_of: Some(derived.on_behalf_of()),
-        issued_token_type: Some(ACCESS_TOKEN),
-        derived: Some(derived),
-        once: Vec::new(),
-    })
+    Ok(Draft { audience, scopes, ttl, derived: Some(derived) })
 }
 
 /// Finds out whether the token of a user holds for an agent that has proven that key and asks for these scopes, and for how many

@@ -16,7 +16,7 @@ use crate::issuers::Logout;
 use crate::lists::Lists;
 use crate::oauth::exchange::refused;
 use crate::oauth::form::Form;
-use crate::problem::Result;
+use crate::problem::{Problem, Result};
 use crate::store::Change;
 
 /// The issuer has signed the token, and that is all that counts: whoever brings it, and whoever else is at that address, which is
@@ -27,16 +27,18 @@ pub(crate) async fn answer(call: Call) -> Result<Answer> {
         Ok(logout) => logout,
         Err(problem) => {
             pipeline::take(&app.by_address, call.address)?;
-            return Err(problem);
+            return Err(explained(problem));
         }
     };
     pipeline::take(&app.by_issuer, logout.issuer.clone())?;
-    let ended = end(app, now, move |change| root::log_out(change.db(), &logout, now)).await;
-    ended.map_err(|problem| {
-        let why = problem.cause().unwrap_or_else(|| problem.detail()).to_owned();
-        problem.because(why)
-    })?;
+    end(app, now, move |change| root::log_out(change.db(), &logout, now)).await.map_err(explained)?;
     Ok(Answer { status: 200, content_type: "", max_age: None, body: Bytes::new() })
+}
+
+/// The log says why, too: who tells of a logout may show nobody what he is answered.
+fn explained(problem: Problem) -> Problem {
+    let why = problem.cause().unwrap_or_else(|| problem.detail()).to_owned();
+    problem.because(why)
 }
 
 async fn verified(call: &Call) -> Result<Logout> {

@@ -1,16 +1,17 @@
 //! Sessions of users about which issuers are asked again and again, for as long as a token counts that is derived from them. Users'
 //! tokens are kept in memory alone: after a restart nobody can be asked, so what was derived ends as if nobody answered.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::MissedTickBehavior;
 use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::domain::root::{self, Derived};
-use crate::issuers::{Activity, Issuer, Issuers};
+use crate::issuers::{Activity, Issuer, Issuers, Refused};
 use crate::oauth::logout;
 use crate::problem::Result;
 use crate::store::{Change, Store};
@@ -18,7 +19,7 @@ use crate::store::{Change, Store};
 /// The most sessions, in all and by agents of one operator.
 const MAX_SESSIONS: usize = 10_000;
 const MAX_EACH: usize = 1000;
-/// Questions at once.
+/// Questions to an issuer at once.
 const AT_ONCE: usize = 16;
 /// How often it is looked which of them are due.
 const TICK: Duration = Duration::from_secs(1);
@@ -72,16 +73,24 @@ impl Sessions {
         }
     }
 
-    /// Those of an issuer that are to be asked about now; they are not due again before the next time.
-    fn due(&self, issuer: &str, every: u64, now: u64) -> Vec<([u8; 32], Session)> {
+    /// Those of an issuer that are to be asked about now, but for those that are; they are not due again before the next time,
+    /// unless the clock is set back.
+    fn due(&self, issuer: &str, every: u64, now: u64, is_asked: impl Fn(&[u8; 32]) -> bool) -> Vec<[u8; 32]> {
         let mut held = self.held();
         held.retain(|_, session| session.expires_at > now);
+        let next = now.saturating_add(every);
+        let is_due = |own: &Session| own.issuer == issuer && (own.due_at <= now || own.due_at > next);
         let mut due = Vec::new();
-        for (digest, session) in held.iter_mut().filter(|(_, own)| own.issuer == issuer && own.due_at <= now) {
-            session.due_at = now.saturating_add(every);
-            due.push((*digest, session.clone()));
+        for (digest, session) in held.iter_mut().filter(|(digest, own)| is_due(own) && !is_asked(digest)) {
+            session.due_at = next;
+            due.push(*digest);
         }
         due
+    }
+
+    /// One of them, if it is still asked about.
+    fn find(&self, digest: &[u8; 32]) -> Option<Session> {
+        self.held().get(digest).cloned()
     }
 
     fn forget(&self, digest: &[u8; 32]) {
@@ -121,13 +130,7 @@ pub(crate) async fn watch(app: Arc<App>) {
     }
     for issuer in app.issuers.all() {
         let Some((every, _)) = issuer.settings().asked() else { continue };
-        let (app, issuer) = (app.clone(), issuer.clone());
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(TICK).await;
-                ask(&app, &issuer, every).await;
-            }
-        });
+        tokio::spawn(ask(app.clone(), issuer.clone(), every));
     }
     let mut looked_at = None;
     loop {
@@ -155,33 +158,55 @@ async fn end_unknown(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// What comes is written as it comes: whoever does not answer holds up nobody else's end.
-async fn ask(app: &App, issuer: &Arc<Issuer>, every: u64) {
-    let now = xbind_runtime::now();
-    let mut due = app.sessions.due(&issuer.settings().issuer, every, now).into_iter();
-    let mut asked = JoinSet::new();
+/// What an issuer says of a session, and when it was asked.
+type Said = ([u8; 32], u64, std::result::Result<Activity, Refused>);
+
+/// Asks about all that are due, and then looks again which are: those about which it still asks hold up no other.
+async fn ask(app: Arc<App>, issuer: Arc<Issuer>, every: u64) {
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut waiting, mut asked) = (VecDeque::new(), JoinSet::new());
+    let mut questions: HashMap<[u8; 32], AbortHandle> = HashMap::new();
     loop {
+        tokio::select! {
+            _ = tick.tick(), if waiting.is_empty() => {
+                questions.retain(|_, question| !question.is_finished());
+                let is_asked = |digest: &[u8; 32]| questions.contains_key(digest);
+                waiting.extend(app.sessions.due(&issuer.settings().issuer, every, xbind_runtime::now(), is_asked));
+            }
+            Some(first) = asked.join_next() => {
+                let mut came = vec![first];
+                came.extend(std::iter::from_fn(|| asked.try_join_next()));
+                note(&app, came.into_iter().flatten()).await;
+            }
+        }
+        // Some wait only while as many are asked about as may be.
         while asked.len() < AT_ONCE
-            && let Some((digest, session)) = due.next()
+            && let Some(digest) = waiting.pop_front()
         {
+            let Some(Session { token, subject, .. }) = app.sessions.find(&digest) else { continue };
             let issuer = issuer.clone();
-            asked.spawn(async move { (digest, issuer.activity(&session.token, &session.subject).await) });
+            let question = asked.spawn(async move {
+                let at = xbind_runtime::now();
+                (digest, at, issuer.activity(&token, &subject).await)
+            });
+            questions.insert(digest, question);
         }
-        let Some(first) = asked.join_next().await else { return };
-        let mut came = vec![first];
-        came.extend(std::iter::from_fn(|| asked.try_join_next()));
-        // Of whom nobody knows, it is asked again, until it is stale; and so where nothing can be written.
-        let known = came.into_iter().filter_map(|one| one.ok().and_then(|(digest, told)| Some((digest, told.ok()?))));
-        let (active, inactive): (Vec<_>, Vec<_>) = known.partition(|(_, told)| *told == Activity::Active);
-        for (digest, _) in inactive {
-            drop(end_inactive(app, digest, now).await);
-        }
-        if !active.is_empty() {
-            let note = move |change: &mut Change<'_>| {
-                active.iter().try_for_each(|(digest, _)| root::note_asked(change.db(), digest, now))
-            };
-            drop(app.store.write(note).await);
-        }
+    }
+}
+
+/// What comes is written as it comes. Of whom nobody knows, it is asked again, until it is stale; and so where nothing can be written.
+async fn note(app: &App, came: impl Iterator<Item = Said>) {
+    let known = came.filter_map(|(digest, at, told)| Some((digest, at, told.ok()?)));
+    let (active, inactive): (Vec<_>, Vec<_>) = known.partition(|(.., told)| *told == Activity::Active);
+    for (digest, ..) in inactive {
+        drop(end_inactive(app, digest, xbind_runtime::now()).await);
+    }
+    if !active.is_empty() {
+        let note = move |change: &mut Change<'_>| {
+            active.iter().try_for_each(|(digest, at, _)| root::note_asked(change.db(), digest, *at))
+        };
+        drop(app.store.write(note).await);
     }
 }
 
@@ -242,7 +267,24 @@ mod tests {
         }
         assert_eq!((3..20).map(|n| fill(&n.to_string())).last(), Some(MAX_SESSIONS));
         assert!(sessions.has_room(&[0; 32], "a"), "one that is asked about already");
-        assert!(sessions.due("", 60, 8).len() == MAX_SESSIONS && sessions.due("", 60, 8).is_empty());
-        assert!(sessions.due("", 60, 9).is_empty() && sessions.held().is_empty());
+        let due = |now: u64| sessions.due("", 60, now, |_| false).len();
+        assert_eq!((due(8), due(8), due(9), sessions.held().len()), (MAX_SESSIONS, 0, 0, 0));
+    }
+
+    #[test]
+    fn a_session_is_due_once_while_it_is_asked_about_and_at_once_when_the_clock_is_set_back() {
+        let sessions = Sessions::default();
+        for n in 1..=2 {
+            let (operator, issuer, subject, token) = Default::default();
+            let session = Session { operator, issuer, subject, token, due_at: 100, expires_at: 9000 };
+            sessions.held().insert([n; 32], session);
+        }
+        let due = |now: u64, asked: &[u8; 32]| sessions.due("", 60, now, |digest| digest == asked);
+        assert_eq!((due(99, &[1; 32]).len(), due(100, &[1; 32])), (0, vec![[2; 32]]));
+        assert_eq!((due(101, &[1; 32]).len(), due(101, &[0; 32])), (0, vec![[1; 32]]));
+        // The one is due at 161 and the other at 160.
+        assert_eq!((due(159, &[0; 32]).len(), due(100, &[0; 32])), (0, vec![[1; 32]]));
+        assert_eq!(due(99, &[0; 32]).len(), 2);
+        assert!(due(99, &[0; 32]).is_empty());
     }
 }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use xbind::{MessageId, ScopeSet, VerifyingKey};
 use xbind_runtime::Decided;
 
-use crate::app::{App, Once};
+use crate::app::App;
 use crate::domain::agent::Agent;
 use crate::domain::root::{self, Derived};
 use crate::domain::token::{self, Wanted};
@@ -46,14 +46,8 @@ pub(crate) struct Draft {
     pub scopes: ScopeSet,
     /// How long, in seconds.
     pub ttl: u64,
-    /// Issuer and subject of whoever the agent acts for.
-    pub on_behalf_of: Option<(String, String)>,
-    /// `issued_token_type` of the answer (RFC 8693 section 2.2.1).
-    pub issued_token_type: Option<&'static str>,
-    /// The token of that user from which it is derived.
+    /// The user for whom the agent acts, and the token of his from which it is derived.
     pub derived: Option<Derived>,
-    /// What is used up by it, beside the client's assertion.
-    pub once: Vec<Once>,
 }
 
 /// A row for each `grant_type`.
@@ -105,15 +99,12 @@ pub(crate) async fn answer(call: Call) -> Result<Answer> {
 /// Decides about it, and puts that on record, a refusal by the grant among them: the client's assertion is used up by either.
 async fn issue(asking: Asking, draft: Result<Draft>) -> Result<Answer> {
     let Asking { app, client, form, dpop, now } = asking;
-    let Client { mut proven, .. } = client;
+    let Client { proven, .. } = client;
     let from = proven.from;
     let mut id = [0; 16];
     xbind_runtime::random(&mut id)?;
     let text = MessageId::from_bytes(id).text().to_string();
     let jti = text.clone();
-    if let Ok(draft) = &draft {
-        proven.once.extend(draft.once.iter().cloned());
-    }
     let noted = asked(&form, draft.as_ref().ok());
     let make = move |db: &Connection, _: &Agent, decided: &mut Decided| {
         decided.token = Some(jti.into());
@@ -132,7 +123,6 @@ async fn issue(asking: Asking, draft: Result<Draft>) -> Result<Answer> {
     if let Some(derived) = &draft.derived {
         app.sessions.watch(&app.issuers, derived, &issued.agent.operator, draft.ttl, now);
     }
-    let on_behalf_of = draft.on_behalf_of.as_ref().map(|(issuer, subject)| (issuer.as_str(), subject.as_str()));
     let asks = Asks {
         from,
         audience: &draft.audience,
@@ -141,13 +131,13 @@ async fn issue(asking: Asking, draft: Result<Draft>) -> Result<Answer> {
         now,
         id,
         cnf_jkt: dpop.as_deref(),
-        on_behalf_of,
+        on_behalf_of: draft.derived.as_ref().map(Derived::on_behalf_of),
     };
     let view = sign(&app, &issued, &asks, text).await?;
     app.metrics.tokens.fetch_add(1, Ordering::Relaxed);
     let token = AccessToken {
         access_token: view.token,
-        issued_token_type: draft.issued_token_type.map(str::to_owned),
+        issued_token_type: draft.derived.as_ref().map(|_| exchange::ACCESS_TOKEN.to_owned()),
         token_type: if dpop.is_some() { "DPoP" } else { "Bearer" }.to_owned(),
         expires_in: draft.ttl,
         scope: draft.scopes.as_str().to_owned(),
@@ -157,10 +147,9 @@ async fn issue(asking: Asking, draft: Result<Draft>) -> Result<Answer> {
 
 /// Audience and scopes, and for whom; of what was refused before it was understood, what the client wrote.
 fn asked(form: &Form, draft: Option<&Draft>) -> Option<Box<str>> {
-    let Some(Draft { audience, scopes, on_behalf_of, .. }) = draft else {
+    let Some(Draft { audience, scopes, derived, .. }) = draft else {
         let texts: Vec<_> = ["resource", "audience", "scope"].into_iter().flat_map(|name| form.all(name)).collect();
         return note(&format!("asked: {}", texts.join(" ")));
     };
-    let user = on_behalf_of.as_ref().map(|(issuer, subject)| (issuer.as_str(), subject.as_str()));
-    note_token(user, audience, scopes)
+    note_token(derived.as_ref().map(Derived::on_behalf_of), audience, scopes)
 }

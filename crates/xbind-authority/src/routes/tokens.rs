@@ -75,9 +75,7 @@ pub(crate) async fn issue(call: Call) -> Result<Answer> {
             Problem::new(Kind::ChallengeOver, "the challenge has expired, or is for another DID, audience or scope")
         })?;
         let derived = user?.map(|(derived, _)| derived);
-        if let Some(Derived { user, .. }) = &derived {
-            decided.note = note_token(Some((&user.issuer, &user.subject)), &heard, &wanted_scopes);
-        }
+        decided.note = note_token(derived.as_ref().map(Derived::on_behalf_of), &heard, &wanted_scopes);
         let wanted = Wanted { did: from, scopes: wanted_scopes, ttl, id, challenge: ticket.id };
         let issued = token::issue(db, &wanted, now)?;
         if let Some(derived) = &derived {
@@ -90,7 +88,7 @@ pub(crate) async fn issue(call: Call) -> Result<Answer> {
     if let Some(derived) = &derived {
         call.app.sessions.watch(&call.app.issuers, derived, &issued.agent.operator, ttl, now);
     }
-    let on_behalf_of = derived.as_ref().map(|Derived { user, .. }| (user.issuer.as_str(), user.subject.as_str()));
+    let on_behalf_of = derived.as_ref().map(Derived::on_behalf_of);
     // The key has signed the request: what is got for a user is good for nobody else.
     let jkt = on_behalf_of.map(|_| thumbprint(&from));
     let asks = Asks { from, audience: &audience, scopes: &scopes, ttl, now, id, cnf_jkt: jkt.as_deref(), on_behalf_of };

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::store::{Fault, fault};
 
 /// Each step leads from the schema of its place to the next. Steps are added, never changed.
-const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8];
 
 const V1: &str = "
 CREATE TABLE meta(
@@ -165,6 +165,11 @@ ALTER TABLE tokens ADD COLUMN issued_at INTEGER NOT NULL DEFAULT 0;
 /// What an operator takes away from its agents is found by agent, and not among the tokens of all that act for users.
 const V7: &str = "
 CREATE INDEX tokens_of_users ON tokens(agent) WHERE root IS NOT NULL;
+";
+
+/// Of which users' tokens an issuer has not said for too long that they count is found without a walk over all of them.
+const V8: &str = "
+CREATE INDEX roots_asked ON roots(issuer, asked_at) WHERE ended = 0;
 ";
 
 /// The schema of this version.
