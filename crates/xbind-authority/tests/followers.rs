@@ -20,7 +20,7 @@ fn ask(follower: &Follower, times: usize) -> Result<Vec<AuthorityKey>, String> {
     let (done, over) = channel();
     for _ in 0..times {
         let (said, done) = (said.clone(), done.clone());
-        follower.ask(move |keys| said.send(keys).unwrap(), Some(Box::new(move || done.send(()).unwrap())));
+        follower.ask(|| true, move |keys| said.send(keys).unwrap(), Some(Box::new(move || done.send(()).unwrap())));
     }
     drop((said, done));
     assert_eq!(over.iter().count(), times, "all are told");

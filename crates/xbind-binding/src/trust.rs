@@ -121,11 +121,10 @@ impl Authorities {
 
     /// Asks those that the judge would have asked.
     pub(crate) fn ask(&self, judge: &Arc<xbind::Judge>, now: u64) -> Telling<()> {
-        let names = judge.authorities_to_ask(now);
         let (followers, judge) = (self.clone(), Arc::downgrade(judge));
         Box::new(move |tell| {
             let all = Arc::new(Done(Mutex::new(Some(tell))));
-            for follower in followers.0.iter().filter(|follower| names.iter().any(|name| name == follower.server())) {
+            for follower in &*followers.0 {
                 let one = all.clone();
                 ask(follower, &judge, now, Some(Box::new(move || drop(one))));
             }
@@ -134,13 +133,14 @@ impl Authorities {
 }
 
 fn ask(follower: &Follower, judge: &Weak<xbind::Judge>, now: u64, done: Option<Box<dyn FnOnce() + Send>>) {
-    let (name, judge) = (follower.server().to_owned(), judge.clone());
+    let (name, own) = (follower.server().to_owned(), judge.clone());
     let take = move |said| {
-        if let Some(judge) = judge.upgrade() {
+        if let Some(judge) = own.upgrade() {
             judge.authority_came(&name, now, said);
         }
     };
-    follower.ask(take, done);
+    let is_such = |name: &String| name == follower.server();
+    follower.ask(|| judge.upgrade().is_some_and(|judge| judge.authorities_to_ask(now).iter().any(is_such)), take, done);
 }
 
 /// Tells when the last who holds it has let it go, however that comes.

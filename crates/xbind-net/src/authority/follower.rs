@@ -49,17 +49,26 @@ impl Follower {
     }
 
     /// Asks for the DIDs whose tokens it stands for, once for all who ask meanwhile: `take` is told, or why there is no answer,
-    /// if it is this call that asks. `done` comes after that, whoever has asked.
+    /// if it is this call that asks. `done` comes after that, whoever has asked; at once where nobody asks and nothing is wanted any
+    /// more, since the answer came a moment ago. `is_wanted` must be quick.
     pub fn ask(
         &self,
+        is_wanted: impl FnOnce() -> bool,
         take: impl FnOnce(std::result::Result<Vec<AuthorityKey>, String>) + Send + 'static,
         done: Option<Waiter>,
     ) {
         let Self(followed) = self.clone();
-        match &mut *followed.waiting() {
+        let mut waiting = followed.waiting();
+        match &mut *waiting {
             Some(waiting) => return waiting.extend(done),
+            // An answer may have come since this call began.
+            None if !is_wanted() => {
+                drop(waiting);
+                return done.into_iter().for_each(|done| done());
+            }
             none => *none = Some(done.into_iter().collect()),
         }
+        drop(waiting);
         let asking = followed.clone();
         run(async move { Ok(asking.ask().await) }, move |said| {
             take(said.unwrap_or_else(|error| Err(error.message().to_owned())));
