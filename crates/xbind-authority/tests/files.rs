@@ -7,10 +7,10 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
 use common::client::Client;
 use common::exchange::Scene;
-use common::key;
-use common::story::Story;
+use common::story::{DOMAIN, Story};
+use common::{Folder, key};
 use serde_json::json;
-use xbind_authority::{Config, Server, backup, release, restore};
+use xbind_authority::{Config, Server, Step, backup, keys, release, restore};
 
 #[test]
 fn nobody_else_reads_it_and_no_link_is_followed() {
@@ -67,7 +67,7 @@ fn nobody_else_reads_it_and_no_link_is_followed() {
 
 #[test]
 fn a_key_with_a_passphrase_opens_with_that_alone() {
-    let folder = common::Folder::new();
+    let folder = Folder::new();
     let with = |passphrase: Option<&str>| {
         let mut config = Config::new(folder.join("authority"));
         config.passphrase = passphrase.map(|text| text.to_owned().into());
@@ -327,4 +327,18 @@ fn a_server_whose_log_is_gone_does_not_begin_another() {
     let refused = Server::start(Config::new(&folder)).unwrap_err().to_string();
     assert!(refused.contains("audit.jsonl is missing"), "{refused}");
     assert!(!log.exists());
+}
+
+#[test]
+fn where_no_authority_is_none_is_made() {
+    let folder = Folder::new();
+    for directory in [folder.join("nowhere"), folder.join("")] {
+        let refused = keys(&directory, None, &Step::Rotate {}).unwrap_err().to_string();
+        assert!(refused.contains("no authority in"), "{refused}");
+        assert!(keys(&directory, None, &Step::List {}).is_err());
+        assert!(release(&directory, None, DOMAIN).is_err());
+        assert!(backup(&directory, &folder.join("copy")).is_err());
+        assert!(restore(&directory, &folder.join("copy")).is_err());
+    }
+    assert_eq!(std::fs::read_dir(folder.join("")).unwrap().count(), 0);
 }

@@ -104,20 +104,6 @@ fn a_root_key_is_replaced_by_both_and_the_old_one_ends() {
     story.client.ask(&old, "POST", &format!("/v1/operators/{id}/verification"), Some(&domain)).refused("not-permitted");
 }
 
-#[test]
-fn where_no_authority_is_none_is_made() {
-    let folder = Folder::new();
-    for directory in [folder.join("nowhere"), folder.join("")] {
-        let refused = xbind_authority::keys(&directory, None, &Step::Rotate {}).unwrap_err().to_string();
-        assert!(refused.contains("no authority in"), "{refused}");
-        assert!(xbind_authority::keys(&directory, None, &Step::List {}).is_err());
-        assert!(xbind_authority::release(&directory, None, DOMAIN).is_err());
-        assert!(xbind_authority::backup(&directory, &folder.join("copy")).is_err());
-        assert!(xbind_authority::restore(&directory, &folder.join("copy")).is_err());
-    }
-    assert_eq!(std::fs::read_dir(folder.join("")).unwrap().count(), 0);
-}
-
 /// Takes a step, and gives the last key then.
 fn last(directory: &Path, step: &Step) -> Did {
     let keys = xbind_authority::keys(directory, None, step).unwrap();
