@@ -3,9 +3,10 @@ import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { AutoGenxBindAgent, MessageBus } from '@private.me/autogen'
-import { counter, first, pair, read, until } from './helpers/stream.ts'
+import { counter, first, pair, read, until, type Seen } from './helpers/stream.ts'
 
-const leaving: [string, (reader: AutoGenxBindAgent, abort: AbortController) => Promise<unknown>][] = [
+type Leave = (reader: AutoGenxBindAgent, abort: AbortController, seen: Seen) => Promise<unknown>
+const leaving: [string, Leave][] = [
   [
     'break',
     async (reader) => {
@@ -28,9 +29,9 @@ const leaving: [string, (reader: AutoGenxBindAgent, abort: AbortController) => P
   ],
   [
     'return() before the first part',
-    async (reader) => {
+    async (reader, _, seen) => {
       const stream = reader.stream('writer', 1e9)
-      await sleep(5)
+      await until(() => seen.made > 0)
       await stream.return?.()
     },
   ],
@@ -51,14 +52,14 @@ const leaving: [string, (reader: AutoGenxBindAgent, abort: AbortController) => P
   [
     'timeout',
     async (reader) => {
-      const stream = reader.stream('writer', 1e9, { maxTotalTimeoutMs: 50 }) // which nobody reads
+      const stream = reader.stream('writer', 1e9, { maxTotalTimeoutMs: 300 }) // which nobody reads
       await stream.result
     },
   ],
   [
     'the end of all time',
     async (reader) => {
-      await read(reader.stream('writer', 1e9, { timeoutMs: 50, maxTotalTimeoutMs: 60 }))
+      await read(reader.stream('writer', 1e9, { timeoutMs: 300, maxTotalTimeoutMs: 310 }))
     },
   ],
   [
@@ -71,7 +72,7 @@ const leaving: [string, (reader: AutoGenxBindAgent, abort: AbortController) => P
 test.each(leaving)('%s stops the generator', async (_, leave) => {
   const { seen, handler } = counter()
   const { reader, told } = pair(handler)
-  await leave(reader, new AbortController()).catch(() => {})
+  await leave(reader, new AbortController(), seen).catch(() => {})
   await until(() => seen.ended === 1)
   expect(seen.aborted).toBe(1)
   const { made } = seen

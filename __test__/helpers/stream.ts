@@ -45,12 +45,19 @@ export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await sleep(1)
 }
 
+export interface Seen {
+  made: number
+  ended: number
+  aborted: number
+}
+
 /** Counts up, and says where it is and whether it has ended. */
-export function counter(): { seen: { made: number; ended: number; aborted: number }; handler: Handler } {
-  const seen = { made: 0, ended: 0, aborted: 0 }
+export function counter(): { seen: Seen; handler: Handler } {
+  const seen: Seen = { made: 0, ended: 0, aborted: 0 }
   return {
     seen,
     async *handler({ payload, signal }) {
+      if (signal.aborted) seen.aborted += 1
       signal.addEventListener('abort', () => (seen.aborted += 1))
       try {
         for (let n = 0; n < (payload as number); n++) {
