@@ -19,6 +19,7 @@ pub use identity::jwks::JwkSet;
 pub use identity::key::{KeyCache, SigningKey, VerifyingKey};
 pub use json::is_strict as is_strict_json;
 pub use message::card::{Card, CardDraft, CardMethod};
+pub use message::content::{Content, Hashed};
 pub use message::details::Details;
 pub use message::encryption::{
     AnswerKey, Decrypted, DecryptionKey, Encrypted, EncryptionKey, Envelope, Secrecy, encrypt,

@@ -6,7 +6,9 @@ mod common;
 use common::{NOW, Verifier, batch, draft, recipient, sender, vectors, verdict};
 use data_encoding::HEXLOWER;
 use xbind::message::MAX_JWS_BYTES;
-use xbind::{Digest, Draft, ErrorKind, InReplyTo, MessageId, Op, PendingCall, SigningKey, Unsigned, open, seal};
+use xbind::{
+    Details, Digest, Draft, ErrorKind, Hashed, InReplyTo, MessageId, Op, PendingCall, SigningKey, Unsigned, open, seal,
+};
 
 fn key(seed: &str) -> SigningKey {
     SigningKey::from_seed(&HEXLOWER.decode(seed.as_bytes()).unwrap().try_into().unwrap())
@@ -79,6 +81,23 @@ fn what_was_sealed_is_what_opens() {
     assert_eq!((opened.issued_at(), opened.expires_at()), (NOW, NOW + 30));
     assert_eq!(opened.in_reply_to(), None);
     assert_eq!(opened.into_body(), body);
+}
+
+#[test]
+fn hashed_bytes_are_taken_for_themselves_alone() {
+    let (body, other) = (Hashed::from(b"{\"a\":1}".to_vec()), Hashed::from(b"{\"a\":2}".to_vec()));
+    let Draft { op, to, id, issued_at, ttl, content_type, .. } = draft(7, b"");
+    let (token, in_reply_to, details) = (None, None, Details::default());
+    let hashed = Draft { op, to, id, issued_at, ttl, content_type, body: &body, token, in_reply_to, details };
+    let sealed = seal(&sender(), &hashed).unwrap();
+    assert_eq!(sealed.jws, seal(&sender(), &draft(7, b"{\"a\":1}")).unwrap().jws);
+    let verifier = Verifier::new(recipient().did());
+    let open = |body: Hashed| open(&verifier.recipient(), NOW, &sealed.jws, body, None, |_, _| None);
+    assert_eq!(verdict(&open(other.clone())), "INVALID_SIGNATURE");
+    seal(&sender(), &Draft { body: &other, ..hashed }).unwrap();
+    assert_eq!(verdict(&open(other)), "INVALID_SIGNATURE", "also when its digest is known");
+    assert_eq!(open(body.clone()).unwrap().plain().into_body(), b"{\"a\":1}");
+    assert_eq!(format!("{body:?}"), "Hashed(7 bytes)");
 }
 
 #[test]

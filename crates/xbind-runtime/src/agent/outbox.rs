@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use hashbrown::HashMap;
 use xbind::message::details::SESSION;
-use xbind::{Details, Did, Error, ErrorKind, InReplyTo, MessageId, Op, Result};
+use xbind::{Details, Did, Error, ErrorKind, Hashed, InReplyTo, MessageId, Op, Result};
 
 use crate::agent::Agent;
 use crate::agent::lookup::Lookups;
@@ -18,7 +18,6 @@ use crate::agent::parking::Place;
 use crate::agent::room::{Load, Slot};
 use crate::agent::signing::{Asked, Statement};
 use crate::flush::refusal::Refusal;
-use crate::port::event::Body;
 use crate::port::parts::Guard;
 use crate::sync::Lock;
 use crate::transport::Peer;
@@ -34,7 +33,7 @@ pub(crate) struct Outgoing {
     pub(crate) op: Op,
     pub(crate) id: MessageId,
     pub(crate) to: Peer,
-    pub(crate) body: Body,
+    pub(crate) body: Hashed,
     pub(crate) content_type: &'static str,
     /// What the caller presents; it travels beside the message.
     pub(crate) token: Option<String>,

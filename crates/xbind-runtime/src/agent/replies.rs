@@ -69,7 +69,7 @@ impl Agent {
             op,
             id,
             to: caller,
-            body,
+            body: body.into(),
             content_type,
             token: None,
             in_reply_to: Some(request),

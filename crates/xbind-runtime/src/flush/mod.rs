@@ -137,7 +137,7 @@ pub(crate) fn carry(sender: &Arc<Agent>, sealed: Vec<Sealed>, mut batch: Vec<Out
                 }
                 let hold = remote.hold.clone();
                 let call = outgoing.call.map(|_| CallId { caller: *sender.did(), id: outgoing.id });
-                let (body, token) = (take(&mut outgoing.body), outgoing.token.take());
+                let (body, token) = (take(&mut outgoing.body).into_bytes(), outgoing.token.take());
                 let departure = Departure { from: *sender.did(), to, call, jws: sealed.jws, body, token, hold };
                 match leaving.iter_mut().find(|(other, _)| *other == route) {
                     Some((_, departures)) => departures.push(departure),

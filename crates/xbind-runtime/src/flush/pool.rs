@@ -14,7 +14,7 @@ use crate::port::Port;
 const SIGNATURE_COST: usize = 35;
 /// Rough cost of one more message under the same signature, in microseconds.
 const MESSAGE_COST: usize = 4;
-/// Roughly how many bytes of bodies are hashed at both ends in a microsecond.
+/// Roughly how many bytes of bodies are hashed and moved in a microsecond.
 const BYTES_PER_MICROSECOND: usize = 400;
 /// Work below this is done before a worker thread would have woken up, in microseconds.
 const INLINE_BUDGET: usize = 500;

@@ -6,18 +6,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hashbrown::HashMap;
-use xbind::{Did, InReplyTo, MessageId, PendingCall, Session};
+use xbind::{Did, Hashed, InReplyTo, MessageId, PendingCall, Session};
 
 use crate::agent::Agent;
 use crate::agent::inbox::Request;
 use crate::agent::room::Slot;
-use crate::port::event::Body;
 use crate::transport::{Peer, Route};
 
 /// What waits for a store.
 pub(crate) enum Waiting {
     /// A call or send that is genuine, and whose window nobody here can name yet.
-    Unnamed { jws: String, body: Body, token: Option<String>, clock_skew: u64, max_lifetime: u64 },
+    Unnamed { jws: String, body: Hashed, token: Option<String>, clock_skew: u64, max_lifetime: u64 },
     /// One that this process accepts, with the name that it gives the window.
     Claimed(Box<Request>, Session),
 }

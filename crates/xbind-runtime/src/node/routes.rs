@@ -206,7 +206,7 @@ impl Node {
             let Some(recipient) = self.newest_of(&to) else { continue };
             let incoming = Incoming {
                 jws: &jws,
-                body,
+                body: body.into(),
                 token,
                 slot: None,
                 asked: None,

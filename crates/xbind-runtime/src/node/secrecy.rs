@@ -115,7 +115,7 @@ fn encrypt_one(sender: &Agent, outgoing: &mut Outgoing) -> Result<()> {
     let envelope = Envelope { from: *sender.did(), to: peer.did, id: outgoing.id };
     if let Some(answers) = peer.answers.as_ref() {
         if matches!(outgoing.op, Op::Result | Op::Part | Op::Progress | Op::Error) {
-            outgoing.body = answers.key.seal(&envelope, &outgoing.body)?;
+            outgoing.body = answers.key.seal(&envelope, &outgoing.body)?.into();
             outgoing.details.encryption = Some(answers.named);
         }
         return Ok(());
@@ -129,7 +129,7 @@ fn encrypt_one(sender: &Agent, outgoing: &mut Outgoing) -> Result<()> {
     clock::random(&mut *random)?;
     let encrypted = encrypt(&key, &envelope, &outgoing.body, outgoing.token.as_deref(), &random)?;
     sender.check_size(encrypted.body.len())?;
-    (outgoing.body, outgoing.token) = (encrypted.body, encrypted.token);
+    (outgoing.body, outgoing.token) = (encrypted.body.into(), encrypted.token);
     outgoing.details.encryption = Some(encrypted.key);
     let answers = Arc::new(Answers { key: encrypted.answers, named: encrypted.key });
     sender.port.calls.guard().encrypted(number, answers, &outgoing.body);

@@ -49,7 +49,7 @@ impl Again {
             op: Op::Call,
             id,
             to,
-            body,
+            body: body.into(),
             content_type,
             token,
             in_reply_to: None,

@@ -222,7 +222,7 @@ impl Running {
             op: Op::Part,
             id,
             to: self.caller.clone(),
-            body,
+            body: body.into(),
             content_type,
             token: None,
             in_reply_to: Some(self.request),

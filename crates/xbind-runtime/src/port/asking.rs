@@ -166,7 +166,7 @@ impl Port {
             op,
             id,
             to,
-            body,
+            body: body.into(),
             content_type,
             token,
             in_reply_to: None,

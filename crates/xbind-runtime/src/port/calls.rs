@@ -15,7 +15,7 @@ use crate::agent::Agent;
 use crate::node::Node;
 use crate::node::secrecy::Answers;
 use crate::port::anew::{ATTEMPTS, Again, MAX_KEPT_BYTES};
-use crate::port::event::{Body, Kept, Outcome};
+use crate::port::event::{Kept, Outcome};
 use crate::port::sink::{Fits, Sink};
 use crate::port::slots::Slots;
 use crate::transport::{Peer, Remote, Route};
@@ -244,11 +244,11 @@ impl Calls {
     }
 
     /// It was encrypted, and travels as this.
-    pub(crate) fn encrypted(&mut self, number: u64, answers: Arc<Answers>, body: &Body) {
+    pub(crate) fn encrypted(&mut self, number: u64, answers: Arc<Answers>, body: &[u8]) {
         let Some(call) = self.slots.get_mut(number) else { return };
         call.answers = Some(answers);
         if let Some(kept) = &mut call.kept {
-            kept.body.clone_from(body);
+            body.clone_into(&mut kept.body);
         }
     }
 

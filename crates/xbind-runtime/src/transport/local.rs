@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use xbind::message::details::SESSION;
 use xbind::{
-    Did, ErrorKind, InReplyTo, MessageId, Op, PendingCall, Policy, Recipient, Result, Secrecy, VerifiedMessage,
+    Did, ErrorKind, Hashed, InReplyTo, MessageId, Op, PendingCall, Policy, Recipient, Result, Secrecy, VerifiedMessage,
     authenticate,
 };
 
@@ -26,7 +26,7 @@ use crate::transport::{Peer, SpeaksFor};
 /// A message at the agent it was brought to.
 pub(crate) struct Incoming<'a> {
     pub(crate) jws: &'a str,
-    pub(crate) body: Body,
+    pub(crate) body: Hashed,
     pub(crate) token: Option<String>,
     /// Its place at the recipient, where it has one already.
     pub(crate) slot: Option<Slot>,
@@ -133,7 +133,7 @@ impl Agent {
         let worked_on = about.filter(|_| op.is_afterthought()).and_then(|id| self.works(&from, &id));
         let call = expected.as_ref().map(|(_, _, call)| call).or(worked_on.as_ref().map(|(_, call)| call));
         let message = match message.accept(&recipient, now, body, token.as_deref(), call) {
-            Ok(message) => message,
+            Ok(message) => message.plain(),
             // Its signature was verified, so its sender may be told.
             Err(error) if is_told(error.kind()) && about.is_none() => {
                 self.refuse_with(back(&from), reference(&id), &unclaimed(error.kind()));

@@ -242,7 +242,7 @@ impl Inner {
         }
         let mut id = [0; 16];
         id[..8].copy_from_slice(&self.rng.next().to_be_bytes());
-        let draft = |op, to, in_reply_to, body| Draft {
+        let draft = |op, to, in_reply_to, body: &'static [u8]| Draft {
             op,
             to,
             id: MessageId::from_bytes(id),

@@ -197,7 +197,7 @@ fn ties() -> Vec<Value> {
     let usual = answer_draft(&call);
     let other = seal(&caller(), &Draft { id: MessageId::from_bytes([7; 16]), ..call_draft() }).unwrap();
     let counted = Details { seq: Some(3), ..Details::default() };
-    let progress = Draft { op: Op::Progress, body: b"{}", details: counted, ..usual };
+    let progress = Draft { op: Op::Progress, body: b"{}".as_slice(), details: counted, ..usual };
     let send = seal(&caller(), &Draft { op: Op::Send, ..call_draft() }).unwrap();
     vec![
         mismatch("the answer to another call", "irt is not the id of the call", &answer_draft(&other)),

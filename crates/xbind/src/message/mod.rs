@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod card;
 pub(crate) mod claims;
+pub(crate) mod content;
 pub mod details;
 pub mod encryption;
 pub(crate) mod flat;

@@ -6,6 +6,7 @@ use crate::identity::did::Did;
 use crate::identity::key::VerifyingKey;
 use crate::message::batch::Membership;
 use crate::message::claims::{Claims, Form, malformed};
+use crate::message::content::{Content, Hashed};
 use crate::message::details::Details;
 use crate::message::jws::{self, Segments};
 use crate::message::recipient::{PendingCall, Policy, Recipient};
@@ -56,7 +57,7 @@ pub struct VerifiedMessage<B> {
 /// `MALFORMED_MESSAGE`, `PAYLOAD_TOO_LARGE`, `WRONG_AUDIENCE`, `MESSAGE_NOT_YET_VALID`, `MESSAGE_EXPIRED`,
 /// `INVALID_SIGNATURE`, what the recipient refuses the sender with, `STALE_SESSION`, `REPLY_MISMATCH`, `REPLAYED`,
 /// `REPLAY_WINDOW_FULL`.
-pub fn open<B: AsRef<[u8]>>(
+pub fn open<B: Content>(
     recipient: &Recipient<'_>,
     now: u64,
     jws: &str,
@@ -64,7 +65,7 @@ pub fn open<B: AsRef<[u8]>>(
     token: Option<&str>,
     pending: impl FnOnce(Op, &MessageId) -> Option<PendingCall>,
 ) -> Result<VerifiedMessage<B>> {
-    let message = authenticate(recipient, now, jws, body.as_ref().len())?;
+    let message = authenticate(recipient, now, jws, body.bytes().len())?;
     let call = message.in_reply_to().and_then(|call| pending(message.op(), &call.id));
     message.accept(recipient, now, body, token, call.as_ref())
 }
@@ -181,7 +182,7 @@ impl Authentic {
     ///
     /// # Errors
     /// `STALE_SESSION`, `REPLY_MISMATCH`, `REPLAYED`, `REPLAY_WINDOW_FULL`, `INVALID_SIGNATURE`.
-    pub fn accept<B: AsRef<[u8]>>(
+    pub fn accept<B: Content>(
         self,
         recipient: &Recipient<'_>,
         now: u64,
@@ -202,7 +203,7 @@ impl Authentic {
         } else {
             None
         };
-        self.check_beside(body.as_ref(), token)?; // a failure gives the reservation up
+        self.check_beside(&body, token)?; // a failure gives the reservation up
         if let Some(reservation) = reservation {
             reservation.commit();
         }
@@ -238,9 +239,9 @@ impl Authentic {
     }
 
     /// What travels beside the JWS: the body, and the token if one is presented.
-    fn check_beside(&self, body: &[u8], token: Option<&str>) -> Result<()> {
+    fn check_beside(&self, body: &impl Content, token: Option<&str>) -> Result<()> {
         let refuse = |why: &'static str| Err(Error::new(ErrorKind::InvalidSignature, why));
-        if u64::try_from(body.len()) != Ok(self.body_len) || Digest::of(body) != self.body_digest {
+        if u64::try_from(body.bytes().len()) != Ok(self.body_len) || body.digest() != self.body_digest {
             return refuse("the signature does not cover the body");
         }
         match (&self.token_digest, token) {
@@ -250,6 +251,16 @@ impl Authentic {
             (Some(_), None) => refuse("the token that the message presents is missing"),
             (None, Some(_)) => refuse("the message presents no token"),
         }
+    }
+}
+
+impl VerifiedMessage<Hashed> {
+    /// The same with its bytes alone.
+    #[must_use]
+    pub fn plain(self) -> VerifiedMessage<Vec<u8>> {
+        let Self { id, op, from, to, body, content_type, issued_at, expires_at, in_reply_to, details } = self;
+        let body = body.into_bytes();
+        VerifiedMessage { id, op, from, to, body, content_type, issued_at, expires_at, in_reply_to, details }
     }
 }
 

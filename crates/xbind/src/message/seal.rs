@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
 use crate::identity::key::SigningKey;
 use crate::message::batch::{self, Tree};
+use crate::message::content::Content;
 use crate::message::details::{self, Details, Shape};
 use crate::message::{self, ALG_BATCH, ALG_SINGLE, DIGEST_PREFIX, Digest, InReplyTo, MessageId, Op, TYPE};
 use sha2::{Digest as _, Sha256};
@@ -13,8 +14,8 @@ use std::borrow::{Borrow, Cow};
 use crate::message::batch::MAX_BATCH;
 
 /// One message to be signed.
-#[derive(Clone, Copy, Debug)]
-pub struct Draft<'a> {
+#[derive(Debug)]
+pub struct Draft<'a, B: ?Sized = [u8]> {
     /// What it is for.
     pub op: Op,
     /// The one recipient; never the sender.
@@ -28,7 +29,7 @@ pub struct Draft<'a> {
     /// Media type of the body, at most 127 bytes (RFC 6838 section 4.2).
     pub content_type: &'a str,
     /// The bytes that travel beside the JWS.
-    pub body: &'a [u8],
+    pub body: &'a B,
     /// A token to present, on a call or a send; it travels beside the message too.
     pub token: Option<&'a str>,
     /// The call that it answers or says something of; on all but calls and sends.
@@ -36,6 +37,14 @@ pub struct Draft<'a> {
     /// What only some messages say.
     pub details: Details<&'a str>,
 }
+
+impl<B: ?Sized> Clone for Draft<'_, B> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<B: ?Sized> Copy for Draft<'_, B> {}
 
 /// A signed message; body and token travel beside the JWS.
 #[derive(Clone, Debug)]
@@ -82,7 +91,7 @@ impl References {
 ///
 /// # Errors
 /// `WRONG_AUDIENCE` for a message to oneself, `MALFORMED_MESSAGE` for a draft outside the format.
-pub fn seal(key: &SigningKey, draft: &Draft<'_>) -> Result<Sealed> {
+pub fn seal<B: Content + ?Sized>(key: &SigningKey, draft: &Draft<'_, B>) -> Result<Sealed> {
     let unsigned = Unsigned::new(key.did(), std::slice::from_ref(draft))?;
     let signature = key.sign(unsigned.to_sign());
     unsigned.finish(&signature).pop().ok_or_else(|| Error::new(ErrorKind::Internal, "the message was lost"))
@@ -113,9 +122,9 @@ impl Unsigned {
     /// # Errors
     /// That of the first draft outside the format: `WRONG_AUDIENCE` for a message to oneself, else `MALFORMED_MESSAGE`.
     /// Also `MALFORMED_MESSAGE` for no draft at all, or more than 4096.
-    pub fn new<'a>(
+    pub fn new<'a, B: Content + ?Sized + 'a>(
         sender: &Did,
-        drafts: impl IntoIterator<Item = impl Borrow<Draft<'a>>, IntoIter: ExactSizeIterator>,
+        drafts: impl IntoIterator<Item = impl Borrow<Draft<'a, B>>, IntoIter: ExactSizeIterator>,
     ) -> Result<Self> {
         let drafts = drafts.into_iter();
         let count = drafts.len();
@@ -214,7 +223,7 @@ macro_rules! claim {
 }
 
 /// The claims, in the order of the known answers. Only the media type can hold a character that JSON escapes.
-fn write_claims(sender: &Did, draft: &Draft<'_>, out: &mut Vec<u8>) -> Result<()> {
+fn write_claims<B: Content + ?Sized>(sender: &Did, draft: &Draft<'_, B>, out: &mut Vec<u8>) -> Result<()> {
     if draft.to == *sender {
         return Err(Error::new(ErrorKind::WrongAudience, "an agent cannot address itself"));
     }
@@ -228,7 +237,7 @@ fn write_claims(sender: &Did, draft: &Draft<'_>, out: &mut Vec<u8>) -> Result<()
     if !message::is_content_type(draft.content_type) {
         return Err(malformed("the content type is not a media type of at most 127 bytes"));
     }
-    let body_len = u64::try_from(draft.body.len()).unwrap_or(u64::MAX);
+    let body_len = u64::try_from(draft.body.bytes().len()).unwrap_or(u64::MAX);
     let names_call = draft.in_reply_to.is_some();
     details::check(&Shape {
         op: draft.op,
@@ -257,7 +266,7 @@ fn write_claims(sender: &Did, draft: &Draft<'_>, out: &mut Vec<u8>) -> Result<()
         string(out, claim!("pt"), draft.content_type);
     }
     number(out, claim!("pl"), body_len);
-    encoded(out, claim!("pd"), DIGEST_PREFIX, Digest::of(draft.body).as_bytes());
+    encoded(out, claim!("pd"), DIGEST_PREFIX, draft.body.digest().as_bytes());
     if let Some(token) = draft.token {
         encoded(out, claim!("ath"), "", Digest::of(token.as_bytes()).as_bytes());
     }
