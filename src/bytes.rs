@@ -53,7 +53,7 @@ unsafe fn copied(env: sys::napi_env, value: sys::napi_value) -> Result<Vec<u8>> 
     // SAFETY: the same; the out pointers are valid, and those that are null are not asked for.
     let (data, length) = unsafe { place(env, value) }?;
     let mut bytes: Vec<u8> = Vec::new();
-    reserve(&mut bytes, length)?;
+    bytes.try_reserve_exact(length).map_err(|_| no_memory())?;
     if !data.is_null() {
         // SAFETY: the array has `length` bytes at `data`, which stay in place while we are here; those of a detached array
         // are none. Another thread may write meanwhile: each byte is then read before or after, and never again.
@@ -66,9 +66,9 @@ unsafe fn copied(env: sys::napi_env, value: sys::napi_value) -> Result<Vec<u8>> 
     Ok(black_box(bytes))
 }
 
-/// Without memory this call ends, and not the process.
-pub fn reserve(bytes: &mut Vec<u8>, length: usize) -> Result<()> {
-    bytes.try_reserve_exact(length).map_err(|_| Error::new(Status::GenericFailure, "no memory for so many bytes"))
+/// Without memory a call ends, and not the process.
+pub fn no_memory() -> Error {
+    Error::new(Status::GenericFailure, "no memory for so many bytes")
 }
 
 unsafe fn place(env: sys::napi_env, value: sys::napi_value) -> Result<(*const u8, usize)> {

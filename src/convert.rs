@@ -7,10 +7,10 @@ use napi::{Status, check_status, sys};
 use napi_derive::napi;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use xbind_binding::port::handled;
+use xbind_binding::{port::handled, spare};
 use xbind_runtime::Payload;
 
-use crate::bytes::{Bytes, reserve};
+use crate::bytes::{Bytes, no_memory};
 
 /// A failure as data; `ts/errors.ts` makes the exception of it.
 #[napi(object, object_from_js = false, js_name = "Failure")]
@@ -70,7 +70,7 @@ pub struct Content(pub Payload);
 
 impl FromNapiValue for Content {
     unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> napi::Result<Self> {
-        let (mut length, mut text) = (0, Vec::<u8>::new());
+        let mut length = 0;
         let read = |to: *mut u8, room, length: &mut usize| {
             // SAFETY: whoever calls this vouches for environment and value, and there is room for so much.
             unsafe { sys::napi_get_value_string_utf8(env, value, to.cast(), room, length) }
@@ -79,7 +79,7 @@ impl FromNapiValue for Content {
             // SAFETY: the same.
             return unsafe { Bytes::from_napi_value(env, value) }.map(|bytes| Self(Payload::Bytes(bytes.0)));
         }
-        reserve(&mut text, length.saturating_add(1))?; // a zero ends it
+        let mut text = spare::take(length.saturating_add(1)).map_err(|_| no_memory())?; // a zero ends it
         check_status!(read(text.as_mut_ptr(), text.capacity(), &mut length))?;
         // SAFETY: so many bytes were written.
         unsafe { text.set_len(length) };

@@ -9,6 +9,7 @@ use xbind_runtime::{Event, Outcome, Payload, Port, Receipt, Reply, Senders};
 pub use xbind_runtime::Letter;
 
 use crate::guard::guarded;
+use crate::spare;
 
 /// A value of such a list.
 pub enum Value<'a> {
@@ -134,7 +135,11 @@ pub fn write_letters<L: List>(list: &mut L, letters: Vec<Letter>) -> Result<(), 
 
 fn write_payload<L: List>(list: &mut L, payload: Payload) -> Result<(), L::Error> {
     match payload {
-        Payload::Json(text) => list.push(Value::Text(&text)),
+        Payload::Json(text) => {
+            let pushed = list.push(Value::Text(&text));
+            spare::keep(text.into_bytes());
+            pushed
+        }
         Payload::Bytes(bytes) => list.push(Value::Bytes(bytes)),
     }
 }

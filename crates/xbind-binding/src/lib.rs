@@ -25,6 +25,7 @@ pub mod record;
 pub mod registry;
 pub mod revocation;
 pub mod serve;
+pub mod spare;
 pub mod statement;
 pub mod tape;
 pub mod token;
