@@ -8,9 +8,6 @@ import { StatusListSource, TokenVerifier } from '@private.me/autogen/tokens'
 import { authority } from './helpers/authority.ts'
 import { errorOf, valueOf } from './helpers/result.ts'
 
-/** What the built-in client fetched, all verifiers of a process have together for 15 s. */
-const plain = async (url: string) => new Uint8Array(await (await fetch(url)).arrayBuffer())
-
 const AUDIENCE = 'api.example.com'
 const SCOPE = 'read:payments'
 
@@ -294,7 +291,7 @@ test('tokens of the authority verify by its DID, and not once their agent is sus
     new TokenVerifier({
       audience: AUDIENCE,
       trust: [own.did],
-      revocations: new StatusListSource({ origins: [own.url], fetch: plain }),
+      revocations: own.revocations(),
     })
   const presented = { scopes: [SCOPE], presenter: alice.getDID() }
   expect(valueOf(await verifier().verify(token, presented))).toMatchObject({ subject: alice.getDID() })
@@ -340,8 +337,7 @@ test('an authority that has a new key is followed by agents, and by verifiers th
   const after = valueOf(await alice.requestToken({ ...wish, ttlSeconds: 120 }))
   expect(valueOf(await bob.call('alice.dev.example', 'x'))).toBe('x')
   const verified = (token: string, ...trust: string[]) => {
-    const revocations = new StatusListSource({ origins: [own.url], fetch: plain })
-    const verifier = new TokenVerifier({ audience: AUDIENCE, trust, revocations })
+    const verifier = new TokenVerifier({ audience: AUDIENCE, trust, revocations: own.revocations() })
     return verifier.verify(token, { scopes: [SCOPE], presenter: alice.getDID() })
   }
   expect(valueOf(await verified(before, own.did)).issuer).toBe(own.did)
