@@ -3,10 +3,10 @@
 
 mod common;
 
-use common::exchange::{ACCESS_TOKEN, ID_TOKEN, Scene};
+use common::exchange::{ACCESS_TOKEN, AUTHORITY, ID_TOKEN, Scene};
 use common::issuer::{IssuerKey, IssuerServer, Say};
 use common::oauth::{TYPE, form, jws, part, with_proof};
-use common::{key, until};
+use common::{Folder, key, until};
 use serde_json::{Value, json};
 use xbind::identity::jwk::thumbprint;
 
@@ -371,12 +371,30 @@ fn what_nobody_can_be_asked_about_any_more_ends() {
 
 #[test]
 fn whoever_is_no_issuer_any_more_has_no_users_here() {
-    let mut scene = Scene::new();
-    let user = scene.user(&json!({}));
-    let token = scene.token(&user);
-    scene.restart();
-    std::thread::sleep(std::time::Duration::from_millis(10));
-    assert_eq!(scene.standing(&token), "active");
+    let (folder, mut scene) = (Folder::new(), Scene::new());
+    // The one that stays is between the others, in whatever order they are gone through.
+    let mut issuers = [(); 3].map(|()| IssuerServer::start());
+    issuers.sort_by_key(IssuerServer::url);
+    let configured = |issuers: &[&IssuerServer]| {
+        let entry =
+            |each: &&IssuerServer| json!({ "issuer": each.url(), "audience": AUTHORITY, "algorithms": ["EdDSA"] });
+        let file = folder.join("issuers.json");
+        let entries: Vec<_> = issuers.iter().map(entry).collect();
+        std::fs::write(&file, json!({ "issuers": entries }).to_string()).unwrap();
+        Some(file)
+    };
+    let allowed = issuers.each_ref().map(|each| json!({ "issuer": each.url(), "scopes": { "read": ["read:*"] } }));
+    scene.story.restart_with(|config| config.issuers = configured(&issuers.each_ref()));
+    scene.say(&json!({ "issuers": allowed }));
+    let [first, kept, last] = issuers.each_ref().map(|issuer| {
+        issuer.publishes(&[("k", &scene.key)]);
+        let user = scene.user(&json!({ "iss": issuer.url() }));
+        scene.token(&user)
+    });
+    let [_, stays, _] = &issuers;
+    scene.story.restart_with(|config| config.issuers = configured(&[stays]));
+    until(|| [&first, &last].iter().all(|token| scene.standing(token) == "revoked"));
+    assert_eq!(scene.standing(&kept), "active");
     scene.story.restart_with(|config| config.issuers = None);
-    until(|| scene.standing(&token) == "revoked");
+    until(|| scene.standing(&kept) == "revoked");
 }
