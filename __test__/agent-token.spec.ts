@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { AutoGenxBindAgent, isReceipt, MessageBus, type AgentTokenWish } from '@private.me/autogen'
 import { RequestVerifier, signRequest } from '@private.me/autogen/http'
-import { StatusListSource, TokenVerifier } from '@private.me/autogen/tokens'
+import { TokenVerifier } from '@private.me/autogen/tokens'
 import { run } from './helpers/child.ts'
 import { codeOf, errorOf, valueOf } from './helpers/result.ts'
 import { workflow } from './helpers/workflow.ts'
@@ -34,17 +34,12 @@ async function issued(): Promise<number> {
   return Number(/^xbind_tokens_issued_total (\d+)$/m.exec(text)![1])
 }
 
-async function status(token: string): Promise<string> {
-  const [headers, body] = [{ 'content-type': 'application/json' }, JSON.stringify({ token })]
-  const response = await fetch(`${own.authority.url}/v1/introspection`, { method: 'POST', headers, body })
-  return ((await response.json()) as { status: string }).status
-}
-
-const plain = async (url: string) => new Uint8Array(await (await fetch(url)).arrayBuffer())
-const revocations = () => new StatusListSource({ origins: [own.authority.url], fetch: plain })
-
 function verified(token: string, agent: AutoGenxBindAgent) {
-  const verifier = new TokenVerifier({ audience: AUDIENCE, trust: [own.authority.did], revocations: revocations() })
+  const verifier = new TokenVerifier({
+    audience: AUDIENCE,
+    trust: [own.authority.did],
+    revocations: own.authority.revocations(),
+  })
   return verifier.verify(token, { presenter: agent.getDID() })
 }
 
@@ -79,7 +74,7 @@ test('handlers and servers see on whose behalf they are asked', async () => {
   researcher.handle(({ from, scopes, chain, onBehalfOf }) => ({ from, scopes, chain, onBehalfOf }), {
     trust,
     scopes: ['notes:read'],
-    revocations: revocations(),
+    revocations: own.authority.revocations(),
   })
   const [audience, onBehalfOf] = [researcher.getDID(), { issuer: own.users.url, subject: 'alice' }]
   const wish = { originalToken: own.users.token('alice'), audience, scopes: ['notes:read'] }
@@ -111,7 +106,7 @@ test('handlers and servers see on whose behalf they are asked', async () => {
     authorities: ['api.example'],
     audience: researcher.getDID(),
     trust,
-    revocations: revocations(),
+    revocations: own.authority.revocations(),
     nonces: { claim: () => true }, // it has begun only now
   })
   const request = new Request('https://api.example/notes')
@@ -211,7 +206,7 @@ test('with the session of the user ends what agents were given for him, and noth
     [daves, 'active'],
     [itself, 'active'],
   ] as const) {
-    expect(await status(each)).toBe(stands)
+    expect(await own.authority.status(each)).toBe(stands)
   }
   expect(errorOf(await verified(token, agents[0]!)).code).toBe('REVOKED')
   // As soon as the authority has said so once, nothing is handed out that was kept.
@@ -226,7 +221,7 @@ test('a token that was taken back is handed out until somebody has refused it, a
   const { bus, agents } = await crew('analyst', 'researcher')
   const [analyst, researcher] = agents as [AutoGenxBindAgent, AutoGenxBindAgent]
   const policy = { trust: [own.authority.did], scopes: ['notes:read'] }
-  researcher.handle(() => 'read', { ...policy, revocations: revocations() })
+  researcher.handle(() => 'read', { ...policy, revocations: own.authority.revocations() })
   const audience = researcher.getDID()
   const wish = { agentId: 'analyst', originalToken: own.users.token('alice'), audience, scopes: ['notes:read'] }
   const ask = async () => valueOf(await bus.getAgentToken(wish))
@@ -366,7 +361,7 @@ test('an operator who takes no users of an issuer any more ends what was given f
   const wish = { agentId: 'analyst', originalToken: own.users.token('frank'), ...mine }
   const token = valueOf(await bus.getAgentToken(wish))
   await own.takes([])
-  expect(await status(token)).toBe('revoked')
+  expect(await own.authority.status(token)).toBe('revoked')
   expect(errorOf(await bus.getAgentToken({ ...wish, ttlSeconds: 60 })).code).toBe('UNTRUSTED_ISSUER')
   expect(errorOf(await bus.getAgentToken(wish)).code).toBe('UNTRUSTED_ISSUER')
 })

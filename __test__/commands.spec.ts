@@ -1,4 +1,5 @@
 // Whoever follows README.md or CONTRIBUTING.md meets no command that nobody runs.
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
@@ -60,6 +61,28 @@ test('one that nobody runs would be found', () => {
     true,
   ])
 })
+
+test.skipIf(process.platform === 'win32')(
+  'what .ci/run leaves out is neither ok nor failed, and said with its reason',
+  () => {
+    const [steps = '', , end = ''] = read('.ci/run').split(/^(if step prepare[^]*?^fi$)/m)
+    const late = `${steps}
+    SECONDS=6000
+    fails() { false; }
+    step python python_alone
+    step fuzz fuzz
+    step other true
+    step bad fails${end}`
+    const { stdout: said, status } = spawnSync('bash', ['-c', late, '.ci/run'], { cwd: root, encoding: 'utf8' })
+    expect(said).toContain('== python: left out: 100 minutes have gone already\n')
+    expect(said).toContain('== other: ok, ')
+    expect(said).toContain('== bad: failed, ')
+    const [, left] = said.split('== What was left out\n')
+    expect(left).toMatch(/^python: left out: .*\nfuzz: left out: .*\n\n== What failed\n/)
+    expect(said).toMatch(/\n0 passed, 1 failed\n$/)
+    expect(status).toBe(1)
+  },
+)
 
 test('where a command is tried elsewhere, it is', () => {
   expect(read('__test__/packaging/project.ts')).toContain("'install'")

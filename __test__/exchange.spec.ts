@@ -10,7 +10,7 @@ import {
   genericTokenEndpointRequest,
   processGenericTokenEndpointResponse,
 } from 'oauth4webapi'
-import { StatusListSource, TokenVerifier } from '@private.me/autogen/tokens'
+import { TokenVerifier } from '@private.me/autogen/tokens'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { authority } from './helpers/authority.ts'
 import { provider, type Algorithm } from './helpers/provider.ts'
@@ -69,17 +69,8 @@ const verifier = () =>
   new TokenVerifier({
     audience: AUDIENCE,
     trust: [own.did],
-    revocations: new StatusListSource({ origins: [own.url], fetch: plain }),
+    revocations: own.revocations(),
   })
-const plain = async (url: string) => new Uint8Array(await (await fetch(url)).arrayBuffer())
-
-async function status(token: string): Promise<string> {
-  const body = JSON.stringify({ token })
-  const headers = { 'content-type': 'application/json' }
-  const response = await fetch(`${own.url}/v1/introspection`, { method: 'POST', headers, body })
-  return ((await response.json()) as { status: string }).status
-}
-
 const refused = (asked: Promise<unknown>) =>
   asked.then(
     () => 'given',
@@ -115,7 +106,7 @@ test.for<Algorithm>(['RS256', 'ES256', 'EdDSA'])(
       subject: dids.alice,
       onBehalfOf: { issuer: users.url, subject: 'carol' },
     })
-    expect(await status(given.access_token)).toBe('active')
+    expect(await own.status(given.access_token)).toBe('active')
   },
 )
 
@@ -140,10 +131,10 @@ test('who signs out takes along what agents were given, at once', async () => {
   await expect.poll(() => users.ended, { timeout: 30_000 }).toContain('erin')
   expect(users.failures).toEqual([])
   for (const { access_token: token } of given) {
-    expect(await status(token)).toBe('revoked')
+    expect(await own.status(token)).toBe('revoked')
     expect(errorOf(await verifier().verify(token)).code).toBe('REVOKED')
   }
-  expect(await status(other.access_token)).toBe('active')
+  expect(await own.status(other.access_token)).toBe('active')
   expect(await refused(exchange('alice', erin.access_token))).toBe('invalid_request')
   expect(await refused(exchange('alice', frank.access_token))).toBe('given')
 })

@@ -3,12 +3,11 @@ import { createPrivateKey, createPublicKey } from 'node:crypto'
 import * as oauth from 'oauth4webapi'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Identity, publicKeyToDID } from '@private.me/autogen'
-import { StatusListSource, TokenVerifier } from '@private.me/autogen/tokens'
+import { TokenVerifier } from '@private.me/autogen/tokens'
 import { authority } from './helpers/authority.ts'
 import { codeOf, valueOf } from './helpers/result.ts'
 
 const AUDIENCE = 'https://api.example.com'
-const plain = async (url: string) => new Uint8Array(await (await fetch(url)).arrayBuffer())
 const insecure = { [oauth.allowInsecureRequests]: true }
 
 let own: Awaited<ReturnType<typeof authority>>
@@ -64,7 +63,7 @@ const verifier = () =>
   new TokenVerifier({
     audience: AUDIENCE,
     trust: [own.did],
-    revocations: new StatusListSource({ origins: [own.url], fetch: plain }),
+    revocations: own.revocations(),
   })
 
 test('what it says of itself', () => {

@@ -6,7 +6,18 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { broker, type Broker } from './helpers/nats-server.ts'
 import { workflow } from './helpers/workflow.ts'
-import { examples, fileOf, mark, outputs, pattern, program, programs, root } from './helpers/guides.ts'
+import {
+  blocks,
+  compiled,
+  examples,
+  fileOf,
+  mark,
+  outputs,
+  pattern,
+  program,
+  programs,
+  root,
+} from './helpers/guides.ts'
 
 const execute = promisify(execFile)
 mkdirSync(join(root, 'target'), { recursive: true })
@@ -21,14 +32,16 @@ afterAll(() => users.stop())
 beforeAll(async () => {
   server = await broker()
   users = await workflow()
-  for (const document of programs) writeFileSync(join(folder, `${fileOf(document)}.mts`), program(document))
+  const write = (document: string, code: string) => writeFileSync(join(folder, `${fileOf(document)}.mts`), code)
+  for (const document of programs) write(document, program(document))
+  for (const document of compiled) write(document, blocks(document, 'ts').join(''))
   const tsc = join(root, 'node_modules/typescript/bin/tsc')
   const options = ['--ignoreConfig', '--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node']
-  const files = programs.map((document) => `${fileOf(document)}.mts`)
-  const compiled = await execute(process.execPath, [tsc, ...options, ...files], { cwd: folder }).catch(
+  const files = [...programs, ...compiled].map((document) => `${fileOf(document)}.mts`)
+  const { stdout: wrong } = await execute(process.execPath, [tsc, ...options, ...files], { cwd: folder }).catch(
     (error: { stdout: string }) => error,
   )
-  if (compiled.stdout !== '') throw new Error(compiled.stdout)
+  if (wrong !== '') throw new Error(wrong)
 }, 300_000)
 
 test.each(programs)('%s', async (document) => {
@@ -46,6 +59,7 @@ test.each(programs)('%s', async (document) => {
 
 test('there are guides, and the pattern of an output lets nothing but the dots vary', () => {
   expect(programs).toEqual(expect.arrayContaining(['README.md', 'docs/guides/tokens.md', 'docs/guides/transport.md']))
+  expect(compiled).toContain('docs/guides/keys-elsewhere.md')
   expect("to: 'did:key:z6Mkx'").toMatch(pattern("to: 'did:key:z6Mk…'"))
   expect("to: 'did:key:z6Mkx', more").not.toMatch(pattern("to: 'did:key:z6Mk…'"))
   expect('a(b)').not.toMatch(pattern('a(c)'))

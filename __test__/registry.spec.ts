@@ -6,10 +6,9 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { AutoGenxBindAgent, Identity, MessageBus, type AgentConfig } from '@private.me/autogen'
 import { StatusListSource, TokenVerifier } from '@private.me/autogen/tokens'
 import { authority } from './helpers/authority.ts'
+import { run } from './helpers/child.ts'
+import { blocks } from './helpers/guides.ts'
 import { errorOf, valueOf } from './helpers/result.ts'
-
-/** What the built-in client fetched, all verifiers of a process have together for 15 s. */
-const plain = async (url: string) => new Uint8Array(await (await fetch(url)).arrayBuffer())
 
 const AUDIENCE = 'api.example.com'
 const SCOPE = 'read:payments'
@@ -286,6 +285,34 @@ test('a key that is with an identity provider signs', async () => {
   expect(errorOf(await other.requestToken({ audience: AUDIENCE, scopes: [SCOPE] })).code).toBe('SIGN_FAILED')
 })
 
+test('an agent whose key is elsewhere is taken in by an operator as its guide says', async () => {
+  const guide = 'docs/guides/keys-elsewhere.md'
+  const identity = Identity.generate()
+  const there = `
+    import { AutoGenxBindAgent, Identity } from '@private.me/autogen'
+    const identity = Identity.fromPKCS8(process.env.KEY).value
+    const sign = (bytes) => identity.dangerouslySign(bytes)
+    const editor = new AutoGenxBindAgent({ identityProvider: { getDID: () => identity.did, sign } })`
+  const asks = blocks(guide, 'ts').find((code) => code.includes('/v1/enrolments'))!
+  const program = `${there}\n${asks.replace('https://authority.example', own.url)}`
+  const env = { KEY: valueOf(identity.toPKCS8({ format: 'pem' })), OPERATOR_ID: own.operator.id }
+  const asked = await run(process.execPath, ['--input-type=module', '-e', program], env)
+  const [did = '', answer = ''] = asked.stdout.trim().split(/ (.*)/s)
+  expect(asked.stderr + did).toBe(identity.did)
+  const { enrolment } = JSON.parse(answer) as { enrolment: string }
+
+  const takes = blocks(guide, 'sh').find((code) => code.includes('--enrolment'))!
+  const given = [own.operator.id, identity.did, enrolment, SCOPE]
+  const words = takes.trim().replaceAll(/…|did:key:…|read:payments/g, () => given.shift()!)
+  expect(given).toEqual([])
+  await own.xbind(...words.split(' ').slice(1))
+  const identityProvider = { getDID: () => identity.did, sign: (bytes: Uint8Array) => identity.dangerouslySign(bytes) }
+  const agentOptions = { bus: kept(new MessageBus()), registry: { url: own.url, did: own.did } }
+  const editor = kept(new AutoGenxBindAgent({ name: 'editor', identityProvider, agentOptions }))
+  expect(valueOf(await editor.requestToken({ audience: AUDIENCE, scopes: [SCOPE] }))).toContain('.')
+  expect(valueOf(await editor.register()).did).toBe(identity.did)
+})
+
 test('tokens of the authority verify by its DID, and not once their agent is suspended', async () => {
   const alice = await agent('alice')
   const wish = { audience: AUDIENCE, scopes: [SCOPE] }
@@ -294,7 +321,7 @@ test('tokens of the authority verify by its DID, and not once their agent is sus
     new TokenVerifier({
       audience: AUDIENCE,
       trust: [own.did],
-      revocations: new StatusListSource({ origins: [own.url], fetch: plain }),
+      revocations: own.revocations(),
     })
   const presented = { scopes: [SCOPE], presenter: alice.getDID() }
   expect(valueOf(await verifier().verify(token, presented))).toMatchObject({ subject: alice.getDID() })
@@ -340,8 +367,7 @@ test('an authority that has a new key is followed by agents, and by verifiers th
   const after = valueOf(await alice.requestToken({ ...wish, ttlSeconds: 120 }))
   expect(valueOf(await bob.call('alice.dev.example', 'x'))).toBe('x')
   const verified = (token: string, ...trust: string[]) => {
-    const revocations = new StatusListSource({ origins: [own.url], fetch: plain })
-    const verifier = new TokenVerifier({ audience: AUDIENCE, trust, revocations })
+    const verifier = new TokenVerifier({ audience: AUDIENCE, trust, revocations: own.revocations() })
     return verifier.verify(token, { scopes: [SCOPE], presenter: alice.getDID() })
   }
   expect(valueOf(await verified(before, own.did)).issuer).toBe(own.did)

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { AutoGenxBindAgent, Identity, MessageBus, type TrustedAuthority } from '@private.me/autogen'
 import { RequestVerifier, signRequest } from '@private.me/autogen/http'
-import { issueToken, StatusListSource, TokenVerifier, type TokenVerifierOptions } from '@private.me/autogen/tokens'
+import { issueToken, TokenVerifier, type TokenVerifierOptions } from '@private.me/autogen/tokens'
 import { authority } from './helpers/authority.ts'
 import { codeOf, errorOf, valueOf } from './helpers/result.ts'
 
@@ -20,7 +20,6 @@ type Authority = Awaited<ReturnType<typeof authority>>
 const opened: { close(): void }[] = []
 afterEach(() => opened.splice(0).forEach((each) => each.close()))
 
-const plain = async (url: string) => new Uint8Array(await (await fetch(url)).arrayBuffer())
 const seconds = () => Math.floor(Date.now() / 1000)
 
 /** Who signs there now. */
@@ -88,7 +87,7 @@ describe('steps of the key', () => {
     const guarded = new AutoGenxBindAgent({ agentOptions: { bus } })
     opened.push(guarded)
     const { alice, token } = await tokensOf(own, guarded.getDID(), bus)
-    const revocations = new StatusListSource({ origins: [own.url], fetch: plain })
+    const revocations = own.revocations()
     const trust = [{ did: own.did, url: own.url }]
     guarded.handle(({ chain }) => chain[0], { trust, scopes: [SCOPE], revocations })
     const call = async (token: string) => {
@@ -126,7 +125,7 @@ describe('steps of the key', () => {
     const { alice, token } = await tokensOf(own, audience)
     const trust = [{ did: own.did, url: own.url }]
     const nonces = { claim: () => true } // it has begun only now
-    const revocations = new StatusListSource({ origins: [own.url], fetch: plain })
+    const revocations = own.revocations()
     const verifier = new RequestVerifier({ authorities: ['api.example'], trust, nonces, revocations })
     const mine = await token()
     expect(issuerOf(mine)).not.toBe(own.did)

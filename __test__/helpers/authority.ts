@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AutoGenxBindAgent, type AgentConfig } from '@private.me/autogen'
+import { StatusListSource } from '@private.me/autogen/tokens'
 import { run } from './child.ts'
 import { valueOf } from './result.ts'
 
@@ -13,6 +14,9 @@ interface Told {
   did: string
   operator: { id: string; did: string }
 }
+
+/** Nothing is kept of it: what the built-in client fetched, all verifiers of a process have together for 15 s. */
+const plain = async (url: string) => new Uint8Array(await (await fetch(url)).arrayBuffer())
 
 /** An authority in a process of its own, with an operator and the agents `alice` and `bob`. */
 export async function authority(...scopes: string[]) {
@@ -51,6 +55,14 @@ export async function authority(...scopes: string[]) {
       await xbind('init', '--domain', 'dev.example', '--server', told.url, ...own)
       await xbind('register', 'agent', ...own)
       await xbind('agent-scopes', 'set', ...granted.flatMap((scope) => ['--scopes', scope]), ...own)
+    },
+    /** Its status lists, as they are now. */
+    revocations: () => new StatusListSource({ origins: [told.url], fetch: plain }),
+    /** How it says that a token stands. */
+    async status(token: string) {
+      const [headers, body] = [{ 'content-type': 'application/json' }, JSON.stringify({ token })]
+      const response = await fetch(`${told.url}/v1/introspection`, { method: 'POST', headers, body })
+      return ((await response.json()) as { status: string }).status
     },
     xbind: (...own: string[]) => xbind(...own, '--dir', dir),
     /** A step of its key, while it runs. */

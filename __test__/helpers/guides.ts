@@ -15,12 +15,21 @@ export const mark = '── next ──'
  * The documents that are programs: all parts of one together. Those in Python run in python/tests, those for a shell in
  * crates/xbind-cli/tests.
  */
-export const programs: string[] = [
-  'README.md',
-  ...readdirSync(join(root, 'docs/guides'))
-    .map((file) => `docs/guides/${file}`)
-    .filter((file) => /^```ts run$/m.test(readFileSync(join(root, file), 'utf8'))),
-]
+export const programs: string[] = ['README.md', ...guidesWith(/^```ts run$/m)]
+
+/** The guides whose TypeScript wants what is not here: it is compiled, and not run. */
+export const compiled: string[] = guidesWith(/^```ts$/m).filter((file) => !programs.includes(file))
+
+function guidesWith(block: RegExp): string[] {
+  const files = readdirSync(join(root, 'docs/guides')).map((file) => `docs/guides/${file}`)
+  return files.filter((file) => block.test(readFileSync(join(root, file), 'utf8')))
+}
+
+/** The blocks of a guide that are marked with that alone. */
+export function blocks(document: string, kind: string): string[] {
+  const all = readFileSync(join(root, document), 'utf8').matchAll(/^```([^\n]*)\n(.*?)^```$/gms)
+  return [...all].filter(([, mark]) => mark === kind).map(([, , code = '']) => code)
+}
 
 export function examples(document: string, folder = root): Example[] {
   const blocks = [...readFileSync(join(folder, document), 'utf8').matchAll(/^```([^\n]*)\n(.*?)^```$/gms)]

@@ -30,9 +30,11 @@ class Authority:
             pytest.skip("the package for Node.js is not built here")
         self._folder = tempfile.TemporaryDirectory(prefix="xbind-authority-")
         self.dir = Path(self._folder.name) / "dev"
+        self.data = self.dir / "authority"
         told = self._begin("dev", "--dir", str(self.dir), *(each for scope in scopes for each in ("--scopes", scope)))
         self.url: str = told["url"]
         self.did: str = told["did"]
+        self.at = Located(self.did, self.url)
 
     def _begin(self, *args: str) -> Any:
         command = ["node", str(CLI), *args, "--json", "--quiet"]
@@ -44,7 +46,15 @@ class Authority:
 
     def xbind(self, *args: str) -> Any:
         """Runs a command."""
-        command = ["node", str(CLI), *args, "--dir", str(self.dir), "--json"]
+        return self._run(*args, "--dir", str(self.dir))
+
+    def step(self, name: str, *args: str) -> Any:
+        """A step of its key, while it runs."""
+        return self._run("authority", name, *args, "--data", str(self.data))
+
+    @staticmethod
+    def _run(*args: str) -> Any:
+        command = ["node", str(CLI), *args, "--json"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -65,14 +75,18 @@ class Authority:
         """It is killed, and is where it was, with more options."""
         self.kill()
         listen = ("--listen", urllib.parse.urlsplit(self.url).netloc, "--url", self.url)
-        self._begin("authority", "serve", "--data", str(self.dir / "authority"), *listen, *more)
+        self._begin("authority", "serve", "--data", str(self.data), *listen, *more)
 
     async def agent(self, who: str, bus: MessageBus, **options: Any) -> Agent:
         """One of its agents, brought here with its key."""
-        return await Agent.from_identity(self.key(who), who, bus=bus, **{"registry": Located(self.did, self.url), **options})
+        return await Agent.from_identity(self.key(who), who, bus=bus, **{"registry": self.at, **options})
 
     def key(self, who: str) -> str:
         return (self.dir / "profiles" / who / "keys" / "agent.key").read_text()
+
+    def own_key(self, name: str = "authority.key") -> Identity:
+        """One that it signs with."""
+        return Identity.from_pkcs8((self.data / name).read_text())
 
     def issued(self) -> int:
         """How many tokens it has issued."""

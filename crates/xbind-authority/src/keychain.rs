@@ -190,7 +190,9 @@ impl Keychain {
                 let next = chain.next.as_ref().ok_or_else(|| conflict("no key is prepared"))?;
                 let wait = next.known_at(self.keys_age).saturating_sub(now);
                 if wait > 0 && !at_once {
-                    return Err(conflict(format!("verifiers may have a JWK set without that key for {wait} s still")));
+                    return Err(conflict(format!(
+                        "verifiers may have a JWK set without that key for {wait} s still: wait that long, or activate it at once"
+                    )));
                 }
                 plan.activate(next.read.new, by, now);
             }

@@ -3,19 +3,12 @@
 
 mod common;
 
-use std::time::Duration;
-
-use common::exchange::{ACCESS_TOKEN, ID_TOKEN, Scene};
+use common::exchange::{ACCESS_TOKEN, AUTHORITY, ID_TOKEN, Scene};
 use common::issuer::{IssuerKey, IssuerServer, Say};
-use common::key;
-use common::oauth::{TYPE, form, jws, with_proof};
+use common::oauth::{TYPE, form, jws, part, with_proof};
+use common::{Folder, key, until};
 use serde_json::{Value, json};
 use xbind::identity::jwk::thumbprint;
-
-fn said(token: &str) -> Value {
-    let claims = data_encoding::BASE64URL_NOPAD.decode(token.split('.').nth(1).unwrap().as_bytes()).unwrap();
-    serde_json::from_slice(&claims).unwrap()
-}
 
 #[test]
 fn an_agent_acts_for_a_user_and_everybody_sees_for_whom() {
@@ -27,7 +20,7 @@ fn an_agent_acts_for_a_user_and_everybody_sees_for_whom() {
     let lives = answer["expires_in"].as_u64().unwrap();
     assert!((500..=600).contains(&lives), "no longer than the user's token: {lives}");
     let token = answer["access_token"].as_str().unwrap();
-    let claims = said(token);
+    let claims = part(token, 1);
     assert_eq!(claims["sub"], "alice");
     assert_eq!(claims["act"], json!({ "sub": scene.agent.did().as_str() }));
     assert_eq!(claims["sub_id"], json!({ "format": "iss_sub", "iss": scene.issuer.url(), "sub": "alice" }));
@@ -45,7 +38,7 @@ fn a_token_for_a_user_is_bound_to_the_agents_key_where_that_is_proven() {
     let request = with_proof(scene.request(&agent, &user, &[]), &scene.story.proof(&agent));
     let given = scene.story.client.send(&request).expect(200).json();
     assert_eq!(given["token_type"], "DPoP");
-    let claims = said(given["access_token"].as_str().unwrap());
+    let claims = part(given["access_token"].as_str().unwrap(), 1);
     assert_eq!(claims["cnf"], json!({ "jkt": thumbprint(agent.did()) }));
     assert_eq!((&claims["sub"], &claims["act"]), (&json!("alice"), &json!({ "sub": agent.did().as_str() })));
     let anothers = with_proof(scene.request(&agent, &user, &[]), &scene.story.proof(&key(3)));
@@ -142,7 +135,7 @@ fn users_tokens_of_others_forged_or_of_another_kind_are_refused() {
     let id_token = common::oauth::with(scene.claims(), &json!({ "scope": null }));
     let id_token = scene.key.token("k", "JWT", &id_token);
     let given = scene.exchange(&id_token, &[("subject_token_type", ID_TOKEN), ("scope", "read:name")]).expect(200);
-    assert_eq!(said(given.json()["access_token"].as_str().unwrap())["sub"], "alice");
+    assert_eq!(part(given.json()["access_token"].as_str().unwrap(), 1)["sub"], "alice");
     scene.refused(&id_token, &[("subject_token_type", ID_TOKEN)], "invalid_scope", "do not give read:x");
     let anothers = scene.key.token("k", "JWT", &common::oauth::with(scene.claims(), &json!({ "azp": "other" })));
     scene.refused(&anothers, &[("subject_token_type", ID_TOKEN)], "invalid_request", "another client");
@@ -208,7 +201,7 @@ fn a_session_that_has_ended_takes_what_was_derived_from_it_along_and_gives_no_mo
     let standing = [&first, &second, &of_none, &of_bob].map(|token| scene.standing(token));
     assert_eq!(standing, ["revoked", "active", "revoked", "active"], "whose session none can tell ends, too");
     // Whoever verifies by the list sees the same at once.
-    let place = said(&first)["status"]["status_list"].clone();
+    let place = part(&first, 1)["status"]["status_list"].clone();
     let uri = place["uri"].as_str().unwrap();
     let text = scene.story.client.get(uri.strip_prefix(scene.story.server.url()).unwrap()).expect(200).body;
     let list = xbind::read_status_list(&text, uri, xbind::ListSigner::Did(&scene.story.server.did())).unwrap();
@@ -265,7 +258,7 @@ fn a_logout_token_is_the_issuers_and_counts_once() {
     }
     let logged = |why: &str| scene.log.lock().unwrap().iter().any(|line| line.contains(&format!("\"cause\":\"{why}")));
     assert!(logged("WRONG_AUDIENCE: the token is for another audience, other, than authority"));
-    let forged = IssuerKey::ed25519(9).token("k", "logout+jwt", &said(&scene.logout(&json!({}))));
+    let forged = IssuerKey::ed25519(9).token("k", "logout+jwt", &part(&scene.logout(&json!({})), 1));
     scene.tell(&forged).expect(400);
     for user in [user.clone(), scene.key.token("k", "JWT", &scene.claims())] {
         scene.tell(&user).expect(400); // no end of a session
@@ -285,16 +278,6 @@ fn a_logout_token_is_the_issuers_and_counts_once() {
 fn introspected(stale: u64) -> Value {
     let asking = json!({ "client_id": "auth:ority", "client_secret_file": "secret", "every": 1, "stale": stale });
     json!({ "introspection": asking })
-}
-
-fn until(mut holds: impl FnMut() -> bool) {
-    for _ in 0..600 {
-        if holds() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    panic!("it never came so");
 }
 
 #[test]
@@ -388,12 +371,30 @@ fn what_nobody_can_be_asked_about_any_more_ends() {
 
 #[test]
 fn whoever_is_no_issuer_any_more_has_no_users_here() {
-    let mut scene = Scene::new();
-    let user = scene.user(&json!({}));
-    let token = scene.token(&user);
-    scene.restart();
-    std::thread::sleep(Duration::from_millis(10));
-    assert_eq!(scene.standing(&token), "active");
+    let (folder, mut scene) = (Folder::new(), Scene::new());
+    // The one that stays is between the others, in whatever order they are gone through.
+    let mut issuers = [(); 3].map(|()| IssuerServer::start());
+    issuers.sort_by_key(IssuerServer::url);
+    let configured = |issuers: &[&IssuerServer]| {
+        let entry =
+            |each: &&IssuerServer| json!({ "issuer": each.url(), "audience": AUTHORITY, "algorithms": ["EdDSA"] });
+        let file = folder.join("issuers.json");
+        let entries: Vec<_> = issuers.iter().map(entry).collect();
+        std::fs::write(&file, json!({ "issuers": entries }).to_string()).unwrap();
+        Some(file)
+    };
+    let allowed = issuers.each_ref().map(|each| json!({ "issuer": each.url(), "scopes": { "read": ["read:*"] } }));
+    scene.story.restart_with(|config| config.issuers = configured(&issuers.each_ref()));
+    scene.say(&json!({ "issuers": allowed }));
+    let [first, kept, last] = issuers.each_ref().map(|issuer| {
+        issuer.publishes(&[("k", &scene.key)]);
+        let user = scene.user(&json!({ "iss": issuer.url() }));
+        scene.token(&user)
+    });
+    let [_, stays, _] = &issuers;
+    scene.story.restart_with(|config| config.issuers = configured(&[stays]));
+    until(|| [&first, &last].iter().all(|token| scene.standing(token) == "revoked"));
+    assert_eq!(scene.standing(&kept), "active");
     scene.story.restart_with(|config| config.issuers = None);
-    until(|| scene.standing(&token) == "revoked");
+    until(|| scene.standing(&kept) == "revoked");
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use common::exchange::Scene;
 use common::issuer::Say;
+use common::until;
 use serde_json::{Value, json};
 
 /// Asked as soon as it can be; for how long an answer counts.
@@ -23,16 +24,6 @@ fn introspected(stale: u64) -> Value {
 
 fn active() -> Say {
     Say::Json(json!({ "active": true }))
-}
-
-fn until(mut holds: impl FnMut() -> bool) {
-    for _ in 0..600 {
-        if holds() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    panic!("it never came so");
 }
 
 /// Waits until the issuer was not asked for so long as it would be asked several times in.

@@ -30,3 +30,14 @@ use xbind::SigningKey;
 pub fn key(n: u8) -> SigningKey {
     SigningKey::from_seed(&[n; 32])
 }
+
+/// Waits for it, a minute at most.
+pub fn until(mut holds: impl FnMut() -> bool) {
+    for _ in 0..600 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("it never came so");
+}

@@ -44,12 +44,7 @@ pub(crate) fn run(room: &Room<'_>, args: Authority) -> Result<Said> {
             Some("next: let verifiers that know DIDs trust the new one as well"),
         ),
         Authority::ActivateKey(ActivateKey { at, at_once }) => {
-            keys(room, &at, &Step::Activate { at_once }, Some(ROTATED)).map_err(|failure| {
-                let is_prepared =
-                    || take(room, &at, &Step::List {}).is_ok_and(|keys| in_state(&keys, "prepared").is_some());
-                let may_wait = !at_once && is_prepared();
-                if may_wait { failure.hint("wait that long, or activate it with --at-once") } else { failure }
-            })
+            keys(room, &at, &Step::Activate { at_once }, Some(ROTATED))
         }
         Authority::TaintKey(TaintKey { at, key, since }) => {
             keys(room, &at, &Step::Taint { did: key, since }, Some(STOLEN))
