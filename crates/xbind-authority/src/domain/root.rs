@@ -160,7 +160,7 @@ pub(crate) fn end(db: &Connection, numbers: &[i64], why: i64, now: u64) -> Resul
             let did = keys::of_agent(db, own)?.first().map(|key| key.did);
             ended.push(Ended { agent, did, note: format!("{count} for {} {}", word(&issuer), word(&subject)) });
         }
-        db.prepare_cached("UPDATE tokens SET revoked = 1 WHERE root = ?1")?.execute([number])?;
+        db.prepare_cached("UPDATE tokens SET revoked = 1 WHERE root = ?1 AND revoked = 0")?.execute([number])?;
     }
     Ok(ended)
 }
@@ -190,12 +190,14 @@ pub(crate) fn of_digest(db: &Connection, digest: &[u8; 32]) -> Result<Option<i64
 /// # Errors
 /// `internal`.
 pub(crate) fn counts(db: &Connection, digest: &[u8; 32], now: u64) -> Result<bool> {
-    let sql = "SELECT EXISTS(SELECT 1 FROM roots r JOIN tokens t ON t.root = r.number JOIN agents a ON a.number = t.agent \
-               WHERE r.digest = ?1 AND r.ended = ?4 AND t.revoked = 0 AND t.expires_at > ?2 AND t.number > a.void_to \
-               AND a.status != ?3)";
     let row = (digest, seconds(now), Status::Revoked.number(), GOES_ON);
-    Ok(db.prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
+    Ok(db.prepare_cached(COUNTS)?.query_row(row, |row| row.get(0))?)
 }
+
+/// By `tokens_that_count`.
+const COUNTS: &str = "SELECT EXISTS(SELECT 1 FROM roots r JOIN tokens t ON t.root = r.number JOIN agents a ON a.number = t.agent \
+                      WHERE r.digest = ?1 AND r.ended = ?4 AND t.revoked = 0 AND t.expires_at > ?2 AND t.number > a.void_to \
+                      AND a.status != ?3)";
 
 /// By `roots_asked`, whose condition is that text: [`GOES_ON`].
 const NOT_ASKED: &str = "SELECT number FROM roots WHERE issuer = ?1 AND ended = 0 AND asked_at < ?2 AND expires_at > ?3 \
@@ -276,13 +278,24 @@ mod tests {
         Ok(())
     }
 
-    #[test]
-    fn of_which_tokens_nobody_has_been_asked_is_found_without_a_walk_over_all() -> rusqlite::Result<()> {
+    fn plan(sql: &str) -> rusqlite::Result<String> {
         let db = Connection::open_in_memory()?;
         db.execute_batch(&schema::steps_to(schema::VERSION))?;
-        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {NOT_ASKED}"))?;
-        let plan = statement.query_map(("https://a.example", 1, 1, 1), |row| row.get(3))?;
-        let plan = plan.collect::<rusqlite::Result<Vec<String>>>()?.join("\n");
+        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+        let plan = statement.query_map((1, 1, 1, 1), |row| row.get(3))?;
+        Ok(plan.collect::<rusqlite::Result<Vec<String>>>()?.join("\n"))
+    }
+
+    #[test]
+    fn whether_a_users_token_counts_is_found_without_a_walk_over_what_was_revoked() -> rusqlite::Result<()> {
+        let plan = plan(COUNTS)?;
+        assert!(plan.contains("tokens_that_count (root=? AND expires_at>?)") && !plan.contains("SCAN t"), "{plan}");
+        Ok(())
+    }
+
+    #[test]
+    fn of_which_tokens_nobody_has_been_asked_is_found_without_a_walk_over_all() -> rusqlite::Result<()> {
+        let plan = plan(NOT_ASKED)?;
         assert!(plan.matches("roots_asked (issuer=? AND asked_at").count() == 2 && !plan.contains("SCAN"), "{plan}");
         Ok(())
     }
