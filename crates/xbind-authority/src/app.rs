@@ -266,10 +266,12 @@ impl App {
                 let made = make(change.db(), &what, &mut decided);
                 used_up.and(made)
             })?;
-            change.after(after);
-            if let Err(problem) = &made {
-                decided.outcome = Verdict::Refused;
-                decided.code = Some(problem.record_code().into());
+            match &made {
+                Ok(_) => change.after(after),
+                Err(problem) => {
+                    decided.outcome = Verdict::Refused;
+                    decided.code = Some(problem.record_code().into());
+                }
             }
             change.record(decided);
             Ok(made)
