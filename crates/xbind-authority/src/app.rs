@@ -12,7 +12,7 @@ use xbind::http::verify::{AuthenticRequest, RequestPolicy, RequestVerifier};
 use xbind::record::Verdict;
 use xbind_runtime::{AuditLog, Decided};
 
-use crate::config::{Config, Rate};
+use crate::config::Config;
 use crate::dns::Dns;
 use crate::domain::{nonce, operator};
 use crate::http::MAX_BODY;
@@ -35,8 +35,6 @@ const TRACKED: usize = 100_000;
 const MAX_AGE: u64 = 60;
 /// Signatures of answers to strangers at once, where the key is elsewhere: each of those may take long.
 const FOR_STRANGERS: usize = 8;
-/// Sessions of which an issuer says that they have ended.
-const LOGOUTS: Rate = Rate { burst: 10_000, per_second: 200 };
 /// Searches of the log at once, one of them for each operator and its agents.
 const SEARCHES: usize = 4;
 
@@ -118,7 +116,7 @@ impl App {
             issuers,
             by_address: Limiter::new(config.rate_per_address),
             by_did: Limiter::new(config.rate_per_did),
-            by_issuer: Limiter::new(LOGOUTS),
+            by_issuer: Limiter::new(config.rate_per_issuer),
             config,
             store,
             audit,
