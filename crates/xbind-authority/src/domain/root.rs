@@ -29,8 +29,8 @@ const SWEEP: i64 = 4;
 pub(crate) struct Derived {
     /// The user.
     pub user: Subject,
-    /// His token, where the issuer is to be asked about it.
-    pub token: Option<Zeroizing<String>>,
+    /// His token, where the issuer is to be asked about it; and when it was, before it said that the token counts.
+    pub asked: Option<(Zeroizing<String>, u64)>,
 }
 
 impl Derived {
@@ -66,12 +66,12 @@ pub(crate) fn derive(db: &Connection, derived: &Derived, wanted: &Wanted, issued
                ended = CASE ended WHEN ?8 THEN ?7 ELSE ended END \
                RETURNING number, ended != ?7";
     // Where an issuer is asked it has just said that the token counts.
-    let healed = if derived.token.is_some() { UNKNOWN } else { GOES_ON };
+    let (healed, asked_at) = derived.asked.as_ref().map_or((GOES_ON, now), |(_, at)| (UNKNOWN, *at));
     // Nothing is derived from it later, and what is derived is over by then.
     let expires_at = user.expires_at.min(user.issued_at.saturating_add(MAX_AGE).saturating_add(MAX_AGE));
     let Subject { digest, issuer, subject, session, .. } = user;
-    let ahead = seconds(now.saturating_add(AHEAD));
-    let row = (digest, issuer, subject, session, seconds(expires_at), seconds(now), GOES_ON, healed, ahead);
+    let ahead = seconds(asked_at.saturating_add(AHEAD));
+    let row = (digest, issuer, subject, session, seconds(expires_at), seconds(asked_at), GOES_ON, healed, ahead);
     let (number, ended): (i64, bool) = db.prepare_cached(sql)?.query_row(row, |row| Ok((row.get(0)?, row.get(1)?)))?;
     if ended {
         return Err(over());
@@ -252,7 +252,7 @@ mod tests {
             issued_at: 100,
             expires_at: 90_000,
         };
-        let derived = Derived { user, token: None };
+        let derived = Derived { user, asked: None };
         let mut n = 0;
         let mut asked = |policy: &str, ttl: u64| -> Result<Option<Kind>> {
             let policy = serde_json::from_str(policy).map_err(|error| Problem::internal().because(error))?;
@@ -275,6 +275,12 @@ mod tests {
         db.execute_batch("UPDATE roots SET asked_at = 131")?;
         assert_eq!((not_asked_since(&db, "https://a.example", 1, 100)?.len(), asked(&of(""), 1)?), (1, None));
         assert!(not_asked_since(&db, "https://a.example", 1, 100)?.is_empty());
+        // Where the issuer was asked it is known since when, which may be long after the agent has asked.
+        let derived = Derived { asked: Some((Zeroizing::default(), 117)), ..derived };
+        let wanted = Wanted { did, scopes: scopes.clone(), ttl: 1, id: [99; 16], challenge: [99; 16] };
+        derive(&db, &derived, &wanted, &token::issue(&db, &wanted, 100)?, 100)?;
+        let stale = |since: u64| not_asked_since(&db, "https://a.example", since, 100);
+        assert_eq!((stale(117)?.len(), stale(118)?.len()), (0, 1));
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use xbind_net::authority::wire::{objects, present};
 use xbind_net::{Target, Whose};
 use zeroize::Zeroizing;
 
+use crate::issuers::introspection::TIMEOUT;
 use crate::issuers::jws::is_name;
 use crate::issuers::keys::Algorithm;
 use crate::store::{Fault, fault};
@@ -26,7 +27,8 @@ const MAX_AGES: std::ops::RangeInclusive<u64> = 60..=86_400;
 const DEFAULT_EVERY: u64 = 60;
 const EVERIES: std::ops::RangeInclusive<u64> = 1..=3600;
 /// For how long a good answer counts, in seconds, unless something else is said: so many times as long, and so much longer at
-/// least. What may be said instead leaves time to look who is to be asked about, to ask, and to write what is said.
+/// least. What may be said instead leaves time for the next question, which waits for the one before, so long as that may take:
+/// to look who is to be asked about, to ask, and to write what is said.
 const DEFAULT_STALE: u64 = 5;
 const DEFAULT_LONGER: u64 = 30;
 const MIN_LONGER: u64 = 7;
@@ -167,9 +169,11 @@ fn introspection(asking: Asking, folder: &Path) -> Result<Introspection, String>
         return Err(format!("every is {} to {} s", EVERIES.start(), EVERIES.end()));
     }
     let usual = every.saturating_mul(DEFAULT_STALE).max(every.saturating_add(DEFAULT_LONGER));
-    let (stale, least) = (stale.unwrap_or(usual), every.saturating_add(MIN_LONGER));
+    let least = every.max(TIMEOUT.as_secs()).saturating_add(MIN_LONGER);
+    let stale = stale.unwrap_or(usual);
     if !(least..=MAX_STALE).contains(&stale) {
-        return Err(format!("stale is {least}, which is {MIN_LONGER} more than every, to {MAX_STALE} s"));
+        let why = format!("{MIN_LONGER} more than every, and than a question may take");
+        return Err(format!("stale is {least}, which is {why}, to {MAX_STALE} s"));
     }
     let path = folder.join(client_secret_file);
     let named = |why: String| format!("{}: {why}", path.display());

@@ -59,7 +59,7 @@ impl Sessions {
     /// From now on it is asked about, as long as a token lives that is derived from it for so many seconds. Where there is no room
     /// after all, what is derived ends soon.
     pub(crate) fn watch(&self, issuers: &Issuers, derived: &Derived, operator: &str, ttl: u64, now: u64) {
-        let Derived { user, token: Some(token) } = derived else { return };
+        let Derived { user, asked: Some((token, _)) } = derived else { return };
         let Some((every, _)) = issuers.find(&user.issuer).and_then(|issuer| issuer.settings().asked()) else { return };
         let session = Session {
             operator: operator.to_owned(),
