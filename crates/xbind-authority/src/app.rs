@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use tokio::sync::Semaphore;
 use xbind::Did;
 use xbind::http::profile::Profile;
 use xbind::http::target::{Authority, Scheme};
@@ -18,6 +17,7 @@ use crate::domain::{nonce, operator};
 use crate::http::MAX_BODY;
 use crate::http::call::Call;
 use crate::http::metrics::Metrics;
+use crate::http::peers::Peers;
 use crate::http::rate::Limiter;
 use crate::issuers::Issuers;
 use crate::keychain::Keychain;
@@ -33,8 +33,9 @@ use crate::turns::Turns;
 const TRACKED: usize = 100_000;
 /// The oldest signature that is looked at, in seconds.
 const MAX_AGE: u64 = 60;
-/// Signatures of answers to strangers at once, where the key is elsewhere: each of those may take long.
+/// Signatures of answers to strangers at once, and of one address, where the key is elsewhere: each of those may take long.
 const FOR_STRANGERS: usize = 8;
+const FOR_STRANGERS_EACH: usize = 2;
 /// Searches of the log at once, one of them for each operator and its agents.
 const SEARCHES: usize = 4;
 
@@ -61,7 +62,7 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) lists: Arc<Lists>,
     /// What strangers may use of a key that is elsewhere.
-    pub(crate) for_strangers: Arc<Semaphore>,
+    pub(crate) for_strangers: Arc<Peers>,
     /// Searches of the log at once, by the ids of operators; others wait.
     pub(crate) searches: Arc<Turns<String>>,
     url: String,
@@ -124,7 +125,7 @@ impl App {
             metrics: Metrics::default(),
             lists: keys.lists().clone(),
             keys,
-            for_strangers: Arc::new(Semaphore::new(FOR_STRANGERS)),
+            for_strangers: Peers::new(FOR_STRANGERS, FOR_STRANGERS_EACH),
             searches: Turns::new(SEARCHES, 1),
             url,
             scheme,
