@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use tokio::sync::Semaphore;
 use xbind::Did;
 use xbind::http::profile::Profile;
 use xbind::http::target::{Authority, Scheme};
@@ -12,12 +11,13 @@ use xbind::http::verify::{AuthenticRequest, RequestPolicy, RequestVerifier};
 use xbind::record::Verdict;
 use xbind_runtime::{AuditLog, Decided};
 
-use crate::config::{Config, Rate};
+use crate::config::Config;
 use crate::dns::Dns;
 use crate::domain::{nonce, operator};
 use crate::http::MAX_BODY;
 use crate::http::call::Call;
 use crate::http::metrics::Metrics;
+use crate::http::peers::Peers;
 use crate::http::rate::Limiter;
 use crate::issuers::Issuers;
 use crate::keychain::Keychain;
@@ -33,10 +33,9 @@ use crate::turns::Turns;
 const TRACKED: usize = 100_000;
 /// The oldest signature that is looked at, in seconds.
 const MAX_AGE: u64 = 60;
-/// Signatures of answers to strangers at once, where the key is elsewhere: each of those may take long.
+/// Signatures of answers to strangers at once, and of one address, where the key is elsewhere: each of those may take long.
 const FOR_STRANGERS: usize = 8;
-/// Sessions of which an issuer says that they have ended.
-const LOGOUTS: Rate = Rate { burst: 10_000, per_second: 200 };
+const FOR_STRANGERS_EACH: usize = 2;
 /// Searches of the log at once, one of them for each operator and its agents.
 const SEARCHES: usize = 4;
 
@@ -63,7 +62,7 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) lists: Arc<Lists>,
     /// What strangers may use of a key that is elsewhere.
-    pub(crate) for_strangers: Arc<Semaphore>,
+    pub(crate) for_strangers: Arc<Peers>,
     /// Searches of the log at once, by the ids of operators; others wait.
     pub(crate) searches: Arc<Turns<String>>,
     url: String,
@@ -118,7 +117,7 @@ impl App {
             issuers,
             by_address: Limiter::new(config.rate_per_address),
             by_did: Limiter::new(config.rate_per_did),
-            by_issuer: Limiter::new(LOGOUTS),
+            by_issuer: Limiter::new(config.rate_per_issuer),
             config,
             store,
             audit,
@@ -126,7 +125,7 @@ impl App {
             metrics: Metrics::default(),
             lists: keys.lists().clone(),
             keys,
-            for_strangers: Arc::new(Semaphore::new(FOR_STRANGERS)),
+            for_strangers: Peers::new(FOR_STRANGERS, FOR_STRANGERS_EACH),
             searches: Turns::new(SEARCHES, 1),
             url,
             scheme,
@@ -266,10 +265,12 @@ impl App {
                 let made = make(change.db(), &what, &mut decided);
                 used_up.and(made)
             })?;
-            change.after(after);
-            if let Err(problem) = &made {
-                decided.outcome = Verdict::Refused;
-                decided.code = Some(problem.record_code().into());
+            match &made {
+                Ok(_) => change.after(after),
+                Err(problem) => {
+                    decided.outcome = Verdict::Refused;
+                    decided.code = Some(problem.record_code().into());
+                }
             }
             change.record(decided);
             Ok(made)

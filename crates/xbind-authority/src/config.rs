@@ -52,6 +52,8 @@ pub struct Config {
     pub clock_skew: u64,
     /// Of one address, before anybody has proven who he is.
     pub rate_per_address: Rate,
+    /// Of one issuer, what it says of sessions that have ended.
+    pub rate_per_issuer: Rate,
     /// Of one DID that has proven itself.
     pub rate_per_did: Rate,
     /// Connections at once.
@@ -145,6 +147,7 @@ impl Config {
             passphrase: None,
             clock_skew: 5,
             rate_per_address: Rate { burst: 200, per_second: 50 },
+            rate_per_issuer: Rate { burst: 10_000, per_second: 200 },
             rate_per_did: Rate { burst: 200, per_second: 50 },
             max_connections: 1024,
             max_connections_per_address: 256,

@@ -55,13 +55,14 @@ pub(crate) fn only_mine(path: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Whether others may do any of that with it; `0o077` is all that there is.
 #[cfg(unix)]
-fn is_open_to(found: &Metadata, others: u32) -> bool {
+pub(crate) fn is_open_to(found: &Metadata, others: u32) -> bool {
     std::os::unix::fs::MetadataExt::mode(found) & others != 0
 }
 
 #[cfg(not(unix))]
-fn is_open_to(_: &Metadata, _: u32) -> bool {
+pub(crate) fn is_open_to(_: &Metadata, _: u32) -> bool {
     false
 }
 

@@ -356,7 +356,7 @@ fn a_logout_from_which_nothing_follows_has_no_list_signed_anew() {
 
 #[test]
 fn what_nobody_can_be_asked_about_any_more_ends() {
-    let mut scene = Scene::with(&introspected(8));
+    let mut scene = Scene::with(&introspected(12));
     let users = [scene.user(&json!({})), scene.user(&json!({ "sid": "s2" }))];
     scene.issuer.says("/introspect", Say::Json(json!({ "active": true })));
     let first = scene.token(&users[0]);

@@ -4,28 +4,16 @@
 mod common;
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::client::{Request, read};
+use common::client::{Request, connect_from, read};
 use common::exchange::Scene;
 use common::issuer::Say;
 use common::key;
 use common::story::Story;
 use serde_json::json;
-
-/// A connection from that address of this machine.
-fn connect_from(from: &str, to: SocketAddr) -> TcpStream {
-    let socket = async {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind(from.parse().unwrap()).unwrap();
-        socket.connect(to).await.unwrap().into_std().unwrap()
-    };
-    let stream = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap().block_on(socket);
-    stream.set_nonblocking(false).unwrap();
-    stream
-}
 
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "127.0.0.2 is no address of this machine")]

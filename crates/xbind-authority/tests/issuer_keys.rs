@@ -236,11 +236,11 @@ fn a_file_of_issuers_says_each_thing_once_and_nothing_else() {
     assert!(why.to_string().ends_with("secret: it may be read by others: chmod 600"), "{why}");
     common::exchange::secret(&folder.join("secret"), 0o640);
     read(&folder, &json!({ "issuers": [but(&good, "introspection", asking.clone())] })).unwrap();
-    for (name, value) in [("every", 0), ("every", 3601), ("stale", 0), ("stale", 7), ("stale", 86_401)] {
+    for (name, value) in [("every", 0), ("every", 3601), ("stale", 0), ("stale", 11), ("stale", 86_401)] {
         let asking = but(&asking, name, value);
         assert!(read(&folder, &json!({ "issuers": [but(&good, "introspection", asking)] })).is_err(), "{name} {value}");
     }
-    for (every, stale) in [(1, 8), (3600, 3607)] {
+    for (every, stale) in [(1, 12), (5, 12), (6, 13), (3600, 3607)] {
         let asking = but(&but(&asking, "every", every), "stale", stale);
         read(&folder, &json!({ "issuers": [but(&good, "introspection", asking)] })).unwrap();
     }

@@ -37,6 +37,25 @@ fn an_issuer_that_shares_its_address_with_others_is_heard() {
 }
 
 #[test]
+fn an_issuer_says_so_much_at_once_and_the_rest_when_it_says_it_again() {
+    let mut scene = Scene::new();
+    scene.restart_with(|config| config.rate_per_issuer = Rate { burst: 2, per_second: 1 });
+    let sessions: Vec<_> = (0..50).map(|n| json!({ "sid": format!("s{n}") })).collect();
+    let users: Vec<_> = sessions.iter().map(|session| scene.user(session)).collect();
+    let tokens: Vec<_> = users.iter().map(|user| scene.token(user)).collect();
+    let logouts: Vec<_> = sessions.iter().map(|session| scene.logout(session)).collect();
+    let told: Vec<_> = logouts.iter().map(|logout| scene.tell(logout)).collect();
+    assert_eq!((told[0].status, told[1].status), (200, 200));
+    let refused = told.iter().position(|answer| answer.status == 429).unwrap();
+    assert!(told[refused].field("retry-after").is_some());
+    assert_eq!((scene.standing(&tokens[0]), scene.standing(&tokens[refused])), ("revoked".into(), "active".into()));
+    while scene.tell(&logouts[refused]).status == 429 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert_eq!(scene.standing(&tokens[refused]), "revoked");
+}
+
+#[test]
 fn what_no_issuer_has_said_is_counted_for_its_address() {
     let mut scene = strict();
     let logout = scene.logout(&json!({}));

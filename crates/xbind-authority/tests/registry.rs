@@ -141,6 +141,26 @@ fn rights_that_are_taken_away_are_taken_from_tokens_too() {
 }
 
 #[test]
+fn what_is_refused_has_no_list_signed_anew() {
+    let mut story = Story::with(|config| config.status_lifetime = 1_000_000);
+    let (id, operator, agent) = story.begun(&["read:payments"]);
+    story.token(&agent, AUDIENCE, &["read:payments"]).expect(201);
+    let path = format!("/v1/operators/{id}/agents/{}/status", agent.did());
+    let set =
+        |story: &mut Story, status: &str| story.client.ask(&operator, "PUT", &path, Some(&json!({ "status": status })));
+    set(&mut story, "revoked").expect(200);
+    let list = story.client.get("/v1/status/0").expect(200).body;
+    let signed_at = xbind_runtime::now();
+    while xbind_runtime::now() <= signed_at {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    set(&mut story, "active").expect(409);
+    assert!(story.client.get("/v1/status/0").expect(200).body == list, "it was signed anew");
+    set(&mut story, "revoked").expect(200);
+    assert!(story.client.get("/v1/status/0").expect(200).body != list);
+}
+
+#[test]
 fn the_directory_has_the_key_that_counts_now() {
     let mut story = Story::new();
     let (_, _, old) = story.begun(&[]);

@@ -83,7 +83,7 @@ fn an_issuer_is_not_asked_about_what_has_ended() {
 
 #[test]
 fn a_users_token_outlives_a_time_in_which_nobody_could_be_asked() {
-    let mut scene = Scene::with(&introspected(8));
+    let mut scene = Scene::with(&introspected(12));
     let user = scene.user(&json!({}));
     scene.issuer.says("/introspect", active());
     let first = scene.token(&user);
@@ -101,7 +101,7 @@ fn a_users_token_outlives_a_time_in_which_nobody_could_be_asked() {
 
 #[test]
 fn what_ends_while_nobody_can_be_asked_does_not_come_back() {
-    let mut scene = Scene::with(&introspected(8));
+    let mut scene = Scene::with(&introspected(12));
     let user = scene.user(&json!({}));
     scene.issuer.says("/introspect", active());
     let token = scene.token(&user);

@@ -29,8 +29,8 @@ const SWEEP: i64 = 4;
 pub(crate) struct Derived {
     /// The user.
     pub user: Subject,
-    /// His token, where the issuer is to be asked about it.
-    pub token: Option<Zeroizing<String>>,
+    /// His token, where the issuer is to be asked about it; and when it was, before it said that the token counts.
+    pub asked: Option<(Zeroizing<String>, u64)>,
 }
 
 impl Derived {
@@ -66,12 +66,12 @@ pub(crate) fn derive(db: &Connection, derived: &Derived, wanted: &Wanted, issued
                ended = CASE ended WHEN ?8 THEN ?7 ELSE ended END \
                RETURNING number, ended != ?7";
     // Where an issuer is asked it has just said that the token counts.
-    let healed = if derived.token.is_some() { UNKNOWN } else { GOES_ON };
+    let (healed, asked_at) = derived.asked.as_ref().map_or((GOES_ON, now), |(_, at)| (UNKNOWN, *at));
     // Nothing is derived from it later, and what is derived is over by then.
     let expires_at = user.expires_at.min(user.issued_at.saturating_add(MAX_AGE).saturating_add(MAX_AGE));
     let Subject { digest, issuer, subject, session, .. } = user;
-    let ahead = seconds(now.saturating_add(AHEAD));
-    let row = (digest, issuer, subject, session, seconds(expires_at), seconds(now), GOES_ON, healed, ahead);
+    let ahead = seconds(asked_at.saturating_add(AHEAD));
+    let row = (digest, issuer, subject, session, seconds(expires_at), seconds(asked_at), GOES_ON, healed, ahead);
     let (number, ended): (i64, bool) = db.prepare_cached(sql)?.query_row(row, |row| Ok((row.get(0)?, row.get(1)?)))?;
     if ended {
         return Err(over());
@@ -160,7 +160,7 @@ pub(crate) fn end(db: &Connection, numbers: &[i64], why: i64, now: u64) -> Resul
             let did = keys::of_agent(db, own)?.first().map(|key| key.did);
             ended.push(Ended { agent, did, note: format!("{count} for {} {}", word(&issuer), word(&subject)) });
         }
-        db.prepare_cached("UPDATE tokens SET revoked = 1 WHERE root = ?1")?.execute([number])?;
+        db.prepare_cached("UPDATE tokens SET revoked = 1 WHERE root = ?1 AND revoked = 0")?.execute([number])?;
     }
     Ok(ended)
 }
@@ -190,12 +190,14 @@ pub(crate) fn of_digest(db: &Connection, digest: &[u8; 32]) -> Result<Option<i64
 /// # Errors
 /// `internal`.
 pub(crate) fn counts(db: &Connection, digest: &[u8; 32], now: u64) -> Result<bool> {
-    let sql = "SELECT EXISTS(SELECT 1 FROM roots r JOIN tokens t ON t.root = r.number JOIN agents a ON a.number = t.agent \
-               WHERE r.digest = ?1 AND r.ended = ?4 AND t.revoked = 0 AND t.expires_at > ?2 AND t.number > a.void_to \
-               AND a.status != ?3)";
     let row = (digest, seconds(now), Status::Revoked.number(), GOES_ON);
-    Ok(db.prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
+    Ok(db.prepare_cached(COUNTS)?.query_row(row, |row| row.get(0))?)
 }
+
+/// By `tokens_that_count`.
+const COUNTS: &str = "SELECT EXISTS(SELECT 1 FROM roots r JOIN tokens t ON t.root = r.number JOIN agents a ON a.number = t.agent \
+                      WHERE r.digest = ?1 AND r.ended = ?4 AND t.revoked = 0 AND t.expires_at > ?2 AND t.number > a.void_to \
+                      AND a.status != ?3)";
 
 /// By `roots_asked`, whose condition is that text: [`GOES_ON`].
 const NOT_ASKED: &str = "SELECT number FROM roots WHERE issuer = ?1 AND ended = 0 AND asked_at < ?2 AND expires_at > ?3 \
@@ -250,7 +252,7 @@ mod tests {
             issued_at: 100,
             expires_at: 90_000,
         };
-        let derived = Derived { user, token: None };
+        let derived = Derived { user, asked: None };
         let mut n = 0;
         let mut asked = |policy: &str, ttl: u64| -> Result<Option<Kind>> {
             let policy = serde_json::from_str(policy).map_err(|error| Problem::internal().because(error))?;
@@ -273,16 +275,33 @@ mod tests {
         db.execute_batch("UPDATE roots SET asked_at = 131")?;
         assert_eq!((not_asked_since(&db, "https://a.example", 1, 100)?.len(), asked(&of(""), 1)?), (1, None));
         assert!(not_asked_since(&db, "https://a.example", 1, 100)?.is_empty());
+        // Where the issuer was asked it is known since when, which may be long after the agent has asked.
+        let derived = Derived { asked: Some((Zeroizing::default(), 117)), ..derived };
+        let wanted = Wanted { did, scopes: scopes.clone(), ttl: 1, id: [99; 16], challenge: [99; 16] };
+        derive(&db, &derived, &wanted, &token::issue(&db, &wanted, 100)?, 100)?;
+        let stale = |since: u64| not_asked_since(&db, "https://a.example", since, 100);
+        assert_eq!((stale(117)?.len(), stale(118)?.len()), (0, 1));
+        Ok(())
+    }
+
+    fn plan(sql: &str) -> rusqlite::Result<String> {
+        let db = Connection::open_in_memory()?;
+        db.execute_batch(&schema::steps_to(schema::VERSION))?;
+        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+        let plan = statement.query_map((1, 1, 1, 1), |row| row.get(3))?;
+        Ok(plan.collect::<rusqlite::Result<Vec<String>>>()?.join("\n"))
+    }
+
+    #[test]
+    fn whether_a_users_token_counts_is_found_without_a_walk_over_what_was_revoked() -> rusqlite::Result<()> {
+        let plan = plan(COUNTS)?;
+        assert!(plan.contains("tokens_that_count (root=? AND expires_at>?)") && !plan.contains("SCAN t"), "{plan}");
         Ok(())
     }
 
     #[test]
     fn of_which_tokens_nobody_has_been_asked_is_found_without_a_walk_over_all() -> rusqlite::Result<()> {
-        let db = Connection::open_in_memory()?;
-        db.execute_batch(&schema::steps_to(schema::VERSION))?;
-        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {NOT_ASKED}"))?;
-        let plan = statement.query_map(("https://a.example", 1, 1, 1), |row| row.get(3))?;
-        let plan = plan.collect::<rusqlite::Result<Vec<String>>>()?.join("\n");
+        let plan = plan(NOT_ASKED)?;
         assert!(plan.matches("roots_asked (issuer=? AND asked_at").count() == 2 && !plan.contains("SCAN"), "{plan}");
         Ok(())
     }

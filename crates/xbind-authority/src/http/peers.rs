@@ -1,10 +1,10 @@
-//! How many connections there are, in all and of each address.
+//! Places of which there are so many, in all and for each address: connections, say.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Shared by all connections.
+/// Shared by all who take one.
 pub(crate) struct Peers {
     most: usize,
     most_each: usize,

@@ -84,8 +84,8 @@ pub(crate) async fn answer(app: Arc<App>, route: &'static Route, request: Reques
     app.metrics.answered(route.path, seen.status(&answered), took);
     seen.log(&app, route.method, route.path, &answered, took);
     let mut response = respond(answered, seen.announced, seen.to_client);
-    if let Some(request) = seen.signed {
-        sign(&app, &request, &mut response, seen.is_known).await;
+    if let Some(request) = seen.signed.take() {
+        sign(&app, &request, &mut response, &seen).await;
     }
     response.map(Body::from)
 }
@@ -212,8 +212,8 @@ fn head<'a>(app: &App, parts: &'a Parts, fields: &'a [(&'a str, &'a str)]) -> Re
 }
 
 /// Signs what is answered to a signed request, for it alone. What cannot be signed goes out as it is: nobody takes it for
-/// signed. Strangers have a small part of what a signer elsewhere can do.
-async fn sign(app: &App, request: &Parts, response: &mut Response<Bytes>, is_known: bool) {
+/// signed. Strangers have a small part of what a signer elsewhere can do, and of that each address has a part.
+async fn sign(app: &App, request: &Parts, response: &mut Response<Bytes>, seen: &Seen) {
     let keys = app.keys.now();
     let Ok(signer) = keys.current() else { return };
     let prepared = || {
@@ -223,10 +223,10 @@ async fn sign(app: &App, request: &Parts, response: &mut Response<Bytes>, is_kno
         response::prepare(signer.did(), &answer, response.body(), &head(app, request, &asked), draft).ok()
     };
     let Some(unsigned) = prepared() else { return };
-    let signature = if is_known || signer.is_here() {
+    let signature = if seen.is_known || signer.is_here() {
         signer.sign(unsigned.to_sign()).await
     } else {
-        let Ok(place) = app.for_strangers.clone().try_acquire_owned() else { return };
+        let Some(place) = seen.address.and_then(|address| app.for_strangers.enter(address)) else { return };
         let (signer, text) = (signer.clone(), unsigned.to_sign().to_owned());
         // It goes on although nobody waits for it any more, and so its place is taken for as long.
         let signing = tokio::spawn(async move {

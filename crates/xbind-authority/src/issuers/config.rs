@@ -1,7 +1,7 @@
 //! The file in which whoever runs the server says which issuers there are.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,8 @@ use xbind_net::authority::wire::{objects, present};
 use xbind_net::{Target, Whose};
 use zeroize::Zeroizing;
 
+use crate::files::is_open_to;
+use crate::issuers::introspection::TIMEOUT;
 use crate::issuers::jws::is_name;
 use crate::issuers::keys::Algorithm;
 use crate::store::{Fault, fault};
@@ -26,7 +28,8 @@ const MAX_AGES: std::ops::RangeInclusive<u64> = 60..=86_400;
 const DEFAULT_EVERY: u64 = 60;
 const EVERIES: std::ops::RangeInclusive<u64> = 1..=3600;
 /// For how long a good answer counts, in seconds, unless something else is said: so many times as long, and so much longer at
-/// least. What may be said instead leaves time to look who is to be asked about, to ask, and to write what is said.
+/// least. What may be said instead leaves time for the next question, which waits for the one before, so long as that may take:
+/// to look who is to be asked about, to ask, and to write what is said.
 const DEFAULT_STALE: u64 = 5;
 const DEFAULT_LONGER: u64 = 30;
 const MIN_LONGER: u64 = 7;
@@ -110,7 +113,7 @@ impl Settings {
 /// Reads the file.
 pub(crate) fn read(path: &Path) -> Result<Vec<Settings>, Fault> {
     let wrong = |why: String| fault(format!("{}: {why}", path.display()));
-    let text = text(path, MAX_FILE).map_err(&wrong)?;
+    let (text, _) = text(path, MAX_FILE).map_err(&wrong)?;
     if !text.trim_start().starts_with('{') || !xbind::is_strict_json(&text) {
         return Err(wrong("no JSON object, or a member stands twice".to_owned()));
     }
@@ -167,14 +170,17 @@ fn introspection(asking: Asking, folder: &Path) -> Result<Introspection, String>
         return Err(format!("every is {} to {} s", EVERIES.start(), EVERIES.end()));
     }
     let usual = every.saturating_mul(DEFAULT_STALE).max(every.saturating_add(DEFAULT_LONGER));
-    let (stale, least) = (stale.unwrap_or(usual), every.saturating_add(MIN_LONGER));
+    let least = every.max(TIMEOUT.as_secs()).saturating_add(MIN_LONGER);
+    let stale = stale.unwrap_or(usual);
     if !(least..=MAX_STALE).contains(&stale) {
-        return Err(format!("stale is {least}, which is {MIN_LONGER} more than every, to {MAX_STALE} s"));
+        let why = format!("{MIN_LONGER} more than every, and than a question may take");
+        return Err(format!("stale is {least}, which is {why}, to {MAX_STALE} s"));
     }
     let path = folder.join(client_secret_file);
     let named = |why: String| format!("{}: {why}", path.display());
-    let secret = text(&path, MAX_SECRET).map_err(named)?;
-    if is_open_to_all(&path) {
+    let (secret, found) = text(&path, MAX_SECRET).map_err(named)?;
+    // Whoever mounts secrets may do it by links, and for a group.
+    if is_open_to(&found, 0o007) {
         return Err(named("it may be read by others: chmod 600".to_owned()));
     }
     let secret = Zeroizing::new(secret.trim_end_matches(['\r', '\n']).to_owned());
@@ -188,19 +194,8 @@ fn check_url(url: &str) -> Result<(), String> {
     Target::parse(url, Whose::Owner).map(drop).map_err(|why| format!("{url}: {why}"))
 }
 
-/// Whether everybody on this machine may read or write the file. Whoever mounts secrets may do it by links, and for a group.
-#[cfg(unix)]
-fn is_open_to_all(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|found| std::os::unix::fs::MetadataExt::mode(&found) & 0o007 != 0)
-}
-
-#[cfg(not(unix))]
-const fn is_open_to_all(_: &Path) -> bool {
-    false
-}
-
-/// A file that is no longer than that, whatever is said of its length.
-fn text(path: &Path, max: usize) -> Result<Zeroizing<String>, String> {
+/// A file that is no longer than that, whatever is said of its length; and what the system says of the one that was read.
+fn text(path: &Path, max: usize) -> Result<(Zeroizing<String>, Metadata), String> {
     let cannot = |error: std::io::Error| error.to_string();
     // A pipe is waited for when it is opened.
     if !fs::metadata(path).map_err(cannot)?.is_file() {
@@ -209,10 +204,11 @@ fn text(path: &Path, max: usize) -> Result<Zeroizing<String>, String> {
     let most = max.saturating_add(1);
     let mut bytes = Zeroizing::new(Vec::with_capacity(most));
     let file = fs::File::open(path).map_err(cannot)?;
+    let found = file.metadata().map_err(cannot)?;
     file.take(u64::try_from(most).unwrap_or(u64::MAX)).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() > max {
         return Err(format!("the file has more than {max} bytes"));
     }
     let text = str::from_utf8(&bytes).map_err(|_| "the file is not UTF-8".to_owned())?;
-    Ok(Zeroizing::new(text.to_owned()))
+    Ok((Zeroizing::new(text.to_owned()), found))
 }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::issuers::{Issuer, Refused};
 
 /// How long one question may take.
-const TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest answer, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
 /// The longest code of a refusal that is shown, in bytes.
@@ -37,16 +37,23 @@ struct Told {
 }
 
 impl Issuer {
-    /// The same as [`activity`](Self::activity), for an agent of that operator that waits: few are asked about at once.
+    /// The same as [`activity`](Self::activity), for an agent of that operator that waits: few are asked about at once. And when it
+    /// was asked, in seconds since the epoch.
     ///
     /// # Errors
     /// `Unavailable`.
-    pub async fn activity_in_turn(&self, operator: &str, token: &str, subject: &str) -> Result<Activity, Refused> {
+    pub async fn activity_in_turn(
+        &self,
+        operator: &str,
+        token: &str,
+        subject: &str,
+    ) -> Result<(Activity, u64), Refused> {
         let turn = tokio::time::timeout(TIMEOUT, self.turns.enter(operator.to_owned())).await;
         let Ok(Ok(_turn)) = turn else {
             return Err(Refused::unavailable("the issuer is asked about too many tokens"));
         };
-        self.activity(token, subject).await
+        let at = xbind_runtime::now();
+        Ok((self.activity(token, subject).await?, at))
     }
 
     /// Whether a token of that user counts now; always where the issuer is not to be asked.
@@ -120,4 +127,43 @@ fn form(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::issuers::{Settings, TURNS_EACH};
+
+    #[tokio::test]
+    async fn an_answer_is_as_old_as_the_question_and_no_older() {
+        let settings = Settings {
+            issuer: "https://a.example".to_owned(),
+            jwks_uri: None,
+            audience: String::new(),
+            client_id: String::new(),
+            algorithms: Vec::new(),
+            introspection: None,
+            max_age: 60,
+        };
+        let issuer = Issuer::new(settings, &xbind_net::Settings::default());
+        let (answered, free_at) = loop {
+            let mut turns = Vec::new();
+            for _ in 0..TURNS_EACH {
+                turns.push(issuer.turns.enter("op".to_owned()).await.unwrap());
+            }
+            let own = issuer.clone();
+            let asking = tokio::spawn(async move { own.activity_in_turn("op", "token", "alice").await });
+            let begun = xbind_runtime::now();
+            while xbind_runtime::now() <= begun {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            let free_at = xbind_runtime::now();
+            drop(turns);
+            // On a slow machine it may have waited for too long.
+            if let Ok(answered) = asking.await.unwrap() {
+                break (answered, free_at);
+            }
+        };
+        assert!(answered.0 == Activity::Active && answered.1 >= free_at, "{answered:?} {free_at}");
+    }
 }

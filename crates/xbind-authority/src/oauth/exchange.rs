@@ -72,19 +72,21 @@ pub(crate) async fn user(
         let why = "the user's session may have ended before the server was brought back from a copy";
         return Err(Problem::subject(ErrorKind::TokenExpired, why));
     }
+    let mut asked = None;
     if is_asked {
         token::check_scopes(agent, scopes)?;
         exchange::check_scopes(own, &user.scopes, scopes)?;
         if !app.sessions.has_room(&user.digest, &agent.operator) {
             return Err(Problem::new(ProblemKind::Busy, "too many sessions of users are asked about"));
         }
-        let activity = issuer.activity_in_turn(&agent.operator, text, &user.subject).await.map_err(refused)?;
+        let (activity, at) = issuer.activity_in_turn(&agent.operator, text, &user.subject).await.map_err(refused)?;
         if activity == Activity::Inactive {
             let why = "the issuer says that the user's token does not count any more";
             return Err(Problem::subject(ErrorKind::Revoked, why));
         }
+        asked = Some((Zeroizing::new(text.to_owned()), at));
     }
-    Ok((Derived { user, token: is_asked.then(|| Zeroizing::new(text.to_owned())) }, ttl))
+    Ok((Derived { user, asked }, ttl))
 }
 
 /// The log says why, too: who tells of a logout, or asks for an agent, may show nobody what he is answered.

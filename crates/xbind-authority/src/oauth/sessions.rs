@@ -1,7 +1,9 @@
 //! Sessions of users about which issuers are asked again and again, for as long as a token counts that is derived from them. Users'
 //! tokens are kept in memory alone: after a restart nobody can be asked, so what was derived ends as if nobody answered.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use crate::domain::root::{self, Derived};
 use crate::issuers::{Activity, Issuer, Issuers, Refused};
 use crate::oauth::logout;
 use crate::problem::Result;
-use crate::store::{Change, Store};
+use crate::store::Change;
 
 /// The most sessions, in all and by agents of one operator.
 const MAX_SESSIONS: usize = 10_000;
@@ -27,6 +29,8 @@ const TICK: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(crate) struct Sessions {
     held: Mutex<Held>,
+    /// How often something was derived from any of them.
+    derived: AtomicU64,
 }
 
 /// By what users' tokens are known by.
@@ -42,6 +46,8 @@ struct Session {
     due_at: u64,
     /// The end of the last that is derived from it.
     expires_at: u64,
+    /// Which of all that were derived that was.
+    last: u64,
 }
 
 impl Sessions {
@@ -53,23 +59,28 @@ impl Sessions {
     /// From now on it is asked about, as long as a token lives that is derived from it for so many seconds. Where there is no room
     /// after all, what is derived ends soon.
     pub(crate) fn watch(&self, issuers: &Issuers, derived: &Derived, operator: &str, ttl: u64, now: u64) {
-        let Derived { user, token: Some(token) } = derived else { return };
+        let Derived { user, asked: Some((token, _)) } = derived else { return };
         let Some((every, _)) = issuers.find(&user.issuer).and_then(|issuer| issuer.settings().asked()) else { return };
-        let (due_at, expires_at) = (now.saturating_add(every), now.saturating_add(ttl).min(user.expires_at));
+        let session = Session {
+            operator: operator.to_owned(),
+            issuer: user.issuer.clone(),
+            subject: user.subject.clone(),
+            token: token.clone(),
+            due_at: now.saturating_add(every),
+            expires_at: now.saturating_add(ttl).min(user.expires_at),
+            last: self.derived.fetch_add(1, Ordering::Relaxed),
+        };
+        self.hold(user.digest, session);
+    }
+
+    fn hold(&self, digest: [u8; 32], session: Session) {
         let mut held = self.held();
-        if let Some(session) = held.get_mut(&user.digest) {
-            session.due_at = due_at;
-            session.expires_at = session.expires_at.max(expires_at);
-        } else if has_room(&held, &user.digest, operator) {
-            let session = Session {
-                operator: operator.to_owned(),
-                issuer: user.issuer.clone(),
-                subject: user.subject.clone(),
-                token: token.clone(),
-                due_at,
-                expires_at,
-            };
-            held.insert(user.digest, session);
+        if let Some(known) = held.get_mut(&digest) {
+            known.due_at = session.due_at;
+            known.expires_at = known.expires_at.max(session.expires_at);
+            known.last = session.last;
+        } else if has_room(&held, &digest, &session.operator) {
+            held.insert(digest, session);
         }
     }
 
@@ -98,13 +109,15 @@ impl Sessions {
     }
 
     /// Forgets those of whose tokens none counts any more.
-    fn forget_over(&self, store: &Store, now: u64) -> Result<()> {
-        let digests: Vec<_> = self.held().keys().copied().collect();
-        for digest in digests {
-            // Whoever derives one more meanwhile waits here, and it is held anew.
-            let mut held = self.held();
-            if !store.read(|db| root::counts(db, &digest, now))? {
-                held.remove(&digest);
+    fn forget_over(&self, counts: impl Fn(&[u8; 32]) -> Result<bool>) -> Result<()> {
+        let all: Vec<_> = self.held().iter().map(|(digest, session)| (*digest, session.last)).collect();
+        for (digest, last) in all {
+            // It may take long to look, and nobody waits for that. From which one more is derived meanwhile is held still.
+            if !counts(&digest)?
+                && let Entry::Occupied(session) = self.held().entry(digest)
+                && session.get().last == last
+            {
+                session.remove();
             }
         }
         Ok(())
@@ -140,8 +153,10 @@ pub(crate) async fn watch(app: Arc<App>) {
         let change = Some(app.lists.change());
         if looked_at != change {
             let own = app.clone();
-            let looked =
-                tokio::task::spawn_blocking(move || own.sessions.forget_over(&own.store, xbind_runtime::now()));
+            let looked = tokio::task::spawn_blocking(move || {
+                let now = xbind_runtime::now();
+                own.sessions.forget_over(|digest| own.store.read(|db| root::counts(db, digest, now)))
+            });
             looked_at = looked.await.is_ok_and(|looked| looked.is_ok()).then_some(change).flatten();
         }
     }
@@ -239,6 +254,11 @@ async fn end_stale(app: &App) -> Result<()> {
 mod tests {
     use super::*;
 
+    fn session(last: u64) -> Session {
+        let (operator, issuer, subject, token) = Default::default();
+        Session { operator, issuer, subject, token, due_at: 100, expires_at: 9000, last }
+    }
+
     #[test]
     fn so_many_sessions_are_asked_about_and_of_each_operator_so_many() {
         let sessions = Sessions::default();
@@ -250,14 +270,7 @@ mod tests {
                 if !sessions.has_room(&digest, operator) {
                     return sessions.held().len();
                 }
-                let session = Session {
-                    operator: operator.to_owned(),
-                    issuer: String::new(),
-                    subject: String::new(),
-                    token: Zeroizing::default(),
-                    due_at: 0,
-                    expires_at: 9,
-                };
+                let session = Session { operator: operator.to_owned(), due_at: 0, expires_at: 9, ..session(0) };
                 sessions.held().insert(digest, session);
                 n = n.saturating_add(1);
             }
@@ -272,12 +285,35 @@ mod tests {
     }
 
     #[test]
+    fn whoever_derives_from_a_session_waits_for_no_look_at_it_and_what_is_derived_meanwhile_keeps_it() {
+        let sessions = Sessions::default();
+        let hold = |n: u8, last: u64| sessions.hold([n; 32], session(last));
+        hold(1, 0);
+        hold(2, 1);
+        hold(3, 2);
+        let forgotten = sessions.forget_over(|digest| {
+            assert!(sessions.held.try_lock().is_ok(), "it is held up");
+            match digest {
+                [1, ..] => hold(1, 3),
+                [2, ..] => {
+                    // Forgotten by somebody else, and then held anew.
+                    sessions.forget(digest);
+                    hold(2, 4);
+                }
+                _ => {}
+            }
+            Ok(false)
+        });
+        assert!(forgotten.is_ok() && sessions.find(&[1; 32]).is_some() && sessions.find(&[2; 32]).is_some());
+        assert!(sessions.find(&[3; 32]).is_none(), "of which none counts any more");
+        assert!(sessions.forget_over(|_| Ok(true)).is_ok() && sessions.held().len() == 2);
+    }
+
+    #[test]
     fn a_session_is_due_once_while_it_is_asked_about_and_at_once_when_the_clock_is_set_back() {
         let sessions = Sessions::default();
         for n in 1..=2 {
-            let (operator, issuer, subject, token) = Default::default();
-            let session = Session { operator, issuer, subject, token, due_at: 100, expires_at: 9000 };
-            sessions.held().insert([n; 32], session);
+            sessions.held().insert([n; 32], session(0));
         }
         let due = |now: u64, asked: &[u8; 32]| sessions.due("", 60, now, |digest| digest == asked);
         assert_eq!((due(99, &[1; 32]).len(), due(100, &[1; 32])), (0, vec![[2; 32]]));

@@ -68,26 +68,27 @@ fn thumbprinted(key: &[u8]) -> String {
     format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}","kid":"{kid}","alg":"EdDSA","use":"sig"}}"#)
 }
 
-/// What is kept, or is made now: once for all who ask for it, whether they wait or not.
+/// What is kept, or is made now: once for all who ask for it, whether they wait or not. What was begun after somebody came holds
+/// all that he may expect.
 async fn made<M: Future<Output = Result<String>> + Send + 'static>(
     call: &Call,
     list: i64,
     age: u64,
     make: impl FnOnce(Arc<App>, u64) -> M + Send + 'static,
 ) -> Result<Bytes> {
-    let find = move |app: &App| app.lists.find(list, xbind_runtime::now().saturating_sub(age));
-    if let Ok(found) = find(&call.app) {
+    let seen = call.app.lists.change();
+    let find = move |app: &App| app.lists.find(list, xbind_runtime::now().saturating_sub(age), seen);
+    if let Some(found) = find(&call.app) {
         return Ok(found);
     }
     let turn = call.app.lists.turns.enter(list).await?;
     let app = call.app.clone();
     let making = tokio::spawn(async move {
         let _turn = turn;
-        let change = match find(&app) {
-            Ok(found) => return Ok(found),
-            Err(change) => change,
-        };
-        let now = xbind_runtime::now();
+        if let Some(found) = find(&app) {
+            return Ok(found);
+        }
+        let (change, now) = (app.lists.change(), xbind_runtime::now());
         let text = Bytes::from(make(app.clone(), now).await?);
         app.lists.keep(list, text.clone(), now, change);
         Ok(text)

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::store::{Fault, fault};
 
 /// Each step leads from the schema of its place to the next. Steps are added, never changed.
-const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9];
 
 const V1: &str = "
 CREATE TABLE meta(
@@ -170,6 +170,11 @@ CREATE INDEX tokens_of_users ON tokens(agent) WHERE root IS NOT NULL;
 /// Of which users' tokens an issuer has not said for too long that they count is found without a walk over all of them.
 const V8: &str = "
 CREATE INDEX roots_asked ON roots(issuer, asked_at) WHERE ended = 0;
+";
+
+/// Whether anything that is derived from a user's token counts is found without a walk over all that was revoked.
+const V9: &str = "
+CREATE INDEX tokens_that_count ON tokens(root, expires_at) WHERE root IS NOT NULL AND revoked = 0;
 ";
 
 /// The schema of this version.

@@ -116,6 +116,18 @@ impl Request {
     }
 }
 
+/// A connection from that address of this machine.
+pub fn connect_from(from: &str, to: SocketAddr) -> TcpStream {
+    let socket = async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(from.parse().unwrap()).unwrap();
+        socket.connect(to).await.unwrap().into_std().unwrap()
+    };
+    let stream = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap().block_on(socket);
+    stream.set_nonblocking(false).unwrap();
+    stream
+}
+
 /// A connection that is kept.
 pub struct Client {
     address: SocketAddr,
