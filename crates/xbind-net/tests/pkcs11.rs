@@ -204,6 +204,13 @@ fn what_is_no_module_and_what_never_answers_holds_up_nobody_else() {
 }
 
 #[test]
+fn a_module_by_its_name_alone_is_not_the_file_of_that_name_in_the_working_directory() {
+    assert!(std::path::Path::new("Cargo.toml").exists());
+    let fault = open(r#"{"pkcs11":{"module":"Cargo.toml","token":"token","key":"agent"}}"#).unwrap_err();
+    assert_eq!(fault, SignerFault::NotLoaded("Cargo.toml".into()));
+}
+
+#[test]
 fn a_pin_that_is_refused_is_tried_for_no_other_key_of_the_token() {
     softhsm::with("a_pin_that_is_refused_is_tried_for_no_other_key_of_the_token", |hsm| {
         hsm.token("token");

@@ -115,9 +115,12 @@ impl Pkcs11Key {
     }
 }
 
-/// The file behind all its names: a module is loaded once, by whichever it is called. What the loader has to search for stays as it is.
+/// The file behind all its names: a module is loaded once, by whichever it is called. A name without a folder stays as it is: the
+/// loader searches for it where libraries are, which the working directory is not.
 fn one_file(path: &Path) -> Result<PathBuf> {
-    Ok(std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+    let is_bare = path.components().count() < 2;
+    let file = (!is_bare).then(|| std::fs::canonicalize(path).ok()).flatten();
+    Ok(file.unwrap_or_else(|| path.to_owned()))
 }
 
 impl Keeper for Kept {
