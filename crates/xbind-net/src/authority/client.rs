@@ -151,7 +151,8 @@ impl Client {
         let did = *lock().did();
         match asked.check(&answer, &did) {
             Err(Refusal::Unproven(why)) => {
-                let about = self.about().await?;
+                // Whoever signs nothing makes no key doubtful: once doubtful, always doubtful.
+                let about = About { doubtful: Vec::new(), ..self.about().await? };
                 let followed = lock().follow(&about, xbind_runtime::now())?;
                 if *followed.did() == did {
                     // To another address nothing is proven, and no answer is signed: not this one either.
