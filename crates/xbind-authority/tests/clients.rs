@@ -13,6 +13,7 @@ use common::key;
 use common::story::Story;
 use serde_json::{Value, json};
 use xbind::ErrorKind;
+use xbind_authority::problem::Kind;
 use xbind_authority::{Config, Server, Step};
 use xbind_net::Settings;
 use xbind_net::authority::{Registry, Wanted};
@@ -113,7 +114,8 @@ fn a_refusal_that_nobody_has_signed_is_no_decision() {
         }
     }
     // That nothing can be had now is told, in words that have an end and move no cursor.
-    for (status, slug) in [(429, "rate-limited"), (503, "busy"), (503, "signer-failed"), (500, "internal")] {
+    let later = Kind::ALL.iter().map(|kind| (kind.status(), kind.slug()));
+    for (status, slug) in later.filter(|(status, _)| *status == 429 || *status >= 500) {
         *said.lock().unwrap() = (status, problem(slug, &json!({ "code": "SIGN_FAILED" })));
         let refused = token(&given, "other").unwrap_err();
         assert_eq!((refused.kind(), refused.message()), (ErrorKind::RegistryUnavailable, "the registry: so it is"));
