@@ -148,7 +148,7 @@ pub struct SourcePolicy {
     pub max_bytes: Whole,
     /// How long each is relied upon, in seconds.
     pub max_age: Whole,
-    /// How old a copy may be before the next is asked for, in seconds; at least 30.
+    /// How old a copy may be before the next is asked for, in seconds.
     pub refresh: Whole,
     /// Where they are fetched from; by default where a trusted issuer's own token points.
     pub origins: Option<Vec<String>>,
@@ -187,7 +187,7 @@ impl ListSource {
             max_age.0,
         );
         let lists = StatusLists::within(max_lists.size(), max_bytes.size(), max_age.0);
-        Self { lists: Arc::new(lists.refreshed_after(documents.refresh())), documents }
+        Self { lists: Arc::new(lists.refreshed_after(refresh.0)), documents }
     }
 
     /// How many bytes the lists take.
