@@ -217,7 +217,8 @@ describe('StatusListSource by hand', () => {
     [{ origins: ['https://user@status.example'] }],
     [{ origins: ['status.example'] }],
     [{ maxAgeSeconds: 0 }],
-    [{ refreshSeconds: 0 }],
+    [{ refreshSeconds: 29 }],
+    [{ offline: true, refreshSeconds: 29 }],
     [{ maxLists: 0 }],
   ])('INVALID_CONFIG: %j', (options) => {
     expect(() => new StatusListSource(options)).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG' }))

@@ -113,7 +113,7 @@ describe('vectors/token-status-list.json', () => {
     const clock = { now }
     const given = each.held === undefined ? [] : [each.held]
     const fetch = () => Promise.resolve(given.shift() ?? each.list)
-    const source = new StatusListSource({ fetch, refreshSeconds: 1, now: () => now })
+    const source = new StatusListSource({ fetch, now: () => now })
     const trust = [each.signer]
     const verifier = new TokenVerifier({ audience: 'me', trust, now: () => clock.now, revocations: source })
     const token = (iat: number) => {

@@ -64,7 +64,7 @@ class StatusListSource:
         now: Callable[[], float] = time.time,
     ) -> None:
         """- `max_age`: how long a list is relied upon after it was signed, whatever it says itself, in seconds: 86 400.
-        - `refresh`: how old a copy may be before the next is asked for: 300, at least 30. While none comes, the old one serves its time.
+        - `refresh`: how old a copy may be before the next is asked for: 300, from 30 to 86 400. While none comes, the old one serves.
         - `max_lists`, `max_bytes`: room for lists: 1000, 64 MiB. Half of it is for issuers that a verifier with this source trusts.
         - `origins`: where lists are fetched from, such as `https://status.example`. By default wherever a trusted issuer's own token
           points, and nowhere for a link of a delegation, whose maker nobody here has chosen.
@@ -79,7 +79,7 @@ class StatusListSource:
         self._now = now
         self._shared = Shared()
         named = given(origins, strings, "origins")
-        wanted = whole(refresh, 300, "refresh", 1, 86_400)
+        wanted = whole(refresh, 300, "refresh", 30, 86_400)
         policy = {
             "refresh": MAX_WHOLE if offline else wanted,
             "maxLists": whole(max_lists, 1000, "max_lists", 1, 100_000),

@@ -189,6 +189,7 @@ class TestStatusLists:
                 with pytest.raises(TypeError):
                     StatusListSource(**{name: wrong})
             assert code_now(lambda name=name, beyond=beyond: StatusListSource(**{name: beyond})) == "INVALID_CONFIG"
+        assert code_now(lambda: StatusListSource(refresh=29, offline=True)) == "INVALID_CONFIG"
         for name in ("origins", "fetch", "now", "offline"):
             for wrong in (None, 0, "x" if name != "now" else ""):
                 with pytest.raises(TypeError):

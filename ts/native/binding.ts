@@ -654,7 +654,7 @@ export interface SourcePolicy {
   readonly maxBytes: number
   /** How long each is relied upon, in seconds. */
   readonly maxAge: number
-  /** How old a copy may be before the next is asked for, in seconds; at least 30. */
+  /** How old a copy may be before the next is asked for, in seconds. */
   readonly refresh: number
   /** Where they are fetched from; by default where a trusted issuer's own token points. */
   readonly origins?: ReadonlyArray<string> | undefined
@@ -1228,7 +1228,10 @@ export interface Binding {
     status: Json<Status>,
     now: number,
   ): number | 'stale' | 'absent' | 'unreadable'
-  /** What has to be done about the list that a link names, the first of its token or another. */
+  /**
+   * What has to be done about the list that a link names, the first of its token or another. Where that is nothing, guards do
+   * with what is at hand for a while.
+   */
   listDue(lists: ListsRef, issuer: string, status: Json<Status>, first: boolean, now: number): Json<ListDue>
   /** A list that was due at that time came, or did not for this reason. */
   listCame(lists: ListsRef, issuer: string, uri: string, now: number, failure?: string): void

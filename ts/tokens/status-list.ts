@@ -135,7 +135,7 @@ export class StatusList {
 export interface StatusListSourceOptions {
   /** How long a list is relied upon after it was signed, whatever it says itself; default 86 400. */
   maxAgeSeconds?: number
-  /** How old a copy may be before the next is asked for; default 300, at least 30. While none comes, the old one serves its time. */
+  /** How old a copy may be before the next is asked for; default 300, 30 to 86 400. While none comes, the old one serves its time. */
   refreshSeconds?: number
   /**
    * Default 1000. Half of it is for issuers that a verifier with this source trusts, each an equal part; of the other half,
@@ -213,7 +213,7 @@ export class StatusListSource implements RevocationSource {
     checkFunction(fetch, 'fetch')
     checkFunction(now, 'now')
     if (typeof offline !== 'boolean') throw new TypeError('offline must be a boolean')
-    const refresh = bounded(refreshSeconds, 300, 'refreshSeconds', 1, 86_400)
+    const refresh = bounded(refreshSeconds, 300, 'refreshSeconds', 30, 86_400)
     this.#fetch = offline ? undefined : fetch
     this.#now = now
     const policy = {

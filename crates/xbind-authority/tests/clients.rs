@@ -4,7 +4,7 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -13,6 +13,7 @@ use common::key;
 use common::story::Story;
 use serde_json::{Value, json};
 use xbind::ErrorKind;
+use xbind_authority::problem::Kind;
 use xbind_authority::{Config, Server, Step};
 use xbind_net::Settings;
 use xbind_net::authority::{Registry, Wanted};
@@ -113,7 +114,8 @@ fn a_refusal_that_nobody_has_signed_is_no_decision() {
         }
     }
     // That nothing can be had now is told, in words that have an end and move no cursor.
-    for (status, slug) in [(429, "rate-limited"), (503, "busy"), (503, "signer-failed"), (500, "internal")] {
+    let later = Kind::ALL.iter().map(|kind| (kind.status(), kind.slug()));
+    for (status, slug) in later.filter(|(status, _)| *status == 429 || *status >= 500) {
         *said.lock().unwrap() = (status, problem(slug, &json!({ "code": "SIGN_FAILED" })));
         let refused = token(&given, "other").unwrap_err();
         assert_eq!((refused.kind(), refused.message()), (ErrorKind::RegistryUnavailable, "the registry: so it is"));
@@ -161,6 +163,62 @@ fn tokens_of_a_key_that_is_doubtful_are_not_handed_out_again() {
     take(Step::Revoke { did: second.to_string() });
     token(&registry, "fourth").unwrap();
     assert_ne!(token(&registry, "second").unwrap(), of_second);
+}
+
+/// Stands before an authority, and has whatever nobody signs name these keys as doubtful.
+fn doubting(listener: TcpListener, authority: SocketAddr) -> Arc<Mutex<Vec<String>>> {
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let says = said.clone();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let (mut head, mut line, mut length) = (String::new(), String::new(), 0);
+            while stream.read_line(&mut line).is_ok_and(|read| read > 2) {
+                let lower = line.to_ascii_lowercase();
+                if let Some(value) = lower.strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+                if !lower.starts_with("connection:") {
+                    head += &line;
+                }
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).unwrap();
+            let mut asked = TcpStream::connect(authority).unwrap();
+            asked.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).unwrap();
+            asked.write_all(&body).unwrap();
+            let mut answer = String::new();
+            asked.read_to_string(&mut answer).unwrap();
+            if !head.to_ascii_lowercase().contains("\nsignature:") {
+                let mut about: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+                about["doubtful"] = json!(*says.lock().unwrap());
+                let (length, about) = (about.to_string().len(), about.to_string());
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
+                answer = format!("{head}content-length: {length}\r\n\r\n{about}");
+            }
+            let _ = stream.get_mut().write_all(answer.as_bytes());
+        }
+    });
+    said
+}
+
+#[test]
+fn what_nobody_has_signed_makes_no_key_doubtful() {
+    let mut story = Story::new();
+    story.begun(&[SCOPE]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    story.restart_with(|config| config.public_url = Some(url.clone()));
+    let said = doubting(listener, story.server.address());
+    let (_port, _, agent) = agent();
+    let at = format!("{url}#{}", story.server.did());
+    let registry = Registry::new(&agent, &at, false, Settings::default()).unwrap();
+    token(&registry, "before").unwrap();
+    drop(xbind_authority::keys(&story.folder.join("authority"), None, &Step::Rotate {}).unwrap());
+    said.lock().unwrap().push(story.server.did().to_string());
+    let kept = token(&registry, "kept").unwrap();
+    assert_eq!(token(&registry, "kept").unwrap(), kept);
 }
 
 #[test]

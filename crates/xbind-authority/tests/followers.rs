@@ -3,9 +3,13 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use common::key;
 use common::story::Story;
@@ -78,4 +82,29 @@ fn what_is_no_authority_is_not_followed() {
     {
         assert!(Follower::new(url, did, Settings::default()).is_err());
     }
+}
+
+#[test]
+fn the_question_that_follows_an_answer_which_nobody_signs_gets_no_time_of_its_own() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let silent = thread::spawn(move || {
+        let mut first = BufReader::new(listener.accept().unwrap().0);
+        let mut line = String::new();
+        while first.read_line(&mut line).unwrap() > 2 {
+            line.clear();
+        }
+        let body = r#"{"type":"urn:xbind:problem:not-proven","detail":"so it is"}"#;
+        let head = "HTTP/1.1 401 X\r\ncontent-type: application/problem+json\r\nconnection: close\r\n";
+        let answer = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+        first.get_mut().write_all(answer.as_bytes()).unwrap();
+        drop(first);
+        listener.accept().unwrap()
+    });
+    let follower = Follower::new(&url, key(77).did().as_str(), Settings::default()).unwrap();
+    let begin = Instant::now();
+    assert!(ask(&follower, 1).is_err());
+    // A question of its own has 15 s.
+    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+    drop(silent.join().unwrap());
 }

@@ -50,8 +50,7 @@ pub fn open(port: u32, agent: u32, at: &str, resolves: bool) -> Result<Registry>
 pub fn agent_of(port: u32, node: &Arc<Node>, id: &str) -> Result<u32> {
     let is_it =
         |agent: &Agent| Arc::ptr_eq(agent.node(), node) && (agent.did().as_str() == id || agent.name() == Some(id));
-    let found = ports::ask(port, Vec::new(), |port| port.agents());
-    let found: Vec<_> = found.into_iter().filter(|(_, agent)| is_it(agent)).collect();
+    let found = ports::ask(port, Vec::new(), |port| port.agents(is_it));
     let id = || id.chars().filter(char::is_ascii_graphic).take(64).collect::<String>();
     let Some((number, newest)) = found.iter().max_by_key(|(number, _)| number) else {
         return Err(Error::new(ErrorKind::AgentNotFound, format!("no agent of this thread on this bus is {}", id()))

@@ -148,7 +148,7 @@ pub struct SourcePolicy {
     pub max_bytes: Whole,
     /// How long each is relied upon, in seconds.
     pub max_age: Whole,
-    /// How old a copy may be before the next is asked for, in seconds; at least 30.
+    /// How old a copy may be before the next is asked for, in seconds.
     pub refresh: Whole,
     /// Where they are fetched from; by default where a trusted issuer's own token points.
     pub origins: Option<Vec<String>>,
@@ -187,7 +187,7 @@ impl ListSource {
             max_age.0,
         );
         let lists = StatusLists::within(max_lists.size(), max_bytes.size(), max_age.0);
-        Self { lists: Arc::new(lists.refreshed_after(documents.refresh())), documents }
+        Self { lists: Arc::new(lists.refreshed_after(refresh.0)), documents }
     }
 
     /// How many bytes the lists take.
@@ -196,11 +196,17 @@ impl ListSource {
         self.lists.bytes().try_into().map_or(0.0, number)
     }
 
-    /// What has to be done about the list that a link names, the first of its token or another.
+    /// What has to be done about the list that a link names, the first of its token or another. Where that is nothing, guards do
+    /// with what is at hand for a while.
     #[must_use]
     pub fn due(&self, issuer: &str, status: &Status, first: bool, now: f64) -> ListDue {
         let due = |fetch: Option<Whose>, running, failure| ListDue { fetch: fetch.map(Whose::name), running, failure };
-        match self.documents.due(&self.lists, issuer, &status.into(), first, whole(now)) {
+        let (status, now) = (status.into(), whole(now));
+        let found = self.documents.due(&self.lists, issuer, &status, first, now);
+        if matches!(found, Due::No | Due::Failed(_)) {
+            self.lists.sought(issuer, &status, now);
+        }
+        match found {
             Due::No => due(None, false, None),
             Due::Fetch(whose) => due(Some(whose), false, None),
             Due::Running => due(None, true, None),

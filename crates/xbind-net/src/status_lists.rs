@@ -49,16 +49,10 @@ struct Document {
 
 impl Documents {
     /// For lists from these origins, or from wherever a trusted issuer's own token points; a copy is asked for again after
-    /// `refresh` seconds, or 30 if that is less, and none is relied upon after `max_age`.
+    /// `refresh` seconds, and none is relied upon after `max_age`.
     #[must_use]
     pub fn new(origins: Option<HashSet<String>>, capacity: usize, refresh: u64, max_age: u64) -> Self {
-        Self { origins, capacity, refresh: refresh.max(COOLDOWN), max_age, known: Mutex::default() }
-    }
-
-    /// After how many seconds a copy is asked for again.
-    #[must_use]
-    pub const fn refresh(&self) -> u64 {
-        self.refresh
+        Self { origins, capacity, refresh, max_age, known: Mutex::default() }
     }
 
     /// What is to be done, at `now`, about the list that a link names, the first of its token or another.

@@ -61,7 +61,7 @@ pub(crate) fn builder(roots: &Roots) -> Result<ConfigBuilder<ClientConfig, Wants
 }
 
 /// One that is longer is no file of certificates.
-fn read(file: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read(file: &Path) -> io::Result<Vec<u8>> {
     let mut pem = Vec::new();
     let end = File::open(file)?.take(MAX_FILE).read_to_end(&mut pem)?;
     if u64::try_from(end).is_ok_and(|end| end < MAX_FILE) { Ok(pem) } else { Err(io::ErrorKind::FileTooLarge.into()) }

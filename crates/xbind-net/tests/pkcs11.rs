@@ -204,6 +204,42 @@ fn what_is_no_module_and_what_never_answers_holds_up_nobody_else() {
 }
 
 #[test]
+fn a_module_by_its_name_alone_is_not_the_file_of_that_name_in_the_working_directory() {
+    assert!(std::path::Path::new("Cargo.toml").exists());
+    let fault = open(r#"{"pkcs11":{"module":"Cargo.toml","token":"token","key":"agent"}}"#).unwrap_err();
+    assert_eq!(fault, SignerFault::NotLoaded("Cargo.toml".into()));
+}
+
+#[test]
+fn sixteen_modules_have_a_place_and_what_is_none_takes_none() {
+    softhsm::with("sixteen_modules_have_a_place_and_what_is_none_takes_none", |hsm| {
+        hsm.token("token");
+        hsm.import("token", "agent", "01", &key(1));
+        let module = softhsm::module().unwrap();
+        let of = |name: &str| {
+            let place = hsm.place("token", "agent", "");
+            place.replacen(&format!("{module:?}"), &format!("{:?}", hsm.path(name)), 1)
+        };
+        let misspelt = |n: usize| {
+            let name = format!("none-{n}.so");
+            assert_eq!(open(&of(&name)).unwrap_err(), SignerFault::NotLoaded(hsm.path(&name)));
+        };
+        (0..20).for_each(misspelt);
+        let names: Vec<_> = (0..17).map(|n| format!("module-{n}.so")).collect();
+        for name in &names {
+            std::fs::copy(module, hsm.path(name)).unwrap();
+        }
+        let signers: Vec<_> = names[..16].iter().map(|name| open(&of(name)).unwrap()).collect();
+        let fault = open(&of(&names[16])).unwrap_err();
+        assert_eq!(fault, SignerFault::Config("there are more than 16 PKCS#11 modules"));
+        for (name, signer) in names.iter().zip(&signers) {
+            assert_eq!(sign(signer, b"bytes").unwrap(), key(1).sign(b"bytes"));
+            open(&of(name)).unwrap();
+        }
+    });
+}
+
+#[test]
 fn a_pin_that_is_refused_is_tried_for_no_other_key_of_the_token() {
     softhsm::with("a_pin_that_is_refused_is_tried_for_no_other_key_of_the_token", |hsm| {
         hsm.token("token");

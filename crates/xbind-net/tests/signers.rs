@@ -197,7 +197,7 @@ fn certificates_that_do_not_come_stop_nobody_else() {
     std::fs::remove_file(&file).unwrap();
     let fault = SignerFault::Fetch(FetchError::Roots);
     assert_eq!(place.open().unwrap_err(), fault);
-    for none in [&b""[..], b"no certificate", &[b'x'; 2 << 20]] {
+    for none in [&b""[..], b"no certificate", &[b'x'; 9 << 20]] {
         std::fs::write(&file, none).unwrap();
         assert_eq!(place.open().unwrap_err(), fault);
     }

@@ -241,6 +241,31 @@ fn a_list_is_asked_for_again_when_its_owner_wants_it_though_there_is_little_time
 }
 
 #[test]
+fn a_list_that_does_not_come_is_looked_for_again_after_a_while_and_not_by_every_call() {
+    let lists = Arc::new(StatusLists::new(10, 86_400).refreshed_after(60));
+    let judge = judge(&[], Revocations { status: vec![lists.clone()], ..Revocations::default() });
+    let text = token(Some(&StatusRef { index: 3, uri: LIST.to_owned() }));
+    let renews = Answers { renews: true, ..Answers::default() };
+    let asks = |now| matches!(rule(&judge, &text, now, &renews), Ruling::Needs(_));
+    let issuer = operator().did().to_string();
+    let sought = |now| lists.sought(&issuer, &StatusRef { index: 7, uri: LIST.to_owned() }, now);
+    let list = StatusList::new(Bits::One, 100).unwrap();
+    let put = |now| {
+        let signed = list.sign(&operator(), &StatusListDraft { uri: LIST, now, lifetime: 600, ttl: None }).unwrap();
+        judge.put_list(&lists, &signed, LIST, &issuer, now).unwrap();
+    };
+    put(NOW);
+    sought(NOW + 59);
+    assert!(asks(NOW + 60), "it was not due then");
+    sought(NOW + 61);
+    assert_eq!([61, 62, 90, 91, 92].map(|since| asks(NOW + since)), [false, false, false, true, true]);
+    sought(NOW + 91);
+    assert!(!asks(NOW + 120) && asks(NOW + 80), "a clock that is set back does not stop it");
+    put(NOW + 121);
+    assert_eq!([121, 180, 181].map(|since| asks(NOW + since)), [false, false, true]);
+}
+
+#[test]
 fn what_an_approver_is_asked_and_answers_has_one_reading() {
     let recipient = *operator().did();
     let call = xbind::ApprovedCall {

@@ -37,7 +37,6 @@ pub struct Question {
     whose: Whose,
     fields: Vec<(String, String)>,
     body: Vec<u8>,
-    timeout: Duration,
 }
 
 impl Client {
@@ -126,8 +125,8 @@ impl Client {
     }
 
     /// Who the authority is now: what it says is signed by the key that it names, and that one follows from the key that is known.
-    pub(super) async fn follow(&self, known: &Known, asker: &SigningKey, timeout: Duration) -> Result<Known> {
-        let question = self.question("GET", "/v1")?.within(timeout).signed(asker)?;
+    pub(super) async fn follow(&self, known: &Known, asker: &SigningKey) -> Result<Known> {
+        let question = self.question("GET", "/v1")?.signed(asker)?;
         let asked = question.clone_head();
         let answer = match succeeded(self.fetcher.ask(question.into_ask()).await?) {
             Err(refusal) if refusal.is("not-proven") => {
@@ -151,7 +150,8 @@ impl Client {
         let did = *lock().did();
         match asked.check(&answer, &did) {
             Err(Refusal::Unproven(why)) => {
-                let about = self.about().await?;
+                // Whoever signs nothing makes no key doubtful: once doubtful, always doubtful.
+                let about = About { doubtful: Vec::new(), ..self.about().await? };
                 let followed = lock().follow(&about, xbind_runtime::now())?;
                 if *followed.did() == did {
                     // To another address nothing is proven, and no answer is signed: not this one either.
@@ -168,20 +168,8 @@ impl Client {
 
 impl Question {
     fn new(method: &'static str, target: Target, whose: Whose) -> Self {
-        Self {
-            method,
-            target,
-            whose,
-            fields: vec![("accept".to_owned(), "*/*".to_owned())],
-            body: Vec::new(),
-            timeout: TIMEOUT,
-        }
-    }
-
-    /// The answer has to be here within so long.
-    pub(super) const fn within(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
+        let fields = vec![("accept".to_owned(), "*/*".to_owned())];
+        Self { method, target, whose, fields, body: Vec::new() }
     }
 
     /// With a body.
@@ -239,9 +227,8 @@ impl Question {
     }
 
     fn clone_head(&self) -> Self {
-        let Self { method, target, whose, fields, timeout, .. } = self;
-        let (target, fields) = (target.clone(), fields.clone());
-        Self { method, target, whose: *whose, fields, body: Vec::new(), timeout: *timeout }
+        let Self { method, target, whose, fields, .. } = self;
+        Self { method, target: target.clone(), whose: *whose, fields: fields.clone(), body: Vec::new() }
     }
 
     /// Whether an answer is one to this question, by that authority.
@@ -260,8 +247,8 @@ impl Question {
     }
 
     fn into_ask(self) -> Ask {
-        let Self { method, target, whose, fields, body, timeout } = self;
-        Ask { method: method.to_owned(), target, whose, fields, body, max_bytes: MAX_BYTES, timeout }
+        let Self { method, target, whose, fields, body } = self;
+        Ask { method: method.to_owned(), target, whose, fields, body, max_bytes: MAX_BYTES, timeout: TIMEOUT }
     }
 }
 

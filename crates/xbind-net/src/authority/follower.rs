@@ -1,14 +1,15 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::time::timeout;
 use xbind::{AuthorityKey, Result, SigningKey, VerifyingKey};
 
 use super::client::Client;
 use super::known::Known;
 use super::registry::run;
-use crate::Settings;
+use crate::{FetchError, Settings};
 
-/// How long the answer may take, while tokens wait for it.
+/// How long the answer may take, whatever has to be asked for it, while tokens wait for it.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// What is kept of a reason, in characters: a stranger may have written it.
 const MAX_REASON: usize = 256;
@@ -81,7 +82,8 @@ impl Follower {
 impl Followed {
     async fn ask(&self) -> std::result::Result<Vec<AuthorityKey>, String> {
         let known = self.known().clone();
-        let followed = self.client.follow(&known, &self.asker, TIMEOUT).await;
+        let late = |_| FetchError::Timeout(u64::try_from(TIMEOUT.as_millis()).unwrap_or(u64::MAX)).into();
+        let followed = timeout(TIMEOUT, self.client.follow(&known, &self.asker)).await.map_err(late).flatten();
         let reason = |why: String| why.chars().filter(|char| !char.is_control()).take(MAX_REASON).collect::<String>();
         let followed = followed.map_err(|refusal| reason(refusal.to_string()))?;
         let keys = followed.keys().collect();

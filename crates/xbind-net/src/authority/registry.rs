@@ -1,3 +1,4 @@
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -89,15 +90,12 @@ impl Registry {
     ) {
         let desk = self.desk.clone();
         let watched = async move {
-            let mut working = tokio::spawn(work);
+            let mut working = pin!(work);
             loop {
                 if let Ok(worked) = timeout(LOOK, &mut working).await {
-                    break worked.unwrap_or_else(|_| Err(internal()));
+                    break worked;
                 }
-                if let Err(refusal) = desk.agent() {
-                    working.abort();
-                    break Err(refusal.into());
-                }
+                desk.agent()?;
             }
         };
         run(watched, done);

@@ -12,6 +12,7 @@ mod pkcs11;
 mod vault;
 
 use std::fmt;
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -24,7 +25,7 @@ use tokio::time::timeout;
 use xbind::{Did, VerifyingKey};
 use zeroize::Zeroizing;
 
-use crate::{FetchError, thread};
+use crate::thread;
 pub use fault::SignerFault;
 pub use pkcs11::Pkcs11Key;
 pub use vault::VaultKey;
@@ -39,8 +40,6 @@ const MAX_PATIENCE: u64 = 30_000;
 const REST: Duration = Duration::from_secs(1);
 /// The longest secret in a file, in bytes.
 const MAX_SECRET: usize = 4096;
-/// The longest file of certificates, in bytes.
-const MAX_CERTIFICATES: usize = 1 << 20;
 
 pub(crate) type Result<T> = std::result::Result<T, SignerFault>;
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>>> + Send + 'a>>;
@@ -216,19 +215,10 @@ fn turn_of(path: &Path) -> Arc<Semaphore> {
 /// One line of text in a file, read anew each time: whoever keeps it may replace it.
 fn secret(path: &Path) -> Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::with_capacity(MAX_SECRET));
-    opened(path, MAX_SECRET).and_then(|mut file| file.read_to_string(&mut text)).map_err(|_| SignerFault::Secret)?;
+    let most = u64::try_from(MAX_SECRET).unwrap_or(u64::MAX);
+    let read = File::open(path).and_then(|file| file.take(most).read_to_string(&mut text));
+    read.map_err(|_| SignerFault::Secret)?;
     trimmed(&text)
-}
-
-/// Certificates in a file.
-fn certificates(path: &Path) -> Result<Vec<u8>> {
-    let mut pem = Vec::new();
-    let read = opened(path, MAX_CERTIFICATES).and_then(|mut file| file.read_to_end(&mut pem));
-    if read.is_ok_and(|read| read < MAX_CERTIFICATES) { Ok(pem) } else { Err(FetchError::Roots.into()) }
-}
-
-fn opened(path: &Path, most: usize) -> std::io::Result<impl Read> {
-    Ok(std::fs::File::open(path)?.take(u64::try_from(most).unwrap_or(u64::MAX)))
 }
 
 fn trimmed(text: &str) -> Result<Zeroizing<String>> {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
@@ -115,9 +115,12 @@ impl Pkcs11Key {
     }
 }
 
-/// The file behind all its names: a module is loaded once, by whichever it is called. What the loader has to search for stays as it is.
+/// The file behind all its names: a module is loaded once, by whichever it is called. A name without a folder stays as it is: the
+/// loader searches for it where libraries are, which the working directory is not.
 fn one_file(path: &Path) -> Result<PathBuf> {
-    Ok(std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+    let is_bare = path.components().count() < 2;
+    let file = (!is_bare).then(|| std::fs::canonicalize(path).ok()).flatten();
+    Ok(file.unwrap_or_else(|| path.to_owned()))
 }
 
 impl Keeper for Kept {
@@ -129,37 +132,40 @@ impl Keeper for Kept {
 impl Kept {
     fn ask(&self, bytes: Option<Vec<u8>>) -> Result<oneshot::Receiver<Result<Vec<u8>>>> {
         let (tell, told) = oneshot::channel();
-        let mut job = Job { place: self.place.clone(), bytes, tell };
-        for _ in 0..2 {
-            job = match queue_of(&self.module)?.try_send(job) {
-                Ok(()) => return Ok(told),
-                Err(TrySendError::Full(_)) => return Err(SignerFault::Busy),
-                Err(TrySendError::Disconnected(job)) => job,
-            };
-            // Its thread has panicked: there is another one then.
-            MODULES.lock().unwrap_or_else(PoisonError::into_inner).retain(|(path, _)| *path != self.module);
-        }
-        Err(SignerFault::Internal)
+        hand_over(&self.module, Job { place: self.place.clone(), bytes, tell })?;
+        Ok(told)
     }
 }
 
-/// The threads of modules, by what they wait for. They are there as long as the process.
-static MODULES: Mutex<Vec<(PathBuf, SyncSender<Job>)>> = Mutex::new(Vec::new());
+type Modules = Vec<(PathBuf, SyncSender<Job>)>;
 
-fn queue_of(path: &Path) -> Result<SyncSender<Job>> {
-    let mut modules = MODULES.lock().unwrap_or_else(PoisonError::into_inner);
+/// The threads of modules, by what they wait for. They are there as long as the process, but for those of what is no module.
+static MODULES: Mutex<Modules> = Mutex::new(Vec::new());
+
+fn modules() -> MutexGuard<'static, Modules> {
+    MODULES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn hand_over(path: &Path, mut job: Job) -> Result<()> {
+    let mut modules = modules();
     if let Some((_, queue)) = modules.iter().find(|(known, _)| known == path) {
-        return Ok(queue.clone());
+        job = match queue.try_send(job) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Full(_)) => return Err(SignerFault::Busy),
+            Err(TrySendError::Disconnected(job)) => job, // its thread has panicked: there is another one then
+        };
+        modules.retain(|(known, _)| known != path);
     }
     if modules.len() >= MAX_MODULES {
-        return Err(SignerFault::Busy);
+        return Err(SignerFault::Config("there are more than 16 PKCS#11 modules"));
     }
     let (queue, jobs) = sync_channel(MAX_WAITING);
+    queue.try_send(job).map_err(|_| SignerFault::Internal)?;
     let mut module = Module { path: path.to_owned(), context: None, opened: HashMap::new(), refused: HashMap::new() };
     let work = move || module.work(&jobs);
     std::thread::Builder::new().name("xbind-pkcs11".to_owned()).spawn(work).map_err(|_| SignerFault::Internal)?;
-    modules.push((path.to_owned(), queue.clone()));
-    Ok(queue)
+    modules.push((path.to_owned(), queue));
+    Ok(())
 }
 
 struct Module {
@@ -183,7 +189,24 @@ impl Module {
             if tell.is_closed() {
                 continue; // nobody waits any more
             }
-            drop(tell.send(self.serve(&place, bytes.as_deref())));
+            let served = self.serve(&place, bytes.as_deref());
+            let is_none = matches!(served, Err(SignerFault::NotLoaded(_))) && self.refused.is_empty();
+            if is_none {
+                self.give_up(jobs);
+            }
+            drop(tell.send(served));
+            if is_none {
+                return;
+            }
+        }
+    }
+
+    /// What cannot be loaded takes no place. What a token has refused is not forgotten, though its module be gone.
+    fn give_up(&self, jobs: &Receiver<Job>) {
+        let mut modules = modules();
+        modules.retain(|(path, _)| *path != self.path);
+        for Job { tell, .. } in jobs.try_iter() {
+            drop(tell.send(Err(SignerFault::NotLoaded(self.path.clone()))));
         }
     }
 

@@ -10,10 +10,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use xbind::VerifyingKey;
 
-use super::{
-    Answer, Keeper, MAX_PATIENCE, Result, Signer, SignerFault, certificates, elsewhere, patience, secret, within,
-};
-use crate::{Ask, Fetcher, Roots, Settings, Target, Whose};
+use super::{Answer, Keeper, MAX_PATIENCE, Result, Signer, SignerFault, elsewhere, patience, secret, within};
+use crate::{Ask, FetchError, Fetcher, Roots, Settings, Target, Whose, tls};
 
 /// The longest answer.
 const MAX_BYTES: usize = 64 << 10;
@@ -90,7 +88,8 @@ impl VaultKey {
         let mut engine = self.engine()?;
         let asking = async {
             if let Some(file) = &self.ca_file {
-                let roots = Roots { pem: vec![elsewhere(file, certificates).await?], files: Vec::new() };
+                let pem = elsewhere(file, |file| tls::read(file).map_err(|_| FetchError::Roots.into())).await?;
+                let roots = Roots { pem: vec![pem], files: Vec::new() };
                 roots.check()?;
                 engine.fetcher = Fetcher::new(Settings { roots, ..Settings::default() });
             }

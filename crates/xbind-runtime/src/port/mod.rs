@@ -139,9 +139,11 @@ impl Port {
         agent.ok_or_else(closed)
     }
 
-    /// All its agents, by their numbers: the newest has the highest.
-    pub fn agents(&self) -> Vec<(u32, Arc<Agent>)> {
-        self.agents.guard().by_number.iter().map(|(number, agent)| (*number, agent.clone())).collect()
+    /// Those of its agents that are meant, by their numbers: the newest has the highest. `is_it` must be quick.
+    pub fn agents(&self, is_it: impl Fn(&Agent) -> bool) -> Vec<(u32, Arc<Agent>)> {
+        let agents = self.agents.guard();
+        let found = agents.by_number.iter().filter(|(_, agent)| is_it(agent));
+        found.map(|(number, agent)| (*number, agent.clone())).collect()
     }
 
     /// The identity provider's answer to [`Event::Sign`]; none if it failed. False if it is not by the key of its DID,

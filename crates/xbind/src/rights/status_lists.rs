@@ -6,6 +6,7 @@ use crate::rights::grant;
 use crate::rights::revocation::StatusRef;
 use crate::rights::status_list::{ListSigner, MAX_LIST_BYTES, SignedList, read_status_list};
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// What a status list says of one token. Only fresh evidence decides.
@@ -23,6 +24,9 @@ pub enum Evidence {
 
 /// How many bytes the lists at hand take together, unless its owner says otherwise.
 pub(crate) const DEFAULT_LISTS_BYTES: usize = 64 << 20;
+
+/// After somebody has looked for a list in vain, so many seconds pass before the next does.
+const COOLDOWN: u64 = 30;
 
 /// How many addresses are remembered at which no list could be read.
 const MAX_UNREADABLE: usize = 64;
@@ -61,6 +65,8 @@ struct Shelf {
 struct Kept {
     list: SignedList,
     received_at: u64,
+    /// When somebody has last looked for the next one in vain; 0 if nobody has.
+    sought_at: AtomicU64,
 }
 
 impl StatusLists {
@@ -85,12 +91,23 @@ impl StatusLists {
         self
     }
 
-    /// Whether the list that answers for that token is to be asked for again.
+    /// Whether the list that answers for that token is to be asked for again: not within 30 seconds after somebody has looked for
+    /// it in vain.
     #[must_use]
     pub fn is_due(&self, issuer: &str, status: &StatusRef, now: u64) -> bool {
-        let kept = self.read();
-        let list = kept.issuers.get(issuer).and_then(|shelf| shelf.lists.get(&status.uri));
-        list.is_some_and(|list| now.saturating_sub(list.received_at) >= self.refresh)
+        self.read().list(issuer, status).is_some_and(|list| self.wants_next(list, now))
+    }
+
+    /// Tells that somebody has looked for the list that answers for that token, and that none comes now.
+    pub fn sought(&self, issuer: &str, status: &StatusRef, now: u64) {
+        if let Some(list) = self.read().list(issuer, status).filter(|list| self.wants_next(list, now)) {
+            list.sought_at.store(now, Ordering::Relaxed);
+        }
+    }
+
+    fn wants_next(&self, list: &Kept, now: u64) -> bool {
+        let since = now.checked_sub(list.sought_at.load(Ordering::Relaxed));
+        now.saturating_sub(list.received_at) >= self.refresh && since.is_none_or(|since| since >= COOLDOWN)
     }
 
     /// Tells whose tokens are trusted here: its lists have room whatever strangers put in.
@@ -130,7 +147,7 @@ impl StatusLists {
         }
         kept.unreadable.retain(|(issuer, at)| issuer != signer.name() || at != uri);
         let shelf = kept.issuers.entry(signer.name().to_owned()).or_default();
-        shelf.lists.insert(uri.to_owned(), Kept { list, received_at: now });
+        shelf.lists.insert(uri.to_owned(), Kept { list, received_at: now, sought_at: AtomicU64::new(0) });
         Ok(())
     }
 
@@ -138,10 +155,10 @@ impl StatusLists {
     #[must_use]
     pub fn ask(&self, issuer: &str, status: &StatusRef, now: u64) -> Evidence {
         let kept = self.read();
-        match kept.issuers.get(issuer).and_then(|shelf| shelf.lists.get(&status.uri)) {
+        match kept.list(issuer, status) {
             None if kept.unreadable.iter().any(|(by, at)| by == issuer && *at == status.uri) => Evidence::Unreadable,
             None => Evidence::Absent,
-            Some(Kept { list, received_at }) if !self.is_fresh(list, *received_at, now) => Evidence::Stale,
+            Some(Kept { list, received_at, .. }) if !self.is_fresh(list, *received_at, now) => Evidence::Stale,
             Some(Kept { list, .. }) => list.list.get(status.index).map_or(Evidence::Unreadable, Evidence::Fresh),
         }
     }
@@ -184,6 +201,10 @@ impl StatusLists {
 }
 
 impl Shelves {
+    fn list(&self, issuer: &str, status: &StatusRef) -> Option<&Kept> {
+        self.issuers.get(issuer).and_then(|shelf| shelf.lists.get(&status.uri))
+    }
+
     fn note_unreadable(&mut self, issuer: &str, uri: &str) {
         let note = (issuer.to_owned(), uri.to_owned());
         if self.unreadable.contains(&note) {
