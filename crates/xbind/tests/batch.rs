@@ -99,7 +99,10 @@ fn sizes_are_bounded() {
     }
     assert!(Tree::new(leaves(2)).unwrap().proof(2).is_empty());
     let draft = draft(1, b"");
-    assert_eq!(Unsigned::new(sender().did(), <&[Draft<'_>]>::default()).err().unwrap().kind(), ErrorKind::MalformedMessage);
+    assert_eq!(
+        Unsigned::new(sender().did(), <&[Draft<'_>]>::default()).err().unwrap().kind(),
+        ErrorKind::MalformedMessage
+    );
     let many = vec![draft; MAX_BATCH + 1];
     assert_eq!(Unsigned::new(sender().did(), &many).err().unwrap().kind(), ErrorKind::MalformedMessage);
 }
