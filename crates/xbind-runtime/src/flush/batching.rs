@@ -39,6 +39,7 @@ impl Port {
                 None => flush::work_off(agents),
             }
         }
+        let helped = self.events.guard().is_empty() && pool::help(self);
         self.bell.silence();
         let mut events = self.events.guard();
         let count = events.len().min(max);
@@ -48,7 +49,7 @@ impl Port {
         }
         let more = !events.is_empty();
         drop(events);
-        more || self.is_ripe()
+        more || helped || self.is_ripe()
     }
 
     /// The face is going to flush anyway and need not be woken until it has.
@@ -124,6 +125,12 @@ impl Port {
 pub(crate) struct UnderWay {
     port: Arc<Port>,
     messages: usize,
+}
+
+impl UnderWay {
+    pub(crate) fn is_of(&self, port: &Arc<Port>) -> bool {
+        Arc::ptr_eq(&self.port, port)
+    }
 }
 
 impl Drop for UnderWay {
