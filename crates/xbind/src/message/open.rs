@@ -3,7 +3,6 @@
 use crate::base64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::did::Did;
-use crate::identity::key::VerifyingKey;
 use crate::message::batch::Membership;
 use crate::message::claims::{Claims, Form, malformed};
 use crate::message::content::{Content, Hashed};
@@ -14,7 +13,6 @@ use crate::message::roots::RootCache;
 use crate::message::sender::Sender;
 use crate::message::session::Session;
 use crate::message::{Digest, InReplyTo, JSON, MessageId, Op};
-use crate::time::{self, Untimely};
 use std::borrow::Cow;
 
 /// A message that its sender has signed for this recipient and that is in time. Nobody has looked at what travels beside it,
@@ -89,8 +87,8 @@ pub fn authenticate(recipient: &Recipient<'_>, now: u64, jws: &str, body_len: us
     if claims.issuer.as_bytes() != key.did().as_bytes() {
         return Err(malformed("the header's kid is not the key of iss"));
     }
-    check_audience(policy, key.did(), &claims.audience)?;
-    check_time(policy, now, &claims)?;
+    policy.check_audience(key.did(), &claims.audience)?;
+    policy.check_time(now, &claims)?;
     if !is_signed(&sender, &segments, &proof, &known.roots) {
         return Err(Error::new(ErrorKind::InvalidSignature, "the signature does not cover the message"));
     }
@@ -366,33 +364,6 @@ impl<B> VerifiedMessage<B> {
     pub const fn session(&self) -> Option<&Session> {
         self.details.session.as_ref()
     }
-}
-
-fn check_audience(policy: &Policy, sender: &Did, audience: &str) -> Result<()> {
-    if audience.as_bytes() != policy.audience.as_bytes() {
-        VerifyingKey::from_did(audience).map_err(|_| malformed("the claim aud is not a DID"))?;
-        return Err(Error::new(ErrorKind::WrongAudience, "the message is for another recipient"));
-    }
-    if *sender == policy.audience {
-        return Err(Error::new(ErrorKind::WrongAudience, "the message comes from its own recipient"));
-    }
-    Ok(())
-}
-
-fn check_time(policy: &Policy, now: u64, claims: &Claims<'_>) -> Result<()> {
-    let (iat, exp) = (claims.issued_at, claims.expires_at);
-    let longest = policy.longest_life(claims.op);
-    let life = exp.saturating_sub(iat);
-    if life > longest {
-        let why = format!("the message lives {life} s, the limit is {longest}");
-        return Err(Error::new(ErrorKind::MalformedMessage, why));
-    }
-    time::check(iat, exp, now, policy.clock_skew).map_err(|untimely| match untimely {
-        Untimely::Early(by) => {
-            Error::new(ErrorKind::MessageNotYetValid, format!("the message was issued {by} s in the future"))
-        }
-        Untimely::Late(by) => Error::new(ErrorKind::MessageExpired, format!("the message expired {by} s ago")),
-    })
 }
 
 pub(crate) fn is_signed(sender: &Sender, segments: &Segments<'_>, proof: &[u8], roots: &RootCache) -> bool {

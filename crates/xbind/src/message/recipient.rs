@@ -11,6 +11,7 @@ use crate::message::roots::RootCache;
 use crate::message::sender::SenderCache;
 use crate::message::session::Session;
 use crate::message::{Digest, MAX_JWS_BYTES, MAX_TTL, MessageId, Op};
+use crate::time::{self, Untimely};
 
 /// What a recipient accepts.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +47,33 @@ impl Policy {
             return Err(Error::new(ErrorKind::PayloadTooLarge, why));
         }
         Ok(())
+    }
+
+    pub(crate) fn check_audience(&self, sender: &Did, audience: &str) -> Result<()> {
+        if audience.as_bytes() != self.audience.as_bytes() {
+            VerifyingKey::from_did(audience).map_err(|_| malformed("the claim aud is not a DID"))?;
+            return Err(Error::new(ErrorKind::WrongAudience, "the message is for another recipient"));
+        }
+        if *sender == self.audience {
+            return Err(Error::new(ErrorKind::WrongAudience, "the message comes from its own recipient"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_time(&self, now: u64, claims: &Claims<'_>) -> Result<()> {
+        let (iat, exp) = (claims.issued_at, claims.expires_at);
+        let longest = self.longest_life(claims.op);
+        let life = exp.saturating_sub(iat);
+        if life > longest {
+            let why = format!("the message lives {life} s, the limit is {longest}");
+            return Err(Error::new(ErrorKind::MalformedMessage, why));
+        }
+        time::check(iat, exp, now, self.clock_skew).map_err(|untimely| match untimely {
+            Untimely::Early(by) => {
+                Error::new(ErrorKind::MessageNotYetValid, format!("the message was issued {by} s in the future"))
+            }
+            Untimely::Late(by) => Error::new(ErrorKind::MessageExpired, format!("the message expired {by} s ago")),
+        })
     }
 
     /// The longest life of such a message, in seconds.
