@@ -27,7 +27,8 @@ thread_local! {
 /// # Errors
 /// If there is no memory for them.
 pub fn take(room: usize) -> Result<Vec<u8>, TryReserveError> {
-    let kept = if room < LEAST { None } else { SPARE.with_borrow_mut(|spare| spare.take(room)) };
+    let may_be_kept = (LEAST..=MOST).contains(&room);
+    let kept = may_be_kept.then(|| SPARE.with_borrow_mut(|spare| spare.take(room))).flatten();
     let mut bytes = kept.unwrap_or_default();
     bytes.try_reserve_exact(room)?;
     Ok(bytes)
