@@ -263,6 +263,12 @@ impl Agent {
         batch
     }
 
+    /// What the next batch holds, at least.
+    pub(crate) fn outbox_load(&self) -> Load {
+        let outbox = self.outbox.guard();
+        outbox.ready.iter().fold(Load::default(), |sum, outgoing| sum.plus(Load::of(outgoing.size())))
+    }
+
     pub(crate) fn outbox_len(&self) -> usize {
         self.outbox.guard().ready.len()
     }

@@ -8,6 +8,7 @@ use std::thread::available_parallelism;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::agent::Agent;
+use crate::agent::room::Load;
 use crate::flush;
 use crate::flush::batching::UnderWay;
 use crate::port::Port;
@@ -21,9 +22,6 @@ const MESSAGE_COST: usize = 4;
 const BYTES_PER_MICROSECOND: usize = 400;
 /// Work below this is done before a worker thread would have woken up, in microseconds.
 const INLINE_BUDGET: usize = 500;
-/// Agents that are worked off in one go: whoever flushes helps with as many, and events wait for it meanwhile.
-const MAX_PART: usize = 16;
-
 static POOL: OnceLock<Option<Pool>> = OnceLock::new();
 
 pub(crate) struct Pool {
@@ -37,6 +35,8 @@ pub(crate) struct Pool {
 struct Part {
     agents: Vec<Arc<Agent>>,
     under_way: UnderWay,
+    /// Small enough for a thread whose events wait meanwhile.
+    is_small: bool,
 }
 
 impl Part {
@@ -48,14 +48,20 @@ impl Part {
 
 /// The pool, if there is more to seal than the calling thread should do at once.
 pub(crate) fn worth_it(agents: usize, messages: usize, bytes: usize) -> Option<&'static Pool> {
-    let signing = agents.saturating_mul(SIGNATURE_COST).saturating_add(messages.saturating_mul(MESSAGE_COST));
-    let cost = signing.saturating_add(bytes / BYTES_PER_MICROSECOND);
-    (cost > INLINE_BUDGET).then(pool).flatten()
+    (cost(agents, Load { messages, bytes }) > INLINE_BUDGET).then(pool).flatten()
 }
 
-/// A thread that has nothing else to do works off a part of what it has given away, if nobody has begun with it. True if it did.
+fn cost(agents: usize, Load { messages, bytes }: Load) -> usize {
+    let signing = agents.saturating_mul(SIGNATURE_COST).saturating_add(messages.saturating_mul(MESSAGE_COST));
+    signing.saturating_add(bytes / BYTES_PER_MICROSECOND)
+}
+
+/// A thread that has nothing else to do works off a small part of what it has given away, if nobody has begun with it. True if it did.
 pub(crate) fn help(port: &Arc<Port>) -> bool {
-    let part = POOL.get().and_then(Option::as_ref).and_then(|pool| pool.take(|part| part.under_way.is_of(port)));
+    let part = POOL
+        .get()
+        .and_then(Option::as_ref)
+        .and_then(|pool| pool.take(|part| part.is_small && part.under_way.is_of(port)));
     part.map(Part::work_off).is_some()
 }
 
@@ -75,16 +81,20 @@ impl Pool {
     /// Spreads the agents over the threads, in parts small enough that no thread ends long after the others.
     pub(crate) fn spread(&'static self, port: &Arc<Port>, agents: Vec<Arc<Agent>>) {
         let parts = self.threads.saturating_mul(4);
-        let size = agents.len().div_ceil(parts).clamp(1, MAX_PART);
-        let mut agents = agents.into_iter();
-        loop {
-            let agents: Vec<_> = agents.by_ref().take(size).collect();
-            if agents.is_empty() {
-                return;
+        let size = agents.len().div_ceil(parts).max(1);
+        let mut agents = agents.into_iter().peekable();
+        while agents.peek().is_some() {
+            let (mut part, mut load) = (Vec::new(), Load::default());
+            while part.len() < size
+                && cost(part.len(), load) < INLINE_BUDGET
+                && let Some(agent) = agents.next()
+            {
+                load = load.plus(agent.outbox_load());
+                part.push(agent);
             }
-            let messages = agents.iter().fold(0_usize, |sum, agent| sum.saturating_add(agent.outbox_len()));
-            let under_way = port.under_way(messages);
-            self.parts.guard().push_back(Part { agents, under_way });
+            let is_small = cost(part.len(), load) <= INLINE_BUDGET.saturating_mul(2);
+            let part = Part { agents: part, under_way: port.under_way(load.messages), is_small };
+            self.parts.guard().push_back(part);
             self.runtime.spawn(async { self.take(|_| true).map(Part::work_off) });
         }
     }
@@ -121,15 +131,23 @@ mod tests {
                 port.join(&node, key, Some(format!("a{n}")), AgentOptions::default()).unwrap()
             })
             .collect();
-        for (agent, to) in agents.iter().zip((1..40).chain([0])) {
+        let send = |from: usize, to: usize| {
             let (to, payload) = (format!("a{to}"), Payload::Json("1".to_owned()));
-            port.call(NewCall { agent: *agent, to: &to, payload, one_way: true, ..NewCall::default() }).unwrap();
-        }
+            let agent = *agents.get(from).unwrap();
+            port.call(NewCall { agent, to: &to, payload, one_way: true, ..NewCall::default() }).unwrap();
+        };
         let mut events = Vec::new();
-        for _ in 0..1000 {
+        let mut delivered = || {
             port.flush(100, &mut events);
-        }
+            events.iter().filter(|event| matches!(event, Event::Settled { .. })).count()
+        };
+        (0..40).zip((1..40).chain([0])).for_each(|(from, to)| send(from, to));
+        let in_parts = (0..1000).map(|_| delivered()).last();
+        (0..300).for_each(|_| send(0, 1));
+        let at_once = (0..1000).map(|_| delivered()).last();
         drop(closed);
-        assert_eq!(events.iter().filter(|event| matches!(event, Event::Settled { .. })).count(), 40);
+        assert_eq!(in_parts, Some(40));
+        assert_eq!(at_once, Some(40), "what takes long is left to them");
+        while delivered() < 340 {}
     }
 }
