@@ -252,6 +252,8 @@ export interface VerifiedRequest {
   readonly from: string;
   /** What the token grants; empty without `trust`. */
   readonly scopes: readonly string[];
+  /** The limits of its token by their names, where anybody in the chain set one. */
+  readonly quota?: Readonly<Record<string, number>>;
   /** On whose behalf the sender acts, outermost first; empty without `trust`. */
   readonly chain: readonly string[];
   /** For whom the first of them was given the rights; the word of the token's issuer. */

@@ -627,6 +627,11 @@ export interface TokenRequest {
   audience: string;
   /** What it grants, at most 64; none grants nothing. */
   scopes: readonly string[];
+  /**
+   * Limits that whoever it is handed on to can only lower: 1 to 16 names of 1 to 64 of `a-z 0-9 . _ -`, each with a whole
+   * number. The recipient says what a name means.
+   */
+  quota?: Readonly<Record<string, number>>;
   /** Default 3600, at most 86 400. */
   ttlSeconds?: number;
   /** Further claims, plain data: none that the format names itself, nothing that JSON would lose. */
@@ -665,6 +670,8 @@ export interface IncomingCall<P = unknown> {
   progress(progress: Progress): void;
   /** What the caller's token grants; empty for a handler that trusts nobody's tokens. */
   readonly scopes: readonly string[];
+  /** The limits of that token by their names, where anybody in the chain set one: of each name the smallest. */
+  readonly quota: Readonly<Record<string, number>> | undefined;
   /** On whose behalf the caller acts: from the outermost delegator to the caller, DIDs; empty without a token. */
   readonly chain: readonly string[];
   /** For whom the first of them was given the rights, such as a person who signed in there; the word of the token's issuer. */

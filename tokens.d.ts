@@ -81,6 +81,11 @@ export interface TokenClaims {
   readonly audience: string;
   /** What is granted: no more than every link of the chain grants. */
   readonly scopes: readonly string[];
+  /**
+   * Limits by their names, where anybody in the chain set one: of each name the smallest. What a name means is for the
+   * recipient to say.
+   */
+  readonly quota?: Readonly<Record<string, number>>;
   /** Unique for the issuer of the last link. */
   readonly id: string;
   /** Seconds since the epoch. */

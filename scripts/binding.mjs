@@ -124,7 +124,7 @@ function typeOf(type) {
   if (of === 'Vec') return `ReadonlyArray<${typeOf(inner)}>`
   if (of === 'Option') return `${typeOf(inner)} | undefined | null`
   if (of === 'Box') return typeOf(inner)
-  const [, values] = /^HashMap<String, (.*)>$/.exec(type) ?? []
+  const [, values] = /^(?:Hash|BTree)Map<String, (.*)>$/.exec(type) ?? []
   if (values) return `Readonly<Record<string, ${typeOf(values)}>>`
   return plain[type] ?? (/^(?:Whole|[fiu]\d+)$/.test(type) ? 'number' : type)
 }

@@ -35,6 +35,13 @@ export function checkObject(value: unknown, what: string): asserts value is obje
     throw new TypeError(`${what} must be an object, not ${nameOf(value)}`)
 }
 
+/** An object with members of any name, and none in their place whose members are elsewhere, as those of a Map. */
+export function checkRecord(value: unknown, what: string): asserts value is object {
+  checkObject(value, what)
+  const isRecord = Object.prototype.toString.call(value) === '[object Object]'
+  if (!isRecord) throw new TypeError(`${what} must be an object of its own members, not ${nameOf(value)}`)
+}
+
 /** Options are objects of known names: a mistyped one, or something else in their place, must not read as none. */
 export function known(options: object, what: string, names: readonly string[]): void {
   const kind = Object.prototype.toString.call(options)

@@ -7,7 +7,7 @@ use forge::{header, segments, signed};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use xbind::{
-    Approval, ApprovedCall, Asked, DelegationDraft, Did, JwkSet, Rotation, Scope, ScopeSet, SigningKey, TokenDraft,
+    Approval, ApprovedCall, Asked, DelegationDraft, Did, JwkSet, Quota, Rotation, Scope, ScopeSet, SigningKey, TokenDraft,
     TokenPolicy, TokenVerifier, Trust, delegate, issue,
 };
 
@@ -21,7 +21,8 @@ static VERIFIER: LazyLock<TokenVerifier> = LazyLock::new(|| {
 /// By the trusted issuer, to the second key.
 static ROOT: LazyLock<String> = LazyLock::new(|| {
     let scopes = ScopeSet::parse("a.* b").expect("good scopes");
-    issue(&KEYS[0], &draft("{}", &scopes)).expect("an honest token")
+    let quota = Quota::of([("a", 5), ("b", 0)]).expect("good limits");
+    issue(&KEYS[0], &TokenDraft { quota: Some(&quota), ..draft("{}", &scopes) }).expect("an honest token")
 });
 
 fuzz_target!(|data: &[u8]| {
@@ -116,14 +117,18 @@ fn check(token: &str) {
     assert!(verified.issued_at() < verified.expires_at());
     assert!(verified.links().len() <= 9);
     assert!(verified.links().windows(2).all(|pair| pair[0].subject == pair[1].issuer));
+    for (name, held) in verified.quotas() {
+        let said: Vec<_> = verified.links().iter().filter_map(|link| link.quota.as_ref()?.get(name)).collect();
+        assert!(said.is_sorted_by(|above, below| above >= below) && said.last() == Some(&held), "a limit grew");
+    }
 }
 
 fn draft<'a>(claims: &'a str, scopes: &'a ScopeSet) -> TokenDraft<'a> {
-    TokenDraft { subject: did(1), audience: AUDIENCE, scopes, ttl: 3600, claims, cnf_jkt: None, on_behalf_of: None, status: None, now: NOW, id: [1; 16] }
+    TokenDraft { subject: did(1), audience: AUDIENCE, scopes, quota: None, ttl: 3600, claims, cnf_jkt: None, on_behalf_of: None, status: None, now: NOW, id: [1; 16] }
 }
 
 fn delegation(scopes: Option<&ScopeSet>) -> DelegationDraft<'_> {
-    DelegationDraft { subject: did(2), audience: None, scopes, ttl: None, status: None, now: NOW, id: [2; 16] }
+    DelegationDraft { subject: did(2), audience: None, scopes, quota: None, ttl: None, status: None, now: NOW, id: [2; 16] }
 }
 
 fn did(n: usize) -> Did {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime, timezone
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import _native
@@ -55,8 +57,19 @@ class IncomingCall(Generic[P]):
     @property
     def scopes(self) -> tuple[str, ...]:
         """What the caller's token grants; empty for a handler that trusts nobody's tokens."""
-        scopes = (self._rights or "").split("\n")[0]
+        scopes = self._granted()[0]
         return tuple(scopes.split(" ")) if scopes else ()
+
+    @property
+    def quota(self) -> Mapping[str, int] | None:
+        """The limits of that token by their names, where anybody in the chain set one: of each name the smallest."""
+        limits = self._granted()[2]
+        pairs = (limit.split("=") for limit in limits.split(" ") if limit)
+        return MappingProxyType({name: int(most) for name, most in pairs}) if limits else None
+
+    def _granted(self) -> tuple[str, str, str]:
+        """The line of scopes and, behind a tab, limits."""
+        return (self._rights or "").split("\n")[0].partition("\t")
 
     @property
     def chain(self) -> tuple[str, ...]:

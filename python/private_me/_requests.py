@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -56,6 +56,8 @@ class VerifiedRequest:
     """On whose behalf: from the outermost delegator to the sender."""
     on_behalf_of: OnBehalfOf | None = None
     """For whom the first of them was given the rights; the word of the token's issuer."""
+    quota: Mapping[str, int] | None = None
+    """The limits of its token by their names, where anybody in the chain set one."""
 
 
 class _Genuine(NamedTuple):
@@ -231,9 +233,9 @@ class RequestVerifier:
         if self._approvers is not None:
             approved = _native.approve_request(self._verifier, request, own, self._approvers, self._audience, now)
             used = json.loads(approved)
-        scopes, chain, other = ((), (), None) if rights is None else (rights.scopes, rights.chain, rights.on_behalf_of)
+        granted = ((), (), None, None) if rights is None else (rights.scopes, rights.chain, rights.on_behalf_of, rights.quota)
         token = told.get("token")
-        verified = VerifiedRequest(told["from"], told["created"], told["nonce"], token, own, scopes, chain, other)
+        verified = VerifiedRequest(told["from"], told["created"], told["nonce"], token, own, *granted)
         return _Settled(verified, genuine, None if rights is None else rights.id, used)
 
     def _rights(self, genuine: _Genuine, needed: list[str]) -> TokenClaims | None:

@@ -27,13 +27,14 @@ class Rights:
         subject: str,
         audience: str,
         scopes: Iterable[str],
+        quota: Mapping[str, int] | Unset = UNSET,
         ttl: int | None = None,
         claims: Mapping[str, Any] | None = None,
         status: StatusRef | None = None,
         now: int | None = None,
     ) -> str:
         """Grants scopes with this agent's key: a token that agents which trust this one's DID accept. See `issue_token`."""
-        grant = granted(subject, check_str(audience, "audience"), strings(scopes, "scopes"), ttl, claims, status, now)
+        grant = granted(subject, check_str(audience, "audience"), strings(scopes, "scopes"), quota, ttl, claims, status, now)
         return self._member.recorded("token.issued", _native.issue_token(self._member.key, grant))
 
     def delegate(
@@ -43,13 +44,14 @@ class Rights:
         subject: str,
         audience: str | Unset = UNSET,
         scopes: Iterable[str] | Unset = UNSET,
+        quota: Mapping[str, int] | Unset = UNSET,
         ttl: int | None = None,
         status: StatusRef | None = None,
         now: int | None = None,
     ) -> str:
         """Hands on a part of the rights in a token that was issued to this agent. See `delegate_token`."""
         own = given(audience, check_str, "audience")
-        grant = granted(subject, own, given(scopes, strings, "scopes"), ttl, None, status, now)
+        grant = granted(subject, own, given(scopes, strings, "scopes"), quota, ttl, None, status, now)
         delegated = _native.delegate_token(self._member.key, check_str(token, "token"), grant)
         return self._member.recorded("token.delegated", delegated)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import _native
 from ._audit import AuditLog
-from ._check import UNSET, Unset, check_is, check_str, given, optional, seconds, strings, whole
+from ._check import MAX_WHOLE, UNSET, Unset, check_is, check_str, given, name_of, optional, seconds, strings, whole
 from ._errors import XBindError
 from ._identity import Identity, key_of
 from ._json import encode_json
@@ -40,6 +40,7 @@ def issue_token(
     subject: str,
     audience: str,
     scopes: Iterable[str],
+    quota: Mapping[str, int] | Unset = UNSET,
     ttl: int | None = None,
     claims: Mapping[str, Any] | None = None,
     status: StatusRef | None = None,
@@ -49,12 +50,13 @@ def issue_token(
 ) -> str:
     """Grants scopes, offline, with the issuer's own key: an EdDSA JWT of type at+jwt (RFC 9068).
 
-    `ttl` is in seconds: 3600 by default, at most 86 400. With `audit` it is on record, or nobody gets it.
+    `ttl` is in seconds: 3600 by default, at most 86 400. `quota` names limits that whoever it is handed on to can only
+    lower; the recipient says what a name means. With `audit` it is on record, or nobody gets it.
 
     Raises INVALID_DID, INVALID_CONFIG, SIGN_FAILED, AUDIT_FAILED.
     """
     recorder = Recorder.of(audit, dangerously_continue_unrecorded)
-    grant = granted(subject, check_str(audience, "audience"), strings(scopes, "scopes"), ttl, claims, status, now)
+    grant = granted(subject, check_str(audience, "audience"), strings(scopes, "scopes"), quota, ttl, claims, status, now)
     token = _native.issue_token(key_of(issuer, "issuer"), grant)
     return signed(recorder, "token.issued", issuer.did, token)
 
@@ -66,6 +68,7 @@ def delegate_token(
     subject: str,
     audience: str | Unset = UNSET,
     scopes: Iterable[str] | Unset = UNSET,
+    quota: Mapping[str, int] | Unset = UNSET,
     ttl: int | None = None,
     status: StatusRef | None = None,
     now: int | None = None,
@@ -80,7 +83,7 @@ def delegate_token(
     """
     recorder = Recorder.of(audit, dangerously_continue_unrecorded)
     own = given(audience, check_str, "audience")
-    grant = granted(subject, own, given(scopes, strings, "scopes"), ttl, None, status, now)
+    grant = granted(subject, own, given(scopes, strings, "scopes"), quota, ttl, None, status, now)
     delegated = _native.delegate_token(key_of(holder, "holder"), check_str(token, "token"), grant)
     return signed(recorder, "token.delegated", holder.did, delegated)
 
@@ -89,6 +92,7 @@ def granted(
     subject: str,
     audience: str | None,
     scopes: list[str] | None,
+    quota: Mapping[str, int] | Unset,
     ttl: int | None,
     claims: Mapping[str, Any] | None,
     status: StatusRef | None,
@@ -103,12 +107,25 @@ def granted(
         "subject": check_str(subject, "subject"),
         "audience": None if audience is None else check_str(audience, "audience"),
         "scopes": scopes,
+        "quota": given(quota, _limits, "quota"),
         "ttl": None if ttl is None else whole(ttl, 0, "ttl", 0, 2**53 - 1),
         "claims": None if claims is None else _claims(claims),
         "status": place,
         "now": seconds(now, "now"),
     }
     return json.dumps(grant)
+
+
+def _limits(quota: Any, what: str) -> dict[str, int]:
+    if not isinstance(quota, Mapping):
+        raise TypeError(f"{what} must be a mapping, not {name_of(quota)}")
+    limits: dict[str, int] = {}
+    for each, most in quota.items():  # pyright: ignore[reportUnknownVariableType]
+        name = check_str(each, f"a name in {what}")
+        if most is None:
+            raise TypeError(f"{what}[{name!r}] must be an int, not None")
+        limits[name] = whole(most, 0, f"{what}[{name!r}]", 0, MAX_WHOLE)
+    return limits
 
 
 def _claims(claims: Mapping[str, Any]) -> str:

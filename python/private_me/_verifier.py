@@ -72,6 +72,8 @@ class TokenClaims:
     """The first issuer's further claims."""
     on_behalf_of: OnBehalfOf | None = None
     """For whom the first subject acts."""
+    quota: Mapping[str, int] | None = None
+    """Limits by their names, where anybody in the chain set one: of each name the smallest. The recipient says what it means."""
 
 
 class TokenVerifier:
@@ -391,4 +393,5 @@ def _claims_of(token: dict[str, Any]) -> TokenClaims:
         revocation=token["revocation"],
         claims=MappingProxyType(json.loads(token["claims"])),
         on_behalf_of=OnBehalfOf(**token["onBehalfOf"]) if "onBehalfOf" in token else None,
+        quota=MappingProxyType(token["quota"]) if "quota" in token else None,
     )

@@ -44,7 +44,7 @@ def test_the_programs_of_the_guide_run(capsys, monkeypatch, tmp_path):
     assert capsys.readouterr().out.splitlines() == [
         "paid 7",
         "REVOKED",
-        "('invoice.read',) True",
+        "('invoice.read',) {'llm.tokens': 100000} True",
         "paid 200",
         "APPROVAL_REFUSED",
         "[0, 1, 2] [0, 1, 2]",

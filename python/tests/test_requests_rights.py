@@ -52,6 +52,14 @@ def ask(request):
     return asked
 
 
+async def test_a_token_brings_its_limits(ask):
+    own = verifier(trust=[OWNER.did])
+    assert (await ask(own, *request(token=token()))).quota is None
+    assert (await ask(own, *request(token=token(quota={"calls": 9})))).quota == {"calls": 9}
+    part = delegate_token(CLERK, token(quota={"calls": 9}), subject=TEMP.did, quota={"calls": 2})
+    assert (await ask(own, *request(TEMP, token=part))).quota == {"calls": 2}
+
+
 async def test_a_token_has_to_grant_what_is_needed_to_who_sends_it(ask):
     own = verifier(trust=[OWNER.did], scopes=["orders.read"])
     good = request(token=token())

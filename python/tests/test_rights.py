@@ -353,13 +353,14 @@ def test_options_that_are_no_times_are_told():
 
 
 def test_a_call_says_for_whom_its_caller_acts():
-    """What the native side says of a token: scopes, chain, and behind an empty line issuer and subject of a person."""
+    """What the native side says of a token: scopes and limits, chain, and behind an empty line issuer and subject of a person."""
     call = IncomingCall(SimpleNamespace(id="1", sender="did:key:x", method=None), 0, None)
-    assert (call.scopes, call.chain, call.on_behalf_of) == ((), (), None)
-    for rights, scopes, chain, other in [
-        ("a b\nx\ny", ("a", "b"), ("x", "y"), None),
-        ("a\nx\n\nhttps://login.example\nalice", ("a",), ("x",), OnBehalfOf("https://login.example", "alice")),
-        ("\nx\n\ni\ns", (), ("x",), OnBehalfOf("i", "s")),
+    assert (call.scopes, call.quota, call.chain, call.on_behalf_of) == ((), None, (), None)
+    for rights, scopes, quota, chain, other in [
+        ("a b\nx\ny", ("a", "b"), None, ("x", "y"), None),
+        ("a b\tn=5 m=0\nx", ("a", "b"), {"n": 5, "m": 0}, ("x",), None),
+        ("a\nx\n\nhttps://login.example\nalice", ("a",), None, ("x",), OnBehalfOf("https://login.example", "alice")),
+        ("\tn=5\nx\n\ni\ns", (), {"n": 5}, ("x",), OnBehalfOf("i", "s")),
     ]:
         call._rights = rights
-        assert (call.scopes, call.chain, call.on_behalf_of) == (scopes, chain, other)
+        assert (call.scopes, call.quota, call.chain, call.on_behalf_of) == (scopes, quota, chain, other)

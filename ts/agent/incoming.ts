@@ -28,6 +28,8 @@ export interface IncomingCall<P = unknown> {
   progress(progress: Progress): void
   /** What the caller's token grants; empty for a handler that trusts nobody's tokens. */
   readonly scopes: readonly string[]
+  /** The limits of that token by their names, where anybody in the chain set one: of each name the smallest. */
+  readonly quota: Readonly<Record<string, number>> | undefined
   /** On whose behalf the caller acts: from the outermost delegator to the caller, DIDs; empty without a token. */
   readonly chain: readonly string[]
   /** For whom the first of them was given the rights, such as a person who signed in there; the word of the token's issuer. */
@@ -88,6 +90,7 @@ export class Incoming implements IncomingCall {
   readonly traceparent: string | undefined
   #rights: string | undefined
   #scopes: readonly string[] = none
+  #quota: Readonly<Record<string, number>> | undefined
   #chain: readonly string[] = none
   #onBehalfOf: OnBehalfOf | undefined
   readonly #ways: Ways
@@ -119,16 +122,18 @@ export class Incoming implements IncomingCall {
     return true
   }
 
-  /** The token holds: its scopes in one line, each of its chain in another, and behind an empty one for whom. */
+  /** The token holds: its scopes and, behind a tab, limits in one line, each of its chain in another, and behind an empty one for whom. */
   static grant(call: Incoming, rights: string | null): void {
     call.#rights = rights ?? undefined
   }
 
   #read(): void {
     if (this.#rights === undefined) return
-    const [scopes = '', ...chain] = this.#rights.split('\n')
+    const [granted = '', ...chain] = this.#rights.split('\n')
+    const [scopes = '', limits] = granted.split('\t')
     const [, issuer, subject] = chain.includes('') ? chain.splice(chain.indexOf('')) : []
     this.#scopes = Object.freeze(scopes === '' ? [] : scopes.split(' '))
+    if (limits !== undefined) this.#quota = quotaIn(limits)
     this.#chain = Object.freeze(chain)
     if (issuer !== undefined && subject !== undefined) this.#onBehalfOf = Object.freeze({ issuer, subject })
     this.#rights = undefined
@@ -137,6 +142,11 @@ export class Incoming implements IncomingCall {
   get scopes(): readonly string[] {
     this.#read()
     return this.#scopes
+  }
+
+  get quota(): Readonly<Record<string, number>> | undefined {
+    this.#read()
+    return this.#quota
   }
 
   get chain(): readonly string[] {
@@ -161,4 +171,13 @@ export class Incoming implements IncomingCall {
   get signal(): AbortSignal {
     return this.#ways.signal(this.#ticket)
   }
+}
+
+/** Limits as `name=most`, with spaces between. */
+function quotaIn(text: string): Readonly<Record<string, number>> {
+  const limits = text.split(' ').map((limit) => {
+    const [name = '', most] = limit.split('=')
+    return [name, Number(most)] as const
+  })
+  return Object.freeze(Object.fromEntries(limits))
 }

@@ -27,6 +27,8 @@ export interface RequestingAgent {
   readonly did: string
   /** What its token grants; empty without `trust`. */
   readonly scopes: readonly string[]
+  /** The limits of its token by their names, where anybody in the chain set one. */
+  readonly quota?: Readonly<Record<string, number>>
   /** On whose behalf it acts, outermost first; empty without `trust`. */
   readonly chain: readonly string[]
   /** For whom the first of them was given the rights; the word of the token's issuer. */
@@ -79,9 +81,15 @@ export class Gate {
     const asked = await insideOf(this.#verifier).ask(request, demands)
     const verified = asked ?? (await this.#verifier.verify(request, demands))
     if (!verified.ok) return problemOf(verified.error, this.#verifier, demands)
-    const { from, scopes: granted, chain, onBehalfOf } = verified.value
-    const agent = { did: from, scopes: Object.freeze([...granted]), chain: Object.freeze([...chain]) }
-    return { agent: Object.freeze({ ...agent, ...(onBehalfOf && { onBehalfOf }) }), body: verified.value.body }
+    const { from, scopes: granted, quota, chain, onBehalfOf } = verified.value
+    const agent = {
+      did: from,
+      scopes: Object.freeze([...granted]),
+      ...(quota && { quota }),
+      chain: Object.freeze([...chain]),
+      ...(onBehalfOf && { onBehalfOf }),
+    }
+    return { agent: Object.freeze(agent), body: verified.value.body }
   }
 
   /** The fields that sign an answer; none where answers are not signed, or the request bears no signature to bind them to. */

@@ -300,8 +300,8 @@ export class RequestVerifier {
     }
     const verified = await this.#tokens.verify(token, { presenter: from, scopes })
     if (!verified.ok) return verified
-    const { scopes: granted, chain, onBehalfOf, id } = verified.value
-    return ok({ scopes: granted, chain, token: id, ...(onBehalfOf && { onBehalfOf }) })
+    const { scopes: granted, quota, chain, onBehalfOf, id } = verified.value
+    return ok({ scopes: granted, ...(quota && { quota }), chain, token: id, ...(onBehalfOf && { onBehalfOf }) })
   }
 
   async #body(
@@ -385,7 +385,9 @@ interface Demands {
 
 const replayed = failure('REPLAYED', 'a request with this nonce was accepted before')
 
-type Rights = Pick<VerifiedRequest, 'scopes' | 'chain' | 'onBehalfOf'> & { readonly token: string | undefined }
+type Rights = Pick<VerifiedRequest, 'scopes' | 'quota' | 'chain' | 'onBehalfOf'> & {
+  readonly token: string | undefined
+}
 
 const none: Rights = Object.freeze({ scopes: Object.freeze([]), chain: Object.freeze([]), token: undefined })
 

@@ -352,6 +352,7 @@ function claimsOf(token: VerifiedToken): TokenClaims {
     subject: token.subject,
     audience: token.audience,
     scopes: Object.freeze([...token.scopes]),
+    ...(token.quota && { quota: Object.freeze({ ...token.quota }) }),
     id: token.id,
     issuedAt: token.issuedAt,
     expiresAt: token.expiresAt,

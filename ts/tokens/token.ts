@@ -1,6 +1,6 @@
 import type { Failure, Grant, KeyRef } from '../native/binding'
 import type { Evidence, StatusRef } from './evidence'
-import { checkNumber, checkObject, checkString, known, strings } from '../check'
+import { checkNumber, checkObject, checkRecord, checkString, known, strings } from '../check'
 import { failure, isFailure } from '../errors'
 import { Recorder, type AuditOptions } from '../agent/audit'
 import { keyOf, type Identity } from '../agent/identity'
@@ -28,6 +28,11 @@ export interface TokenClaims {
   readonly audience: string
   /** What is granted: no more than every link of the chain grants. */
   readonly scopes: readonly string[]
+  /**
+   * Limits by their names, where anybody in the chain set one: of each name the smallest. What a name means is for the
+   * recipient to say.
+   */
+  readonly quota?: Readonly<Record<string, number>>
   /** Unique for the issuer of the last link. */
   readonly id: string
   /** Seconds since the epoch. */
@@ -55,6 +60,11 @@ export interface TokenRequest {
   audience: string
   /** What it grants, at most 64; none grants nothing. */
   scopes: readonly string[]
+  /**
+   * Limits that whoever it is handed on to can only lower: 1 to 16 names of 1 to 64 of `a-z 0-9 . _ -`, each with a whole
+   * number. The recipient says what a name means.
+   */
+  quota?: Readonly<Record<string, number>>
   /** Default 3600, at most 86 400. */
   ttlSeconds?: number
   /** Further claims, plain data: none that the format names itself, nothing that JSON would lose. */
@@ -154,36 +164,50 @@ export function delegateWith(
   return isFailure(grant) ? fail(grant) : result(native.delegateToken(own, token, json(grant)))
 }
 
-const REQUEST = ['subject', 'audience', 'scopes', 'ttlSeconds', 'claims', 'status', 'now']
+const REQUEST = ['subject', 'audience', 'scopes', 'quota', 'ttlSeconds', 'claims', 'status', 'now']
 
 function delegationOf(request: Partial<TokenRequest> & { subject: string }): Grant | Failure {
   known(request, 'request', REQUEST)
-  const { subject, audience, scopes, ttlSeconds, claims, status, now } = request
+  const { subject, audience, scopes, quota, ttlSeconds, claims, status, now } = request
   if (claims !== undefined) {
     return failure('INVALID_CONFIG', 'a delegation has no claims', 'the first issuer puts claims into its token')
   }
-  return read({ subject, audience, scopes, ttlSeconds, status, now })
+  return read({ subject, audience, scopes, quota, ttlSeconds, status, now })
 }
 
 function grantOf(request: TokenRequest): Grant | Failure {
   known(request, 'request', REQUEST)
-  const { subject, audience, scopes, ttlSeconds, claims, status, now } = request
+  const { subject, audience, scopes, quota, ttlSeconds, claims, status, now } = request
   checkString(audience, 'request.audience')
-  return read({ subject, audience, scopes: strings(scopes, 'request.scopes'), ttlSeconds, claims, status, now })
+  return read({ subject, audience, scopes: strings(scopes, 'request.scopes'), quota, ttlSeconds, claims, status, now })
 }
 
 /** Each member of the request was read once. */
 function read(request: { [member in keyof TokenRequest]: TokenRequest[member] | undefined }): Grant | Failure {
-  const { subject, audience, scopes, ttlSeconds, claims, status, now } = request
+  const { subject, audience, scopes, quota, ttlSeconds, claims, status, now } = request
   checkString(subject, 'request.subject')
   if (audience !== undefined) checkString(audience, 'request.audience')
   const place = status === undefined ? undefined : statusRef(status)
+  const limits = quota === undefined ? undefined : limitsIn(quota)
+  if (isFailure(limits)) return limits
   const wrong = notWhole({ ttlSeconds, now, 'status.index': place?.index })
   if (wrong) return wrong
   const text = claims === undefined ? undefined : textOf(claims)
   if (isFailure(text)) return text
   const granted = scopes === undefined ? undefined : strings(scopes, 'request.scopes')
-  return { subject, audience, scopes: granted, ttl: ttlSeconds, claims: text, status: place, now }
+  return { subject, audience, scopes: granted, quota: limits, ttl: ttlSeconds, claims: text, status: place, now }
+}
+
+/** A copy. A limit that is undefined is refused, rather than left out. */
+function limitsIn(quota: Readonly<Record<string, number>>): Readonly<Record<string, number>> | Failure {
+  checkRecord(quota, 'request.quota')
+  const limits = Object.entries(quota)
+  for (const [name, most] of limits) {
+    checkNumber(most, `request.quota['${name}']`)
+    const wrong = notWhole({ [`quota['${name}']`]: most })
+    if (wrong) return wrong
+  }
+  return Object.fromEntries(limits)
 }
 
 function statusRef(status: { readonly index: number; readonly uri: string }): StatusRef {

@@ -132,7 +132,8 @@ pub fn start(port: &Arc<Port>, ticket: u64) -> u32 {
     }
 }
 
-/// What the token of a running call grants: its scopes in one line, and each of its chain in another; of who acts for another then an
+/// What the token of a running call grants: its scopes in one line, behind a tab in the same its limits as `name=most`, and each of its chain
+/// in another; of who acts for another then an
 /// empty line, and issuer and subject of that one.
 #[must_use]
 pub fn rights(port: &Port, ticket: u64) -> Option<String> {
@@ -153,6 +154,10 @@ pub(crate) fn guarded(guarded: &Guarded) -> String {
 /// Names hold no control characters.
 fn lines(token: &VerifiedToken) -> String {
     let mut text = token.scopes().as_str().to_owned();
+    for (at, (name, most)) in token.quotas().into_iter().enumerate() {
+        text.push(if at == 0 { '\t' } else { ' ' });
+        text.push_str(&format!("{name}={most}"));
+    }
     let other = token.on_behalf_of().map(|(issuer, subject)| ["", issuer, subject]);
     for name in token.chain().chain(other.into_iter().flatten()) {
         text.push('\n');

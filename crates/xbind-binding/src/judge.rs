@@ -1,6 +1,7 @@
 //! Judging tokens: what the face is asked for, and what came of it.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -266,6 +267,9 @@ pub struct Token {
     pub audience: String,
     /// What it grants.
     pub scopes: Vec<String>,
+    /// The limits that hold, by their names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota: Option<BTreeMap<String, u64>>,
     /// Its id.
     pub id: String,
     /// Seconds since the epoch.
@@ -290,11 +294,14 @@ pub struct Token {
 impl From<&Held> for Token {
     fn from(held: &Held) -> Self {
         let token = &held.token;
+        let quotas = token.quotas();
         Self {
             issuer: token.issuer().to_owned(),
             subject: token.subject().to_owned(),
             audience: token.audience().to_owned(),
             scopes: token.scopes().iter().map(|scope| scope.as_str().to_owned()).collect(),
+            quota: (!quotas.is_empty())
+                .then(|| quotas.into_iter().map(|(name, most)| (name.to_owned(), most)).collect()),
             id: token.id().to_owned(),
             issued_at: token.issued_at(),
             expires_at: token.expires_at(),

@@ -1,8 +1,10 @@
 //! Granting rights and handing them on.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use xbind::rights::DEFAULT_TOKEN_TTL;
-use xbind::{DelegationDraft, Result, Scope, ScopeSet, StatusRef, TokenDraft};
+use xbind::{DelegationDraft, Quota, Result, Scope, ScopeSet, StatusRef, TokenDraft};
 
 use crate::did::did;
 use crate::key::{Key, fresh_bytes};
@@ -18,6 +20,8 @@ pub struct Grant {
     pub audience: Option<String>,
     /// What it grants.
     pub scopes: Option<Vec<String>>,
+    /// Limits by their names.
+    pub quota: Option<BTreeMap<String, Whole>>,
     /// Its life in seconds.
     pub ttl: Option<Whole>,
     /// The text of a JSON object.
@@ -67,11 +71,13 @@ impl Grant {
     pub fn issue(key: &Key, grant: &Self) -> Result<String> {
         key.sign(|key| {
             let scopes = ScopeSet::of(grant.scopes.as_deref().unwrap_or_default())?;
+            let quota = grant.quota()?;
             let status = grant.status.as_ref().map(StatusRef::from);
             let draft = TokenDraft {
                 subject: did(&grant.subject)?,
                 audience: grant.audience.as_deref().unwrap_or_default(),
                 scopes: &scopes,
+                quota: quota.as_ref(),
                 ttl: grant.ttl.map_or(DEFAULT_TOKEN_TTL, |Whole(ttl)| ttl),
                 claims: grant.claims.as_deref().unwrap_or("{}"),
                 cnf_jkt: None,
@@ -91,11 +97,13 @@ impl Grant {
     pub fn delegate(key: &Key, token: &str, grant: &Self) -> Result<String> {
         key.sign(|key| {
             let scopes = grant.scopes.as_ref().map(ScopeSet::of).transpose()?;
+            let quota = grant.quota()?;
             let status = grant.status.as_ref().map(StatusRef::from);
             let draft = DelegationDraft {
                 subject: did(&grant.subject)?,
                 audience: grant.audience.as_deref(),
                 scopes: scopes.as_ref(),
+                quota: quota.as_ref(),
                 ttl: grant.ttl.map(|Whole(ttl)| ttl),
                 status: status.as_ref(),
                 now: grant.now.map_or_else(xbind_runtime::now, |Whole(now)| now),
@@ -103,6 +111,11 @@ impl Grant {
             };
             xbind::delegate(key, token, &draft)
         })
+    }
+
+    fn quota(&self) -> Result<Option<Quota>> {
+        let limits = |limits: &BTreeMap<String, Whole>| Quota::of(limits.iter().map(|(name, most)| (name, most.0)));
+        self.quota.as_ref().map(limits).transpose()
     }
 }
 

@@ -95,6 +95,30 @@ fn a_token_is_judged_and_remembered_by_its_place() {
 }
 
 #[test]
+fn limits_go_with_a_token_and_shrink() {
+    let keys = [(); 3].map(|()| Key::generate().unwrap());
+    let [from, to, next] = keys.each_ref().map(|key| key.did().unwrap());
+    let grant = |subject: &str, quota: serde_json::Value| {
+        let grant =
+            json!({ "subject": subject, "audience": "a", "scopes": [], "quota": quota, "ttl": 60, "now": 1000 });
+        read(&grant).unwrap()
+    };
+    let token = Grant::issue(&keys[0], &grant(&to, json!({ "llm.tokens": 1_000_000, "calls": 3 }))).unwrap();
+    let part = Grant::delegate(&keys[1], &token, &grant(&next, json!({ "llm.tokens": 100_000 }))).unwrap();
+    let judge = Judge::new(&policy(&json!([from])), Vec::new(), Vec::new()).unwrap();
+    let quota = |token: &str| {
+        let answers = read(&json!({ "sources": false, "patient": false })).unwrap();
+        serde_json::to_value(judge.judge(token, 1000.0, &[], None, &answers)).unwrap().get("quota").cloned()
+    };
+    assert_eq!(quota(&token), Some(json!({ "llm.tokens": 1_000_000, "calls": 3 })));
+    assert_eq!(quota(&part), Some(json!({ "llm.tokens": 100_000, "calls": 3 })));
+    assert_eq!(quota(&Grant::issue(&keys[0], &grant(&to, serde_json::Value::Null)).unwrap()), None);
+    let kind = |quota: serde_json::Value| Grant::delegate(&keys[1], &token, &grant(&next, quota)).unwrap_err().kind();
+    assert_eq!(kind(json!({ "calls": 4 })), ErrorKind::InvalidDelegation);
+    assert_eq!([json!({}), json!({ "A": 1 }), json!({ "a": 1e300 })].map(kind), [ErrorKind::InvalidConfig; 3]);
+}
+
+#[test]
 fn a_message_is_sealed_and_opened_and_waits_where_it_is_asked_about() {
     let (from, to) = (Key::generate().unwrap(), Key::generate().unwrap());
     let draft = json!({ "op": "send", "to": to.did().unwrap(), "contentType": "text/plain", "ttl": 30, "now": 1000 });

@@ -66,8 +66,14 @@ pub fn is_strict(text: &str) -> bool {
     is_strict_within(text, MAX_DEPTH)
 }
 
-/// The same, with another limit to nesting.
-pub(crate) fn is_strict_within(text: &str, max_depth: usize) -> bool {
+/// The same, with another limit to nesting. Each level takes stack, so it has to be small: up to 128.
+///
+/// ```
+/// assert!(xbind::is_strict_json_within("[[1]]", 2));
+/// assert!(!xbind::is_strict_json_within("[[1]]", 1));
+/// ```
+#[must_use]
+pub fn is_strict_within(text: &str, max_depth: usize) -> bool {
     let mut json = serde_json::Deserializer::from_str(text);
     json.disable_recursion_limit(); // ours is at hand, and exact
     Strict { deeper: max_depth }.deserialize(&mut json).is_ok() && json.end().is_ok()

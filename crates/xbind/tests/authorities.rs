@@ -30,6 +30,7 @@ fn token(by: &SigningKey) -> String {
         subject: *agent().did(),
         audience: AUDIENCE,
         scopes: &scopes,
+        quota: None,
         ttl: 86_400,
         claims: "{}",
         cnf_jkt: None,

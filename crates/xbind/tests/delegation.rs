@@ -23,6 +23,7 @@ fn root(scopes: &str, ttl: u64) -> String {
         subject: *key(1).did(),
         audience: AUDIENCE,
         scopes: &ScopeSet::parse(scopes).unwrap(),
+        quota: None,
         ttl,
         claims: r#"{"human":"Ada"}"#,
         cnf_jkt: None,
@@ -36,7 +37,16 @@ fn root(scopes: &str, ttl: u64) -> String {
 
 fn to(n: usize) -> DelegationDraft<'static> {
     let id = [u8::try_from(n).unwrap(); 16];
-    DelegationDraft { subject: *key(n).did(), audience: None, scopes: None, ttl: None, status: None, now: NOW, id }
+    DelegationDraft {
+        subject: *key(n).did(),
+        audience: None,
+        scopes: None,
+        quota: None,
+        ttl: None,
+        status: None,
+        now: NOW,
+        id,
+    }
 }
 
 fn verifier() -> TokenVerifier {
@@ -220,6 +230,7 @@ fn a_result_too_long_is_refused() {
         subject: *key(1).did(),
         audience: AUDIENCE,
         scopes: &scopes,
+        quota: None,
         ttl: 600,
         claims: &claims,
         cnf_jkt: None,

@@ -28,6 +28,7 @@ fn token(status: Option<&StatusRef>) -> String {
         subject,
         audience: AUDIENCE,
         scopes: &scopes,
+        quota: None,
         ttl: 3600,
         claims: "{}",
         cnf_jkt: None,

@@ -23,6 +23,7 @@ fn link(id: &str, issued_at: u64) -> Link {
         subject: subject.did().as_str().to_owned(),
         issued_at,
         status: None,
+        quota: None,
     }
 }
 
@@ -100,6 +101,7 @@ fn only_fresh_evidence_decides() {
         subject: *agent().did(),
         audience: "x",
         scopes: &scopes,
+        quota: None,
         ttl: 3600,
         claims: "{}",
         cnf_jkt: None,

@@ -58,6 +58,7 @@ fn nothing_that_keys_sign_here_is_signed_for_a_stranger() {
         subject: *to.did(),
         audience: key.did().as_str(),
         scopes: &scopes,
+        quota: None,
         ttl: 60,
         claims: "{}",
         cnf_jkt: None,
@@ -68,8 +69,16 @@ fn nothing_that_keys_sign_here_is_signed_for_a_stranger() {
     };
     let token = xbind::issue(&key, &token).unwrap();
     let subject = *self::key(3).did();
-    let delegation =
-        DelegationDraft { subject, audience: None, scopes: None, ttl: None, status: None, now: 1, id: [2; 16] };
+    let delegation = DelegationDraft {
+        subject,
+        audience: None,
+        scopes: None,
+        quota: None,
+        ttl: None,
+        status: None,
+        now: 1,
+        id: [2; 16],
+    };
     let call = ApprovedCall {
         caller: *to.did(),
         recipient: subject.as_str(),

@@ -24,6 +24,7 @@ fn draft(scopes: &ScopeSet) -> TokenDraft<'_> {
         subject,
         audience: AUDIENCE,
         scopes,
+        quota: None,
         ttl: 3600,
         claims: "{}",
         cnf_jkt: None,
@@ -141,6 +142,7 @@ fn reserved_claims_cannot_be_set() {
         "may_act",
         "status",
         "cnf",
+        "quota",
         "\\u0069ss",
         "s\\u0063ope",
     ] {

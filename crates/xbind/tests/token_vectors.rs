@@ -260,6 +260,9 @@ fn says(token: &VerifiedToken) -> Value {
     if let Some((issuer, subject)) = token.on_behalf_of() {
         says["onBehalfOf"] = json!({ "issuer": issuer, "subject": subject });
     }
+    if !token.quotas().is_empty() {
+        says["quota"] = json!(token.quotas());
+    }
     says
 }
 

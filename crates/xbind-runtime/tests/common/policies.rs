@@ -44,6 +44,7 @@ pub fn token(world: &World, subject: &Did, audience: &Did, ttl: u64) -> String {
         subject: *subject,
         audience: audience.as_str(),
         scopes: &scopes,
+        quota: None,
         ttl,
         claims: "{}",
         cnf_jkt: None,
@@ -57,7 +58,16 @@ pub fn token(world: &World, subject: &Did, audience: &Did, ttl: u64) -> String {
 
 pub fn hand_on(world: &World, holder: &SigningKey, token: &str, subject: &Did) -> String {
     let (subject, now) = (*subject, world.time().unix());
-    let draft = DelegationDraft { subject, audience: None, scopes: None, ttl: None, status: None, now, id: [8; 16] };
+    let draft = DelegationDraft {
+        subject,
+        audience: None,
+        scopes: None,
+        quota: None,
+        ttl: None,
+        status: None,
+        now,
+        id: [8; 16],
+    };
     delegate(holder, token, &draft).unwrap()
 }
 

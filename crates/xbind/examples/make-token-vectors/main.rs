@@ -25,6 +25,7 @@ mod jws;
 mod output;
 mod policy;
 mod presented;
+mod quota;
 mod statements;
 mod status;
 
@@ -37,7 +38,9 @@ fn main() -> std::io::Result<()> {
 
 /// Each file's name in vectors/, and its text.
 pub fn files() -> Vec<(&'static str, String)> {
-    let single = [header::cases(), framing::cases(), claims::cases(), holders::cases(), policy::cases()].concat();
+    let single =
+        [header::cases(), framing::cases(), claims::cases(), holders::cases(), policy::cases(), quota::cases()]
+            .concat();
     vec![
         ("token-v1.json", text(&file(TOKENS, single))),
         ("token-delegation.json", text(&file(TOKENS, delegation::cases()))),

@@ -8,6 +8,7 @@ use crate::json::Members;
 use crate::message::DEFAULT_SKEW;
 use crate::message::jws::UnsignedJws;
 use crate::rights::grant::{Grant, LINK_TYPE, MAX_DELEGATION_BYTES, invalid};
+use crate::rights::quota::{self, Quota};
 use crate::rights::revocation::StatusRef;
 use crate::rights::scope::ScopeSet;
 use crate::rights::token::{self, DEFAULT_TOKEN_TTL};
@@ -26,6 +27,8 @@ pub struct DelegationDraft<'a> {
     pub audience: Option<&'a str>,
     /// Scopes that the parent covers, or `None` for the parent's.
     pub scopes: Option<&'a ScopeSet>,
+    /// Limits, none larger than what is held by that name; whatever name is left out, the limit that is held stays.
+    pub quota: Option<&'a Quota>,
     /// How long it lives, in seconds, not beyond the parent's expiry; `None` for one hour or until the parent expires.
     pub ttl: Option<u64>,
     /// Where the holder publishes whether the delegation still stands.
@@ -72,6 +75,7 @@ impl DelegationDraft<'_> {
         }
         let scopes = self.scopes.unwrap_or(&parent.scopes);
         check_scopes(&parent.scopes, scopes)?;
+        check_quota(chain.grants(), self.quota)?;
         let issued_at = self.now.max(parent.link.issued_at);
         let not_before = chain.grants().map(|grant| grant.not_before).max().unwrap_or(u64::MAX);
         let expires_at = self.expiry(parent, not_before, issued_at)?;
@@ -83,7 +87,7 @@ impl DelegationDraft<'_> {
         claims.number("iat", issued_at);
         claims.number("exp", expires_at);
         token::push_id(&mut claims, &self.id);
-        token::push_rights(&mut claims, scopes, self.status)?;
+        token::push_rights(&mut claims, scopes, self.status, self.quota)?;
         claims.raw("act", &chain.act(self.subject.as_str()));
         claims.text("prf", token);
         let link = token::within(MAX_DELEGATION_BYTES, UnsignedJws::new(holder, LINK_TYPE, &claims.finish()))?;
@@ -146,7 +150,7 @@ impl Chain {
         self.delegations.last().unwrap_or(&self.root)
     }
 
-    pub(crate) fn grants(&self) -> impl DoubleEndedIterator<Item = &Grant> {
+    pub(crate) fn grants(&self) -> impl DoubleEndedIterator<Item = &Grant> + Clone {
         iter::once(&self.root).chain(&self.delegations)
     }
 
@@ -155,8 +159,9 @@ impl Chain {
         if !self.delegations.is_empty() && self.root.link.issuer == self.root.link.subject {
             return Err(broken("somebody is in the chain twice"));
         }
-        for (parent, child) in self.grants().zip(&self.delegations) {
+        for (depth, (parent, child)) in self.grants().zip(&self.delegations).enumerate() {
             check_link(parent, child)?;
+            check_quota(self.grants().take(depth.saturating_add(1)), child.link.quota.as_ref())?;
             let subject = child.link.subject.as_str();
             if seen.contains(&subject) {
                 return Err(broken("somebody is in the chain twice"));
@@ -279,6 +284,18 @@ fn check_scopes(parent: &ScopeSet, child: &ScopeSet) -> Result<()> {
             Err(Error::new(ErrorKind::InvalidDelegation, why).with_hint(parent.held()))
         }
     }
+}
+
+/// Limits only shrink: whichever of those above says a name, its limit holds.
+fn check_quota<'a>(above: impl Iterator<Item = &'a Grant> + Clone, quota: Option<&Quota>) -> Result<()> {
+    for (name, most) in quota.into_iter().flat_map(Quota::iter) {
+        let held = quota::effective(above.clone().map(|grant| &grant.link), name);
+        if let Some(held) = held.filter(|held| most > *held) {
+            let why = format!("a delegation grants {most} of {name}, its parent {held}");
+            return Err(Error::new(ErrorKind::InvalidDelegation, why).with_hint(format!("held: {held} of {name}")));
+        }
+    }
+    Ok(())
 }
 
 fn too_deep() -> Error {

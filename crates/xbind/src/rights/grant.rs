@@ -6,6 +6,7 @@ use crate::identity::key::VerifyingKey;
 use crate::json::Members;
 use crate::message::jws::{self, Header};
 use crate::rights::grant_claims::Claims;
+use crate::rights::quota::Quota;
 use crate::rights::revocation::StatusRef;
 use crate::rights::scope::ScopeSet;
 use std::borrow::Cow;
@@ -38,6 +39,8 @@ pub struct Link {
     pub issued_at: u64,
     /// Where its issuer publishes whether it still stands.
     pub status: Option<StatusRef>,
+    /// What it says of limits itself, claim `quota`; those of the grants before it hold as well.
+    pub quota: Option<Quota>,
 }
 
 /// A grant whose every member is within its grammar.

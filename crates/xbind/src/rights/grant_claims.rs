@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::json::{self, Members};
 use crate::message::jws::{self, Text};
 use crate::rights::grant::{Grant, Link, MAX_FURTHER_CLAIMS, Parent, invalid, is_name};
+use crate::rights::quota::Quota;
 use crate::rights::revocation::StatusRef;
 use crate::rights::scope::ScopeSet;
 use serde::Deserialize;
@@ -28,6 +29,7 @@ pub(crate) struct Claims<'a> {
     act: Option<&'a RawValue>,
     status: Option<&'a RawValue>,
     cnf: Option<&'a RawValue>,
+    quota: Option<&'a RawValue>,
     further: Vec<(Text<'a>, &'a RawValue)>,
 }
 
@@ -110,7 +112,7 @@ impl<'a> Claims<'a> {
         let texts = [&self.iss, &self.sub, &self.client_id, &self.jti, &self.scope, &self.prf];
         texts.iter().any(|claim| claim.is_some())
             || [self.iat, self.exp, self.nbf].iter().any(Option::is_some)
-            || [self.act, self.status, self.cnf].iter().any(Option::is_some)
+            || [self.act, self.status, self.cnf, self.quota].iter().any(Option::is_some)
             || self.aud.is_some()
             || self.further.iter().any(|(name, _)| **name == *"may_act")
     }
@@ -130,6 +132,14 @@ impl<'a> Claims<'a> {
             None => None,
             Some(status) => Some(status_ref(status).ok_or_else(|| invalid("the claim status is not one status_list"))?),
         };
+        // A limit that cannot be read is one that nobody would keep.
+        let quota = match self.quota {
+            None => None,
+            Some(quota) => Some(
+                serde_json::from_str::<Quota>(quota.get())
+                    .map_err(|_| invalid("the claim quota is not 1 to 16 limits by their names"))?,
+            ),
+        };
         Ok(Grant {
             link: Link {
                 id: name(self.jti, "the claim jti is missing or empty")?,
@@ -137,6 +147,7 @@ impl<'a> Claims<'a> {
                 subject: name(self.sub, "the claim sub is missing or empty")?,
                 issued_at,
                 status,
+                quota,
             },
             audience: name(self.aud.map(|aud| aud.0), "the claim aud is missing or empty")?,
             scopes,
@@ -190,6 +201,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Claims<'a> {
                         "act" => once(&mut claims.act, &mut object)?,
                         "status" => once(&mut claims.status, &mut object)?,
                         "cnf" => once(&mut claims.cnf, &mut object)?,
+                        "quota" => once(&mut claims.quota, &mut object)?,
                         _ => claims.add(name, object.next_value()?)?,
                     }
                 }

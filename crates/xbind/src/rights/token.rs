@@ -8,6 +8,7 @@ use crate::json::Members;
 use crate::message::jws::UnsignedJws;
 use crate::rights::grant::{self, Grant, MAX_TOKEN_BYTES, TOKEN_TYPE};
 use crate::rights::grant_claims;
+use crate::rights::quota::Quota;
 use crate::rights::revocation::StatusRef;
 use crate::rights::scope::ScopeSet;
 
@@ -25,6 +26,8 @@ pub struct TokenDraft<'a> {
     pub audience: &'a str,
     /// What it grants; the empty set grants nothing.
     pub scopes: &'a ScopeSet,
+    /// Limits in numbers, by their names; they hold for whomever it is handed on to as well.
+    pub quota: Option<&'a Quota>,
     /// How long it lives, 1 to [`MAX_TOKEN_TTL`] seconds.
     pub ttl: u64,
     /// Further claims: the text of a JSON object of at most 64 members, nested at most 16 levels deep, none of them a
@@ -69,13 +72,13 @@ impl TokenDraft<'_> {
         claims.number("iat", self.now);
         claims.number("exp", expires_at);
         push_id(&mut claims, &self.id);
-        push_rights(&mut claims, self.scopes, self.status)?;
+        push_rights(&mut claims, self.scopes, self.status, self.quota)?;
         self.push_holder(&mut claims);
         if self.claims != "{}" {
             grant_claims::push_further(&mut claims, self.claims).ok_or_else(|| {
                 refuse("the further claims are not a JSON object within bounds, or name a claim of the token's own")
                     .with_hint(
-                        "leave out iss, sub, aud, client_id, jti, scope, iat, exp, nbf, prf, act, may_act, status, cnf",
+                        "leave out iss, sub, aud, client_id, jti, scope, iat, exp, nbf, prf, act, may_act, status, cnf, quota",
                     )
             })?;
         }
@@ -137,8 +140,13 @@ pub(crate) fn push_id(claims: &mut Members, id: &[u8; 16]) {
     claims.text("jti", &text);
 }
 
-/// Adds `scope` and `status`.
-pub(crate) fn push_rights(claims: &mut Members, scopes: &ScopeSet, status: Option<&StatusRef>) -> Result<()> {
+/// Adds `scope`, `status` and `quota`.
+pub(crate) fn push_rights(
+    claims: &mut Members,
+    scopes: &ScopeSet,
+    status: Option<&StatusRef>,
+    quota: Option<&Quota>,
+) -> Result<()> {
     if !scopes.is_empty() {
         claims.text("scope", scopes.as_str());
     }
@@ -147,6 +155,9 @@ pub(crate) fn push_rights(claims: &mut Members, scopes: &ScopeSet, status: Optio
             return Err(refuse("the address of the status list is not 1 to 512 bytes without control characters"));
         }
         grant::push_status(claims, status);
+    }
+    if let Some(quota) = quota {
+        quota.push_to(claims);
     }
     Ok(())
 }

@@ -8,12 +8,14 @@ use crate::message::DEFAULT_SKEW;
 use crate::rights::cache::TokenCache;
 use crate::rights::delegation::Chain;
 use crate::rights::grant::{self, Grant, Link, MAX_DELEGATION_BYTES, invalid};
+use crate::rights::quota;
 use crate::rights::revocation::{Standing, StatusRef};
 use crate::rights::scope::{Scope, ScopeSet};
 use crate::rights::status_lists::Evidence;
 use crate::rights::token::MAX_TOKEN_TTL;
 use crate::rights::trust::Trust;
 use crate::time::{self, Untimely};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -112,6 +114,18 @@ impl VerifiedToken {
     #[must_use]
     pub const fn scopes(&self) -> &ScopeSet {
         &self.scopes
+    }
+
+    /// The limit of that name: the smallest that anybody in the chain has set.
+    #[must_use]
+    pub fn quota(&self, name: &str) -> Option<u64> {
+        quota::effective(&self.links, name)
+    }
+
+    /// Every limit by its name, as [`quota`](Self::quota) says it.
+    #[must_use]
+    pub fn quotas(&self) -> BTreeMap<&str, u64> {
+        quota::all_effective(&self.links)
     }
 
     /// The id of the last link.

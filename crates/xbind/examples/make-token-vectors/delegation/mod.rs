@@ -4,6 +4,7 @@ mod asked;
 mod forged;
 mod parents;
 mod people;
+mod quota;
 mod rights;
 
 use super::forge::*;
@@ -21,6 +22,8 @@ pub fn cases() -> Vec<Value> {
         parents::cases(),
         forged::cases(),
         asked::cases(),
+        quota::accepted(),
+        quota::refused(),
     ]
     .concat()
 }
@@ -78,6 +81,7 @@ fn delegated(token: &str, from: u8, to: u8, scopes: Option<&str>) -> String {
         subject: *key(to).did(),
         audience: None,
         scopes: scopes.as_ref(),
+        quota: None,
         ttl: None,
         status: None,
         now: NOW,
