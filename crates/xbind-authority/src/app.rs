@@ -6,10 +6,11 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use xbind::Did;
 use xbind::http::profile::Profile;
-use xbind::http::target::{Authority, Scheme};
+use xbind::http::target::Scheme;
 use xbind::http::verify::{AuthenticRequest, RequestPolicy, RequestVerifier};
 use xbind::record::Verdict;
 use xbind_runtime::{AuditLog, Decided};
+use xbind_server::{Limiter, Peers};
 
 use crate::config::Config;
 use crate::dns::Dns;
@@ -17,8 +18,6 @@ use crate::domain::{nonce, operator};
 use crate::http::MAX_BODY;
 use crate::http::call::Call;
 use crate::http::metrics::Metrics;
-use crate::http::peers::Peers;
-use crate::http::rate::Limiter;
 use crate::issuers::Issuers;
 use crate::keychain::Keychain;
 use crate::lists::Lists;
@@ -344,11 +343,5 @@ fn restored_at(db: &Connection) -> Result<Option<u64>> {
 
 /// Scheme and authority of a URL that has nothing else.
 pub(crate) fn read_url(url: &str) -> std::result::Result<(Scheme, String), Fault> {
-    let read = || {
-        let (scheme, authority) = url.split_once("://")?;
-        let scheme = Scheme::parse(scheme)?;
-        let text = Authority::parse(authority)?.normal(scheme).text();
-        (text == authority).then_some((scheme, text))
-    };
-    read().ok_or_else(|| fault(format!("{url:?} is no URL like https://authority.example")))
+    xbind_server::read_url(url).ok_or_else(|| fault(format!("{url:?} is no URL like https://authority.example")))
 }

@@ -1,31 +1,11 @@
 //! What whoever runs a server says of it.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use xbind_net::Roots;
-use zeroize::Zeroizing;
-
-/// Certificate chain and private key, each a PEM file.
-#[derive(Clone, Debug)]
-pub struct TlsFiles {
-    /// The chain, the server's own certificate first.
-    pub certificates: PathBuf,
-    /// Its key.
-    pub key: PathBuf,
-}
-
-/// How fast somebody may ask: so many at once, and so many a second after that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// How many at once.
-    pub burst: u32,
-    /// How many a second.
-    pub per_second: u32,
-}
+use xbind_server::{LogSink, Passphrase, Rate, Times, TlsFiles};
 
 /// A server to be started.
 #[derive(Clone, Debug)]
@@ -74,61 +54,6 @@ pub struct Config {
     pub times: Times,
     /// Where a line of JSON goes for each request; nowhere without.
     pub log: Option<LogSink>,
-}
-
-/// A passphrase, wiped when it is dropped.
-#[derive(Clone)]
-pub struct Passphrase(Zeroizing<String>);
-
-impl Passphrase {
-    pub(crate) fn text(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Passphrase {
-    fn from(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-}
-
-impl From<Zeroizing<String>> for Passphrase {
-    fn from(text: Zeroizing<String>) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Passphrase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Passphrase(..)")
-    }
-}
-
-/// Takes lines of JSON, without a line feed, from any thread. It must not wait for long.
-#[derive(Clone)]
-pub struct LogSink(pub Arc<dyn Fn(&str) + Send + Sync>);
-
-impl fmt::Debug for LogSink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LogSink(..)")
-    }
-}
-
-/// How long a connection may take for what.
-#[derive(Clone, Copy, Debug)]
-pub struct Times {
-    /// The first line and the header fields, counted from the end of the request before.
-    pub head: Duration,
-    /// The body.
-    pub body: Duration,
-    /// Everything: whoever reads slowly holds a connection no longer than that.
-    pub connection: Duration,
-}
-
-impl Default for Times {
-    fn default() -> Self {
-        Self { head: Duration::from_secs(10), body: Duration::from_secs(10), connection: Duration::from_secs(300) }
-    }
 }
 
 impl Config {

@@ -1,16 +1,13 @@
 //! The authority's own keys: each made once, and kept in a file that nobody else reads. The first one signs the log for good,
 //! the last one tokens and answers, and one that was replaced the status lists of its tokens until these are over.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use xbind::identity::pkcs8::{self, EncryptionSeed, Wrapping};
 use xbind::{Did, SigningKey};
-use zeroize::Zeroizing;
+use xbind_server::keys;
 
 use crate::domain::authority::{self, Chain, Successor};
-use crate::files;
 use crate::signer::{self, Signer};
 use crate::store::{Fault, Store, fault};
 
@@ -31,51 +28,9 @@ pub(crate) fn is_key(name: &str) -> bool {
 /// The key in the file of that place; a new one if there is no file.
 ///
 /// # Errors
-/// A file that cannot be read or written, is a link or may be read by others, or whose passphrase is another one.
+/// Those of [`keys::open`].
 pub(crate) fn open(directory: &Path, place: usize, passphrase: Option<&str>) -> Result<SigningKey, Fault> {
-    let path = path(directory, place);
-    match read(directory, &path, passphrase)? {
-        Some(key) => Ok(key),
-        None => make(&path, passphrase),
-    }
-}
-
-fn read(directory: &Path, path: &Path, passphrase: Option<&str>) -> Result<Option<SigningKey>, Fault> {
-    if !files::file(directory, path)? {
-        return Ok(None);
-    }
-    let text = Zeroizing::new(std::fs::read(path)?);
-    Ok(Some(pkcs8::decode_pem(&text, passphrase)?))
-}
-
-fn make(path: &Path, passphrase: Option<&str>) -> Result<SigningKey, Fault> {
-    let key = SigningKey::generate(|seed| xbind_runtime::random(seed))?;
-    let pem = match passphrase {
-        None => pkcs8::encode_pem(&key),
-        Some(passphrase) => {
-            let mut seed = EncryptionSeed { salt: [0; 16], iv: [0; 16] };
-            xbind_runtime::random(&mut seed.salt)?;
-            xbind_runtime::random(&mut seed.iv)?;
-            Wrapping::derive(passphrase, seed)?.encrypt_pem(&key)?
-        }
-    };
-    // Written whole under another name first: a server that is killed here leaves no half of a key.
-    let draft = path.with_extension("new");
-    drop(std::fs::remove_file(&draft));
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&draft)?;
-    file.write_all(pem.as_bytes())?;
-    file.sync_all()?;
-    std::fs::hard_link(&draft, path)?; // unlike a rename, never over one that is there
-    std::fs::remove_file(&draft)?;
-    #[cfg(unix)]
-    if let Some(directory) = path.parent() {
-        std::fs::File::open(directory)?.sync_all()?; // what the database names is there
-    }
-    Ok(key)
+    keys::open(directory, &path(directory, place), passphrase)
 }
 
 /// A key that was never the authority's: where keys are kept elsewhere, one of these, or else that in the file of its place. What was
@@ -131,7 +86,7 @@ impl Keys {
                 continue;
             }
             let path = path(directory, at.saturating_add(1));
-            match (read(directory, &path, passphrase)?, &elsewhere.fault) {
+            match (keys::read(directory, &path, passphrase)?, &elsewhere.fault) {
                 (Some(key), _) if key.did() == did => held.push(Signer::Here(Arc::new(key))),
                 (None, _) if !is_needed => {}
                 (None, Some(why)) => held.push(Signer::Away(*did, why.clone())),

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use xbind::record::Verdict;
 use xbind::{Did, Rotation, VerifyingKey};
 use xbind_runtime::Decided;
+use xbind_server::Passphrase;
 
-use crate::config::Passphrase;
 use crate::domain::authority::{self, Chain, Doubt};
 use crate::domain::note;
 use crate::identity::{self, Keys};
@@ -140,7 +140,7 @@ impl Keychain {
     /// of an executor.
     ///
     /// # Errors
-    /// `conflict`, `not-found`, `malformed`; `internal` for files that cannot be read or written; those of [`Store::write`].
+    /// `conflict`, `not-found`, `malformed`; `internal` for files that cannot be read or written; those of [`write`](xbind_server::Store::write).
     pub(crate) fn take(
         &self,
         store: &Store,

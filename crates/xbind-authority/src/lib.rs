@@ -17,7 +17,6 @@ mod app;
 mod config;
 mod dns;
 pub mod domain;
-mod files;
 mod http;
 mod identity;
 pub mod issuers;
@@ -36,8 +35,8 @@ mod turns;
 mod upkeep;
 mod wishes;
 
-pub use config::{Config, LogSink, Passphrase, Rate, Times, TlsFiles};
+pub use config::Config;
 pub use keychain::{AuthorityKey, Step};
 pub use server::{Server, backup, is_served, keys, look_up, release, restore};
-pub use store::Fault;
 pub use xbind_net::authority::wire;
+pub use xbind_server::{Fault, LogSink, Passphrase, Rate, Times, TlsFiles};

@@ -3,29 +3,31 @@
 
 use std::fmt::Display;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
 
+use hyper_util::service::TowerToHyperService;
 use tokio::sync::watch;
 use xbind::record::Verdict;
 use xbind::{Did, VerifyingKey};
 use xbind_runtime::{AuditLog, Decided, Durability, LogOptions};
+use xbind_server::{Limits, Passphrase, check_exposure, files};
 
 use crate::app::{App, read_url};
-use crate::config::{Config, Passphrase};
+use crate::config::Config;
 use crate::dns::Dns;
 use crate::domain::operator;
-use crate::http::{accept, tls};
+use crate::http::{MAX_FIELDS, MAX_HEAD};
 use crate::identity::Keys;
 use crate::issuers::Issuers;
 use crate::keychain::{AuthorityKey, Keychain, Step};
 use crate::oauth::sessions;
 use crate::problem::Problem;
 use crate::store::{Fault, Store, backup, fault, private};
-use crate::{files, identity, routes, signer, upkeep, wishes};
+use crate::{identity, routes, signer, upkeep, wishes};
 
 const DATABASE: &str = "authority.db";
 const LOG: &str = "audit.jsonl";
@@ -46,22 +48,15 @@ impl Server {
     /// # Errors
     /// A directory, file, certificate or address that cannot be used; an address beyond loopback without TLS.
     pub fn start(config: Config) -> Result<Self, Fault> {
-        if !config.listen.ip().is_loopback() && config.tls.is_none() && !config.dangerously_allow_plain_http {
-            return Err(fault(format!(
-                "{} is beyond this machine and there is no certificate: give one, or put a proxy with TLS in front",
-                config.listen
-            )));
-        }
+        check_exposure(config.listen, config.tls.is_some() || config.dangerously_allow_plain_http)?;
         let shortest = config.notice.max(config.keys_age).saturating_mul(2);
         if config.rotate_every.is_some_and(|every| every < shortest) {
             return Err(fault(format!(
                 "a key signs for {shortest} s at least, of which the next one is told for half"
             )));
         }
-        let acceptor = config.tls.as_ref().map(tls::acceptor).transpose()?;
-        let listener = TcpListener::bind(config.listen)
-            .map_err(|error| fault(format!("{} cannot be listened on: {error}", config.listen)))?;
-        listener.set_nonblocking(true)?;
+        let acceptor = config.tls.as_ref().map(xbind_server::acceptor).transpose()?;
+        let listener = xbind_server::listen(config.listen)?;
         let address = listener.local_addr()?;
         let scheme = if acceptor.is_some() { "https" } else { "http" };
         let url = config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
@@ -95,7 +90,9 @@ impl Server {
                 match tokio::net::TcpListener::from_std(listener) {
                     Ok(listener) => {
                         tell.send(Ok(())).unwrap_or_default();
-                        accept::serve(listener, routes::router(own.clone()), own.clone(), acceptor, stopped).await;
+                        let service = TowerToHyperService::new(routes::router(own.clone()));
+                        let counts = own.metrics.connections.clone();
+                        xbind_server::serve(listener, service, limits(own.config()), counts, acceptor, stopped).await;
                     }
                     Err(error) => tell.send(Err(error)).unwrap_or_default(),
                 }
@@ -173,6 +170,18 @@ impl Drop for Server {
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Server").field("url", &self.url()).finish_non_exhaustive()
+    }
+}
+
+/// What connections may take.
+const fn limits(config: &Config) -> Limits {
+    Limits {
+        max_connections: config.max_connections,
+        max_connections_per_address: config.max_connections_per_address,
+        times: config.times,
+        drain: config.drain,
+        max_head: MAX_HEAD,
+        max_fields: MAX_FIELDS,
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use xbind::{Did, SigningKey};
 use xbind_net::signers::{self, KeptKeys, SignerFault};
+use xbind_server::files;
 
-use crate::files;
 use crate::problem::{Problem, Result};
 use crate::store::{Fault, fault};
 

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use serde::{Deserialize, Serialize};
+use xbind_server::files;
 
 use crate::domain::seconds;
-use crate::files;
 use crate::keychain::{AuthorityKey, Keychain, Step};
 use crate::problem::{Problem, Result};
 use crate::server::is_served;

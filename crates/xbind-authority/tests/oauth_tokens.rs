@@ -142,6 +142,7 @@ fn a_token_is_told_of_to_whom_it_concerns() {
         subject: *key(3).did(),
         audience: None,
         scopes: None,
+        quota: None,
         ttl: None,
         status: None,
         now: xbind_runtime::now(),

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use xbind_server::Counts;
 
 /// Upper bounds of the buckets, in milliseconds.
 const BUCKETS: [u64; 10] = [1, 2, 5, 10, 25, 50, 100, 250, 1000, 5000];
@@ -17,8 +19,7 @@ pub(crate) struct Metrics {
     buckets: [AtomicU64; BUCKETS.len()],
     count: AtomicU64,
     micros: AtomicU64,
-    pub(crate) connections: AtomicI64,
-    pub(crate) refused_connections: AtomicU64,
+    pub(crate) connections: Arc<Counts>,
     pub(crate) tokens: AtomicU64,
 }
 
@@ -58,11 +59,11 @@ impl Metrics {
         let _ = writeln!(out, "xbind_request_seconds_bucket{{le=\"+Inf\"}} {count}");
         let _ = writeln!(out, "xbind_request_seconds_sum {}.{:06}", micros / 1_000_000, micros % 1_000_000);
         let _ = writeln!(out, "xbind_request_seconds_count {count}");
-        let connections = self.connections.load(Ordering::Relaxed);
+        let connections = self.connections.open.load(Ordering::Relaxed);
         head(&mut out, "connections", "gauge", "Connections that are open.");
         let _ = writeln!(out, "xbind_connections {connections}");
         for (name, help, count) in [
-            ("connections_refused_total", "Connections for which there was no room.", &self.refused_connections),
+            ("connections_refused_total", "Connections for which there was no room.", &self.connections.refused),
             ("tokens_issued_total", "Tokens issued.", &self.tokens),
         ] {
             head(&mut out, name, "counter", help);

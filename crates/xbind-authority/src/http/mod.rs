@@ -1,12 +1,8 @@
-//! The way of a request: accepted, measured, read within its bounds, verified, answered.
+//! The way of a request that `xbind-server` has accepted: measured, read within its bounds, verified, answered.
 
-pub(crate) mod accept;
 pub(crate) mod call;
 pub(crate) mod metrics;
-pub(crate) mod peers;
 pub(crate) mod pipeline;
-pub(crate) mod rate;
-pub(crate) mod tls;
 
 /// The largest body of a request: a card and what is around it.
 pub(crate) const MAX_BODY: usize = 96 * 1024;

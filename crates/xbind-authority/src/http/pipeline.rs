@@ -15,13 +15,11 @@ use xbind::http::MAX_TARGET_BYTES;
 use xbind::http::message::{RequestHead, ResponseHead};
 use xbind::http::response::{self, ResponseDraft};
 use xbind::http::verify::AuthenticRequest;
+use xbind_server::{Left, Limiter, Peer, Rate, network};
 
 use crate::app::App;
 use crate::http::MAX_BODY;
-use crate::http::accept::Peer;
 use crate::http::call::{Answer, Call};
-use crate::http::peers::network;
-use crate::http::rate::{Left, Limiter};
 use crate::oauth::error::told;
 use crate::problem::{Kind, Problem, Result};
 use crate::routes::{Access, Route};
@@ -30,7 +28,7 @@ use crate::routes::{Access, Route};
 const ANSWER_TTL: u64 = 60;
 
 /// What is announced of a rate: its name, its policy, what is left.
-type Announced = (&'static str, crate::config::Rate, Left);
+type Announced = (&'static str, Rate, Left);
 
 /// What was found out on the way.
 #[derive(Default)]

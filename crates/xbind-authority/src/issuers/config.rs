@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use xbind_net::authority::wire::{objects, present};
 use xbind_net::{Target, Whose};
+use xbind_server::files::is_open_to;
 use zeroize::Zeroizing;
 
-use crate::files::is_open_to;
 use crate::issuers::introspection::TIMEOUT;
 use crate::issuers::jws::is_name;
 use crate::issuers::keys::Algorithm;

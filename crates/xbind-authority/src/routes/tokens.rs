@@ -137,6 +137,7 @@ pub(crate) async fn sign(app: &App, issued: &Issued, asks: &Asks<'_>, id: String
         subject: from,
         audience,
         scopes,
+        quota: None,
         ttl,
         claims: &claims.to_string(),
         cnf_jkt,

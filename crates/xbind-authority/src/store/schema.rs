@@ -2,9 +2,9 @@
 
 use rusqlite::Connection;
 
-use crate::store::{Fault, fault};
+use crate::store::Fault;
 
-/// Each step leads from the schema of its place to the next. Steps are added, never changed.
+/// Each leads from the schema of its place to the next ([`xbind_server::migrate`]).
 const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9];
 
 const V1: &str = "
@@ -182,15 +182,7 @@ pub const VERSION: usize = STEPS.len();
 
 /// Brings a database to the schema of this version.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), Fault> {
-    let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Exclusive)?;
-    let version: i64 = tx.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let known = usize::try_from(version).ok().filter(|version| *version <= VERSION);
-    let at = known.ok_or_else(|| fault("the database is of a later version of this program"))?;
-    for step in STEPS.iter().skip(at) {
-        tx.execute_batch(step)?;
-    }
-    tx.pragma_update(None, "user_version", i64::try_from(VERSION).unwrap_or(i64::MAX))?;
-    Ok(tx.commit()?)
+    xbind_server::migrate(connection, STEPS)
 }
 
 /// The statements that made a database of that schema, for tests of the way from there.

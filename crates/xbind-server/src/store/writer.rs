@@ -12,8 +12,8 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use xbind_runtime::{Audit, Decided, Done};
 
-use crate::problem::{Kind, Problem, Result};
-use crate::store::{Fault, fault};
+use crate::fault::{Fault, fault};
+use crate::store::Refusal;
 
 /// The most changes of one commit.
 const BATCH: usize = 256;
@@ -46,7 +46,10 @@ impl Change<'_> {
     ///
     /// # Errors
     /// Those of the database; those of the part are handed on within.
-    pub fn part<T>(&mut self, make: impl FnOnce(&mut Self) -> Result<T>) -> Result<Result<T>> {
+    pub fn part<T, E: From<rusqlite::Error>>(
+        &mut self,
+        make: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<Result<T, E>, E> {
         self.connection.execute_batch("SAVEPOINT part")?;
         let made = make(self);
         self.connection.execute_batch(if made.is_ok() { "RELEASE part" } else { "ROLLBACK TO part; RELEASE part" })?;
@@ -64,41 +67,39 @@ impl Change<'_> {
     }
 }
 
-type Outcome = std::result::Result<(), Problem>;
-
-trait Job: Send {
+trait Job<E>: Send {
     /// Whether it is to stay.
     fn run(&mut self, change: &mut Change<'_>) -> bool;
-    fn fail(&mut self, problem: Problem);
-    fn tell(self: Box<Self>, committed: Outcome);
+    fn fail(&mut self, why: E);
+    fn tell(self: Box<Self>, committed: Result<(), E>);
 }
 
-struct Waiting<T, F> {
+struct Waiting<T, E, F> {
     change: Option<F>,
-    made: Result<T>,
-    answer: oneshot::Sender<Result<T>>,
+    made: Result<T, E>,
+    answer: oneshot::Sender<Result<T, E>>,
 }
 
-impl<T: Send, F: FnOnce(&mut Change<'_>) -> Result<T> + Send> Job for Waiting<T, F> {
+impl<T: Send, E: Refusal, F: FnOnce(&mut Change<'_>) -> Result<T, E> + Send> Job<E> for Waiting<T, E, F> {
     fn run(&mut self, change: &mut Change<'_>) -> bool {
         if let Some(make) = self.change.take() {
-            self.made = catch_unwind(AssertUnwindSafe(|| make(change))).unwrap_or_else(|_| Err(Problem::internal()));
+            self.made = catch_unwind(AssertUnwindSafe(|| make(change))).unwrap_or_else(|_| Err(E::internal()));
         }
         self.made.is_ok()
     }
 
-    fn fail(&mut self, problem: Problem) {
-        self.made = Err(problem);
+    fn fail(&mut self, why: E) {
+        self.made = Err(why);
     }
 
-    fn tell(self: Box<Self>, committed: Outcome) {
+    fn tell(self: Box<Self>, committed: Result<(), E>) {
         drop(self.answer.send(committed.and(self.made)));
     }
 }
 
 /// Shared by those who ask it.
-pub(super) struct Writer {
-    queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
+pub(super) struct Writer<E> {
+    queue: Mutex<Option<mpsc::Sender<Box<dyn Job<E>>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     counts: Arc<Counts>,
 }
@@ -109,8 +110,8 @@ struct Counts {
     changes: AtomicU64,
 }
 
-impl Writer {
-    pub(super) fn start(connection: Connection, audit: Arc<dyn Audit>) -> std::result::Result<Self, Fault> {
+impl<E: Refusal> Writer<E> {
+    pub(super) fn start(connection: Connection, audit: Arc<dyn Audit>) -> Result<Self, Fault> {
         let (queue, jobs) = mpsc::channel(WAITING);
         let counts = Arc::new(Counts::default());
         let own = counts.clone();
@@ -122,14 +123,14 @@ impl Writer {
 
     pub(super) async fn write<T: Send + 'static>(
         &self,
-        change: impl FnOnce(&mut Change<'_>) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
+        change: impl FnOnce(&mut Change<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
         let (answer, answered) = oneshot::channel();
-        let job = Box::new(Waiting { change: Some(change), made: Err(Problem::internal()), answer });
+        let job = Box::new(Waiting { change: Some(change), made: Err(E::internal()), answer });
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(queue) = queue else { return Err(Problem::new(Kind::Busy, "the server is stopping")) };
-        queue.try_send(job).map_err(|_| Problem::new(Kind::Busy, "too many changes wait to be written"))?;
-        answered.await.unwrap_or_else(|_| Err(Problem::internal()))
+        let Some(queue) = queue else { return Err(E::busy("the server is stopping")) };
+        queue.try_send(job).map_err(|_| E::busy("too many changes wait to be written"))?;
+        answered.await.unwrap_or_else(|_| Err(E::internal()))
     }
 
     pub(super) fn written(&self) -> (u64, u64) {
@@ -145,7 +146,12 @@ impl Writer {
     }
 }
 
-fn work(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, audit: &dyn Audit, counts: &Counts) {
+fn work<E: Refusal>(
+    connection: &Connection,
+    mut jobs: mpsc::Receiver<Box<dyn Job<E>>>,
+    audit: &dyn Audit,
+    counts: &Counts,
+) {
     let mut last = 0;
     while let Some(first) = jobs.blocking_recv() {
         let mut batch = vec![first];
@@ -174,9 +180,9 @@ fn work(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, audit: 
     drop(connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"));
 }
 
-fn commit(connection: &Connection, batch: &mut [Box<dyn Job>], audit: &dyn Audit) -> Outcome {
+fn commit<E: Refusal>(connection: &Connection, batch: &mut [Box<dyn Job<E>>], audit: &dyn Audit) -> Result<(), E> {
     let made = make(connection, batch).and_then(|(decided, after)| {
-        put_on_record(decided, audit)?;
+        put_on_record::<E>(decided, audit)?;
         connection.execute_batch("COMMIT")?;
         after.into_iter().for_each(|work| work());
         Ok(())
@@ -187,7 +193,7 @@ fn commit(connection: &Connection, batch: &mut [Box<dyn Job>], audit: &dyn Audit
     made
 }
 
-fn make(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(Vec<Decided>, Vec<After>)> {
+fn make<E: Refusal>(connection: &Connection, batch: &mut [Box<dyn Job<E>>]) -> Result<(Vec<Decided>, Vec<After>), E> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let (mut decided, mut after) = (Vec::new(), Vec::new());
     for job in batch {
@@ -198,7 +204,7 @@ fn make(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(Vec<Deci
         let misfit = decided.iter().skip(before).find_map(Decided::misfit);
         if let Some(why) = misfit {
             decided.truncate(before);
-            job.fail(Problem::internal().because(why));
+            job.fail(E::internal().because(why));
             stays = false;
         }
         connection.execute_batch(if stays { "RELEASE change" } else { "ROLLBACK TO change; RELEASE change" })?;
@@ -207,7 +213,7 @@ fn make(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(Vec<Deci
 }
 
 /// Before the commit: what is done stands there, and what stands there without having been done was told to nobody.
-fn put_on_record(decided: Vec<Decided>, audit: &dyn Audit) -> Result<()> {
+fn put_on_record<E: Refusal>(decided: Vec<Decided>, audit: &dyn Audit) -> Result<(), E> {
     let (tell, told) = channel();
     let with_done = |decision| -> (Decided, Done) {
         let tell = tell.clone();
@@ -218,5 +224,5 @@ fn put_on_record(decided: Vec<Decided>, audit: &dyn Audit) -> Result<()> {
     if all_taken & told.iter().all(|is_there| is_there) {
         return Ok(());
     }
-    Err(Problem::new(Kind::AuditFailed, "the decision could not be put on record"))
+    Err(E::unrecorded())
 }

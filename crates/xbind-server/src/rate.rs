@@ -5,14 +5,21 @@ use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::config::Rate;
+/// How fast somebody may ask: so many at once, and so many a second after that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many at once.
+    pub burst: u32,
+    /// How many a second.
+    pub per_second: u32,
+}
 
 /// The most who are told apart; when there are more, newcomers share one.
-pub(crate) const MAX_KEYS: usize = 65_536;
+pub const MAX_KEYS: usize = 65_536;
 
 /// What is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Left {
+pub struct Left {
     /// So many requests at once.
     pub remaining: u32,
     /// Seconds until all are there again.
@@ -20,7 +27,7 @@ pub(crate) struct Left {
 }
 
 /// Who asks how often.
-pub(crate) struct Limiter<K> {
+pub struct Limiter<K> {
     rate: Rate,
     began: Instant,
     times: Mutex<Times<K>>,
@@ -35,14 +42,14 @@ struct Times<K> {
 impl<K: Eq + Hash> Limiter<K> {
     /// Nobody has asked yet.
     #[must_use]
-    pub(crate) fn new(rate: Rate) -> Self {
+    pub fn new(rate: Rate) -> Self {
         let times = Times { until: HashMap::new(), swept: Duration::ZERO };
         Self { rate, began: Instant::now(), times: Mutex::new(times) }
     }
 
     /// The rate.
     #[must_use]
-    pub(crate) const fn rate(&self) -> Rate {
+    pub const fn rate(&self) -> Rate {
         self.rate
     }
 
@@ -50,7 +57,7 @@ impl<K: Eq + Hash> Limiter<K> {
     ///
     /// # Errors
     /// Seconds to wait.
-    pub(crate) fn check(&self, key: K) -> Result<Left, u64> {
+    pub fn check(&self, key: K) -> Result<Left, u64> {
         self.check_at(key, self.began.elapsed())
     }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Shared by all who take one.
-pub(crate) struct Peers {
+pub struct Peers {
     most: usize,
     most_each: usize,
     open: Mutex<Open>,
@@ -18,17 +18,20 @@ struct Open {
 }
 
 /// A place, until it is dropped.
-pub(crate) struct Place {
+pub struct Place {
     peers: Arc<Peers>,
     address: IpAddr,
 }
 
 impl Peers {
-    pub(crate) fn new(most: usize, most_each: usize) -> Arc<Self> {
+    /// Places for `most` in all, and `most_each` of each address.
+    #[must_use]
+    pub fn new(most: usize, most_each: usize) -> Arc<Self> {
         Arc::new(Self { most, most_each, open: Mutex::default() })
     }
 
-    pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    /// A place for somebody from there, if there is one. Of IPv6, its /64 counts.
+    pub fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let address = network(address);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let own = open.each.get(&address).copied().unwrap_or_default();
@@ -40,7 +43,9 @@ impl Peers {
         Some(Place { peers: self.clone(), address })
     }
 
-    pub(crate) fn count(&self) -> usize {
+    /// How many are taken.
+    #[must_use]
+    pub fn count(&self) -> usize {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).all
     }
 }
@@ -59,7 +64,8 @@ impl Drop for Place {
 }
 
 /// One who has an address of IPv6 has the 2^64 beside it, too.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

@@ -1,5 +1,6 @@
 //! TLS, for servers without a proxy in front.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio_rustls::TlsAcceptor;
@@ -8,11 +9,22 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::TlsFiles;
-use crate::store::{Fault, fault};
+use crate::fault::{Fault, fault};
+
+/// Certificate chain and private key, each a PEM file.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The chain, the server's own certificate first.
+    pub certificates: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
 
 /// What the files say.
-pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, Fault> {
+///
+/// # Errors
+/// Files that cannot be read, or do not fit each other.
+pub fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, Fault> {
     let wrong = |what: &str, why: &dyn std::fmt::Display| fault(format!("the {what} for TLS cannot be used: {why}"));
     let chain: Vec<_> = CertificateDer::pem_file_iter(&files.certificates)
         .and_then(Iterator::collect)
