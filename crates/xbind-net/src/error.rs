@@ -36,7 +36,7 @@ pub enum FetchError {
     Roots,
     /// The connection ended before the answer did.
     BrokenOff,
-    /// The answer is not HTTP/1.1, or its head is longer than 16 KiB or 64 lines.
+    /// The answer is not HTTP/1.1, or its head is longer than 16 KiB or 64 lines, 32 KiB or 128 of an [upstream](crate::upstream).
     NotHttp,
     /// Another status than 200; redirects are among them.
     Status(u16),

@@ -114,6 +114,6 @@ async fn read(mut body: Incoming, max_bytes: usize) -> Result<Bytes, FetchError>
     Ok(bytes.into())
 }
 
-fn reason(error: &hyper::Error) -> FetchError {
+pub(crate) fn reason(error: &hyper::Error) -> FetchError {
     if error.is_parse() { FetchError::NotHttp } else { FetchError::BrokenOff }
 }

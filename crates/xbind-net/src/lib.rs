@@ -11,6 +11,7 @@
 //! | `exchange` | one request, one bounded answer |
 //! | `fetch`, `table` | one flight for all who ask, and not again within the interval; what is kept of it, within bounds |
 //! | `ask` | one request of whatever method, and its answer, whatever its status |
+//! | [`upstream`] | a fixed server of the owner's: kept connections, and answers that are passed on as they come |
 //! | `status_lists` | which status lists are fetched, and when |
 //! | `rules` | who named an address, and what may be asked of it |
 //! | [`agents`] | agents reached over HTTP: their messages in the bodies of requests and responses |
@@ -19,7 +20,8 @@
 //! | [`nats`] | agents on several machines: messages over NATS |
 //! | `thread` | the thread on which all of it waits; it starts with whoever asks first |
 //!
-//! Nothing here follows a redirect, asks a proxy that its owner has not named, keeps cookies, sends credentials, or takes compressed answers.
+//! Nothing here follows a redirect, asks a proxy that its owner has not named, keeps cookies, or sends credentials or takes compressed answers
+//! unless its caller says so.
 
 #![forbid(unsafe_code)]
 
@@ -41,6 +43,7 @@ mod table;
 mod target;
 mod thread;
 mod tls;
+pub mod upstream;
 
 pub use ask::{Answer, Ask};
 pub use error::FetchError;
