@@ -33,7 +33,7 @@ entries! {
     fn open_registry(port: u32, agent: u32, at: String, resolves: bool) -> Fallible<RegistryRef> = registry::open;
     fn ask_registry(registry: &RegistryRef, request: Json<RegistryRequest>, user: Option<SecretText>) -> Soon<String, String>
         as "Promise<Fallible<string>>" = registry::ask;
-    fn start_command(args: Vec<String>) -> CommandRef = Running::start;
+    fn start_command(args: Vec<String>, input: Option<String>) -> CommandRef = Running::start;
     fn next_output(command: &CommandRef) -> Promised<String, String> as "Promise<string>" = Running::next;
     fn stop_command(command: &CommandRef) -> bool = Running::stop;
 }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand};
 
+mod gateway;
 mod more;
+pub(crate) use gateway::*;
 pub(crate) use more::*;
 
 /// Cryptographic identities for agents, and an operator's trust domain
@@ -72,6 +74,9 @@ pub(crate) enum Command {
     /// Run an authority
     #[command(subcommand)]
     Authority(Authority),
+    /// Run a gateway before models
+    #[command(subcommand)]
+    Gateway(Gateway),
     /// The agent's key: made, shown, carried, changed
     #[command(subcommand)]
     Identity(Identity),

@@ -64,6 +64,10 @@ impl Failure {
         Self::new(Exit::Usage, "usage", message)
     }
 
+    pub(crate) fn config(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, ErrorKind::InvalidConfig.code(), message)
+    }
+
     pub(crate) fn setup(message: impl Into<String>) -> Self {
         Self::new(Exit::Setup, "setup", message)
     }

@@ -1,5 +1,6 @@
-//! The command `xbind`: identities, an operator's trust domain, tokens, and the authority itself. docs/cli.md says what
-//! each command does, which files it keeps, and how it exits. [`run`] is all of it; a face owns stdout, stderr and prompts.
+//! The command `xbind`: identities, an operator's trust domain, tokens, the authority itself, and the gateway before
+//! models. docs/cli.md says what each command does, which files it keeps, and how it exits. [`run`] is all of it; a face owns stdout,
+//! stderr and prompts.
 //!
 //! ```
 //! use xbind_cli::{Exit, Kept, run};

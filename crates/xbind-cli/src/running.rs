@@ -1,6 +1,7 @@
 //! A command within a program that has an event loop: it runs on a thread of its own, and what it says is fetched piece by
 //! piece, because stdout is the program's. Rust writing to a pipe that Node.js has made non-blocking would fail.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::terminal::{Stop, Terminal};
+use crate::terminal::{Stop, Terminal, stdin};
 use crate::{Exit, run};
 
 /// What may wait to be fetched, in bytes; a command that says more waits.
@@ -17,9 +18,15 @@ const MAX_WAITING: usize = 1 << 20;
 
 type Tell = Box<dyn FnOnce(String) + Send>;
 
-/// A command that runs.
-#[derive(Debug, Clone)]
+/// A command that runs. Dropping it asks the command to stop: the thread of Node.js that had it may be gone.
+#[derive(Debug)]
 pub struct Running(Arc<Piped>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.stop.ask();
+    }
+}
 
 #[derive(Default)]
 struct Piped {
@@ -27,6 +34,8 @@ struct Piped {
     /// What waited was fetched.
     fetched: Condvar,
     stop: Stop,
+    /// All of stdin, where nobody is to be asked.
+    input: Option<String>,
 }
 
 #[derive(Default)]
@@ -48,10 +57,11 @@ struct Piece {
 }
 
 impl Running {
-    /// Starts a command.
+    /// Starts a command. With `input` that is all of its stdin, and it asks nobody anything: stdin and terminal are the program's.
     #[must_use]
-    pub fn start(args: &[String]) -> Self {
-        let (args, piped) = (args.to_vec(), Arc::new(Piped::default()));
+    pub fn start(args: &[String], input: Option<&str>) -> Self {
+        let piped = Arc::new(Piped { input: input.map(str::to_owned), ..Piped::default() });
+        let args = args.to_vec();
         let own = piped.clone();
         let work = move || {
             let exit = catch_unwind(AssertUnwindSafe(|| run(&args, &*own))).unwrap_or_else(|_| {
@@ -128,8 +138,12 @@ impl Terminal for Piped {
         self.add(text, |piece| &mut piece.said);
     }
 
+    fn input(&self) -> io::Result<Zeroizing<Vec<u8>>> {
+        self.input.as_ref().map_or_else(stdin, |input| Ok(Zeroizing::new(input.clone().into_bytes())))
+    }
+
     fn ask(&self, prompt: &str) -> Option<Zeroizing<String>> {
-        self.stop.hidden(prompt)
+        if self.input.is_some() { None } else { self.stop.hidden(prompt) }
     }
 
     fn stops_within(&self, time: Duration) -> bool {

@@ -20,9 +20,7 @@ pub trait Terminal: Send + Sync {
     /// # Errors
     /// What cannot be read.
     fn input(&self) -> io::Result<Zeroizing<Vec<u8>>> {
-        let mut bytes = Zeroizing::new(Vec::new());
-        io::stdin().lock().take(MAX_INPUT).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        stdin()
     }
     /// A variable of the environment.
     fn variable(&self, name: &str) -> Option<String> {
@@ -38,6 +36,13 @@ pub trait Terminal: Send + Sync {
     /// Waits so long, or until somebody wants the command to stop; whether somebody does. Whoever has asked once is a command
     /// that stops by itself, and is not ended with the process.
     fn stops_within(&self, time: Duration) -> bool;
+}
+
+/// All of this process's stdin that is read.
+pub(crate) fn stdin() -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    io::stdin().lock().take(MAX_INPUT).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Says once that it is time to stop.

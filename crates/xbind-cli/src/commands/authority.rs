@@ -1,6 +1,6 @@
 //! The authority itself: served, copied, brought back.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -140,7 +140,7 @@ fn serve(room: &Room<'_>, args: Serve) -> Result<Said> {
 }
 
 /// Appends a line for each request to a file of its owner's alone.
-fn log_to(path: &PathBuf) -> Result<LogSink> {
+pub(crate) fn log_to(path: &Path) -> Result<LogSink> {
     use std::io::Write;
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true);

@@ -1,7 +1,6 @@
 //! Whose users the operator's agents may act for.
 
 use std::fmt::Write as _;
-use std::io::{self, Read as _};
 use std::path::Path;
 
 use xbind_authority::wire::ExchangePolicy;
@@ -32,28 +31,11 @@ pub(crate) fn run(room: &Room<'_>, args: &Exchange) -> Result<Said> {
 
 fn read(room: &Room<'_>, file: &Path) -> Result<ExchangePolicy> {
     let wrong = |why: String| Failure::usage(format!("{}: {why}", file.display()));
-    let text = if file == Path::new("-") {
-        room.text("-")?
-    } else {
-        text_of(file).map_err(|error| wrong(error.to_string()))?
-    };
+    let text = room.document(file, MAX_FILE).map_err(|error| wrong(error.to_string()))?;
     if !xbind::is_strict_json(&text) || !text.trim_start().starts_with('{') {
         return Err(wrong("no JSON object, or a member stands twice".to_owned()));
     }
     serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))
-}
-
-/// A file whose end is in sight.
-fn text_of(file: &Path) -> io::Result<String> {
-    if !std::fs::metadata(file)?.is_file() {
-        return Err(io::Error::other("this is no file; - is stdin"));
-    }
-    let mut bytes = Vec::new();
-    std::fs::File::open(file)?.take(MAX_FILE.saturating_add(1)).read_to_end(&mut bytes)?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_FILE) {
-        return String::from_utf8(bytes).map_err(|_| io::Error::other("this is no text"));
-    }
-    Err(io::Error::other(format!("the file has more than {MAX_FILE} bytes")))
 }
 
 /// A line for each scope of a user: the issuer, the scope, and what it gives.

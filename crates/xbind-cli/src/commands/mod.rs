@@ -7,13 +7,15 @@ mod completions;
 mod dev;
 mod doctor;
 mod exchange;
+mod gateway;
 mod identity;
 mod operator;
 mod rotation;
 mod status;
 mod token;
 
-use std::path::PathBuf;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
 use xbind::SigningKey;
 
@@ -60,6 +62,7 @@ pub(crate) fn dispatch(room: &Room<'_>, command: Command) -> Result<Said> {
         Command::Whoami => status::whoami(room),
         Command::Health(args) => status::health(room, &args),
         Command::Authority(args) => authority::run(room, args),
+        Command::Gateway(args) => gateway::run(room, args),
         Command::Identity(Identity::Rotate(args)) => rotation::rotate(room, &args),
         Command::Identity(args) => identity::run(room, args),
         Command::Token(Token::Inspect(args)) => token::inspect(room, &args),
@@ -105,6 +108,22 @@ impl Room<'_> {
         let bytes = self.terminal.input()?;
         let text = str::from_utf8(&bytes).map_err(|_| Failure::usage("stdin holds no text"))?;
         Ok(text.trim().to_owned())
+    }
+
+    /// What a file says whose end is in sight, or stdin where the file is `-`.
+    pub(crate) fn document(&self, file: &Path, max: u64) -> io::Result<String> {
+        let mut bytes = Vec::new();
+        if file == Path::new("-") {
+            bytes = self.terminal.input()?.to_vec();
+        } else if std::fs::metadata(file)?.is_file() {
+            std::fs::File::open(file)?.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
+        } else {
+            return Err(io::Error::other("this is no file; - is stdin"));
+        }
+        if u64::try_from(bytes.len()).is_ok_and(|length| length <= max) {
+            return String::from_utf8(bytes).map_err(|_| io::Error::other("this is no text"));
+        }
+        Err(io::Error::other(format!("this has more than {max} bytes")))
     }
 
     /// The operator here, at its authority, whose answers count only if it is the one that it was.

@@ -1,5 +1,7 @@
 //! Tokens: asked for, verified, revoked.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 use xbind::{
@@ -47,6 +49,8 @@ struct Verified {
     subject: String,
     audience: String,
     scopes: Vec<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    quota: BTreeMap<String, u64>,
     id: String,
     issued_at: u64,
     expires_at: u64,
@@ -119,6 +123,7 @@ fn judge(
         subject: verified.subject().to_owned(),
         audience: verified.audience().to_owned(),
         scopes: verified.scopes().iter().map(|scope| scope.to_string()).collect(),
+        quota: verified.quotas().into_iter().map(|(name, most)| (name.to_owned(), most)).collect(),
         id: verified.id().to_owned(),
         issued_at: verified.issued_at(),
         expires_at: verified.expires_at(),

@@ -54,8 +54,12 @@ impl Passphrases<'_> {
 
     /// For the keys of the authority in that directory, which are all protected or none is. `is_wanted` for one that is new.
     pub(crate) fn of_authority(&self, data: &Path, is_wanted: bool) -> Result<Option<Zeroizing<String>>> {
-        let path = data.join("authority.key");
-        let Ok(pem) = read_outside(&path) else { return self.fresh(is_wanted) };
+        self.of_server(&data.join("authority.key"), is_wanted)
+    }
+
+    /// For the key of a server in that file, which makes one if there is none.
+    pub(crate) fn of_server(&self, path: &Path, is_wanted: bool) -> Result<Option<Zeroizing<String>>> {
+        let Ok(pem) = read_outside(path) else { return self.fresh(is_wanted) };
         match (is_encrypted(&pem), self.given()?) {
             (true, Some(given)) => Ok(Some(given)),
             (true, None) => self.terminal.ask("passphrase: ").map(Some).ok_or_else(nobody),

@@ -14,6 +14,7 @@
 pub mod dns;
 #[path = "../../../xbind-authority/tests/common/folder.rs"]
 pub mod folder;
+pub mod models;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
