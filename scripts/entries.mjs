@@ -1,5 +1,16 @@
 // What can be imported: ts/<entry>.ts each, the first under the package's own name, the others as sub-paths of it.
-export const entries = ['index', 'tokens', 'messages', 'http', 'express', 'fastify', 'hono', 'record', 'nats']
+export const entries = [
+  'index',
+  'tokens',
+  'messages',
+  'http',
+  'express',
+  'fastify',
+  'hono',
+  'record',
+  'nats',
+  'gateway',
+]
 
 /** From whose files an entry takes what it has in common with them. */
 export const basesOf = (entry) => {

@@ -31,6 +31,9 @@ describe('tokens', () => {
     expectTypeOf<{ subject: string; audience: string; scopes: string[] }>().toExtend<TokenRequest>()
     expectTypeOf(issueToken).returns.toEqualTypeOf<Result<string>>()
     expectTypeOf(delegateToken).toBeCallableWith(identity, 'token', { subject: 'did:key:z' })
+    expectTypeOf(delegateToken).toBeCallableWith(identity, 'token', { subject: 'did:key:z', quota: { calls: 1 } })
+    // @ts-expect-error: a limit is a number
+    delegateToken(identity, 'token', { subject: 'did:key:z', quota: { calls: '1' } })
     // @ts-expect-error: a token is for somebody
     delegateToken(identity, 'token', { scopes: [] })
     // @ts-expect-error: and for some place
@@ -41,6 +44,7 @@ describe('tokens', () => {
     expectTypeOf(verifier.verify).returns.resolves.toEqualTypeOf<Result<TokenClaims>>()
     expectTypeOf(verifier.verifySync).returns.toEqualTypeOf<Result<TokenClaims>>()
     expectTypeOf<TokenClaims['claims']>().toEqualTypeOf<Readonly<Record<string, unknown>>>()
+    expectTypeOf<TokenClaims['quota']>().toEqualTypeOf<Readonly<Record<string, number>> | undefined>()
     expectTypeOf<TokenClaims['revocation']>().toEqualTypeOf<
       'fresh' | 'unchecked' | 'stale' | 'absent' | 'unreadable' | 'unknown'
     >()

@@ -296,6 +296,8 @@ export interface Token {
   readonly audience: string
   /** What it grants. */
   readonly scopes: ReadonlyArray<string>
+  /** The limits that hold, by their names. */
+  readonly quota?: Readonly<Record<string, number>> | undefined
   /** Its id. */
   readonly id: string
   /** Seconds since the epoch. */
@@ -744,6 +746,8 @@ export interface Grant {
   readonly audience?: string | undefined
   /** What it grants. */
   readonly scopes?: ReadonlyArray<string> | undefined
+  /** Limits by their names. */
+  readonly quota?: Readonly<Record<string, number>> | undefined
   /** Its life in seconds. */
   readonly ttl?: number | undefined
   /** The text of a JSON object. */
@@ -996,7 +1000,7 @@ export interface Binding {
   openRegistry(port: number, agent: number, at: string, resolves: boolean): Fallible<RegistryRef>
   /** A token, with that of a user one to act for him; or the name that is registered now. */
   askRegistry(registry: RegistryRef, request: Json<RegistryRequest>, user?: string): Promise<Fallible<string>>
-  startCommand(args: ReadonlyArray<string>): CommandRef
+  startCommand(args: ReadonlyArray<string>, input?: string): CommandRef
   nextOutput(command: CommandRef): Promise<string>
   stopCommand(command: CommandRef): boolean
   /** Opens a port; `wake` is called when another thread has left events there. */
