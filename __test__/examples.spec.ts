@@ -40,6 +40,7 @@ describe('libraries that are given a fetch that signs', () => {
     ['mcp', /read by did:key:[^]*unsigned +INVALID_SIGNATURE[^]*SCOPE_DENIED[^]*INVALID_TOKEN/],
     ['openai', /parts +6[^]*attempts +3[^]*unsigned +INVALID_SIGNATURE[^]*SCOPE_DENIED[^]*INVALID_TOKEN/],
     ['a2a', /No valid signatures[^]*for did:key:[^]*unsigned +INVALID_SIGNATURE[^]*SCOPE_DENIED[^]*INVALID_TOKEN/],
+    ['gateway', /SCOPE_DENIED[^]*budget-exhausted[^]*INVALID_TOKEN[^]*CLIENT_GONE/],
     ['ai-sdk', /in one line[^]*unsigned +INVALID_SIGNATURE[^]*SCOPE_DENIED[^]*INVALID_TOKEN[^]*by another DID/],
   ])('%s', async (name, printed) => {
     const { code, stdout, stderr } = await run(process.execPath, [`examples/clients/${name}/index.mjs`])
