@@ -1,10 +1,10 @@
 import { lines } from './run.mjs'
 
 /**
- * Runs cargo and gives the files that it made, by target. On a terminal cargo draws its own bar; elsewhere a line now and
+ * Runs cargo and gives the files that it made, by target; `onArtifact` is told of each. On a terminal cargo draws its own bar; elsewhere a line now and
  * then says how far it is.
  */
-export async function compile(what, args) {
+export async function compile(what, args, onArtifact) {
   const terminal = process.stderr.isTTY
   const started = Date.now()
   const files = new Map()
@@ -17,6 +17,7 @@ export async function compile(what, args) {
     if (message?.reason !== 'compiler-artifact') return
     if (!message.fresh) compiled++
     files.set(message.target.name, message.filenames)
+    onArtifact?.(message)
   })
   clearInterval(timer)
   if (code !== 0) {

@@ -3,8 +3,9 @@
 // arguments. `seeds` is the runtime's simulation at length, `logs` what its logs bear, `kills` an authority and a command that are killed
 // again and again, `models` tries every order in which its locks can be taken and its wakings come (loom), `chaos` kills servers and
 // processes of a bus over NATS, and parts them.
-import { delimiter, dirname } from 'node:path'
-import { lines } from './run.mjs'
+import { availableParallelism } from 'node:os'
+import { delimiter, dirname, relative } from 'node:path'
+import { lines, root } from './run.mjs'
 import { checkToolchain } from './toolchain.mjs'
 
 const suites = {
@@ -56,11 +57,29 @@ function count(name, { passed, failed, code }) {
   total.failed++
 }
 
+/** As many programs of tests at a time as there are cores: many of them wait most of the time. */
 async function rust() {
   const { compile } = await import('./cargo.mjs')
-  // Beforehand, because while `cargo test` compiles it says either nothing or too much.
-  await compile('the Rust tests', ['test', '--workspace', '--locked', '--no-run'])
-  await cargo('Rust', ['--workspace', '--no-fail-fast', '--quiet'])
+  const programs = []
+  await compile('the Rust tests', ['test', '--workspace', '--locked', '--no-run'], (artifact) => {
+    if (artifact.executable && artifact.profile.test) programs.push(artifact)
+  })
+  const next = programs.values()
+  await Promise.all(
+    Array.from({ length: availableParallelism() }, async () => {
+      for (const program of next) await runProgram(program)
+    }),
+  )
+  await cargo('documented', ['--workspace', '--no-fail-fast', '--quiet', '--doc'])
+}
+
+async function runProgram({ executable, manifest_path: manifest, target }) {
+  const cwd = dirname(manifest)
+  const said = [`${target.name} (${relative(root, cwd)})`]
+  const options = { cwd, env: { ...process.env, CARGO_MANIFEST_DIR: cwd }, stderr: 'pipe' }
+  const code = await lines(executable, ['--quiet'], (line) => said.push(line), options)
+  console.log(said.join('\n'))
+  count(target.name, { ...counted(said), code })
 }
 
 async function seeds() {
@@ -92,14 +111,22 @@ async function chaos() {
 }
 
 async function cargo(name, args) {
-  const counts = { passed: 0, failed: 0 }
+  const said = []
   const code = await lines('cargo', ['test', '--locked', ...args], (line) => {
     console.log(line)
+    said.push(line)
+  })
+  count(name, { ...counted(said), code })
+}
+
+function counted(said) {
+  const counts = { passed: 0, failed: 0 }
+  for (const line of said) {
     const [, passed, failed] = /^test result: .*? (\d+) passed; (\d+) failed;/.exec(line) ?? []
     counts.passed += Number(passed ?? 0)
     counts.failed += Number(failed ?? 0)
-  })
-  count(name, { ...counts, code })
+  }
+  return counts
 }
 
 async function ts() {
