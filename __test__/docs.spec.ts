@@ -4,6 +4,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import * as api from '@private.me/autogen'
 import * as express from '@private.me/autogen/express'
 import * as fastify from '@private.me/autogen/fastify'
+import * as gateway from '@private.me/autogen/gateway'
 import * as hono from '@private.me/autogen/hono'
 import * as http from '@private.me/autogen/http'
 import * as messages from '@private.me/autogen/messages'
@@ -59,6 +60,7 @@ describe('docs/api.md', () => {
     '@private.me/autogen/http': http,
     '@private.me/autogen/record': record,
     '@private.me/autogen/nats': nats,
+    '@private.me/autogen/gateway': gateway,
     '@private.me/autogen/express': express,
     '@private.me/autogen/fastify': fastify,
     '@private.me/autogen/hono': hono,

@@ -29,6 +29,22 @@ test('a request with a token brings its scopes and chain', async () => {
   expect(delegated).toMatchObject({ from: other.did, chain: [issuer.did, identity.did, other.did] })
 })
 
+test('a request with a token brings its limits', async () => {
+  expect(valueOf(await trusting().verify(signedRequest({ token: granted() })))).not.toHaveProperty('quota')
+  const grant = {
+    subject: identity.did,
+    audience: 'https://api.example',
+    scopes: ['orders.write'],
+    quota: { calls: 9 },
+  }
+  const token = valueOf(issueToken(issuer, grant))
+  expect(valueOf(await trusting().verify(signedRequest({ token })))).toMatchObject({ quota: { calls: 9 } })
+  const part = valueOf(delegateToken(identity, token, { subject: other.did, quota: { calls: 2 } }))
+  const verified = valueOf(await trusting().verify(signedRequest({ token: part }, other)))
+  expect(verified.quota).toEqual({ calls: 2 })
+  expect(Object.isFrozen(verified.quota)).toBe(true)
+})
+
 test.each<[string, string, () => HttpRequest, Partial<RequestVerifierOptions>?]>([
   ['none', 'SCOPE_DENIED', () => signedRequest()],
   ['of somebody else', 'INVALID_TOKEN', () => signedRequest({ token: granted() }, other)],

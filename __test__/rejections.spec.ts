@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import * as main from '@private.me/autogen'
 import * as fastify from '@private.me/autogen/fastify'
+import * as gateway from '@private.me/autogen/gateway'
 import * as http from '@private.me/autogen/http'
 import * as messages from '@private.me/autogen/messages'
 import * as nats from '@private.me/autogen/nats'
@@ -36,7 +37,16 @@ function returnsPromise({ type }: ts.SignatureDeclaration): boolean {
 const agent = new main.AutoGenxBindAgent()
 afterAll(() => agent.close())
 const identity = main.Identity.generate()
-const all: Record<string, unknown> = { ...main, ...messages, ...tokens, ...http, ...record, ...nats, ...fastify }
+const all: Record<string, unknown> = {
+  ...main,
+  ...messages,
+  ...tokens,
+  ...http,
+  ...record,
+  ...nats,
+  ...fastify,
+  ...gateway,
+}
 const instances: Record<string, object> = {
   AutoGenxBindAgent: agent,
   Identity: identity,

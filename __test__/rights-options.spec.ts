@@ -54,13 +54,13 @@ const takers: [string, Record<string, unknown>, string[], Make][] = [
   [
     'request',
     { ...grant },
-    ['subject', 'audience', 'scopes', 'ttlSeconds', 'claims', 'status', 'now'],
+    ['subject', 'audience', 'scopes', 'quota', 'ttlSeconds', 'claims', 'status', 'now'],
     (options) => issueToken(operator, options as never),
   ],
   [
     'request',
     { subject: worker.did, now: NOW },
-    ['subject', 'audience', 'scopes', 'ttlSeconds', 'status', 'now'],
+    ['subject', 'audience', 'scopes', 'quota', 'ttlSeconds', 'status', 'now'],
     (options) => delegateToken(agent, token, options as never),
   ],
   [

@@ -5,6 +5,7 @@ import { AutoGenxBindAgent, Identity, XBindError } from '@private.me/autogen'
 import { requireAgent } from '@private.me/autogen/express'
 import { requireAgent as fastifyAgent } from '@private.me/autogen/fastify'
 import { requireAgent as honoAgent } from '@private.me/autogen/hono'
+import { startGateway } from '@private.me/autogen/gateway'
 import { RequestVerifier, signRequestHeaders } from '@private.me/autogen/http'
 import { MessageVerifier } from '@private.me/autogen/messages'
 import { connect } from '@private.me/autogen/nats'
@@ -17,6 +18,7 @@ assert.equal(require('@private.me/autogen/messages').MessageVerifier, MessageVer
 assert.equal(require('@private.me/autogen/http').RequestVerifier, RequestVerifier)
 assert.equal(require('@private.me/autogen/record').verifyReceipt, verifyReceipt)
 assert.equal(require('@private.me/autogen/nats').connect, connect)
+assert.equal(require('@private.me/autogen/gateway').startGateway, startGateway)
 
 const [issuer, holder] = [Identity.generate(), Identity.generate()]
 const audience = 'https://billing.example'
