@@ -18,8 +18,10 @@ const LATELY: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long nobody asks again where it came to nothing, and how long somebody waits for what is only newer than what counts.
 const REST: Duration = Duration::from_secs(1);
-/// Lists that are known at once, and how long one is relied upon that was signed.
+/// Lists that are known at once, those that only links of delegations name among them, and how long one is relied upon that was
+/// signed.
 const MAX_LISTS: usize = 1000;
+const MAX_OF_LINKS: usize = 500;
 const MAX_AGE: u64 = 86_400;
 /// The longest list.
 const MAX_BYTES: usize = 2 << 20;
@@ -31,8 +33,10 @@ type Name = (String, String);
 pub(crate) struct Lists {
     pub(crate) at_hand: Arc<StatusLists>,
     fetcher: Fetcher,
-    /// Whence lists may come, whoever names them; of others, only those that an issuer's own token names.
-    origins: HashSet<String>,
+    /// Where the operator has them asked for, however they are named there.
+    own: HashSet<String>,
+    /// Whence lists may come that delegations name; the makers of those are chosen by nobody here.
+    of_links: HashSet<String>,
     known: Mutex<HashMap<Name, Known>>,
     /// A list has come: what runs is to be judged by it at once.
     pub(crate) news: Notify,
@@ -40,6 +44,8 @@ pub(crate) struct Lists {
 
 struct Known {
     whose: Whose,
+    /// The token of an issuer that is trusted has named it.
+    is_first: bool,
     shown: Instant,
     asked: Option<Instant>,
     came: Option<Instant>,
@@ -51,9 +57,10 @@ struct Known {
 }
 
 impl Lists {
-    pub(crate) fn new(fetcher: Fetcher, origins: HashSet<String>) -> Self {
+    /// `own`: origins of the authorities, for the tokens of issuers that are trusted; `of_links`: others, for delegations, too.
+    pub(crate) fn new(fetcher: Fetcher, own: HashSet<String>, of_links: HashSet<String>) -> Self {
         let at_hand = Arc::new(StatusLists::new(MAX_LISTS, MAX_AGE));
-        Self { at_hand, fetcher, origins, known: Mutex::default(), news: Notify::new() }
+        Self { at_hand, fetcher, own, of_links, known: Mutex::default(), news: Notify::new() }
     }
 
     /// Has the lists at hand that the links of a token name, not older than a moment; waits for those that are not.
@@ -79,21 +86,21 @@ impl Lists {
         let now = Instant::now();
         let name = (issuer.to_owned(), status.uri.clone());
         let whose = match Target::parse(&status.uri, Whose::Listed) {
-            Ok(target) if self.origins.contains(&origin(&target)) => Whose::Listed,
+            Ok(target) if self.of_links.contains(&origin(&target)) => Whose::Listed,
+            Ok(target) if is_first && self.own.contains(&origin(&target)) => Whose::Listed,
             _ if is_first => Whose::Stranger,
             _ => return None,
         };
         let mut known = self.known();
-        if !known.contains_key(&name) {
-            if known.len() >= MAX_LISTS {
-                known.retain(|_, list| list.running || now.saturating_duration_since(list.shown) < LATELY);
-            }
-            if known.len() >= MAX_LISTS {
+        if !known.contains_key(&name) && !has_room(&known, is_first) {
+            known.retain(|_, list| list.running || now.saturating_duration_since(list.shown) < LATELY);
+            if !has_room(&known, is_first) {
                 return None;
             }
         }
         let list = known.entry(name.clone()).or_insert_with(|| Known {
             whose,
+            is_first,
             shown: now,
             asked: None,
             came: None,
@@ -128,7 +135,8 @@ impl Lists {
         known.retain(|_, list| list.running || now.saturating_duration_since(list.shown) < LATELY);
         let due: Vec<_> = known
             .iter_mut()
-            .filter(|(_, list)| !list.running)
+            // Whoever makes a delegation can name what is not there.
+            .filter(|(_, list)| !list.running && (list.is_first || !list.failed))
             .map(|(name, list)| {
                 list.begin(now);
                 (name.clone(), list.whose)
@@ -207,6 +215,12 @@ impl Known {
         self.asked = Some(now);
         self.done = Arc::new(Semaphore::new(0));
     }
+}
+
+/// Whether one more may be known.
+fn has_room(known: &HashMap<Name, Known>, is_first: bool) -> bool {
+    let of_links = || known.values().filter(|list| !list.is_first).count();
+    known.len() < MAX_LISTS && (is_first || of_links() < MAX_OF_LINKS)
 }
 
 fn origin(target: &Target) -> String {

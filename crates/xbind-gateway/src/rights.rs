@@ -52,10 +52,8 @@ impl Rights {
                 }
             };
         }
-        for url in &config.status_lists {
-            origins.insert(origin(url)?);
-        }
-        let lists = Arc::new(Lists::new(Fetcher::new(settings()), origins));
+        let of_links = config.status_lists.iter().map(|url| origin(url)).collect::<std::result::Result<_, Fault>>()?;
+        let lists = Arc::new(Lists::new(Fetcher::new(settings()), origins, of_links));
         let revocations = Revocations { status: vec![lists.at_hand.clone()], ..Revocations::default() };
         let policy = TokenPolicy { clock_skew, cache_bytes: CACHE, ..TokenPolicy::new(audience) };
         let judge = Arc::new(Judge::new(policy, trust, &[], revocations)?);

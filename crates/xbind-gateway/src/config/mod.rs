@@ -48,7 +48,7 @@ pub struct Config {
     pub audience: Option<String>,
     /// Whose tokens count.
     pub trust: Vec<Trusted>,
-    /// Origins beside those of the authorities from which status lists are fetched.
+    /// Origins beside those of the authorities from which status lists are fetched, those that delegations name among them.
     pub status_lists: Vec<String>,
     /// Whether who cannot sign may present a token that is bound to nobody.
     pub bearer: bool,

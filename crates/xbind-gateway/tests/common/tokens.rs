@@ -53,6 +53,11 @@ impl Special<'_> {
 }
 
 pub fn handed_on(holder: &SigningKey, token: &str, to: &Did, scopes: &str) -> String {
+    published(holder, token, to, scopes, None)
+}
+
+/// Handed on, with the address where the holder says that he publishes whether it still stands.
+pub fn published(holder: &SigningKey, token: &str, to: &Did, scopes: &str, status: Option<&StatusRef>) -> String {
     let scopes = ScopeSet::parse(scopes).unwrap();
     let draft = DelegationDraft {
         quota: None,
@@ -60,7 +65,7 @@ pub fn handed_on(holder: &SigningKey, token: &str, to: &Did, scopes: &str) -> St
         audience: None,
         scopes: Some(&scopes),
         ttl: None,
-        status: None,
+        status,
         now: xbind_runtime::now(),
         id: super::bytes(),
     };

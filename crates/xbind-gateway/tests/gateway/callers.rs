@@ -1,11 +1,12 @@
 //! Who is not who he says, or may not what he wants.
 
 use serde_json::json;
+use xbind::StatusRef;
 use xbind::identity::jwk::thumbprint;
 
 use crate::common::client::Request;
 use crate::common::key;
-use crate::common::tokens::{SCOPES, Special, handed_on, proof};
+use crate::common::tokens::{SCOPES, Special, handed_on, proof, published};
 use crate::common::world::{CHAT, World, but, chat};
 
 fn refused(world: &World, request: &Request, status: u16, slug: &str) {
@@ -207,4 +208,22 @@ fn what_may_cost_much_wants_somebody_s_yes_to_this_very_request() {
     world.ask(&with(&dear, &yes)).expect(200);
     world.ask(&with(&dear, &yes)).expect(403);
     assert_eq!(world.upstream.count(), 2);
+}
+
+#[test]
+fn whoever_hands_on_a_token_sends_the_gateway_nowhere() {
+    let world = World::with(|config| {
+        let authority = config["upstreams"]["second"]["url"].clone();
+        config["trust"] = json!([key(1).did().as_str(), { "did": key(8).did().as_str(), "url": authority }]);
+    });
+    let (agent, other) = (key(2), key(3));
+    let token = world.token(agent.did());
+    for n in 0..20 {
+        let status = StatusRef { uri: format!("{}/v1/status/{n}", world.second.url()), index: n };
+        let chain = published(&agent, &token, other.did(), SCOPES, Some(&status));
+        let request = Request::post(CHAT, &chat()).signed(&other, &chain, &world.host());
+        refused(&world, &request, 503, "revocation-unknown");
+    }
+    assert_eq!(world.second.count(), 0, "the authority was asked for lists that a stranger has named");
+    world.chat(&agent, &chat()).expect(200);
 }
