@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use xbind_server::Histogram;
+
 use crate::api::Api;
 use crate::books::End;
 use crate::budget::Charge;
@@ -15,13 +17,10 @@ use crate::usage::Usage;
 const BUCKETS: [u64; 12] = [1, 2, 5, 10, 25, 50, 100, 250, 1000, 5000, 15_000, 60_000];
 
 /// Counts since the start.
-#[derive(Default)]
 pub(crate) struct Metrics {
     answered: Mutex<BTreeMap<(&'static str, u16), u64>>,
     used: Mutex<BTreeMap<String, Used>>,
-    buckets: [AtomicU64; BUCKETS.len()],
-    count: AtomicU64,
-    micros: AtomicU64,
+    times: Histogram<{ BUCKETS.len() }>,
     cut: AtomicU64,
 }
 
@@ -36,6 +35,13 @@ struct Used {
     untold: u64,
 }
 
+impl Default for Metrics {
+    fn default() -> Self {
+        let (answered, used, cut) = Default::default();
+        Self { answered, used, times: Histogram::new(BUCKETS), cut }
+    }
+}
+
 impl Metrics {
     /// The head of an answer has gone.
     pub(crate) fn answered(&self, api: Option<Api>, status: u16, took: Duration) {
@@ -43,14 +49,7 @@ impl Metrics {
         let count = answered.entry((api.map_or("", Api::path), status)).or_default();
         *count = count.saturating_add(1);
         drop(answered);
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        for (bucket, bound) in self.buckets.iter().zip(BUCKETS) {
-            if micros <= bound.saturating_mul(1000) {
-                bucket.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        self.count.fetch_add(1, Ordering::Relaxed);
-        self.micros.fetch_add(micros, Ordering::Relaxed);
+        self.times.took(took);
     }
 
     /// A request has ended, with what the server told of it, or with all that was reserved.
@@ -79,15 +78,7 @@ impl Metrics {
             let _ = writeln!(out, "xbind_gateway_requests_total{{route=\"{route}\",status=\"{status}\"}} {count}");
         }
         head(&mut out, "request_seconds", "histogram", "From the head of a request to that of its answer.");
-        for (bucket, bound) in self.buckets.iter().zip(BUCKETS) {
-            let (whole, rest) = (bound / 1000, bound % 1000);
-            let count = bucket.load(Ordering::Relaxed);
-            let _ = writeln!(out, "xbind_gateway_request_seconds_bucket{{le=\"{whole}.{rest:03}\"}} {count}");
-        }
-        let (count, micros) = (self.count.load(Ordering::Relaxed), self.micros.load(Ordering::Relaxed));
-        let _ = writeln!(out, "xbind_gateway_request_seconds_bucket{{le=\"+Inf\"}} {count}");
-        let _ = writeln!(out, "xbind_gateway_request_seconds_sum {}.{:06}", micros / 1_000_000, micros % 1_000_000);
-        let _ = writeln!(out, "xbind_gateway_request_seconds_count {count}");
+        self.times.write(&mut out, "xbind_gateway_request_seconds");
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         head(&mut out, "tokens_total", "counter", "Tokens that servers told of.");
         for (model, sums) in &*used {

@@ -10,6 +10,7 @@
 //! | `listen` | where it listens, and what the URL says by which clients reach it |
 //! | [`files`] | a directory and files that are the server's own, and no links |
 //! | [`keys`] | keys in files of that directory, with a passphrase or without |
+//! | `histogram` | [`Histogram`]: how long things took, for Prometheus |
 //! | `passphrase`, `sink` | [`Passphrase`], wiped; [`LogSink`], where lines for whoever runs the server go |
 //! | `store` | [`Store`]: a SQLite database with many readers, and one thread that writes ([`Change`]) |
 //! | `fault` | [`Fault`]: why a server cannot start or go on, for whoever runs it |
@@ -18,6 +19,7 @@
 mod accept;
 mod fault;
 pub mod files;
+mod histogram;
 pub mod keys;
 mod listen;
 mod passphrase;
@@ -29,6 +31,7 @@ mod tls;
 
 pub use accept::{Counts, Limits, Peer, Times, serve};
 pub use fault::{Fault, fault};
+pub use histogram::Histogram;
 pub use listen::{check_exposure, listen, read_url};
 pub use passphrase::Passphrase;
 pub use peers::{Peers, Place, network};

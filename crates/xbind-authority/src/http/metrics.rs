@@ -6,21 +6,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use xbind_server::Counts;
+use xbind_server::{Counts, Histogram};
 
 /// Upper bounds of the buckets, in milliseconds.
 const BUCKETS: [u64; 10] = [1, 2, 5, 10, 25, 50, 100, 250, 1000, 5000];
 
 /// Counts since the start.
-#[derive(Default)]
 pub(crate) struct Metrics {
     /// By route and status: both come from this program, so they are bounded.
     answered: Mutex<BTreeMap<(&'static str, u16), u64>>,
-    buckets: [AtomicU64; BUCKETS.len()],
-    count: AtomicU64,
-    micros: AtomicU64,
+    times: Histogram<{ BUCKETS.len() }>,
     pub(crate) connections: Arc<Counts>,
     pub(crate) tokens: AtomicU64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let (answered, connections, tokens) = Default::default();
+        Self { answered, times: Histogram::new(BUCKETS), connections, tokens }
+    }
 }
 
 impl Metrics {
@@ -29,14 +33,7 @@ impl Metrics {
         let count = answered.entry((route, status)).or_default();
         *count = count.saturating_add(1);
         drop(answered);
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        for (bucket, bound) in self.buckets.iter().zip(BUCKETS) {
-            if micros <= bound.saturating_mul(1000) {
-                bucket.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        self.count.fetch_add(1, Ordering::Relaxed);
-        self.micros.fetch_add(micros, Ordering::Relaxed);
+        self.times.took(took);
     }
 
     /// All of it, and how much the database has written.
@@ -50,15 +47,7 @@ impl Metrics {
             let _ = writeln!(out, "xbind_requests_total{{route=\"{route}\",status=\"{status}\"}} {count}");
         }
         head(&mut out, "request_seconds", "histogram", "From the head of a request to its answer.");
-        for (bucket, bound) in self.buckets.iter().zip(BUCKETS) {
-            let (whole, rest) = (bound / 1000, bound % 1000);
-            let count = bucket.load(Ordering::Relaxed);
-            let _ = writeln!(out, "xbind_request_seconds_bucket{{le=\"{whole}.{rest:03}\"}} {count}");
-        }
-        let (count, micros) = (self.count.load(Ordering::Relaxed), self.micros.load(Ordering::Relaxed));
-        let _ = writeln!(out, "xbind_request_seconds_bucket{{le=\"+Inf\"}} {count}");
-        let _ = writeln!(out, "xbind_request_seconds_sum {}.{:06}", micros / 1_000_000, micros % 1_000_000);
-        let _ = writeln!(out, "xbind_request_seconds_count {count}");
+        self.times.write(&mut out, "xbind_request_seconds");
         let connections = self.connections.open.load(Ordering::Relaxed);
         head(&mut out, "connections", "gauge", "Connections that are open.");
         let _ = writeln!(out, "xbind_connections {connections}");
