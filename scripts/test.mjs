@@ -64,6 +64,7 @@ async function rust() {
   await compile('the Rust tests', ['test', '--workspace', '--locked', '--no-run'], (artifact) => {
     if (artifact.executable && artifact.profile.test) programs.push(artifact)
   })
+  if (programs.length === 0) throw new Error('cargo told of no program of tests')
   const next = programs.values()
   await Promise.all(
     Array.from({ length: availableParallelism() }, async () => {
