@@ -199,7 +199,7 @@ async fn open(app: &Arc<App>, api: Api, parts: Parts, seen: &mut Seen) -> Result
     // Nobody has more room by handing rights on.
     let holder = holders::first(&held.token);
     app.may_ask(holder, &mut seen.left)?;
-    let place = app.running.enter(holder, held.token.links().into())?;
+    let place = app.running.enter(holder, held.token.clone())?;
     Ok(Case { api, parts, caller, held, place })
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
-use xbind::Link;
+use xbind::{Link, VerifiedToken};
 
 use crate::problem::{Kind, Problem, Result};
 
@@ -23,7 +23,7 @@ struct All {
 }
 
 struct Run {
-    links: Arc<[Link]>,
+    token: Arc<VerifiedToken>,
     cut: watch::Sender<Option<Problem>>,
 }
 
@@ -44,7 +44,7 @@ impl Running {
     ///
     /// # Errors
     /// `busy`, `rate-limited`.
-    pub(crate) fn enter(self: &Arc<Self>, agent: &str, links: Arc<[Link]>) -> Result<Place> {
+    pub(crate) fn enter(self: &Arc<Self>, agent: &str, token: Arc<VerifiedToken>) -> Result<Place> {
         let mut all = self.all();
         if all.runs.len() >= self.most {
             return Err(Problem::new(Kind::Busy, "as many requests are under way as there may be"));
@@ -58,25 +58,25 @@ impl Running {
         let number = all.last;
         let (cut, told) = watch::channel(None);
         all.each.insert(agent.into(), own.saturating_add(1));
-        all.runs.insert(number, Run { links, cut });
+        all.runs.insert(number, Run { token, cut });
         Ok(Place { running: self.clone(), number, agent: agent.into(), cut: told })
     }
 
-    /// Ends what does not hold any more, by what `judge` says of its links; gives the links of all that goes on.
-    pub(crate) fn judge(&self, judge: impl Fn(&[Link]) -> Option<Problem>) -> Vec<Arc<[Link]>> {
+    /// Ends what does not hold any more, by what `judge` says of its links; gives all tokens under which something runs.
+    pub(crate) fn judge(&self, judge: impl Fn(&[Link]) -> Option<Problem>) -> Vec<Arc<VerifiedToken>> {
         // Many run under the same token.
-        let mut judged: HashMap<*const Link, Option<Problem>> = HashMap::new();
-        let mut on = Vec::new();
+        let mut judged: HashMap<*const VerifiedToken, Option<Problem>> = HashMap::new();
+        let mut tokens = Vec::new();
         for run in self.all().runs.values() {
-            let problem = judged.entry(run.links.as_ptr()).or_insert_with(|| {
-                on.push(run.links.clone());
-                judge(&run.links)
+            let problem = judged.entry(Arc::as_ptr(&run.token)).or_insert_with(|| {
+                tokens.push(run.token.clone());
+                judge(run.token.links())
             });
             if problem.is_some() {
                 run.cut.send_replace(problem.clone());
             }
         }
-        on
+        tokens
     }
 
     /// How many there are.

@@ -190,9 +190,9 @@ async fn look(app: Arc<App>) {
             tokio::time::sleep(PAUSE).await; // many come together
         }
         let now = xbind_runtime::now();
-        let on = app.running.judge(|links| app.rights.ends(links, now));
+        let tokens = app.running.judge(|links| app.rights.ends(links, now));
         if is_round {
-            on.iter().for_each(|links| app.rights.lists.keep(links));
+            tokens.iter().for_each(|token| app.rights.lists.keep(token.links()));
             app.rights.renew();
         }
     }
