@@ -21,7 +21,7 @@ use crate::rights::Rights;
 use crate::running::Running;
 
 /// Requests that are remembered of one who has signed them, and a third more of others; the database remembers all.
-const TRACKED: usize = 100_000;
+const TRACKED: usize = 400_000;
 /// The oldest signature that is looked at, and how far clocks may differ, in seconds.
 const MAX_AGE: u64 = 60;
 const CLOCK_SKEW: u64 = 5;

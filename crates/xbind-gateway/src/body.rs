@@ -47,6 +47,7 @@ async fn gather(app: &App, mut body: Incoming, most: usize) -> Result<(Bytes, Ow
         }
         all.extend_from_slice(&piece);
     }
+    all.shrink_to_fit();
     Ok((all.into(), room))
 }
 

@@ -29,6 +29,8 @@ use crate::usage::{Kind as Form, Usage};
 const MAX_REFUSAL: usize = 64 * 1024;
 /// The status in records of an answer whose reader was gone before it began.
 const GONE: u16 = 499;
+/// What is answered by who has waited too long for another.
+const IMPATIENT: [u16; 3] = [408, 504, 524];
 /// Why an answer ended early that nobody waited for any more.
 pub(crate) const CLIENT_GONE: &str = "CLIENT_GONE";
 
@@ -112,8 +114,8 @@ async fn send(app: &App, request: Sending, end: &mut End, mut tell: Tell) {
     };
     end.upstream = Some(by);
     if !(200..300).contains(&reply.status) {
-        // Who refuses charges nothing.
-        end.used = NOTHING;
+        // Who refuses charges nothing; one in between that has lost its patience has asked somebody.
+        end.used = NOTHING.filter(|_| !IMPATIENT.contains(&reply.status));
         return refused(reply, &app.config.limits, place, end, tell).await;
     }
     if is_coded(&reply) {
@@ -192,7 +194,7 @@ async fn refused(reply: Reply, limits: &Limits, mut place: Place, end: &mut End,
     let Some(text) = text else {
         let problem = Problem::new(Kind::UpstreamFailed, "the model's server has refused the gateway, or failed");
         let problem = problem.because(format!("status {status}"));
-        return fail(if status < 500 { problem.once() } else { problem }, end, tell);
+        return fail(if status < 500 || IMPATIENT.contains(&status) { problem.once() } else { problem }, end, tell);
     };
     end.status = status;
     end.code = Some("UPSTREAM_REFUSED".to_owned());

@@ -10,6 +10,8 @@ use tokio::time::timeout;
 use xbind::{Evidence, Judge, Link, Standing, StatusLists, StatusRef};
 use xbind_net::{Ask, Fetcher, Target, Whose};
 
+use crate::problem::{Kind, Problem, Result};
+
 /// How old what is known may be where something runs, or was shown lately.
 pub(crate) const ROUND: Duration = Duration::from_millis(500);
 /// For how long a list is renewed after a token that names it was shown.
@@ -64,15 +66,19 @@ impl Lists {
     }
 
     /// Has the lists at hand that the links of a token name, not older than a moment; waits for those that are not.
-    pub(crate) async fn need(self: &Arc<Self>, judge: &Arc<Judge>, links: &[Link]) {
+    ///
+    /// # Errors
+    /// `revocation-unknown` where too many are named.
+    pub(crate) async fn need(self: &Arc<Self>, judge: &Arc<Judge>, links: &[Link]) -> Result<()> {
         for (place, link) in links.iter().enumerate() {
             let Some(status) = &link.status else { continue };
-            let Some(coming) = self.show(judge, &link.issuer, status, place == 0) else { continue };
+            let Some(coming) = self.show(judge, &link.issuer, status, place == 0)? else { continue };
             // One that counts is at hand: an authority that is slow to say the next keeps nobody for long.
             let is_at_hand = matches!(self.at_hand.ask(&link.issuer, status, xbind_runtime::now()), Evidence::Fresh(_));
             let patience = if is_at_hand { REST } else { PATIENCE };
             drop(timeout(patience, coming.acquire()).await);
         }
+        Ok(())
     }
 
     /// Notes that a list is named by what is shown or runs; what to wait for, if it is not at hand.
@@ -82,20 +88,22 @@ impl Lists {
         issuer: &str,
         status: &StatusRef,
         is_first: bool,
-    ) -> Option<Arc<Semaphore>> {
+    ) -> Result<Option<Arc<Semaphore>>> {
         let now = Instant::now();
         let name = (issuer.to_owned(), status.uri.clone());
         let whose = match Target::parse(&status.uri, Whose::Listed) {
             Ok(target) if self.of_links.contains(&origin(&target)) => Whose::Listed,
             Ok(target) if is_first && self.own.contains(&origin(&target)) => Whose::Listed,
             _ if is_first => Whose::Stranger,
-            _ => return None,
+            _ => return Ok(None),
         };
         let mut known = self.known();
         if !known.contains_key(&name) && !has_room(&known, is_first) {
-            known.retain(|_, list| list.running || now.saturating_duration_since(list.shown) < LATELY);
+            known.retain(|_, list| list.running || (list.is_needed(now) && (list.came.is_some() || !list.failed)));
             if !has_room(&known, is_first) {
-                return None;
+                // What is at hand of it may be old by now.
+                let why = "more status lists are named than can be looked at";
+                return Err(Problem::new(Kind::RevocationUnknown, why));
             }
         }
         let list = known.entry(name.clone()).or_insert_with(|| Known {
@@ -113,7 +121,7 @@ impl Lists {
         let rests =
             list.came < list.asked && list.asked.is_some_and(|asked| now.saturating_duration_since(asked) < REST);
         if is_new || (rests && !list.running) {
-            return None;
+            return Ok(None);
         }
         let begins = !list.running;
         if begins {
@@ -125,18 +133,18 @@ impl Lists {
         if begins {
             self.fetch(judge, name, whose);
         }
-        coming
+        Ok(coming)
     }
 
     /// Renews what is needed, once.
     pub(crate) fn renew(self: &Arc<Self>, judge: &Arc<Judge>) {
         let now = Instant::now();
         let mut known = self.known();
-        known.retain(|_, list| list.running || now.saturating_duration_since(list.shown) < LATELY);
+        known.retain(|_, list| list.running || list.is_needed(now));
         let due: Vec<_> = known
             .iter_mut()
             // Whoever makes a delegation can name what is not there.
-            .filter(|(_, list)| !list.running && (list.is_first || !list.failed))
+            .filter(|(_, list)| !list.running && (list.is_first || list.came.is_some() || !list.failed))
             .map(|(name, list)| {
                 list.begin(now);
                 (name.clone(), list.whose)
@@ -210,6 +218,10 @@ impl Lists {
 }
 
 impl Known {
+    fn is_needed(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.shown) < LATELY
+    }
+
     fn begin(&mut self, now: Instant) {
         self.running = true;
         self.asked = Some(now);

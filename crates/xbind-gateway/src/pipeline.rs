@@ -133,6 +133,7 @@ async fn run(app: &Arc<App>, request: Request<Incoming>, seen: &mut Seen) -> Res
             room,
         },
     };
+    drop(body); // what is forwarded may be another
     match carry::begin(app, job).await? {
         carry::Begun::Answered(response) => {
             seen.about = None;

@@ -83,7 +83,7 @@ impl Rights {
                 Ruling::Refused(refused) => return Err(refused.error.into()),
                 Ruling::Needs(needs) => {
                     for need in needs {
-                        self.find_out(need, now, &mut answers).await;
+                        self.find_out(need, now, &mut answers).await?;
                     }
                 }
             }
@@ -91,7 +91,7 @@ impl Rights {
         Err(Problem::internal().because("a judgement needs more than it was given"))
     }
 
-    async fn find_out(&self, need: Need, now: u64, answers: &mut Answers) {
+    async fn find_out(&self, need: Need, now: u64, answers: &mut Answers) -> Result<()> {
         match need {
             Need::Keys { .. } => answers.keys_sought = true,
             Need::Authorities => {
@@ -113,10 +113,11 @@ impl Rights {
             }
             Need::Lists(links) => {
                 answers.lists_sought = true;
-                self.lists.need(&self.judge, &links).await;
+                self.lists.need(&self.judge, &links).await?;
             }
             Need::Standing(_) => drop(answers.standing.get_or_insert_default()),
         }
+        Ok(())
     }
 
     /// Judges again what held a moment ago, for more that it has to grant.

@@ -204,6 +204,7 @@ async fn purge(app: Arc<App>) {
     loop {
         round.tick().await;
         let now = xbind_runtime::now();
+        app.rights.lists.at_hand.purge(now);
         let problem = loop {
             match app.books.purge(now).await {
                 Ok(0) => break None,

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
@@ -142,11 +141,7 @@ impl Books {
         let log = directory.join(LOG);
         let (audit, _) =
             AuditLog::open_with(&log, key, options).map_err(|error| fault(format!("{}: {error}", log.display())))?;
-        let migrate = |db: &mut Connection| {
-            let why = |problem: Problem| fault(problem.cause().unwrap_or_else(|| problem.detail()).to_owned());
-            budget::migrate(db).map_err(why)
-        };
-        let store = match Store::open(&config.database, audit.clone(), migrate) {
+        let store = match Store::open(&config.database, audit.clone(), budget::migrate) {
             Ok(store) => Arc::new(store),
             Err(fault) => {
                 drop(audit.close()); // whoever tries again at once finds nobody here

@@ -1,9 +1,10 @@
 //! The tables, and what of them is over.
 
 use rusqlite::Connection;
+use xbind_server::Fault;
 
 use super::{ledger, stored};
-use crate::problem::{Problem, Result};
+use crate::problem::Result;
 
 /// Each step leads from the schema of its place to the next. Steps are added, never changed.
 const STEPS: &[&str] = &[V1];
@@ -62,19 +63,12 @@ const SLACK: u64 = 3_600;
 /// The most rows of each table that are purged at once.
 pub(super) const AT_ONCE: i64 = 256;
 
-/// Brings a database to the schema of this version.
+/// Brings a database to the schema of this version, whole or not at all, whoever else opens it meanwhile.
 ///
 /// # Errors
-/// `internal` for one of a later version.
-pub(crate) fn migrate(db: &Connection) -> Result<()> {
-    let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let known = usize::try_from(version).ok().filter(|version| *version <= STEPS.len());
-    let later = || Problem::internal().because("the database is of a later version of this program");
-    let at = known.ok_or_else(later)?;
-    for step in STEPS.iter().skip(at) {
-        db.execute_batch(step)?;
-    }
-    Ok(db.pragma_update(None, "user_version", i64::try_from(STEPS.len()).unwrap_or(i64::MAX))?)
+/// One of a later version; those of the database.
+pub(crate) fn migrate(db: &mut Connection) -> std::result::Result<(), Fault> {
+    xbind_server::migrate(db, STEPS)
 }
 
 /// Removes some of what is over: accounts in which nothing is reserved, what counted once, and usage of more than `keep` seconds ago. A reservation

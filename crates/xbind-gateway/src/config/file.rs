@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use serde_json::Value;
 use xbind_net::authority::wire::present;
 
 #[derive(Deserialize)]
@@ -76,7 +77,7 @@ pub(super) struct Authority {
 pub(super) struct Upstream {
     pub(super) url: String,
     #[serde(default, deserialize_with = "present")]
-    pub(super) key: Option<Secret>,
+    pub(super) key: Option<Value>,
     #[serde(default, deserialize_with = "present")]
     pub(super) header: Option<KeyHeader>,
     #[serde(default)]
@@ -211,4 +212,13 @@ pub(super) struct Limits {
     pub(super) connections: Option<usize>,
     #[serde(default, deserialize_with = "present")]
     pub(super) connections_per_address: Option<usize>,
+}
+
+/// Where money is limited, each model says what it costs.
+pub(super) fn check_prices(file: &File) -> Result<(), String> {
+    let is_limited = file.approval.is_some() || file.budgets.iter().any(|budget| budget.money.is_some());
+    match file.models.iter().find(|(_, model)| is_limited && model.price.is_none()) {
+        None => Ok(()),
+        Some((name, _)) => Err(format!("model {name}: money is limited here, so say its price; \"0\" is one")),
+    }
 }

@@ -193,6 +193,7 @@ fn read(text: &str, folder: &Path, variable: &dyn Fn(&str) -> Option<String>) ->
         return Err("no JSON object, or a member stands twice".to_owned());
     }
     let file: file::File = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    file::check_prices(&file)?;
     let upstreams: BTreeMap<_, _> = file
         .upstreams
         .into_iter()

@@ -30,6 +30,9 @@ pub(super) fn read(
         fields.insert(name, value);
     }
     if let Some(key) = one.key {
+        // What stands in its place may be the key itself, which no message shows.
+        let key = serde_json::from_value(key);
+        let key = key.map_err(|_| r#"key is { "file": path } or { "env": name }, never the key itself"#.to_owned())?;
         let key = secret(key, folder, variable)?;
         let (name, value) = match one.header.unwrap_or(file::KeyHeader::Authorization) {
             file::KeyHeader::Authorization => ("authorization", Zeroizing::new(format!("Bearer {}", *key))),
@@ -86,7 +89,7 @@ fn secret(
             text(&path, MAX_SECRET).map_err(named)?
         }
         file::Secret::Env(name) => {
-            Zeroizing::new(variable(&name).ok_or_else(|| format!("the environment has no variable {name}"))?)
+            Zeroizing::new(variable(&name).ok_or_else(|| "the environment has no variable of that name".to_owned())?)
         }
     };
     let key = Zeroizing::new(read.trim_end_matches(['\r', '\n']).to_owned());

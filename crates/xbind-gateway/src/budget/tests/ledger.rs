@@ -163,8 +163,8 @@ fn a_request_without_accounts_is_settled_as_well() {
 #[test]
 fn a_database_that_is_busy_is_no_fault() {
     let folder = Folder::new("busy");
-    let (one, two) = (open(&folder.file()), Connection::open(folder.file()).unwrap());
-    migrate(&one).unwrap();
+    let (mut one, two) = (open(&folder.file()), Connection::open(folder.file()).unwrap());
+    migrate(&mut one).unwrap();
     two.busy_timeout(Duration::ZERO).unwrap();
     one.execute_batch("BEGIN IMMEDIATE").unwrap();
     let reservation = Reservation { id: "1", owner: "one", accounts: &[], most: charge(1, 1), what: "{}" };

@@ -26,8 +26,8 @@ use crate::api::Api;
 const NOW: u64 = 1_784_462_400;
 
 fn memory() -> Connection {
-    let db = Connection::open_in_memory().unwrap();
-    migrate(&db).unwrap();
+    let mut db = Connection::open_in_memory().unwrap();
+    migrate(&mut db).unwrap();
     db
 }
 

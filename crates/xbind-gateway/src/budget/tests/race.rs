@@ -10,7 +10,8 @@ fn of_256_at_once_as_many_get_through_as_the_budget_holds() {
     let folder = Folder::new("race");
     let file = folder.file();
     let first = open(&file);
-    change(&first, || migrate(&first)).unwrap();
+    let both: Vec<_> = [open(&file), open(&file)].map(|mut db| thread::spawn(move || migrate(&mut db))).into();
+    both.into_iter().for_each(|one| one.join().unwrap().unwrap());
     let budgets = [
         budget("wide", Per::All, Period::Total, Some(1_000), None),
         budget("own", Per::Agent, Period::Month, Some(500), Some(300)),
@@ -52,8 +53,8 @@ fn a_reservation_outlives_a_gateway_that_is_killed_and_is_told_to_its_owner_alon
         let reservation = Reservation { id, owner, accounts: &found, most: charge(3, 7), what: r#"{"model":"small"}"# };
         within(db, || reserve(db, &reservation, NOW)).unwrap()
     };
-    let db = open(&folder.file());
-    change(&db, || migrate(&db)).unwrap();
+    let mut db = open(&folder.file());
+    migrate(&mut db).unwrap();
     change(&db, || make(&db, "b", "one")).unwrap();
     change(&db, || make(&db, "a", "one")).unwrap();
     change(&db, || make(&db, "c", "two")).unwrap();
@@ -61,8 +62,8 @@ fn a_reservation_outlives_a_gateway_that_is_killed_and_is_told_to_its_owner_alon
     assert!(end(&db, "a", Some(charge(1, 1))));
     drop(db);
 
-    let db = open(&folder.file());
-    change(&db, || migrate(&db)).unwrap();
+    let mut db = open(&folder.file());
+    migrate(&mut db).unwrap();
     let orphan = |id: &str| Orphan { id: id.to_owned(), what: r#"{"model":"small"}"#.to_owned(), most: charge(3, 7) };
     assert_eq!(orphans(&db, "one").unwrap(), [orphan("a"), orphan("b")]);
     assert_eq!(orphans(&db, "two").unwrap(), [orphan("c")]);
