@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-/// The longest input that is read from stdin: room for any token.
-const MAX_INPUT: u64 = 256 * 1024;
+/// The longest input that is read from stdin: a configuration, and a byte more for whoever looks whether it is longer.
+const MAX_INPUT: u64 = (1 << 20) + 1;
 
 /// What a face gives a command.
 pub trait Terminal: Send + Sync {
