@@ -164,7 +164,28 @@ describe('what is wrong is said, with its place', () => {
       { upstreams: { here: { url: 'https://api.example', key: { env: 'XBIND_NONE' } } } },
       'XBIND_NONE',
     ],
-    ['a key inline', { upstreams: { here: { url: 'https://api.example', key: 'sk-1' } } }, 'upstreams: here: key: '],
+    [
+      'a key inline',
+      { upstreams: { here: { url: 'https://api.example', key: 'sk-1' } } },
+      'upstream here: key is { "file": path }',
+    ],
+    [
+      'a key for a variable',
+      { upstreams: { here: { url: 'https://api.example', key: { env: 'sk-1' } } } },
+      'no variable of that name',
+    ],
+    [
+      'no price where money is limited',
+      { models: { m: { upstreams: ['here'], context: 9, max_output: 9 } } },
+      'model m: money',
+    ],
+    ['a bound that is undefined', { budgets: undefined }, 'budgets is undefined'],
+    [
+      'another, within',
+      { budgets: [{ name: 'a', per: 'all', period: 'day', tokens: 9, money: undefined }] },
+      'money is',
+    ],
+    ['a map', { limits: new Map([['requests', 5]]) }, 'limits is no plain object'],
     ['no model', { models: {} }, 'models names none'],
     ['half of a character', { currency: '\ud800' }, 'currency'],
   ]
@@ -175,7 +196,7 @@ describe('what is wrong is said, with its place', () => {
       expect.stringContaining(message),
       false,
     ])
-    expect(error.message).not.toMatch(/stdin|line \d/)
+    expect(error.message).not.toMatch(/stdin|line \d|sk-1/)
     expect(existsSync(join(folder, 'wrong'))).toBe(false)
   })
 

@@ -89,7 +89,7 @@ describe('a quota', () => {
     expect(codeOf(issue({ claims: { quota: { n: 1 } } }))).toBe('INVALID_CONFIG')
   })
 
-  test.each([null, 'n', 5, [5], new Map([['n', 5]]), { n: undefined }, { n: '5' }, { n: 5n }, { n: null }])(
+  test.each([undefined, null, 'n', 5, [5], new Map([['n', 5]]), { n: undefined }, { n: '5' }, { n: 5n }, { n: null }])(
     'no limit is lost by mistake: %s',
     (quota) => {
       expect(() => issue({ quota: quota as never })).toThrow(TypeError)

@@ -8,8 +8,10 @@ export function textOf(config: GatewayConfig): string | Failure {
   let wrong: string | undefined
   const plain = (name: string, value: unknown): unknown => {
     if (typeof value === 'string') wrong ??= halved(value, name)?.message
-    if (!['function', 'symbol', 'bigint'].includes(typeof value)) return value
-    wrong ??= `${name} is a ${typeof value}`
+    const isPlain = Array.isArray(value) || Object.prototype.toString.call(value) === '[object Object]'
+    if (typeof value === 'object' && (value === null || isPlain)) return value
+    if (['string', 'number', 'boolean'].includes(typeof value)) return value
+    wrong ??= `${name} is ${typeof value === 'object' ? 'no plain object' : value === undefined ? 'undefined' : `a ${typeof value}`}`
     return null
   }
   try {

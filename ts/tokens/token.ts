@@ -166,8 +166,14 @@ export function delegateWith(
 
 const REQUEST = ['subject', 'audience', 'scopes', 'quota', 'ttlSeconds', 'claims', 'status', 'now']
 
-function delegationOf(request: Partial<TokenRequest> & { subject: string }): Grant | Failure {
+/** A quota that is undefined may be a name that was mistyped, and would be no limit. */
+function checkRequest(request: object): void {
   known(request, 'request', REQUEST)
+  if ('quota' in request && request.quota === undefined) checkRecord(request.quota, 'request.quota')
+}
+
+function delegationOf(request: Partial<TokenRequest> & { subject: string }): Grant | Failure {
+  checkRequest(request)
   const { subject, audience, scopes, quota, ttlSeconds, claims, status, now } = request
   if (claims !== undefined) {
     return failure('INVALID_CONFIG', 'a delegation has no claims', 'the first issuer puts claims into its token')
@@ -176,7 +182,7 @@ function delegationOf(request: Partial<TokenRequest> & { subject: string }): Gra
 }
 
 function grantOf(request: TokenRequest): Grant | Failure {
-  known(request, 'request', REQUEST)
+  checkRequest(request)
   const { subject, audience, scopes, quota, ttlSeconds, claims, status, now } = request
   checkString(audience, 'request.audience')
   return read({ subject, audience, scopes: strings(scopes, 'request.scopes'), quota, ttlSeconds, claims, status, now })

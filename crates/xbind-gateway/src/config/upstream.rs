@@ -13,6 +13,8 @@ use super::{Upstream, file};
 
 /// The longest key, in bytes.
 const MAX_SECRET: usize = 4096;
+/// The longest name of a variable that is shown, in bytes: keys are longer.
+const MAX_VARIABLE: usize = 32;
 
 /// Reads what is said of one.
 pub(super) fn read(
@@ -89,7 +91,10 @@ fn secret(
             text(&path, MAX_SECRET).map_err(named)?
         }
         file::Secret::Env(name) => {
-            Zeroizing::new(variable(&name).ok_or_else(|| "the environment has no variable of that name".to_owned())?)
+            // It may be the key itself.
+            let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            let shown = if is_name && name.len() <= MAX_VARIABLE { &*name } else { "of that name" };
+            Zeroizing::new(variable(&name).ok_or_else(|| format!("the environment has no variable {shown}"))?)
         }
     };
     let key = Zeroizing::new(read.trim_end_matches(['\r', '\n']).to_owned());
